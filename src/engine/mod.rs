@@ -1,0 +1,3 @@
+//! One owner of all flows.
+
+pub mod view;

@@ -1,0 +1,156 @@
+//! What crosses from the engine to the screen and back: a query one way, a finished view the other. Plain data, no behaviour.
+
+use crate::filter::Filter;
+use crate::model::{Flow, FlowId};
+use crate::text::Line;
+use std::sync::Arc;
+
+/// What the screen wants to see. Each change gets a new generation; answers carry the generation they answer.
+#[derive(Clone, Debug)]
+pub struct Query {
+    /// Counts up with each change.
+    pub generation: u64,
+    /// Which flows; none means all.
+    pub filter: Option<Arc<Filter>>,
+    /// Which part of the list.
+    pub window: Window,
+    /// How many rows fit on the screen; the view holds up to that many more on either side.
+    pub height: usize,
+    /// The flow whose detail is wanted.
+    pub inspect: Option<FlowId>,
+}
+
+/// Which part of the list of matching flows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Window {
+    /// The newest flows, moving on as more arrive.
+    Follow,
+    /// The oldest ones.
+    Top,
+    /// Starting with this flow (or with the first one after it, where it no longer matches or is gone).
+    From(FlowId),
+}
+
+/// What the screen shows: built by the engine at most 30 times a second, and at once for a new query.
+#[derive(Clone, Debug, Default)]
+pub struct View {
+    /// The query it answers.
+    pub generation: u64,
+    /// Counts up with each view.
+    pub serial: u64,
+    /// The window and up to `height` rows more on either side, oldest first, with names resolved.
+    pub rows: Vec<RowView>,
+    /// Where in `rows` the window starts.
+    pub top: usize,
+    /// How many matching flows are before `rows`.
+    pub before: u64,
+    /// How many flows match.
+    pub matching: u64,
+    /// How many flows there are, evicted ones not counted.
+    pub total: u64,
+    /// Flows that arrived after the last row of the window.
+    pub newer: u64,
+    /// How far a filter that reads bodies has come: 0 to 100; none when it is done.
+    pub searched_percent: Option<u8>,
+    /// The detail of the inspected flow.
+    pub detail: Option<Arc<DetailView>>,
+    /// The truth line.
+    pub status: Status,
+}
+
+/// One row of the list.
+#[derive(Clone, Debug)]
+pub struct RowView {
+    /// The flow: its detail is left out here.
+    pub flow: Flow,
+    /// Flows of the same trace so far, where it carries one.
+    pub trace_flows: u64,
+    /// Whether something of it could not be seen, or is broken.
+    pub notes: bool,
+}
+
+/// One flow, decoded for reading, secrets masked.
+#[derive(Clone, Debug, Default)]
+pub struct DetailView {
+    /// Which flow.
+    pub id: FlowId,
+    /// Title: operation and parties.
+    pub title: String,
+    /// Names and values of the overview: times, addresses, sizes, trace context, notes.
+    pub overview: Vec<(String, String)>,
+    /// The request; none where it was not captured.
+    pub request: Option<SideView>,
+    /// The response.
+    pub response: Option<SideView>,
+}
+
+/// One side of a flow for reading.
+#[derive(Clone, Debug, Default)]
+pub struct SideView {
+    /// One line on what it is: `json · gzip · 1.2 KiB`, with what is wrong with it.
+    pub caption: String,
+    /// Header fields, masked.
+    pub headers: Vec<(String, String)>,
+    /// Trailer fields, masked.
+    pub trailers: Vec<(String, String)>,
+    /// The body for reading, tokens told apart for colour.
+    pub body: Vec<Line>,
+    /// The body's bytes as a hex dump, as sent, at most the kept part.
+    pub hex: Vec<Line>,
+    /// The body as it is copied: decoded text.
+    pub copy: String,
+}
+
+/// What the status line and the empty screen tell.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Status {
+    /// Packets read.
+    pub packets: u64,
+    /// Bytes read.
+    pub bytes: u64,
+    /// Packets the kernel had no room for.
+    pub kernel_drops: u64,
+    /// Packets we refused under load.
+    pub own_drops: u64,
+    /// Holes in streams.
+    pub gaps: u64,
+    /// Broken framing.
+    pub decode_errors: u64,
+    /// Stream bytes that belong to no message.
+    pub undecoded_bytes: u64,
+    /// Connections seen.
+    pub connections: u64,
+    /// Connections whose protocol stayed unknown so far.
+    pub unknown_connections: u64,
+    /// Flows seen.
+    pub flows: u64,
+    /// Flows a second, over the last second of packet time.
+    pub rate: u64,
+    /// Flows, headers and bodies dropped for the budget.
+    pub evicted: u64,
+    /// Bytes held by store and recorder.
+    pub memory: u64,
+    /// The budget.
+    pub memory_limit: u64,
+    /// What is read, and how it stands.
+    pub sources: Vec<SourceStatus>,
+    /// The capture filter in force.
+    pub capture_filter: Option<String>,
+    /// Bytes read and bytes in all, while a file loads.
+    pub progress: Option<(u64, u64)>,
+    /// Whether everything has been read: a file is done, or the capture ended.
+    pub ended: bool,
+    /// The last warning, for the status line (`docker0 went away`).
+    pub warning: Option<String>,
+}
+
+/// One source.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SourceStatus {
+    /// Interface, file or tap.
+    pub name: String,
+    /// Why it ended, where it has.
+    pub closed: Option<String>,
+    /// Packets that came from it.
+    pub packets: u64,
+}

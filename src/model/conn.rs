@@ -1,0 +1,114 @@
+//! Connections and the stamps of packets. Not the connection table: that is `net`'s.
+
+use crate::time::Time;
+use std::net::SocketAddr;
+
+/// The number the one reader gave a packet, from 1 up: the order of everything.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PacketNo(pub u64);
+
+/// A connection, named by its first packet: unique, and the same for any number of workers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnId(pub PacketNo);
+
+/// Which packet, and when.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Stamp {
+    /// Its number: the order.
+    pub packet: PacketNo,
+    /// Its time: for people; never an order.
+    pub time: Time,
+}
+
+/// A direction of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Dir {
+    /// From the side that opened the connection.
+    ToServer,
+    /// From the side that accepted it.
+    ToClient,
+}
+
+impl Dir {
+    /// Both, requests first.
+    pub const BOTH: [Self; 2] = [Self::ToServer, Self::ToClient];
+
+    /// The other one.
+    pub const fn other(self) -> Self {
+        match self {
+            Self::ToServer => Self::ToClient,
+            Self::ToClient => Self::ToServer,
+        }
+    }
+
+    /// 0 to the server, 1 to the client: for arrays of two.
+    pub const fn index(self) -> usize {
+        match self {
+            Self::ToServer => 0,
+            Self::ToClient => 1,
+        }
+    }
+}
+
+/// What carries the bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Transport {
+    /// TCP: an ordered stream of bytes a direction.
+    Stream,
+    /// UDP: one datagram at a time.
+    Datagram,
+}
+
+/// How a connection came into view.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Joined {
+    /// From its first packet: the first byte seen is the first byte sent.
+    Opening,
+    /// Somewhere on its way: roles and the first message are guesses until the wire shows them.
+    Midway,
+}
+
+/// How one direction of a connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum End {
+    /// FIN: everything was sent.
+    Fin,
+    /// RST: cut off.
+    Rst,
+    /// Nothing for a long time.
+    Idle,
+    /// Given up for lack of room.
+    Evicted,
+    /// The capture ended first.
+    Open,
+}
+
+impl End {
+    /// The word of the `connection` record.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Fin => "fin",
+            Self::Rst => "rst",
+            Self::Idle => "idle",
+            Self::Evicted => "evicted",
+            Self::Open => "open",
+        }
+    }
+}
+
+/// What is known of a connection when it begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConnMeta {
+    /// Its name.
+    pub id: ConnId,
+    /// Who opened it; guessed from the ports where the opening was not seen.
+    pub client: SocketAddr,
+    /// Who accepted it.
+    pub server: SocketAddr,
+    /// TCP or UDP.
+    pub transport: Transport,
+    /// Its first packet.
+    pub first: Stamp,
+    /// Seen from the start or not.
+    pub joined: Joined,
+}

@@ -1,0 +1,158 @@
+//! What the analyzers tell the engine: the log of everything that happened, in packet order.
+
+use super::body::BodyHint;
+use super::conn::{ConnId, ConnMeta, Dir, End, Stamp};
+use super::fields::Fields;
+use super::flow::{Message, Pattern};
+use super::headers::Headers;
+use super::issue::Issue;
+use super::trace::TraceContext;
+use super::{Fact, SourceId};
+use std::net::SocketAddr;
+
+/// One thing that happened on a connection.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Event {
+    /// Where.
+    pub conn: ConnId,
+    /// The packet whose processing released it (or the tick: then the packet before it).
+    pub at: Stamp,
+    /// What.
+    pub kind: EventKind,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq)]
+pub enum EventKind {
+    /// A connection came into view.
+    Began(Box<ConnMeta>, SourceId),
+    /// Its roles are other than guessed: who is the client, who the server.
+    Oriented(SocketAddr, SocketAddr),
+    /// Another source saw it too.
+    SeenBy(SourceId),
+    /// Its protocol is known.
+    Identified(&'static str),
+    /// A flow began.
+    Open(Key, Box<Opened>),
+    /// A flow went on.
+    Part(Key, Part),
+    /// A flow is complete, or given up.
+    Close(Key, Box<Closed>),
+    /// Something odd about a flow, or about the connection.
+    Note(Option<Key>, Issue),
+    /// Something to know beyond this connection.
+    Fact(Box<Fact>),
+    /// A connection ended.
+    Ended(Box<Ended>),
+}
+
+/// Which flow of a connection: whatever pairs in its protocol, in the stream (of streams) it runs in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key {
+    /// The layer's number within the connection: the outermost is 0, inner streams count up as they appear.
+    pub stream: u32,
+    /// The protocol's own: an ordinal, a stream ID, a correlation ID.
+    pub own: u64,
+}
+
+/// How a flow begins.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Opened {
+    /// The protocol's contract name.
+    pub protocol: &'static str,
+    /// Its shape.
+    pub pattern: Pattern,
+    /// What a person would call it; empty while it is unknown.
+    pub operation: Box<str>,
+    /// The direction of its first message: the request's or the one-way message's.
+    pub dir: Dir,
+    /// The packet that brought its first byte.
+    pub first: Stamp,
+    /// What it is wrapped in, outermost first.
+    pub layers: Vec<&'static str>,
+}
+
+/// What is added to a flow.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Part {
+    /// What it is, now that more is known.
+    Named {
+        /// The most specific protocol that is certain.
+        protocol: &'static str,
+        /// Its shape.
+        pattern: Pattern,
+        /// What a person would call it.
+        operation: Box<str>,
+    },
+    /// The head of one side.
+    Head {
+        /// Which side.
+        dir: Dir,
+        /// The packet that brought its first byte.
+        first: Stamp,
+        /// As on the wire.
+        headers: Headers,
+        /// Its length on the wire.
+        head_bytes: u64,
+        /// What it says of the body.
+        hint: BodyHint,
+    },
+    /// Body bytes to keep, in order.
+    Body(Dir, Vec<u8>),
+    /// A body went by: how much so far, and whether it was whole. The last one counts.
+    BodyEnd {
+        /// Which side.
+        dir: Dir,
+        /// Bytes as sent, transfer framing removed.
+        bytes: u64,
+        /// Whether all of it was seen.
+        whole: bool,
+    },
+    /// One message of several on a side.
+    Message(Dir, Box<Message>),
+    /// Fields after the body.
+    Trailers(Dir, Headers),
+    /// The protocol's own data.
+    Fields(Fields),
+    /// The trace context it carries.
+    Trace(Box<TraceContext>),
+}
+
+/// How a flow ends.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Closed {
+    /// The protocol's own word; `pending` where an answer was due and did not come; none where none is due.
+    pub status: Option<Box<str>>,
+    /// Whether it went well.
+    pub ok: bool,
+    /// The packet that brought its last byte; none where an answer was due and did not come.
+    pub last: Option<Stamp>,
+}
+
+/// What one direction and the other counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Towards the server.
+    pub to_server: u64,
+    /// Towards the client.
+    pub to_client: u64,
+}
+
+/// The end of a connection, for its record.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ended {
+    /// How.
+    pub how: End,
+    /// The last packet.
+    pub last: Stamp,
+    /// Payload bytes, each once.
+    pub bytes: Counts,
+    /// Packets.
+    pub packets: Counts,
+    /// Segments whose bytes had all been seen.
+    pub retransmissions: u64,
+    /// Holes.
+    pub gaps: u64,
+    /// The first 64 bytes that were seen, where the protocol stayed unknown.
+    pub head: Vec<u8>,
+}

@@ -1,0 +1,87 @@
+//! A protocol's own data: ordered fields with well-known dotted names, so that filters, columns and NDJSON need no code a protocol.
+
+/// A value of a field.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    /// Text.
+    Text(Box<str>),
+    /// A whole number.
+    Int(i64),
+    /// Yes or no.
+    Bool(bool),
+    /// Several.
+    List(Vec<Value>),
+    /// Ordered names and values; duplicates kept.
+    Map(Vec<(Box<str>, Value)>),
+}
+
+impl From<&str> for Value {
+    fn from(text: &str) -> Self {
+        Self::Text(text.into())
+    }
+}
+
+impl From<i64> for Value {
+    fn from(n: i64) -> Self {
+        Self::Int(n)
+    }
+}
+
+impl From<bool> for Value {
+    fn from(b: bool) -> Self {
+        Self::Bool(b)
+    }
+}
+
+/// Names such as `http.method` (nested in NDJSON under `http`) or `sql` (top level), in the order in which they were learned.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Fields(Vec<(&'static str, Value)>);
+
+impl Fields {
+    /// Sets a field; a field that is there is replaced in its place.
+    pub fn set(&mut self, name: &'static str, value: impl Into<Value>) {
+        let value = value.into();
+        match self.0.iter_mut().find(|(n, _)| *n == name) {
+            Some(slot) => slot.1 = value,
+            None => self.0.push((name, value)),
+        }
+    }
+
+    /// Chainable `set`.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: impl Into<Value>) -> Self {
+        self.set(name, value);
+        self
+    }
+
+    /// The value of a field.
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        self.0.iter().find(|(n, _)| *n == name).map(|(_, v)| v)
+    }
+
+    /// All fields.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, &Value)> {
+        self.0.iter().map(|(n, v)| (*n, v))
+    }
+
+    /// Takes over all fields of `other`.
+    pub fn merge(&mut self, other: Self) {
+        for (name, value) in other.0 {
+            self.set(name, value);
+        }
+    }
+
+    /// Bytes held, about.
+    pub fn cost(&self) -> usize {
+        self.0.iter().map(|(_, v)| size_of::<(&str, Value)>() + cost_of(v)).sum()
+    }
+}
+
+fn cost_of(value: &Value) -> usize {
+    match value {
+        Value::Text(t) => t.len(),
+        Value::Int(_) | Value::Bool(_) => 0,
+        Value::List(items) => items.iter().map(|v| size_of::<Value>() + cost_of(v)).sum(),
+        Value::Map(pairs) => pairs.iter().map(|(k, v)| size_of::<(Box<str>, Value)>() + k.len() + cost_of(v)).sum(),
+    }
+}

@@ -1,0 +1,223 @@
+//! A flow as the engine keeps it: a small row for every flow, and a detail that may be evicted.
+
+use super::body::Body;
+use super::conn::{ConnId, Dir, Stamp};
+use super::fact::Party;
+use super::fields::Fields;
+use super::headers::Headers;
+use super::issue::Issue;
+use super::segment::SourceId;
+use super::trace::TraceContext;
+use crate::time::{Span, Time};
+use std::sync::Arc;
+
+/// A flow's number, from 1 up in the order of first bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FlowId(pub u64);
+
+/// The shape of an exchange.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Pattern {
+    /// A request with its response.
+    RequestResponse,
+    /// One message each way (gRPC).
+    Unary,
+    /// Many requests, one response.
+    ClientStream,
+    /// One request, many responses.
+    ServerStream,
+    /// Many each way.
+    BidiStream,
+    /// A command or statement with its result.
+    Query,
+    /// A message to a broker.
+    Publish,
+    /// A message from a broker.
+    Deliver,
+    /// A one-way message.
+    Message,
+    /// A connection that stays closed to us.
+    Session,
+}
+
+impl Pattern {
+    /// The contract's word.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::RequestResponse => "request_response",
+            Self::Unary => "unary",
+            Self::ClientStream => "client_stream",
+            Self::ServerStream => "server_stream",
+            Self::BidiStream => "bidi_stream",
+            Self::Query => "query",
+            Self::Publish => "publish",
+            Self::Deliver => "deliver",
+            Self::Message => "message",
+            Self::Session => "session",
+        }
+    }
+
+    /// Whether nothing is due in return on the same wire, so that the flow has a direction.
+    pub const fn one_way(self) -> bool {
+        matches!(self, Self::Publish | Self::Deliver | Self::Message)
+    }
+}
+
+/// Where in its life a flow is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum State {
+    /// From its first byte.
+    Open,
+    /// Its protocol says it is over.
+    Complete,
+    /// Named, tied, and printed: nothing of it changes any more.
+    Settled,
+}
+
+/// A set of sources.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SourceSet(pub u64);
+
+impl SourceSet {
+    /// Adds one; from the 64th source on they share the last place.
+    pub fn add(&mut self, source: SourceId) {
+        self.0 |= 1 << source.0.min(63);
+    }
+
+    /// Whether it holds one.
+    pub fn has(self, source: SourceId) -> bool {
+        self.0 >> source.0.min(63) & 1 == 1
+    }
+}
+
+/// What every flow keeps to the end: what lists, filters and findings need.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// Its number.
+    pub id: FlowId,
+    /// Its connection.
+    pub conn: ConnId,
+    /// Its first byte.
+    pub time: Time,
+    /// From its first byte to the last of the answer; none while it is open or where an answer was due.
+    pub duration: Option<Span>,
+    /// Index of the client in the engine's table of endpoints.
+    pub client: u32,
+    /// Index of the server.
+    pub server: u32,
+    /// The most specific protocol that is certain.
+    pub protocol: &'static str,
+    /// Its shape.
+    pub pattern: Pattern,
+    /// Where in its life it is.
+    pub state: State,
+    /// Whether it went well, as far as is known.
+    pub ok: bool,
+    /// The direction of its first message.
+    pub dir: Dir,
+    /// What a person would call it.
+    pub operation: Box<str>,
+    /// The protocol's own word.
+    pub status: Option<Box<str>>,
+    /// Body bytes both ways.
+    pub bytes: u64,
+    /// The trace it belongs to.
+    pub trace_id: Option<Box<str>>,
+    /// What saw it.
+    pub sources: SourceSet,
+}
+
+/// One side of a flow.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Half {
+    /// Its first byte.
+    pub first: Stamp,
+    /// As on the wire.
+    pub headers: Headers,
+    /// After the body.
+    pub trailers: Headers,
+    /// Length of the head on the wire.
+    pub head_bytes: u64,
+    /// Its body, where it has one body.
+    pub body: Body,
+    /// Its messages, where it has several.
+    pub messages: Vec<Message>,
+    /// Messages that were dropped for the limit, the oldest first.
+    pub messages_dropped: u64,
+}
+
+/// One message of a stream.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Message {
+    /// Its first byte.
+    pub first: Stamp,
+    /// What it holds.
+    pub body: Body,
+}
+
+/// Everything else that was kept of a flow.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Detail {
+    /// What the sender of the first message sent.
+    pub request: Option<Half>,
+    /// What came back.
+    pub response: Option<Half>,
+    /// The protocol's own data.
+    pub fields: Fields,
+    /// The trace context it carries.
+    pub trace: Option<TraceContext>,
+    /// What it is wrapped in, outermost first.
+    pub layers: Vec<&'static str>,
+    /// What was odd.
+    pub notes: Vec<Issue>,
+    /// Whether bodies were dropped for the memory budget.
+    pub bodies_evicted: bool,
+}
+
+/// A flow as lookers see it, borrowed: what filters and outputs take.
+#[derive(Clone, Copy, Debug)]
+pub struct FlowRef<'a> {
+    /// The row.
+    pub row: &'a Row,
+    /// The detail, where it was not evicted.
+    pub detail: Option<&'a Detail>,
+    /// Who opened the connection.
+    pub client: &'a Party,
+    /// Who accepted it.
+    pub server: &'a Party,
+    /// The connection's number.
+    pub connection: u64,
+    /// Names of what saw it.
+    pub sources: &'a [Arc<str>],
+}
+
+/// The same, owned: what crosses to the looker.
+#[derive(Clone, Debug)]
+pub struct Flow {
+    /// The row.
+    pub row: Row,
+    /// The detail, where it was not evicted.
+    pub detail: Option<Arc<Detail>>,
+    /// Who opened the connection.
+    pub client: Party,
+    /// Who accepted it.
+    pub server: Party,
+    /// The connection's number, from 1 up in packet order.
+    pub connection: u64,
+    /// Names of what saw it.
+    pub sources: Vec<Arc<str>>,
+}
+
+impl Flow {
+    /// Borrowed.
+    pub fn as_ref(&self) -> FlowRef<'_> {
+        FlowRef {
+            row: &self.row,
+            detail: self.detail.as_deref(),
+            client: &self.client,
+            server: &self.server,
+            connection: self.connection,
+            sources: &self.sources,
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! Plain data that crosses the walls between the rooms. Everything may depend on it; it depends on nothing but `time`.
+
+mod body;
+mod conn;
+mod event;
+mod fact;
+mod fields;
+mod flow;
+mod headers;
+mod issue;
+mod record;
+mod segment;
+mod trace;
+
+pub use body::{Body, BodyHint};
+pub use conn::{ConnId, ConnMeta, Dir, End, Joined, PacketNo, Stamp, Transport};
+pub use event::{Closed, Counts, Ended, Event, EventKind, Key, Opened, Part};
+pub use fact::{Fact, Party, Rank, Scope};
+pub use fields::{Fields, Value};
+pub use flow::{Detail, Flow, FlowId, FlowRef, Half, Message, Pattern, Row, SourceSet, State};
+pub use headers::{Headers, text_of};
+pub use issue::{Issue, Severity};
+pub use record::{ConnRecord, Stats, Totals, Turn};
+pub use segment::{Batch, Item, LinkType, Packet, Packets, Segment, SourceId, SourceNews, TcpFlags};
+pub use trace::TraceContext;

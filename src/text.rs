@@ -1,0 +1,78 @@
+//! Text on its way to a person: control bytes escaped, lines made of tokens that a theme can colour. Nothing here knows a terminal.
+
+/// What a run of characters is; a theme gives it a colour.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Token {
+    /// Just text.
+    #[default]
+    Plain,
+    /// The name of a member, a field, an attribute.
+    Key,
+    /// A string value.
+    Text,
+    /// A number.
+    Number,
+    /// `true`, `false`, `null`, an enum's name.
+    Word,
+    /// Brackets, colons, tags' angle brackets.
+    Punctuation,
+    /// Offsets, hints: what is not being read.
+    Dim,
+    /// What is wrong.
+    Error,
+}
+
+/// One line, ready to be shown: control characters are escaped already.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Line {
+    /// How deep it is nested, in steps.
+    pub indent: u16,
+    /// Its runs.
+    pub spans: Vec<(Token, String)>,
+}
+
+impl Line {
+    /// A line of one run.
+    pub fn of(token: Token, text: impl Into<String>) -> Self {
+        Self { indent: 0, spans: vec![(token, text.into())] }
+    }
+
+    /// The characters alone, without the indent.
+    pub fn text(&self) -> String {
+        self.spans.iter().map(|(_, s)| s.as_str()).collect()
+    }
+}
+
+/// Whether a character would act on a terminal or break a line of output: C0, DEL, C1, U+2028, U+2029 and the characters
+/// that turn the direction of text (U+202A to U+202E, U+2066 to U+2069).
+pub const fn is_control(c: char) -> bool {
+    matches!(c, '\u{0}'..='\u{1f}' | '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// `text` with every control character shown as an escape: `\n`, `\t`, `\x1b`, `\u{2028}`.
+pub fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            c if !is_control(c) => out.push(c),
+            c if (c as u32) < 0x100 => out.push_str(&format!("\\x{:02x}", c as u32)),
+            c => out.push_str(&format!("\\u{{{:x}}}", c as u32)),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_acts_on_a_terminal_is_left() {
+        assert_eq!(escape("a\x1b[2J\u{9b}\n\u{2028}ü漢"), "a\\x1b[2J\\x9b\\n\\u{2028}ü漢");
+        let all: String = (0..0x3000).filter_map(char::from_u32).collect();
+        assert!(!escape(&all).chars().any(is_control));
+    }
+}

@@ -1,0 +1,1 @@
+//! Trace context from headers: one file a propagator, and their registry.
