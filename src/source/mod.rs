@@ -7,6 +7,9 @@ mod input;
 mod merge;
 mod pcap_file;
 mod pcapng;
+pub mod pcapng_write;
+pub mod private_file;
+pub mod recorder;
 mod window;
 
 pub use merge::Files;
@@ -102,3 +105,5 @@ impl SourceIds {
         SourceId(self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, up).unwrap_or(u16::MAX))
     }
 }
+#[cfg(test)]
+mod tests;

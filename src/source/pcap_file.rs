@@ -11,8 +11,8 @@ use crate::model::LinkType;
 
 /// The length of a file's header.
 pub(super) const FILE_HEADER: usize = 24;
-/// The bits of the link type field that tell the link type, as libpcap reads them; the others tell of a frame check sequence.
-const LINK_BITS: u32 = 0x03ff_ffff;
+/// The bits of the link type field that tell the link type; the others tell of a frame check sequence (§4).
+const LINK_BITS: u32 = 0xffff;
 
 /// How the records of a file are to be read.
 #[derive(Clone, Copy, Debug)]
