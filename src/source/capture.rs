@@ -14,6 +14,9 @@ use std::sync::Arc;
 
 /// The longest block that is read whole: libpcap's limit (`sf-pcapng.c`). A longer one is passed over, or damage.
 const MAX_BLOCK: u32 = 16 * 1024 * 1024;
+/// How many blocks without a packet, or pieces of a long one, are passed over before the caller is asked again: it may want to
+/// stop.
+const MAX_ROUNDS: usize = 64;
 
 /// A capture that is being read.
 pub(super) struct Capture {
@@ -27,8 +30,7 @@ pub(super) struct Capture {
     packets: u64,
     names: usize,
     last: Time,
-    /// What is to be told beside packets.
-    pub(super) news: Vec<SourceNews>,
+    news: Vec<SourceNews>,
 }
 
 /// What a format's parser finds before a packet's bytes.
@@ -54,6 +56,8 @@ pub(super) enum Step {
     Packet(Time),
     /// Nothing for now.
     Idle,
+    /// Nothing yet, but there is more to read.
+    Busy,
     /// Nothing any more.
     End,
 }
@@ -81,6 +85,7 @@ struct Seen {
     id: SourceId,
     drops_before: u64,
     drops: u64,
+    drops_told: u64,
 }
 
 /// The packet that the window begins with.
@@ -94,6 +99,7 @@ struct Current {
 /// Why there is no packet.
 enum Stop {
     Idle,
+    Busy,
     End,
     Damage(String),
     Unusable(SourceError),
@@ -174,8 +180,19 @@ impl Capture {
         self.window.progress()
     }
 
+    /// Moves what is to be told beside packets to `out`.
+    pub(super) fn tell(&mut self, out: &mut Packets) {
+        out.news.append(&mut self.news);
+        for seen in &mut self.interfaces {
+            let drops = seen.drops_before.saturating_add(seen.drops);
+            if drops != std::mem::replace(&mut seen.drops_told, drops) {
+                out.news.push(SourceNews::KernelDrops(seen.id, drops));
+            }
+        }
+    }
+
     fn advance(&mut self) -> Result<Current, Stop> {
-        loop {
+        for _ in 0..MAX_ROUNDS {
             match self.format {
                 Format::Unknown => self.start()?,
                 Format::Pcap(pcap) => return self.record(pcap),
@@ -188,12 +205,14 @@ impl Capture {
                 Format::Ended => return Err(Stop::End),
             }
         }
+        Err(Stop::Busy)
     }
 
     /// Ends the capture, unless it may go on.
     fn stop(&mut self, stop: Stop) -> Result<Step, SourceError> {
         match stop {
             Stop::Idle => return Ok(Step::Idle),
+            Stop::Busy => return Ok(Step::Busy),
             Stop::End => {}
             Stop::Damage(what) => {
                 let (at, n) = (self.window.offset(), self.packets);
@@ -271,7 +290,9 @@ impl Capture {
         if begins_section || !pcapng::is_read(kind) || (len > MAX_BLOCK && pcapng::is_spare(kind)) {
             *skip = Skip::Body { left: u64::from(len) - 4, len };
             if begins_section {
-                self.interfaces.iter_mut().for_each(|seen| seen.drops_before += std::mem::take(&mut seen.drops));
+                for seen in &mut self.interfaces {
+                    seen.drops_before = seen.drops_before.saturating_add(std::mem::take(&mut seen.drops));
+                }
             }
             return Ok(None);
         }
@@ -296,7 +317,6 @@ impl Capture {
             Block::Drops(interface, drops) => {
                 if let Some(seen) = self.interfaces.get_mut(interface as usize) {
                     seen.drops = drops;
-                    self.news.push(SourceNews::KernelDrops(seen.id, seen.drops_before.saturating_add(drops)));
                 }
             }
             Block::Names(names) => {
@@ -313,14 +333,15 @@ impl Capture {
         Ok(None)
     }
 
-    /// Passes over a block without holding it.
-    fn skip(&mut self, mut left: u64, len: u32) -> Result<(), Stop> {
+    /// Passes over what is there of a block without holding it.
+    fn skip(&mut self, left: u64, len: u32) -> Result<(), Stop> {
         let Self { window, format: Format::Pcapng(section, skip), .. } = self else { return Err(Stop::End) };
         let cut = |stop| if matches!(stop, Stop::End) { Stop::Damage(CUT.into()) } else { stop };
-        while left > 0 {
-            left -= window.consume(usize::try_from(left).unwrap_or(usize::MAX)) as u64;
-            *skip = Skip::Body { left, len };
+        if left > 0 {
             need(window, 1).map_err(cut)?;
+            let left = left - window.consume(usize::try_from(left).unwrap_or(usize::MAX)) as u64;
+            *skip = Skip::Body { left, len };
+            return Ok(());
         }
         need(window, 4).map_err(cut)?;
         if section.trailer(window.held().get(..4).unwrap_or_default()) != Some(len) {
@@ -334,7 +355,7 @@ impl Capture {
     /// Takes the next interface in.
     fn see(&mut self) {
         let id = self.ids.next();
-        self.interfaces.push(Seen { id, drops_before: 0, drops: 0 });
+        self.interfaces.push(Seen { id, drops_before: 0, drops: 0, drops_told: 0 });
         self.news.push(SourceNews::Opened(id, self.name.clone()));
     }
 }

@@ -22,9 +22,11 @@ const ZSTD_WINDOW_LOG: u32 = 27;
 pub(super) enum Bytes {
     /// A file on disk is read where it is asked for.
     File { plain: Box<dyn io::Read + Send>, done: Arc<AtomicU64>, size: u64 },
-    /// What may block is read by a thread of its own.
-    Pipe { chunks: Receiver<io::Result<Vec<u8>>>, chunk: Vec<u8>, taken: usize, patient: bool },
+    /// What may block is read by a thread of its own, which starts with the first read.
+    Pipe { thread: Option<Box<dyn FnOnce() + Send>>, chunks: Receiver<Chunk>, chunk: Vec<u8>, taken: usize, patient: bool },
 }
+
+type Chunk = io::Result<Vec<u8>>;
 
 /// How a read ended.
 pub(super) enum Read {
@@ -46,7 +48,7 @@ impl Bytes {
         }
         if !kind.is_file() {
             let path = PathBuf::from(path);
-            return Self::pipe(move || File::open(path)).map_err(failed);
+            return Ok(Self::pipe(move || File::open(path)));
         }
         let file = File::open(path).map_err(failed)?;
         let size = file.metadata().map_err(failed)?.len();
@@ -60,19 +62,19 @@ impl Bytes {
         if io::stdin().is_terminal() {
             return Err(SourceError::Terminal(name.clone()));
         }
-        Self::pipe(|| Ok(io::stdin())).map_err(|e| SourceError::from_io(name, e))
+        Ok(Self::pipe(|| Ok(io::stdin())))
     }
 
     /// What `open` gives, opened and read by a thread of its own, which ends with the pipe, or when nobody listens any more.
-    pub(super) fn pipe<R: io::Read + Send + 'static>(open: impl FnOnce() -> io::Result<R> + Send + 'static) -> io::Result<Self> {
+    pub(super) fn pipe<R: io::Read + Send + 'static>(open: impl FnOnce() -> io::Result<R> + Send + 'static) -> Self {
         let (to, chunks) = crossbeam_channel::bounded(CHUNKS_WAITING);
-        thread::Builder::new().name("pipe".into()).spawn(move || {
+        let thread = move || {
             if let Err(e) = open().and_then(plain).and_then(|from| pump(from, &to)) {
                 // nobody listens: nobody minds
                 let _ = to.send(Err(e));
             }
-        })?;
-        Ok(Self::Pipe { chunks, chunk: Vec::new(), taken: 0, patient: true })
+        };
+        Self::Pipe { thread: Some(Box::new(thread)), chunks, chunk: Vec::new(), taken: 0, patient: true }
     }
 
     /// Allows the next read of an empty pipe to wait for [`PATIENCE`]; the ones after it do not wait.
@@ -93,7 +95,10 @@ impl Bytes {
                     Err(e) => return Err(e),
                 }
             },
-            Self::Pipe { chunks, chunk, taken, patient } => {
+            Self::Pipe { thread, chunks, chunk, taken, patient } => {
+                if let Some(thread) = thread.take() {
+                    thread::Builder::new().name("pipe".into()).spawn(thread)?;
+                }
                 if *taken == chunk.len() {
                     let wait = if std::mem::take(patient) { PATIENCE } else { Default::default() };
                     *chunk = match chunks.recv_timeout(wait) {
@@ -103,8 +108,7 @@ impl Bytes {
                     };
                     *taken = 0;
                 }
-                let from = chunk.get(*taken..).unwrap_or_default();
-                let n = from.iter().zip(buf).map(|(from, to)| *to = *from).count();
+                let n = chunk.get(*taken..).unwrap_or_default().read(buf)?;
                 *taken += n;
                 Ok(Read::Some(n))
             }
@@ -138,7 +142,7 @@ fn plain<R: io::Read + Send + 'static>(mut from: R) -> io::Result<Box<dyn io::Re
 }
 
 /// Hands on what arrives, as it arrives.
-fn pump(mut from: impl io::Read, to: &Sender<io::Result<Vec<u8>>>) -> io::Result<()> {
+fn pump(mut from: impl io::Read, to: &Sender<Chunk>) -> io::Result<()> {
     let mut buf = vec![0; CHUNK];
     loop {
         let n = match from.read(&mut buf) {

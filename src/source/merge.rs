@@ -47,6 +47,7 @@ impl Files {
                 match self.inputs.get_mut(i).map_or(Ok(Step::End), Capture::step)? {
                     Step::Packet(time) => self.heads.push(Reverse((time, i))),
                     Step::Idle => return Ok(Filled::Idle),
+                    Step::Busy => return Ok(Filled::More),
                     Step::End => {}
                 }
                 self.asked.pop();
@@ -75,7 +76,7 @@ impl Source for Files {
     fn fill(&mut self, out: &mut Packets) -> Result<Filled, SourceError> {
         self.inputs.iter_mut().for_each(Capture::be_patient);
         let filled = self.packets(out);
-        out.news.extend(self.inputs.iter_mut().flat_map(|input| input.news.drain(..)));
+        self.inputs.iter_mut().for_each(|input| input.tell(out));
         out.news.extend(self.progress(matches!(filled, Ok(Filled::End))));
         filled
     }

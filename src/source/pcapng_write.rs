@@ -5,7 +5,7 @@
 //!                 · enhanced packets · [name resolution] · … · interface statistics, at the end
 //! ```
 
-use super::private_file;
+use super::private_file::{self, Owner};
 use crate::model::{LinkType, Packet, Packets, SourceId, SourceNews};
 use crate::text::escape;
 use crate::time::Time;
@@ -60,8 +60,8 @@ pub enum WriteError {
 }
 
 impl Writer<BufWriter<File>> {
-    /// Creates `path`, mode 0600 and the invoking user's; refuses to overwrite one of the files being `read`.
-    pub fn create(path: &Path, read: &[PathBuf]) -> Result<Self, WriteError> {
+    /// Creates `path` as [`private_file::create`] does; refuses to overwrite one of the files being `read`.
+    pub fn create(path: &Path, read: &[PathBuf], sudo: Option<Owner>) -> Result<Self, WriteError> {
         if path == Path::new("-") {
             return Err(WriteError::Stdout);
         }
@@ -70,7 +70,7 @@ impl Writer<BufWriter<File>> {
         if real.is_ok_and(|real| read.iter().any(|other| other.canonicalize().is_ok_and(|other| other == real))) {
             return Err(WriteError::BeingRead(label));
         }
-        let file = private_file::create(path).map_err(|e| WriteError::Create(label.clone(), e))?;
+        let file = private_file::create(path, sudo).map_err(|e| WriteError::Create(label.clone(), e))?;
         Self::new(BufWriter::with_capacity(BUFFER, file), label)
     }
 }

@@ -9,23 +9,20 @@ use std::path::Path;
 /// Read and write for the owner alone: captures hold passwords.
 const MODE: u32 = 0o600;
 
-/// The user and group who called `sudo`.
-#[derive(Clone, Copy, Debug)]
-struct Owner {
-    uid: u32,
-    gid: u32,
+/// The user and group for whom root runs us: who called `sudo`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// Number of the user.
+    pub uid: u32,
+    /// Number of the group.
+    pub gid: u32,
 }
 
 /// Creates or empties the file at `path` for writing, mode 0600.
 ///
 /// Under `sudo` it belongs to who called it, no symbolic link is followed, and a file of somebody else is left alone: who may
 /// run this program as root may not overwrite root's files with it.
-pub fn create(path: &Path) -> io::Result<File> {
-    let id = |name| std::env::var(name).ok()?.parse().ok();
-    create_for(path, id("SUDO_UID").zip(id("SUDO_GID")).map(|(uid, gid)| Owner { uid, gid }))
-}
-
-fn create_for(path: &Path, sudo: Option<Owner>) -> io::Result<File> {
+pub fn create(path: &Path, sudo: Option<Owner>) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.write(true).mode(MODE);
     if sudo.is_some() {
@@ -71,10 +68,10 @@ mod tests {
     fn new_and_old_files_are_private_and_empty() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("new");
-        create_for(&path, None).unwrap().write_all(b"x").unwrap();
+        create(&path, None).unwrap().write_all(b"x").unwrap();
         assert_eq!((mode(&path), path.metadata().unwrap().len()), (0o600, 1));
         std::fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
-        create_for(&path, None).unwrap();
+        create(&path, None).unwrap();
         assert_eq!((mode(&path), path.metadata().unwrap().len()), (0o600, 0));
     }
 
@@ -87,11 +84,11 @@ mod tests {
         let found = path.metadata().unwrap();
         let me = Owner { uid: found.uid(), gid: found.gid() };
         let other = Owner { uid: me.uid + 1, gid: me.gid };
-        assert_eq!(create_for(&path, Some(other)).unwrap_err().kind(), ErrorKind::PermissionDenied);
-        assert!(create_for(&link, Some(me)).is_err());
+        assert_eq!(create(&path, Some(other)).unwrap_err().kind(), ErrorKind::PermissionDenied);
+        assert!(create(&link, Some(me)).is_err());
         assert_eq!(std::fs::read(&path).unwrap(), b"theirs");
-        create_for(&link, None).unwrap();
+        create(&link, None).unwrap();
         assert_eq!(path.metadata().unwrap().len(), 0, "without sudo a link is the user's own affair");
-        create_for(&path, Some(me)).unwrap();
+        create(&path, Some(me)).unwrap();
     }
 }

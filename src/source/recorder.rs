@@ -235,7 +235,8 @@ impl Recorder {
     fn chain(&self, newest: Option<u64>) -> impl Iterator<Item = (Packet, &[u8])> {
         let here = |at: &u64| *at != NONE && *at >= self.tail;
         let first = newest.and_then(|at| Some((at, self.record(at)?)));
-        let back = move |(_, record): &(u64, Record)| Some(record.previous).filter(here).and_then(|at| Some((at, self.record(at)?)));
+        let back =
+            move |(_, record): &(u64, Record)| Some(record.previous).filter(here).and_then(|at| Some((at, self.record(at)?)));
         std::iter::successors(first, back).map(|(at, record)| self.held(at, &record))
     }
 
@@ -321,8 +322,10 @@ mod tests {
         (Packet { stamp, source: SourceId(u16::MAX), link: LinkType(276), wire_len: u32::MAX, bytes: 0..len }, bytes)
     }
 
+    type Pushed = (Packet, Vec<u8>, Option<u64>);
+
     /// Records packets of these lengths and connections; every third number is left out.
-    fn record(budget: usize, pushed: &[(usize, Option<u64>)]) -> (Recorder, Vec<(Packet, Vec<u8>, Option<u64>)>) {
+    fn record(budget: usize, pushed: &[(usize, Option<u64>)]) -> (Recorder, Vec<Pushed>) {
         let mut recorder = Recorder::new(budget);
         let memory = recorder.memory();
         assert!(memory <= budget.max(256), "{memory} of {budget}");

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use std::fs::File;
 use std::io::Write;
 use std::path::PathBuf;
+use std::slice::from_ref;
 
 /// Time, source, link type, length on the wire, bytes.
 type Seen = (i64, u16, u32, u32, Vec<u8>);
@@ -51,7 +52,7 @@ fn read(mut source: impl Source) -> Read {
 /// Reads `bytes` as one piped capture.
 fn pipe(bytes: &[u8]) -> Files {
     let bytes = bytes.to_vec();
-    let input = Bytes::pipe(move || Ok(io::Cursor::new(bytes))).unwrap();
+    let input = Bytes::pipe(move || Ok(io::Cursor::new(bytes)));
     Files::merge(vec![Capture::new(input, "stdin", "stdin".into(), &SourceIds::default())])
 }
 
@@ -126,7 +127,8 @@ const BE: To = To(true);
 #[test]
 fn pcap_in_every_kind() {
     for to in [LE, BE] {
-        for (magic, nanos, extra) in [(0xa1b2_c3d4, 5_000_007_000, 0), (0xa1b2_3c4d, 5_000_000_007, 0), (0xa1b2_cd34, 5_000_007_000, 2)]
+        for (magic, nanos, extra) in
+            [(0xa1b2_c3d4, 5_000_007_000, 0), (0xa1b2_3c4d, 5_000_000_007, 0), (0xa1b2_cd34, 5_000_007_000, 2)]
         {
             let header = [&[5, 7, 3, 60][..], &[9; 2][..extra]].concat();
             let got = read(pipe(&to.pcap(magic, 4, 0xf400_0071, &[(&header, b"abc"), (&header, b"def")])));
@@ -191,6 +193,21 @@ fn pcapng_with_everything() {
 }
 
 #[test]
+fn blocks_without_packets_pile_nothing_up() {
+    let drops = |to: To, n: u64| to.block(5, &[to.words(&[0, 0, 0]), to.options(&[(5, &n.to_be_bytes())])].concat());
+    let section = |to: To| [to.section(), to.interface(1, 0, &[])].concat();
+    let many: Vec<u8> = (1..=50).flat_map(|n| drops(BE, n)).collect();
+    let long = BE.block(0x4000_0bad, &vec![0; 20 << 20]);
+    let names = BE.block(4, &vec![0; 17 << 20]);
+    let all = [section(BE), many, long, names, section(BE), drops(BE, 7), BE.packet(0, 0, b"x")].concat();
+    let got = read(pipe(&all));
+    assert_eq!((got.packets.len(), got.closed()), (1, vec![]));
+    let told: Vec<_> = got.news.iter().filter(|news| matches!(news, SourceNews::KernelDrops(..))).collect();
+    let total = [&SourceNews::KernelDrops(SourceId(0), 50), &SourceNews::KernelDrops(SourceId(0), 57)];
+    assert_eq!(told, total, "sections add up");
+}
+
+#[test]
 fn every_place_to_cut_gives_the_packets_before_it_and_one_line() {
     let pcap = LE.pcap(0xa1b2_3c4d, 4, 1, &[(&[1, 2, 3, 3], b"abc"), (&[1, 3, 0, 0], b""), (&[1, 4, 1, 1], b"x")]);
     for whole in [pcap, all_blocks()] {
@@ -244,7 +261,10 @@ fn damage_is_told_with_its_place() {
         assert!(why.ends_with(", after 1 packet: read to its last whole packet"), "{why}");
     }
     let got = read(pipe(&LE.pcap(0xa1b2_c3d4, 4, 1, &[(&[0, 0, 262_145, 9], b"")])));
-    assert_eq!(got.closed(), ["stdin: a packet of impossible length 262145 at byte 24, after 0 packets: read to its last whole packet"]);
+    assert_eq!(
+        got.closed(),
+        ["stdin: a packet of impossible length 262145 at byte 24, after 0 packets: read to its last whole packet"]
+    );
 }
 
 #[test]
@@ -290,12 +310,12 @@ fn compressed_captures_are_known_by_content() {
     let (front, back) = plain.split_at(100);
     let zst = [b"\x50\x2a\x4d\x18\x02\0\0\0hi".to_vec(), zstd::encode_all(front, 1).unwrap(), zstd::encode_all(back, 1).unwrap()];
     let path = file(&dir, "same.name", &plain);
-    let expected = open(&[path.clone()]);
+    let expected = open(from_ref(&path));
     assert_eq!(expected.packets.len(), 5);
     assert!(expected.news.contains(&SourceNews::Progress(plain.len() as u64, plain.len() as u64)));
     for bytes in [gzip(&plain), [gzip(front), gzip(back)].concat(), zst.concat()] {
         std::fs::write(&path, &bytes).unwrap();
-        let got = open(&[path.clone()]);
+        let got = open(from_ref(&path));
         assert_eq!((&got.packets, got.closed()), (&expected.packets, vec![]));
         assert!(got.news.contains(&SourceNews::Progress(bytes.len() as u64, bytes.len() as u64)));
         assert_eq!(read(pipe(&bytes)).packets, expected.packets);
@@ -335,7 +355,7 @@ fn captures_are_merged_by_time_and_each_keeps_its_order() {
 #[test]
 fn a_pipe_is_read_while_it_grows() {
     let (from, mut to) = io::pipe().unwrap();
-    let input = Bytes::pipe(move || Ok(from)).unwrap();
+    let input = Bytes::pipe(move || Ok(from));
     let mut source = Files::merge(vec![Capture::new(input, "stdin", "stdin".into(), &SourceIds::default())]);
     let whole = LE.pcap(0xa1b2_c3d4, 4, 1, &[(&[1, 0, 2, 2], b"ab"), (&[2, 0, 2, 2], b"cd")]);
     let mut out = Packets::default();
@@ -362,21 +382,20 @@ fn what_is_written_is_read_again() {
     batch.push(Time::from_nanos(1_795_245_663_123_456_789), SourceId(3), LinkType(1), 70_000, &[1; 65_539]);
     batch.push(Time::from_nanos(5), SourceId(4), LinkType(276), 3, b"abc");
     batch.push(Time::from_nanos(6), SourceId(3), LinkType(1), 0, b"");
-    let mut writer = Writer::create(&path, &[]).unwrap();
+    let mut writer = Writer::create(&path, &[], None).unwrap();
     writer.batch(&batch).unwrap();
     writer.news(&SourceNews::KernelDrops(SourceId(4), 12));
     writer.finish().unwrap();
-    let got = open(&[path.clone()]);
-    let expected: [Seen; 3] = [
-        (1_795_245_663_123_456_789, 0, 1, 70_000, vec![1; 65_539]),
-        (5, 1, 276, 3, b"abc".to_vec()),
-        (6, 0, 1, 0, vec![]),
-    ];
+    let got = open(from_ref(&path));
+    let expected: [Seen; 3] =
+        [(1_795_245_663_123_456_789, 0, 1, 70_000, vec![1; 65_539]), (5, 1, 276, 3, b"abc".to_vec()), (6, 0, 1, 0, vec![])];
     assert_eq!(got.packets, expected);
     assert!(got.closed().is_empty());
     assert!(got.news.contains(&SourceNews::Name([10, 0, 0, 7].into(), "orders".into())));
     assert!(got.news.contains(&SourceNews::KernelDrops(SourceId(1), 12)));
-    assert!(matches!(Writer::create(&path, &[path.clone()]), Err(e) if e.to_string().ends_with("it is being read: name another file")));
+    assert!(
+        matches!(Writer::create(&path, from_ref(&path), None), Err(e) if e.to_string().ends_with("it is being read: name another file"))
+    );
 }
 
 #[test]
@@ -419,7 +438,7 @@ proptest! {
 
 #[test]
 fn a_named_pipe_that_cannot_be_read_is_told() {
-    let failed = Bytes::pipe(|| File::open("/nowhere/at/all")).unwrap();
+    let failed = Bytes::pipe(|| File::open("/nowhere/at/all"));
     let files = Files::merge(vec![Capture::new(failed, "fifo", "fifo".into(), &SourceIds::default())]);
     assert_eq!(read(files).error.unwrap(), "fifo: no such file: check the path");
 }
