@@ -13,6 +13,10 @@ fn claims(media: &MediaType) -> bool {
 
 fn read(raw: &Raw<'_>) -> Result<Content, String> {
     let text = plain::utf8(raw).ok_or("not a form: not text")?;
+    if text.trim_start().starts_with(['{', '<']) {
+        // no form's first name begins so: broken JSON or XML, under the type that curl sends without being asked
+        return Err("not a form".to_owned());
+    }
     let pairs = text.trim_end_matches(['\r', '\n']).split('&').filter(|pair| !pair.is_empty()).map(|pair| {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         (decode(name), decode(value))
@@ -52,5 +56,5 @@ fn digit(byte: u8) -> Option<u8> {
 
 fn lines(document: &Document, secrets: Secrets) -> Vec<Line> {
     let Content::Pairs(pairs) = &document.value else { return Vec::new() };
-    pairs.iter().map(|(name, value)| field(name, &mask::value(name, value, secrets))).collect()
+    pairs.iter().map(|(name, value)| field(&mask::text(name, secrets), &mask::value(name, value, secrets))).collect()
 }

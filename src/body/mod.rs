@@ -139,7 +139,11 @@ pub fn decode(body: &Body, limit: usize) -> Document {
 
 /// Reads bytes with their codings undone; `more` tells that there was a body even where no byte of it is here.
 fn read(raw: &Raw<'_>, more: bool) -> Document {
-    let document = |kind, value| Document { kind, value, encoding: None, cut: raw.cut, error: None };
+    let document = |kind, value| {
+        // a multipart without its end is cut, even where all that was sent is here
+        let open = matches!(&value, Content::Parts(parts) if parts.last().is_some_and(|(_, body)| body.cut));
+        Document { kind, value, encoding: None, cut: raw.cut || open, error: None }
+    };
     let claimed = FORMATS.iter().find(|format| (format.claims)(raw.media));
     if raw.bytes.is_empty() {
         let kind = if more { claimed.map_or(Kind::Binary, |format| format.kind) } else { Kind::Empty };
@@ -216,7 +220,7 @@ fn write_pairs(pairs: &[(String, String)], secrets: Secrets, out: &mut Vec<u8>) 
         }
     }
     list(&grouped, b"{}", out, |(name, values), out| {
-        write_json_string(name, out);
+        write_json_string(&mask::text(name, secrets), out);
         out.push(b':');
         let write = |value: &&str, out: &mut Vec<u8>| write_json_string(&mask::value(name, value, secrets), out);
         match values.as_slice() {

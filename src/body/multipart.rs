@@ -33,8 +33,7 @@ fn read(raw: &Raw<'_>) -> Result<Content, String> {
         if parts.len() == MAX_PARTS {
             return Err(format!("more than {MAX_PARTS} parts"));
         }
-        let begun = memchr(b'\n', rest).and_then(|end| rest.get(end + 1..));
-        let Some(begun) = begun else { break };
+        let begun = memchr(b'\n', rest).and_then(|end| rest.get(end + 1..)).unwrap_or_default();
         let (part, after, cut) = match next_delimiter(begun, &delimiter) {
             Some((part, after)) => (part, after, false),
             None => (begun, &b"--"[..], true),
@@ -115,7 +114,7 @@ pub(super) fn write_part(headers: &[(String, String)], body: &Document, secrets:
     out.extend_from_slice(b"{\"headers\":");
     super::list(headers, b"[]", out, |(name, value), out| {
         out.push(b'[');
-        write_json_string(name, out);
+        write_json_string(&mask::text(name, secrets), out);
         out.push(b',');
         write_json_string(&mask::header(name, value, secrets), out);
         out.push(b']');
@@ -141,7 +140,8 @@ fn lines(document: &Document, secrets: Secrets) -> Vec<Line> {
     let mut lines = Vec::new();
     for (i, (headers, body)) in parts.iter().enumerate() {
         lines.push(Line::of(Token::Dim, format!("part {} of {}", i + 1, parts.len())));
-        lines.extend(headers.iter().map(|(name, value)| indented(field(name, &mask::header(name, value, secrets)), 1)));
+        let fields = headers.iter().map(|(name, value)| (mask::text(name, secrets), mask::header(name, value, secrets)));
+        lines.extend(fields.map(|(name, value)| indented(field(&name, &value), 1)));
         if is_secret(&names(headers), secrets) {
             lines.push(indented(Line::of(Token::Text, MASK), 2));
             continue;

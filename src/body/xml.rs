@@ -52,6 +52,7 @@ fn pretty(xml: &str, cut: bool) -> Option<Vec<Line>> {
             Ok(Event::Empty(tag)) => {
                 page.end_line();
                 page.tag(&tag, "/>");
+                page.end_line();
             }
             Ok(Event::End(tag)) => {
                 page.depth = page.depth.saturating_sub(1);
@@ -63,13 +64,13 @@ fn pretty(xml: &str, cut: bool) -> Option<Vec<Line>> {
                 page.push(Token::Punctuation, ">");
                 page.end_line();
             }
-            Ok(Event::Text(words)) => page.push(Token::Text, words.trim()),
+            Ok(Event::Text(words)) => page.words(&words),
             Ok(Event::GeneralRef(name)) => page.push(Token::Word, &format!("&{};", &*name)),
             Ok(Event::CData(words)) => page.push(Token::Text, &format!("<![CDATA[{}]]>", &*words)),
-            Ok(Event::Comment(words)) => page.push(Token::Dim, &format!("<!--{}-->", &*words)),
-            Ok(Event::Decl(words)) => page.push(Token::Dim, &format!("<?{}?>", &*words)),
-            Ok(Event::PI(words)) => page.push(Token::Dim, &format!("<?{}?>", &*words)),
-            Ok(Event::DocType(words)) => page.push(Token::Dim, &format!("<!DOCTYPE {}>", &*words)),
+            Ok(Event::Comment(words)) => page.aside(&format!("<!--{}-->", &*words)),
+            Ok(Event::Decl(words)) => page.aside(&format!("<?{}?>", &*words)),
+            Ok(Event::PI(words)) => page.aside(&format!("<?{}?>", &*words)),
+            Ok(Event::DocType(words)) => page.aside(&format!("<!DOCTYPE {}>", &*words)),
             Ok(Event::Eof) if page.depth == 0 || cut => break,
             Err(_) if cut => {
                 let rest = usize::try_from(before).ok().and_then(|at| xml.get(at..)).unwrap_or_default();
@@ -103,13 +104,35 @@ impl Page {
         self.line.spans.push((token, text::escape(word)));
     }
 
+    /// Text within an element: white space with a line's end in it is layout, and so is all that stands alone.
+    fn words(&mut self, words: &str) {
+        let after_reference = matches!(self.line.spans.last(), Some((Token::Word, _)));
+        if words.contains('\n') {
+            self.push(Token::Text, &words.split_whitespace().collect::<Vec<_>>().join(" "));
+        } else if after_reference || !words.trim().is_empty() {
+            self.push(Token::Text, words);
+        }
+    }
+
+    /// What is no content: a line of its own.
+    fn aside(&mut self, words: &str) {
+        self.end_line();
+        self.push(Token::Dim, words);
+        self.end_line();
+    }
+
     fn tag(&mut self, tag: &BytesStart<'_>, end: &str) {
         self.push(Token::Punctuation, "<");
         self.push(Token::Key, tag.name().as_ref());
-        for attribute in tag.attributes().with_checks(false).flatten() {
-            self.push(Token::Key, &format!(" {}", attribute.key.as_ref()));
-            self.push(Token::Punctuation, "=");
-            self.push(Token::Text, &format!("\"{}\"", attribute.value));
+        match tag.attributes().with_checks(false).collect::<Result<Vec<_>, _>>() {
+            Ok(attributes) => attributes.iter().for_each(|attribute| {
+                let quote = if attribute.value.contains('"') { '\'' } else { '"' };
+                self.push(Token::Key, &format!(" {}", attribute.key.as_ref()));
+                self.push(Token::Punctuation, "=");
+                self.push(Token::Text, &format!("{quote}{}{quote}", attribute.value));
+            }),
+            // no attributes, but what was sent
+            Err(_) => self.push(Token::Error, tag.attributes_raw()),
         }
         self.push(Token::Punctuation, end);
     }

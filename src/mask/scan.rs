@@ -185,8 +185,7 @@ fn element(text: &[u8], open: usize, syntax: Syntax) -> Option<Hit> {
     let ending = [b"</", name].concat();
     let mut end = memmem::find(from(text, start), &ending).map_or(text.len(), |i| start + i);
     if syntax == Syntax::Json {
-        end = end.min(memchr(b'"', from(text, start)).map_or(text.len(), |i| start + i));
-        end -= backslashes_before(text, end, start);
+        end = end.min(string_end(text, start, 0));
     }
     Some(Hit { range: start..end, string: false, quoted: None })
 }

@@ -1,13 +1,12 @@
 //! `deflate`: the zlib format (RFC 1950) by the book (RFC 9110 §8.4.1.2), bare deflate data (RFC 1951) from some servers.
 
-use super::Coding;
+use super::{Coding, Input, Output};
 use flate2::bufread::{DeflateDecoder, ZlibDecoder};
-use std::io::{BufRead, Read};
 
 /// The registry's line.
 pub(super) const CODING: Coding = Coding { names: &["deflate"], undo };
 
-fn undo<'a>(mut input: Box<dyn BufRead + 'a>) -> std::io::Result<Box<dyn Read + 'a>> {
+fn undo<'a>(mut input: Input<'a>) -> std::io::Result<Output<'a>> {
     Ok(match input.fill_buf()? {
         [method, flags, ..] if zlib(*method, *flags) => Box::new(ZlibDecoder::new(input)),
         _ => Box::new(DeflateDecoder::new(input)),

@@ -13,8 +13,11 @@ mod zstd;
 /// One content coding.
 struct Coding {
     names: &'static [&'static str],
-    undo: for<'a> fn(Box<dyn BufRead + 'a>) -> io::Result<Box<dyn Read + 'a>>,
+    undo: for<'a> fn(Input<'a>) -> io::Result<Output<'a>>,
 }
+
+type Input<'a> = Box<dyn BufRead + 'a>;
+type Output<'a> = Box<dyn Read + 'a>;
 
 /// Codings that can be undone.
 static CODINGS: &[Coding] = &[gzip::CODING, deflate::CODING, brotli::CODING, zstd::CODING];
@@ -53,7 +56,7 @@ pub fn undo(kept: &[u8], codings: &[Box<str>], limit: usize, partial: bool) -> R
         return Err(format!("more than {MAX_CODINGS} content codings"));
     }
     let ended = Cell::new(false);
-    let mut reader: Box<dyn Read + '_> = Box::new(Source { rest: kept, ended: &ended });
+    let mut reader: Output<'_> = Box::new(Source { rest: kept, ended: &ended });
     for name in names.iter().rev() {
         let known = CODINGS.iter().find(|coding| coding.names.iter().any(|n| n.eq_ignore_ascii_case(name)));
         let coding = known.ok_or_else(|| format!("unknown content coding {name}"))?;
@@ -83,7 +86,7 @@ fn fill(reader: &mut dyn Read, limit: usize, bytes: &mut Vec<u8>) -> io::Result<
             Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
             Err(e) => return Err(e),
         };
-        bytes.extend(buffer.iter().take(got));
+        bytes.extend_from_slice(buffer.get(..got).unwrap_or_default());
         if bytes.len() > limit {
             bytes.truncate(limit);
             return Ok(true);
