@@ -1,6 +1,6 @@
 //! Bytes to readable documents, on demand: nothing here runs for a flow that nobody looks at, filters on or exports.
 //!
-//! A body format is one file and one line in [`FORMATS`]; a content coding the same in [`coding`]. A format is asked twice: first
+//! A body format is one file and one line in `FORMATS`; a content coding the same in [`coding`]. A format is asked twice: first
 //! whether it recognises the bytes whatever their type says, then, where the type claims it, to read them. One that fails leaves its
 //! reason, and the body is shown as the text or the bytes that it is.
 
