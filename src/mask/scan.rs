@@ -174,7 +174,8 @@ fn element(text: &[u8], open: usize, syntax: Syntax) -> Option<Hit> {
     let length = rest.iter().position(|b| !b.is_ascii_alphanumeric() && !b"_-.:".contains(b) && b.is_ascii())?;
     let name = to(rest, length);
     let local = name.rsplit(|&b| b == b':').next()?;
-    if !secret(local) {
+    // elements are called `key` for other reasons (S3's lists, property lists)
+    if !secret(local) || local.eq_ignore_ascii_case(b"key") {
         return None;
     }
     let close = rest.iter().position(|b| matches!(b, b'<' | b'>'))?;

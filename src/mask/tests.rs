@@ -141,6 +141,7 @@ fn one_row_a_place_in_text() {
         (r#"say "hi and {"password":"x"}"#, r#"say "hi and {"password":"***"}"#),
         ("login token=t1 ok", "login token=*** ok"),
         ("<u><wsse:Password Type=\"x\">p<b/>w</wsse:Password></u>", "<u><wsse:Password Type=\"x\">***</wsse:Password></u>"),
+        ("<Key>a.png</Key><apiKey>k</apiKey>", "<Key>a.png</Key><apiKey>***</apiKey>"),
         ("<u password=\"p w\" a='1' secret='s'/>", "<u password=\"***\" a='1' secret='***'/>"),
         (r#"{"url":"http:\/\/u:p@h"}"#, r#"{"url":"http:\/\/u:***@h"}"#),
     ];
