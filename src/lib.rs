@@ -10,3 +10,4 @@ pub mod source;
 pub mod text;
 pub mod time;
 pub mod trace;
+pub mod units;

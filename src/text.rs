@@ -65,6 +65,35 @@ pub fn escape(text: &str) -> String {
     out
 }
 
+/// Appends `text` as a JSON string (RFC 8259 §7), quotes included. Whatever [`is_control`] is escaped, so that a line of output
+/// stays one line and does nothing to a terminal.
+pub fn write_json_string(text: &str, out: &mut Vec<u8>) {
+    let mut string = String::with_capacity(text.len() + 2);
+    string.push('"');
+    for c in text.chars() {
+        match c {
+            '"' => string.push_str("\\\""),
+            '\\' => string.push_str("\\\\"),
+            '\n' => string.push_str("\\n"),
+            '\r' => string.push_str("\\r"),
+            '\t' => string.push_str("\\t"),
+            c => push_json_char(c, &mut string),
+        }
+    }
+    string.push('"');
+    out.extend_from_slice(string.as_bytes());
+}
+
+/// Appends a character of a JSON string that needs no backslash of its own, as `\uXXXX` where it [`is_control`].
+pub fn push_json_char(c: char, out: &mut String) {
+    if is_control(c) {
+        // all of them are in the basic plane: no surrogates
+        out.push_str(&format!("\\u{:04x}", c as u32));
+    } else {
+        out.push(c);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
