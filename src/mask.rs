@@ -2,6 +2,9 @@
 
 use std::borrow::Cow;
 
+/// What stands for a secret.
+pub const MASK: &str = "***";
+
 /// Whether secrets are shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Secrets {

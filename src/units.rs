@@ -31,7 +31,7 @@ pub fn span(text: &str) -> Result<Span, String> {
 
 /// The shortest exact way to write a size, so that it reads back the same.
 pub fn show_size(bytes: u64) -> String {
-    let unit = SIZES.iter().rev().find(|(name, scale)| name.ends_with("iB") && bytes >= *scale && bytes % scale == 0);
+    let unit = SIZES.iter().rev().find(|(name, scale)| name.ends_with("iB") && bytes >= *scale && bytes.is_multiple_of(*scale));
     unit.map_or_else(|| bytes.to_string(), |(name, scale)| format!("{}{name}", bytes / scale))
 }
 

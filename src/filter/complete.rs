@@ -21,10 +21,11 @@ pub fn complete(text: &str, cursor: usize, values: &[(String, Vec<String>)]) -> 
     // a word that the cursor touches is being typed
     let (done, from) = match tokens.split_last() {
         Some((Token { kind: Kind::Word(_), start, end }, done)) if *end == before.len() => (done, *start),
-        Some((Token { kind, start, end }, done)) if *end == before.len() && before.ends_with(char::is_alphabetic) => match kind {
-            Kind::Op(_) | Kind::And | Kind::Or | Kind::Not => (done, *start),
-            _ => (&tokens[..], before.len()),
-        },
+        Some((Token { kind: Kind::Op(_) | Kind::And | Kind::Or | Kind::Not, start, end }, done))
+            if *end == before.len() && before.ends_with(char::is_alphabetic) =>
+        {
+            (done, *start)
+        }
         _ => (&tokens[..], before.len()),
     };
     let typed = before.get(from..).unwrap_or_default();
