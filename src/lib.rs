@@ -1,13 +1,18 @@
 //! meshtop shows a developer what their services say to each other, live, on their own machine.
 
 pub mod body;
+pub mod cli;
+pub mod config;
 pub mod decode;
 pub mod engine;
+pub mod error;
 pub mod filter;
 pub mod mask;
 pub mod model;
 pub mod net;
+pub mod output;
 pub mod source;
 pub mod text;
 pub mod time;
 pub mod trace;
+pub mod units;
