@@ -84,6 +84,11 @@ impl Driver {
         self.sides.iter().all(|side| side.ended)
     }
 
+    /// Whether client and server turned out to be the other way round than they were given.
+    pub fn reversed(&self) -> bool {
+        self.reversed
+    }
+
     /// Bytes of one direction that one packet brought.
     pub fn data(&mut self, sink: &mut Sink<'_>, dir: Dir, bytes: &[u8], stamp: Stamp) {
         let base = self.side(self.turn(dir)).held.end();
