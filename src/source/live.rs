@@ -1,9 +1,8 @@
 //! Packets from interfaces, by libpcap: one poll(2) over all of them, also over those that come up later. Looks into no packet.
 //!
 //! Never in immediate mode, whose fixed slots lose bursts that the packed ring of TPACKET_V3 takes; and never by libpcap's own
-//! waiting, whose timeout is not kept (the-tcpdump-group/libpcap#1001). Not run by us: macOS, where the handles of /dev/bpf
-//! answer poll(2) with what the read timeout has gathered, stamps are microseconds, and a process that gave up root opens
-//! nothing more.
+//! waiting, whose timeout is not kept (the-tcpdump-group/libpcap#1001). Not run by us: macOS, where stamps are microseconds and a
+//! process that gave up root opens nothing more.
 
 mod filter;
 mod handle;
@@ -205,8 +204,8 @@ impl Live {
         let large = self.must_open(link);
         let known = self.known(&link.name);
         let (id, name, base) = (known.id, known.name.clone(), known.drops);
-        known.told = None;
         let handle = Handle::open(id, name.clone(), link, large, base, &self.control.text(), self.options.ssh)?;
+        self.known(&link.name).told = None;
         self.news.push(SourceNews::Opened(id, name));
         self.open.push(handle);
         self.control.set_links(self.open.iter().map(Handle::datalink).collect());
@@ -313,7 +312,8 @@ impl Live {
         let _ = poll(&mut fds, Some(&timeout));
         let ready: Vec<bool> = fds.iter().map(|fd| !fd.revents().is_empty()).collect();
         for (handle, ready) in self.open.iter_mut().zip(ready) {
-            handle.set_ready(ready);
+            // Elsewhere poll(2) may not see what the read timeout has gathered (pcap_get_required_select_timeout(3PCAP)).
+            handle.set_ready(ready || !cfg!(target_os = "linux"));
         }
     }
 
