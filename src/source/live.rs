@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How long one `fill` waits when nothing has come for `QUIET`, in place of `PATIENCE`: nobody is there to notice, and a machine at rest is left in peace.
-const LONG_WAIT: Duration = Duration::from_millis(50);
+const LONG_WAIT: Duration = Duration::from_millis(100);
 const QUIET: Duration = Duration::from_secs(2);
 /// How often the kernel's drops are read, and a failed opening is tried again.
 const EVERY: Duration = Duration::from_secs(1);

@@ -265,3 +265,14 @@ fn a_named_interface_is_waited_for_once_it_was_there() {
     add();
     read_until(&mut live, &mut out, |out| tells(out, &opened) == 2);
 }
+
+#[test]
+fn names_are_remembered_within_a_limit_and_the_open_ones_always() {
+    let Some(mut live) = open(on(&["lo"], "")) else { return };
+    for n in 0..3 * MAX_KNOWN {
+        live.refuse(&format!("br-{n}"), DOWN.into());
+    }
+    assert_eq!(live.known.len(), MAX_KNOWN);
+    assert!(live.known.iter().all(|k| usize::from(k.id.0) < MAX_KNOWN), "numbers are used again");
+    assert_eq!(live.known("lo").id, SourceId(0));
+}
