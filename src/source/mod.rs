@@ -4,12 +4,19 @@
 mod blocks;
 mod capture;
 mod input;
+#[cfg(feature = "live")]
+pub mod interfaces;
+#[cfg(feature = "live")]
+pub mod live;
 mod merge;
+pub mod own;
 mod pcap_file;
 mod pcapng;
 pub mod pcapng_write;
 pub mod private_file;
 pub mod recorder;
+#[cfg(feature = "live")]
+mod watch;
 mod window;
 
 pub use merge::Files;
