@@ -10,3 +10,5 @@ pub mod source;
 pub mod text;
 pub mod time;
 pub mod trace;
+#[cfg(feature = "tui")]
+pub mod tui;
