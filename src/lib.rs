@@ -18,5 +18,7 @@ mod sys;
 pub mod text;
 pub mod time;
 pub mod trace;
+#[cfg(feature = "tui")]
+pub mod tui;
 pub mod units;
 pub mod worker;
