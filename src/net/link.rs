@@ -120,17 +120,17 @@ fn llc(rest: &mut Rest<'_>) -> Result<Next, Reason> {
     }
 }
 
-/// Labels to the bottom of the stack (RFC 3032 §2.1). The first nibble behind it tells IP from a pseudowire's control word (RFC 4385 §3).
+/// Labels to the bottom of the stack (RFC 3032 §2.1). The first nibble behind it tells IP from a pseudowire (RFC 4385 §3); an Ethernet one
+/// may have a control word, whose first bytes are 0 (RFC 4448 §4.6).
 fn mpls(rest: &mut Rest<'_>) -> Result<Next, Reason> {
     while rest.take::<4>()?[2] & 1 == 0 {}
-    match rest.peek()? >> 4 {
-        4 | 6 => Ok(Next::Ip),
-        0 => {
-            rest.skip(4)?;
-            Ok(Next::Ethernet)
-        }
-        _ => Ok(Next::Ethernet),
+    if matches!(rest.peek()? >> 4, 4 | 6) {
+        return Ok(Next::Ip);
     }
+    if rest.starts_with(&[0, 0]) {
+        rest.skip(4)?;
+    }
+    Ok(Next::Ethernet)
 }
 
 /// ARCNET: source, destination, on Linux an offset, then the system code. RFC 1201 puts a split flag and a sequence number behind it,

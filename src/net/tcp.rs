@@ -9,7 +9,7 @@
 //!
 //! Bytes (or a FIN) sent with an acknowledgement of bytes of the other direction that were not shown yet wait for these, so that an
 //! answer is not shown before its question: the acknowledgement gives the question its grace, then a hole takes its place. Of both
-//! directions' bytes that could be shown at once, those of the lower packet number are first.
+//! directions' bytes that could be shown at once, or that wait for one another, those of the lower packet number are first.
 
 use super::copies::Copies;
 use super::limits::{ACK_GRACE, ACK_GRACE_PACKETS, ACKS, ORDER_BYTES, ORDER_PACKETS, ORDER_WAIT, RESET_WINDOW, WINDOW};
@@ -371,9 +371,14 @@ impl Reassembler {
         Dir::BOTH.into_iter().filter(|&dir| is_so(self, dir)).min_by_key(packet)
     }
 
+    /// Whether a direction can be shown: what it answers was, or can not be before it, since each answers the other (as a
+    /// retransmission does that acknowledges more than its original did).
     fn is_ready(&self, dir: Dir) -> bool {
         let (half, other) = (&self.halves[dir.index()], &self.halves[dir.other().index()]);
-        half.head().is_some_and(|h| h.at == half.next && other.has_shown(h.tag.needs))
+        let next = |half: &Half| half.head().filter(|h| h.at == half.next);
+        next(half).is_some_and(|ours| {
+            other.has_shown(ours.tag.needs) || next(other).is_some_and(|theirs| !half.has_shown(theirs.tag.needs))
+        })
     }
 
     /// Whether a direction has waited long enough, and then how far a hole may go at most.
@@ -405,21 +410,13 @@ impl Reassembler {
     }
 
     /// A direction can not go on: a hole, where bytes before its next ones are missing, or where the other direction's are that they
-    /// answer. Where both wait for each other, the lower packet is first.
+    /// answer.
     fn give_up(&mut self, dir: Dir, to: u64, out: &mut impl Streams) {
-        let (half, other) = pair(&mut self.halves, dir);
+        let (half, other) = (&self.halves[dir.index()], &self.halves[dir.other().index()]);
+        let before = |half: &Half| half.head().map_or(u64::MAX, |h| h.at);
         match half.head() {
-            Some(head) if head.at == half.next => match other.head() {
-                Some(theirs) if theirs.at == other.next => {
-                    let theirs_first = theirs.tag.stamp.packet < head.tag.stamp.packet;
-                    self.show(if theirs_first { dir.other() } else { dir }, out);
-                }
-                theirs => {
-                    let to = theirs.map_or(u64::MAX, |h| h.at).min(other.clamp(head.tag.needs));
-                    self.hole(dir.other(), to, out);
-                }
-            },
-            head => self.hole(dir, head.map_or(u64::MAX, |h| h.at).min(to), out),
+            Some(head) if head.at == half.next => self.hole(dir.other(), before(other).min(other.clamp(head.tag.needs)), out),
+            _ => self.hole(dir, before(half).min(to), out),
         }
     }
 
