@@ -164,6 +164,9 @@ fn what_was_evicted_is_told_and_never_shown_as_empty() {
     let text = line(&flow(Some(Detail { bodies_evicted: true, ..detail() })));
     assert!(text.contains(r#""bytes":8,"head_bytes":120},"response""#), "{text}");
     assert!(text.ends_with("\"bytes lost in a gap\",\"bodies dropped for the memory limit\"]}\n"), "{text}");
+    let response = Half { messages_dropped: 1, ..Half::default() };
+    let text = line(&flow(Some(Detail { response: Some(response), ..Detail::default() })));
+    assert!(text.ends_with("\"notes\":[\"oldest messages dropped for the limit\"]}\n"), "{text}");
 }
 
 #[test]
