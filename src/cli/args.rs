@@ -11,7 +11,13 @@ use std::path::PathBuf;
 
 /// Shows live, in a terminal, what your services say to each other
 #[derive(Debug, Parser)]
-#[command(name = "meshtop", version, args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
+#[command(
+    name = "meshtop",
+    bin_name = "meshtop",
+    version,
+    args_conflicts_with_subcommands = true,
+    disable_help_subcommand = true
+)]
 #[command(
     after_help = "Sizes take KiB MiB GiB kB MB GB, times ms s m h. A display filter: proto == http and (not ok or dur > 250ms)\n\
     Exit codes: 0 done, 1 it failed on the way, 2 unusable arguments or files, 3 no right to capture, 130 and 143 a signal cut -r short"
@@ -76,7 +82,7 @@ pub struct Watch {
     #[arg(long)]
     pub show_secrets: bool,
     /// Colours [default: auto]
-    #[arg(long, value_name = "WHEN", value_enum, hide_possible_values = false)]
+    #[arg(long, value_name = "WHEN", value_enum)]
     pub color: Option<Color>,
     /// For which background [default: auto]
     #[arg(long, value_name = "THEME", value_enum)]

@@ -285,12 +285,34 @@ fn and_binds_tighter_than_or_and_not_tightest() {
 }
 
 #[test]
-fn secrets_in_the_target_are_found_only_where_they_are_shown() {
+fn a_filter_sees_what_is_shown_and_nothing_else() {
+    let body = Body {
+        kept: br#"{"customer": "c1", "password": "hunter2"}"#.to_vec(),
+        bytes: 41,
+        hint: BodyHint { media_type: Some("application/json".into()), encodings: Vec::new() },
+        whole: true,
+    };
+    let (auth, target) = ("Bearer hunter3", "/a?token=hunter4");
+    let request = Half { headers: headers(&[("Authorization", auth)]), body: body.clone(), ..Half::default() };
+    let fields = Fields::default().with("http.target", target);
     let mut flow = flow();
-    let fields = Fields::default().with("http.target", "/a?token=hunter2");
-    flow.detail = Some(Arc::new(Detail { fields, ..Detail::default() }));
-    let shown = Filter::parse("hunter2").unwrap().looking(Secrets::Show, 1 << 16);
-    assert!(shown.matches(flow.as_ref()));
+    flow.detail = Some(Arc::new(Detail { request: Some(request), fields, ..Detail::default() }));
+    for secrets in [Secrets::Mask, Secrets::Show] {
+        let lines = crate::body::render(&crate::body::decode(&body, 1 << 16), secrets);
+        let shown: String = lines.iter().map(|line| line.text()).collect();
+        for (text, visible) in [
+            ("hunter2", shown.contains("hunter2")),
+            ("body contains hunter2", shown.contains("hunter2")),
+            ("body ~ c1", shown.contains("c1")),
+            ("CUSTOMER", shown.contains("customer")),
+            ("hunter3", crate::mask::header("Authorization", auth, secrets).contains("hunter3")),
+            ("header.authorization ~ hunter", crate::mask::header("Authorization", auth, secrets).contains("hunter")),
+            ("http.target contains hunter4", crate::mask::value("http.target", target, secrets).contains("hunter4")),
+        ] {
+            let filter = Filter::parse(text).unwrap().looking(secrets, 1 << 16);
+            assert_eq!(filter.matches(flow.as_ref()), visible, "{text} {secrets:?}");
+        }
+    }
 }
 
 #[test]

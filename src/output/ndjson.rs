@@ -18,6 +18,9 @@ const DETAIL_EVICTED: &str = "headers and bodies dropped for the memory limit";
 /// The note of a flow whose bodies did.
 const BODIES_EVICTED: &str = "bodies dropped for the memory limit";
 
+/// The note of a stream that has more messages than are kept.
+const MESSAGES_DROPPED: &str = "oldest messages dropped for the limit";
+
 /// How flows are printed.
 #[derive(Clone, Copy, Debug)]
 pub struct NdjsonOptions {
@@ -57,12 +60,8 @@ pub fn write_flow(flow: FlowRef<'_>, options: &NdjsonOptions, out: &mut Vec<u8>)
     o.list("layers", flow.detail.map(|d| d.layers.as_slice()).unwrap_or_default().iter().copied(), false);
     o.list("sources", flow.sources.iter().map(|s| &**s), true);
     o.number("connection", flow.connection);
-    let evicted = match flow.detail {
-        None => Some(DETAIL_EVICTED),
-        Some(detail) => detail.bodies_evicted.then_some(BODIES_EVICTED),
-    };
     let mut notes: Vec<&str> = Vec::new();
-    for note in flow.detail.iter().flat_map(|d| &d.notes).map(|n| n.text).chain(evicted) {
+    for note in flow.detail.iter().flat_map(|d| &d.notes).map(|n| n.text).chain(dropped(flow.detail)) {
         // the same oddity of both sides is said once
         if !notes.contains(&note) {
             notes.push(note);
@@ -116,6 +115,17 @@ pub fn write_stats(stats: &Stats, out: &mut Vec<u8>) {
     write_numbers("evicted", evicted, &mut o);
     o.number("peak_memory", stats.peak_memory);
     o.end_line();
+}
+
+/// What is missing because it made room, in words.
+fn dropped(detail: Option<&Detail>) -> impl Iterator<Item = &'static str> {
+    let messages = |d: &Detail| d.request.iter().chain(&d.response).any(|half| half.messages_dropped > 0);
+    let notes = [
+        detail.is_none().then_some(DETAIL_EVICTED),
+        detail.is_some_and(|d| d.bodies_evicted).then_some(BODIES_EVICTED),
+        detail.is_some_and(messages).then_some(MESSAGES_DROPPED),
+    ];
+    notes.into_iter().flatten()
 }
 
 /// Whether a side is a list of messages however many there are: the contract's word for RPC.
