@@ -1,6 +1,7 @@
 //! meshtop shows a developer what their services say to each other, live, on their own machine.
 
 pub mod body;
+pub mod demo;
 pub mod engine;
 pub mod filter;
 pub mod mask;
