@@ -1,4 +1,4 @@
-// An Express server with a route for each kind of answer, as kitchen.py. Usage: kitchen.js PORT
+// An Express server with a route for each kind of answer, as kitchen.py. Usage: kitchen.js PORT [ADDRESS]
 const http = require("node:http");
 const express = require("express");
 const compression = require("compression");
@@ -42,4 +42,4 @@ app.get("/trailers", (req, res) => {
 
 const server = http.createServer(app);
 new WebSocketServer({ server, path: "/ws" }).on("connection", (ws) => ws.on("message", (m) => ws.send(String(m).toUpperCase())));
-server.listen(Number(process.argv[2]), "127.0.0.1");
+server.listen(Number(process.argv[2]), process.argv[3] ?? "127.0.0.1");
