@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # nginx, aiohttp and Express under the traffic of curl, aiohttp, undici, a browser's habits and wrk. Usage: live.sh TRUTH
-# Says `ready AIOHTTP EXPRESS NGINX` (ports) and waits for a line of input, so that captures can be started; then sends everything
-# and says `done`. TRUTH gets a line of JSON for each exchange, as the side that asked saw it: id (the x-test-id header), server,
-# method, target, status, and where it is known bytes, request, response and traceparent.
+# Says `ready AIOHTTP EXPRESS NGINX` (ports), waits for a line of input so that captures can be started, sends everything, says
+# `done`, waits for another line, and ends. TRUTH gets a line of JSON for each exchange, as the side that asked saw it: id (the
+# x-test-id header), server, method, target, status, and where it is known bytes, request, response and traceparent.
 source "$(dirname "$0")/lib.sh"
 export TRUTH=$1
 : >"$TRUTH"
@@ -44,5 +44,6 @@ read -r _
 node "$services/apps/client.js" "127.0.0.1:$a" "127.0.0.1:$e" "127.0.0.1:$n"
 "$python" "$services/apps/client.py" "127.0.0.1:$a" "127.0.0.1:$e" "127.0.0.1:$n"
 wrk -t1 -c4 -d1s -s "$services/wrk.lua" "http://127.0.0.1:$n/index.html" >"$dir/wrk.log"
-kill -QUIT "${groups[-1]}" && wait "${groups[-1]}" || true # the logs are whole once nginx is gone
 echo "done"
+read -r _
+kill -QUIT "${groups[-1]}" && wait "${groups[-1]}" || true # the logs are whole once nginx is gone

@@ -28,7 +28,7 @@ capture() {
   mkdir -p "$cases/$1"
   start "tcpdump-$1" tcpdump -i "${INTERFACE:-lo}" --time-stamp-precision=nano --immediate-mode -s 262144 -U -w "$out" "$2"
   dump=${groups[-1]}
-  until grep -q 'listening on' "$dir/tcpdump-$1.log"; do sleep 0.05; done
+  until grep -qs "listening on" "$dir/tcpdump-$1.log"; do sleep 0.05; done
   "${@:3}" >/dev/null
   sleep 0.3 # the last acknowledgements
   kill -INT "$dump"
