@@ -4,6 +4,7 @@ pub mod body;
 pub mod cli;
 pub mod config;
 pub mod decode;
+pub mod demo;
 pub mod engine;
 pub mod error;
 pub mod filter;

@@ -1,1 +1,9 @@
-//! x
+//! The integration tests: the program as its users run it. One binary, so that it is linked once.
+
+mod demo;
+mod errors;
+mod golden;
+mod live;
+mod program;
+mod terminal;
+mod tidy;

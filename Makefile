@@ -1,0 +1,37 @@
+# The way in: `make help` lists the targets. Each does its own set-up, so that a fresh clone needs Rust and nothing else.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+SETUP := bash tests/services/setup.sh
+
+.PHONY: help build demo test deps setup recording captures
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: setup ## the program: target/release/meshtop (about 3 minutes the first time, on two cores)
+	@[ -x target/release/meshtop ] || echo "building meshtop and its dependencies: about 3 minutes on two cores"
+	cargo build --release --locked
+
+demo: build ## the TUI on a bundled recording of a real mesh, played again over real loopback sockets
+	target/release/meshtop demo
+
+setup: ## what building needs: a C compiler, libpcap's headers
+	@$(SETUP) build
+
+deps: setup ## what testing needs as well: tcpdump, nginx, wrk, curl, node, Python, and packages for the two under target/services
+	@$(SETUP) test
+
+test: deps ## everything that has to hold: format, lints, docs, no-default-features, all tests (about 6 minutes the first time)
+	@[ -d target/debug/deps ] || echo "building everything twice, for lints and for tests: about 6 minutes on two cores"
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	cargo clippy --locked --no-default-features --lib --bins -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --lib
+	cargo test --locked --lib --bins --tests
+
+recording: deps ## makes assets/demo.pcapng anew, from real services (needs the right to capture)
+	bash tests/services/record-demo.sh assets/demo.pcapng
+
+captures: deps ## makes the inputs under tests/captures anew, from real tools (needs the right to capture)
+	bash tests/services/captures/make.sh

@@ -1,0 +1,52 @@
+//! The demo as people run it: read directly, and played again and captured.
+
+use super::program::{can_capture, records, run};
+use serde_json::Value;
+
+/// What does not change from lap to lap: who asked whom for what, and what came of it.
+fn story(lines: &[Value]) -> Vec<String> {
+    let of = |v: &Value, key: &str| v[key]["service"].as_str().map(str::to_owned);
+    let server = |v: &Value| v["server"]["addr"].as_str().unwrap_or_default().to_owned();
+    let mut story: Vec<_> = lines
+        .iter()
+        .filter(|v| v["type"] == "flow")
+        .map(|v| format!("{:?} → {:?} {} {} {}", of(v, "client"), of(v, "server"), server(v), v["operation"], v["status"]))
+        .collect();
+    story.sort();
+    story
+}
+
+fn trace_ids(lines: &[Value]) -> std::collections::BTreeSet<String> {
+    lines.iter().filter_map(|v| v["trace"]["trace_id"].as_str()).map(str::to_owned).collect()
+}
+
+#[test]
+fn the_recording_has_names_traces_and_failures() {
+    let lines = records(&run(&["demo", "--recorded", "--json"]));
+    let story = story(&lines);
+    for part in [
+        r#"Some("browser") → Some("gateway") 127.0.1.11:8080 "POST /api/checkout" "201""#,
+        r#"Some("gateway") → Some("orders") 127.0.1.12:8081 "POST /checkout" "201""#,
+        r#"Some("orders") → Some("payments") 127.0.1.14:8083 "POST /charges" "503""#,
+        r#"Some("payments") → Some("fraud") 127.0.1.17:8086 "POST /score" "200""#,
+    ] {
+        assert!(story.iter().any(|line| line == part), "{part}\n{}", story.join("\n"));
+    }
+    assert!(trace_ids(&lines).len() > 20);
+    let text = serde_json::to_string(&lines).unwrap();
+    for secret in ["demo-token-not-a-secret", "not-a-real-password", "demo-session-not-a-secret"] {
+        assert!(!text.contains(secret), "{secret} is masked");
+    }
+    assert!(text.contains("Bearer ***"));
+}
+
+#[test]
+fn a_lap_that_is_captured_tells_the_same_story_with_other_traces() {
+    if !can_capture("a_lap_that_is_captured_tells_the_same_story_with_other_traces") {
+        return;
+    }
+    let (recorded, played) = (records(&run(&["demo", "--recorded", "--json"])), records(&run(&["demo", "--json"])));
+    assert_eq!(story(&played), story(&recorded));
+    assert_eq!(trace_ids(&played).len(), trace_ids(&recorded).len());
+    assert!(trace_ids(&played).is_disjoint(&trace_ids(&recorded)));
+}

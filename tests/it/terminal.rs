@@ -1,0 +1,200 @@
+//! The screen, in a real terminal: a pty with the program on one side, and a test that reads the screen and types on the other.
+
+use super::program::{PATIENCE, root, settings, signal};
+use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
+use std::io::{Read, Write};
+use std::num::NonZeroU16;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use vt100::{Parser, Screen};
+
+struct Terminal {
+    master: Box<dyn MasterPty + Send>,
+    keys: Box<dyn Write + Send>,
+    output: Receiver<Vec<u8>>,
+    parser: Parser,
+    child: Box<dyn Child + Send + Sync>,
+    /// The terminal's modes before the program ran.
+    modes: String,
+}
+
+impl Terminal {
+    /// The program in a terminal of this size.
+    fn open(args: &[&str], columns: u16, rows: u16) -> Self {
+        Self::open_with(args, columns, rows, &[])
+    }
+
+    fn open_with(args: &[&str], columns: u16, rows: u16, env: &[(&str, &str)]) -> Self {
+        let pty = native_pty_system().openpty(size(columns, rows)).unwrap();
+        let modes = modes(&*pty.master);
+        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_meshtop"));
+        command.args(args);
+        command.cwd(root(""));
+        for (name, value) in settings() {
+            command.env(name, value);
+        }
+        command.env("TERM", "xterm-256color");
+        command.env_remove("NO_COLOR");
+        for (name, value) in env {
+            command.env(name, value);
+        }
+        let child = pty.slave.spawn_command(command).unwrap();
+        let (send, output) = channel();
+        let mut reader = pty.master.try_clone_reader().unwrap();
+        std::thread::spawn(move || {
+            let mut buffer = [0; 65536];
+            while let Ok(n @ 1..) = reader.read(&mut buffer) {
+                if send.send(buffer[..n].to_vec()).is_err() {
+                    return;
+                }
+            }
+        });
+        let keys = pty.master.take_writer().unwrap();
+        let parser = Parser::new(NonZeroU16::new(rows).unwrap(), NonZeroU16::new(columns).unwrap(), 0);
+        Self { master: pty.master, keys, output, parser, child, modes }
+    }
+
+    fn press(&mut self, keys: &str) {
+        self.keys.write_all(keys.as_bytes()).unwrap();
+        self.keys.flush().unwrap();
+    }
+
+    fn resize(&mut self, columns: u16, rows: u16) {
+        self.parser.set_size(NonZeroU16::new(rows).unwrap(), NonZeroU16::new(columns).unwrap());
+        self.master.resize(size(columns, rows)).unwrap();
+    }
+
+    /// Reads on until the screen is as wanted.
+    fn until(&mut self, wanted: &str, is: impl Fn(&Screen) -> bool) {
+        while !is(self.parser.screen()) {
+            match self.output.recv_timeout(PATIENCE) {
+                Ok(bytes) => self.parser.process(&bytes),
+                Err(RecvTimeoutError::Timeout) => panic!("waited for {wanted}, saw:\n{}", self.parser.screen().contents()),
+                Err(RecvTimeoutError::Disconnected) => panic!("ended before {wanted}:\n{}", self.parser.screen().contents()),
+            }
+        }
+    }
+
+    /// Reads on until this text is on the screen.
+    fn shows(&mut self, text: &str) {
+        self.until(text, |screen| screen.contents().contains(text));
+    }
+
+    /// Reads on until this text is not on the screen.
+    fn hides(&mut self, text: &str) {
+        self.until(&format!("no {text}"), |screen| !screen.contents().contains(text));
+    }
+
+    /// Reads to the end; the exit code, with the terminal found as it was.
+    fn ends(mut self) -> (u32, String) {
+        let code = self.child.wait().unwrap().exit_code();
+        let after = modes(&*self.master);
+        drop((self.keys, self.master));
+        while let Ok(bytes) = self.output.recv_timeout(PATIENCE) {
+            self.parser.process(&bytes);
+        }
+        let screen = self.parser.screen();
+        assert!(!screen.alternate_screen(), "still on the alternate screen:\n{}", screen.contents());
+        assert!(!screen.hide_cursor(), "the cursor is hidden");
+        assert!(!screen.bracketed_paste(), "bracketed paste is on");
+        assert_eq!(screen.mouse_protocol_mode(), vt100::MouseProtocolMode::None);
+        assert_eq!(after, self.modes, "the modes of the terminal");
+        (code, screen.contents())
+    }
+}
+
+fn size(cols: u16, rows: u16) -> PtySize {
+    PtySize { rows, cols, pixel_width: 0, pixel_height: 0 }
+}
+
+fn modes(master: &dyn MasterPty) -> String {
+    format!("{:?}", master.get_termios())
+}
+
+#[test]
+fn opens_follows_filters_and_shows_a_body() {
+    let mut terminal = Terminal::open(&["-r", "assets/demo.pcapng"], 120, 40);
+    terminal.until("the alternate screen", Screen::alternate_screen);
+    terminal.shows("FOLLOW");
+    terminal.shows("DELETE /api/cart");
+    // to the start, which stops following; to the end, which takes it up again
+    terminal.press("g");
+    terminal.shows("PAUSED");
+    terminal.shows("POST /login");
+    terminal.press("G");
+    terminal.shows("FOLLOW");
+    // errors only
+    terminal.press("/status >= 500\r");
+    terminal.shows("503");
+    terminal.hides("GET /static");
+    terminal.hides("POST /login");
+    // one flow, its body
+    terminal.press("\x1b");
+    terminal.press("/op == \"POST /api/checkout\" and status == 201\r");
+    terminal.hides("503");
+    terminal.press("\r");
+    terminal.shows("Overview");
+    terminal.until("a body", |screen| screen.contents().contains("tea-07") || screen.contents().contains("Body"));
+    for _ in 0..3 {
+        if !terminal.parser.screen().contents().contains("klingeln") {
+            terminal.press("\t");
+            terminal.until("another tab", |_| true);
+        }
+    }
+    terminal.shows("klingeln");
+    // smaller, still all there
+    terminal.resize(80, 24);
+    terminal
+        .until("a screen of 80x24", |screen| screen.contents().contains("klingeln") && screen.contents().lines().count() <= 24);
+    terminal.press("Q");
+    assert_eq!(terminal.ends().0, 0);
+}
+
+#[test]
+fn q_goes_up_one_view_and_then_quits() {
+    let mut terminal = Terminal::open(&["-r", "assets/demo.pcapng"], 80, 24);
+    terminal.shows("FOLLOW");
+    terminal.press("?");
+    terminal.shows("Everywhere");
+    terminal.press("q");
+    terminal.hides("Everywhere");
+    terminal.press("q");
+    assert_eq!(terminal.ends().0, 0);
+}
+
+#[test]
+fn a_wrong_filter_says_so_where_it_is_typed() {
+    let mut terminal = Terminal::open(&["-r", "assets/demo.pcapng"], 100, 30);
+    terminal.shows("POST /charges");
+    terminal.press("/status >=");
+    terminal.shows("status >=");
+    terminal.press("\x1b");
+    terminal.shows("POST /charges");
+    terminal.press("Q");
+    assert_eq!(terminal.ends().0, 0);
+}
+
+#[test]
+fn sigterm_restores_the_terminal() {
+    let mut terminal = Terminal::open(&["-r", "assets/demo.pcapng"], 80, 24);
+    terminal.shows("FOLLOW");
+    signal(terminal.child.process_id().unwrap(), "TERM");
+    terminal.ends();
+}
+
+#[test]
+fn a_panic_restores_the_terminal_and_is_told() {
+    let mut terminal = Terminal::open_with(&["-r", "assets/demo.pcapng"], 80, 24, &[("MESHTOP_PANIC", "1")]);
+    terminal.until("the alternate screen", Screen::alternate_screen);
+    let (code, screen) = terminal.ends();
+    assert_ne!(code, 0);
+    assert!(screen.contains("MESHTOP_PANIC"), "{screen}");
+}
+
+#[test]
+fn the_demo_shows_flows() {
+    let mut terminal = Terminal::open(&["demo"], 100, 30);
+    terminal.shows("browser");
+    terminal.shows("GET /static/app.css");
+    terminal.press("Q");
+    assert_eq!(terminal.ends().0, 0);
+}

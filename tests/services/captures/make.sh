@@ -1,0 +1,86 @@
+#!/usr/bin/env bash
+# Makes the inputs of tests/captures anew: real servers and clients, seen by tcpdump, and what rewrite.py makes of that.
+# Usage: make.sh [CASE…]. Afterwards: UPDATE_EXPECT=1 cargo test --test it golden, and read the diff.
+source "$(dirname "$0")/../lib.sh"
+here="$services/captures"
+cases="$services/../captures"
+wanted=" $* "
+read -r a e n p six < <(free_ports 5)
+export TRUTH="$dir/truth"
+
+start kitchen.py "$python" "$services/apps/kitchen.py" "$a" "127.0.0.1:$e"
+ready kitchen.py 127.0.0.1 "$a"
+start kitchen.js node "$services/apps/kitchen.js" "$e"
+ready kitchen.js 127.0.0.1 "$e"
+start kitchen6.js node "$services/apps/kitchen.js" "$six" ::1
+ready kitchen6.js ::1 "$six"
+start proxy.js node "$services/apps/proxy.js" "$p"
+ready proxy.js 127.0.0.1 "$p"
+mkdir "$dir/static"
+echo "<!doctype html><title>static</title>" >"$dir/static/index.html"
+nginx_start nginx "server_tokens off; server { listen 127.0.0.1:$n; root $dir/static; }"
+ready nginx 127.0.0.1 "$n"
+
+# capture CASE FILTER COMMAND…: what the command causes
+capture() {
+  local out="$cases/$1/input.pcap" dump
+  [ "$wanted" = "  " ] || [[ "$wanted" == *" $1 "* ]] || return 0
+  mkdir -p "$cases/$1"
+  start "tcpdump-$1" tcpdump -i "${INTERFACE:-lo}" --time-stamp-precision=nano --immediate-mode -s 262144 -U -w "$out" "$2"
+  dump=${groups[-1]}
+  until grep -qs "listening on" "$dir/tcpdump-$1.log"; do sleep 0.05; done
+  "${@:3}" >/dev/null
+  sleep 0.3 # the last acknowledgements
+  kill -INT "$dump"
+  wait "$dump" || true
+  echo "$1: $(stat -c %s "$out") bytes"
+}
+curl() { command curl -sS --max-time 20 "$@"; }
+# of CASE FROM OPERATION…: another case's capture, rewritten
+of() {
+  [ "$wanted" = "  " ] || [[ "$wanted" == *" $1 "* ]] || return 0
+  mkdir -p "$cases/$1"
+  python3 "$here/rewrite.py" "$cases/$2/input.pcap" "$cases/$1/${OUT:-input.pcap}" "${@:3}"
+}
+py=http://127.0.0.1:$a js=http://127.0.0.1:$e web=http://127.0.0.1:$n
+
+capture keep-alive "port $a" curl "$py/items" "$py/status/404" "$py/moved" "$py/chunks"
+capture pipelining "port $n" python3 "$here/raw.py" 127.0.0.1 "$n" \
+  'GET /index.html HTTP/1.1\r\nHost: one\r\n\r\nHEAD /index.html HTTP/1.1\r\nHost: two\r\n\r\nGET /none HTTP/1.1\r\nHost: three\r\nConnection: close\r\n\r\n'
+capture trailers "port $e" curl "$js/trailers"
+capture no-body "port $a" curl -I "$py/items" --next "$py/status/204" --next "$py/status/304" --next -X DELETE "$py/echo"
+capture expect-continue "port $a" curl -H 'expect: 100-continue' -H 'content-type: text/plain' --data-binary @<(printf 'a line of the body\n%.0s' {1..100}) "$py/echo"
+capture early-hints "port $e" curl "$js/early"
+capture chunked-upload "port $a" curl -H 'content-type: text/plain' -T - "$py/echo" < <(printf 'a line of the body\n%.0s' {1..100})
+capture connect "port $p" curl -p -x "http://127.0.0.1:$p" "$js/items" "$js/status/404"
+capture until-close "port $a" curl -0 "$py/chunks"
+capture http-0.9 "port $n" python3 "$here/raw.py" 127.0.0.1 "$n" 'GET /index.html\r\n'
+capture upgrade "port $a" node -e "
+  const ws = new (require('ws'))('ws://127.0.0.1:$a/ws');
+  ws.on('open', () => ws.send('hello')).on('message', () => ws.close());"
+capture encodings "port $a" curl "$py/items?coding=gzip" "$py/items?coding=deflate" "$py/items?coding=br" "$py/items?coding=zstd"
+capture json "port $e" curl --json '{"a": 1.10, "big": 12345678901234567890, "a": [true, null, "\u00fc\u2028"], "e": 1E400}' "$js/echo" \
+  --next --json '{"broken": ' "$js/echo" --next --json '' "$js/echo"
+capture form "port $a" curl -d 'user=alice&password=not-a-real-password&note=a+b%26c&empty=' "$py/echo"
+capture multipart "port $a" curl -F comment=grün -F 'file=@-;filename=dot.png;type=image/png' "$py/upload" < <(printf '\x89PNG\r\n\x1a\n\x00\x01\x02')
+capture charset "port $a" curl -H 'content-type: text/plain; charset=iso-8859-1' --data-binary $'gr\xfcn' "$py/echo" \
+  --next -H 'content-type: text/plain; charset=shift_jis' --data-binary $'\x93\xfa\x96\x7b' "$py/echo" \
+  --next -H 'content-type: application/xml' --data-binary '<?xml version="1.0" encoding="utf-8"?><tee sorte="grün">x</tee>' "$py/echo"
+capture sse "port $a" curl "$py/events"
+capture trace-context "port $a or port $e" curl "$py/chain" -H 'x-test-id: 1' -H 'tracestate: rojo=00f067aa0ba902b7,congo=t61rcWkgMzE' \
+  -H 'baggage: userId=alice,serverNode=DF%2028' -H 'traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01'
+capture secrets "port $e" curl -H 'authorization: Bearer not-a-real-token' -H 'x-api-key: not-a-real-key' -b 'session=not-a-real-session' \
+  --json '{"user": "alice", "password": "not-a-real-password", "card": {"token": "not-a-real-token"}}' "$js/echo?token=not-a-real-token&page=2"
+capture ipv6 "port $six" curl "http://[::1]:$six/items"
+INTERFACE=any capture any-interface "port $a" curl "$py/status/200"
+
+of vlan keep-alive vlan
+of midway keep-alive midway 7
+of lost-request keep-alive drop 8
+of lost-chunk keep-alive drop 16
+of lost-body expect-continue drop 8
+of reorder keep-alive swap 4 6
+of duplicates keep-alive dup 1 4 6 8
+of snaplen keep-alive cut 300
+OUT=there.pcap of two-files keep-alive to "$(tcpdump -nr "$cases/keep-alive/input.pcap" -c 1 2>/dev/null | sed 's/.*> [0-9.]*\.\([0-9]*\): .*/\1/')"
+OUT=back.pcap of two-files keep-alive from "$(tcpdump -nr "$cases/keep-alive/input.pcap" -c 1 2>/dev/null | sed 's/.*> [0-9.]*\.\([0-9]*\): .*/\1/')"

@@ -1,0 +1,95 @@
+#!/usr/bin/env bash
+# Sourced by the scripts beside it: starts services on free ports, waits until they answer, and ends them whatever happens.
+set -euo pipefail
+services=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+installed="$services/../../target/services"
+python="$installed/venv/bin/python"
+export NODE_PATH="$installed/node/node_modules" PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+export PATH="$PATH:/usr/sbin:/sbin"
+# A proxy of the user's environment is not for loopback.
+unset http_proxy https_proxy all_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY
+dir=$(mktemp -d)
+groups=()
+
+# Ends every process group that `start` began, the last one first, and waits for it; then drops the folder.
+stop_all() {
+  local status=$? i
+  trap - EXIT INT TERM
+  for ((i = ${#groups[@]} - 1; i >= 0; i--)); do
+    kill -TERM -- "-${groups[i]}" 2>/dev/null || true
+  done
+  for ((i = ${#groups[@]} - 1; i >= 0; i--)); do
+    wait "${groups[i]}" 2>/dev/null || true
+  done
+  rm -rf "$dir"
+  exit "$status"
+}
+trap stop_all EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+# start NAME COMMAND…: in a process group of its own that also ends when this shell is killed; its output goes to $dir/NAME.log
+start() {
+  local name=$1 leash=()
+  shift
+  command -v setpriv >/dev/null && leash=(setpriv --pdeathsig TERM)
+  setsid "${leash[@]}" "$@" >"$dir/$name.log" 2>&1 </dev/null &
+  groups+=($!)
+}
+
+# ready NAME HOST PORT…: waits until each port accepts; a service that ended instead is told with its log
+ready() {
+  local name=$1 host=$2 port tries
+  shift 2
+  for port in "$@"; do
+    for ((tries = 0; ; tries++)); do
+      (exec 3<>"/dev/tcp/$host/$port") 2>/dev/null && break
+      if [ $tries = 600 ] || ! kill -0 "${groups[-1]}" 2>/dev/null; then
+        echo "$name does not answer on $host:$port:" >&2
+        cat "$dir/$name.log" >&2
+        exit 1
+      fi
+      sleep 0.05
+    done
+  done
+}
+
+# free_ports N [HOST]: N ports that nobody listens on
+free_ports() {
+  python3 - "$1" "${2:-127.0.0.1}" <<'PYTHON'
+import socket, sys
+held = [socket.socket() for _ in range(int(sys.argv[1]))]
+for s in held:
+    s.bind((sys.argv[2], 0))
+print(*(s.getsockname()[1] for s in held))
+PYTHON
+}
+
+# nginx_start NAME CONFIG: nginx in the foreground with everything it writes under $dir; CONFIG is the inside of its http block
+nginx_start() {
+  local home="$dir/$1.home"
+  mkdir -p "$home"
+  {
+    [ "$(id -u)" != 0 ] || echo "user root;"
+    cat <<CONFIG
+worker_processes 1;
+pid $home/pid;
+error_log stderr;
+daemon off;
+events { worker_connections 512; }
+http {
+  types { text/html html; text/css css; application/javascript js; application/json json; image/svg+xml svg; text/plain txt; }
+  client_body_temp_path $home/body;
+  proxy_temp_path $home/proxy;
+  fastcgi_temp_path $home/fastcgi;
+  uwsgi_temp_path $home/uwsgi;
+  scgi_temp_path $home/scgi;
+  access_log off;
+  proxy_http_version 1.1;
+  proxy_set_header Connection "";
+$2
+}
+CONFIG
+  } >"$home/nginx.conf"
+  start "$1" nginx -p "$home" -e stderr -c "$home/nginx.conf"
+}
