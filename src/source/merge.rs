@@ -35,6 +35,11 @@ impl Files {
         Ok(Self::merge(paths.iter().map(open).collect::<Result<_, _>>()?))
     }
 
+    /// A capture that is part of the program.
+    pub fn bundled(name: &str, bytes: &'static [u8], ids: &SourceIds) -> Self {
+        Self::merge(vec![Capture::bundled(name, bytes, ids)])
+    }
+
     pub(super) fn merge(inputs: Vec<Capture>) -> Self {
         let asked = (0..inputs.len()).rev().collect();
         Self { inputs, heads: BinaryHeap::new(), asked, told: 0 }
