@@ -169,8 +169,8 @@ impl<C> ConnTable<C> {
         if self.lists.len(Class::Established) + self.lists.len(Class::Brief) >= CONNECTIONS {
             self.evict(owner);
         }
-        let client_sent = transport == Transport::Stream && opened_by(seg).unwrap_or_else(|| guess(seg.from, seg.to))
-            || transport == Transport::Datagram && guess(seg.from, seg.to);
+        // a datagram has no flags, so that its ports decide
+        let client_sent = opened_by(seg).unwrap_or_else(|| guess(seg.from, seg.to));
         let (client, server) = if client_sent { (seg.from, seg.to) } else { (seg.to, seg.from) };
         let joined =
             if transport == Transport::Stream && !seg.flags.has(TcpFlags::SYN) { Joined::Midway } else { Joined::Opening };

@@ -258,7 +258,7 @@ fn fragments(whole: &[u8], step: usize) -> Vec<Vec<u8>> {
         } else {
             packet[2..4].copy_from_slice(&(20 + bytes.len() as u16).to_be_bytes());
             packet[4..6].copy_from_slice(&[0, 42]);
-            packet[6..8].copy_from_slice(&(offset / 8 | if more { 0x2000 } else { 0 }).to_be_bytes());
+            packet[6..8].copy_from_slice(&((offset / 8) | if more { 0x2000 } else { 0 }).to_be_bytes());
         }
         packet.extend(bytes);
         packet

@@ -51,7 +51,11 @@ struct Wire {
 impl Wire {
     /// After a handshake.
     fn open() -> Self {
-        let mut wire = Self::joined();
+        Self::open_at([A, B])
+    }
+
+    fn open_at(base: [u32; 2]) -> Self {
+        let mut wire = Self { base, ..Self::default() };
         wire.send(ToServer, SYN, -1, 0, b"");
         wire.send(ToClient, SYN | ACK, -1, 0, b"");
         wire.send(ToServer, ACK, 0, 0, b"");
@@ -451,10 +455,7 @@ proptest! {
             (i + late, twice, back.min(s.seq), s.clone())
         }).collect();
         order.sort_by_key(|(at, ..)| *at);
-        let mut w = Wire::open();
-        w = Wire { base: [0_u32.wrapping_sub(base), base.wrapping_neg() / 2], ..Wire { log: std::mem::take(&mut w.log), ..Wire::default() } };
-        w.send(ToServer, SYN, -1, 0, b"");
-        w.send(ToClient, SYN | ACK, -1, 0, b"");
+        let mut w = Wire::open_at([base.wrapping_neg(), base.wrapping_neg() / 2]);
         let all = Dir::BOTH.map(|dir| stream(&sent, dir));
         let mut first = [vec![None; all[0].len()], vec![None; all[1].len()]];
         for (_, twice, back, s) in &order {
