@@ -236,7 +236,7 @@ fn both_directions_have_one_shard() {
         items => panic!("{items:?}"),
     };
     assert_eq!(shard(&there), shard(&back));
-    let of = |port| table::shard(([10, 0, 0, 1], port).into(), ([10, 0, 0, 2], 80).into(), Transport::Stream);
+    let of = |port| ends::shard(([10, 0, 0, 1], port).into(), ([10, 0, 0, 2], 80).into(), Transport::Stream);
     assert_eq!((1024..2048).map(of).collect::<std::collections::HashSet<_>>().len(), 64);
     assert!((1024..2048).all(|port| of(port) < 64));
 }

@@ -15,13 +15,19 @@ impl Owner<ConnMeta> for Log {
     }
 }
 
-#[derive(Default)]
 struct Shard {
     table: ConnTable<ConnMeta>,
     log: Log,
     packet: u64,
     time: Time,
     overload: bool,
+}
+
+impl Default for Shard {
+    fn default() -> Self {
+        let table = ConnTable::new(|port| port == 50051);
+        Self { table, log: Log::default(), packet: 0, time: Time::default(), overload: false }
+    }
 }
 
 const SYN: u8 = TcpFlags::SYN;
@@ -100,6 +106,8 @@ fn who_is_the_client() {
         (9000, 8000, ACK, Dir::ToServer),
         (50000, 60000, ACK, Dir::ToClient),
         (7000, 7000, ACK, Dir::ToServer),
+        (50051, 40000, ACK, Dir::ToClient),
+        (40000, 50051, ACK, Dir::ToServer),
     ] {
         assert_eq!(Shard::default().tcp(from, to, flags, 1, 1), Some((1, dir)), "{from} {to} {flags}");
     }
