@@ -93,6 +93,12 @@ impl Slicer {
         }
     }
 
+    /// The capture is over: counts the fragments that still wait.
+    pub fn finish(&mut self, out: &mut Batch) {
+        self.fragments.finish(|reason, n| pass_over(&mut out.passed_over, reason, n as u64));
+        out.last = self.last;
+    }
+
     /// One packet: an item, nothing yet where it is a part of a datagram, or why it is passed over.
     fn slice(&mut self, packet: &Packet, out: &mut Batch) -> Result<Option<Item>, Reason> {
         let cut = (packet.wire_len as usize).saturating_sub(packet.bytes.len());

@@ -314,6 +314,9 @@ fn fragments_in_vain_are_counted() {
     assert_eq!(run(0, 0..FRAGMENTED), []);
     assert_eq!(run(1, FRAGMENTED..FRAGMENTED + 3), [("fragment dropped", 3)]);
     assert_eq!(run(FRAGMENT_WAIT.nanos() + 1, 9000..9001), [("fragment dropped", FRAGMENTED as u64)]);
+    let mut out = Batch::default();
+    slicer.finish(&mut out);
+    assert_eq!(out.passed_over, [("fragment dropped", 1)]);
 }
 
 #[test]
@@ -368,5 +371,34 @@ proptest! {
                 prop_assert!(out.slab.get(s.payload.clone()).is_some() && s.shard < 64);
             }
         }
+    }
+
+    #[test]
+    fn batches_of_any_size_give_the_same(
+        packets in proptest::collection::vec((shapes(), 0..15_u64), 1..40),
+        size in 1..40_usize,
+    ) {
+        let run = |size: usize| {
+            let (mut slicer, mut next, mut time, mut all) = (Slicer::default(), PacketNo(1), Time::default(), Vec::new());
+            for chunk in packets.chunks(size) {
+                let mut list = Packets::starting_at(next);
+                for ((link, bytes), ms) in chunk {
+                    time = time.after(Span::from_millis(*ms));
+                    list.push(time, SourceId(0), LinkType(*link), bytes.len() as u32, bytes);
+                }
+                next = list.next();
+                let mut out = Batch::default();
+                slicer.batch(list, &mut out);
+                for mut item in std::mem::take(&mut out.items) {
+                    let bytes = if let Item::Tick(_) = item { Vec::new() } else { payload(&out, &item).to_vec() };
+                    if let Item::Segment(s) | Item::Datagram(s) = &mut item {
+                        s.payload = 0..0;
+                    }
+                    all.push((item, bytes));
+                }
+            }
+            all
+        };
+        prop_assert_eq!(run(size), run(40));
     }
 }

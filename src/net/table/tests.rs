@@ -1,5 +1,6 @@
 use super::*;
 use crate::model::Stamp;
+use proptest::prelude::*;
 
 /// What the table told its owner. A connection is its meta.
 #[derive(Default)]
@@ -223,4 +224,38 @@ fn only_those_that_wait_are_ticked() {
     s.table.wait(first);
     let slots = s.table.tick(s.time, &mut s.log);
     assert!(slots.into_iter().all(|slot| s.table.get(slot).is_none()));
+}
+
+proptest! {
+    /// Every connection that begins is handed back once, whatever comes.
+    #[test]
+    fn none_is_lost_and_none_ends_twice(
+        steps in proptest::collection::vec((0..6_u16, any::<bool>(), 0..64_u8, 0..4_u32, 0..90_u64, 0..8_u8), 0..400),
+    ) {
+        let (mut s, mut begun, mut over) = (Shard::default(), std::collections::BTreeSet::new(), Vec::new());
+        for (port, back, flags, seq, seconds, what) in steps {
+            let (from, to) = if back { (SERVER, CLIENT + port) } else { (CLIENT + port, SERVER) };
+            s.overload = what == 0;
+            let seg = s.segment(from, to, flags, seq, seq);
+            if let Some((slot, _)) = s.table.find(&seg, Transport::Stream, s.overload, &mut s.log) {
+                begun.insert(s.table.get(slot).unwrap().id.0.0);
+                match what {
+                    1 => over.push(s.table.close(slot).unwrap().id.0.0),
+                    2 => s.table.wait(slot),
+                    _ => {}
+                }
+            }
+            if what == 3 {
+                over.extend(s.tick(Span::from_secs(seconds)).into_iter().map(|(id, _)| id));
+            }
+            over.extend(s.ended().into_iter().map(|(id, _)| id));
+            prop_assert_eq!(begun.len(), over.len() + s.table.len());
+            prop_assert!(s.table.entries.len() <= 6);
+        }
+        let open: Vec<_> = s.table.drain().into_iter().map(|meta| meta.id.0.0).collect();
+        prop_assert!(open.is_sorted());
+        over.extend(open);
+        over.sort_unstable();
+        prop_assert_eq!(over, begun.into_iter().collect::<Vec<_>>());
+    }
 }
