@@ -92,6 +92,13 @@ impl Fragments {
         None
     }
 
+    /// No more parts will come.
+    pub(super) fn finish(&mut self, mut drop: impl FnMut(Reason, usize)) {
+        while !self.waiting.is_empty() {
+            self.give_up(0, &mut drop);
+        }
+    }
+
     fn give_up(&mut self, index: usize, drop: &mut impl FnMut(Reason, usize)) {
         if let Some(datagram) = self.waiting.remove(index) {
             self.held -= datagram.pieces.held();

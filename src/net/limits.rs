@@ -33,6 +33,8 @@ pub const ACKS: usize = 16;
 pub const ORDER_PACKETS: u64 = 128;
 /// Bytes of a connection that wait for those before them, both directions.
 pub const ORDER_BYTES: usize = 256 << 10;
+/// Runs of bytes that wait in one direction: tiny ones cost more than their bytes, and ones that were cut hold none.
+pub const ORDER_PIECES: usize = 512;
 /// How long in packet time bytes wait for those before them: past a first retransmission timeout (RFC 6298 §2.1: 1 s).
 pub const ORDER_WAIT: Span = Span::from_secs(2);
 /// A sequence number further away is not of this connection: no window is larger (RFC 7323 §2.3).

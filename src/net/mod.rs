@@ -4,6 +4,7 @@
 //! the segment to that connection's [`Reassembler`], which calls [`Streams`] with bytes in order, holes, and one end a direction.
 
 mod copies;
+mod ends;
 mod fragments;
 mod ip;
 pub mod limits;

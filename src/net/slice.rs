@@ -4,7 +4,7 @@ use super::fragments::Fragments;
 use super::ip::{self, Fragment, Hosts};
 use super::limits::{CLOCK_STEP, LAYERS, TICK};
 use super::rest::{Reason, Rest};
-use super::{link, table};
+use super::{ends, link};
 use crate::model::{Batch, Item, Packet, Packets, Segment, Stamp, TcpFlags, Transport};
 use crate::time::Time;
 use std::net::SocketAddr;
@@ -93,6 +93,12 @@ impl Slicer {
         }
     }
 
+    /// The capture is over: counts the fragments that still wait.
+    pub fn finish(&mut self, out: &mut Batch) {
+        self.fragments.finish(|reason, n| pass_over(&mut out.passed_over, reason, n as u64));
+        out.last = self.last;
+    }
+
     /// One packet: an item, nothing yet where it is a part of a datagram, or why it is passed over.
     fn slice(&mut self, packet: &Packet, out: &mut Batch) -> Result<Option<Item>, Reason> {
         let cut = (packet.wire_len as usize).saturating_sub(packet.bytes.len());
@@ -135,7 +141,7 @@ fn peel(mut next: Next, rest: &mut Rest<'_>, layers: &mut u32) -> Result<Found, 
 
 fn segment(packet: &Packet, head: Head, rest: &Rest<'_>, transport: Transport) -> Segment {
     let Head { from, to, seq, ack, flags } = head;
-    let shard = table::shard(from, to, transport);
+    let shard = ends::shard(from, to, transport);
     let cut = u32::try_from(rest.cut()).unwrap_or(u32::MAX);
     Segment { stamp: packet.stamp, source: packet.source, from, to, seq, ack, flags, payload: rest.range(), cut, shard }
 }

@@ -4,19 +4,16 @@
 //! A closed connection leaves a tombstone, so that what comes late opens nothing. Every step costs the same however many there are:
 //! entries are in lists by how long they may be idle, each in the order of the last packet, and only what is due at a front is looked at.
 
+use super::ends::{guess, hash, opened_by};
 use super::limits::{CONNECTIONS, COPY_WINDOW, IDLE, IDLE_BRIEF, TOMBSTONES};
 use crate::model::{ConnId, ConnMeta, Dir, End, Joined, PacketNo, Segment, SourceId, TcpFlags, Transport};
 use crate::time::{Span, Time};
 use hashbrown::HashTable;
 use lists::Lists;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 mod lists;
 
-/// Shards there are, for any number of workers.
-const SHARDS: u64 = 64;
-/// Ports from here on are given to clients (Linux: `ip_local_port_range`).
-const EPHEMERAL: u16 = 32768;
 /// What a SYN's data may add to the number that its answer acknowledges (RFC 7413).
 const SYN_DATA: u32 = 1 << 16;
 
@@ -45,6 +42,7 @@ pub struct ConnTable<C> {
     waiting: Vec<Slot>,
     clock: Time,
     sums: Sums,
+    known: fn(u16) -> bool,
 }
 
 /// What a table did not hand on.
@@ -122,8 +120,9 @@ impl Key {
     }
 }
 
-impl<C> Default for ConnTable<C> {
-    fn default() -> Self {
+impl<C> ConnTable<C> {
+    /// An empty one. `known` says which ports are a protocol's own: a hint at who is the server, where the opening was not seen.
+    pub fn new(known: fn(u16) -> bool) -> Self {
         Self {
             entries: Vec::new(),
             free: Vec::new(),
@@ -132,11 +131,10 @@ impl<C> Default for ConnTable<C> {
             waiting: Vec::new(),
             clock: Time::from_nanos(i64::MIN),
             sums: Sums::default(),
+            known,
         }
     }
-}
 
-impl<C> ConnTable<C> {
     /// The connection that a segment belongs to, found or begun, and the segment's direction. None where it is to be left out: it came
     /// after the close, or the connection was refused; with `overload`, every unknown one is.
     pub fn find(
@@ -169,8 +167,8 @@ impl<C> ConnTable<C> {
         if self.lists.len(Class::Established) + self.lists.len(Class::Brief) >= CONNECTIONS {
             self.evict(owner);
         }
-        let client_sent = transport == Transport::Stream && opened_by(seg).unwrap_or_else(|| guess(seg.from, seg.to))
-            || transport == Transport::Datagram && guess(seg.from, seg.to);
+        // a datagram has no flags, so that its ports decide
+        let client_sent = opened_by(seg).unwrap_or_else(|| guess(seg.from, seg.to, self.known));
         let (client, server) = if client_sent { (seg.from, seg.to) } else { (seg.to, seg.from) };
         let joined =
             if transport == Transport::Stream && !seg.flags.has(TcpFlags::SYN) { Joined::Midway } else { Joined::Opening };
@@ -233,7 +231,7 @@ impl<C> ConnTable<C> {
 
     /// The capture is over: everything that is still there, in the order of the first packets.
     pub fn drain(&mut self) -> Vec<C> {
-        let entries = std::mem::take(self).entries;
+        let entries = std::mem::replace(self, Self::new(self.known)).entries;
         let mut open: Vec<_> = entries
             .into_iter()
             .filter_map(|e| if let State::Open(conn) = e.state { Some((e.first, *conn)) } else { None })
@@ -362,49 +360,6 @@ impl<C> Entry<C> {
             self.isn[1 - side].get_or_insert(seg.ack.wrapping_sub(1));
         }
     }
-}
-
-/// The shard that a connection belongs to: the same for both directions, on every run.
-pub(super) fn shard(from: SocketAddr, to: SocketAddr, transport: Transport) -> u8 {
-    // not the bits that the table goes by
-    ((hash(from, to, transport) >> 32) % SHARDS) as u8
-}
-
-/// Whether the sender of an opening segment is the client; none where the segment does not tell.
-fn opened_by(seg: &Segment) -> Option<bool> {
-    seg.flags.has(TcpFlags::SYN).then(|| !seg.flags.has(TcpFlags::ACK))
-}
-
-/// Whether the sender is the client, by the ports alone: servers are below the ephemeral ports, and lower.
-fn guess(from: SocketAddr, to: SocketAddr) -> bool {
-    match (from.port() >= EPHEMERAL, to.port() >= EPHEMERAL) {
-        (true, false) => true,
-        (false, true) => false,
-        _ => from.port() >= to.port(),
-    }
-}
-
-fn hash(from: SocketAddr, to: SocketAddr, transport: Transport) -> u64 {
-    let transport = match transport {
-        Transport::Stream => 6,
-        Transport::Datagram => 17,
-    };
-    mix(end(from).wrapping_add(end(to)).wrapping_add(transport))
-}
-
-fn end(addr: SocketAddr) -> u64 {
-    let ip = match addr.ip() {
-        IpAddr::V4(ip) => u64::from(ip.to_bits()),
-        IpAddr::V6(ip) => (ip.to_bits() as u64) ^ mix((ip.to_bits() >> 64) as u64),
-    };
-    mix(ip ^ u64::from(addr.port()) << 48)
-}
-
-/// Spreads a number over all its bits (the finalizer of SplitMix64, by S. Vigna).
-fn mix(mut n: u64) -> u64 {
-    n = (n ^ (n >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    n = (n ^ (n >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    n ^ (n >> 31)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 //! declared
 //! - when the peer has acknowledged past it, and 16 further packets of the connection or 100 ms have not brought it (two capture queues
 //!   may show an acknowledgement before its data); bytes that go on arriving in order begin that grace anew;
-//! - when bytes behind it have waited for 128 packets of the connection or 2 s, or 256 KiB wait;
+//! - when bytes behind it have waited for 128 packets of the connection or 2 s, or 256 KiB or 512 runs of them wait;
 //! - when the connection ends.
 //!
 //! Bytes (or a FIN) sent with an acknowledgement of bytes of the other direction that were not shown yet wait for these, so that an
@@ -12,11 +12,11 @@
 //! directions' bytes that could be shown at once, or that wait for one another, those of the lower packet number are first.
 
 use super::copies::Copies;
-use super::limits::{ACK_GRACE, ACK_GRACE_PACKETS, ACKS, ORDER_BYTES, ORDER_PACKETS, ORDER_WAIT, RESET_WINDOW, WINDOW};
-use super::pieces::Pieces;
+use super::limits::{ACKS, ORDER_BYTES, ORDER_PACKETS, ORDER_PIECES, ORDER_WAIT, RESET_WINDOW, WINDOW};
 use crate::model::{Counts, Dir, End, PacketNo, Segment, Stamp, TcpFlags};
-use crate::time::{Span, Time};
-use std::collections::VecDeque;
+use half::{Half, Mark, Tag};
+
+mod half;
 
 /// Who takes the streams.
 pub trait Streams {
@@ -63,120 +63,6 @@ pub struct Reassembler {
     last: Stamp,
     flushing: bool,
     tally: Tally,
-}
-
-/// A direction. Its offsets count from its first byte on, 64 bits wide, so that they do not wrap as sequence numbers do.
-#[derive(Debug, Default)]
-struct Half {
-    /// The sequence number of offset 0.
-    base: Option<u32>,
-    /// Whether only an acknowledgement told the base, in a connection whose opening was not seen.
-    guessed: bool,
-    /// Whether its SYN was seen.
-    opened: bool,
-    /// How far it was shown.
-    next: u64,
-    /// When bytes last came in order.
-    live: Mark,
-    /// What came out of order, or has to wait for the other direction.
-    pieces: Pieces<Tag>,
-    /// What the peer acknowledged beyond `next`, in grace.
-    acks: VecDeque<(u64, Mark)>,
-    /// What it acknowledged, out of grace.
-    acked: u64,
-    /// Where its FIN is.
-    fin: Option<(u64, Tag)>,
-    ended: bool,
-}
-
-/// How many packets the connection had, and when.
-#[derive(Clone, Copy, Debug, Default)]
-struct Mark {
-    packets: u64,
-    time: Time,
-}
-
-/// What is known of bytes that wait.
-#[derive(Clone, Copy, Debug)]
-struct Tag {
-    stamp: Stamp,
-    mark: Mark,
-    /// How far the other direction must have been shown before.
-    needs: u64,
-}
-
-/// What a direction would show next.
-#[derive(Clone, Copy, Debug)]
-struct Head {
-    at: u64,
-    tag: Tag,
-}
-
-impl Mark {
-    fn is_past(self, earlier: Self, packets: u64, time: Span) -> bool {
-        self.packets - earlier.packets >= packets || self.time.since(earlier.time) >= time
-    }
-
-    fn later(self, other: Self) -> Self {
-        if self.packets >= other.packets { self } else { other }
-    }
-}
-
-impl Half {
-    /// The offset of a sequence number, by the nearest way from `next`: below 0 for what came before the base.
-    fn place(&self, seq: u32) -> i64 {
-        let next = self.base.unwrap_or(seq).wrapping_add(self.next as u32);
-        self.next as i64 + i64::from(seq.wrapping_sub(next) as i32)
-    }
-
-    fn head(&self) -> Option<Head> {
-        let fin = self.fin.filter(|_| !self.ended).map(|(at, tag)| Head { at, tag });
-        let piece = self.pieces.first().map(|p| Head { at: p.start, tag: p.tag });
-        match (piece, fin) {
-            (Some(piece), Some(fin)) if fin.at <= piece.at => Some(fin),
-            (piece, fin) => piece.or(fin),
-        }
-    }
-
-    /// Whether it was shown as far as this, or to its end.
-    fn has_shown(&self, needs: u64) -> bool {
-        self.next >= self.clamp(needs)
-    }
-
-    /// An acknowledgement counts the FIN too.
-    fn clamp(&self, ack: u64) -> u64 {
-        self.fin.map_or(ack, |(at, _)| ack.min(at))
-    }
-
-    /// Since when it has been stuck: its oldest bytes, or the last in order, whichever is later.
-    fn stuck_since(&self) -> Option<Mark> {
-        let fin = self.fin.filter(|_| !self.ended).map(|(_, tag)| tag.mark);
-        let oldest = self.pieces.iter().map(|p| p.tag.mark).chain(fin).min_by_key(|m| m.packets)?;
-        Some(self.live.later(oldest))
-    }
-
-    /// Acknowledgements leave their grace.
-    fn ripen(&mut self, now: Mark, flushing: bool) {
-        while let Some(&(at, mark)) = self.acks.front() {
-            let ripe = flushing || now.is_past(self.live.later(mark), ACK_GRACE_PACKETS, ACK_GRACE);
-            if at > self.next && !ripe {
-                break;
-            }
-            self.acked = self.acked.max(at);
-            self.acks.pop_front();
-        }
-    }
-
-    /// How far bytes are lost for sure. One byte alone may be a FIN that was not captured.
-    fn lost_to(&self) -> Option<u64> {
-        let (acked, head) = (self.clamp(self.acked), self.head());
-        let sure = acked > self.next + u64::from(head.is_none());
-        (sure && head.is_none_or(|h| h.at > self.next)).then_some(acked)
-    }
-
-    fn idle(&self) -> bool {
-        self.acks.is_empty() && self.head().is_none()
-    }
 }
 
 impl Reassembler {
@@ -388,7 +274,8 @@ impl Reassembler {
             return Some(lost);
         }
         let since = half.stuck_since()?;
-        let full = self.halves.iter().map(|half| half.pieces.held()).sum::<usize>() > ORDER_BYTES;
+        let held: usize = self.halves.iter().map(|half| half.pieces.held()).sum();
+        let full = held > ORDER_BYTES || half.pieces.len() > ORDER_PIECES;
         (full || self.flushing || self.now.is_past(since, ORDER_PACKETS, ORDER_WAIT)).then_some(u64::MAX)
     }
 
@@ -410,13 +297,18 @@ impl Reassembler {
     }
 
     /// A direction can not go on: a hole, where bytes before its next ones are missing, or where the other direction's are that they
-    /// answer.
+    /// answer. One byte of these may be a FIN that was not captured.
     fn give_up(&mut self, dir: Dir, to: u64, out: &mut impl Streams) {
-        let (half, other) = (&self.halves[dir.index()], &self.halves[dir.other().index()]);
-        let before = |half: &Half| half.head().map_or(u64::MAX, |h| h.at);
-        match half.head() {
-            Some(head) if head.at == half.next => self.hole(dir.other(), before(other).min(other.clamp(head.tag.needs)), out),
-            _ => self.hole(dir, before(half).min(to), out),
+        let (half, other) = pair(&mut self.halves, dir);
+        let ours = half.head();
+        let Some(waits) = ours.filter(|h| h.at == half.next) else {
+            return self.hole(dir, ours.map_or(u64::MAX, |h| h.at).min(to), out);
+        };
+        let (theirs, needs) = (other.head(), other.clamp(waits.tag.needs));
+        if theirs.is_none() && needs == other.next + 1 {
+            other.spare = Some(other.next);
+        } else {
+            self.hole(dir.other(), theirs.map_or(u64::MAX, |h| h.at).min(needs), out);
         }
     }
 
@@ -429,7 +321,7 @@ impl Reassembler {
     }
 }
 
-fn pair(halves: &mut [Half; 2], dir: Dir) -> (&mut Half, &Half) {
+fn pair(halves: &mut [Half; 2], dir: Dir) -> (&mut Half, &mut Half) {
     let [a, b] = halves;
     match dir {
         Dir::ToServer => (a, b),

@@ -236,7 +236,7 @@ fn both_directions_have_one_shard() {
         items => panic!("{items:?}"),
     };
     assert_eq!(shard(&there), shard(&back));
-    let of = |port| table::shard(([10, 0, 0, 1], port).into(), ([10, 0, 0, 2], 80).into(), Transport::Stream);
+    let of = |port| ends::shard(([10, 0, 0, 1], port).into(), ([10, 0, 0, 2], 80).into(), Transport::Stream);
     assert_eq!((1024..2048).map(of).collect::<std::collections::HashSet<_>>().len(), 64);
     assert!((1024..2048).all(|port| of(port) < 64));
 }
@@ -258,7 +258,7 @@ fn fragments(whole: &[u8], step: usize) -> Vec<Vec<u8>> {
         } else {
             packet[2..4].copy_from_slice(&(20 + bytes.len() as u16).to_be_bytes());
             packet[4..6].copy_from_slice(&[0, 42]);
-            packet[6..8].copy_from_slice(&(offset / 8 | if more { 0x2000 } else { 0 }).to_be_bytes());
+            packet[6..8].copy_from_slice(&((offset / 8) | if more { 0x2000 } else { 0 }).to_be_bytes());
         }
         packet.extend(bytes);
         packet
@@ -314,6 +314,9 @@ fn fragments_in_vain_are_counted() {
     assert_eq!(run(0, 0..FRAGMENTED), []);
     assert_eq!(run(1, FRAGMENTED..FRAGMENTED + 3), [("fragment dropped", 3)]);
     assert_eq!(run(FRAGMENT_WAIT.nanos() + 1, 9000..9001), [("fragment dropped", FRAGMENTED as u64)]);
+    let mut out = Batch::default();
+    slicer.finish(&mut out);
+    assert_eq!(out.passed_over, [("fragment dropped", 1)]);
 }
 
 #[test]
@@ -368,5 +371,34 @@ proptest! {
                 prop_assert!(out.slab.get(s.payload.clone()).is_some() && s.shard < 64);
             }
         }
+    }
+
+    #[test]
+    fn batches_of_any_size_give_the_same(
+        packets in proptest::collection::vec((shapes(), 0..15_u64), 1..40),
+        size in 1..40_usize,
+    ) {
+        let run = |size: usize| {
+            let (mut slicer, mut next, mut time, mut all) = (Slicer::default(), PacketNo(1), Time::default(), Vec::new());
+            for chunk in packets.chunks(size) {
+                let mut list = Packets::starting_at(next);
+                for ((link, bytes), ms) in chunk {
+                    time = time.after(Span::from_millis(*ms));
+                    list.push(time, SourceId(0), LinkType(*link), bytes.len() as u32, bytes);
+                }
+                next = list.next();
+                let mut out = Batch::default();
+                slicer.batch(list, &mut out);
+                for mut item in std::mem::take(&mut out.items) {
+                    let bytes = if let Item::Tick(_) = item { Vec::new() } else { payload(&out, &item).to_vec() };
+                    if let Item::Segment(s) | Item::Datagram(s) = &mut item {
+                        s.payload = 0..0;
+                    }
+                    all.push((item, bytes));
+                }
+            }
+            all
+        };
+        prop_assert_eq!(run(size), run(40));
     }
 }

@@ -1,5 +1,7 @@
 use super::*;
 use crate::model::SourceId;
+use crate::net::limits::ACK_GRACE_PACKETS;
+use crate::time::{Span, Time};
 use Dir::{ToClient, ToServer};
 use proptest::prelude::*;
 use std::net::SocketAddr;
@@ -51,7 +53,11 @@ struct Wire {
 impl Wire {
     /// After a handshake.
     fn open() -> Self {
-        let mut wire = Self::joined();
+        Self::open_at([A, B])
+    }
+
+    fn open_at(base: [u32; 2]) -> Self {
+        let mut wire = Self { base, ..Self::default() };
         wire.send(ToServer, SYN, -1, 0, b"");
         wire.send(ToClient, SYN | ACK, -1, 0, b"");
         wire.send(ToServer, ACK, 0, 0, b"");
@@ -76,7 +82,7 @@ impl Wire {
         let seg = self.segment(dir, flags, seq, ack, data.len(), cut);
         let seen = self.tcp.segment(&seg, data, dir, &mut self.log);
         assert!(self.tcp.halves.iter().map(|h| h.pieces.held()).sum::<usize>() <= ORDER_BYTES + (1 << 16));
-        assert!(self.tcp.halves.iter().all(|h| h.acks.len() <= ACKS));
+        assert!(self.tcp.halves.iter().all(|h| h.acks.len() <= ACKS && h.pieces.len() <= ORDER_PIECES));
         seen
     }
 
@@ -249,6 +255,17 @@ fn a_stray_segment_does_not_end_a_live_stream() {
 }
 
 #[test]
+fn runs_that_wait_are_bounded_however_short() {
+    let mut w = Wire::open();
+    for i in 0..2000 {
+        w.cut(ToServer, ACK, 1000 + 2 * i, 0, b"", 1);
+        w.data(ToClient, i, 0, b"s");
+    }
+    w.finish(End::Open);
+    assert_eq!(shown(&w.take(), ToServer).len(), 1000 + 3999);
+}
+
+#[test]
 fn a_cut_is_a_hole_behind_its_bytes() {
     let mut w = Wire::open();
     w.cut(ToServer, ACK, 0, 0, b"abc", 5);
@@ -358,11 +375,26 @@ fn one_sided_captures_show_the_other_side_as_holes() {
             data(ToClient, b"answer", 2),
             Out::Hole(ToServer, 70),
             data(ToClient, b"other", 3),
-            Out::Hole(ToServer, 1),
             Out::End(ToClient, End::Fin),
             Out::End(ToServer, End::Open)
         ]
     );
+}
+
+#[test]
+fn a_fin_that_was_not_captured_is_no_hole() {
+    let mut w = Wire::open();
+    w.data(ToServer, 0, 0, b"question");
+    w.data(ToClient, 0, 9, b"answer");
+    w.wait(Span::from_millis(1999));
+    assert_eq!(w.take(), [data(ToServer, b"question", 4)]);
+    w.wait(Span::from_millis(1));
+    w.data(ToClient, 6, 9, b"more");
+    assert_eq!(w.take(), [data(ToClient, b"answer", 5), data(ToClient, b"more", 6)]);
+    // it was a byte after all
+    w.data(ToServer, 9, 10, b"next");
+    w.wait(Span::from_secs(2));
+    assert_eq!(w.take(), [Out::Hole(ToServer, 1), data(ToServer, b"next", 7)]);
 }
 
 #[test]
@@ -451,10 +483,7 @@ proptest! {
             (i + late, twice, back.min(s.seq), s.clone())
         }).collect();
         order.sort_by_key(|(at, ..)| *at);
-        let mut w = Wire::open();
-        w = Wire { base: [0_u32.wrapping_sub(base), base.wrapping_neg() / 2], ..Wire { log: std::mem::take(&mut w.log), ..Wire::default() } };
-        w.send(ToServer, SYN, -1, 0, b"");
-        w.send(ToClient, SYN | ACK, -1, 0, b"");
+        let mut w = Wire::open_at([base.wrapping_neg(), base.wrapping_neg() / 2]);
         let all = Dir::BOTH.map(|dir| stream(&sent, dir));
         let mut first = [vec![None; all[0].len()], vec![None; all[1].len()]];
         for (_, twice, back, s) in &order {

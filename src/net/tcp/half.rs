@@ -1,0 +1,123 @@
+//! One direction's state: how far it was shown, what waits, what was acknowledged. What to do about it is the reassembler's to say.
+
+use crate::model::Stamp;
+use crate::net::limits::{ACK_GRACE, ACK_GRACE_PACKETS};
+use crate::net::pieces::Pieces;
+use crate::time::{Span, Time};
+use std::collections::VecDeque;
+
+/// A direction. Its offsets count from its first byte on, 64 bits wide, so that they do not wrap as sequence numbers do.
+#[derive(Debug, Default)]
+pub(super) struct Half {
+    /// The sequence number of offset 0.
+    pub(super) base: Option<u32>,
+    /// Whether only an acknowledgement told the base, in a connection whose opening was not seen.
+    pub(super) guessed: bool,
+    /// Whether its SYN was seen.
+    pub(super) opened: bool,
+    /// How far it was shown.
+    pub(super) next: u64,
+    /// When bytes last came in order.
+    pub(super) live: Mark,
+    /// What came out of order, or has to wait for the other direction.
+    pub(super) pieces: Pieces<Tag>,
+    /// What the peer acknowledged beyond `next`, in grace.
+    pub(super) acks: VecDeque<(u64, Mark)>,
+    /// What it acknowledged, out of grace.
+    pub(super) acked: u64,
+    /// Where one byte may be its FIN, not captured: then what was sent after it does not wait any longer.
+    pub(super) spare: Option<u64>,
+    /// Where its FIN is.
+    pub(super) fin: Option<(u64, Tag)>,
+    pub(super) ended: bool,
+}
+
+/// How many packets the connection had, and when.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Mark {
+    pub(super) packets: u64,
+    pub(super) time: Time,
+}
+
+/// What is known of bytes that wait.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Tag {
+    pub(super) stamp: Stamp,
+    pub(super) mark: Mark,
+    /// How far the other direction must have been shown before.
+    pub(super) needs: u64,
+}
+
+/// What a direction would show next.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Head {
+    pub(super) at: u64,
+    pub(super) tag: Tag,
+}
+
+impl Mark {
+    pub(super) fn is_past(self, earlier: Self, packets: u64, time: Span) -> bool {
+        self.packets - earlier.packets >= packets || self.time.since(earlier.time) >= time
+    }
+
+    pub(super) fn later(self, other: Self) -> Self {
+        if self.packets >= other.packets { self } else { other }
+    }
+}
+
+impl Half {
+    /// The offset of a sequence number, by the nearest way from `next`: below 0 for what came before the base.
+    pub(super) fn place(&self, seq: u32) -> i64 {
+        let next = self.base.unwrap_or(seq).wrapping_add(self.next as u32);
+        self.next as i64 + i64::from(seq.wrapping_sub(next) as i32)
+    }
+
+    pub(super) fn head(&self) -> Option<Head> {
+        let fin = self.fin.filter(|_| !self.ended).map(|(at, tag)| Head { at, tag });
+        let piece = self.pieces.first().map(|p| Head { at: p.start, tag: p.tag });
+        match (piece, fin) {
+            (Some(piece), Some(fin)) if fin.at <= piece.at => Some(fin),
+            (piece, fin) => piece.or(fin),
+        }
+    }
+
+    /// Whether it was shown as far as this, or to its end.
+    pub(super) fn has_shown(&self, needs: u64) -> bool {
+        self.next + u64::from(self.spare == Some(self.next)) >= self.clamp(needs)
+    }
+
+    /// An acknowledgement counts the FIN too.
+    pub(super) fn clamp(&self, ack: u64) -> u64 {
+        self.fin.map_or(ack, |(at, _)| ack.min(at))
+    }
+
+    /// Since when it has been stuck: its oldest bytes, or the last in order, whichever is later.
+    pub(super) fn stuck_since(&self) -> Option<Mark> {
+        let fin = self.fin.filter(|_| !self.ended).map(|(_, tag)| tag.mark);
+        let oldest = self.pieces.iter().map(|p| p.tag.mark).chain(fin).min_by_key(|m| m.packets)?;
+        Some(self.live.later(oldest))
+    }
+
+    /// Acknowledgements leave their grace.
+    pub(super) fn ripen(&mut self, now: Mark, flushing: bool) {
+        while let Some(&(at, mark)) = self.acks.front() {
+            let ripe = flushing || now.is_past(self.live.later(mark), ACK_GRACE_PACKETS, ACK_GRACE);
+            if at > self.next && !ripe {
+                break;
+            }
+            self.acked = self.acked.max(at);
+            self.acks.pop_front();
+        }
+    }
+
+    /// How far bytes are lost for sure. One byte alone may be a FIN that was not captured.
+    pub(super) fn lost_to(&self) -> Option<u64> {
+        let (acked, head) = (self.clamp(self.acked), self.head());
+        let sure = acked > self.next + u64::from(head.is_none());
+        (sure && head.is_none_or(|h| h.at > self.next)).then_some(acked)
+    }
+
+    pub(super) fn idle(&self) -> bool {
+        self.acks.is_empty() && self.head().is_none()
+    }
+}
