@@ -215,3 +215,6 @@ fn size(bytes: u64) -> String {
         None => format!("{bytes} B"),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -190,13 +190,22 @@ impl Owner {
     }
 
     fn obey(&mut self, command: Command) {
-        match command {
-            Command::Query(query) => self.engine.query(query),
-            Command::Clear => self.engine.clear(),
-            Command::Fact(fact) => _ = self.engine.learn(fact),
-            Command::Stop => {}
-        }
-        self.due = Due::Now;
+        let due = match command {
+            Command::Query(query) => {
+                self.engine.query(query);
+                Due::Now
+            }
+            Command::Clear => {
+                self.engine.clear();
+                Due::Now
+            }
+            Command::Fact(fact) => {
+                self.engine.learn(fact);
+                Due::NextFrame
+            }
+            Command::Stop => Due::Never,
+        };
+        self.due = self.due.max(due);
     }
 
     fn begin(&mut self, turn: Turn) {
@@ -213,7 +222,10 @@ impl Owner {
     fn events(&mut self) -> bool {
         let Some(mut turn) = self.turn.take() else { return false };
         let records = &self.records;
-        let mut out = |record| {
+        let mut out = |mut record| {
+            if let Record::Stats(stats) = &mut record {
+                stats.peak_memory = stats.peak_memory.max(peak_memory());
+            }
             if let Some(records) = records {
                 // whoever wrote them may have stopped: a broken pipe ends the run elsewhere
                 _ = records.send(record);
@@ -255,7 +267,8 @@ impl Owner {
     fn jobs(&mut self) {
         let Some(looker) = &self.looker else { return };
         looker.wanted.store(self.engine.screen.search(), Ordering::Relaxed);
-        while let Some(job) = self.engine.next_job() {
+        let inspect = self.due == Due::Now || self.until_next_frame().is_zero();
+        while let Some(job) = self.engine.next_job(inspect) {
             // the core hands out fewer at once than there is room for
             _ = looker.jobs.try_send(job);
         }
@@ -293,6 +306,13 @@ impl Owner {
     }
 }
 
+/// The most memory that the process had at once, in bytes; 0 where the system does not say (`proc_pid_status(5)`: `VmHWM`, in KiB).
+fn peak_memory() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.and_then(|line| line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()).map_or(0, |kib| kib * 1024)
+}
+
 /// The looker's thread, and the ways to and from it. It ends once its jobs are out of reach.
 struct Looker {
     jobs: Sender<Job>,
@@ -312,3 +332,6 @@ impl Looker {
         Ok(Self { jobs, answers, wanted })
     }
 }
+
+#[cfg(test)]
+mod tests;

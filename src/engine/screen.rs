@@ -37,6 +37,8 @@ pub(super) struct Screen {
     hidden: FlowId,
     /// Batches at the looker.
     batches: usize,
+    /// How many of their answers, which come in order, are still to come before the search is done.
+    ending: usize,
     /// Whether an inspection is at the looker.
     inspecting: bool,
     /// Whether the inspected flow, or a name on it, has changed since.
@@ -134,8 +136,9 @@ impl Engine {
         screen.list.clear();
         screen.changed.clear();
         screen.again = false;
-        screen.searching = true;
-        if screen.query.as_ref().is_some_and(|q| q.filter.is_some()) {
+        screen.ending = 0;
+        screen.searching = screen.query.as_ref().is_some_and(|q| q.filter.is_some());
+        if screen.searching {
             screen.sweep = Some(self.store.next_id());
         } else {
             screen.sweep = None;
@@ -150,7 +153,10 @@ impl Engine {
         }
         let filter = self.screen.query.as_ref().and_then(|q| q.filter.clone());
         for _ in 0..rows {
-            let Some(id) = self.next_to_judge() else { return false };
+            let Some(id) = self.next_to_judge() else {
+                self.screen.searching = false;
+                return false;
+            };
             let verdict = match &filter {
                 Some(filter) => self.matches(id, filter),
                 None => self.store.get(id).map(|_| true),
@@ -160,10 +166,11 @@ impl Engine {
         !self.screen.changed.is_empty() || self.screen.sweep.is_some()
     }
 
-    /// The next thing for the looker, if there is one and it has no more than it needs.
-    pub(super) fn next_job(&mut self) -> Option<Job> {
+    /// The next thing for the looker, if there is one and it has no more than it needs. A flow that changes a thousand times a second
+    /// need not be decoded as often: `inspect` says whether its time has come.
+    pub(super) fn next_job(&mut self, inspect: bool) -> Option<Job> {
         let query = self.screen.query.clone()?;
-        if self.screen.stale && !self.screen.inspecting {
+        if inspect && self.screen.stale && !self.screen.inspecting {
             self.screen.stale = false;
             if let Some(flow) = query.inspect.and_then(|id| self.flow(id, true)) {
                 self.screen.inspecting = true;
@@ -174,16 +181,21 @@ impl Engine {
         if self.screen.batches >= MAX_BATCHES {
             return None;
         }
+        let swept = self.screen.sweep.is_none();
         let mut flows = Vec::new();
         while flows.len() < BATCH
             && let Some(id) = self.next_to_judge()
         {
             flows.extend(self.flow(id, true));
         }
+        self.screen.batches += usize::from(!flows.is_empty());
+        if !swept && self.screen.sweep.is_none() {
+            self.screen.ending = self.screen.batches;
+            self.screen.searching &= self.screen.ending > 0;
+        }
         if flows.is_empty() {
             return None;
         }
-        self.screen.batches += 1;
         Some(Job::Judge { search: self.screen.search, filter, flows })
     }
 
@@ -200,6 +212,10 @@ impl Engine {
             }
             Answer::Verdicts { search, verdicts } => {
                 self.screen.batches -= 1;
+                if self.screen.ending > 0 {
+                    self.screen.ending -= 1;
+                    self.screen.searching &= self.screen.ending > 0;
+                }
                 if search != self.screen.search {
                     return false;
                 }
@@ -257,7 +273,7 @@ impl Engine {
 
     fn searched_percent(&self) -> Option<u8> {
         let screen = &self.screen;
-        if !screen.searching || (screen.sweep.is_none() && (screen.batches == 0 || self.needs() == Needs::Row)) {
+        if !screen.searching {
             return None;
         }
         let first = self.store.ids().next().map_or(0, |id| id.0).max(screen.hidden.0);
@@ -283,3 +299,6 @@ impl Engine {
         next
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -70,8 +70,12 @@ pub(super) struct Store {
     kept: usize,
     bodies: usize,
     peak: usize,
+    /// What the store may hold in all, and what of settled flows.
+    max: usize,
     limit: usize,
     counting: bool,
+    /// Flows before this one were forgotten on demand: that they go is no eviction.
+    cleared: u64,
     evicted: Evicted,
     traces: HashMap<Box<str>, u32>,
 }
@@ -79,7 +83,7 @@ pub(super) struct Store {
 impl Store {
     /// A store that holds up to `limit` bytes. Without `keep` a flow goes as soon as it has settled, and that is no eviction.
     pub(super) fn new(limit: usize, keep: bool) -> Self {
-        Self { base: 1, limit: if keep { limit } else { 0 }, counting: keep, ..Self::default() }
+        Self { base: 1, max: limit, limit: if keep { limit } else { 0 }, counting: keep, ..Self::default() }
     }
 
     /// The number that the next flow gets.
@@ -144,6 +148,7 @@ impl Store {
         let (new_kept, new_bodies) = (slot.kept as usize, slot.bodies as usize);
         self.kept = self.kept + new_kept - kept;
         self.bodies = self.bodies + new_bodies - bodies;
+        let evicted = self.evicted;
         if id.0 < bodies_from {
             self.strip(id);
         }
@@ -152,6 +157,9 @@ impl Store {
         }
         if let Some(slot) = self.held.remove(&id) {
             self.gone(slot, released);
+        }
+        if id.0 < self.cleared {
+            self.evicted = evicted;
         }
         self.trim(released);
     }
@@ -168,11 +176,12 @@ impl Store {
         let evicted = self.evicted;
         while self.drop_row(released) {}
         self.evicted = evicted;
+        self.cleared = self.base;
     }
 
     /// Whether open flows alone fill the budget, so that they can keep no more body bytes.
     pub(super) fn full(&self) -> bool {
-        self.counting && self.used() > self.limit
+        self.used() > self.max
     }
 
     /// Counts an open flow whose further body bytes are not kept.

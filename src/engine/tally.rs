@@ -86,7 +86,7 @@ impl Tally {
             evicted: evicted.flows + evicted.details + evicted.bodies,
             unplaced: self.unplaced,
             memory: store.used() as u64,
-            sources: sources.list.iter().map(|s| s.status.clone()).collect(),
+            sources: sources.list.iter().filter(|s| s.name.is_some()).map(|s| s.status.clone()).collect(),
             progress: sources.progress,
             ended: self.ended,
             warning: sources.warning.clone(),
@@ -135,7 +135,9 @@ impl Sources {
                 let source = self.source(id.0);
                 source.status.closed = Some(why.to_string());
                 if !why.is_empty() {
-                    self.warning = Some(format!("{}: {why}", source.status.name));
+                    // a source that could not even be opened has no name here; then, and in a file's case, the reason has it
+                    let name = Some(&source.status.name).filter(|name| !name.is_empty() && !why.contains(name.as_str()));
+                    self.warning = Some(name.map_or_else(|| why.to_string(), |name| format!("{name}: {why}")));
                 }
             }
             SourceNews::KernelDrops(id, drops) => self.source(id.0).kernel_drops = drops,

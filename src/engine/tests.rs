@@ -3,7 +3,7 @@
 use super::flow::MAX_MESSAGES;
 use super::script::{Log, at, connections, flows, key, port_fact, run, stats};
 use super::*;
-use crate::model::{Closed, Dir, Part, Pattern, SourceId};
+use crate::model::{Closed, Dir, Issue, Part, Pattern, SourceId, State};
 
 #[test]
 fn an_exchange_comes_out_whole_once_and_stats_are_last() {

@@ -1,0 +1,152 @@
+//! What somebody reads who opens a flow: masked, escaped, and honest about what is missing.
+
+use super::super::script::at;
+use super::*;
+use crate::mask::Secrets;
+use crate::model::{BodyHint, ConnId, Detail, Dir, Fields, FlowId, Issue, Party, Pattern, Row, SourceSet, State};
+use std::sync::Arc;
+
+const MASKED: Looks = Looks { secrets: Secrets::Mask, body_limit: 1000 };
+
+fn party(addr: &str, service: Option<&str>) -> Party {
+    Party { addr: addr.into(), service: service.map(Into::into), pid: None, container: None }
+}
+
+fn flow(detail: Option<Detail>) -> Flow {
+    let row = Row {
+        id: FlowId(7),
+        conn: ConnId::default(),
+        time: at(5).time,
+        duration: Some(Span::from_nanos(1_834_000)),
+        client: 0,
+        server: 0,
+        protocol: "http",
+        pattern: Pattern::RequestResponse,
+        state: State::Settled,
+        ok: false,
+        dir: Dir::ToServer,
+        operation: "POST /\u{1b}[2J".into(),
+        status: Some("503".into()),
+        bytes: 2048,
+        trace_id: None,
+        sources: SourceSet::default(),
+    };
+    let (client, server) = (party("10.0.0.1:5", None), party("10.0.0.2:80", Some("shop")));
+    Flow { row, detail: detail.map(Arc::new), client, server, connection: 3, sources: vec!["lo".into(), "eth0".into()] }
+}
+
+fn half(body: &[u8], media_type: &str) -> Half {
+    let mut headers = Headers::default();
+    headers.push(b"X-Api-Key", b"hunter2");
+    headers.push(b"X\x07", b"a\x1b[0m");
+    let hint = BodyHint { media_type: Some(media_type.into()), encodings: Vec::new() };
+    let body = Body { kept: body.to_vec(), bytes: body.len() as u64, hint, whole: true };
+    Half { first: at(5), headers, head_bytes: 120, body, ..Half::default() }
+}
+
+fn get<'a>(view: &'a DetailView, name: &str) -> Vec<&'a str> {
+    view.overview.iter().filter(|(n, _)| n == name).map(|(_, v)| v.as_str()).collect()
+}
+
+#[test]
+fn the_overview_tells_what_is_known() {
+    let trace = TraceContext {
+        trace_id: "4bf9".into(),
+        span_id: Some("00f0".into()),
+        parent_id: None,
+        carrier: "traceparent",
+        sampled: Some(true),
+        state: None,
+        baggage: Some("user=7".into()),
+    };
+    let detail = Detail {
+        request: Some(half(b"{\"a\":1}", "application/json")),
+        response: Some(Half { first: at(6), body: Body { bytes: 2041, ..Body::default() }, ..Half::default() }),
+        fields: Fields::default().with("http.method", "POST").with("http.target", "/x?token=hunter2&b=1"),
+        trace: Some(trace),
+        layers: vec!["tls"],
+        notes: vec![Issue::JOINED, Issue::CUT],
+        bodies_evicted: true,
+    };
+    let view = inspect(&flow(Some(detail)), MASKED);
+    assert_eq!((view.id, view.title.as_str()), (FlowId(7), "POST /\\x1b[2J · 10.0.0.1:5 → shop"));
+    assert_eq!(get(&view, "status"), ["503 (failed)"]);
+    assert_eq!(get(&view, "duration"), ["1.834 ms"]);
+    assert_eq!((get(&view, "client"), get(&view, "server")), (vec!["10.0.0.1:5"], vec!["shop (10.0.0.2:80)"]));
+    assert_eq!((get(&view, "request"), get(&view, "response")), (vec!["head 120 B, body 7 B"], vec!["body 2.0 KiB"]));
+    assert_eq!(get(&view, "first byte after"), ["1.000 ms"]);
+    assert_eq!((get(&view, "trace id"), get(&view, "sampled"), get(&view, "parent id")), (vec!["4bf9"], vec!["yes"], vec![]));
+    assert_eq!(
+        (get(&view, "layers"), get(&view, "seen by"), get(&view, "connection")),
+        (vec!["tls"], vec!["lo, eth0"], vec!["3"])
+    );
+    assert_eq!(get(&view, "note"), ["joined mid-connection", "ended mid-message", "bodies were dropped for the memory budget"]);
+    assert!(!format!("{view:?}").contains("hunter2"), "{view:#?}");
+    assert_eq!(view.response.unwrap().caption, "2.0 KiB · not kept");
+}
+
+#[test]
+fn a_side_is_decoded_masked_and_escaped() {
+    let body = b"{\"user\":\"u\",\"password\":\"hunter2\"}";
+    let detail = Detail { request: Some(half(body, "application/json")), ..Detail::default() };
+    let view = inspect(&flow(Some(detail.clone())), MASKED).request.unwrap();
+    assert_eq!(view.caption, "json · 33 B");
+    assert_eq!(view.headers, [("X-Api-Key".to_owned(), "***".to_owned()), ("X\\x07".to_owned(), "a\\x1b[0m".to_owned())]);
+    assert!(view.body.len() > 1 && view.hex.len() == 3);
+    let all = format!("{view:?}");
+    assert!(view.copy.contains("\"user\": \"u\"") && !all.contains("hunter2"), "{all}");
+    assert!(!all.chars().any(crate::text::is_control));
+    let shown = inspect(&flow(Some(detail)), Looks { secrets: Secrets::Show, ..MASKED }).request.unwrap();
+    assert!(shown.copy.contains("hunter2") && shown.headers[0].1 == "hunter2");
+}
+
+#[test]
+fn a_cut_body_says_so() {
+    let mut half = half(b"only the beginning", "text/plain");
+    half.body.bytes = 5_000_000;
+    let detail = Detail { request: Some(half), ..Detail::default() };
+    let view = inspect(&flow(Some(detail)), MASKED).request.unwrap();
+    assert_eq!(view.caption, "text · 4.8 MiB · cut after 18 B");
+    assert_eq!(view.copy, "only the beginning");
+}
+
+#[test]
+fn messages_stand_one_under_the_other() {
+    let message = |text: &str| Message {
+        first: at(5),
+        body: Body {
+            kept: text.into(),
+            bytes: text.len() as u64,
+            hint: BodyHint { media_type: Some("text/plain".into()), encodings: vec![] },
+            whole: true,
+        },
+    };
+    let half = Half { messages: vec![message("one"), message(""), message("two")], messages_dropped: 4, ..Half::default() };
+    let view = inspect(&flow(Some(Detail { response: Some(half), ..Detail::default() })), MASKED).response.unwrap();
+    assert_eq!(view.caption, "7 messages, the oldest 4 not kept");
+    let lines: Vec<_> = view.body.iter().map(Line::text).collect();
+    assert_eq!(lines.len(), 5, "{lines:?}");
+    assert!(lines[0].starts_with("5 · 1970-01-01T00:00:00.005000000Z · text · 3 B") && lines[1] == "one");
+    assert!(lines[2].ends_with("empty") && lines[4] == "two");
+    assert_eq!((view.copy.as_str(), view.hex.len()), ("one\n\ntwo", 4));
+}
+
+#[test]
+fn what_was_evicted_is_said_and_not_invented() {
+    let view = inspect(&flow(None), MASKED);
+    assert!(view.request.is_none() && view.response.is_none());
+    assert_eq!(
+        (get(&view, "size"), get(&view, "note")),
+        (vec!["2.0 KiB"], vec!["headers and bodies were dropped for the memory budget"])
+    );
+}
+
+#[test]
+fn numbers_read_well() {
+    assert_eq!(
+        [0, 1023, 1024, 1536, 5 << 20, 3 << 40].map(size),
+        ["0 B", "1023 B", "1.0 KiB", "1.5 KiB", "5.0 MiB", "3072.0 GiB"]
+    );
+    let spans = [1, 999_000, 1_000_001, 2_500_000_000].map(|n| span(Span::from_nanos(n)));
+    assert_eq!(spans, ["1 µs", "999 µs", "1.001 ms", "2.500 s"]);
+}
