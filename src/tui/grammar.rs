@@ -1,4 +1,4 @@
-//! The filter language as the filter line needs it: two functions. The language itself is `filter`'s.
+//! The filter language as the filter line needs it. The language itself is `filter`'s.
 
 use crate::filter::{Filter, FilterError};
 use std::fmt;
@@ -6,25 +6,19 @@ use std::fmt;
 /// Known values of fields, for completion: `("proto", ["http"])`.
 pub type Values = [(String, Vec<String>)];
 
-/// Reads a filter and completes its words.
-pub struct Grammar {
-    /// A filter, or what is wrong with it and where.
-    pub parse: Box<dyn Fn(&str) -> Result<Filter, FilterError>>,
-    /// For a text, the byte at which the cursor stands and the known values: what the word there could become.
-    pub complete: Box<dyn Fn(&str, usize, &Values) -> Completion>,
+/// Reads filters and completes their words.
+pub trait Grammar: fmt::Debug {
+    /// A filter, or what is wrong with the text and where.
+    fn parse(&self, text: &str) -> Result<Filter, FilterError>;
+    /// What the word at the cursor (a byte of the text) could become.
+    fn complete(&self, text: &str, cursor: usize, values: &Values) -> Completion;
 }
 
 /// What the word at the cursor could become.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Completion {
-    /// The byte at which the word begins.
+    /// The byte at which the word begins: what is taken replaces the text from here to the cursor.
     pub from: usize,
     /// What could stand in its place, best first.
     pub words: Vec<String>,
-}
-
-impl fmt::Debug for Grammar {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Grammar")
-    }
 }

@@ -8,7 +8,7 @@ use crate::time::{Span, Time};
 use crate::tui::app::{App, Options};
 use crate::tui::effect::Effect;
 use crate::tui::event::Event;
-use crate::tui::grammar::{Completion, Grammar};
+use crate::tui::grammar::{Completion, Grammar, Values};
 use crate::tui::keymap::{Key, Keymap};
 use crate::tui::port::Command;
 use crate::tui::theme::Palette;
@@ -91,7 +91,7 @@ impl Rig {
             follow: true,
             slow: Span::from_secs(1),
             filter: None,
-            grammar: grammar(),
+            grammar: Box::new(Language),
         };
         set(&mut options);
         let source = |name: &str| SourceStatus { name: name.into(), closed: None, packets: 600_000 };
@@ -294,17 +294,22 @@ pub fn event(name: &str) -> KeyEvent {
 }
 
 /// A language of which only this is known: what ends with `=` lacks a value, everything else is a filter.
-fn grammar() -> Grammar {
-    let parse = |text: &str| match text.trim_end().ends_with('=') {
-        true => Err(FilterError { at: text.chars().count(), message: "expected a value, found the end".into() }),
-        false => Filter::parse("proto == http"),
-    };
-    let complete = |text: &str, cursor: usize, values: &[(String, Vec<String>)]| {
+#[derive(Debug)]
+struct Language;
+
+impl Grammar for Language {
+    fn parse(&self, text: &str) -> Result<Filter, FilterError> {
+        if text.trim_end().ends_with('=') {
+            return Err(FilterError { at: text.chars().count(), message: "expected a value, found the end".into() });
+        }
+        Filter::parse("proto == http")
+    }
+
+    fn complete(&self, text: &str, cursor: usize, values: &Values) -> Completion {
         let from = text[..cursor].rfind(' ').map_or(0, |i| i + 1);
         let fields = values.iter().flat_map(|(name, values)| [name].into_iter().chain(values));
         Completion { from, words: fields.filter(|w| w.starts_with(&text[from..cursor])).cloned().collect() }
-    };
-    Grammar { parse: Box::new(parse), complete: Box::new(complete) }
+    }
 }
 
 pub fn party(addr: &str, service: Option<&str>) -> Party {
