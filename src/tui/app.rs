@@ -35,7 +35,7 @@ pub struct Options {
     /// The filter to begin with, and its text.
     pub filter: Option<(String, Filter)>,
     /// The filter language.
-    pub grammar: Box<dyn Grammar>,
+    pub grammar: Grammar,
 }
 
 /// What has the screen.
@@ -76,7 +76,7 @@ pub struct App {
     pub view: Option<Arc<View>>,
     /// Columns and rows of the terminal.
     pub size: (u16, u16),
-    grammar: Box<dyn Grammar>,
+    grammar: Grammar,
     mouse: bool,
     asked: Option<Query>,
 }
@@ -118,7 +118,7 @@ impl App {
         let mut effects = match event {
             Event::Key(key) => self.key(key),
             Event::Paste(text) => {
-                self.filter.insert(&text, self.grammar.as_ref());
+                self.filter.insert(&text, &self.grammar);
                 Vec::new()
             }
             Event::Mouse(mouse) => {

@@ -1,17 +1,21 @@
-//! The filter language as the filter line needs it. The language itself is `filter`'s.
+//! The filter language as the filter line needs it: two functions. The language itself is `filter`'s.
 
 use crate::filter::{Filter, FilterError};
 use std::fmt;
 
 /// Known values of fields, for completion: `("proto", ["http"])`.
 pub type Values = [(String, Vec<String>)];
+/// A filter, or what is wrong with the text and where.
+pub type Parse = dyn Fn(&str) -> Result<Filter, FilterError>;
+/// For a text, the byte at which the cursor stands and the known values: what the word there could become.
+pub type Complete = dyn Fn(&str, usize, &Values) -> Completion;
 
 /// Reads filters and completes their words.
-pub trait Grammar: fmt::Debug {
-    /// A filter, or what is wrong with the text and where.
-    fn parse(&self, text: &str) -> Result<Filter, FilterError>;
-    /// What the word at the cursor (a byte of the text) could become.
-    fn complete(&self, text: &str, cursor: usize, values: &Values) -> Completion;
+pub struct Grammar {
+    /// Reads a filter.
+    pub parse: Box<Parse>,
+    /// Completes a word.
+    pub complete: Box<Complete>,
 }
 
 /// What the word at the cursor could become.
@@ -21,4 +25,10 @@ pub struct Completion {
     pub from: usize,
     /// What could stand in its place, best first.
     pub words: Vec<String>,
+}
+
+impl fmt::Debug for Grammar {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Grammar")
+    }
 }

@@ -91,13 +91,13 @@ impl FilterLine {
     }
 
     /// Puts what is typed in force, where it is valid.
-    pub fn apply(&mut self, grammar: &dyn Grammar) {
+    pub fn apply(&mut self, grammar: &Grammar) {
         let Some(typed) = &mut self.typed else { return };
         let text = typed.input.value().trim().to_owned();
         if text.is_empty() {
             return self.clear();
         }
-        match grammar.parse(&text) {
+        match (grammar.parse)(&text) {
             Ok(filter) => {
                 self.set(text, filter);
                 self.typed = None;
@@ -107,7 +107,7 @@ impl FilterLine {
     }
 
     /// Changes what is typed.
-    pub fn edit(&mut self, request: InputRequest, grammar: &dyn Grammar) {
+    pub fn edit(&mut self, request: InputRequest, grammar: &Grammar) {
         let Some(typed) = &mut self.typed else { return };
         typed.input.handle(request);
         (typed.recalled, typed.offered) = (None, None);
@@ -115,7 +115,7 @@ impl FilterLine {
     }
 
     /// Types a text, its control characters left out.
-    pub fn insert(&mut self, text: &str, grammar: &dyn Grammar) {
+    pub fn insert(&mut self, text: &str, grammar: &Grammar) {
         let Some(typed) = &mut self.typed else { return };
         let room = LONGEST.saturating_sub(typed.input.value().chars().count());
         for c in text.chars().map(|c| if c == '\n' || c == '\t' { ' ' } else { c }).filter(|c| !is_control(*c)).take(room) {
@@ -126,7 +126,7 @@ impl FilterLine {
     }
 
     /// Goes back in the history, or forth.
-    pub fn recall(&mut self, older: bool, grammar: &dyn Grammar) {
+    pub fn recall(&mut self, older: bool, grammar: &Grammar) {
         let Some(typed) = &mut self.typed else { return };
         let end = self.history.len();
         let (at, draft) = typed.recalled.take().unwrap_or_else(|| (end, typed.input.value().to_owned()));
@@ -139,7 +139,7 @@ impl FilterLine {
     }
 
     /// Completes the word at the cursor; once more takes the next possibility.
-    pub fn complete(&mut self, grammar: &dyn Grammar, values: &Values) {
+    pub fn complete(&mut self, grammar: &Grammar, values: &Values) {
         let Some(typed) = &mut self.typed else { return };
         let value = typed.input.value();
         let cursor = value.char_indices().nth(typed.input.cursor()).map_or(value.len(), |(at, _)| at);
@@ -148,7 +148,7 @@ impl FilterLine {
                 let at = next % completion.words.len().max(1);
                 (completion, at)
             }
-            None => (grammar.complete(value, cursor, values), 0),
+            None => ((grammar.complete)(value, cursor, values), 0),
         };
         let (Some(word), Some(before)) = (completion.words.get(at), value.get(..completion.from)) else { return };
         let text = format!("{before}{word}{}", value.get(cursor..).unwrap_or_default());
@@ -167,8 +167,8 @@ impl FilterLine {
 }
 
 impl Typed {
-    fn check(&mut self, grammar: &dyn Grammar) {
+    fn check(&mut self, grammar: &Grammar) {
         let text = self.input.value();
-        self.error = if text.trim().is_empty() { None } else { grammar.parse(text).err() };
+        self.error = if text.trim().is_empty() { None } else { (grammar.parse)(text).err() };
     }
 }

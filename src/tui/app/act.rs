@@ -27,7 +27,7 @@ impl App {
             None => {
                 let plain = (key.modifiers - KeyModifiers::SHIFT).is_empty();
                 if let (Context::Filter, KeyCode::Char(c), true) = (context, key.code, plain) {
-                    self.filter.insert(c.encode_utf8(&mut [0; 4]), self.grammar.as_ref());
+                    self.filter.insert(c.encode_utf8(&mut [0; 4]), &self.grammar);
                 }
                 Vec::new()
             }
@@ -85,16 +85,16 @@ impl App {
             }
             Action::No => self.confirming = false,
             Action::Apply => {
-                self.filter.apply(self.grammar.as_ref());
+                self.filter.apply(&self.grammar);
                 self.list.recount(self.count());
             }
             Action::Cancel => self.filter.cancel(),
             Action::Complete => {
                 let values = self.known_values();
-                self.filter.complete(self.grammar.as_ref(), &values);
+                self.filter.complete(&self.grammar, &values);
             }
-            Action::Older => self.filter.recall(true, self.grammar.as_ref()),
-            Action::Newer => self.filter.recall(false, self.grammar.as_ref()),
+            Action::Older => self.filter.recall(true, &self.grammar),
+            Action::Newer => self.filter.recall(false, &self.grammar),
             Action::Left => self.edit(InputRequest::GoToPrevChar),
             Action::Right => self.edit(InputRequest::GoToNextChar),
             Action::WordLeft => self.edit(InputRequest::GoToPrevWord),
@@ -215,7 +215,7 @@ impl App {
     }
 
     fn edit(&mut self, request: InputRequest) {
-        self.filter.edit(request, self.grammar.as_ref());
+        self.filter.edit(request, &self.grammar);
     }
 
     fn toggle_mouse(&mut self) -> Vec<Effect> {

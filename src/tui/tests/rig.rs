@@ -91,7 +91,7 @@ impl Rig {
             follow: true,
             slow: Span::from_secs(1),
             filter: None,
-            grammar: Box::new(Language),
+            grammar: grammar(),
         };
         set(&mut options);
         let source = |name: &str| SourceStatus { name: name.into(), closed: None, packets: 600_000 };
@@ -294,22 +294,19 @@ pub fn event(name: &str) -> KeyEvent {
 }
 
 /// A language of which only this is known: what ends with `=` lacks a value, everything else is a filter.
-#[derive(Debug)]
-struct Language;
-
-impl Grammar for Language {
-    fn parse(&self, text: &str) -> Result<Filter, FilterError> {
+fn grammar() -> Grammar {
+    let parse = |text: &str| {
         if text.trim_end().ends_with('=') {
             return Err(FilterError { at: text.chars().count(), message: "expected a value, found the end".into() });
         }
         Filter::parse("proto == http")
-    }
-
-    fn complete(&self, text: &str, cursor: usize, values: &Values) -> Completion {
+    };
+    let complete = |text: &str, cursor: usize, values: &Values| {
         let from = text[..cursor].rfind(' ').map_or(0, |i| i + 1);
         let fields = values.iter().flat_map(|(name, values)| [name].into_iter().chain(values));
         Completion { from, words: fields.filter(|w| w.starts_with(&text[from..cursor])).cloned().collect() }
-    }
+    };
+    Grammar { parse: Box::new(parse), complete: Box::new(complete) }
 }
 
 pub fn party(addr: &str, service: Option<&str>) -> Party {
