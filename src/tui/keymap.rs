@@ -95,7 +95,7 @@ pub const TABLE: &[Entry] = &[
     e(Detail, Action::CopyResponse, "copy-response", &["y"], "copy the response's body"),
     e(Detail, Action::CopyRequest, "copy-request", &["Y"], "copy the request's body"),
     e(Filter, Action::Apply, "filter-apply", &["enter"], "use it"),
-    e(Filter, Action::Cancel, "filter-cancel", &["esc", "ctrl-c"], "leave it as it was"),
+    e(Filter, Action::Cancel, "filter-cancel", &["esc"], "leave it as it was"),
     e(Filter, Action::Complete, "filter-complete", &["tab"], "complete the word; again: the next one"),
     e(Filter, Action::Older, "filter-older", &["up", "ctrl-p"], "an older filter"),
     e(Filter, Action::Newer, "filter-newer", &["down", "ctrl-n"], "a newer filter"),
@@ -110,7 +110,7 @@ pub const TABLE: &[Entry] = &[
     e(Filter, Action::DeleteWord, "filter-delete-word", &["ctrl-w", "alt-backspace"], "delete the word to the left"),
     e(Filter, Action::DeleteLine, "filter-delete-line", &["ctrl-u"], "delete everything"),
     e(Confirm, Action::Yes, "yes", &["y", "enter"], "yes"),
-    e(Confirm, Action::No, "no", &["n", "esc", "q", "ctrl-c"], "no"),
+    e(Confirm, Action::No, "no", &["n", "esc", "q"], "no"),
 ];
 
 /// A key that the configuration asks for and cannot have.
@@ -150,7 +150,19 @@ impl From<KeyEvent> for Key {
     }
 }
 
+#[cfg(test)]
+impl From<Key> for KeyEvent {
+    fn from(key: Key) -> Self {
+        Self::new(key.0, key.1)
+    }
+}
+
 impl Key {
+    /// Whether it puts a character into a text.
+    fn types(self) -> bool {
+        matches!(self.0, KeyCode::Char(_)) && self.1.is_empty()
+    }
+
     /// Reads `x`, `G`, `space`, `ctrl-d`, `alt-b`, `f5`.
     pub fn parse(text: &str) -> Option<Self> {
         if let Some(rest) = text.strip_prefix("ctrl-").filter(|r| !r.is_empty()) {
@@ -224,7 +236,8 @@ impl Keymap {
             entries.find(|(_, keys)| keys.iter().any(|(_, k)| *k == key)).map(|(e, _)| e.action)
         };
         match context {
-            Filter | Confirm => find(context),
+            // what cannot be typed still quits
+            Filter | Confirm => find(context).or_else(|| find(Anywhere).filter(|a| *a == Action::Quit && !key.types())),
             Anywhere | List | Detail => find(context).or_else(|| find(Anywhere)),
         }
     }
@@ -296,8 +309,8 @@ mod tests {
     fn the_configuration_replaces_keys_and_is_told_what_it_cannot_have() {
         let change = |name: &str, key: &str| Keymap::new(&[(name.to_owned(), vec![key.to_owned()])]);
         let map = change("follow", "ctrl-alt-x").unwrap();
-        assert_eq!(map.action(Context::List, Key::parse("ctrl-alt-x").unwrap()), Some(Action::Follow));
-        assert_eq!(map.action(Context::List, Key::parse("F").unwrap()), None);
+        assert_eq!(map.action(List, Key::parse("ctrl-alt-x").unwrap()), Some(Action::Follow));
+        assert_eq!(map.action(List, Key::parse("F").unwrap()), None);
         assert_eq!(map.key_of(Action::Follow), "ctrl-alt-x");
         assert_eq!(change("fly", "x").unwrap_err().to_string(), "[keys] has no action `fly`");
         assert!(change("follow", "hyper-x").unwrap_err().to_string().starts_with("[keys] follow: `hyper-x` is no key"));

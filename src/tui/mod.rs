@@ -28,7 +28,7 @@ mod view;
 mod widget;
 
 pub use app::Options;
-pub use grammar::{Completion, Grammar, Values};
+pub use grammar::{Complete, Completion, Grammar, Parse, Values};
 pub use port::{Command, Port};
 pub use run::{Exit, run};
 pub use theme::Palette;

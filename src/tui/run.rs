@@ -87,6 +87,14 @@ fn show(
             return Ok(exit);
         }
         if changed {
+            // the terminal may have another size before it says so, after a suspension without a word
+            let size = guard.terminal.size()?;
+            if (size.width, size.height) != app.size {
+                let effects = app.update(Event::Resize(size.width, size.height));
+                if let ControlFlow::Break(exit) = perform(effects, port, &mut guard, &mut app)? {
+                    return Ok(exit);
+                }
+            }
             guard.terminal.draw(|frame| view::draw(&app, frame))?;
         }
     }
@@ -103,16 +111,9 @@ fn perform(effects: Vec<Effect>, port: &dyn Port, guard: &mut Guard, app: &mut A
                 left.extend(app.update(Event::Told(format!("sent {what} to the terminal's clipboard"))));
             }
             Effect::Mouse(on) => guard.set_mouse(on)?,
-            Effect::Redraw => guard.terminal.clear()?,
-            Effect::Suspend | Effect::Resume => {
-                if matches!(effect, Effect::Suspend) {
-                    guard.suspend()?
-                } else {
-                    guard.resume()?
-                }
-                let size = guard.terminal.size()?;
-                left.extend(app.update(Event::Resize(size.width, size.height)));
-            }
+            Effect::Redraw => guard.repaint()?,
+            Effect::Suspend => guard.suspend()?,
+            Effect::Resume => guard.resume()?,
             Effect::Quit => return Ok(ControlFlow::Break(Exit::Quit)),
         }
     }

@@ -79,6 +79,7 @@ impl App {
             Action::Yes => {
                 self.confirming = false;
                 self.detail.close();
+                self.list.recount(if self.filter.filter().is_some() { 0 } else { self.count() });
                 self.notice = Some("forgot all flows".to_owned());
                 return vec![Effect::Send(Command::Clear)];
             }

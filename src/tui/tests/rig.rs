@@ -8,7 +8,7 @@ use crate::time::{Span, Time};
 use crate::tui::app::{App, Options};
 use crate::tui::effect::Effect;
 use crate::tui::event::Event;
-use crate::tui::grammar::{Completion, Grammar};
+use crate::tui::grammar::{Completion, Grammar, Values};
 use crate::tui::keymap::{Key, Keymap};
 use crate::tui::port::Command;
 use crate::tui::theme::Palette;
@@ -295,11 +295,13 @@ pub fn event(name: &str) -> KeyEvent {
 
 /// A language of which only this is known: what ends with `=` lacks a value, everything else is a filter.
 fn grammar() -> Grammar {
-    let parse = |text: &str| match text.trim_end().ends_with('=') {
-        true => Err(FilterError { at: text.chars().count(), message: "expected a value, found the end".into() }),
-        false => Filter::parse("proto == http"),
+    let parse = |text: &str| {
+        if text.trim_end().ends_with('=') {
+            return Err(FilterError { at: text.chars().count(), message: "expected a value, found the end".into() });
+        }
+        Filter::parse("proto == http")
     };
-    let complete = |text: &str, cursor: usize, values: &[(String, Vec<String>)]| {
+    let complete = |text: &str, cursor: usize, values: &Values| {
         let from = text[..cursor].rfind(' ').map_or(0, |i| i + 1);
         let fields = values.iter().flat_map(|(name, values)| [name].into_iter().chain(values));
         Completion { from, words: fields.filter(|w| w.starts_with(&text[from..cursor])).cloned().collect() }

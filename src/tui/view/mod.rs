@@ -23,9 +23,10 @@ pub fn draw(app: &App, frame: &mut Frame) {
     let area = frame.area();
     let theme = Theme::from(app.palette);
     let buffer = frame.buffer_mut();
-    let Some(layout) = app.layout().filter(|_| (area.width, area.height) == app.size) else {
-        return too_small(buffer, area);
-    };
+    if (area.width, area.height) != app.size {
+        return; // the terminal has changed since: its event is on the way
+    }
+    let Some(layout) = app.layout() else { return too_small(buffer, area) };
     header::draw(app, &theme, buffer, layout.header);
     let cursor = filter::draw(app, &theme, buffer, layout.filter);
     match (app.sheet(), app.screen) {

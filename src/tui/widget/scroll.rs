@@ -74,12 +74,9 @@ fn wrap(line: &Line, width: u16, hang: u16) -> Vec<Row> {
     // deep nesting may not push the text off the screen
     let indent = (line.indent.saturating_mul(STEP)).min(width / 2);
     let hanging = indent.saturating_add(hang).min(width.saturating_sub(10).max(width / 2));
-    let spans: Vec<_> = line.spans.iter().map(|(token, text)| (*token, safe(text))).collect();
-    let graphemes = spans.iter().flat_map(|(token, text)| {
-        let text = Span::raw(text.as_ref());
-        text.styled_graphemes(Style::new()).map(|g| (*token, g.symbol.to_owned())).collect::<Vec<_>>()
-    });
-    let graphemes: Vec<_> = graphemes.collect();
+    let spans: Vec<_> = line.spans.iter().map(|(token, text)| (*token, Span::raw(safe(text)))).collect();
+    let graphemes: Vec<_> =
+        spans.iter().flat_map(|(token, span)| span.styled_graphemes(Style::new()).map(|g| (*token, g.symbol))).collect();
     let mut rows = Vec::new();
     let (mut rest, mut start) = (graphemes.as_slice(), indent);
     loop {
@@ -94,7 +91,7 @@ fn wrap(line: &Line, width: u16, hang: u16) -> Vec<Row> {
 }
 
 /// How many graphemes go on a line; at least one, however narrow it is.
-fn line_end(graphemes: &[(Token, String)], room: usize) -> usize {
+fn line_end(graphemes: &[(Token, &str)], room: usize) -> usize {
     let mut taken = 0;
     let fits = graphemes.iter().take_while(|(_, g)| {
         taken += g.width();
@@ -104,15 +101,15 @@ fn line_end(graphemes: &[(Token, String)], room: usize) -> usize {
     if end == graphemes.len() {
         return end;
     }
-    let space = graphemes.iter().take(end).rposition(|(_, g)| g == " ");
+    let space = graphemes.iter().take(end).rposition(|(_, g)| *g == " ");
     space.map(|at| at + 1).filter(|at| *at > end / 2).unwrap_or(end).max(1)
 }
 
 /// Graphemes of one kind in a row as one text.
-fn runs(graphemes: &[(Token, String)]) -> Vec<(Token, String)> {
+fn runs(graphemes: &[(Token, &str)]) -> Vec<(Token, String)> {
     graphemes
         .chunk_by(|a, b| a.0 == b.0)
-        .filter_map(|chunk| Some((chunk.first()?.0, chunk.iter().map(|g| g.1.as_str()).collect())))
+        .filter_map(|chunk| Some((chunk.first()?.0, chunk.iter().map(|g| g.1).collect())))
         .collect()
 }
 
