@@ -65,9 +65,56 @@ pub fn escape(text: &str) -> String {
     out
 }
 
+/// How deep lines are indented at most: what is nested deeper than any screen is wide stays where it is.
+pub const MAX_INDENT: u16 = 64;
+
+/// The indent of a line that is nested `depth` deep.
+pub fn indent(depth: usize) -> u16 {
+    u16::try_from(depth).map_or(MAX_INDENT, |depth| depth.min(MAX_INDENT))
+}
+
+/// Appends `text` as a JSON string (RFC 8259 §7), quotes included. Whatever [`is_control`] is escaped, so that a line of output
+/// stays one line and does nothing to a terminal.
+pub fn write_json_string(text: &str, out: &mut Vec<u8>) {
+    let mut string = String::with_capacity(text.len() + 2);
+    string.push('"');
+    for c in text.chars() {
+        match c {
+            '"' => string.push_str("\\\""),
+            '\\' => string.push_str("\\\\"),
+            '\n' => string.push_str("\\n"),
+            '\r' => string.push_str("\\r"),
+            '\t' => string.push_str("\\t"),
+            c => push_json_char(c, &mut string),
+        }
+    }
+    string.push('"');
+    out.extend_from_slice(string.as_bytes());
+}
+
+/// Appends a character of a JSON string that needs no backslash of its own, as `\uXXXX` where it [`is_control`].
+pub fn push_json_char(c: char, out: &mut String) {
+    if is_control(c) {
+        // all of them are in the basic plane: no surrogates
+        out.push_str(&format!("\\u{:04x}", c as u32));
+    } else {
+        out.push(c);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_json_string_is_one_line_and_reads_back() {
+        let all: String = (0..0x3000).chain(0x1f600..0x1f610).filter_map(char::from_u32).collect();
+        let mut out = Vec::new();
+        write_json_string(&all, &mut out);
+        let out = String::from_utf8(out).unwrap();
+        assert!(!out.chars().any(is_control));
+        assert_eq!(serde_json::from_str::<String>(&out).unwrap(), all);
+    }
 
     #[test]
     fn nothing_that_acts_on_a_terminal_is_left() {

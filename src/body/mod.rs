@@ -1,8 +1,54 @@
 //! Bytes to readable documents, on demand: nothing here runs for a flow that nobody looks at, filters on or exports.
+//!
+//! A body format is one file and one line in `FORMATS`; a content coding the same in [`coding`]. A format is asked twice: first
+//! whether it recognises the bytes whatever their type says, then, where the type claims it, to read them. One that fails leaves its
+//! reason, and the body is shown as the text or the bytes that it is.
 
-use crate::mask::Secrets;
+use crate::mask::{self, Secrets};
 use crate::model::Body;
-use crate::text::Line;
+use crate::text::{Line, Token, escape, write_json_string};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use std::collections::HashMap;
+
+pub(crate) use form::percent;
+pub use hex::hex;
+pub use media::MediaType;
+
+pub mod coding;
+mod form;
+mod hex;
+pub mod json;
+mod media;
+mod multipart;
+mod plain;
+mod xml;
+
+/// What can be read: the first that recognises the bytes, else the first that the type claims.
+static FORMATS: &[Format] = &[json::FORMAT, form::FORMAT, multipart::FORMAT, xml::FORMAT, plain::FORMAT, hex::FORMAT];
+
+/// One body format.
+struct Format {
+    kind: Kind,
+    /// Whether a media type promises it.
+    claims: fn(&MediaType) -> bool,
+    /// Its content, where the bytes alone, or with a type that does not forbid it, leave no doubt.
+    sniff: fn(&Raw<'_>) -> Option<Content>,
+    /// Its content, or why it is not what its type promised.
+    read: fn(&Raw<'_>) -> Result<Content, String>,
+    /// Its content for reading.
+    lines: fn(&Document, Secrets) -> Vec<Line>,
+}
+
+/// What a format reads: bytes with their codings undone.
+struct Raw<'a> {
+    bytes: &'a [u8],
+    media: &'a MediaType,
+    /// Whether more was sent than is here.
+    cut: bool,
+    /// How many documents this one is inside of.
+    depth: usize,
+}
 
 /// The contract's kinds of body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -25,6 +71,22 @@ pub enum Kind {
     Empty,
 }
 
+impl Kind {
+    /// The contract's word.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Json => "json",
+            Self::Protobuf => "protobuf",
+            Self::Xml => "xml",
+            Self::Form => "form",
+            Self::Text => "text",
+            Self::Multipart => "multipart",
+            Self::Binary => "binary",
+            Self::Empty => "empty",
+        }
+    }
+}
+
 /// A decoded body.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Document {
@@ -36,7 +98,7 @@ pub struct Document {
     pub encoding: Option<String>,
     /// Whether the limit, a gap or the end of the capture cut it.
     pub cut: bool,
-    /// Why it could not be decoded; then `value` is the raw bytes.
+    /// Why it could not be decoded; then `value` is the raw bytes, as text where they are text.
     pub error: Option<String>,
 }
 
@@ -47,7 +109,7 @@ pub enum Content {
     Empty,
     /// Valid JSON, white space between tokens removed, tokens as on the wire, control characters inside strings escaped.
     Json(String),
-    /// Text.
+    /// Text. Of kind JSON: the beginning of a JSON text that was cut.
     Text(String),
     /// Names and values in order, duplicates kept.
     Pairs(Vec<(String, String)>),
@@ -58,14 +120,155 @@ pub enum Content {
 }
 
 /// Decodes a body; `limit` is how many bytes of the inflated body are kept (`--body-limit`).
-pub fn decode(_body: &Body, _limit: usize) -> Document {
-    unreachable!()
+pub fn decode(body: &Body, limit: usize) -> Document {
+    let media = MediaType::parse(body.hint.media_type.as_deref().unwrap_or_default());
+    let partial = body.partial() || !body.whole;
+    match coding::undo(&body.kept, &body.hint.encodings, limit, partial) {
+        Ok(plain) => {
+            let raw = Raw { bytes: &plain.bytes, media: &media, cut: partial || plain.cut, depth: 0 };
+            let more = body.bytes > 0 && raw.cut;
+            Document { encoding: plain.codings, ..read(&raw, more) }
+        }
+        Err(error) => {
+            let kept = body.kept.get(..limit).unwrap_or(&body.kept);
+            let cut = partial || kept.len() < body.kept.len();
+            as_it_is(&Raw { bytes: kept, media: &media, cut, depth: 0 }, error)
+        }
+    }
+}
+
+/// Reads bytes with their codings undone; `more` tells that there was a body even where no byte of it is here.
+fn read(raw: &Raw<'_>, more: bool) -> Document {
+    let document = |kind, value| {
+        // a multipart without its end is cut, even where all that was sent is here
+        let open = matches!(&value, Content::Parts(parts) if parts.last().is_some_and(|(_, body)| body.cut));
+        Document { kind, value, encoding: None, cut: raw.cut || open, error: None }
+    };
+    let claimed = FORMATS.iter().find(|format| (format.claims)(raw.media));
+    if raw.bytes.is_empty() {
+        let kind = if more { claimed.map_or(Kind::Binary, |format| format.kind) } else { Kind::Empty };
+        return document(kind, Content::Empty);
+    }
+    if let Some((kind, value)) = FORMATS.iter().find_map(|format| Some((format.kind, (format.sniff)(raw)?))) {
+        return document(kind, value);
+    }
+    match claimed.map(|format| (format.kind, (format.read)(raw))) {
+        Some((kind, Ok(value))) => document(kind, value),
+        Some((_, Err(error))) => match (as_it_is(raw, error), plain::lossless(raw.bytes)) {
+            (Document { value: Content::Binary(_), error: Some(error), .. }, Some(text)) => {
+                let error = Some(format!("{error}; read as windows-1252"));
+                Document { error, ..document(Kind::Text, Content::Text(text)) }
+            }
+            (document, _) => document,
+        },
+        None => Document { error: None, ..as_it_is(raw, String::new()) },
+    }
+}
+
+/// What could not be read, as the text or the bytes that it is.
+fn as_it_is(raw: &Raw<'_>, error: String) -> Document {
+    let (kind, value) = match plain::utf8(raw) {
+        _ if raw.bytes.is_empty() => (Kind::Binary, Content::Empty),
+        Some(text) => (Kind::Text, Content::Text(text)),
+        None => (Kind::Binary, Content::Binary(raw.bytes.to_vec())),
+    };
+    Document { kind, value, encoding: None, cut: raw.cut, error: Some(error) }
 }
 
 /// Appends the document as the contract's `body` object (JSON, one line).
-pub fn write_json(_document: &Document, _secrets: Secrets, _out: &mut Vec<u8>) {}
+pub fn write_json(document: &Document, secrets: Secrets, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"{\"kind\":");
+    write_json_string(document.kind.word(), out);
+    if document.value != Content::Empty {
+        out.extend_from_slice(b",\"value\":");
+        write_value(&document.value, secrets, out);
+    }
+    for (key, text) in [(&b",\"encoding\":"[..], &document.encoding), (b",\"error\":", &document.error)] {
+        if let Some(text) = text {
+            out.extend_from_slice(key);
+            write_json_string(text, out);
+        }
+    }
+    if document.cut {
+        out.extend_from_slice(b",\"cut\":true");
+    }
+    out.push(b'}');
+}
+
+fn write_value(value: &Content, secrets: Secrets, out: &mut Vec<u8>) {
+    match value {
+        Content::Empty => out.extend_from_slice(b"null"),
+        Content::Json(json) => out.extend_from_slice(mask::json(json, secrets).as_bytes()),
+        Content::Text(text) => write_json_string(&mask::text(text, secrets), out),
+        Content::Pairs(pairs) => write_pairs(pairs, secrets, out),
+        Content::Parts(parts) => {
+            list(parts, b"[]", out, |(headers, body), out| multipart::write_part(headers, body, secrets, out));
+        }
+        Content::Binary(bytes) => write_json_string(&BASE64.encode(mask::bytes(bytes, secrets)), out),
+    }
+}
+
+/// Names in wire order; the values of a name that comes again become a list in its first place.
+fn write_pairs(pairs: &[(String, String)], secrets: Secrets, out: &mut Vec<u8>) {
+    let mut place: HashMap<&str, usize> = HashMap::new();
+    let mut grouped: Vec<(&str, Vec<&str>)> = Vec::new();
+    for (name, value) in pairs {
+        let at = *place.entry(name).or_insert(grouped.len());
+        match grouped.get_mut(at) {
+            Some((_, values)) => values.push(value),
+            None => grouped.push((name, vec![value])),
+        }
+    }
+    list(&grouped, b"{}", out, |(name, values), out| {
+        write_json_string(&mask::text(name, secrets), out);
+        out.push(b':');
+        let write = |value: &&str, out: &mut Vec<u8>| write_json_string(&mask::value(name, value, secrets), out);
+        match values.as_slice() {
+            [value] => write(value, out),
+            values => list(values, b"[]", out, write),
+        }
+    });
+}
+
+/// Appends items with commas between them, in a pair of brackets.
+fn list<T>(items: &[T], [open, close]: &[u8; 2], out: &mut Vec<u8>, mut write: impl FnMut(&T, &mut Vec<u8>)) {
+    out.push(*open);
+    for (i, item) in items.iter().enumerate() {
+        if i > 0 {
+            out.push(b',');
+        }
+        write(item, out);
+    }
+    out.push(*close);
+}
 
 /// The document as lines for reading, secrets masked.
-pub fn render(_document: &Document, _secrets: Secrets) -> Vec<Line> {
-    Vec::new()
+pub fn render(document: &Document, secrets: Secrets) -> Vec<Line> {
+    let format = FORMATS.iter().find(|format| format.kind == document.kind);
+    format.map_or_else(Vec::new, |format| (format.lines)(document, secrets))
 }
+
+/// What is copied: the lines for reading, a text's own lines, bytes in base64. Nothing in it acts on a terminal.
+pub fn plain(document: &Document, secrets: Secrets) -> String {
+    if let Content::Binary(bytes) = &document.value {
+        return BASE64.encode(mask::bytes(bytes, secrets));
+    }
+    let mut out = String::new();
+    for (i, line) in render(document, secrets).iter().enumerate() {
+        if i > 0 {
+            out.push('\n');
+        }
+        out.extend(std::iter::repeat_n("  ", usize::from(line.indent)));
+        line.spans.iter().for_each(|(_, text)| out.push_str(text));
+    }
+    out
+}
+
+/// `name: value` for reading.
+fn field(name: &str, value: &str) -> Line {
+    let spans = vec![(Token::Key, escape(name)), (Token::Punctuation, ": ".to_owned()), (Token::Text, escape(value))];
+    Line { indent: 0, spans }
+}
+
+#[cfg(test)]
+mod tests;

@@ -128,6 +128,8 @@ pub struct Status {
     pub rate: u64,
     /// Flows, headers and bodies dropped for the budget.
     pub evicted: u64,
+    /// Events that found no place, such as a part of a flow that is not open: a mistake of ours.
+    pub unplaced: u64,
     /// Bytes held by store and recorder.
     pub memory: u64,
     /// The budget.

@@ -66,6 +66,8 @@ pub enum Joined {
     Opening,
     /// Somewhere on its way: roles and the first message are guesses until the wire shows them.
     Midway,
+    /// The client's bytes before the first one that was seen are lost: other requests may be among them.
+    BehindHole,
 }
 
 /// How one direction of a connection ended.

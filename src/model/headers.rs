@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 /// Ordered name and value pairs, as on the wire.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Headers {
     bytes: Vec<u8>,
     ends: Vec<(u32, u32)>,
@@ -59,6 +59,12 @@ impl Headers {
     /// Bytes held.
     pub fn cost(&self) -> usize {
         self.bytes.capacity() + self.ends.capacity() * size_of::<(u32, u32)>()
+    }
+}
+
+impl std::fmt::Debug for Headers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.iter().map(|(n, v)| (text_of(n), text_of(v)))).finish()
     }
 }
 

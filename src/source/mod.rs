@@ -1,1 +1,116 @@
-//! Bytes in.
+//! Bytes in: capture files, standard input, interfaces; and packets kept or written again. What a packet holds is not looked
+//! into here: that is `net`'s.
+
+mod blocks;
+mod capture;
+mod input;
+#[cfg(feature = "live")]
+pub mod interfaces;
+#[cfg(feature = "live")]
+pub mod live;
+mod merge;
+pub mod own;
+mod pcap_file;
+mod pcapng;
+pub mod pcapng_write;
+pub mod private_file;
+pub mod recorder;
+#[cfg(feature = "live")]
+mod watch;
+mod window;
+
+pub use merge::Files;
+
+use crate::model::{Packets, SourceId};
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
+use thiserror::Error;
+
+/// The most packets one call of [`Source::fill`] appends: a batch is small enough that the screen follows.
+pub const FILL_PACKETS: usize = 1024;
+/// The bytes after which [`Source::fill`] returns; the packet that passes the mark still comes whole.
+pub const FILL_BYTES: usize = 256 * 1024;
+/// The largest packet that is taken from a capture: libpcap's and Wireshark's own limit (`MAXIMUM_SNAPLEN`).
+pub const MAX_PACKET: usize = 262_144;
+/// How long a source without packets may keep its caller, so that ticks go on.
+pub const PATIENCE: std::time::Duration = std::time::Duration::from_millis(10);
+
+/// Where packets come from.
+pub trait Source: Send {
+    /// Appends what is there, about [`FILL_PACKETS`] or [`FILL_BYTES`] at most, and the source's news.
+    ///
+    /// Returns within about [`PATIENCE`] where there is nothing. After `End` or an error it is not called again.
+    /// Damage is no error: the source that is damaged ends with a [`SourceNews::Closed`](crate::model::SourceNews::Closed)
+    /// whose reason is one line for the person who asked. An end without damage has no `Closed`.
+    fn fill(&mut self, out: &mut Packets) -> Result<Filled, SourceError>;
+}
+
+/// How a call of [`Source::fill`] ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Filled {
+    /// There may be more at once.
+    More,
+    /// Nothing more for now: an interface, or a pipe that is being written.
+    Idle,
+    /// That was all.
+    End,
+}
+
+/// Why a source cannot be used: one line that names it and says what to do.
+#[derive(Debug, Error)]
+pub enum SourceError {
+    /// It is not there.
+    #[error("{0}: no such file: check the path")]
+    Missing(Arc<str>),
+    /// It is there, but not for us.
+    #[error("{0}: not readable for this user: check its permissions")]
+    Forbidden(Arc<str>),
+    /// A folder.
+    #[error("{0}: a folder, not a capture: name a file in it")]
+    Folder(Arc<str>),
+    /// Standard input is a keyboard.
+    #[error("{0}: a terminal, not a capture: pipe one in, as in `tcpdump -U -w - | meshtop -r -`")]
+    Terminal(Arc<str>),
+    /// It holds no byte.
+    #[error("{0}: empty, not a capture: was anything written to it?")]
+    Empty(Arc<str>),
+    /// It begins as no capture does.
+    #[error("{0}: neither pcap nor pcapng, also not inside gzip or zstd ({1}): give a file that tcpdump or Wireshark wrote")]
+    NoCapture(Arc<str>, String),
+    /// A capture of a kind that is not read.
+    #[error("{0}: {1} is not read: convert it with `editcap -F pcapng`")]
+    Unsupported(Arc<str>, String),
+    /// Standard input is named twice.
+    #[error("{0}: named twice: it can be read once")]
+    Twice(Arc<str>),
+    /// It could not be opened or read.
+    #[error("{0}: cannot be read: {1}")]
+    Unreadable(Arc<str>, io::Error),
+}
+
+impl SourceError {
+    fn from_io(name: &Arc<str>, error: io::Error) -> Self {
+        let name = name.clone();
+        match error.kind() {
+            io::ErrorKind::NotFound => Self::Missing(name),
+            io::ErrorKind::PermissionDenied => Self::Forbidden(name),
+            io::ErrorKind::IsADirectory => Self::Folder(name),
+            _ => Self::Unreadable(name, error),
+        }
+    }
+}
+
+/// Hands out the numbers of sources; clones count on together.
+#[derive(Clone, Debug, Default)]
+pub struct SourceIds(Arc<AtomicU16>);
+
+impl SourceIds {
+    /// The next number; the last one is shared by all that come after it.
+    pub fn next(&self) -> SourceId {
+        let up = |n: u16| Some(n.saturating_add(1));
+        SourceId(self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, up).unwrap_or(u16::MAX))
+    }
+}
+#[cfg(test)]
+mod tests;

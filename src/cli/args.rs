@@ -1,0 +1,121 @@
+//! Raw arguments, as clap reads them. What they come to is `resolve`'s.
+
+use super::{Color, Theme};
+use crate::filter::Filter;
+use crate::output::Emit;
+use crate::time::Span;
+use crate::units;
+use clap::{Parser, Subcommand};
+use std::num::NonZeroU64;
+use std::path::PathBuf;
+
+/// Shows live, in a terminal, what your services say to each other
+#[derive(Debug, Parser)]
+#[command(
+    name = "meshtop",
+    bin_name = "meshtop",
+    version,
+    args_conflicts_with_subcommands = true,
+    disable_help_subcommand = true
+)]
+#[command(
+    after_help = "Sizes take KiB MiB GiB kB MB GB, times ms s m h. A display filter: proto == http and (not ok or dur > 250ms)\n\
+    Exit codes: 0 done, 1 it failed on the way, 2 unusable arguments or files, 3 no right to capture, 130 and 143 a signal cut -r short"
+)]
+pub struct Args {
+    #[command(flatten)]
+    pub capture: Capture,
+    #[command(flatten)]
+    pub watch: Watch,
+    #[command(subcommand)]
+    pub command: Option<Sub>,
+}
+
+/// Where packets come from and go to.
+#[derive(Debug, clap::Args)]
+pub struct Capture {
+    /// Capture on this interface, also `any`; repeatable [default: loopback and the container bridges]
+    #[arg(short, long, value_name = "NAME")]
+    pub interface: Vec<String>,
+    /// Read this capture: pcap or pcapng, plain, .gz or .zst; `-` is stdin; repeatable
+    #[arg(short, long, value_name = "FILE", conflicts_with = "interface")]
+    pub read: Vec<PathBuf>,
+    /// Capture only what this libpcap filter lets through, as in tcpdump
+    #[arg(short = 'f', long, value_name = "BPF", conflicts_with = "read")]
+    pub capture_filter: Option<String>,
+    /// Also write what is captured, as pcapng
+    #[arg(short, long, value_name = "FILE")]
+    pub write: Option<PathBuf>,
+    /// Take what goes to or from this port for that protocol; repeatable
+    #[arg(short, long, value_name = "PORT=PROTO")]
+    pub decode_as: Vec<String>,
+    /// Name an endpoint (10.0.0.7=orders, :8081=orders); repeatable
+    #[arg(long, value_name = "ADDR=SERVICE")]
+    pub name: Vec<String>,
+}
+
+/// How it is shown.
+#[derive(Debug, clap::Args)]
+pub struct Watch {
+    /// Show, print and count only the flows that match this display filter
+    #[arg(short = 'Y', long, value_name = "EXPR", value_parser = |text: &str| Filter::parse(text))]
+    pub filter: Option<Filter>,
+    /// Stop after this many flows that match
+    #[arg(short, long, value_name = "N")]
+    pub count: Option<NonZeroU64>,
+    /// Stop after that time (10s, 2m); packet time with -r
+    #[arg(long, value_name = "TIME", value_parser = units::span)]
+    pub duration: Option<Span>,
+    /// NDJSON on stdout instead of the screen
+    #[arg(long)]
+    pub json: bool,
+    /// Print these records, as NDJSON: meta,flow,connection,stats [default: all but connection]
+    #[arg(long, value_name = "KINDS", value_parser = Emit::parse)]
+    pub emit: Option<Emit>,
+    /// Keep this much of each body, its encoding undone; 0 keeps none [default: 64KiB]
+    #[arg(long, value_name = "SIZE", value_parser = units::size)]
+    pub body_limit: Option<u64>,
+    /// Hold this much in memory; the oldest bodies go first [default: 256MiB]
+    #[arg(long, value_name = "SIZE", value_parser = units::size)]
+    pub max_memory: Option<u64>,
+    /// Show what is masked: credentials, cookies, keys, tokens, passwords
+    #[arg(long)]
+    pub show_secrets: bool,
+    /// Colours [default: auto]
+    #[arg(long, value_name = "WHEN", value_enum)]
+    pub color: Option<Color>,
+    /// For which background [default: auto]
+    #[arg(long, value_name = "THEME", value_enum)]
+    pub theme: Option<Theme>,
+    /// Leave the mouse to the terminal
+    #[arg(long)]
+    pub no_mouse: bool,
+    /// Read this configuration (TOML) [default: meshtop/config.toml in the user's configuration folder]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Print the configuration in force, and end
+    #[arg(long)]
+    pub print_config: bool,
+}
+
+/// Instead of watching.
+#[derive(Debug, Subcommand)]
+pub enum Sub {
+    /// Show a recording of a real mesh, played again over loopback sockets and captured live
+    Demo {
+        /// Read the recording directly
+        #[arg(long)]
+        recorded: bool,
+        #[command(flatten)]
+        watch: Box<Watch>,
+    },
+    /// List what can be captured here, and why not where it can't
+    Interfaces,
+    /// Print shell completions
+    Completions {
+        /// For this shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the man page
+    Man,
+}

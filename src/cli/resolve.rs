@@ -1,0 +1,186 @@
+//! What arguments, environment and configuration come to.
+
+use super::args::{Args, Capture, Sub, Watch};
+use super::{Color, Command, Env, Input, Options};
+use crate::config::{Config, Keys, Size, default_file};
+use crate::error::Error;
+use crate::filter::Filter;
+use crate::mask::Secrets;
+use crate::model::{Fact, Rank, Scope};
+use crate::output::Emit;
+use clap::CommandFactory as _;
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
+
+/// Bytes kept of each body, unless said otherwise.
+const BODY_LIMIT: u64 = 64 << 10;
+
+/// Bytes that recorder and store may hold, unless said otherwise.
+const MAX_MEMORY: u64 = 256 << 20;
+
+/// Less than this holds no useful run: the packets of one busy second are more.
+const LEAST_MEMORY: u64 = 1 << 20;
+
+/// Decides.
+pub fn resolve(args: Args, env: &Env) -> Result<Command, Error> {
+    match args.command {
+        None => watch(args.capture, args.watch, env, |options| Command::Watch(Box::new(options))),
+        Some(Sub::Demo { recorded, watch: w }) => {
+            watch(args.capture, *w, env, |options| Command::Demo { recorded, options: Box::new(options) })
+        }
+        Some(Sub::Interfaces) => Ok(Command::Interfaces),
+        Some(Sub::Completions { shell }) => {
+            let mut out = Vec::new();
+            clap_complete::generate(shell, &mut Args::command(), "meshtop", &mut out);
+            Ok(Command::Print(String::from_utf8_lossy(&out).into_owned()))
+        }
+        Some(Sub::Man) => {
+            let mut out = Vec::new();
+            let man = clap_mangen::Man::new(Args::command());
+            man.render(&mut out).map_err(|e| Error::failed(format!("cannot make the man page: {e}")))?;
+            Ok(Command::Print(String::from_utf8_lossy(&out).into_owned()))
+        }
+    }
+}
+
+fn watch(capture: Capture, watch: Watch, env: &Env, make: impl FnOnce(Options) -> Command) -> Result<Command, Error> {
+    let file = watch.config.clone().or_else(|| default_file(env.home.as_deref(), env.config_home.as_deref()));
+    let config = file.as_deref().map(Config::read).transpose()?.unwrap_or_default();
+    let print = watch.print_config;
+    let options = options(capture, watch, config, file.as_deref(), env)?;
+    if print { in_force(&options).print().map(Command::Print) } else { Ok(make(options)) }
+}
+
+fn options(capture: Capture, watch: Watch, config: Config, file: Option<&Path>, env: &Env) -> Result<Options, Error> {
+    // a value of the configuration that cannot be used names its file and key
+    let told = |key: &str, what: String| Error::unusable(format!("{}: {key}: {what}", file.unwrap_or(Path::new("")).display()));
+    let body_limit = watch.body_limit.or(config.body_limit.map(|s| s.0)).unwrap_or(BODY_LIMIT);
+    let body_limit = usize::try_from(body_limit).unwrap_or(usize::MAX);
+    let max_memory = watch.max_memory.or(config.max_memory.map(|s| s.0)).unwrap_or(MAX_MEMORY);
+    if max_memory < LEAST_MEMORY {
+        return Err(Error::unusable("--max-memory: less than 1MiB holds nothing; the default is 256MiB"));
+    }
+    let secrets = if watch.show_secrets || config.show_secrets == Some(true) { Secrets::Show } else { Secrets::Mask };
+    let filter = match (watch.filter, config.filter) {
+        (Some(filter), _) => Some(filter),
+        (None, Some(text)) => Some(Filter::parse(&text).map_err(|e| told("filter", e.to_string()))?),
+        (None, None) => None,
+    };
+    let emit = match (watch.emit, config.emit) {
+        (Some(emit), _) => Some(emit),
+        (None, Some(text)) => Some(Emit::parse(&text).map_err(|e| told("emit", e))?),
+        (None, None) => None,
+    };
+    // who chooses records wants them
+    let json = watch.json || watch.emit.is_some() || config.json == Some(true);
+    let mut decode_as = Vec::new();
+    for text in &config.decode_as {
+        replace(&mut decode_as, port_protocol(text, &env.protocols).map_err(|e| told("decode-as", e))?, |d| d.0);
+    }
+    for text in &capture.decode_as {
+        let pair = port_protocol(text, &env.protocols).map_err(|e| Error::unusable(format!("--decode-as: {e}")))?;
+        replace(&mut decode_as, pair, |d| d.0);
+    }
+    let mut names = Vec::new();
+    for (addr, service) in &config.services {
+        replace(&mut names, name(addr, service).map_err(|e| told("services", e))?, |f| f.scope);
+    }
+    for text in &capture.name {
+        let (addr, service) = text.split_once('=').unwrap_or((text, ""));
+        replace(&mut names, name(addr, service).map_err(|e| Error::unusable(format!("--name: {e}")))?, |f| f.scope);
+    }
+    let input = if capture.read.is_empty() {
+        let interfaces = if capture.interface.is_empty() { config.interface.unwrap_or_default() } else { capture.interface };
+        Input::Live { interfaces, filter: capture.capture_filter.or(config.capture_filter) }
+    } else {
+        files(&capture.read, capture.write.as_deref())?
+    };
+    Ok(Options {
+        input,
+        write: capture.write,
+        filter: filter.map(|f| f.looking(secrets, body_limit)),
+        decode_as,
+        count: watch.count,
+        duration: watch.duration,
+        json,
+        headless: json || !env.terminal,
+        emit: emit.unwrap_or_default(),
+        body_limit,
+        max_memory,
+        names,
+        secrets,
+        color: watch.color.or(env.no_color.then_some(Color::Never)).or(config.color).unwrap_or_default(),
+        theme: watch.theme.or(config.theme).unwrap_or_default(),
+        mouse: !(watch.no_mouse || config.no_mouse == Some(true)),
+        keys: config.keys.into_iter().map(|(action, keys)| (action, keys.into_list())).collect(),
+    })
+}
+
+/// The files to read; what would destroy one, or wait twice for the same stream, is refused.
+fn files(read: &[std::path::PathBuf], write: Option<&Path>) -> Result<Input, Error> {
+    if let Some(same) = write.filter(|w| read.iter().any(|r| r == w && *r != Path::new("-"))) {
+        return Err(Error::unusable(format!("{}: cannot be read and written at once; give -w another name", same.display())));
+    }
+    if read.iter().filter(|r| *r == Path::new("-")).count() > 1 {
+        return Err(Error::unusable("-r -: standard input can be read only once"));
+    }
+    Ok(Input::Files(read.to_vec()))
+}
+
+/// `8080=http`.
+fn port_protocol(text: &str, known: &[&'static str]) -> Result<(u16, &'static str), String> {
+    let (port, protocol) = text.split_once('=').ok_or_else(|| format!("'{text}' is not PORT=PROTO, as in 8080=http"))?;
+    let port = port.parse().ok().filter(|&p| p > 0).ok_or_else(|| format!("'{port}' is no port: 1 to 65535"))?;
+    let found = known.iter().find(|name| name.eq_ignore_ascii_case(protocol));
+    found.map(|name| (port, *name)).ok_or_else(|| format!("'{protocol}' is no protocol of this version: {}", known.join(" ")))
+}
+
+/// A name for an address, an address with a port, or a port.
+fn name(addr: &str, service: &str) -> Result<Fact, String> {
+    if addr.is_empty() || service.trim().is_empty() {
+        return Err(format!("'{addr}={service}' is not ADDR=SERVICE, as in 10.0.0.7=orders or :8081=orders"));
+    }
+    let port = |text: &str| text.parse().ok().filter(|&p: &u16| p > 0).map(Scope::Port);
+    let bare = addr.strip_prefix('[').and_then(|a| a.strip_suffix(']')).unwrap_or(addr);
+    let scope = match addr.strip_prefix(':').filter(|rest| !rest.contains(':')) {
+        Some(text) => port(text),
+        None => bare.parse::<IpAddr>().map(Scope::Ip).or_else(|_| addr.parse::<SocketAddr>().map(Scope::Socket)).ok(),
+    };
+    let scope = scope.ok_or_else(|| format!("'{addr}' is no address: 10.0.0.7, 10.0.0.7:80, [::1]:80 or :8081"))?;
+    Ok(Fact { scope, rank: Rank::User, service: service.trim().into() })
+}
+
+/// Adds to a list what takes the place of an earlier one with the same key.
+fn replace<T, K: PartialEq>(list: &mut Vec<T>, item: T, key: impl Fn(&T) -> K) {
+    list.retain(|old| key(old) != key(&item));
+    list.push(item);
+}
+
+/// The options as the file that gives the same ones.
+fn in_force(options: &Options) -> Config {
+    let (interface, capture_filter) = match &options.input {
+        Input::Live { interfaces, filter } => (Some(interfaces.clone()).filter(|i| !i.is_empty()), filter.clone()),
+        Input::Files(_) => (None, None),
+    };
+    let scope = |scope: Scope| match scope {
+        Scope::Socket(addr) => addr.to_string(),
+        Scope::Ip(addr) => addr.to_string(),
+        Scope::Port(port) => format!(":{port}"),
+    };
+    Config {
+        interface,
+        capture_filter,
+        filter: options.filter.as_ref().map(Filter::to_string),
+        decode_as: options.decode_as.iter().map(|(port, protocol)| format!("{port}={protocol}")).collect(),
+        json: Some(options.json),
+        emit: Some(options.emit.names().join(",")),
+        body_limit: Some(Size(options.body_limit as u64)),
+        max_memory: Some(Size(options.max_memory)),
+        show_secrets: Some(options.secrets == Secrets::Show),
+        color: Some(options.color),
+        theme: Some(options.theme),
+        no_mouse: Some(!options.mouse),
+        services: options.names.iter().map(|fact| (scope(fact.scope), fact.service.to_string())).collect(),
+        keys: options.keys.iter().map(|(action, keys)| (action.clone(), Keys::Several(keys.clone()))).collect(),
+    }
+}

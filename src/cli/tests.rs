@@ -1,0 +1,306 @@
+//! Command lines, and what they come to: options, or one line and an exit code.
+
+use super::*;
+use crate::model::Scope;
+use crate::output::Kind;
+
+fn env() -> Env {
+    Env { terminal: true, protocols: vec!["http", "lines"], ..Env::default() }
+}
+
+fn run(line: &[&str], env: &Env) -> Result<Command, Error> {
+    parse(std::iter::once("meshtop").chain(line.iter().copied()), env)
+}
+
+#[track_caller]
+fn options(line: &[&str], env: &Env) -> Options {
+    match run(line, env) {
+        Ok(Command::Watch(options)) => *options,
+        other => panic!("{line:?}: {other:?}"),
+    }
+}
+
+#[track_caller]
+fn printed(line: &[&str], env: &Env) -> String {
+    match run(line, env) {
+        Ok(Command::Print(text)) => text,
+        other => panic!("{line:?}: {other:?}"),
+    }
+}
+
+#[test]
+fn defaults() {
+    let o = options(&[], &env());
+    assert_eq!(o.input, Input::Live { interfaces: vec![], filter: None });
+    assert_eq!((o.body_limit, o.max_memory, o.secrets, o.mouse, o.headless), (64 << 10, 256 << 20, Secrets::Mask, true, false));
+    assert!(options(&[], &Env { terminal: false, ..env() }).headless);
+}
+
+#[test]
+fn options_in_all_forms() {
+    let o = options(
+        &[
+            "-ilo",
+            "-i",
+            "any",
+            "--interface=br-1",
+            "-f",
+            "tcp port 80",
+            "-w",
+            "x.pcapng",
+            "-Y",
+            "not ok",
+            "-d",
+            "8080=http",
+            "-d8080=LINES",
+            "-c5",
+            "--duration=2m",
+            "--json",
+            "--body-limit",
+            "0",
+            "--max-memory",
+            "1GiB",
+            "--show-secrets",
+            "--theme",
+            "light",
+            "--color=never",
+            "--no-mouse",
+        ],
+        &env(),
+    );
+    let interfaces = ["lo", "any", "br-1"].map(String::from).to_vec();
+    assert_eq!(o.input, Input::Live { interfaces, filter: Some("tcp port 80".into()) });
+    assert_eq!(o.write, Some("x.pcapng".into()));
+    assert_eq!(o.filter.unwrap().to_string(), "not ok");
+    assert_eq!(o.decode_as, [(8080, "lines")]);
+    assert_eq!((o.count, o.duration), (NonZeroU64::new(5), Some(Span::from_secs(120))));
+    assert_eq!((o.headless, o.body_limit, o.max_memory, o.secrets, o.mouse), (true, 0, 1 << 30, Secrets::Show, false));
+    assert_eq!((o.theme, o.color), (Theme::Light, Color::Never));
+    assert_eq!(options(&["-r", "a", "--read", "-"], &env()).input, Input::Files(vec!["a".into(), "-".into()]));
+}
+
+#[test]
+fn records_are_chosen_and_choosing_them_means_ndjson() {
+    let o = options(&["--emit", "flow,connection"], &env());
+    assert!(
+        o.headless
+            && o.emit.has(Kind::Connection)
+            && o.emit.has(Kind::Flow)
+            && !o.emit.has(Kind::Meta)
+            && !o.emit.has(Kind::Stats)
+    );
+}
+
+#[test]
+fn names() {
+    let o = options(
+        &[
+            "--name",
+            "10.0.0.7=a",
+            "--name=10.0.0.7:80=b",
+            "--name",
+            "[::1]:80=c",
+            "--name",
+            ":8081=d",
+            "--name",
+            "::1=e",
+            "--name=10.0.0.7=z=1",
+        ],
+        &env(),
+    );
+    let got: Vec<_> = o.names.iter().map(|f| (f.scope, &*f.service)).collect();
+    assert_eq!(
+        got,
+        [
+            (Scope::Socket("10.0.0.7:80".parse().unwrap()), "b"),
+            (Scope::Socket("[::1]:80".parse().unwrap()), "c"),
+            (Scope::Port(8081), "d"),
+            (Scope::Ip("::1".parse().unwrap()), "e"),
+            (Scope::Ip("10.0.0.7".parse().unwrap()), "z=1"),
+        ]
+    );
+}
+
+#[test]
+fn subcommands() {
+    assert!(matches!(run(&["interfaces"], &env()), Ok(Command::Interfaces)));
+    assert!(matches!(run(&["demo"], &env()), Ok(Command::Demo { recorded: false, .. })));
+    match run(&["demo", "--recorded", "--json", "-Y", "ok"], &env()) {
+        Ok(Command::Demo { recorded, options }) => assert!(recorded && options.headless && options.filter.is_some()),
+        other => panic!("{other:?}"),
+    }
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        assert!(printed(&["completions", shell], &env()).contains("capture-filter"), "{shell}");
+    }
+    assert!(printed(&["man"], &env()).contains(".TH meshtop 1"));
+    assert_eq!(printed(&["--version"], &env()), "meshtop 0.1.0\n");
+    assert_eq!(printed(&["-V"], &env()), "meshtop 0.1.0\n");
+}
+
+#[test]
+fn help_lists_what_works_and_nothing_else() {
+    for help in [printed(&["--help"], &env()), printed(&["-h"], &env())] {
+        for name in [
+            "--interface",
+            "--read",
+            "--capture-filter",
+            "--write",
+            "--filter",
+            "--decode-as",
+            "--count",
+            "--duration",
+            "--json",
+            "--emit",
+        ] {
+            assert!(help.contains(name), "{name}");
+        }
+        for name in [
+            "--body-limit",
+            "--max-memory",
+            "--name",
+            "--show-secrets",
+            "--config",
+            "--print-config",
+            "demo",
+            "interfaces",
+            "completions",
+            "man",
+        ] {
+            assert!(help.contains(name), "{name}");
+        }
+        for name in NOT_YET {
+            assert!(!help.split_whitespace().any(|word| word.trim_end_matches(',') == *name), "{name}");
+        }
+    }
+}
+
+#[test]
+fn what_is_refused_is_one_line_and_exit_code_2() {
+    let long = "a\nb\x1b";
+    for (line, message) in [
+        (&["--tap", "amqp://x"][..], "--tap is not in this version; see"),
+        (&["--tap=amqp://x"], "--tap is not in this version"),
+        (&["-Ix"], "-I is not in this version"),
+        (&["-I", "x"], "-I is not in this version"),
+        (&["--proto", "x"], "--proto is not in this version"),
+        (&["--proto-path=x"], "--proto-path is not in this version"),
+        (&["--reflect", "h:1"], "--reflect is not in this version"),
+        (&["--keylog", "x"], "--keylog is not in this version"),
+        (&["--export", "har=x"], "--export is not in this version"),
+        (&["-r", "x", "--expect", "count(ok) == 0"], "--expect is not in this version"),
+        (&["doctor"], "doctor is not in this version"),
+        (&["run", "--", "make", "test"], "run is not in this version"),
+        (&["run", "-i", "lo", "--", "make"], "run is not in this version"),
+        (&["diff", "a", "b"], "diff is not in this version"),
+        (&["--emit", "flow,trace"], "invalid value 'flow,trace' for '--emit <KINDS>': 'trace' records are not in this version"),
+        (&["--jsn"], "unexpected argument '--jsn' found; tip: a similar argument exists: '--json'; see 'meshtop --help'"),
+        (&["file.pcap"], "unrecognized subcommand 'file.pcap'"),
+        (&["--emit", "x"], "invalid value 'x' for '--emit <KINDS>': 'x' is no kind of record: meta,flow,connection,stats"),
+        (&["-c", "0"], "invalid value '0' for '--count <N>'"),
+        (&["-c", "-1"], "unexpected argument '-1' found"),
+        (&["--duration", "10"], "invalid value '10' for '--duration <TIME>': '10' is no time"),
+        (&["--body-limit", "x"], "invalid value 'x' for '--body-limit <SIZE>': 'x' is no size"),
+        (&["--max-memory", "1kB"], "--max-memory: less than 1MiB"),
+        (&["-Y", "dur > banana"], "invalid value 'dur > banana' for '--filter <EXPR>': at 7: 'banana' is no time"),
+        (&["-Y", ""], "invalid value '' for '--filter <EXPR>': at 1: expected a field or text"),
+        (&["-Y", long], "invalid value 'a"),
+        (&["-d", "80"], "--decode-as: '80' is not PORT=PROTO"),
+        (&["-d", "0=http"], "--decode-as: '0' is no port"),
+        (&["-d", "80=gopher"], "--decode-as: 'gopher' is no protocol of this version: http lines"),
+        (&["--name", "orders"], "--name: 'orders=' is not ADDR=SERVICE"),
+        (&["--name", "host=orders"], "--name: 'host' is no address"),
+        (&["--name", ":0=orders"], "--name: ':0' is no address"),
+        (&["-r", "a", "-i", "lo"], "the argument '--read <FILE>' cannot be used with '--interface <NAME>'"),
+        (&["-r", "a", "-f", "tcp"], "the argument '--read <FILE>' cannot be used with '--capture-filter <BPF>'"),
+        (&["-r", "a", "-w", "a"], "a: cannot be read and written at once"),
+        (&["-r", "-", "-r", "-"], "-r -: standard input can be read only once"),
+        (&["--json", "demo"], "the subcommand 'demo' cannot be used with '--json'"),
+        (&["--theme", "pink"], "invalid value 'pink' for '--theme <THEME>' [possible values: auto, dark, light]"),
+        (&["completions"], "the following required arguments were not provided: <SHELL>"),
+        (&["--config", "/no/such"], "/no/such: cannot read the configuration: No such file"),
+        (&["-i"], "a value is required for '--interface <NAME>' but none was supplied"),
+    ] {
+        let error = run(line, &env()).expect_err(&format!("{line:?}"));
+        let text = error.to_string();
+        assert_eq!(error.exit_code(), 2, "{line:?}");
+        assert!(text.starts_with(message), "{line:?}: {text}");
+        assert!(!text.chars().any(char::is_control), "{line:?}: {text}");
+    }
+}
+
+/// A configuration file, and the arguments that name it.
+fn file(text: &str) -> (tempfile::TempDir, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("config.toml");
+    std::fs::write(&path, text).unwrap();
+    let path = path.to_str().unwrap().to_owned();
+    (folder, path)
+}
+
+#[test]
+fn the_command_line_wins_over_the_environment_and_that_over_the_file() {
+    let text = "interface = [\"eth0\"]\ncapture-filter = \"tcp\"\nfilter = \"not ok\"\ndecode-as = [\"1=http\", \"2=http\"]\nbody-limit = \"1KiB\"\n\
+                color = \"always\"\ntheme = \"dark\"\n[services]\n\":1\" = \"a\"\n\":2\" = \"b\"\n[keys]\npause = \"x\"\n";
+    let (_folder, path) = file(text);
+    let o = options(&["--config", &path, "-d", "2=lines", "--name", ":2=c", "--body-limit=5"], &env());
+    assert_eq!(o.input, Input::Live { interfaces: vec!["eth0".into()], filter: Some("tcp".into()) });
+    assert_eq!(o.filter.unwrap().to_string(), "not ok");
+    assert_eq!(o.decode_as, [(1, "http"), (2, "lines")]);
+    assert_eq!(o.names.iter().map(|f| &*f.service).collect::<Vec<_>>(), ["a", "c"]);
+    assert_eq!((o.body_limit, o.color, o.theme), (5, Color::Always, Theme::Dark));
+    assert_eq!(o.keys, [("pause".to_owned(), vec!["x".to_owned()])]);
+    let no_color = Env { no_color: true, ..env() };
+    assert_eq!(options(&["--config", &path], &no_color).color, Color::Never);
+    assert_eq!(options(&["--config", &path, "--color", "always"], &no_color).color, Color::Always);
+    // what the file says of capturing does not matter for a file
+    assert_eq!(options(&["--config", &path, "-r", "a"], &env()).input, Input::Files(vec!["a".into()]));
+}
+
+#[test]
+fn the_user_s_file_is_found_at_home() {
+    let home = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(home.path().join(".config/meshtop")).unwrap();
+    std::fs::write(home.path().join(".config/meshtop/config.toml"), "json = true").unwrap();
+    assert!(options(&[], &Env { home: Some(home.path().to_owned()), ..env() }).headless);
+}
+
+#[test]
+fn what_is_wrong_in_the_file_names_file_and_place() {
+    for (text, end) in [
+        ("\nfliter = 1", ":2: unknown field `fliter`"),
+        ("filter = \"dur > x\"", ": filter: at 7: 'x' is no time"),
+        ("emit = \"x\"", ": emit: 'x' is no kind"),
+        ("decode-as = [\"x\"]", ": decode-as: 'x' is not PORT=PROTO"),
+        ("[services]\nx = \"y\"", ": services: 'x' is no address"),
+    ] {
+        let (_folder, path) = file(text);
+        let error = run(&["--config", &path], &env()).unwrap_err();
+        assert_eq!(error.exit_code(), 2);
+        assert!(error.to_string().starts_with(&format!("{path}{end}")), "{error}");
+    }
+}
+
+#[test]
+fn the_configuration_in_force_reads_back_the_same() {
+    let line = [
+        "-i",
+        "lo",
+        "-Y",
+        "op ~ \"a\\\\b\" or 'x'",
+        "-d",
+        "80=http",
+        "--name",
+        ":1=a \"b\"",
+        "--emit",
+        "flow",
+        "--no-mouse",
+        "--print-config",
+    ];
+    for line in [&["--print-config"][..], &line] {
+        let first = printed(line, &env());
+        let (_folder, path) = file(&first);
+        // a terminal or not: what is printed into a file is what was asked for
+        assert_eq!(printed(&["--config", &path, "--print-config"], &Env { terminal: false, ..env() }), first);
+    }
+    assert!(printed(&["--print-config"], &env()).contains("max-memory = \"256MiB\"\n"));
+}

@@ -1,0 +1,46 @@
+//! The one reader of wire bytes: every step is checked, none panics.
+
+/// A place in a slice of wire bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Cursor<'a> {
+    data: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Cursor<'a> {
+    /// At the start.
+    pub const fn new(data: &'a [u8]) -> Self {
+        Self { data, at: 0 }
+    }
+
+    /// How many bytes are behind.
+    pub const fn position(&self) -> usize {
+        self.at
+    }
+
+    /// What is ahead.
+    pub fn rest(&self) -> &'a [u8] {
+        self.data.get(self.at..).unwrap_or_default()
+    }
+
+    /// The next `n` bytes, if they are there.
+    pub fn take(&mut self, n: usize) -> Option<&'a [u8]> {
+        let bytes = self.data.get(self.at..self.at.checked_add(n)?)?;
+        self.at += n;
+        Some(bytes)
+    }
+
+    /// A big-endian 16-bit number.
+    pub fn u16(&mut self) -> Option<u16> {
+        self.take(2)?.try_into().ok().map(u16::from_be_bytes)
+    }
+
+    /// The next line without its LF and the CR before it, if its end is there.
+    pub fn line(&mut self) -> Option<&'a [u8]> {
+        let rest = self.rest();
+        let end = memchr::memchr(b'\n', rest)?;
+        let line = rest.get(..end)?;
+        self.at += end + 1;
+        Some(line.strip_suffix(b"\r").unwrap_or(line))
+    }
+}

@@ -1,0 +1,165 @@
+//! What an analyzer may do beside consuming bytes: tell of flows, and open streams within its own.
+
+use super::driver::Driver;
+use super::input::Input;
+use super::limits::Limits;
+use super::{Analyzer, detect};
+use crate::model::{
+    Closed, ConnId, ConnMeta, Dir, End, Event, EventKind, Fields, Issue, Key, Opened, Part, Pattern, Severity, Stamp, Totals,
+};
+
+/// Where events and counts go; lent to the driver for one call.
+#[derive(Debug)]
+pub struct Sink<'a> {
+    /// The log.
+    pub events: &'a mut Vec<Event>,
+    /// The sums.
+    pub totals: &'a mut Totals,
+    /// The next free stream number of the connection.
+    pub streams: &'a mut u32,
+    /// The connection.
+    pub conn: ConnId,
+    /// The packet whose processing releases the events.
+    pub at: Stamp,
+    /// The limits.
+    pub limits: &'a Limits,
+    /// `-d`.
+    pub decode_as: &'a detect::DecodeAs,
+}
+
+impl Sink<'_> {
+    pub(super) fn push(&mut self, kind: EventKind) {
+        self.events.push(Event { conn: self.conn, at: self.at, kind });
+    }
+
+    pub(super) fn stream(&mut self) -> u32 {
+        let stream = *self.streams;
+        *self.streams += 1;
+        stream
+    }
+
+    pub(super) fn note(&mut self, key: Option<Key>, issue: Issue) {
+        if issue.severity == Severity::Broken {
+            self.totals.decode_errors += 1;
+        }
+        self.push(EventKind::Note(key, issue));
+    }
+}
+
+/// The context of one call of an analyzer.
+#[derive(Debug)]
+pub struct Cx<'a, 's> {
+    pub(super) sink: &'a mut Sink<'s>,
+    pub(super) meta: &'a ConnMeta,
+    pub(super) stream: u32,
+    pub(super) layers: &'a [&'static str],
+    pub(super) inners: &'a mut Vec<(u64, Driver)>,
+}
+
+impl Cx<'_, '_> {
+    /// The connection.
+    pub fn meta(&self) -> &ConnMeta {
+        self.meta
+    }
+
+    /// The limits.
+    pub fn limits(&self) -> &Limits {
+        self.sink.limits
+    }
+
+    /// A flow begins, with the packet that brought its first byte.
+    pub fn open(
+        &mut self,
+        key: u64,
+        protocol: &'static str,
+        pattern: Pattern,
+        operation: impl Into<Box<str>>,
+        dir: Dir,
+        first: Stamp,
+    ) {
+        let layers = self.layers.to_vec();
+        let opened = Opened { protocol, pattern, operation: operation.into(), dir, first, layers };
+        self.sink.push(EventKind::Open(self.key(key), Box::new(opened)));
+    }
+
+    /// A flow goes on.
+    pub fn part(&mut self, key: u64, part: Part) {
+        self.sink.push(EventKind::Part(self.key(key), part));
+    }
+
+    /// A flow's own data.
+    pub fn fields(&mut self, key: u64, fields: Fields) {
+        self.part(key, Part::Fields(fields));
+    }
+
+    /// Body bytes to keep: copied once, so that no small body pins a slab.
+    pub fn body(&mut self, key: u64, dir: Dir, bytes: &[u8]) {
+        if !bytes.is_empty() {
+            self.part(key, Part::Body(dir, bytes.to_vec()));
+        }
+    }
+
+    /// A flow is over. `last` is the packet that brought its last byte; none where an answer was due and did not come.
+    pub fn close(&mut self, key: u64, status: Option<Box<str>>, ok: bool, last: Option<Stamp>) {
+        self.sink.push(EventKind::Close(self.key(key), Box::new(Closed { status, ok, last })));
+    }
+
+    /// Something odd about a flow.
+    pub fn note(&mut self, key: u64, issue: Issue) {
+        self.sink.note(Some(self.key(key)), issue);
+    }
+
+    /// Stream bytes that belong to no message.
+    pub fn undecoded(&mut self, bytes: u64) {
+        self.sink.totals.undecoded_bytes += bytes;
+    }
+
+    /// Bytes of a stream within this one. `start` makes its analyzer when it is new; none: detection. Streams past the limits
+    /// are counted as undecoded.
+    pub fn inner(
+        &mut self,
+        key: u64,
+        layer: Option<&'static str>,
+        start: impl FnOnce() -> Option<Box<dyn Analyzer>>,
+        input: Input<'_>,
+    ) {
+        let at = match self.inners.iter().position(|(k, _)| *k == key) {
+            Some(at) => at,
+            None => {
+                let (limits, depth) = (self.sink.limits, self.layers.len());
+                if self.inners.len() >= limits.inner || depth >= limits.depth {
+                    return self.undecoded(input.data.len() as u64);
+                }
+                let layers = self.layers.iter().copied().chain(layer).collect();
+                let analyzer = start().unwrap_or_else(|| detect::Detect::boxed());
+                self.inners.push((key, Driver::new(analyzer, *self.meta, self.sink.stream(), layers)));
+                self.inners.len() - 1
+            }
+        };
+        if let Some((_, driver)) = self.inners.get_mut(at) {
+            driver.input(self.sink, input);
+        }
+    }
+
+    /// A hole of `len` bytes in a stream within this one.
+    pub fn inner_gap(&mut self, key: u64, dir: Dir, len: u64) {
+        if let Some((_, driver)) = self.inners.iter_mut().find(|(k, _)| *k == key) {
+            driver.hole(self.sink, dir, len);
+        }
+    }
+
+    /// One direction of a stream within this one is over; the stream is forgotten when both are.
+    pub fn inner_end(&mut self, key: u64, dir: Dir, how: End) {
+        let Some(at) = self.inners.iter().position(|(k, _)| *k == key) else { return };
+        if let Some((_, driver)) = self.inners.get_mut(at) {
+            driver.end(self.sink, dir, how);
+            if driver.over() {
+                self.inners.swap_remove(at);
+            }
+        }
+    }
+
+    fn key(&self, own: u64) -> Key {
+        Key { stream: self.stream, own }
+    }
+}

@@ -1,0 +1,354 @@
+//! Runs one analyzer over both directions of one stream: buffers, limits, the way back after a hole, hand-overs and panics.
+
+use super::input::Input;
+use super::{Analyzer, Cx, Gap, Resync, Sink, Step};
+use crate::model::{ConnMeta, Dir, End, EventKind, Issue, Stamp};
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// One stream, its analyzer, and the streams within it.
+#[derive(Debug)]
+pub struct Driver {
+    /// None: nothing that follows can be read.
+    analyzer: Option<Box<dyn Analyzer>>,
+    meta: ConnMeta,
+    stream: u32,
+    layers: Vec<&'static str>,
+    sides: [Side; 2],
+    inners: Vec<(u64, Driver)>,
+    /// Whether client and server are the other way round than the caller's directions say.
+    reversed: bool,
+}
+
+/// One direction.
+#[derive(Debug, Default)]
+struct Side {
+    held: Held,
+    /// How many unconsumed bytes it takes before the analyzer is asked again.
+    need: usize,
+    state: State,
+    ended: bool,
+}
+
+/// Bytes that are not consumed.
+#[derive(Debug, Default)]
+struct Held {
+    bytes: Vec<u8>,
+    /// Those before it are consumed.
+    start: usize,
+    /// The stream offset of the first unconsumed byte.
+    offset: u64,
+    /// From which stream offset on which packet brought the bytes.
+    marks: Vec<(u64, Stamp)>,
+}
+
+/// How far the analyzer went.
+#[derive(Clone, Copy, Debug)]
+struct Worked {
+    /// The direction: a hand-over may have turned it.
+    dir: Dir,
+    consumed: usize,
+    /// Whether anything changed that the other direction may wait for.
+    moved: bool,
+}
+
+/// What a direction does with its bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum State {
+    /// Shows them to the analyzer.
+    #[default]
+    Feeding,
+    /// Keeps them until the other direction has moved.
+    Waiting,
+    /// Looks for a start among them.
+    Lost,
+}
+
+thread_local! {
+    static GUARDED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether this thread is inside an analyzer, so that a panic costs one connection: the panic hook keeps quiet about it.
+pub fn guarded() -> bool {
+    GUARDED.get()
+}
+
+impl Driver {
+    /// A stream with its first analyzer.
+    pub fn new(analyzer: Box<dyn Analyzer>, meta: ConnMeta, stream: u32, layers: Vec<&'static str>) -> Self {
+        Self { analyzer: Some(analyzer), meta, stream, layers, sides: Default::default(), inners: Vec::new(), reversed: false }
+    }
+
+    /// Whether both directions have ended.
+    pub fn over(&self) -> bool {
+        self.sides.iter().all(|side| side.ended)
+    }
+
+    /// Whether client and server turned out to be the other way round than they were given.
+    pub fn reversed(&self) -> bool {
+        self.reversed
+    }
+
+    /// Bytes of one direction that one packet brought.
+    pub fn data(&mut self, sink: &mut Sink<'_>, dir: Dir, bytes: &[u8], stamp: Stamp) {
+        let base = self.side(self.turn(dir)).held.end();
+        self.input(sink, Input::new(dir, bytes, base, &[(base, stamp)]));
+    }
+
+    /// Bytes of one direction, each stamped by the packet that brought it.
+    pub(super) fn input(&mut self, sink: &mut Sink<'_>, input: Input<'_>) {
+        let dir = self.turn(input.dir);
+        let side = self.side(dir);
+        if side.ended || input.data.is_empty() {
+            return;
+        }
+        let base = side.held.end();
+        if side.held.is_empty() {
+            let marks: &[_] =
+                &input.marks().iter().map(|&(at, s)| (base + at.saturating_sub(input.base()), s)).collect::<Vec<_>>();
+            let input = Input::new(dir, input.data, base, marks);
+            let Worked { dir, consumed, moved } = self.work(sink, input);
+            let held = &mut self.side(dir).held;
+            held.offset = base + consumed as u64;
+            held.push(input.part(consumed..input.data.len()));
+            if moved {
+                self.settle(sink, dir.other());
+            }
+        } else {
+            side.held.push(input);
+            let worked = self.pump(sink, dir);
+            if worked.moved {
+                self.settle(sink, worked.dir.other());
+            }
+        }
+    }
+
+    /// `len` bytes of one direction are lost.
+    pub fn hole(&mut self, sink: &mut Sink<'_>, dir: Dir, len: u64) {
+        let dir = self.turn(dir);
+        let side = self.side(dir);
+        let rest = std::mem::take(&mut side.held);
+        let lost = side.state != State::Feeding || !rest.is_empty();
+        side.held.offset = rest.end() + len;
+        side.need = 0;
+        sink.totals.undecoded_bytes += rest.unconsumed().len() as u64;
+        let gap = self.call(sink, |analyzer, cx| analyzer.gap(cx, rest.input(dir), len));
+        if lost || gap != Some(Gap::Bridged) {
+            self.side(dir).state = State::Lost;
+        }
+        self.settle(sink, dir.other());
+    }
+
+    /// One direction is over.
+    pub fn end(&mut self, sink: &mut Sink<'_>, dir: Dir, how: End) {
+        let dir = self.turn(dir);
+        let side = self.side(dir);
+        if std::mem::replace(&mut side.ended, true) {
+            return;
+        }
+        let rest = std::mem::take(&mut side.held);
+        sink.totals.undecoded_bytes += rest.unconsumed().len() as u64;
+        self.call(sink, |analyzer, cx| analyzer.end(cx, rest.input(dir), how));
+        for (_, inner) in &mut self.inners {
+            inner.end(sink, dir, how);
+        }
+        self.inners.retain(|(_, inner)| !inner.over());
+        self.settle(sink, dir.other());
+    }
+
+    fn turn(&self, dir: Dir) -> Dir {
+        if self.reversed { dir.other() } else { dir }
+    }
+
+    fn side(&mut self, dir: Dir) -> &mut Side {
+        let [to_server, to_client] = &mut self.sides;
+        match dir {
+            Dir::ToServer => to_server,
+            Dir::ToClient => to_client,
+        }
+    }
+
+    /// Lets both directions go on, this one first, as long as one of them moves.
+    fn settle(&mut self, sink: &mut Sink<'_>, mut dir: Dir) {
+        let mut still = 0;
+        while still < 2 {
+            let side = self.side(dir);
+            if side.state == State::Waiting {
+                side.state = State::Feeding;
+                side.need = 0;
+            }
+            if side.held.is_empty() {
+                still += 1;
+            } else {
+                let worked = self.pump(sink, dir);
+                dir = worked.dir;
+                still = if worked.moved { 0 } else { still + 1 };
+            }
+            dir = dir.other();
+        }
+    }
+
+    /// Shows the held bytes of a direction.
+    fn pump(&mut self, sink: &mut Sink<'_>, dir: Dir) -> Worked {
+        let mut held = std::mem::take(&mut self.side(dir).held);
+        let worked = self.work(sink, held.input(dir));
+        held.consume(worked.consumed);
+        self.side(worked.dir).held = held;
+        worked
+    }
+
+    /// Steps through `input` as far as it goes, or until the other direction is to go on first. The rest is the caller's to hold.
+    fn work(&mut self, sink: &mut Sink<'_>, input: Input<'_>) -> Worked {
+        let (mut dir, len) = (input.dir, input.data.len());
+        let (mut at, mut handed) = (0, false);
+        while at < len {
+            if self.analyzer.is_none() {
+                sink.totals.undecoded_bytes += (len - at) as u64;
+                return Worked { dir, consumed: len, moved: true };
+            }
+            let shown = input.part(at..len).turned(dir);
+            let side = self.side(dir);
+            match side.state {
+                State::Waiting => break,
+                State::Lost => {
+                    let skipped = match self.analyzer.as_ref().map(|a| a.resync(dir, shown.data)) {
+                        Some(Resync::Found(n)) => {
+                            self.side(dir).state = State::Feeding;
+                            n
+                        }
+                        Some(Resync::Skip(n)) => n.max(shown.data.len().saturating_sub(sink.limits.resync)),
+                        None => 0,
+                    };
+                    sink.totals.undecoded_bytes += skipped as u64;
+                    at += skipped;
+                    if self.side(dir).state == State::Lost {
+                        break;
+                    }
+                }
+                State::Feeding if shown.data.len() < side.need => break,
+                State::Feeding => {
+                    side.need = 0;
+                    match self.call(sink, |analyzer, cx| analyzer.feed(cx, shown)).unwrap_or(Step::Opaque) {
+                        Step::Took(0) => self.side(dir).need = shown.data.len() + 1,
+                        Step::Took(n) => {
+                            at += n.min(shown.data.len());
+                            // what the other direction waits with was sent before the rest of this one
+                            if self.side(dir.other()).state == State::Waiting {
+                                break;
+                            }
+                        }
+                        Step::Need(n) if n <= sink.limits.buffer => self.side(dir).need = n.max(shown.data.len() + 1),
+                        Step::Need(_) => at += self.lose(sink, dir, Issue::TOO_LONG),
+                        Step::Lost(issue) => at += self.lose(sink, dir, issue),
+                        Step::Wait if shown.data.len() <= sink.limits.wait => self.side(dir).state = State::Waiting,
+                        Step::Wait | Step::Opaque => self.analyzer = None,
+                        Step::Become { took, to, layer, reversed } => {
+                            at += took.min(shown.data.len());
+                            handed = true;
+                            self.become_other(sink, to, layer);
+                            if reversed {
+                                self.reverse(sink);
+                                dir = dir.other();
+                            }
+                            break;
+                        }
+                    }
+                }
+            }
+        }
+        Worked { dir, consumed: at, moved: handed || at > 0 }
+    }
+
+    /// Loses the place; one byte is passed over, so that the same start is not found again.
+    fn lose(&mut self, sink: &mut Sink<'_>, dir: Dir, issue: Issue) -> usize {
+        sink.note(None, issue);
+        sink.totals.undecoded_bytes += 1;
+        self.side(dir).state = State::Lost;
+        1
+    }
+
+    /// Hands both directions over. The new layer's keys are its own.
+    fn become_other(&mut self, sink: &mut Sink<'_>, to: Box<dyn Analyzer>, layer: Option<&'static str>) {
+        if layer.is_some() && self.layers.len() >= sink.limits.depth {
+            self.analyzer = None;
+            return;
+        }
+        self.analyzer = Some(to);
+        self.layers.extend(layer);
+        self.stream = sink.stream();
+        for side in &mut self.sides {
+            side.need = 0;
+            if side.state == State::Waiting {
+                side.state = State::Feeding;
+            }
+        }
+    }
+
+    /// Swaps client and server: the roles were guessed, and the bytes show them.
+    fn reverse(&mut self, sink: &mut Sink<'_>) {
+        self.reversed = !self.reversed;
+        self.sides.swap(0, 1);
+        (self.meta.client, self.meta.server) = (self.meta.server, self.meta.client);
+        sink.push(EventKind::Oriented(self.meta.client, self.meta.server));
+    }
+
+    /// Calls the analyzer; a panic in it gives the stream up.
+    fn call<T>(&mut self, sink: &mut Sink<'_>, f: impl FnOnce(&mut dyn Analyzer, &mut Cx<'_, '_>) -> T) -> Option<T> {
+        let mut analyzer = self.analyzer.take()?;
+        let mut cx = Cx { sink, meta: &self.meta, stream: self.stream, layers: &self.layers, inners: &mut self.inners };
+        let outer = GUARDED.replace(true);
+        let result = catch_unwind(AssertUnwindSafe(|| f(&mut *analyzer, &mut cx)));
+        GUARDED.set(outer);
+        match result {
+            Ok(value) => {
+                self.analyzer = Some(analyzer);
+                Some(value)
+            }
+            Err(_) => {
+                sink.note(None, Issue::PANIC);
+                None
+            }
+        }
+    }
+}
+
+impl Held {
+    fn unconsumed(&self) -> &[u8] {
+        self.bytes.get(self.start..).unwrap_or_default()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.unconsumed().is_empty()
+    }
+
+    /// The stream offset after the last byte.
+    fn end(&self) -> u64 {
+        self.offset + self.unconsumed().len() as u64
+    }
+
+    fn input(&self, dir: Dir) -> Input<'_> {
+        Input::new(dir, self.unconsumed(), self.offset, &self.marks)
+    }
+
+    fn push(&mut self, input: Input<'_>) {
+        let end = self.end();
+        if self.is_empty() {
+            self.marks.clear();
+        }
+        if !input.data.is_empty() {
+            self.marks.extend(input.marks().iter().map(|&(at, s)| (end + at.saturating_sub(input.base()), s)));
+            self.bytes.extend_from_slice(input.data);
+        }
+    }
+
+    fn consume(&mut self, n: usize) {
+        self.start += n;
+        self.offset += n as u64;
+        let passed = self.marks.partition_point(|(at, _)| *at <= self.offset).saturating_sub(1);
+        self.marks.drain(..passed);
+        if self.start * 2 >= self.bytes.len() {
+            self.bytes.drain(..self.start);
+            self.start = 0;
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! Which response answers which request on one HTTP/1 connection: by order, and never by guess once bytes were lost.
+//!
+//! A client that waits for each answer has one request open at a time; one that pipelines has several. As long as nothing is
+//! lost the oldest open request is answered first (RFC 9112 §9.3.2). A hole puts everything that was open then *in doubt*: its
+//! answer, or further requests, may lie in the hole. Afterwards a client that never pipelined is known to have had its earlier
+//! answers when it asks again, so the next response answers the first request after the hole; with pipelining nothing is known.
+//! A request right behind a hole in the requests, with no response between, is in doubt too: the hole may hide pipelined ones.
+
+use crate::model::{Joined, Stamp};
+use std::collections::VecDeque;
+
+/// A request on its way.
+#[derive(Debug)]
+pub struct Exchange {
+    /// Its flow.
+    pub key: u64,
+    /// What decides whether its response has a body.
+    pub method: Method,
+    /// The protocol that its `Upgrade` asked for.
+    pub upgrade: Option<Box<str>>,
+    /// Whether all of the request was seen, or it will not come.
+    pub request_done: bool,
+    /// How its response ended, if it has.
+    pub answered: Option<Answer>,
+    doubt: Doubt,
+}
+
+/// Whether the next response is its answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Doubt {
+    /// If it is the oldest open one.
+    None,
+    /// Requests before it may lie in a hole.
+    Preceded,
+    /// Its answer may lie in a hole.
+    AnswerLost,
+}
+
+/// The end of a response.
+#[derive(Clone, Copy, Debug)]
+pub struct Answer {
+    /// Its status code; HTTP/0.9 has none.
+    pub code: Option<u16>,
+    /// The packet that brought its last byte, where that was seen.
+    pub last: Option<Stamp>,
+}
+
+/// Methods whose responses are framed in their own way (RFC 9112 §6.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// No body in the response.
+    Head,
+    /// A tunnel after a 2xx.
+    Connect,
+    /// HTTP/0.9: the response is bare bytes.
+    Simple,
+    /// Any other.
+    Other,
+}
+
+/// The open exchanges of a connection, oldest first.
+#[derive(Debug, Default)]
+pub struct Exchanges {
+    open: VecDeque<Exchange>,
+    /// Whether requests may have been lost since the last byte of a response.
+    hidden: bool,
+    /// Whether the client was seen to ask before it was answered.
+    pipelined: bool,
+    /// Whether bytes were lost, or sent before the connection was joined. With pipelining nothing pairs from then on.
+    lossy: bool,
+    /// Responses without a request that a client which never pipelines would explain: one, if nothing was open before the hole.
+    owed: u8,
+    /// Whether any request was seen.
+    asked: bool,
+}
+
+/// Whom a response answers.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Whose {
+    /// The exchange with this key.
+    Of(u64),
+    /// A request that was not captured.
+    Unseen,
+    /// One of several: bytes were lost.
+    Uncertain,
+}
+
+impl Exchanges {
+    /// None open.
+    pub fn new(joined: Joined) -> Self {
+        Self { lossy: joined != Joined::Opening, hidden: joined == Joined::BehindHole, owed: 1, ..Self::default() }
+    }
+
+    /// A request begins.
+    pub fn ask(&mut self, key: u64, method: Method, upgrade: Option<Box<str>>) {
+        self.asked = true;
+        self.pipelined |= self.open.iter().any(|e| e.answered.is_none() && e.doubt != Doubt::AnswerLost);
+        let doubt = if std::mem::take(&mut self.hidden) { Doubt::Preceded } else { Doubt::None };
+        self.open.push_back(Exchange { key, method, upgrade, request_done: false, answered: None, doubt });
+    }
+
+    /// The request that is being sent.
+    pub fn sending(&mut self) -> Option<&mut Exchange> {
+        self.open.back_mut().filter(|e| !e.request_done)
+    }
+
+    /// The oldest request whose answer is due.
+    pub fn due(&self) -> Option<&Exchange> {
+        self.open.iter().find(|e| e.answered.is_none() && e.doubt == Doubt::None)
+    }
+
+    /// Whether an answer that is due may turn the connection into something else.
+    pub fn switching(&self) -> bool {
+        self.open.iter().any(|e| e.answered.is_none() && (e.method == Method::Connect || e.upgrade.is_some()))
+    }
+
+    /// An exchange by its key.
+    pub fn get(&mut self, key: u64) -> Option<&mut Exchange> {
+        self.open.iter_mut().find(|e| e.key == key)
+    }
+
+    /// Whom the response that begins now answers. Exchanges that turn out to have lost theirs are given to `lost`.
+    pub fn answer(&mut self, lost: impl FnMut(Exchange)) -> Whose {
+        self.hidden = false;
+        if self.blurred() {
+            std::iter::from_fn(|| self.give_up()).for_each(lost);
+            return Whose::Uncertain;
+        }
+        let unanswered = |e: &Exchange| e.answered.is_none();
+        let (first, sure) =
+            (self.open.iter().position(unanswered), self.open.iter().position(|e| unanswered(e) && e.doubt == Doubt::None));
+        let (Some(first), Some(sure)) = (first, sure) else { return self.orphaned() };
+        self.open.drain(first..sure).for_each(lost);
+        self.open.get(first).map_or(Whose::Unseen, |e| Whose::Of(e.key))
+    }
+
+    /// What a response is that came when no request was due one.
+    pub fn orphaned(&mut self) -> Whose {
+        self.hidden = false;
+        match self.owed.checked_sub(1) {
+            Some(left) => self.owed = left,
+            None => self.pipelined = true,
+        }
+        if self.open.iter().any(|e| e.answered.is_none()) { Whose::Uncertain } else { Whose::Unseen }
+    }
+
+    /// Bytes of the responses were lost.
+    pub fn lost_answers(&mut self) {
+        self.hidden = false;
+        self.lossy = true;
+        self.open.iter_mut().for_each(|e| e.doubt = Doubt::AnswerLost);
+    }
+
+    /// Bytes of the requests were lost: others may have been among them.
+    pub fn lost_requests(&mut self) {
+        self.lossy = true;
+        self.hidden = true;
+        self.owed = u8::from(!self.open.iter().any(|e| e.answered.is_none()));
+    }
+
+    /// Whether a response that is found behind a hole would be somebody's: else it is part of a body.
+    pub fn expecting(&self) -> bool {
+        !self.asked || self.hidden || self.blurred() || self.open.iter().any(|e| e.answered.is_none() && e.doubt == Doubt::None)
+    }
+
+    /// Takes out every exchange whose both sides are over.
+    pub fn finished(&mut self) -> Option<Exchange> {
+        let at = self.open.iter().position(|e| e.request_done && e.answered.is_some())?;
+        self.open.remove(at)
+    }
+
+    /// Takes out the oldest one, unless its request is still being sent.
+    pub fn give_up(&mut self) -> Option<Exchange> {
+        self.open.pop_front_if(|e| e.request_done)
+    }
+
+    fn blurred(&self) -> bool {
+        self.lossy && self.pipelined
+    }
+
+    /// How many are open.
+    pub fn len(&self) -> usize {
+        self.open.len()
+    }
+}
+
+impl Exchange {
+    /// Whether its answer may have gone by, unseen or as another's.
+    pub fn in_doubt(&self) -> bool {
+        self.doubt != Doubt::None
+    }
+}

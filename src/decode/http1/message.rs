@@ -1,0 +1,238 @@
+//! The heads of messages on a connection: what each one begins, and what it says of the flow.
+
+use super::exchange::{Method, Whose};
+use super::framing::Framing;
+use super::head::{self, Kind, Parsed, Start};
+use super::{Http1, Message, State, first_byte, kind, unanswered, unseen_answer};
+use crate::decode::detect::{Detect, becoming};
+use crate::decode::{Analyzer, Cx, Input, Step, registry};
+use crate::model::{BodyHint, Dir, Fields, Headers, Issue, Joined, Part, Stamp, text_of};
+use crate::trace;
+
+pub(super) const BAD_FIELDS: Issue = Issue::broken("header lines that are no fields");
+const BAD_LENGTH: Issue = Issue::broken("contradictory content-length");
+const UNCERTAIN: Issue = Issue::unseen("its request is not certain: bytes were lost");
+const TOO_MANY: Issue = Issue::unseen("too many requests wait for their answer");
+
+/// What `begin` needs to know of a message.
+struct Begun {
+    key: u64,
+    framing: Framing,
+    code: Option<u16>,
+    /// Whether its body is encoded.
+    encoded: bool,
+    /// Bytes of its head.
+    head: usize,
+    /// Why the rest will not be seen.
+    cut: Option<Issue>,
+}
+
+impl Http1 {
+    pub(super) fn head(&mut self, cx: &mut Cx<'_, '_>, input: Input<'_>) -> Step {
+        let skip = first_byte(input.data);
+        if skip > 0 {
+            return Step::Took(skip);
+        }
+        let kind = kind(input.dir);
+        if kind == Kind::Response && self.bare_answer(input.data) {
+            let key = self.exchanges.due().map_or(0, |e| e.key);
+            cx.part(key, part_head(input.dir, input.at(0), Headers::default(), 0, BodyHint::default()));
+            let begun = Begun { key, framing: Framing::UntilClose, code: None, encoded: false, head: 0, cut: None };
+            self.begin(cx, input, begun);
+            return self.feed(cx, input);
+        }
+        let parsed = match head::start(kind, input.data) {
+            Parsed::Whole(Start::Request { version: "0.9", .. }, _) if self.next_key > 0 => Parsed::Bad,
+            Parsed::Whole(start @ Start::Request { version: "0.9", .. }, n) => Parsed::Whole((start, head::Block::default()), n),
+            Parsed::Whole(start, n) => match head::fields(input.data.get(n..).unwrap_or_default(), cx.limits().fields) {
+                Parsed::Whole(block, m) => Parsed::Whole((start, block), n + m),
+                Parsed::Partial => Parsed::Partial,
+                Parsed::Bad => Parsed::Bad,
+            },
+            Parsed::Partial => Parsed::Partial,
+            Parsed::Bad => Parsed::Bad,
+        };
+        match parsed {
+            Parsed::Whole((start, block), n) => self.message(cx, input, start, block, n, None),
+            Parsed::Partial if input.data.len() < cx.limits().buffer => Step::Need(input.data.len() + 1),
+            Parsed::Partial | Parsed::Bad => self.lost(input.dir),
+        }
+    }
+
+    /// A head that is whole, or, where it was cut, all that there is of it.
+    fn message(
+        &mut self,
+        cx: &mut Cx<'_, '_>,
+        input: Input<'_>,
+        start: Start<'_>,
+        block: head::Block,
+        head: usize,
+        cut: Option<Issue>,
+    ) -> Step {
+        self.placed[input.dir.index()] = true;
+        match start {
+            Start::Request { method, target, version } => {
+                self.request(cx, input, (&text_of(method), &text_of(target), version), block, head, cut)
+            }
+            Start::Status { version, code } => self.response(cx, input, (version, code), block, head, cut),
+        }
+    }
+
+    fn request(
+        &mut self,
+        cx: &mut Cx<'_, '_>,
+        input: Input<'_>,
+        (method, target, version): (&str, &str, &'static str),
+        block: head::Block,
+        head: usize,
+        cut: Option<Issue>,
+    ) -> Step {
+        if self.exchanges.len() >= cx.limits().pending
+            && let Some(oldest) = self.exchanges.give_up()
+        {
+            cx.note(oldest.key, TOO_MANY);
+            unanswered(cx, &oldest);
+        }
+        let path = target.split('?').next().unwrap_or_default();
+        let key = self.open(cx, &format!("{method} {path}"), input.dir, input.at(0));
+        let fields = Fields::default().with("http.method", method).with("http.target", target);
+        cx.fields(key, fields.with("http.version", version));
+        if let Some(context) = trace::extract(&block.headers) {
+            cx.part(key, Part::Trace(Box::new(context)));
+        }
+        let meaning = head::meaning(&block.headers);
+        note_fields(cx, key, &block, &meaning);
+        let (framing, encoded) = (Framing::of_request(&meaning), !meaning.hint.encodings.is_empty());
+        cx.part(key, part_head(input.dir, input.at(0), block.headers, head as u64, meaning.hint));
+        let method = match method {
+            _ if version == "0.9" => Method::Simple,
+            "HEAD" => Method::Head,
+            "CONNECT" => Method::Connect,
+            _ => Method::Other,
+        };
+        self.exchanges.ask(key, method, meaning.upgrade);
+        self.begin(cx, input, Begun { key, framing, code: None, encoded, head, cut })
+    }
+
+    fn response(
+        &mut self,
+        cx: &mut Cx<'_, '_>,
+        input: Input<'_>,
+        (version, code): (&'static str, u16),
+        block: head::Block,
+        head: usize,
+        cut: Option<Issue>,
+    ) -> Step {
+        if (100..200).contains(&code) && code != 101 {
+            if let Some(e) = self.exchanges.due() {
+                cx.note(e.key, interim(code));
+            }
+            return Step::Took(head);
+        }
+        let meaning = head::meaning(&block.headers);
+        let rest = input.data.get(head..).unwrap_or_default();
+        // a response whose request was not seen may answer a HEAD or a CONNECT: then the next one follows in place of its body
+        let none_due = self.exchanges.due().is_none();
+        let orphan = self.orphan.take().or_else(|| none_due.then(|| self.exchanges.orphaned()));
+        let bodiless = matches!(code, 101 | 204 | 304) || meaning.length == head::Length::Bytes(0);
+        let follows = orphan.is_some() && !bodiless && meaning.transfer == head::Transfer::Plain && {
+            let next: &[u8] = b"HTTP/1.";
+            if rest.len() < next.len() && next.starts_with(rest) && cut.is_none() {
+                self.orphan = orphan;
+                return Step::Need(head + rest.len() + 1);
+            }
+            rest.starts_with(next)
+        };
+        let whose = orphan.unwrap_or_else(|| self.exchanges.answer(|lost| unseen_answer(cx, &lost)));
+        let key = match whose {
+            Whose::Of(key) => key,
+            Whose::Unseen | Whose::Uncertain => {
+                let key = self.open(cx, "unknown request", Dir::ToServer, input.at(0));
+                cx.note(key, if whose == Whose::Unseen { Issue::NO_REQUEST } else { UNCERTAIN });
+                cx.fields(key, Fields::default().with("http.version", version));
+                key
+            }
+        };
+        let asked = self.exchanges.get(key);
+        let (method, upgrade) = asked.map_or((Method::Other, None), |e| (e.method, e.upgrade.clone()));
+        cx.fields(key, Fields::default().with("http.status", i64::from(code)));
+        note_fields(cx, key, &block, &meaning);
+        let tunnel = code == 101 || method == Method::Connect && (200..300).contains(&code);
+        let bodiless = bodiless || tunnel || follows || method == Method::Head;
+        let (framing, encoded) = (Framing::of_response(&meaning, bodiless), !meaning.hint.encodings.is_empty());
+        let upgrade = upgrade.or(meaning.upgrade);
+        cx.part(key, part_head(input.dir, input.at(0), block.headers, head as u64, meaning.hint));
+        let step = self.begin(cx, input, Begun { key, framing, code: Some(code), encoded, head, cut });
+        if tunnel && cut.is_none() { self.switch(cx, code, upgrade.as_deref(), head) } else { step }
+    }
+
+    /// The connection goes on as something else.
+    fn switch(&mut self, cx: &mut Cx<'_, '_>, code: u16, upgrade: Option<&str>, length: usize) -> Step {
+        if let State::Body(message) = std::mem::replace(&mut self.states[0], State::Left) {
+            self.finish(cx, Dir::ToServer, message, None);
+        }
+        self.states = [State::Left, State::Left];
+        self.give_up(cx);
+        if code != 101 {
+            return Step::Become { took: length, to: Detect::boxed(), layer: Some("proxy"), reversed: false };
+        }
+        match upgrade.and_then(registry::by_upgrade).map(|p| becoming(cx, p, Joined::Opening, false)) {
+            Some(Step::Become { to, layer, reversed, .. }) => Step::Become { took: length, to, layer, reversed },
+            Some(_) | None => Step::Took(length),
+        }
+    }
+
+    /// A body begins behind its head.
+    fn begin(&mut self, cx: &mut Cx<'_, '_>, input: Input<'_>, begun: Begun) -> Step {
+        let Begun { key, framing, code, encoded, head, cut } = begun;
+        let last = input.at(head.saturating_sub(1));
+        let room = cx.limits().keep(encoded);
+        let message = Message { key, framing, code, room, bytes: 0, told: 0, last, whole: cut.is_none() };
+        if let Some(issue) = cut {
+            cx.note(key, issue);
+            self.finish(cx, input.dir, message, None);
+        } else if framing.done() {
+            self.finish(cx, input.dir, message, Some(last));
+        } else {
+            self.states[input.dir.index()] = State::Body(message);
+        }
+        Step::Took(head)
+    }
+
+    /// A head that was cut in the middle still tells what it told.
+    pub(super) fn partial_head(&mut self, cx: &mut Cx<'_, '_>, rest: Input<'_>, issue: Issue) {
+        let Parsed::Whole(start, n) = head::start(kind(rest.dir), rest.data) else { return };
+        if !matches!(start, Start::Request { version: "0.9", .. }) {
+            let block = head::fields_so_far(rest.data.get(n..).unwrap_or_default(), cx.limits().fields);
+            self.message(cx, rest, start, block, rest.data.len(), Some(issue));
+        }
+    }
+
+    fn bare_answer(&self, data: &[u8]) -> bool {
+        let simple = self.exchanges.due().is_some_and(|e| e.method == Method::Simple);
+        simple && !data.iter().zip(b"HTTP/").all(|(a, b)| a == b)
+    }
+}
+
+fn note_fields(cx: &mut Cx<'_, '_>, key: u64, block: &head::Block, meaning: &head::Meaning) {
+    if block.sloppy {
+        cx.note(key, BAD_FIELDS);
+    }
+    if meaning.length == head::Length::Broken {
+        cx.note(key, BAD_LENGTH);
+    }
+}
+
+fn part_head(dir: Dir, first: Stamp, headers: Headers, head_bytes: u64, hint: BodyHint) -> Part {
+    Part::Head { dir, first, headers, head_bytes, hint }
+}
+
+/// Interim responses are told on the flow, not shown as answers (RFC 9110 §15.2).
+fn interim(code: u16) -> Issue {
+    Issue::remark(match code {
+        100 => "100 Continue",
+        102 => "102 Processing",
+        103 => "103 Early Hints",
+        _ => "interim response",
+    })
+}

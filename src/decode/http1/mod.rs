@@ -1,0 +1,337 @@
+//! HTTP/0.9, 1.0 and 1.1 (RFC 1945, RFC 9110, RFC 9112): requests with their responses, on one connection.
+
+mod exchange;
+mod framing;
+mod head;
+mod message;
+mod scan;
+#[cfg(test)]
+mod tests;
+
+use super::{Analyzer, Cx, Gap, Input, Probe, Protocol, Resync, Step, Verdict};
+use crate::model::{ConnMeta, Dir, End, Issue, Joined, Part, Pattern, Stamp, Transport};
+use exchange::{Answer, Exchange, Exchanges, Method, Whose};
+use framing::{Framing, Move};
+use head::{Kind, Parsed, Start};
+
+/// HTTP/1.
+pub static PROTOCOL: Protocol = Protocol {
+    name: "http",
+    transport: Transport::Stream,
+    ports: &[80, 8080, 8000, 3000, 5000],
+    upgrades: &[],
+    probe,
+    scan: scan::any,
+    start: |meta, _| Box::new(Http1::new(meta)),
+    #[cfg(test)]
+    samples: tests::samples,
+};
+
+const BAD_HEAD: Issue = Issue::broken("not an HTTP message");
+
+fn probe(probe: &Probe<'_>) -> Verdict {
+    let [own, other] = match probe.dir {
+        Dir::ToServer => [Kind::Request, Kind::Response],
+        Dir::ToClient => [Kind::Response, Kind::Request],
+    };
+    let start = first_byte(probe.data);
+    let data = probe.data.get(start..).unwrap_or_default();
+    match (head::start(own, data), head::start(other, data)) {
+        // HTTP/0.9 is believed only as the first thing that was sent
+        (Parsed::Whole(Start::Request { version: "0.9", .. }, _), _) if !probe.opening => Verdict::No,
+        (Parsed::Whole(Start::Request { method, .. }, _), _) if !probe.opening && !head::METHODS.contains(&method) => Verdict::No,
+        (Parsed::Whole(..), _) => Verdict::Yes,
+        (_, Parsed::Whole(Start::Request { version: "0.9", .. }, _)) => Verdict::No,
+        (_, Parsed::Whole(Start::Request { method, .. }, _)) if !head::METHODS.contains(&method) => Verdict::No,
+        (_, Parsed::Whole(..)) => Verdict::Reversed,
+        (Parsed::Partial, _) | (_, Parsed::Partial) => Verdict::More,
+        (Parsed::Bad, Parsed::Bad) => Verdict::No,
+    }
+}
+
+/// Empty lines before a message are passed over (RFC 9112 §2.2).
+fn first_byte(data: &[u8]) -> usize {
+    data.iter().position(|b| !matches!(b, b'\r' | b'\n')).unwrap_or(data.len())
+}
+
+/// One connection.
+#[derive(Debug)]
+pub struct Http1 {
+    /// What each direction is in.
+    states: [State; 2],
+    exchanges: Exchanges,
+    next_key: u64,
+    /// Whether a direction is known to stand at the start of a message.
+    placed: [bool; 2],
+    /// Not yet said that the connection was joined late.
+    joined: bool,
+    /// Whether the server has ended its direction: no answer will come.
+    silent: bool,
+    /// Whom the response that waits for more bytes answers, where that is no request that was seen.
+    orphan: Option<Whose>,
+}
+
+#[derive(Debug)]
+enum State {
+    /// A first line is awaited.
+    Head,
+    /// In a message's body.
+    Body(Message),
+    /// The request asked for another protocol: the answer decides what follows.
+    Held,
+    /// What follows is not HTTP/1.
+    Left,
+}
+
+/// The body of a message on its way.
+#[derive(Debug)]
+struct Message {
+    key: u64,
+    framing: Framing,
+    code: Option<u16>,
+    /// How many more bytes are kept.
+    room: usize,
+    bytes: u64,
+    /// Bytes told of so far, for bodies that grow past what is kept.
+    told: u64,
+    /// The packet that brought its last byte so far.
+    last: Stamp,
+    whole: bool,
+}
+
+/// How often the growth of a body that is no longer kept is told, in bytes.
+const TELL_EVERY: u64 = 1024 * 1024;
+
+impl Http1 {
+    fn new(meta: &ConnMeta) -> Self {
+        let opening = meta.joined == Joined::Opening;
+        Self {
+            states: [State::Head, State::Head],
+            exchanges: Exchanges::new(meta.joined),
+            next_key: 0,
+            placed: [opening; 2],
+            joined: !opening,
+            silent: false,
+            orphan: None,
+        }
+    }
+
+    fn open(&mut self, cx: &mut Cx<'_, '_>, operation: &str, dir: Dir, first: Stamp) -> u64 {
+        let key = self.next_key;
+        self.next_key += 1;
+        cx.open(key, "http", Pattern::RequestResponse, operation, dir, first);
+        if std::mem::take(&mut self.joined) {
+            cx.note(key, Issue::JOINED);
+        }
+        key
+    }
+
+    fn body(&mut self, cx: &mut Cx<'_, '_>, input: Input<'_>, mut message: Message) -> Step {
+        let dir = input.dir;
+        match message.framing.advance(input.data, cx.limits().fields) {
+            Move::Content(n) => {
+                let kept = n.min(message.room);
+                cx.body(message.key, dir, input.data.get(..kept).unwrap_or_default());
+                message.room -= kept;
+                message.bytes += n as u64;
+                message.last = input.at(n.saturating_sub(1));
+                if message.room == 0 && message.bytes - message.told >= TELL_EVERY {
+                    message.told = message.bytes;
+                    cx.part(message.key, Part::BodyEnd { dir, bytes: message.bytes, whole: false });
+                }
+                if message.framing.done() {
+                    let last = message.last;
+                    self.finish(cx, dir, message, Some(last));
+                } else {
+                    self.states[dir.index()] = State::Body(message);
+                }
+                Step::Took(n)
+            }
+            Move::Frame(n) => {
+                self.states[dir.index()] = State::Body(message);
+                Step::Took(n)
+            }
+            Move::Trailers(block, n) => {
+                if block.sloppy {
+                    cx.note(message.key, message::BAD_FIELDS);
+                }
+                if !block.headers.is_empty() {
+                    cx.part(message.key, Part::Trailers(dir, block.headers));
+                }
+                self.finish(cx, dir, message, Some(input.at(n.saturating_sub(1))));
+                Step::Took(n)
+            }
+            Move::Need(n) => {
+                self.states[dir.index()] = State::Body(message);
+                Step::Need(n)
+            }
+            Move::Broken(issue) => {
+                cx.note(message.key, issue);
+                self.finish(cx, dir, message, None);
+                self.lost(dir)
+            }
+        }
+    }
+
+    /// A message is over; `last` is the packet that brought its last byte, where it was seen.
+    fn finish(&mut self, cx: &mut Cx<'_, '_>, dir: Dir, message: Message, last: Option<Stamp>) {
+        cx.part(message.key, Part::BodyEnd { dir, bytes: message.bytes, whole: message.whole && last.is_some() });
+        self.states[dir.index()] = State::Head;
+        match dir {
+            Dir::ToServer => {
+                if let Some(e) = self.exchanges.sending() {
+                    e.request_done = true;
+                    if e.answered.is_none() && (e.method == Method::Connect || e.upgrade.is_some()) {
+                        self.states[0] = State::Held;
+                    }
+                }
+            }
+            Dir::ToClient => {
+                let answer = Answer { code: message.code, last };
+                match self.exchanges.get(message.key) {
+                    Some(e) => e.answered = Some(answer),
+                    None => close(cx, message.key, answer),
+                }
+                // the answer to an Upgrade or a CONNECT has come: what was held back is HTTP after all
+                if matches!(self.states[0], State::Held) && !self.exchanges.switching() {
+                    self.states[0] = State::Head;
+                }
+            }
+        }
+        if self.silent {
+            self.give_up(cx);
+        }
+        while let Some(e) = self.exchanges.finished() {
+            if let Some(answer) = e.answered {
+                close(cx, e.key, answer);
+            }
+        }
+    }
+
+    /// No further answers come.
+    fn give_up(&mut self, cx: &mut Cx<'_, '_>) {
+        while let Some(e) = self.exchanges.give_up() {
+            unanswered(cx, &e);
+        }
+    }
+
+    /// The place is lost, by what was found there.
+    fn lost(&mut self, dir: Dir) -> Step {
+        self.lose(dir);
+        Step::Lost(if std::mem::take(&mut self.placed[dir.index()]) { BAD_HEAD } else { Issue::JOINED })
+    }
+
+    /// Answers, or requests, may have gone by unseen.
+    fn lose(&mut self, dir: Dir) {
+        match dir {
+            Dir::ToServer => self.exchanges.lost_requests(),
+            Dir::ToClient => self.exchanges.lost_answers(),
+        }
+        self.states[dir.index()] = State::Head;
+    }
+}
+
+impl Analyzer for Http1 {
+    fn feed(&mut self, cx: &mut Cx<'_, '_>, input: Input<'_>) -> Step {
+        let state = &mut self.states[input.dir.index()];
+        match std::mem::replace(state, State::Head) {
+            State::Head => self.head(cx, input),
+            State::Body(message) => self.body(cx, input, message),
+            State::Held => {
+                *state = State::Held;
+                Step::Wait
+            }
+            State::Left => Step::Opaque,
+        }
+    }
+
+    fn gap(&mut self, cx: &mut Cx<'_, '_>, rest: Input<'_>, len: u64) -> Gap {
+        let dir = rest.dir;
+        match std::mem::replace(&mut self.states[dir.index()], State::Head) {
+            State::Body(mut message) => {
+                if message.whole {
+                    cx.note(message.key, Issue::GAP);
+                }
+                message.whole = false;
+                message.room = 0;
+                if !rest.data.is_empty() || !message.framing.bridge(len) {
+                    self.finish(cx, dir, message, None);
+                    self.lose(dir);
+                    return Gap::Lost;
+                }
+                message.bytes += len;
+                if message.framing.done() {
+                    self.finish(cx, dir, message, None);
+                } else {
+                    self.states[dir.index()] = State::Body(message);
+                }
+                Gap::Bridged
+            }
+            State::Left => {
+                self.states[dir.index()] = State::Left;
+                Gap::Bridged
+            }
+            State::Head | State::Held => {
+                self.partial_head(cx, rest, Issue::GAP);
+                self.placed[dir.index()] = false;
+                self.lose(dir);
+                Gap::Lost
+            }
+        }
+    }
+
+    fn resync(&self, dir: Dir, data: &[u8]) -> Resync {
+        if dir == Dir::ToClient && !self.exchanges.expecting() {
+            return Resync::Skip(data.len());
+        }
+        scan::message(kind(dir), data)
+    }
+
+    fn end(&mut self, cx: &mut Cx<'_, '_>, rest: Input<'_>, how: End) {
+        let dir = rest.dir;
+        match std::mem::replace(&mut self.states[dir.index()], State::Head) {
+            State::Body(message) if message.framing == Framing::UntilClose && how == End::Fin => {
+                let last = message.last;
+                self.finish(cx, dir, message, Some(last));
+            }
+            State::Body(message) => {
+                cx.note(message.key, Issue::CUT);
+                self.finish(cx, dir, message, None);
+            }
+            State::Head => self.partial_head(cx, rest, Issue::CUT),
+            State::Held | State::Left => {}
+        }
+        self.silent |= dir == Dir::ToClient;
+        if self.silent {
+            self.give_up(cx);
+        }
+        self.states[dir.index()] = State::Left;
+    }
+}
+
+const fn kind(dir: Dir) -> Kind {
+    match dir {
+        Dir::ToServer => Kind::Request,
+        Dir::ToClient => Kind::Response,
+    }
+}
+
+fn close(cx: &mut Cx<'_, '_>, key: u64, answer: Answer) {
+    let status = answer.code.map(|code| code.to_string().into());
+    cx.close(key, status, answer.code.is_none_or(|code| code < 400), answer.last);
+}
+
+/// An exchange that is given up: its answer is still due, or may have been lost.
+fn unanswered(cx: &mut Cx<'_, '_>, e: &Exchange) {
+    match e.answered {
+        Some(answer) => close(cx, e.key, answer),
+        None if e.in_doubt() => unseen_answer(cx, e),
+        None => cx.close(e.key, Some("pending".into()), false, None),
+    }
+}
+
+/// Its answer lies in a hole: neither there nor missing.
+fn unseen_answer(cx: &mut Cx<'_, '_>, e: &Exchange) {
+    cx.note(e.key, Issue::NO_RESPONSE);
+    cx.close(e.key, None, true, None);
+}

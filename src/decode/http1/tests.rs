@@ -1,0 +1,87 @@
+//! HTTP/1 by script: conversations for the shared properties, and what is particular to the protocol.
+
+use crate::decode::properties::Conversation;
+use crate::model::{Dir, Joined};
+
+const UP: Dir = Dir::ToServer;
+const DOWN: Dir = Dir::ToClient;
+
+/// Conversations for the shared properties.
+pub fn samples() -> Vec<Conversation> {
+    let mut all = vec![keep_alive(), pipelined(), odd(), until_close(), simple(), tunnel(), responses_only()];
+    all.push(Conversation { name: "joined late", joined: Joined::Midway, ..keep_alive() });
+    all
+}
+
+fn keep_alive() -> Conversation {
+    let mut talk = Conversation { sequential: true, ..Conversation::new("keep-alive") };
+    for n in 0..6 {
+        let body = format!("{{\"order\":{n},\"note\":\"{}\"}}", "x".repeat(n * 7));
+        let chunks = format!("5;ext=1\r\nab-{n}-\r\n{:x}\r\n{body}\r\n0\r\nX-Sum: {n}\r\n\r\n", body.len());
+        if n % 2 == 0 {
+            talk.say(
+                UP,
+                format!("POST /orders/{n}?q=1 HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n{body}", body.len()).as_bytes(),
+            );
+            talk.say(
+                DOWN,
+                format!("HTTP/1.1 201 Created\r\nX-N: {n}\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n{chunks}")
+                    .as_bytes(),
+            );
+        } else {
+            talk.say(UP, format!("PUT /chunks/{n} HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n{chunks}").as_bytes());
+            talk.say(DOWN, format!("HTTP/1.1 500 Oops\r\nX-N: {n}\r\nContent-Length: {}\r\n\r\n{body}", body.len()).as_bytes());
+        }
+    }
+    talk
+}
+
+fn pipelined() -> Conversation {
+    let mut talk = Conversation::new("pipelined");
+    let ask = |n| format!("GET /p/{n} HTTP/1.1\r\nHost: a\r\n\r\n");
+    let answer = |n| format!("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\na-{n}");
+    talk.say(UP, [ask(0), ask(1), ask(2)].concat().as_bytes());
+    talk.say(DOWN, [answer(0), answer(1)].concat().as_bytes());
+    talk.say(UP, ask(3).as_bytes());
+    talk.say(DOWN, [answer(2), answer(3)].concat().as_bytes());
+    talk
+}
+
+fn odd() -> Conversation {
+    let mut talk = Conversation { sequential: true, ..Conversation::new("HEAD, 204, 304, 100-continue, folded lines, bare LF") };
+    talk.say(UP, b"HEAD /h HTTP/1.1\r\nHost: a\r\n\r\n").say(DOWN, b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n");
+    talk.say(UP, b"\r\nDELETE /d HTTP/1.1\nHost: a\n\n").say(DOWN, b"HTTP/1.1 204 No Content\r\n\r\n");
+    talk.say(UP, b"GET /c HTTP/1.1\r\nIf-None-Match: x\r\n\r\n")
+        .say(DOWN, b"HTTP/1.1 304 Not Modified\r\nContent-Length: 7\r\n\r\n");
+    talk.say(UP, b"POST /e HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n")
+        .say(DOWN, b"HTTP/1.1 100 Continue\r\n\r\n");
+    talk.say(UP, b"body").say(DOWN, b"HTTP/1.1 200 OK\r\nX-Folded: a\r\n b\r\nContent-Length: 2\r\n\r\nok");
+    talk.say(UP, b"GET /last HTTP/1.1\r\n\r\n").say(DOWN, b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n");
+    talk
+}
+
+fn until_close() -> Conversation {
+    let mut talk = Conversation::new("HTTP/1.0 until close");
+    talk.say(UP, b"GET /old HTTP/1.0\r\n\r\n").say(DOWN, b"HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\n\r\nall of it");
+    talk
+}
+
+fn simple() -> Conversation {
+    let mut talk = Conversation::new("HTTP/0.9");
+    talk.say(UP, b"GET /simple\r\n").say(DOWN, b"<html>bare</html>");
+    talk
+}
+
+fn tunnel() -> Conversation {
+    let mut talk = Conversation::new("CONNECT, then HTTP/1 inside");
+    talk.say(UP, b"CONNECT shop:80 HTTP/1.1\r\nHost: shop:80\r\n\r\n").say(DOWN, b"HTTP/1.1 200 Connection established\r\n\r\n");
+    talk.say(UP, b"GET /in HTTP/1.1\r\nHost: shop\r\n\r\n").say(DOWN, b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi");
+    talk
+}
+
+fn responses_only() -> Conversation {
+    let mut talk = Conversation { joined: Joined::Midway, ..Conversation::new("one side only, a HEAD's answer among them") };
+    talk.say(DOWN, b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n");
+    talk.say(DOWN, b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi");
+    talk
+}

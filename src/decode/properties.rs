@@ -1,0 +1,361 @@
+//! The shared properties: every analyzer of the registry passes them, with conversations that it brings itself.
+//!
+//! - Any split of the bytes gives the same flows, stamps included.
+//! - A hole anywhere invents nothing, and what does not depend on it is found.
+//! - Any mutation ends, without a panic in an analyzer.
+
+use super::{Driver, Limits, Sink, detect::Detect, registry::PROTOCOLS};
+use crate::model::{
+    Closed, ConnId, ConnMeta, Dir, End, Event, EventKind, Headers, Issue, Joined, Key, PacketNo, Part, Stamp, Totals, Transport,
+    Value, text_of,
+};
+use crate::time::Time;
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+
+/// Who says what, in turns, on one connection.
+#[derive(Clone, Debug)]
+pub struct Conversation {
+    pub name: &'static str,
+    pub joined: Joined,
+    pub turns: Vec<(Dir, Vec<u8>)>,
+    /// Whether each turn waits for the one before it, so that what comes well after a hole must be found whole.
+    pub sequential: bool,
+}
+
+impl Conversation {
+    pub fn new(name: &'static str) -> Self {
+        Self { name, joined: Joined::Opening, turns: Vec::new(), sequential: false }
+    }
+
+    pub fn say(&mut self, dir: Dir, bytes: &[u8]) -> &mut Self {
+        self.turns.push((dir, bytes.to_vec()));
+        self
+    }
+}
+
+/// A flow as the events tell it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Sketch {
+    pub protocol: String,
+    pub operation: String,
+    pub layers: Vec<&'static str>,
+    pub first: u64,
+    pub halves: [Option<(u64, Headers)>; 2],
+    pub bodies: [String; 2],
+    pub sizes: [Option<(u64, bool)>; 2],
+    pub trailers: [Headers; 2],
+    pub fields: BTreeMap<&'static str, String>,
+    pub notes: Vec<&'static str>,
+    pub closed: Option<Closed>,
+}
+
+/// What a conversation came to.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    pub flows: BTreeMap<Key, Sketch>,
+    pub events: Vec<Event>,
+    pub totals: Totals,
+}
+
+/// One thing that happens on a wire.
+#[derive(Clone, Debug)]
+enum Wire {
+    Data(Dir, Vec<u8>, u64),
+    Hole(Dir, u64),
+}
+
+/// Plays a wire through a fresh driver that starts with detection.
+fn play(wire: &[Wire], joined: Joined) -> Outcome {
+    let id = ConnId(PacketNo(1));
+    let [client, server] = ["127.0.0.1:40000", "127.0.0.1:8080"].map(|a| a.parse().unwrap());
+    let meta = ConnMeta { id, client, server, transport: Transport::Stream, first: Stamp::default(), joined };
+    let mut driver = Driver::new(Detect::boxed(), meta, 0, Vec::new());
+    let (mut out, mut streams, limits, decode_as) = (Outcome::default(), 1, Limits::default(), Vec::new());
+    let mut at = Stamp::default();
+    for step in wire.iter().map(Some).chain([None]) {
+        if let Some(Wire::Data(_, _, packet)) = step {
+            at = stamp(*packet);
+        }
+        let mut sink = Sink {
+            events: &mut out.events,
+            totals: &mut out.totals,
+            streams: &mut streams,
+            conn: id,
+            at,
+            limits: &limits,
+            decode_as: &decode_as,
+        };
+        match step {
+            Some(Wire::Data(dir, bytes, _)) => driver.data(&mut sink, *dir, bytes, at),
+            Some(Wire::Hole(dir, len)) => driver.hole(&mut sink, *dir, *len),
+            None => Dir::BOTH.into_iter().for_each(|dir| driver.end(&mut sink, dir, End::Fin)),
+        }
+    }
+    out.flows = sketch(&out.events);
+    out
+}
+
+fn stamp(packet: u64) -> Stamp {
+    Stamp { packet: PacketNo(packet), time: Time::from_nanos(packet as i64) }
+}
+
+fn sketch(events: &[Event]) -> BTreeMap<Key, Sketch> {
+    let mut flows = BTreeMap::<Key, Sketch>::new();
+    for event in events {
+        match &event.kind {
+            EventKind::Open(key, opened) => {
+                let flow = Sketch {
+                    protocol: opened.protocol.into(),
+                    operation: opened.operation.to_string(),
+                    layers: opened.layers.clone(),
+                    first: opened.first.packet.0,
+                    ..Sketch::default()
+                };
+                assert!(flows.insert(*key, flow).is_none(), "a key is used once");
+            }
+            EventKind::Part(key, part) => {
+                let flow = flows.get_mut(key).expect("a part of a flow that was opened");
+                assert!(flow.closed.is_none(), "nothing comes after the end: {part:?}");
+                add(flow, part);
+            }
+            EventKind::Close(key, closed) => {
+                let flow = flows.get_mut(key).expect("an end of a flow that was opened");
+                assert!(flow.closed.replace((**closed).clone()).is_none(), "a flow ends once");
+            }
+            EventKind::Note(Some(key), issue) => {
+                let flow = flows.get_mut(key).expect("a note on a flow that was opened");
+                assert!(flow.closed.is_none(), "nothing comes after the end: {issue:?}");
+                flow.notes.push(issue.text);
+            }
+            _ => {}
+        }
+    }
+    flows
+}
+
+fn add(flow: &mut Sketch, part: &Part) {
+    match part {
+        Part::Head { dir, first, headers, .. } => flow.halves[dir.index()] = Some((first.packet.0, headers.clone())),
+        Part::Body(dir, bytes) => flow.bodies[dir.index()].push_str(&text_of(bytes)),
+        Part::BodyEnd { dir, bytes, whole } => flow.sizes[dir.index()] = Some((*bytes, *whole)),
+        Part::Trailers(dir, headers) => flow.trailers[dir.index()] = headers.clone(),
+        Part::Fields(fields) => flow.fields.extend(fields.iter().map(|(n, v)| (n, text(v)))),
+        Part::Named { operation, .. } => flow.operation = operation.to_string(),
+        Part::Message(..) | Part::Trace(_) => {}
+    }
+}
+
+fn text(value: &Value) -> String {
+    format!("{value:?}")
+}
+
+fn conversations() -> Vec<Conversation> {
+    PROTOCOLS.iter().flat_map(|p| (p.samples)()).collect()
+}
+
+/// Cuts every turn at the given places; packets are numbered by the global offset of their first byte, plus one.
+fn cut(talk: &Conversation, cuts: &[usize]) -> Vec<Wire> {
+    let mut wire = Vec::new();
+    let mut offset = 0;
+    for (dir, bytes) in &talk.turns {
+        let mut places: Vec<usize> =
+            cuts.iter().filter(|c| (offset + 1..offset + bytes.len()).contains(c)).map(|c| c - offset).collect();
+        places.extend([0, bytes.len()]);
+        places.sort_unstable();
+        places.dedup();
+        for pair in places.windows(2) {
+            wire.push(Wire::Data(*dir, bytes[pair[0]..pair[1]].to_vec(), (offset + pair[0]) as u64 + 1));
+        }
+        offset += bytes.len();
+    }
+    wire
+}
+
+fn total(talk: &Conversation) -> usize {
+    talk.turns.iter().map(|(_, b)| b.len()).sum()
+}
+
+/// The stamps of a byte-by-byte run, as they are when bytes arrive in `wire`'s packets.
+fn coarser(sketch: &Sketch, wire: &[Wire]) -> Sketch {
+    let packets: Vec<u64> = wire.iter().filter_map(|w| if let Wire::Data(_, _, p) = w { Some(*p) } else { None }).collect();
+    let floor = |p: u64| packets[packets.partition_point(|q| *q <= p).saturating_sub(1)];
+    let mut s = sketch.clone();
+    s.first = floor(s.first);
+    for (first, _) in s.halves.iter_mut().flatten() {
+        *first = floor(*first);
+    }
+    if let Some(last) = s.closed.as_mut().and_then(|c| c.last.as_mut()) {
+        *last = stamp(floor(last.packet.0));
+    }
+    s
+}
+
+/// A range of the turn that starts at global offset `from` is cut out.
+fn with_hole(talk: &Conversation, cuts: &[usize], from: usize, len: usize) -> (Vec<Wire>, Dir, std::ops::Range<u64>) {
+    let mut wire = Vec::new();
+    let mut hole = (talk.turns[0].0, 0..0);
+    let (mut offset, mut left) = (0, 0);
+    for (dir, bytes) in &talk.turns {
+        let start = offset;
+        let mut keep = Vec::new();
+        for (i, b) in bytes.iter().enumerate() {
+            let at = start + i;
+            if at == from {
+                (hole, left) = ((*dir, from as u64 + 1..from as u64 + 1), len);
+            }
+            let lost = left > 0 && *dir == hole.0 && at >= from;
+            if lost {
+                left -= 1;
+                hole.1.end = at as u64 + 2;
+                if let Some(Wire::Hole(d, n)) = wire.last_mut()
+                    && *d == *dir
+                    && keep.is_empty()
+                {
+                    *n += 1;
+                } else {
+                    flush(&mut wire, *dir, &mut keep);
+                    wire.push(Wire::Hole(*dir, 1));
+                }
+            } else {
+                if keep.is_empty() || cuts.contains(&at) {
+                    flush(&mut wire, *dir, &mut keep);
+                }
+                keep.push((*b, at as u64 + 1));
+            }
+        }
+        flush(&mut wire, *dir, &mut keep);
+        offset += bytes.len();
+    }
+    (wire, hole.0, hole.1)
+}
+
+fn flush(wire: &mut Vec<Wire>, dir: Dir, keep: &mut Vec<(u8, u64)>) {
+    if let Some((_, packet)) = keep.first() {
+        wire.push(Wire::Data(dir, keep.iter().map(|(b, _)| *b).collect(), *packet));
+    }
+    keep.clear();
+}
+
+/// Whether every value of `seen` is one of `truth`'s.
+fn told_true(seen: &Sketch, truth: &Sketch) -> Result<(), String> {
+    let fields = seen.fields.iter().all(|(name, value)| truth.fields.get(name) == Some(value));
+    let operation = seen.operation == truth.operation || truth.halves[0].is_some() && seen.halves[0].is_none();
+    let whole = |i: usize| seen.sizes[i].is_some_and(|(_, whole)| whole);
+    let sizes = [0, 1].iter().all(|&i| !whole(i) || seen.sizes[i] == truth.sizes[i] && seen.bodies[i] == truth.bodies[i]);
+    let bodies = [0, 1].iter().all(|&i| truth.bodies[i].starts_with(seen.bodies[i].as_str()));
+    let heads = [0, 1].iter().all(|&i| match (&seen.halves[i], &truth.halves[i]) {
+        (Some((_, seen)), Some((_, truth))) => truth.iter().zip(seen.iter()).take(seen.len()).all(|(a, b)| a == b),
+        (Some(_), None) => false,
+        (None, _) => true,
+    });
+    let answer = |c: &Closed| c.status.as_deref().filter(|s| *s != "pending").map(str::to_owned);
+    let status = seen.closed.as_ref().and_then(answer).is_none_or(|s| truth.closed.as_ref().and_then(answer) == Some(s));
+    let checks = [
+        (fields, "fields"),
+        (operation, "operation"),
+        (sizes, "sizes"),
+        (bodies, "bodies"),
+        (heads, "heads"),
+        (status, "status"),
+    ];
+    match checks.iter().find(|(ok, _)| !ok) {
+        Some((_, what)) => Err((*what).to_owned()),
+        None => Ok(()),
+    }
+}
+
+/// The packets that brought a flow's bytes, as far as its stamps tell.
+fn extent(flow: &Sketch) -> (u64, u64) {
+    let last = flow.closed.as_ref().and_then(|c| c.last).map_or(u64::MAX, |s| s.packet.0);
+    (flow.first, last)
+}
+
+fn reference(talk: &Conversation) -> Outcome {
+    play(&cut(talk, &(0..total(talk)).collect::<Vec<_>>()), talk.joined)
+}
+
+#[test]
+fn every_sample_says_something() {
+    for talk in conversations() {
+        let outcome = reference(&talk);
+        assert!(!outcome.flows.is_empty(), "{}: no flow", talk.name);
+        assert!(outcome.flows.values().all(|f| f.closed.is_some()), "{}: a flow that never ends", talk.name);
+        assert!(outcome.flows.values().all(|f| !f.operation.is_empty()), "{}: a flow without a name", talk.name);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_split_gives_the_same_flows(which in any::<prop::sample::Index>(), cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..12)) {
+        let talks = conversations();
+        let talk = which.get(&talks);
+        let cuts: Vec<usize> = cuts.iter().map(|c| c.index(total(talk))).collect();
+        let wire = cut(talk, &cuts);
+        let (fine, coarse) = (reference(talk), play(&wire, talk.joined));
+        let expected: BTreeMap<_, _> = fine.flows.iter().map(|(k, s)| (*k, coarser(s, &wire))).collect();
+        prop_assert_eq!(&coarse.flows, &expected, "{}", talk.name);
+        prop_assert_eq!(coarse.totals, fine.totals);
+    }
+
+    #[test]
+    fn a_hole_invents_nothing(
+        which in any::<prop::sample::Index>(),
+        from in any::<prop::sample::Index>(),
+        len in 1_usize..400,
+        cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..4),
+    ) {
+        let talks = conversations();
+        let talk = which.get(&talks);
+        let size = total(talk);
+        let cuts: Vec<usize> = cuts.iter().map(|c| c.index(size)).collect();
+        let (wire, dir, hole) = with_hole(talk, &cuts, from.index(size), len);
+        let truth = reference(talk);
+        let outcome = play(&wire, talk.joined);
+        for seen in outcome.flows.values() {
+            let verdicts: Vec<_> = truth.flows.values().map(|t| told_true(seen, t)).collect();
+            prop_assert!(
+                verdicts.iter().any(Result::is_ok),
+                "{}: hole {:?} {:?} made up {:?}: {:?}", talk.name, dir, hole, seen, verdicts
+            );
+        }
+        if talk.sequential {
+            let after: Vec<_> = truth.flows.values().filter(|t| extent(t).0 > hole.end).skip(1).collect();
+            let before = truth.flows.values().filter(|t| extent(t).1 < hole.start);
+            for t in before.chain(after) {
+                let found = outcome.flows.values().any(|s| s.operation == t.operation && s.bodies == t.bodies && s.closed.as_ref().map(|c| &c.status) == t.closed.as_ref().map(|c| &c.status));
+                prop_assert!(found, "{}: hole {:?} {:?} lost {:?}: {:#?}", talk.name, dir, hole, t.operation, outcome.flows.values().map(|s| &s.operation).collect::<Vec<_>>());
+            }
+        }
+    }
+
+    #[test]
+    fn any_mutation_ends(
+        which in any::<prop::sample::Index>(),
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>(), 0_u8..3), 1..12),
+        joined in any::<bool>(),
+    ) {
+        let talks = conversations();
+        let mut talk = which.get(&talks).clone();
+        for (at, byte, how) in &changes {
+            let mut at = at.index(total(&talk).max(1));
+            for (_, bytes) in &mut talk.turns {
+                if at < bytes.len() {
+                    match how {
+                        0 => bytes[at] = *byte,
+                        1 => bytes.insert(at, *byte),
+                        _ => { bytes.remove(at); }
+                    }
+                    break;
+                }
+                at -= bytes.len();
+            }
+        }
+        let joined = if joined { Joined::Midway } else { talk.joined };
+        let outcome = play(&cut(&talk, &changes.iter().map(|(at, ..)| at.index(total(&talk).max(1))).collect::<Vec<_>>()), joined);
+        prop_assert!(!outcome.events.iter().any(|e| matches!(&e.kind, EventKind::Note(_, i) if *i == Issue::PANIC)));
+        prop_assert!(outcome.events.len() <= 64 * (total(&talk) + 1));
+    }
+}

@@ -1,0 +1,217 @@
+//! One flow made readable: the overview, and each side with its fields and its body decoded, masked and escaped. The looker's work.
+
+use super::looker::Looks;
+use super::view::{DetailView, SideView};
+use crate::body::{self, Kind};
+use crate::mask;
+use crate::model::{Body, Flow, Half, Headers, Message, TraceContext, Value, text_of};
+use crate::text::{Line, Token, escape};
+use crate::time::Span;
+use std::borrow::Cow;
+
+/// The flow for reading.
+pub(super) fn inspect(flow: &Flow, looks: Looks) -> DetailView {
+    let detail = flow.detail.as_deref();
+    DetailView {
+        overview: overview(flow, looks),
+        request: detail.and_then(|d| d.request.as_ref()).map(|half| side(half, looks)),
+        response: detail.and_then(|d| d.response.as_ref()).map(|half| side(half, looks)),
+        ..untold(flow)
+    }
+}
+
+/// The flow, where a decoder failed on it.
+pub(super) fn unreadable(flow: &Flow) -> DetailView {
+    DetailView { overview: vec![("note".to_owned(), "decoder failed".to_owned())], ..untold(flow) }
+}
+
+fn untold(flow: &Flow) -> DetailView {
+    let (client, server) = (flow.client.label(), flow.server.label());
+    DetailView {
+        id: flow.row.id,
+        title: escape(&format!("{} · {client} → {server}", flow.row.operation)),
+        ..DetailView::default()
+    }
+}
+
+/// What is known of it, in a fixed order; what has no value is left out.
+fn overview(flow: &Flow, looks: Looks) -> Vec<(String, String)> {
+    let row = &flow.row;
+    let mut out = List::default();
+    out.push("protocol", format!("{}, {}", row.protocol, row.pattern.word()));
+    out.push("operation", &row.operation);
+    match &row.status {
+        Some(status) => out.push("status", if row.ok { status.to_string() } else { format!("{status} (failed)") }),
+        None if !row.ok => out.push("status", "failed"),
+        None => {}
+    }
+    out.push("time", row.time.to_string());
+    out.push("duration", row.duration.map(span).unwrap_or_default());
+    for (name, party) in [("client", &flow.client), ("server", &flow.server)] {
+        let more = [party.pid.map(|pid| format!("pid {pid}")), party.container.as_deref().map(str::to_owned)];
+        let known = party.service.as_deref().map(str::to_owned).into_iter().chain(more.into_iter().flatten());
+        let known = known.collect::<Vec<_>>().join(", ");
+        out.push(name, if known.is_empty() { party.addr.to_string() } else { format!("{known} ({})", party.addr) });
+    }
+    let Some(detail) = flow.detail.as_deref() else {
+        out.push("size", size(row.bytes));
+        out.push("trace id", row.trace_id.as_deref().unwrap_or_default());
+        out.push("connection", flow.connection.to_string());
+        out.push("note", "headers and bodies were dropped for the memory budget");
+        return out.0;
+    };
+    for (name, half) in [("request", &detail.request), ("response", &detail.response)] {
+        let Some(half) = half else { continue };
+        let head = if half.head_bytes > 0 { format!("head {}, ", size(half.head_bytes)) } else { String::new() };
+        out.push(name, format!("{head}{}", sizes(half)));
+        if name == "response" {
+            out.push("first byte after", span(half.first.time.since(row.time)));
+        }
+    }
+    if let Some(trace) = &detail.trace {
+        trace_lines(trace, looks, &mut out);
+    }
+    for (name, value) in detail.fields.iter() {
+        out.push(name, mask::value(name, &shown(value, looks), looks.secrets));
+    }
+    out.push("layers", detail.layers.join(", "));
+    out.push("seen by", flow.sources.join(", "));
+    out.push("connection", flow.connection.to_string());
+    detail.notes.iter().for_each(|note| out.push("note", note.text));
+    if detail.bodies_evicted {
+        out.push("note", "bodies were dropped for the memory budget");
+    }
+    out.0
+}
+
+fn trace_lines(trace: &TraceContext, looks: Looks, out: &mut List) {
+    out.push("trace id", &trace.trace_id);
+    out.push("span id", trace.span_id.as_deref().unwrap_or_default());
+    out.push("parent id", trace.parent_id.as_deref().unwrap_or_default());
+    out.push("carrier", trace.carrier);
+    out.push("sampled", trace.sampled.map_or("", |sampled| if sampled { "yes" } else { "no" }));
+    out.push("trace state", mask::text(trace.state.as_deref().unwrap_or_default(), looks.secrets));
+    out.push("baggage", mask::text(trace.baggage.as_deref().unwrap_or_default(), looks.secrets));
+}
+
+fn side(half: &Half, looks: Looks) -> SideView {
+    let mut view =
+        SideView { headers: fields(&half.headers, looks), trailers: fields(&half.trailers, looks), ..SideView::default() };
+    if half.messages.is_empty() && half.messages_dropped == 0 {
+        let read = read(&half.body, looks);
+        view.caption = read.caption;
+        (view.body, view.hex, view.copy) = (read.lines, body::hex(&half.body.kept, looks.secrets), read.copy);
+    } else {
+        messages(half, looks, &mut view);
+    }
+    view
+}
+
+/// Several messages, each under a line of its own.
+fn messages(half: &Half, looks: Looks, view: &mut SideView) {
+    let total = half.messages.len() as u64 + half.messages_dropped;
+    view.caption = format!("{total} message{}", if total == 1 { "" } else { "s" });
+    if half.messages_dropped > 0 {
+        view.caption.push_str(&format!(", the oldest {} not kept", half.messages_dropped));
+    }
+    for (Message { first, body }, no) in half.messages.iter().zip(half.messages_dropped + 1..) {
+        let Read { caption, lines, copy } = read(body, looks);
+        let heading = Line::of(Token::Dim, format!("{no} · {} · {caption}", first.time));
+        if !body.kept.is_empty() {
+            view.hex.push(heading.clone());
+            view.hex.extend(body::hex(&body.kept, looks.secrets));
+        }
+        view.body.push(heading);
+        view.body.extend(lines);
+        if !view.copy.is_empty() {
+            view.copy.push('\n');
+        }
+        view.copy.push_str(&copy);
+    }
+}
+
+/// A body for reading.
+struct Read {
+    caption: String,
+    lines: Vec<Line>,
+    copy: String,
+}
+
+fn read(body: &Body, looks: Looks) -> Read {
+    if body.kept.is_empty() {
+        let caption = if body.bytes == 0 { "empty".to_owned() } else { format!("{} · not kept", size(body.bytes)) };
+        return Read { caption, lines: Vec::new(), copy: String::new() };
+    }
+    let document = body::decode(body, looks.body_limit);
+    let parts = [
+        Some(document.kind).filter(|kind| *kind != Kind::Empty).map(|kind| kind.word().to_owned()),
+        document.encoding.as_deref().map(escape),
+        Some(size(body.bytes)),
+        document
+            .cut
+            .then(|| if body.partial() { format!("cut after {}", size(body.kept.len() as u64)) } else { "cut".to_owned() }),
+        document.error.as_deref().map(escape),
+    ];
+    let caption = parts.into_iter().flatten().collect::<Vec<_>>().join(" · ");
+    Read { caption, lines: body::render(&document, looks.secrets), copy: body::plain(&document, looks.secrets) }
+}
+
+fn fields(headers: &Headers, looks: Looks) -> Vec<(String, String)> {
+    let field = |(name, value): (&[u8], &[u8])| {
+        let (name, value) = (text_of(name), text_of(value));
+        (escape(&name), escape(&mask::header(&name, &value, looks.secrets)))
+    };
+    headers.iter().map(field).collect()
+}
+
+fn sizes(half: &Half) -> String {
+    if half.messages.is_empty() && half.messages_dropped == 0 {
+        return format!("body {}", size(half.body.bytes));
+    }
+    let bytes = half.messages.iter().map(|m| m.body.bytes).sum();
+    format!("{} messages kept, {}", half.messages.len(), size(bytes))
+}
+
+/// A field's value on one line.
+fn shown(value: &Value, looks: Looks) -> Cow<'_, str> {
+    match value {
+        Value::Text(text) => Cow::Borrowed(text),
+        Value::Int(n) => Cow::Owned(n.to_string()),
+        Value::Bool(yes) => Cow::Borrowed(if *yes { "yes" } else { "no" }),
+        Value::List(items) => Cow::Owned(items.iter().map(|v| shown(v, looks)).collect::<Vec<_>>().join(", ")),
+        Value::Map(pairs) => {
+            let pair = |(key, v): &(Box<str>, Value)| format!("{key}={}", mask::value(key, &shown(v, looks), looks.secrets));
+            Cow::Owned(pairs.iter().map(pair).collect::<Vec<_>>().join(", "))
+        }
+    }
+}
+
+#[derive(Default)]
+struct List(Vec<(String, String)>);
+
+impl List {
+    fn push(&mut self, name: &str, value: impl AsRef<str>) {
+        let value = value.as_ref();
+        if !value.is_empty() {
+            self.0.push((name.to_owned(), escape(value)));
+        }
+    }
+}
+
+/// `834 µs`, `1.834 ms`, `2.500 s`.
+fn span(span: Span) -> String {
+    match span.micros_up() {
+        micros @ 0..1000 => format!("{micros} µs"),
+        micros @ 1000..1_000_000 => format!("{}.{:03} ms", micros / 1000, micros % 1000),
+        micros => format!("{}.{:03} s", micros / 1_000_000, micros / 1000 % 1000),
+    }
+}
+
+/// `412 B`, `1.2 KiB`, `61.0 MiB`.
+fn size(bytes: u64) -> String {
+    let units = [("GiB", 30), ("MiB", 20), ("KiB", 10)];
+    match units.into_iter().find(|(_, bits)| bytes >> bits > 0) {
+        Some((unit, bits)) => format!("{:.1} {unit}", bytes as f64 / f64::from(1 << bits)),
+        None => format!("{bytes} B"),
+    }
+}

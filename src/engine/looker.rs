@@ -1,0 +1,73 @@
+//! The one thread that decodes: the flow that somebody looks at, and flows that a filter on headers or bodies asks about. It holds
+//! shared details, never the store, and the engine never waits for it.
+
+use super::detail;
+use super::view::DetailView;
+use crate::filter::Filter;
+use crate::mask::Secrets;
+use crate::model::{Flow, FlowId};
+use crossbeam_channel::Receiver;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// What there is to look at.
+#[derive(Debug)]
+pub(super) enum Job {
+    /// Make this flow readable.
+    Inspect(Box<Flow>),
+    /// Say which of these flows match.
+    Judge {
+        /// The search they belong to.
+        search: u64,
+        /// What it asks.
+        filter: Arc<Filter>,
+        /// Newest first.
+        flows: Vec<Flow>,
+    },
+}
+
+/// What was found.
+#[derive(Debug)]
+pub(super) enum Answer {
+    /// The flow, readable.
+    Detail(Box<DetailView>),
+    /// Whether each flow matches. For a search that is no longer wanted some may be missing.
+    Verdicts {
+        /// The search.
+        search: u64,
+        /// The flows.
+        verdicts: Vec<(FlowId, bool)>,
+    },
+}
+
+/// How to look.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Looks {
+    /// Whether secrets are shown.
+    pub(super) secrets: Secrets,
+    /// Bytes kept of a body once it is inflated.
+    pub(super) body_limit: usize,
+}
+
+/// Works until there are no more jobs to come. `wanted` is the newest search: what belongs to an older one is skipped.
+pub(super) fn run(jobs: &Receiver<Job>, looks: Looks, wanted: &AtomicU64, mut answer: impl FnMut(Answer)) {
+    for job in jobs {
+        answer(look(job, looks, wanted));
+    }
+}
+
+/// Does one job. A decoder that panics costs one answer, not the thread: the flow is said to be unreadable, and does not match.
+pub(super) fn look(job: Job, looks: Looks, wanted: &AtomicU64) -> Answer {
+    match job {
+        Job::Inspect(flow) => {
+            let seen = catch_unwind(AssertUnwindSafe(|| detail::inspect(&flow, looks)));
+            Answer::Detail(Box::new(seen.unwrap_or_else(|_| detail::unreadable(&flow))))
+        }
+        Job::Judge { search, filter, flows } => {
+            let fresh = flows.iter().take_while(|_| wanted.load(Ordering::Relaxed) == search);
+            let judge = |flow: &Flow| catch_unwind(AssertUnwindSafe(|| filter.matches(flow.as_ref()))).unwrap_or(false);
+            Answer::Verdicts { search, verdicts: fresh.map(|flow| (flow.row.id, judge(flow))).collect() }
+        }
+    }
+}

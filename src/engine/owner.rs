@@ -1,0 +1,314 @@
+//! The engine's thread: turns and commands in, records and views out. It alone reads a clock, for its pace; the core never does.
+//!
+//! A slice of events (2 ms at most), then the mailbox, then a slice of row filtering, a view at most 30 times a second: so neither a
+//! flood of packets nor a filter over a million rows makes the screen wait. At rest it waits too, and costs nothing.
+
+use super::looker::{self, Answer, Job, Looks};
+use super::view::{Query, View};
+use super::{Engine, EngineOptions, Record};
+use crate::model::{Event, Fact, Stamp, Totals, Turn};
+use crossbeam_channel::{Receiver, Select, Sender, TryRecvError, bounded, never, unbounded};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{Builder, JoinHandle};
+use std::time::{Duration, Instant};
+
+/// How long a slice of work may take before the mailbox is looked into.
+const SLICE: Duration = Duration::from_millis(2);
+/// How many events or rows are worked on between two looks at the clock.
+const STRIDE: usize = 64;
+/// The shortest time between two views, save for a new query.
+const FRAME: Duration = Duration::from_millis(33);
+/// Jobs on their way to the looker: more than the core hands out at once, so that handing over never waits.
+const JOBS: usize = 4;
+
+/// What the engine is asked, from other threads.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// Show this.
+    Query(Query),
+    /// Forget all flows.
+    Clear,
+    /// Somebody's name was found out.
+    Fact(Fact),
+    /// Stop, whatever is still to come.
+    Stop,
+}
+
+/// Where the views go.
+pub struct ScreenPort {
+    /// The newest view.
+    pub slot: Arc<Slot>,
+    /// Called after each new view: must not wait.
+    pub wake: Box<dyn Fn() + Send>,
+}
+
+/// The newest view, for a screen to take. A view that was not taken is replaced.
+#[derive(Debug, Default)]
+pub struct Slot(Mutex<Option<Arc<View>>>);
+
+impl Slot {
+    /// The newest view, where it was not taken yet.
+    pub fn take(&self) -> Option<Arc<View>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Puts a view there. The lock is held for as long as it takes to exchange a pointer.
+    fn put(&self, view: Arc<View>) {
+        let replaced = self.0.lock().unwrap_or_else(PoisonError::into_inner).replace(view);
+        drop(replaced);
+    }
+}
+
+/// The way to a running engine.
+pub struct Handle {
+    mailbox: Sender<Command>,
+    thread: JoinHandle<()>,
+}
+
+impl Handle {
+    /// Sends a command; never waits. Whether there is somebody to take it.
+    pub fn send(&self, command: Command) -> bool {
+        self.mailbox.send(command).is_ok()
+    }
+
+    /// A way to send commands from elsewhere.
+    pub fn mailbox(&self) -> Sender<Command> {
+        self.mailbox.clone()
+    }
+
+    /// Waits for the end: without a screen that is the last turn (or no more turns); with one, `Stop`.
+    pub fn join(self) {
+        // what it panicked with was told by the panic hook
+        drop(self.mailbox);
+        drop(self.thread.join());
+    }
+}
+
+/// Starts the engine's thread, and with a screen the looker's. Records are sent in their order and may wait for the receiver; without
+/// a receiver (any more) they are dropped. Without a screen it ends after the last turn, with one when it is told to.
+pub fn spawn(
+    options: EngineOptions,
+    turns: Receiver<Turn>,
+    records: Option<Sender<Record>>,
+    screen: Option<ScreenPort>,
+) -> std::io::Result<Handle> {
+    // commands are a person's key strokes and resolvers' answers: the taker is never far behind, the sender must never wait
+    let (mailbox, commands) = unbounded();
+    let looker = match &screen {
+        Some(_) => Some(Looker::start(&options)?),
+        None => None,
+    };
+    let engine = Engine::new(options);
+    let (turn, rate, sweeping, due, shown) = (None, 0, false, Due::Now, None);
+    let owner = Owner { engine, records, screen, looker, turns, commands, turn, rate, sweeping, due, shown };
+    let thread = Builder::new().name("engine".into()).spawn(move || owner.run())?;
+    Ok(Handle { mailbox, thread })
+}
+
+struct Owner {
+    engine: Engine,
+    records: Option<Sender<Record>>,
+    screen: Option<ScreenPort>,
+    looker: Option<Looker>,
+    turns: Receiver<Turn>,
+    commands: Receiver<Command>,
+    /// The turn that is being taken in.
+    turn: Option<Taking>,
+    /// Flows a second, as last seen.
+    rate: u64,
+    /// Whether there are rows left to judge.
+    sweeping: bool,
+    due: Due,
+    /// When the last view was shown.
+    shown: Option<Instant>,
+}
+
+/// A turn of which some events are taken in.
+struct Taking {
+    events: std::vec::IntoIter<Event>,
+    until: Stamp,
+    totals: Totals,
+    last: bool,
+}
+
+/// When to show the next view.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Due {
+    /// Nothing is new.
+    Never,
+    /// When the last one has stood long enough.
+    NextFrame,
+    /// At once.
+    Now,
+}
+
+impl Owner {
+    fn run(mut self) {
+        while self.receive() {
+            let ended = self.events();
+            if self.screen.is_some() {
+                self.rows();
+                self.jobs();
+                self.show();
+            } else if ended {
+                return;
+            }
+            self.rest();
+        }
+    }
+
+    /// Takes what has come, without waiting. Whether to go on.
+    fn receive(&mut self) -> bool {
+        loop {
+            match self.commands.try_recv() {
+                Ok(Command::Stop) => return false,
+                Ok(command) => self.obey(command),
+                Err(TryRecvError::Empty) => break,
+                // nobody is left who could look at it
+                Err(TryRecvError::Disconnected) if self.screen.is_some() => return false,
+                Err(TryRecvError::Disconnected) => self.commands = never(),
+            }
+        }
+        while let Some(answer) = self.looker.as_ref().and_then(|looker| looker.answers.try_recv().ok()) {
+            if self.engine.answer(answer) {
+                self.due = self.due.max(Due::NextFrame);
+            }
+        }
+        if self.turn.is_none() {
+            match self.turns.try_recv() {
+                Ok(turn) => self.begin(turn),
+                Err(TryRecvError::Empty) => {}
+                Err(TryRecvError::Disconnected) => {
+                    self.turns = never();
+                    // whoever made them has stopped before the last one: then this is the end
+                    self.begin(Turn { totals: self.engine.tally.totals.clone(), last: true, ..Turn::default() });
+                }
+            }
+        }
+        true
+    }
+
+    fn obey(&mut self, command: Command) {
+        match command {
+            Command::Query(query) => self.engine.query(query),
+            Command::Clear => self.engine.clear(),
+            Command::Fact(fact) => _ = self.engine.learn(fact),
+            Command::Stop => {}
+        }
+        self.due = Due::Now;
+    }
+
+    fn begin(&mut self, turn: Turn) {
+        let Turn { events, until, news, totals, last } = turn;
+        // a tick at rest changes nothing on the screen
+        if !events.is_empty() || !news.is_empty() || totals != self.engine.tally.totals || last {
+            self.due = self.due.max(Due::NextFrame);
+        }
+        self.engine.hear(news);
+        self.turn = Some(Taking { events: events.into_iter(), until, totals, last });
+    }
+
+    /// Takes in events for a slice of time. Whether that was the last one.
+    fn events(&mut self) -> bool {
+        let Some(mut turn) = self.turn.take() else { return false };
+        let records = &self.records;
+        let mut out = |record| {
+            if let Some(records) = records {
+                // whoever wrote them may have stopped: a broken pipe ends the run elsewhere
+                _ = records.send(record);
+            }
+        };
+        let start = Instant::now();
+        while !turn.events.as_slice().is_empty() {
+            for event in turn.events.by_ref().take(STRIDE) {
+                self.engine.event(event, &mut out);
+            }
+            if start.elapsed() >= SLICE && !turn.events.as_slice().is_empty() {
+                self.turn = Some(turn);
+                return false;
+            }
+        }
+        self.engine.pass(turn.until, turn.totals, turn.last, &mut out);
+        let rate = self.engine.tally.rate(self.engine.now);
+        if std::mem::replace(&mut self.rate, rate) != rate {
+            self.due = self.due.max(Due::NextFrame);
+        }
+        turn.last
+    }
+
+    /// Judges rows for a slice of time.
+    fn rows(&mut self) {
+        let start = Instant::now();
+        let swept = self.sweeping;
+        loop {
+            self.sweeping = self.engine.sweep(STRIDE);
+            if !self.sweeping || start.elapsed() >= SLICE {
+                break;
+            }
+        }
+        if swept || self.sweeping {
+            self.due = self.due.max(Due::NextFrame);
+        }
+    }
+
+    fn jobs(&mut self) {
+        let Some(looker) = &self.looker else { return };
+        looker.wanted.store(self.engine.screen.search(), Ordering::Relaxed);
+        while let Some(job) = self.engine.next_job() {
+            // the core hands out fewer at once than there is room for
+            _ = looker.jobs.try_send(job);
+        }
+    }
+
+    fn show(&mut self) {
+        let Some(screen) = &self.screen else { return };
+        if self.due == Due::Now || (self.due == Due::NextFrame && self.until_next_frame().is_zero()) {
+            self.due = Due::Never;
+            self.shown = Some(Instant::now());
+            screen.slot.put(self.engine.view());
+            (screen.wake)();
+        }
+    }
+
+    fn until_next_frame(&self) -> Duration {
+        self.shown.map_or(Duration::ZERO, |shown| FRAME.saturating_sub(shown.elapsed()))
+    }
+
+    /// Waits until there is something to do.
+    fn rest(&self) {
+        if self.turn.is_some() || self.sweeping {
+            return;
+        }
+        let mut select = Select::new();
+        select.recv(&self.turns);
+        select.recv(&self.commands);
+        if let Some(looker) = &self.looker {
+            select.recv(&looker.answers);
+        }
+        match self.due {
+            Due::Never => _ = select.ready(),
+            Due::NextFrame | Due::Now => _ = select.ready_timeout(self.until_next_frame()),
+        }
+    }
+}
+
+/// The looker's thread, and the ways to and from it. It ends once its jobs are out of reach.
+struct Looker {
+    jobs: Sender<Job>,
+    answers: Receiver<Answer>,
+    wanted: Arc<AtomicU64>,
+}
+
+impl Looker {
+    fn start(options: &EngineOptions) -> std::io::Result<Self> {
+        let looks = Looks { secrets: options.secrets, body_limit: options.body_limit };
+        let ((jobs, to_do), (done, answers)) = (bounded(JOBS), bounded(JOBS));
+        let wanted = Arc::new(AtomicU64::new(0));
+        let newest = Arc::clone(&wanted);
+        Builder::new()
+            .name("looker".into())
+            .spawn(move || looker::run(&to_do, looks, &newest, |answer| _ = done.send(answer)))?;
+        Ok(Self { jobs, answers, wanted })
+    }
+}

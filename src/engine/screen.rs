@@ -1,0 +1,285 @@
+//! Which flows match, and what of them is on the screen. The list of matching flows is kept up as rows change; a new filter goes over
+//! the rows newest first, a slice at a time, so that typing in the filter line never stalls. A filter that reads more than rows is
+//! the looker's: it is handed flows in batches, and its verdicts are tagged with the search that they belong to.
+
+use super::Engine;
+use super::looker::{Answer, Job};
+use super::view::{DetailView, Query, RowView, View, Window};
+use crate::filter::Needs;
+use crate::model::FlowId;
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
+
+/// How many flows a batch for the looker holds: some milliseconds of decoding, so that an older search is given up soon.
+const BATCH: usize = 64;
+/// How many batches are with the looker at once: one at work and one waiting.
+const MAX_BATCHES: usize = 2;
+/// How many rows a screen may ask for: no terminal is that high.
+const MAX_HEIGHT: usize = 1024;
+
+/// What the screen asked for, and the answer so far.
+#[derive(Default)]
+pub(super) struct Screen {
+    query: Option<Query>,
+    /// Matching flows, rising. At most a number a row, which is counted with the row.
+    list: VecDeque<FlowId>,
+    /// Flows to judge again: at most one a row.
+    changed: BTreeSet<FlowId>,
+    /// Flows before this one are not judged yet.
+    sweep: Option<FlowId>,
+    /// Whether the sweep is a new filter's (else it is a second look, for a name that came late).
+    searching: bool,
+    /// Whether to sweep once more after this sweep.
+    again: bool,
+    /// Counts up with each filter.
+    search: u64,
+    /// Flows before this one are forgotten.
+    hidden: FlowId,
+    /// Batches at the looker.
+    batches: usize,
+    /// Whether an inspection is at the looker.
+    inspecting: bool,
+    /// Whether the inspected flow, or a name on it, has changed since.
+    stale: bool,
+    detail: Option<Arc<DetailView>>,
+    serial: u64,
+    names: u32,
+}
+
+impl Screen {
+    /// A flow is new or has changed.
+    pub(super) fn changed(&mut self, id: FlowId) {
+        let Some(query) = &self.query else { return };
+        self.stale |= query.inspect == Some(id);
+        if id >= self.hidden {
+            self.changed.insert(id);
+        }
+    }
+
+    /// A flow's row has gone.
+    pub(super) fn gone(&mut self, id: FlowId) {
+        if self.query.is_some() {
+            self.changed.remove(&id);
+            self.set(id, false);
+        }
+    }
+
+    /// Every flow before `next` is forgotten.
+    pub(super) fn clear(&mut self, next: FlowId) {
+        self.hidden = next;
+        self.list.clear();
+        self.changed.clear();
+        (self.sweep, self.again) = (None, false);
+    }
+
+    /// Names are looked up when they are read, so a filter may judge otherwise now.
+    pub(super) fn names_changed(&mut self, version: u32) {
+        if std::mem::replace(&mut self.names, version) == version {
+            return;
+        }
+        let Some(query) = &self.query else { return };
+        self.stale |= query.inspect.is_some();
+        if query.filter.is_some() {
+            match self.sweep {
+                Some(_) => self.again = true,
+                None => (self.sweep, self.searching) = (Some(FlowId(u64::MAX)), false),
+            }
+        }
+    }
+
+    /// The search that is going on.
+    pub(super) fn search(&self) -> u64 {
+        self.search
+    }
+
+    fn ask(&mut self, query: Query) -> bool {
+        let before = self.query.as_ref();
+        let same = before.is_some_and(|before| match (&before.filter, &query.filter) {
+            (None, None) => true,
+            (Some(a), Some(b)) => Arc::ptr_eq(a, b),
+            _ => false,
+        });
+        if before.and_then(|q| q.inspect) != query.inspect {
+            self.stale = query.inspect.is_some();
+            self.detail = None;
+        }
+        self.query = Some(query);
+        !same
+    }
+
+    /// Puts a flow on the list, or takes it off.
+    fn set(&mut self, id: FlowId, matches: bool) {
+        if self.list.back().is_none_or(|&last| last < id) {
+            if matches {
+                self.list.push_back(id);
+            }
+            return;
+        }
+        match self.list.binary_search(&id) {
+            Ok(at) if !matches => drop(self.list.remove(at)),
+            Err(at) if matches => self.list.insert(at, id),
+            Ok(_) | Err(_) => {}
+        }
+    }
+}
+
+impl Engine {
+    /// The screen wants to see something else. With the same filter (the same allocation) the list stays as it is.
+    pub fn query(&mut self, query: Query) {
+        if !self.screen.ask(query) {
+            return;
+        }
+        let screen = &mut self.screen;
+        screen.search += 1;
+        screen.list.clear();
+        screen.changed.clear();
+        screen.again = false;
+        screen.searching = true;
+        if screen.query.as_ref().is_some_and(|q| q.filter.is_some()) {
+            screen.sweep = Some(self.store.next_id());
+        } else {
+            screen.sweep = None;
+            screen.list.extend(self.store.ids().filter(|&id| id >= screen.hidden));
+        }
+    }
+
+    /// Judges up to `rows` rows: first what has changed, then what a new filter has not seen. Whether there is more to judge here.
+    pub fn sweep(&mut self, rows: usize) -> bool {
+        if self.needs() > Needs::Row {
+            return false;
+        }
+        let filter = self.screen.query.as_ref().and_then(|q| q.filter.clone());
+        for _ in 0..rows {
+            let Some(id) = self.next_to_judge() else { return false };
+            let verdict = match &filter {
+                Some(filter) => self.matches(id, filter),
+                None => self.store.get(id).map(|_| true),
+            };
+            self.screen.set(id, verdict.unwrap_or(false));
+        }
+        !self.screen.changed.is_empty() || self.screen.sweep.is_some()
+    }
+
+    /// The next thing for the looker, if there is one and it has no more than it needs.
+    pub(super) fn next_job(&mut self) -> Option<Job> {
+        let query = self.screen.query.clone()?;
+        if self.screen.stale && !self.screen.inspecting {
+            self.screen.stale = false;
+            if let Some(flow) = query.inspect.and_then(|id| self.flow(id, true)) {
+                self.screen.inspecting = true;
+                return Some(Job::Inspect(Box::new(flow)));
+            }
+        }
+        let filter = query.filter.filter(|f| f.needs() > Needs::Row)?;
+        if self.screen.batches >= MAX_BATCHES {
+            return None;
+        }
+        let mut flows = Vec::new();
+        while flows.len() < BATCH
+            && let Some(id) = self.next_to_judge()
+        {
+            flows.extend(self.flow(id, true));
+        }
+        if flows.is_empty() {
+            return None;
+        }
+        self.screen.batches += 1;
+        Some(Job::Judge { search: self.screen.search, filter, flows })
+    }
+
+    /// The looker has answered. Whether that changes what is on the screen.
+    pub(super) fn answer(&mut self, answer: Answer) -> bool {
+        match answer {
+            Answer::Detail(detail) => {
+                self.screen.inspecting = false;
+                let wanted = self.screen.query.as_ref().and_then(|q| q.inspect) == Some(detail.id);
+                if wanted {
+                    self.screen.detail = Some(Arc::from(detail));
+                }
+                wanted
+            }
+            Answer::Verdicts { search, verdicts } => {
+                self.screen.batches -= 1;
+                if search != self.screen.search {
+                    return false;
+                }
+                for (id, matches) in verdicts {
+                    let there = id >= self.screen.hidden && self.store.get(id).is_some();
+                    self.screen.set(id, matches && there);
+                }
+                true
+            }
+        }
+    }
+
+    /// What the screen shows now. Near either end of the list the window stays full, as far as there are rows.
+    pub fn view(&mut self) -> Arc<View> {
+        self.screen.serial += 1;
+        let mut status = self.tally.status(self.now, &self.conns, &self.sources, &self.store);
+        status.memory_limit = self.options.max_memory as u64;
+        status.capture_filter.clone_from(&self.options.capture_filter);
+        let total = self.store.count_from(self.screen.hidden);
+        let serial = self.screen.serial;
+        let Some(query) = &self.screen.query else { return Arc::new(View { serial, total, status, ..View::default() }) };
+
+        let (generation, height, matching) = (query.generation, query.height.min(MAX_HEIGHT), self.screen.list.len());
+        let latest = matching.saturating_sub(height);
+        let start = match query.window {
+            Window::Follow => latest,
+            Window::Top => 0,
+            Window::From(id) => self.screen.list.partition_point(|&other| other < id).min(latest),
+        };
+        let end = (start + height).min(matching);
+        let (from, to) = (start.saturating_sub(height), (end + height).min(matching));
+        let ids: Vec<_> = self.screen.list.range(from..to).copied().collect();
+        let rows = ids.into_iter().filter_map(|id| self.row_view(id)).collect();
+        Arc::new(View {
+            generation,
+            serial,
+            rows,
+            top: start - from,
+            before: from as u64,
+            matching: matching as u64,
+            total,
+            newer: (matching - end) as u64,
+            searched_percent: self.searched_percent(),
+            detail: self.screen.detail.clone(),
+            status,
+        })
+    }
+
+    fn row_view(&mut self, id: FlowId) -> Option<RowView> {
+        let flow = self.flow(id, false)?;
+        let trace_flows = flow.row.trace_id.as_deref().map_or(0, |trace| self.store.trace_flows(trace));
+        let notes = self.store.get(id)?.noted;
+        Some(RowView { flow, trace_flows, notes })
+    }
+
+    fn searched_percent(&self) -> Option<u8> {
+        let screen = &self.screen;
+        if !screen.searching || (screen.sweep.is_none() && (screen.batches == 0 || self.needs() == Needs::Row)) {
+            return None;
+        }
+        let first = self.store.ids().next().map_or(0, |id| id.0).max(screen.hidden.0);
+        let all = self.store.next_id().0.saturating_sub(first).max(1);
+        let left = screen.sweep.map_or(0, |at| at.0.saturating_sub(first)).min(all);
+        Some(((all - left) * 100 / all) as u8)
+    }
+
+    fn needs(&self) -> Needs {
+        self.screen.query.as_ref().and_then(|q| q.filter.as_ref()).map_or(Needs::Row, |f| f.needs())
+    }
+
+    fn next_to_judge(&mut self) -> Option<FlowId> {
+        if let Some(id) = self.screen.changed.pop_last() {
+            return Some(id);
+        }
+        let next = self.screen.sweep.and_then(|at| self.store.before(at)).filter(|&id| id >= self.screen.hidden);
+        self.screen.sweep = next;
+        if next.is_none() && std::mem::take(&mut self.screen.again) {
+            (self.screen.sweep, self.screen.searching) = (Some(self.store.next_id()), false);
+            return self.next_to_judge();
+        }
+        next
+    }
+}

@@ -1,0 +1,395 @@
+//! Every flow's row, and its detail as long as the budget allows. Not who is who: rows hold numbers of endpoints.
+//!
+//! What goes first: bodies, then details (headers), then rows, each oldest first and counted; an open flow is left alone until it has
+//! settled. The budget has three marks, so that a long watch does not end with a million rows and nothing to open: rows may take 7/8
+//! of it, rows and details 15/16, all together the whole. With the default 256 MiB that is a million rows, and the newest flows keep
+//! their headers and bodies.
+//!
+//! Costs are counted by allocation (glibc's malloc: 8 bytes ahead of each, multiples of 16, 32 at least), and what was charged for
+//! a flow is kept with it, so that exactly that is given back.
+
+use crate::model::{Body, Detail, FlowId, Half, Row, State};
+use hashbrown::HashMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+/// A flow in the store.
+#[derive(Debug)]
+pub(super) struct Slot {
+    /// Its row.
+    pub(super) row: Row,
+    /// Its detail, until it is evicted.
+    pub(super) detail: Option<Arc<Detail>>,
+    /// Its connection's number; four thousand million connections are beyond one run.
+    pub(super) connection: u32,
+    /// Bytes charged for the detail without its bodies.
+    kept: u32,
+    /// Bytes charged for its bodies.
+    bodies: u32,
+    /// Whether something of it could not be seen, or is broken.
+    pub(super) noted: bool,
+}
+
+/// A row in the table, and its number in a list of matching flows.
+const SLOT_COST: usize = size_of::<Slot>() + size_of::<FlowId>();
+/// A trace in the table of traces.
+const TRACE_COST: usize = 48;
+
+/// What was dropped for the budget.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Evicted {
+    /// Flows whose bodies were dropped.
+    pub(super) bodies: u64,
+    /// Flows whose details were dropped.
+    pub(super) details: u64,
+    /// Flows that were dropped.
+    pub(super) flows: u64,
+}
+
+/// What a change to a detail added, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Charge {
+    /// Beside bodies.
+    pub(super) kept: isize,
+    /// In bodies.
+    pub(super) bodies: isize,
+}
+
+/// All flows that are kept.
+#[derive(Debug, Default)]
+pub(super) struct Store {
+    slots: VecDeque<Slot>,
+    /// The number of the first slot.
+    base: u64,
+    /// Flows that were still open when their row's turn came, by number: they go when they have settled.
+    held: BTreeMap<FlowId, Slot>,
+    /// No body before this one is left, save those of open flows; likewise details.
+    bodies_from: u64,
+    details_from: u64,
+    rows: usize,
+    kept: usize,
+    bodies: usize,
+    peak: usize,
+    limit: usize,
+    counting: bool,
+    evicted: Evicted,
+    traces: HashMap<Box<str>, u32>,
+}
+
+impl Store {
+    /// A store that holds up to `limit` bytes. Without `keep` a flow goes as soon as it has settled, and that is no eviction.
+    pub(super) fn new(limit: usize, keep: bool) -> Self {
+        Self { base: 1, limit: if keep { limit } else { 0 }, counting: keep, ..Self::default() }
+    }
+
+    /// The number that the next flow gets.
+    pub(super) fn next_id(&self) -> FlowId {
+        FlowId(self.base + self.slots.len() as u64)
+    }
+
+    /// Appends a flow, whose number must be the next.
+    pub(super) fn push(&mut self, row: Row, detail: Detail, connection: u64) {
+        self.rows += row_cost(&row);
+        let (kept, bodies) = cost(&detail);
+        let connection = u32::try_from(connection).unwrap_or(u32::MAX);
+        self.slots.push_back(Slot { row, detail: Some(Arc::new(detail)), connection, kept: 0, bodies: 0, noted: false });
+        if let Some(slot) = self.slots.back_mut() {
+            (slot.kept, slot.bodies) = (small(kept), small(bodies));
+            self.kept += slot.kept as usize;
+        }
+        self.peak = self.peak.max(self.used());
+    }
+
+    /// A flow.
+    pub(super) fn get(&self, id: FlowId) -> Option<&Slot> {
+        match id.0.checked_sub(self.base) {
+            Some(at) => self.slots.get(usize::try_from(at).ok()?),
+            None => self.held.get(&id),
+        }
+    }
+
+    fn get_mut(&mut self, id: FlowId) -> Option<&mut Slot> {
+        match id.0.checked_sub(self.base) {
+            Some(at) => self.slots.get_mut(usize::try_from(at).ok()?),
+            None => self.held.get_mut(&id),
+        }
+    }
+
+    /// Changes a flow that has not settled; `change` says what it added. A looker that holds the detail keeps the old one.
+    pub(super) fn change(&mut self, id: FlowId, change: impl FnOnce(&mut Row, &mut Detail) -> Charge) {
+        let Some(slot) = self.get_mut(id) else { return };
+        let before = row_cost(&slot.row);
+        let (kept, bodies) = (slot.kept, slot.bodies);
+        let detail = Arc::make_mut(slot.detail.get_or_insert_default());
+        let charge = change(&mut slot.row, detail);
+        slot.noted = detail.notes.iter().any(|n| n.severity != crate::model::Severity::Remark);
+        slot.kept = small((kept as usize).saturating_add_signed(charge.kept));
+        slot.bodies = small((bodies as usize).saturating_add_signed(charge.bodies));
+        let (after, new_kept, new_bodies) = (row_cost(&slot.row), slot.kept, slot.bodies);
+        self.rows = self.rows + after - before;
+        self.kept = self.kept + new_kept as usize - kept as usize;
+        self.bodies = self.bodies + new_bodies as usize - bodies as usize;
+        self.peak = self.peak.max(self.used());
+    }
+
+    /// A flow has settled: it is counted exactly from now on, and goes at once where its turn came while it was open.
+    pub(super) fn settled(&mut self, id: FlowId, released: &mut dyn FnMut(&Row) -> usize) {
+        let (bodies_from, details_from) = (self.bodies_from, self.details_from);
+        let Some(slot) = self.get_mut(id) else { return };
+        let (kept, bodies) = (slot.kept as usize, slot.bodies as usize);
+        if let Some(detail) = &mut slot.detail {
+            let (kept, bodies) = cost(detail);
+            (slot.kept, slot.bodies) = (small(kept), small(bodies));
+        }
+        let (new_kept, new_bodies) = (slot.kept as usize, slot.bodies as usize);
+        self.kept = self.kept + new_kept - kept;
+        self.bodies = self.bodies + new_bodies - bodies;
+        if id.0 < bodies_from {
+            self.strip(id);
+        }
+        if id.0 < details_from {
+            self.forget_detail(id);
+        }
+        if let Some(slot) = self.held.remove(&id) {
+            self.gone(slot, released);
+        }
+        self.trim(released);
+    }
+
+    /// Drops what the budget has no room for. `released` is told of each row that goes, and says what that freed elsewhere.
+    pub(super) fn trim(&mut self, released: &mut dyn FnMut(&Row) -> usize) {
+        while self.rows > self.limit / 8 * 7 && self.drop_row(released) {}
+        while self.rows + self.kept > self.limit / 16 * 15 && self.drop_detail() {}
+        while self.used() > self.limit && (self.drop_bodies() || self.drop_detail() || self.drop_row(released)) {}
+    }
+
+    /// Forgets every settled flow, uncounted; those that are not settled go when they are.
+    pub(super) fn clear(&mut self, released: &mut dyn FnMut(&Row) -> usize) {
+        let evicted = self.evicted;
+        while self.drop_row(released) {}
+        self.evicted = evicted;
+    }
+
+    /// Whether open flows alone fill the budget, so that they can keep no more body bytes.
+    pub(super) fn full(&self) -> bool {
+        self.counting && self.used() > self.limit
+    }
+
+    /// Counts an open flow whose further body bytes are not kept.
+    pub(super) fn count_stripped(&mut self) {
+        self.evicted.bodies += 1;
+    }
+
+    /// Adds bytes that are held elsewhere on behalf of rows.
+    pub(super) fn charge(&mut self, bytes: usize) {
+        self.rows += bytes;
+    }
+
+    /// Gives them back.
+    pub(super) fn discharge(&mut self, bytes: usize) {
+        self.rows = self.rows.saturating_sub(bytes);
+    }
+
+    /// Bytes held.
+    pub(super) fn used(&self) -> usize {
+        self.rows + self.kept + self.bodies
+    }
+
+    /// The most bytes that were held at once.
+    pub(super) fn peak(&self) -> usize {
+        self.peak
+    }
+
+    /// What was dropped for the budget.
+    pub(super) fn evicted(&self) -> Evicted {
+        self.evicted
+    }
+
+    /// How many flows there are, of those held apart only from `id` on.
+    pub(super) fn count_from(&self, id: FlowId) -> u64 {
+        (self.held.range(id..).count() + self.slots.len()) as u64
+    }
+
+    /// The newest flow before `id`.
+    pub(super) fn before(&self, id: FlowId) -> Option<FlowId> {
+        let end = self.next_id().0.min(id.0);
+        if end > self.base { Some(FlowId(end - 1)) } else { self.held.range(..id).next_back().map(|(&id, _)| id) }
+    }
+
+    /// All numbers, rising.
+    pub(super) fn ids(&self) -> impl Iterator<Item = FlowId> {
+        self.held.keys().copied().chain((self.base..self.next_id().0).map(FlowId))
+    }
+
+    /// A flow turned out to belong to a trace.
+    pub(super) fn join_trace(&mut self, id: FlowId, trace_id: &str) {
+        match self.traces.get_mut(trace_id) {
+            Some(flows) => *flows += 1,
+            None => {
+                self.rows += TRACE_COST + heap(trace_id.len());
+                self.traces.insert(trace_id.into(), 1);
+            }
+        }
+        self.change(id, |row, _| {
+            row.trace_id = Some(trace_id.into());
+            Charge::default()
+        });
+    }
+
+    /// How many flows of a trace there are.
+    pub(super) fn trace_flows(&self, trace_id: &str) -> u64 {
+        self.traces.get(trace_id).copied().unwrap_or(0).into()
+    }
+
+    fn drop_bodies(&mut self) -> bool {
+        self.bodies_from = self.bodies_from.max(self.base);
+        while self.bodies_from < self.next_id().0 {
+            let id = FlowId(self.bodies_from);
+            self.bodies_from += 1;
+            if self.strip(id) {
+                return true;
+            }
+        }
+        false
+    }
+
+    fn drop_detail(&mut self) -> bool {
+        self.details_from = self.details_from.max(self.base);
+        while self.details_from < self.next_id().0 {
+            let id = FlowId(self.details_from);
+            self.details_from += 1;
+            if self.forget_detail(id) {
+                return true;
+            }
+        }
+        false
+    }
+
+    fn drop_row(&mut self, released: &mut dyn FnMut(&Row) -> usize) -> bool {
+        while let Some(slot) = self.slots.pop_front() {
+            self.base += 1;
+            if slot.row.state == State::Settled {
+                self.gone(slot, released);
+                return true;
+            }
+            self.held.insert(slot.row.id, slot);
+        }
+        false
+    }
+
+    /// Drops the bodies of a settled flow; whether there were any.
+    fn strip(&mut self, id: FlowId) -> bool {
+        let Some(slot) = self.get_mut(id).filter(|s| s.row.state == State::Settled && s.bodies > 0) else { return false };
+        let bodies = std::mem::take(&mut slot.bodies) as usize;
+        if let Some(detail) = &mut slot.detail {
+            let detail = Arc::make_mut(detail);
+            detail.bodies_evicted = true;
+            bodies_of(detail).for_each(|body| body.kept = Vec::new());
+        }
+        self.bodies -= bodies;
+        self.evicted.bodies += u64::from(self.counting);
+        true
+    }
+
+    /// Drops the detail of a settled flow; whether there was one.
+    fn forget_detail(&mut self, id: FlowId) -> bool {
+        let Some(slot) = self.get_mut(id).filter(|s| s.row.state == State::Settled && s.detail.is_some()) else { return false };
+        slot.detail = None;
+        let (kept, bodies) = (std::mem::take(&mut slot.kept), std::mem::take(&mut slot.bodies));
+        self.discount(kept, bodies);
+        true
+    }
+
+    /// A row has left the table.
+    fn gone(&mut self, slot: Slot, released: &mut dyn FnMut(&Row) -> usize) {
+        if slot.detail.is_some() {
+            self.discount(slot.kept, slot.bodies);
+        }
+        self.rows = self.rows.saturating_sub(row_cost(&slot.row) + released(&slot.row));
+        self.evicted.flows += u64::from(self.counting);
+        let Some(trace_id) = &slot.row.trace_id else { return };
+        if let Some(flows) = self.traces.get_mut(&**trace_id) {
+            *flows -= 1;
+            if *flows == 0 {
+                self.traces.remove(&**trace_id);
+                self.discharge(TRACE_COST + heap(trace_id.len()));
+            }
+        }
+    }
+
+    fn discount(&mut self, kept: u32, bodies: u32) {
+        self.kept -= kept as usize;
+        self.bodies -= bodies as usize;
+        self.evicted.details += u64::from(self.counting);
+        self.evicted.bodies += u64::from(self.counting && bodies > 0);
+    }
+}
+
+/// What one allocation of `bytes` takes.
+pub(super) fn heap(bytes: usize) -> usize {
+    if bytes == 0 { 0 } else { (bytes + 8).next_multiple_of(16).max(32) }
+}
+
+fn row_cost(row: &Row) -> usize {
+    SLOT_COST + heap(row.operation.len()) + text(row.status.as_deref()) + text(row.trace_id.as_deref())
+}
+
+/// What a detail takes without its bodies, and what they take.
+fn cost(detail: &Detail) -> (usize, usize) {
+    let halves = [&detail.request, &detail.response];
+    let (mut kept, mut bodies) = (heap(size_of::<Detail>() + 16) + detail.fields.cost(), 0);
+    kept += heap(detail.layers.capacity() * size_of::<&str>()) + heap(detail.notes.capacity() * size_of::<crate::model::Issue>());
+    kept += detail.trace.as_ref().map_or(0, trace_cost);
+    for half in halves.into_iter().flatten() {
+        kept += head_cost(half) + half.trailers.cost();
+        bodies += heap(half.body.kept.capacity());
+        for message in &half.messages {
+            let cost = message_cost(&message.body);
+            kept += cost.kept.unsigned_abs();
+            bodies += cost.bodies.unsigned_abs();
+        }
+    }
+    (kept, bodies)
+}
+
+/// What the head of a side takes.
+pub(super) fn head_cost(half: &Half) -> usize {
+    half.headers.cost() + hint_cost(&half.body)
+}
+
+/// What one message of several takes.
+pub(super) fn message_cost(body: &Body) -> Charge {
+    let kept = size_of::<crate::model::Message>() + hint_cost(body);
+    Charge { kept: kept as isize, bodies: heap(body.kept.capacity()) as isize }
+}
+
+/// What a trace context takes.
+pub(super) fn trace_cost(trace: &crate::model::TraceContext) -> usize {
+    let rest = [&trace.span_id, &trace.parent_id, &trace.state, &trace.baggage];
+    heap(trace.trace_id.len()) + rest.into_iter().map(|t| text(t.as_deref())).sum::<usize>()
+}
+
+fn hint_cost(body: &Body) -> usize {
+    text(body.hint.media_type.as_deref())
+        + body.hint.encodings.iter().map(|e| size_of::<Box<str>>() + heap(e.len())).sum::<usize>()
+}
+
+fn text(text: Option<&str>) -> usize {
+    text.map_or(0, |t| heap(t.len()))
+}
+
+/// All bodies of a detail.
+pub(super) fn bodies_of(detail: &mut Detail) -> impl Iterator<Item = &mut Body> {
+    let halves = [detail.request.as_mut(), detail.response.as_mut()];
+    halves
+        .into_iter()
+        .flatten()
+        .flat_map(|half| std::iter::once(&mut half.body).chain(half.messages.iter_mut().map(|m| &mut m.body)))
+}
+
+fn small(bytes: usize) -> u32 {
+    u32::try_from(bytes).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests;

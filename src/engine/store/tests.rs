@@ -1,0 +1,165 @@
+//! What goes first, what is counted, and that all of it is given back.
+
+use super::*;
+use crate::model::{ConnId, Dir, Pattern, SourceSet};
+use crate::time::Time;
+
+fn row(id: FlowId) -> Row {
+    Row {
+        id,
+        conn: ConnId::default(),
+        time: Time::default(),
+        duration: None,
+        client: 0,
+        server: 0,
+        protocol: "http",
+        pattern: Pattern::RequestResponse,
+        state: State::Open,
+        ok: true,
+        dir: Dir::ToServer,
+        operation: "GET /".into(),
+        status: Some("200".into()),
+        bytes: 0,
+        trace_id: None,
+        sources: SourceSet::default(),
+    }
+}
+
+/// A store of `flows` open flows with a body of 1,000 bytes each.
+fn store(limit: usize, flows: u64) -> Store {
+    let mut store = Store::new(limit, true);
+    (0..flows).for_each(|_| open(&mut store));
+    store
+}
+
+fn open(store: &mut Store) {
+    let id = store.next_id();
+    store.push(row(id), Detail::default(), 1);
+    store.change(id, |_, detail| {
+        let body = Body { kept: vec![0; 1000], bytes: 1000, ..Body::default() };
+        detail.request = Some(Half { body, ..Half::default() });
+        Charge { kept: 0, bodies: heap(1000) as isize }
+    });
+    store.trim(&mut |_| 0);
+}
+
+fn settle(store: &mut Store, id: u64) {
+    store.change(FlowId(id), |row, _| {
+        row.state = State::Settled;
+        Charge::default()
+    });
+    store.settled(FlowId(id), &mut |_| 0);
+}
+
+/// Of every flow in order: `b` with its body, `d` with its detail, `r` with its row alone, `-` gone.
+fn picture(store: &Store, flows: u64) -> String {
+    let one = |id| match store.get(FlowId(id)) {
+        None => '-',
+        Some(Slot { detail: None, .. }) => 'r',
+        Some(Slot { detail: Some(detail), .. }) if detail.bodies_evicted => 'd',
+        Some(_) => 'b',
+    };
+    (1..=flows).map(one).collect()
+}
+
+#[test]
+fn rows_are_small() {
+    assert!(size_of::<Row>() <= 160, "{}", size_of::<Row>());
+    assert!(size_of::<Slot>() <= 160, "{}", size_of::<Slot>());
+}
+
+#[test]
+fn bodies_go_first_then_details_then_rows_oldest_first() {
+    let mut last = String::new();
+    let mut seen = Vec::new();
+    let mut store = store(1 << 20, 0);
+    for id in 1..=8000 {
+        open(&mut store);
+        settle(&mut store, id);
+        assert!(store.used() <= 1 << 20);
+        // oldest first: the picture is always sorted
+        if id % 500 == 0 {
+            last = picture(&store, id);
+            let mut order = last.clone();
+            order.dedup_chars();
+            seen.push(order);
+        }
+    }
+    assert!(seen.iter().all(|order| "-rdb".contains(order.as_str())), "{seen:?}");
+    assert_eq!(seen.last().unwrap(), "-rdb", "{last}");
+    let evicted = store.evicted();
+    let count = |c: char| last.chars().filter(|&x| x == c).count() as u64;
+    assert_eq!(evicted.flows, count('-'));
+    assert_eq!(evicted.details, count('-') + count('r'));
+    assert_eq!(evicted.bodies, count('-') + count('r') + count('d'));
+    assert!(count('b') >= 20 && count('d') >= 20, "the newest keep their bodies: {evicted:?}");
+}
+
+trait Dedup {
+    fn dedup_chars(&mut self);
+}
+
+impl Dedup for String {
+    fn dedup_chars(&mut self) {
+        let mut chars: Vec<_> = self.chars().collect();
+        chars.dedup();
+        *self = chars.into_iter().collect();
+    }
+}
+
+#[test]
+fn an_open_flow_outlives_its_turn_and_goes_when_it_has_settled() {
+    let mut store = store(64 << 10, 1);
+    for id in 2..=1000 {
+        open(&mut store);
+        settle(&mut store, id);
+    }
+    assert_eq!(&picture(&store, 2), "b-", "still there, with its body");
+    assert_eq!(store.before(FlowId(500)), Some(FlowId(1)));
+    assert_eq!(store.ids().next(), Some(FlowId(1)));
+    let flows = store.evicted().flows;
+    settle(&mut store, 1);
+    assert_eq!(&picture(&store, 2), "--");
+    assert_eq!(store.evicted().flows, flows + 1);
+}
+
+#[test]
+fn a_looker_keeps_the_detail_that_it_holds() {
+    let mut store = store(1 << 20, 1);
+    let held = store.get(FlowId(1)).unwrap().detail.clone().unwrap();
+    store.change(FlowId(1), |_, detail| {
+        detail.layers.push("tls");
+        Charge::default()
+    });
+    assert!(held.layers.is_empty());
+    assert_eq!(store.get(FlowId(1)).unwrap().detail.as_ref().unwrap().layers, ["tls"]);
+}
+
+#[test]
+fn nothing_is_charged_when_nothing_is_left() {
+    let mut store = store(1 << 20, 50);
+    store.join_trace(FlowId(3), "t");
+    store.join_trace(FlowId(4), "t");
+    assert_eq!(store.trace_flows("t"), 2);
+    for id in (1..=50).rev() {
+        settle(&mut store, id);
+    }
+    store.clear(&mut |_| 0);
+    assert_eq!((store.used(), store.trace_flows("t"), store.count_from(FlowId(0))), (0, 0, 0));
+    assert_eq!(store.evicted(), Evicted::default(), "what the user forgets is not evicted");
+    assert_eq!(store.next_id(), FlowId(51));
+}
+
+#[test]
+fn a_million_rows_fit_the_default_budget() {
+    let limit = 256 << 20;
+    let mut store = Store::new(limit, true);
+    for n in 1..=1_000_000 {
+        let id = FlowId(n);
+        store.push(Row { state: State::Settled, ..row(id) }, Detail::default(), n);
+        store.settled(id, &mut |_| 0);
+    }
+    assert_eq!((store.count_from(FlowId(0)), store.evicted().flows), (1_000_000, 0));
+    assert!(store.get(FlowId(1)).is_some() && store.used() <= limit);
+    assert!(store.used() >= 1_000_000 * size_of::<Slot>());
+}

@@ -1,0 +1,176 @@
+//! What is counted, and what the sources said: for the status line and the `stats` record.
+
+use super::conns::Conns;
+use super::store::Store;
+use super::view::{SourceStatus, Status};
+use crate::model::{SourceNews, SourceSet, Stats, Totals};
+use crate::time::Time;
+use std::sync::Arc;
+
+/// How many sources have a place of their own in a [`SourceSet`]; the rest share the last.
+const PLACES: usize = 64;
+/// How many different sets of sources have their names ready.
+const MAX_SETS: usize = 64;
+/// The parts of the second over which flows are counted.
+const PARTS: usize = 10;
+
+/// The sums.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    /// The pipeline's.
+    pub(super) totals: Totals,
+    /// Events and facts that found no place: a part of a flow that is not open, say. A mistake of ours, so it is shown.
+    pub(super) unplaced: u64,
+    /// Whether the last turn was taken.
+    pub(super) ended: bool,
+    flows: u64,
+    protocols: Vec<(&'static str, u64)>,
+    /// Flows that began in each tenth of a second, by its number modulo ten, and which tenth is the newest.
+    recent: [u64; PARTS],
+    newest: i64,
+}
+
+impl Tally {
+    /// A flow has begun.
+    pub(super) fn opened(&mut self, now: Time) {
+        self.flows += 1;
+        self.turn_to(now);
+        self.recent[self.newest.rem_euclid(PARTS as i64) as usize] += 1;
+    }
+
+    /// A flow has settled.
+    pub(super) fn settled(&mut self, protocol: &'static str) {
+        match self.protocols.iter_mut().find(|(p, _)| *p == protocol) {
+            Some(count) => count.1 += 1,
+            None => self.protocols.push((protocol, 1)),
+        }
+    }
+
+    /// Flows that began within the last second.
+    pub(super) fn rate(&mut self, now: Time) -> u64 {
+        self.turn_to(now);
+        self.recent.iter().sum()
+    }
+
+    /// The record.
+    pub(super) fn stats(&self, conns: &Conns, sources: &Sources, store: &Store) -> Stats {
+        let evicted = store.evicted();
+        Stats {
+            totals: self.totals.clone(),
+            kernel_drops: sources.kernel_drops(),
+            connections: conns.seen,
+            flows: self.protocols.clone(),
+            evicted_bodies: evicted.bodies,
+            evicted_details: evicted.details,
+            evicted_flows: evicted.flows,
+            unplaced: self.unplaced,
+            peak_memory: store.peak() as u64,
+        }
+    }
+
+    /// The truth line.
+    pub(super) fn status(&mut self, now: Time, conns: &Conns, sources: &Sources, store: &Store) -> Status {
+        let evicted = store.evicted();
+        Status {
+            packets: self.totals.packets,
+            bytes: self.totals.bytes,
+            kernel_drops: sources.kernel_drops(),
+            own_drops: self.totals.own_drops,
+            gaps: self.totals.gaps,
+            decode_errors: self.totals.decode_errors,
+            undecoded_bytes: self.totals.undecoded_bytes,
+            connections: conns.seen,
+            unknown_connections: conns.unknown,
+            flows: self.flows,
+            rate: self.rate(now),
+            evicted: evicted.flows + evicted.details + evicted.bodies,
+            unplaced: self.unplaced,
+            memory: store.used() as u64,
+            sources: sources.list.iter().map(|s| s.status.clone()).collect(),
+            progress: sources.progress,
+            ended: self.ended,
+            warning: sources.warning.clone(),
+            memory_limit: 0,
+            capture_filter: None,
+        }
+    }
+
+    fn turn_to(&mut self, now: Time) {
+        let part = now.nanos().div_euclid(1_000_000_000 / PARTS as i64);
+        let passed = part.saturating_sub(self.newest).clamp(0, PARTS as i64);
+        for step in 1..=passed {
+            self.recent[(part - passed + step).rem_euclid(PARTS as i64) as usize] = 0;
+        }
+        self.newest = self.newest.max(part);
+    }
+}
+
+/// What is read.
+#[derive(Debug, Default)]
+pub(super) struct Sources {
+    list: Vec<Source>,
+    sets: Vec<(SourceSet, Vec<Arc<str>>)>,
+    progress: Option<(u64, u64)>,
+    warning: Option<String>,
+}
+
+#[derive(Debug, Default)]
+struct Source {
+    name: Option<Arc<str>>,
+    kernel_drops: u64,
+    status: SourceStatus,
+}
+
+impl Sources {
+    /// A source has something to say.
+    pub(super) fn hear(&mut self, news: SourceNews) {
+        match news {
+            SourceNews::Opened(id, name) => {
+                let source = self.source(id.0);
+                source.status = SourceStatus { name: name.to_string(), closed: None, ..source.status.clone() };
+                source.name = Some(name);
+                self.sets.clear();
+            }
+            SourceNews::Closed(id, why) => {
+                let source = self.source(id.0);
+                source.status.closed = Some(why.to_string());
+                if !why.is_empty() {
+                    self.warning = Some(format!("{}: {why}", source.status.name));
+                }
+            }
+            SourceNews::KernelDrops(id, drops) => self.source(id.0).kernel_drops = drops,
+            SourceNews::Progress(done, all) => self.progress = Some((done, all)),
+            // a fact, not about the source: the engine takes it before
+            SourceNews::Name(..) => {}
+        }
+    }
+
+    /// The names of what saw something.
+    pub(super) fn names_of(&mut self, set: SourceSet) -> &[Arc<str>] {
+        let at = match self.sets.iter().position(|(s, _)| *s == set) {
+            Some(at) => at,
+            None => {
+                if self.sets.len() >= MAX_SETS {
+                    self.sets.clear();
+                }
+                let names = self.list.iter().take(PLACES).enumerate().filter(|(place, _)| set.0 >> place & 1 == 1);
+                let names = names.filter_map(|(_, source)| source.name.clone()).collect();
+                self.sets.push((set, names));
+                self.sets.len() - 1
+            }
+        };
+        &self.sets[at].1
+    }
+
+    fn kernel_drops(&self) -> u64 {
+        self.list.iter().map(|s| s.kernel_drops).sum()
+    }
+
+    fn source(&mut self, id: u16) -> &mut Source {
+        let at = usize::from(id);
+        if self.list.len() <= at {
+            self.list.resize_with(at + 1, Source::default);
+        }
+        &mut self.list[at]
+    }
+}

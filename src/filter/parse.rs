@@ -1,0 +1,272 @@
+//! Tokens to an expression, each value checked against its field. It says where it stopped and what it expected there.
+
+use super::FilterError;
+use super::expr::{Cmp, Expr, Literal, OPS, Op, Pattern, Value};
+use super::field::{FIELDS, Field, HEADER, Holds, dotted};
+use super::lex::{Kind, Token, error_at, lex};
+use crate::units;
+use std::ops::Range;
+
+/// Longest filter, in bytes: far more than a person writes, and a bound on what is compiled from it.
+const MAX_TEXT: usize = 8192;
+
+/// Deepest nesting of parentheses and `not`, so that no text overflows the stack.
+const MAX_DEPTH: usize = 64;
+
+/// Reads a filter.
+pub fn parse(text: &str) -> Result<Expr, FilterError> {
+    if text.len() > MAX_TEXT {
+        return Err(error_at(text, 0, format!("longer than {MAX_TEXT} bytes")));
+    }
+    let tokens = lex(text)?;
+    let mut parser = Parser { text, tokens: &tokens, next: 0 };
+    let expr = parser.any(0)?;
+    match parser.peek() {
+        None => Ok(expr),
+        Some(token) => Err(parser.expected(Some(token), "'and' or 'or' (text with spaces goes in quotes)")),
+    }
+}
+
+struct Parser<'a> {
+    text: &'a str,
+    tokens: &'a [Token],
+    next: usize,
+}
+
+impl<'a> Parser<'a> {
+    fn peek(&self) -> Option<&'a Token> {
+        self.tokens.get(self.next)
+    }
+
+    fn take(&mut self) -> Option<&'a Token> {
+        let token = self.peek();
+        self.next += usize::from(token.is_some());
+        token
+    }
+
+    fn take_if(&mut self, kind: &Kind) -> bool {
+        let is = self.peek().is_some_and(|t| t.kind == *kind);
+        self.next += usize::from(is);
+        is
+    }
+
+    /// The error that a token (or the end) is not what was expected.
+    fn expected(&self, token: Option<&Token>, what: &str) -> FilterError {
+        match token {
+            None => error_at(self.text, self.text.len(), format!("expected {what}, found the end")),
+            Some(t) => {
+                let found: String = self.text.get(t.start..t.end).unwrap_or_default().chars().take(40).collect();
+                error_at(self.text, t.start, format!("expected {what}, found {}", crate::text::escape(&found)))
+            }
+        }
+    }
+
+    fn any(&mut self, depth: usize) -> Result<Expr, FilterError> {
+        let mut terms = vec![self.all(depth)?];
+        while self.take_if(&Kind::Or) {
+            terms.push(self.all(depth)?);
+        }
+        Ok(Expr::any(terms))
+    }
+
+    fn all(&mut self, depth: usize) -> Result<Expr, FilterError> {
+        let mut terms = vec![self.not(depth)?];
+        while self.take_if(&Kind::And) {
+            terms.push(self.not(depth)?);
+        }
+        Ok(Expr::all(terms))
+    }
+
+    fn not(&mut self, depth: usize) -> Result<Expr, FilterError> {
+        let token = self.take();
+        let Some(Token { kind, start, end }) = token else { return Err(self.expected(None, "a field or text")) };
+        if depth > MAX_DEPTH {
+            return Err(error_at(self.text, *start, format!("nested deeper than {MAX_DEPTH}")));
+        }
+        match kind {
+            Kind::Not => Ok(Expr::Not(Box::new(self.not(depth + 1)?))),
+            Kind::Open('(') => {
+                let inner = self.any(depth + 1)?;
+                let close = self.take();
+                match close.map(|t| &t.kind) {
+                    Some(Kind::Close(')')) => Ok(inner),
+                    _ => Err(self.expected(close, &format!("')' for the '(' at {}", error_at(self.text, *start, "").at + 1))),
+                }
+            }
+            Kind::Quoted(text) if self.op().is_none() => self.search(text, *start),
+            Kind::Word(word) => self.test(word, *start),
+            Kind::Quoted(_) => Err(self.expected(self.peek(), "'and' or 'or' after text in quotes")),
+            Kind::Open(_) | Kind::Close(_) | Kind::Comma | Kind::And | Kind::Or | Kind::Op(_) => {
+                let token = Token { kind: kind.clone(), start: *start, end: *end };
+                Err(self.expected(Some(&token), "a field or text"))
+            }
+        }
+    }
+
+    fn op(&self) -> Option<Op> {
+        match self.peek()?.kind {
+            Kind::Op(op) => Some(op),
+            _ => None,
+        }
+    }
+
+    fn search(&self, text: &str, at: usize) -> Result<Expr, FilterError> {
+        Pattern::search(text).map(Expr::Search).map_err(|e| error_at(self.text, at, e))
+    }
+
+    /// A word: the left side of a comparison, a bare field, or a search.
+    fn test(&mut self, word: &str, at: usize) -> Result<Expr, FilterError> {
+        let Some(op) = self.op() else {
+            return match Field::certain(word) {
+                Some(field) => Ok(Expr::Is(field)),
+                None if dotted(word) => match self.search(word, at)? {
+                    Expr::Search(pattern) => Ok(Expr::IsOr(Field::Own(word.to_owned()), pattern)),
+                    other => Ok(other),
+                },
+                None => self.search(word, at),
+            };
+        };
+        let Some(field) = Field::named(word) else {
+            return Err(error_at(self.text, at, unknown(word)));
+        };
+        let sign = self.take();
+        if !allowed(&field, op) {
+            let fit: Vec<_> = OPS.iter().filter(|(_, op)| allowed(&field, *op)).map(|(sign, _)| *sign).collect();
+            return Err(self.expected(sign, &format!("one of {} after '{field}'", fit.join(" "))));
+        }
+        if op == Op::In {
+            return Ok(Expr::OneOf(field.clone(), self.list(&field)?));
+        }
+        let (text, at) = self.value(&field)?;
+        match Cmp::of(op) {
+            Some(cmp) => Ok(Expr::Compare(field.clone(), cmp, self.literal(&field, text, at)?)),
+            None if op == Op::Contains => Ok(Expr::Contains(field, text.to_owned())),
+            None => Ok(Expr::Matches(field, Pattern::regex(text).map_err(|e| error_at(self.text, at, e))?)),
+        }
+    }
+
+    fn value(&mut self, field: &Field) -> Result<(&'a str, usize), FilterError> {
+        match self.take() {
+            Some(Token { kind: Kind::Word(text) | Kind::Quoted(text), start, .. }) => Ok((text, *start)),
+            other => Err(self.expected(other, &format!("{} for '{field}'", wanted(field.holds())))),
+        }
+    }
+
+    fn list(&mut self, field: &Field) -> Result<Vec<Literal>, FilterError> {
+        let open = self.take();
+        let close = match open.map(|t| &t.kind) {
+            Some(Kind::Open('(')) => ')',
+            Some(Kind::Open('{')) => '}',
+            _ => return Err(self.expected(open, "a list in '()' or '{}' after 'in'")),
+        };
+        let mut values = Vec::new();
+        loop {
+            let (text, at) = self.value(field)?;
+            values.push(self.literal(field, text, at)?);
+            let after = self.take();
+            match after.map(|t| &t.kind) {
+                Some(Kind::Comma) => {}
+                Some(Kind::Close(c)) if *c == close => return Ok(values),
+                _ => return Err(self.expected(after, &format!("',' or '{close}'"))),
+            }
+        }
+    }
+
+    fn literal(&self, field: &Field, text: &str, at: usize) -> Result<Literal, FilterError> {
+        let value = match field.holds() {
+            Holds::Text | Holds::Any => Ok(Value::Text),
+            Holds::Bool => match text {
+                "true" => Ok(Value::Bool(true)),
+                "false" => Ok(Value::Bool(false)),
+                _ => Err(format!("'{text}' is neither true nor false")),
+            },
+            Holds::Span => units::span(text).map(|span| exactly(span.nanos().into())),
+            Holds::Size => units::size(text).map(|bytes| exactly(bytes.into())),
+            Holds::Count => text.parse().map(|n: u64| exactly(n.into())).map_err(|_| format!("'{text}' is no whole number")),
+            Holds::Time => moment(text),
+        };
+        let value = value.map_err(|e| error_at(self.text, at, crate::text::escape(&e)))?;
+        Ok(Literal { text: text.to_owned(), value })
+    }
+}
+
+/// Whether a field can be compared so.
+fn allowed(field: &Field, op: Op) -> bool {
+    match field.holds() {
+        Holds::Any => true,
+        Holds::Text => !Cmp::of(op).is_some_and(Cmp::orders),
+        Holds::Bool => matches!(op, Op::Eq | Op::Ne),
+        Holds::Span | Holds::Size | Holds::Count | Holds::Time => !matches!(op, Op::Matches | Op::Contains),
+    }
+}
+
+/// What a field is compared with, for errors.
+fn wanted(holds: Holds) -> &'static str {
+    match holds {
+        Holds::Text | Holds::Any => "a value",
+        Holds::Bool => "true or false",
+        Holds::Span => "a time (as in 250ms)",
+        Holds::Size => "a size (as in 4KiB)",
+        Holds::Count => "a whole number",
+        Holds::Time => "a moment (RFC 3339, or HH:MM:SS in UTC)",
+    }
+}
+
+fn unknown(word: &str) -> String {
+    let names: Vec<_> = FIELDS.iter().map(|(name, ..)| *name).collect();
+    let word = crate::text::escape(word);
+    format!("unknown field '{word}'; fields are {} {HEADER}NAME and the protocols' own (http.method)", names.join(" "))
+}
+
+fn exactly(n: i128) -> Value {
+    Value::Quantity(n..n + 1)
+}
+
+/// A moment as exact as it is written: RFC 3339 (UTC where it names no offset), a date, or a time of day in UTC.
+fn moment(text: &str) -> Result<Value, String> {
+    let clock = text.parse::<jiff::civil::Time>().ok().filter(|_| text.contains(':') && !text.contains('-'));
+    let stamp = || {
+        text.parse::<jiff::Timestamp>().ok().or_else(|| {
+            let local: jiff::civil::DateTime = text.parse().ok()?;
+            jiff::tz::Offset::UTC.to_timestamp(local).ok()
+        })
+    };
+    let range = |from: i128| from..from + exactness(text);
+    if let Some(clock) = clock {
+        let nanos = clock.duration_since(jiff::civil::Time::midnight()).as_nanos();
+        return Ok(Value::Clock(range(nanos)));
+    }
+    match stamp() {
+        Some(stamp) => Ok(Value::Quantity(range(stamp.as_nanosecond()))),
+        None => Err(format!("'{text}' is no moment: RFC 3339, or HH:MM:SS in UTC")),
+    }
+}
+
+/// How long the shortest unit is that a moment names.
+fn exactness(text: &str) -> i128 {
+    let fraction = text.split_once('.').map(|(_, rest)| rest.bytes().take_while(u8::is_ascii_digit).count());
+    match fraction {
+        Some(digits) => 10i128.pow(9u32.saturating_sub(u32::try_from(digits).unwrap_or(9))),
+        None => match text.matches(':').count() {
+            0 => 86_400_000_000_000,
+            1 => 60_000_000_000,
+            _ => 1_000_000_000,
+        },
+    }
+}
+
+/// The time of day of a moment, both in nanoseconds.
+pub fn of_day(nanos: i128) -> i128 {
+    nanos.rem_euclid(86_400_000_000_000)
+}
+
+/// Where a quantity stands to the range that counts as equal.
+pub fn order(n: i128, range: &Range<i128>) -> std::cmp::Ordering {
+    if n < range.start {
+        std::cmp::Ordering::Less
+    } else if n < range.end {
+        std::cmp::Ordering::Equal
+    } else {
+        std::cmp::Ordering::Greater
+    }
+}

@@ -1,0 +1,112 @@
+//! The texts of a flow as they are shown, secrets masked: what a filter compares and searches. Each visitor stops at the first text that
+//! is accepted, and says whether one was.
+
+use super::eval::Look;
+use crate::body::{self, Content};
+use crate::mask;
+use crate::model::{Body, Detail, FlowRef, Half, Headers, Party, Value, text_of};
+
+/// Asks about one text.
+pub type Ask<'a> = &'a mut dyn FnMut(&str) -> bool;
+
+/// The ways to call a party: its name, `addr:port`, the address, `:port`, the port.
+pub fn party(party: &Party, ask: Ask<'_>) -> bool {
+    let (host, port) = party.addr.rsplit_once(':').unwrap_or((&party.addr, ""));
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    party.service.as_deref().is_some_and(&mut *ask)
+        || ask(&party.addr)
+        || ask(host)
+        || (bare != host && ask(bare))
+        || (!port.is_empty() && (ask(&format!(":{port}")) || ask(port)))
+}
+
+/// The values of a header or trailer field of either side.
+pub fn header(detail: &Detail, name: &str, look: Look, ask: Ask<'_>) -> bool {
+    sections(detail).any(|headers| headers.all(name).any(|value| ask(&mask::header(name, &text_of(value), look.secrets))))
+}
+
+/// All header and trailer fields of both sides, as lines.
+pub fn headers(detail: &Detail, look: Look, ask: Ask<'_>) -> bool {
+    let line = |(name, value): (&[u8], &[u8])| {
+        let (name, value) = (text_of(name), text_of(value));
+        format!("{name}: {}", mask::header(&name, &value, look.secrets))
+    };
+    sections(detail).any(|headers| headers.iter().any(|field| ask(&line(field))))
+}
+
+/// The decoded bodies of both sides.
+pub fn bodies(detail: &Detail, look: Look, ask: Ask<'_>) -> bool {
+    let kept = |body: &&Body| !body.kept.is_empty();
+    let of = |half: &Half| half.messages.iter().map(|m| &m.body).chain([&half.body]).filter(kept).any(|b| ask(&text(b, look)));
+    halves(detail).any(of)
+}
+
+/// A protocol's own field, each value of a list by itself. A name may go on into a map (`amqp.properties.type`).
+pub fn own(detail: &Detail, name: &str, look: Look, ask: Ask<'_>) -> bool {
+    let mut found = false;
+    for (field, value) in detail.fields.iter() {
+        let value = match name.strip_prefix(field) {
+            Some("") => Some(value),
+            Some(path) => path.strip_prefix('.').and_then(|path| inside(value, path)),
+            None => None,
+        };
+        found = found || value.is_some_and(|v| texts(name, v, look, ask));
+    }
+    found
+}
+
+/// All of the protocol's own fields.
+pub fn fields(detail: &Detail, look: Look, ask: Ask<'_>) -> bool {
+    detail.fields.iter().any(|(name, value)| texts(name, value, look, ask))
+}
+
+/// Everything that the row shows.
+pub fn row(flow: FlowRef<'_>, ask: Ask<'_>) -> bool {
+    let row = flow.row;
+    let one = |party: &Party, ask: Ask<'_>| {
+        ask(&party.addr) || party.service.as_deref().is_some_and(&mut *ask) || party.container.as_deref().is_some_and(ask)
+    };
+    ask(row.protocol)
+        || ask(&row.operation)
+        || row.status.as_deref().is_some_and(&mut *ask)
+        || row.trace_id.as_deref().is_some_and(&mut *ask)
+        || one(flow.client, ask)
+        || one(flow.server, ask)
+}
+
+fn halves(detail: &Detail) -> impl Iterator<Item = &Half> {
+    detail.request.iter().chain(&detail.response)
+}
+
+fn sections(detail: &Detail) -> impl Iterator<Item = &Headers> {
+    halves(detail).flat_map(|half| [&half.headers, &half.trailers])
+}
+
+/// A body as it reads, one line under the other; of JSON its compact form too, since that is what NDJSON shows.
+fn text(body: &Body, look: Look) -> String {
+    let document = body::decode(body, look.body_limit);
+    let mut text: String = body::render(&document, look.secrets).iter().map(|line| line.text() + "\n").collect();
+    if let Content::Json(json) = &document.value {
+        text.push_str(&mask::json(json, look.secrets));
+    }
+    text
+}
+
+fn inside<'a>(value: &'a Value, path: &str) -> Option<&'a Value> {
+    let Value::Map(pairs) = value else { return None };
+    pairs.iter().find(|(key, _)| **key == *path).map(|(_, v)| v).or_else(|| {
+        let (key, rest) = path.split_once('.')?;
+        pairs.iter().find(|(k, _)| **k == *key).and_then(|(_, v)| inside(v, rest))
+    })
+}
+
+fn texts(name: &str, value: &Value, look: Look, ask: Ask<'_>) -> bool {
+    let ask_one = |text: &str, ask: Ask<'_>| ask(&mask::value(name, text, look.secrets));
+    match value {
+        Value::Text(text) => ask_one(text, ask),
+        Value::Int(n) => ask_one(&n.to_string(), ask),
+        Value::Bool(b) => ask_one(if *b { "true" } else { "false" }, ask),
+        Value::List(items) => items.iter().any(|v| texts(name, v, look, ask)),
+        Value::Map(pairs) => pairs.iter().any(|(key, v)| texts(key, v, look, ask)),
+    }
+}

@@ -1,0 +1,50 @@
+//! Every limit of `net`, with its reason.
+
+use crate::time::Span;
+
+/// Headers that are peeled off one packet: two VLAN tags, three tunnels and a few IPv6 extension headers are well within it.
+pub const LAYERS: u32 = 32;
+/// Packet time between two ticks: what a hole's grace is measured in, and cheap at any packet rate.
+pub const TICK: Span = Span::from_millis(10);
+/// A capture's clock that steps back further than this was set anew: ticks go on from there.
+pub const CLOCK_STEP: Span = Span::from_secs(1);
+
+/// Datagrams whose fragments are waited for: a linear search of them is cheaper than anything around it.
+pub const FRAGMENTED: usize = 256;
+/// Bytes of fragments that wait, in all: sixty datagrams of the largest size.
+pub const FRAGMENT_BYTES: usize = 4 << 20;
+/// Fragments of one datagram: 64 KiB over the smallest IPv6 MTU are 53, over IPv4's 576 octets 120.
+pub const FRAGMENTS: usize = 256;
+/// How long a datagram's fragments are waited for (Linux waits 30 s for IPv4, RFC 8200 §4.5 60 s).
+pub const FRAGMENT_WAIT: Span = Span::from_secs(30);
+
+/// The last packets of a connection among which one from another source may be a copy.
+pub const COPIES: usize = 32;
+/// How far apart in packet time two sources show the same packet at most.
+pub const COPY_WINDOW: Span = Span::from_millis(100);
+
+/// Packets of a connection between an acknowledgement of bytes that were not seen, and the hole: two capture queues may show it first.
+pub const ACK_GRACE_PACKETS: u64 = 16;
+/// The same grace in packet time.
+pub const ACK_GRACE: Span = Span::from_millis(100);
+/// Acknowledgements in their grace: one a packet of it.
+pub const ACKS: usize = 16;
+/// Packets of a connection that bytes out of order wait for those before them.
+pub const ORDER_PACKETS: u64 = 128;
+/// Bytes of a connection that wait for those before them, both directions.
+pub const ORDER_BYTES: usize = 256 << 10;
+/// How long in packet time bytes wait for those before them: past a first retransmission timeout (RFC 6298 §2.1: 1 s).
+pub const ORDER_WAIT: Span = Span::from_secs(2);
+/// A sequence number further away is not of this connection: no window is larger (RFC 7323 §2.3).
+pub const WINDOW: u64 = 1 << 30;
+/// A reset further from what was seen is not believed: beyond the largest common socket buffers.
+pub const RESET_WINDOW: u64 = 16 << 20;
+
+/// Connections in a shard's table; there are 64 shards.
+pub const CONNECTIONS: usize = 4096;
+/// Closed and refused connections that a shard remembers, so that what comes late opens nothing.
+pub const TOMBSTONES: usize = 4096;
+/// An established connection without a packet for this long is over: beyond what proxies and NAT keep one.
+pub const IDLE: Span = Span::from_secs(3600);
+/// The same for one that never was established, for datagrams, and for tombstones (TIME-WAIT lasts 60 s on Linux).
+pub const IDLE_BRIEF: Span = Span::from_secs(60);

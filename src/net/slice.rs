@@ -1,0 +1,151 @@
+//! The reader's part: packets become segments and datagrams for the shards, with ticks between them. Fragments are joined here.
+
+use super::fragments::Fragments;
+use super::ip::{self, Fragment, Hosts};
+use super::limits::{CLOCK_STEP, LAYERS, TICK};
+use super::rest::{Reason, Rest};
+use super::{link, table};
+use crate::model::{Batch, Item, Packet, Packets, Segment, Stamp, TcpFlags, Transport};
+use crate::time::Time;
+use std::net::SocketAddr;
+
+/// What the next bytes of a packet are.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Next {
+    /// An Ethernet frame.
+    Ethernet,
+    /// What this EtherType says.
+    Ether(u16),
+    /// An IP packet, its version in its first bits.
+    Ip,
+    /// What this IP protocol number says, between these hosts.
+    Payload(u8, Hosts),
+    /// What was looked for: what is left is its payload.
+    Done(Found),
+}
+
+/// What was looked for.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Found {
+    /// A TCP segment.
+    Segment(Head),
+    /// A UDP datagram.
+    Datagram(Head),
+    /// A part of one of both.
+    Fragment(Fragment),
+}
+
+/// The fields of a TCP header that count, or those of a UDP header: then without the numbers and flags.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Head {
+    /// The sender.
+    pub(super) from: SocketAddr,
+    /// The receiver.
+    pub(super) to: SocketAddr,
+    /// Sequence number.
+    pub(super) seq: u32,
+    /// Acknowledgement number.
+    pub(super) ack: u32,
+    /// Flags.
+    pub(super) flags: TcpFlags,
+}
+
+/// Turns packets into items. There is one, in the reader, since fragments and ticks belong to no shard.
+#[derive(Debug, Default)]
+pub struct Slicer {
+    fragments: Fragments,
+    ticked: Option<Time>,
+    last: Stamp,
+}
+
+impl Slicer {
+    /// Takes the packets over into `out`: its slab (with joined fragments behind), items, sums and news; number and overload are the caller's.
+    pub fn batch(&mut self, packets: Packets, out: &mut Batch) {
+        let Packets { slab, list, news, .. } = packets;
+        (out.slab, out.news) = (slab, news);
+        for packet in &list {
+            self.tick(packet.stamp.time, out);
+            self.last = packet.stamp;
+            out.packets += 1;
+            out.bytes += packet.bytes.len() as u64;
+            match self.slice(packet, out) {
+                Ok(Some(item)) => out.items.push(item),
+                Ok(None) => {}
+                Err(reason) => pass_over(&mut out.passed_over, reason, 1),
+            }
+        }
+        out.last = self.last;
+    }
+
+    /// Packet time has come to `now`: adds a tick if that is past the next one due. A live reader without packets calls it by itself.
+    ///
+    /// However far time jumped, one tick is enough: it tells where time is. A step back makes none, and a long one sets the clock anew.
+    pub fn tick(&mut self, now: Time, out: &mut Batch) {
+        let ticked = *self.ticked.get_or_insert(now);
+        if now.since(ticked) >= TICK {
+            let into = now.nanos().rem_euclid(TICK.nanos() as i64);
+            let time = ticked.max(Time::from_nanos(now.nanos().saturating_sub(into)));
+            self.ticked = Some(time);
+            out.items.push(Item::Tick(Stamp { packet: self.last.packet, time }));
+            out.last = self.last;
+        } else if ticked.since(now) > CLOCK_STEP {
+            self.ticked = Some(now);
+        }
+    }
+
+    /// One packet: an item, nothing yet where it is a part of a datagram, or why it is passed over.
+    fn slice(&mut self, packet: &Packet, out: &mut Batch) -> Result<Option<Item>, Reason> {
+        let cut = (packet.wire_len as usize).saturating_sub(packet.bytes.len());
+        let mut rest = Rest::new(&out.slab, packet.bytes.clone(), cut);
+        let mut layers = LAYERS;
+        let mut next = link::link(packet.link, &mut rest)?;
+        loop {
+            let part = match peel(next, &mut rest, &mut layers)? {
+                Found::Segment(head) => return Ok(Some(Item::Segment(segment(packet, head, &rest, Transport::Stream)))),
+                Found::Datagram(head) => return Ok(Some(Item::Datagram(segment(packet, head, &rest, Transport::Datagram)))),
+                Found::Fragment(part) => part,
+            };
+            if rest.cut() > 0 {
+                return Err("cut fragment");
+            }
+            let bytes = out.slab.get(rest.range()).unwrap_or_default();
+            let drop = |reason, n| pass_over(&mut out.passed_over, reason, n as u64);
+            let Some(whole) = self.fragments.add(part, bytes, packet.source, packet.stamp.time, drop) else { return Ok(None) };
+            let start = out.slab.len();
+            out.slab.extend_from_slice(&whole.bytes);
+            rest = Rest::new(&out.slab, start..out.slab.len(), 0);
+            next = Next::Payload(whole.protocol, whole.hosts);
+        }
+    }
+}
+
+/// Header by header down to what was looked for.
+fn peel(mut next: Next, rest: &mut Rest<'_>, layers: &mut u32) -> Result<Found, Reason> {
+    loop {
+        next = match next {
+            Next::Ethernet => link::ethernet(rest)?,
+            Next::Ether(kind) => link::ether(kind, rest)?,
+            Next::Ip => ip::packet(rest)?,
+            Next::Payload(protocol, hosts) => ip::payload(protocol, hosts, rest)?,
+            Next::Done(found) => return Ok(found),
+        };
+        *layers = layers.checked_sub(1).ok_or("too many headers")?;
+    }
+}
+
+fn segment(packet: &Packet, head: Head, rest: &Rest<'_>, transport: Transport) -> Segment {
+    let Head { from, to, seq, ack, flags } = head;
+    let shard = table::shard(from, to, transport);
+    let cut = u32::try_from(rest.cut()).unwrap_or(u32::MAX);
+    Segment { stamp: packet.stamp, source: packet.source, from, to, seq, ack, flags, payload: rest.range(), cut, shard }
+}
+
+fn pass_over(sums: &mut Vec<(Reason, u64)>, reason: Reason, n: u64) {
+    match sums.iter_mut().find(|(r, _)| *r == reason) {
+        Some((_, sum)) => *sum += n,
+        None => sums.push((reason, n)),
+    }
+}
+
+#[cfg(test)]
+mod tests;

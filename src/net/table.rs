@@ -1,0 +1,411 @@
+//! One shard's connections: which one a segment belongs to, when one is new, who opened it, and when it is over. It knows no stream.
+//!
+//! The caller finds the connection of a segment, works on it, and says when it is closed; what ends otherwise is handed to the [`Owner`].
+//! A closed connection leaves a tombstone, so that what comes late opens nothing. Every step costs the same however many there are:
+//! entries are in lists by how long they may be idle, each in the order of the last packet, and only what is due at a front is looked at.
+
+use super::limits::{CONNECTIONS, COPY_WINDOW, IDLE, IDLE_BRIEF, TOMBSTONES};
+use crate::model::{ConnId, ConnMeta, Dir, End, Joined, PacketNo, Segment, SourceId, TcpFlags, Transport};
+use crate::time::{Span, Time};
+use hashbrown::HashTable;
+use lists::Lists;
+use std::net::{IpAddr, SocketAddr};
+
+mod lists;
+
+/// Shards there are, for any number of workers.
+const SHARDS: u64 = 64;
+/// Ports from here on are given to clients (Linux: `ip_local_port_range`).
+const EPHEMERAL: u16 = 32768;
+/// What a SYN's data may add to the number that its answer acknowledges (RFC 7413).
+const SYN_DATA: u32 = 1 << 16;
+
+/// Who makes and buries what the table holds.
+pub trait Owner<C> {
+    /// A connection comes into view.
+    fn begin(&mut self, meta: ConnMeta, source: SourceId) -> C;
+    /// It is over for a reason that is not in its segments: idle, evicted, or (`Open`) its ports were taken by a new one.
+    fn end(&mut self, conn: C, how: End);
+}
+
+/// A place in the table; good for as long as its connection is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slot {
+    index: u32,
+    generation: u32,
+}
+
+/// The connections of one shard.
+#[derive(Debug)]
+pub struct ConnTable<C> {
+    entries: Vec<Entry<C>>,
+    free: Vec<u32>,
+    index: HashTable<u32>,
+    lists: Lists,
+    waiting: Vec<Slot>,
+    clock: Time,
+    sums: Sums,
+}
+
+/// What a table did not hand on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sums {
+    /// Connections given up for lack of room.
+    pub evicted: u64,
+    /// Connections refused under load.
+    pub refused: u64,
+    /// Packets of refused connections, the first ones too.
+    pub refused_packets: u64,
+    /// Packets that came after their connection was closed.
+    pub late: u64,
+}
+
+#[derive(Debug)]
+struct Entry<C> {
+    key: Key,
+    state: State<C>,
+    generation: u32,
+    first: PacketNo,
+    touched: Time,
+    /// Whether the lower end of the key is the client.
+    low_is_client: bool,
+    /// Initial sequence numbers of the lower and the higher end; where they were not seen, the one before what was seen first.
+    isn: [Option<u32>; 2],
+    /// Whether the lower and the higher end sent something.
+    sent: [bool; 2],
+    waiting: bool,
+}
+
+#[derive(Debug)]
+enum State<C> {
+    Open(Box<C>),
+    Closed,
+    Refused,
+    Free,
+}
+
+/// How long an entry may be idle: which list it is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Class {
+    Established,
+    Brief,
+    Tombstone,
+}
+
+impl Class {
+    const ALL: [Self; 3] = [Self::Established, Self::Brief, Self::Tombstone];
+
+    const fn idle(self) -> Span {
+        match self {
+            Self::Established => IDLE,
+            Self::Brief | Self::Tombstone => IDLE_BRIEF,
+        }
+    }
+}
+
+/// Both ends, the lower one first, so that both directions have the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Key {
+    low: SocketAddr,
+    high: SocketAddr,
+    transport: Transport,
+}
+
+impl Key {
+    fn of(seg: &Segment, transport: Transport) -> Self {
+        let (low, high) = if seg.from <= seg.to { (seg.from, seg.to) } else { (seg.to, seg.from) };
+        Self { low, high, transport }
+    }
+
+    fn hash(&self) -> u64 {
+        hash(self.low, self.high, self.transport)
+    }
+}
+
+impl<C> Default for ConnTable<C> {
+    fn default() -> Self {
+        Self {
+            entries: Vec::new(),
+            free: Vec::new(),
+            index: HashTable::new(),
+            lists: Lists::default(),
+            waiting: Vec::new(),
+            clock: Time::from_nanos(i64::MIN),
+            sums: Sums::default(),
+        }
+    }
+}
+
+impl<C> ConnTable<C> {
+    /// The connection that a segment belongs to, found or begun, and the segment's direction. None where it is to be left out: it came
+    /// after the close, or the connection was refused; with `overload`, every unknown one is.
+    pub fn find(
+        &mut self,
+        seg: &Segment,
+        transport: Transport,
+        overload: bool,
+        owner: &mut impl Owner<C>,
+    ) -> Option<(Slot, Dir)> {
+        self.clock = self.clock.max(seg.stamp.time);
+        let key = Key::of(seg, transport);
+        let side = usize::from(seg.from != key.low);
+        let entries = &self.entries;
+        let found = self.index.find(key.hash(), |&i| entries.get(i as usize).is_some_and(|e| e.key == key)).copied();
+        if let Some(index) = found {
+            if !self.entries[index as usize].is_over_by(seg, side, self.clock) {
+                return self.known(index, seg, side);
+            }
+            if let Some(conn) = self.remove(index) {
+                owner.end(conn, End::Open);
+            }
+        }
+        if overload {
+            self.sums.refused += 1;
+            self.sums.refused_packets += 1;
+            self.insert(key, State::Refused, Class::Tombstone, seg, side, true);
+            self.trim_tombstones();
+            return None;
+        }
+        if self.lists.len(Class::Established) + self.lists.len(Class::Brief) >= CONNECTIONS {
+            self.evict(owner);
+        }
+        let client_sent = transport == Transport::Stream && opened_by(seg).unwrap_or_else(|| guess(seg.from, seg.to))
+            || transport == Transport::Datagram && guess(seg.from, seg.to);
+        let (client, server) = if client_sent { (seg.from, seg.to) } else { (seg.to, seg.from) };
+        let joined =
+            if transport == Transport::Stream && !seg.flags.has(TcpFlags::SYN) { Joined::Midway } else { Joined::Opening };
+        let meta = ConnMeta { id: ConnId(seg.stamp.packet), client, server, transport, first: seg.stamp, joined };
+        let conn = Box::new(owner.begin(meta, seg.source));
+        let index = self.insert(key, State::Open(conn), Class::Brief, seg, side, client == key.low);
+        self.known(index, seg, side)
+    }
+
+    /// What is there, unless it is gone.
+    pub fn get(&mut self, slot: Slot) -> Option<&mut C> {
+        match self.entries.get_mut(slot.index as usize) {
+            Some(Entry { state: State::Open(conn), generation, .. }) if *generation == slot.generation => Some(conn),
+            _ => None,
+        }
+    }
+
+    /// Both its directions have ended: takes it out, and leaves a tombstone.
+    pub fn close(&mut self, slot: Slot) -> Option<C> {
+        self.get(slot)?;
+        let entry = &mut self.entries[slot.index as usize];
+        entry.generation = entry.generation.wrapping_add(1);
+        entry.waiting = false;
+        entry.touched = self.clock;
+        let State::Open(conn) = std::mem::replace(&mut entry.state, State::Closed) else { return None };
+        self.lists.push(Class::Tombstone, slot.index);
+        self.trim_tombstones();
+        Some(*conn)
+    }
+
+    /// Something in it waits for time to pass: it is among those that the next tick is for.
+    pub fn wait(&mut self, slot: Slot) {
+        if self.get(slot).is_some() && !std::mem::replace(&mut self.entries[slot.index as usize].waiting, true) {
+            self.waiting.push(slot);
+        }
+    }
+
+    /// Time has come to `now`: what was idle for too long ends. Returns those that wait for time to pass, in the order in which they
+    /// said so; each has to say so again.
+    pub fn tick(&mut self, now: Time, owner: &mut impl Owner<C>) -> Vec<Slot> {
+        self.clock = self.clock.max(now);
+        for class in Class::ALL {
+            while let Some(index) = self.lists.front(class) {
+                if self.clock.since(self.entries[index as usize].touched) < class.idle() {
+                    break;
+                }
+                if let Some(conn) = self.remove(index) {
+                    owner.end(conn, End::Idle);
+                }
+            }
+        }
+        let waiting = std::mem::take(&mut self.waiting);
+        for slot in &waiting {
+            if let Some(entry) = self.entries.get_mut(slot.index as usize).filter(|e| e.generation == slot.generation) {
+                entry.waiting = false;
+            }
+        }
+        waiting
+    }
+
+    /// The capture is over: everything that is still there, in the order of the first packets.
+    pub fn drain(&mut self) -> Vec<C> {
+        let entries = std::mem::take(self).entries;
+        let mut open: Vec<_> = entries
+            .into_iter()
+            .filter_map(|e| if let State::Open(conn) = e.state { Some((e.first, *conn)) } else { None })
+            .collect();
+        open.sort_by_key(|(first, _)| *first);
+        open.into_iter().map(|(_, conn)| conn).collect()
+    }
+
+    /// How many connections there are, tombstones left out.
+    pub fn len(&self) -> usize {
+        self.lists.len(Class::Established) + self.lists.len(Class::Brief)
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// What was not handed on.
+    pub fn sums(&self) -> Sums {
+        self.sums
+    }
+
+    /// A packet for an entry that is there.
+    fn known(&mut self, index: u32, seg: &Segment, side: usize) -> Option<(Slot, Dir)> {
+        let entry = &mut self.entries[index as usize];
+        let class = match entry.state {
+            State::Open(_) => {
+                entry.sent[side] = true;
+                entry.note_isn(seg, side);
+                let established = entry.sent == [true; 2] || (!seg.payload.is_empty() && !seg.flags.has(TcpFlags::SYN));
+                let stream = entry.key.transport == Transport::Stream;
+                let was = self.lists.class(index) == Some(Class::Established);
+                if was || stream && established { Class::Established } else { Class::Brief }
+            }
+            State::Refused => {
+                self.sums.refused_packets += 1;
+                Class::Tombstone
+            }
+            State::Closed | State::Free => {
+                self.sums.late += 1;
+                return None;
+            }
+        };
+        entry.touched = self.clock;
+        self.lists.push(class, index);
+        let to_server = (side == 0) == entry.low_is_client;
+        let dir = if to_server { Dir::ToServer } else { Dir::ToClient };
+        let slot = Slot { index, generation: entry.generation };
+        matches!(entry.state, State::Open(_)).then_some((slot, dir))
+    }
+
+    fn insert(&mut self, key: Key, state: State<C>, class: Class, seg: &Segment, side: usize, low_is_client: bool) -> u32 {
+        let (first, touched) = (seg.stamp.packet, self.clock);
+        let mut entry =
+            Entry { key, state, generation: 0, first, touched, low_is_client, isn: [None; 2], sent: [false; 2], waiting: false };
+        entry.note_isn(seg, side);
+        let index = match self.free.pop() {
+            Some(index) => {
+                let slot = &mut self.entries[index as usize];
+                entry.generation = slot.generation;
+                *slot = entry;
+                index
+            }
+            None => {
+                self.entries.push(entry);
+                self.entries.len() as u32 - 1
+            }
+        };
+        let entries = &self.entries;
+        self.index.insert_unique(key.hash(), index, |&i| entries.get(i as usize).map_or(0, |e| e.key.hash()));
+        self.lists.push(class, index);
+        index
+    }
+
+    fn remove(&mut self, index: u32) -> Option<C> {
+        let entry = &mut self.entries[index as usize];
+        entry.generation = entry.generation.wrapping_add(1);
+        let state = std::mem::replace(&mut entry.state, State::Free);
+        if let Ok(found) = self.index.find_entry(entry.key.hash(), |&i| i == index) {
+            found.remove();
+        }
+        self.lists.remove(index);
+        self.free.push(index);
+        if let State::Open(conn) = state { Some(*conn) } else { None }
+    }
+
+    /// The one whose last packet is the longest ago goes.
+    fn evict(&mut self, owner: &mut impl Owner<C>) {
+        let fronts = [Class::Brief, Class::Established].into_iter().filter_map(|class| self.lists.front(class));
+        if let Some(index) = fronts.min_by_key(|&i| self.entries[i as usize].touched)
+            && let Some(conn) = self.remove(index)
+        {
+            self.sums.evicted += 1;
+            owner.end(conn, End::Evicted);
+        }
+    }
+
+    fn trim_tombstones(&mut self) {
+        if self.lists.len(Class::Tombstone) > TOMBSTONES
+            && let Some(index) = self.lists.front(Class::Tombstone)
+        {
+            self.remove(index);
+        }
+    }
+}
+
+impl<C> Entry<C> {
+    /// Whether a segment shows that the ports are in use anew: an opening with another initial sequence number, or after the close.
+    fn is_over_by(&self, seg: &Segment, side: usize, now: Time) -> bool {
+        if self.key.transport == Transport::Datagram || !seg.flags.has(TcpFlags::SYN) || seg.flags.has(TcpFlags::RST) {
+            return false;
+        }
+        if seg.flags.has(TcpFlags::ACK) {
+            return self.isn[1 - side].is_some_and(|isn| seg.ack.wrapping_sub(isn).wrapping_sub(1) > SYN_DATA);
+        }
+        // a client that was refused may try again with the same number; another source's copy comes sooner
+        let again = matches!(self.state, State::Closed) && now.since(self.touched) > COPY_WINDOW;
+        self.isn[side].is_some_and(|isn| isn != seg.seq) || again
+    }
+
+    fn note_isn(&mut self, seg: &Segment, side: usize) {
+        let before = if seg.flags.has(TcpFlags::SYN) { 0 } else { 1 };
+        self.isn[side].get_or_insert(seg.seq.wrapping_sub(before));
+        if seg.flags.has(TcpFlags::ACK) {
+            self.isn[1 - side].get_or_insert(seg.ack.wrapping_sub(1));
+        }
+    }
+}
+
+/// The shard that a connection belongs to: the same for both directions, on every run.
+pub(super) fn shard(from: SocketAddr, to: SocketAddr, transport: Transport) -> u8 {
+    // not the bits that the table goes by
+    ((hash(from, to, transport) >> 32) % SHARDS) as u8
+}
+
+/// Whether the sender of an opening segment is the client; none where the segment does not tell.
+fn opened_by(seg: &Segment) -> Option<bool> {
+    seg.flags.has(TcpFlags::SYN).then(|| !seg.flags.has(TcpFlags::ACK))
+}
+
+/// Whether the sender is the client, by the ports alone: servers are below the ephemeral ports, and lower.
+fn guess(from: SocketAddr, to: SocketAddr) -> bool {
+    match (from.port() >= EPHEMERAL, to.port() >= EPHEMERAL) {
+        (true, false) => true,
+        (false, true) => false,
+        _ => from.port() >= to.port(),
+    }
+}
+
+fn hash(from: SocketAddr, to: SocketAddr, transport: Transport) -> u64 {
+    let transport = match transport {
+        Transport::Stream => 6,
+        Transport::Datagram => 17,
+    };
+    mix(end(from).wrapping_add(end(to)).wrapping_add(transport))
+}
+
+fn end(addr: SocketAddr) -> u64 {
+    let ip = match addr.ip() {
+        IpAddr::V4(ip) => u64::from(ip.to_bits()),
+        IpAddr::V6(ip) => (ip.to_bits() as u64) ^ mix((ip.to_bits() >> 64) as u64),
+    };
+    mix(ip ^ u64::from(addr.port()) << 48)
+}
+
+/// Spreads a number over all its bits (the finalizer of SplitMix64, by S. Vigna).
+fn mix(mut n: u64) -> u64 {
+    n = (n ^ (n >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    n = (n ^ (n >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    n ^ (n >> 31)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,448 @@
+//! TCP segments of one connection to two ordered streams (RFC 9293 §3.4, §3.10). Not the connection table: one connection's life, no more.
+//!
+//! Bytes in order pass straight through; bytes out of order are copied and wait. Where bytes overlap, those seen first win. A hole is
+//! declared
+//! - when the peer has acknowledged past it, and 16 further packets of the connection or 100 ms have not brought it (two capture queues
+//!   may show an acknowledgement before its data); bytes that go on arriving in order begin that grace anew;
+//! - when bytes behind it have waited for 128 packets of the connection or 2 s, or 256 KiB wait;
+//! - when the connection ends.
+//!
+//! Bytes (or a FIN) sent with an acknowledgement of bytes of the other direction that were not shown yet wait for these, so that an
+//! answer is not shown before its question: the acknowledgement gives the question its grace, then a hole takes its place. Of both
+//! directions' bytes that could be shown at once, or that wait for one another, those of the lower packet number are first.
+
+use super::copies::Copies;
+use super::limits::{ACK_GRACE, ACK_GRACE_PACKETS, ACKS, ORDER_BYTES, ORDER_PACKETS, ORDER_WAIT, RESET_WINDOW, WINDOW};
+use super::pieces::Pieces;
+use crate::model::{Counts, Dir, End, PacketNo, Segment, Stamp, TcpFlags};
+use crate::time::{Span, Time};
+use std::collections::VecDeque;
+
+/// Who takes the streams.
+pub trait Streams {
+    /// The next bytes of a direction, and the packet that first brought them.
+    fn data(&mut self, dir: Dir, bytes: &[u8], stamp: Stamp);
+    /// The next `len` bytes of a direction are lost. The stamp is the packet behind the hole, or the last one where there is none.
+    fn hole(&mut self, dir: Dir, len: u64, stamp: Stamp);
+    /// A direction is over: exactly once.
+    fn end(&mut self, dir: Dir, how: End, stamp: Stamp);
+}
+
+/// What became of a segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seen {
+    /// It was taken and counted.
+    First,
+    /// Another source showed it just before: only that source is news.
+    Copy,
+}
+
+/// What a connection counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Packets, copies left out.
+    pub packets: Counts,
+    /// Captured payload bytes, each once.
+    pub bytes: Counts,
+    /// Segments whose bytes had all been seen, and repeated SYNs.
+    pub retransmissions: u64,
+    /// Probes of an idle connection.
+    pub keep_alives: u64,
+    /// Holes.
+    pub gaps: u64,
+    /// Segments that can not be of this connection: far out of window, or behind the FIN.
+    pub strays: u64,
+}
+
+/// Both directions of one connection.
+#[derive(Debug, Default)]
+pub struct Reassembler {
+    halves: [Half; 2],
+    copies: Copies,
+    now: Mark,
+    last: Stamp,
+    flushing: bool,
+    tally: Tally,
+}
+
+/// A direction. Its offsets count from its first byte on, 64 bits wide, so that they do not wrap as sequence numbers do.
+#[derive(Debug, Default)]
+struct Half {
+    /// The sequence number of offset 0.
+    base: Option<u32>,
+    /// Whether only an acknowledgement told the base, in a connection whose opening was not seen.
+    guessed: bool,
+    /// Whether its SYN was seen.
+    opened: bool,
+    /// How far it was shown.
+    next: u64,
+    /// When bytes last came in order.
+    live: Mark,
+    /// What came out of order, or has to wait for the other direction.
+    pieces: Pieces<Tag>,
+    /// What the peer acknowledged beyond `next`, in grace.
+    acks: VecDeque<(u64, Mark)>,
+    /// What it acknowledged, out of grace.
+    acked: u64,
+    /// Where its FIN is.
+    fin: Option<(u64, Tag)>,
+    ended: bool,
+}
+
+/// How many packets the connection had, and when.
+#[derive(Clone, Copy, Debug, Default)]
+struct Mark {
+    packets: u64,
+    time: Time,
+}
+
+/// What is known of bytes that wait.
+#[derive(Clone, Copy, Debug)]
+struct Tag {
+    stamp: Stamp,
+    mark: Mark,
+    /// How far the other direction must have been shown before.
+    needs: u64,
+}
+
+/// What a direction would show next.
+#[derive(Clone, Copy, Debug)]
+struct Head {
+    at: u64,
+    tag: Tag,
+}
+
+impl Mark {
+    fn is_past(self, earlier: Self, packets: u64, time: Span) -> bool {
+        self.packets - earlier.packets >= packets || self.time.since(earlier.time) >= time
+    }
+
+    fn later(self, other: Self) -> Self {
+        if self.packets >= other.packets { self } else { other }
+    }
+}
+
+impl Half {
+    /// The offset of a sequence number, by the nearest way from `next`: below 0 for what came before the base.
+    fn place(&self, seq: u32) -> i64 {
+        let next = self.base.unwrap_or(seq).wrapping_add(self.next as u32);
+        self.next as i64 + i64::from(seq.wrapping_sub(next) as i32)
+    }
+
+    fn head(&self) -> Option<Head> {
+        let fin = self.fin.filter(|_| !self.ended).map(|(at, tag)| Head { at, tag });
+        let piece = self.pieces.first().map(|p| Head { at: p.start, tag: p.tag });
+        match (piece, fin) {
+            (Some(piece), Some(fin)) if fin.at <= piece.at => Some(fin),
+            (piece, fin) => piece.or(fin),
+        }
+    }
+
+    /// Whether it was shown as far as this, or to its end.
+    fn has_shown(&self, needs: u64) -> bool {
+        self.next >= self.clamp(needs)
+    }
+
+    /// An acknowledgement counts the FIN too.
+    fn clamp(&self, ack: u64) -> u64 {
+        self.fin.map_or(ack, |(at, _)| ack.min(at))
+    }
+
+    /// Since when it has been stuck: its oldest bytes, or the last in order, whichever is later.
+    fn stuck_since(&self) -> Option<Mark> {
+        let fin = self.fin.filter(|_| !self.ended).map(|(_, tag)| tag.mark);
+        let oldest = self.pieces.iter().map(|p| p.tag.mark).chain(fin).min_by_key(|m| m.packets)?;
+        Some(self.live.later(oldest))
+    }
+
+    /// Acknowledgements leave their grace.
+    fn ripen(&mut self, now: Mark, flushing: bool) {
+        while let Some(&(at, mark)) = self.acks.front() {
+            let ripe = flushing || now.is_past(self.live.later(mark), ACK_GRACE_PACKETS, ACK_GRACE);
+            if at > self.next && !ripe {
+                break;
+            }
+            self.acked = self.acked.max(at);
+            self.acks.pop_front();
+        }
+    }
+
+    /// How far bytes are lost for sure. One byte alone may be a FIN that was not captured.
+    fn lost_to(&self) -> Option<u64> {
+        let (acked, head) = (self.clamp(self.acked), self.head());
+        let sure = acked > self.next + u64::from(head.is_none());
+        (sure && head.is_none_or(|h| h.at > self.next)).then_some(acked)
+    }
+
+    fn idle(&self) -> bool {
+        self.acks.is_empty() && self.head().is_none()
+    }
+}
+
+impl Reassembler {
+    /// A segment with its captured payload.
+    pub fn segment(&mut self, seg: &Segment, payload: &[u8], dir: Dir, out: &mut impl Streams) -> Seen {
+        if self.copies.has(seg, dir) {
+            return Seen::Copy;
+        }
+        self.now = Mark { packets: self.now.packets + 1, time: seg.stamp.time };
+        self.last = seg.stamp;
+        *count(&mut self.tally.packets, dir) += 1;
+        if self.is_over() {
+            self.tally.strays += 1;
+            return Seen::First;
+        }
+        if seg.flags.has(TcpFlags::RST) {
+            let half = &self.halves[dir.index()];
+            if half.base.is_some() && half.place(seg.seq).abs_diff(half.next as i64) > RESET_WINDOW {
+                self.tally.strays += 1;
+            } else {
+                self.finish(End::Rst, out);
+            }
+            return Seen::First;
+        }
+        if seg.flags.has(TcpFlags::SYN) && !self.open(seg.seq.wrapping_add(1), dir) {
+            return Seen::First;
+        }
+        let needs = self.acknowledge(seg, dir);
+        self.take(seg, payload, dir, needs, out);
+        self.pump(out);
+        Seen::First
+    }
+
+    /// Time passes: what waited too long is given up. Without effect where nothing [`waits`](Self::waits).
+    pub fn tick(&mut self, now: Stamp, out: &mut impl Streams) {
+        self.now.time = now.time;
+        self.pump(out);
+    }
+
+    /// It is over: what waits is shown, with holes, then both directions end, as far as they have not.
+    pub fn finish(&mut self, how: End, out: &mut impl Streams) {
+        self.flushing = true;
+        self.pump(out);
+        for dir in Dir::BOTH {
+            let half = &mut self.halves[dir.index()];
+            half.pieces.clear();
+            if !std::mem::replace(&mut half.ended, true) {
+                out.end(dir, how, self.last);
+            }
+        }
+    }
+
+    /// Whether something waits for time to pass.
+    pub fn waits(&self) -> bool {
+        !self.halves.iter().all(Half::idle)
+    }
+
+    /// Whether both directions have ended.
+    pub fn is_over(&self) -> bool {
+        self.halves.iter().all(|half| half.ended)
+    }
+
+    /// What it counted.
+    pub fn tally(&self) -> Tally {
+        self.tally
+    }
+
+    /// Its last packet.
+    pub fn last(&self) -> Stamp {
+        self.last
+    }
+
+    /// A SYN; false where it is another connection's.
+    fn open(&mut self, base: u32, dir: Dir) -> bool {
+        let half = &mut self.halves[dir.index()];
+        if *half.base.get_or_insert(base) != base {
+            self.tally.strays += 1;
+            return false;
+        }
+        if std::mem::replace(&mut half.opened, true) {
+            self.tally.retransmissions += 1;
+        }
+        true
+    }
+
+    /// Notes what a segment acknowledges of the other direction, and returns how far that is.
+    fn acknowledge(&mut self, seg: &Segment, dir: Dir) -> u64 {
+        if !seg.flags.has(TcpFlags::ACK) {
+            return 0;
+        }
+        let midway = !self.halves.iter().any(|half| half.opened);
+        let other = &mut self.halves[dir.other().index()];
+        if other.base.is_none() {
+            (other.base, other.guessed) = (Some(seg.ack), midway);
+            return 0;
+        }
+        let at = u64::try_from(other.place(seg.ack)).unwrap_or(0);
+        if other.clamp(at) <= other.next || at - other.next > WINDOW {
+            return 0;
+        }
+        let full = other.acks.len() == ACKS;
+        match other.acks.back_mut() {
+            Some(&mut (newest, _)) if newest >= at => {}
+            Some(back) if full => back.0 = at,
+            _ => other.acks.push_back((at, self.now)),
+        }
+        at
+    }
+
+    /// The payload and the FIN: shown at once where they are next, else kept.
+    fn take(&mut self, seg: &Segment, payload: &[u8], dir: Dir, needs: u64, out: &mut impl Streams) {
+        let (half, other) = pair(&mut self.halves, dir);
+        let len = payload.len() as u64 + u64::from(seg.cut);
+        let fin = seg.flags.has(TcpFlags::FIN);
+        if len == 0 && !fin {
+            // RFC 9293 §3.8.4: a probe is one before what is next
+            let probe = half.base.is_some() && !seg.flags.has(TcpFlags::SYN) && half.place(seg.seq) == half.next as i64 - 1;
+            self.tally.keep_alives += u64::from(probe && half.next > 0);
+            return;
+        }
+        let seq = if seg.flags.has(TcpFlags::SYN) { seg.seq.wrapping_add(1) } else { seg.seq };
+        if std::mem::take(&mut half.guessed) && half.next == 0 && half.acks.is_empty() && half.place(seq) > 0 {
+            half.base = Some(seq);
+        }
+        half.base.get_or_insert(seq);
+        let place = half.place(seq);
+        let (next, end) = (half.next as i64, place + len as i64);
+        let limit = half.fin.map_or(i64::MAX, |(at, _)| at as i64);
+        if place - next > WINDOW as i64 || (len > 0 && place >= limit) {
+            self.tally.strays += 1;
+            return;
+        }
+        if len == 1 && end == next && !fin {
+            self.tally.keep_alives += 1;
+            return;
+        }
+        let tag = Tag { stamp: seg.stamp, mark: self.now, needs };
+        if fin && end >= next && half.fin.is_none() {
+            half.fin = Some((end as u64, tag));
+            half.pieces.truncate(end as u64);
+        }
+        // what comes before offset 0, or was shown, is left out
+        let skip = usize::try_from(next - place).unwrap_or(0);
+        let (fresh, cut) = match payload.get(skip..) {
+            Some(fresh) => (fresh, u64::from(seg.cut)),
+            None => (&[][..], (len.saturating_sub(skip as u64)).min(u64::from(seg.cut))),
+        };
+        let keep = usize::try_from(limit - place.max(next)).unwrap_or(usize::MAX);
+        let (mut fresh, cut) = match fresh.get(..keep) {
+            Some(fresh) => (fresh, 0),
+            None => (fresh, cut.min((keep - fresh.len()) as u64)),
+        };
+        let mut start = place.max(next) as u64;
+        let mut new = 0;
+        let room = half.pieces.first().map_or(u64::MAX, |p| p.start - half.next);
+        if start == half.next && room > 0 && other.has_shown(needs) {
+            let n = fresh.len().min(usize::try_from(room).unwrap_or(usize::MAX));
+            let (now, later) = fresh.split_at_checked(n).unwrap_or((fresh, &[]));
+            if !now.is_empty() {
+                out.data(dir, now, seg.stamp);
+                half.next += n as u64;
+                half.live = self.now;
+                (start, fresh, new) = (half.next, later, n as u64);
+            }
+        }
+        let before = half.pieces.len();
+        new += half.pieces.insert(start, fresh, cut, tag);
+        *count(&mut self.tally.bytes, dir) += new;
+        self.tally.retransmissions += u64::from(len > 0 && new == 0 && half.pieces.len() == before);
+    }
+
+    /// Shows all that can be shown, and gives up what has waited too long.
+    fn pump(&mut self, out: &mut impl Streams) {
+        while self.waits() {
+            for half in &mut self.halves {
+                half.ripen(self.now, self.flushing);
+            }
+            if let Some(dir) = self.first(|me, dir| me.is_ready(dir)) {
+                self.show(dir, out);
+            } else if let Some(dir) = self.first(|me, dir| me.due(dir).is_some()) {
+                let to = self.due(dir).unwrap_or(u64::MAX);
+                self.give_up(dir, to, out);
+            } else {
+                return;
+            }
+        }
+    }
+
+    /// Of the directions that are so, the one whose next packet is the lower.
+    fn first(&self, is_so: impl Fn(&Self, Dir) -> bool) -> Option<Dir> {
+        let packet = |dir: &Dir| self.halves[dir.index()].head().map_or(PacketNo(u64::MAX), |h| h.tag.stamp.packet);
+        Dir::BOTH.into_iter().filter(|&dir| is_so(self, dir)).min_by_key(packet)
+    }
+
+    /// Whether a direction can be shown: what it answers was, or can not be before it, since each answers the other (as a
+    /// retransmission does that acknowledges more than its original did).
+    fn is_ready(&self, dir: Dir) -> bool {
+        let (half, other) = (&self.halves[dir.index()], &self.halves[dir.other().index()]);
+        let next = |half: &Half| half.head().filter(|h| h.at == half.next);
+        next(half).is_some_and(|ours| {
+            other.has_shown(ours.tag.needs) || next(other).is_some_and(|theirs| !half.has_shown(theirs.tag.needs))
+        })
+    }
+
+    /// Whether a direction has waited long enough, and then how far a hole may go at most.
+    fn due(&self, dir: Dir) -> Option<u64> {
+        let half = &self.halves[dir.index()];
+        if let Some(lost) = half.lost_to() {
+            return Some(lost);
+        }
+        let since = half.stuck_since()?;
+        let full = self.halves.iter().map(|half| half.pieces.held()).sum::<usize>() > ORDER_BYTES;
+        (full || self.flushing || self.now.is_past(since, ORDER_PACKETS, ORDER_WAIT)).then_some(u64::MAX)
+    }
+
+    /// Shows what is next of a direction.
+    fn show(&mut self, dir: Dir, out: &mut impl Streams) {
+        let half = &mut self.halves[dir.index()];
+        if let Some((_, tag)) = half.fin.filter(|&(at, _)| at == half.next) {
+            half.ended = true;
+            out.end(dir, End::Fin, tag.stamp);
+        } else if let Some(piece) = half.pieces.pop() {
+            half.next = piece.end();
+            if piece.bytes.is_empty() {
+                self.tally.gaps += 1;
+                out.hole(dir, piece.len, piece.tag.stamp);
+            } else {
+                out.data(dir, &piece.bytes, piece.tag.stamp);
+            }
+        }
+    }
+
+    /// A direction can not go on: a hole, where bytes before its next ones are missing, or where the other direction's are that they
+    /// answer.
+    fn give_up(&mut self, dir: Dir, to: u64, out: &mut impl Streams) {
+        let (half, other) = (&self.halves[dir.index()], &self.halves[dir.other().index()]);
+        let before = |half: &Half| half.head().map_or(u64::MAX, |h| h.at);
+        match half.head() {
+            Some(head) if head.at == half.next => self.hole(dir.other(), before(other).min(other.clamp(head.tag.needs)), out),
+            _ => self.hole(dir, before(half).min(to), out),
+        }
+    }
+
+    fn hole(&mut self, dir: Dir, to: u64, out: &mut impl Streams) {
+        let half = &mut self.halves[dir.index()];
+        let stamp = half.head().filter(|h| h.at == to).map_or(self.last, |h| h.tag.stamp);
+        out.hole(dir, to - half.next, stamp);
+        half.next = to;
+        self.tally.gaps += 1;
+    }
+}
+
+fn pair(halves: &mut [Half; 2], dir: Dir) -> (&mut Half, &Half) {
+    let [a, b] = halves;
+    match dir {
+        Dir::ToServer => (a, b),
+        Dir::ToClient => (b, a),
+    }
+}
+
+fn count(counts: &mut Counts, dir: Dir) -> &mut u64 {
+    match dir {
+        Dir::ToServer => &mut counts.to_server,
+        Dir::ToClient => &mut counts.to_client,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,340 @@
+//! NDJSON: one record a line, keys in the contract's order, a key without a value left out. Not how bodies are decoded: that is `body`'s.
+
+use crate::body;
+use crate::mask::{self, MASK, Secrets};
+use crate::model::{
+    Body, ConnRecord, Counts, Detail, Dir, Fields, FlowRef, Half, Headers, Message, Party, Pattern, Stats, TraceContext, Value,
+    text_of,
+};
+use crate::text::write_json_string;
+use crate::time::Time;
+
+/// The version of the schema: keys are only ever added to it.
+const SCHEMA: u64 = 1;
+
+/// The note of a flow whose headers and bodies made room for newer ones before it was printed.
+const DETAIL_EVICTED: &str = "headers and bodies dropped for the memory limit";
+
+/// The note of a flow whose bodies did.
+const BODIES_EVICTED: &str = "bodies dropped for the memory limit";
+
+/// The note of a stream that has more messages than are kept.
+const MESSAGES_DROPPED: &str = "oldest messages dropped for the limit";
+
+/// How flows are printed.
+#[derive(Clone, Copy, Debug)]
+pub struct NdjsonOptions {
+    /// How much of an inflated body is kept.
+    pub body_limit: usize,
+    /// Masked or not.
+    pub secrets: Secrets,
+}
+
+/// Appends the first line.
+pub fn write_meta(out: &mut Vec<u8>) {
+    let mut o = Object::record("meta", out);
+    o.number("schema", SCHEMA);
+    o.text("meshtop", env!("CARGO_PKG_VERSION"));
+    o.end_line();
+}
+
+/// Appends a flow.
+pub fn write_flow(flow: FlowRef<'_>, options: &NdjsonOptions, out: &mut Vec<u8>) {
+    let row = flow.row;
+    let mut o = Object::record("flow", out);
+    o.number("id", row.id.0);
+    o.time("time", row.time);
+    o.opt(row.duration, |o, d| o.number("duration_us", d.micros_up()));
+    o.text("protocol", row.protocol);
+    o.text("pattern", row.pattern.word());
+    // a name that never came: the contract wants one, and the protocol's is the most that is known
+    o.text("operation", if row.operation.is_empty() { row.protocol } else { &row.operation });
+    o.opt(row.status.as_deref().filter(|s| !s.is_empty()), |o, s| o.text("status", s));
+    o.key("ok").extend_from_slice(if row.ok { b"true" } else { b"false" });
+    write_party("client", flow.client, &mut o);
+    write_party("server", flow.server, &mut o);
+    if row.pattern.one_way() {
+        o.text("direction", if row.dir == Dir::ToServer { "to_server" } else { "to_client" });
+    }
+    o.opt(flow.detail, |o, detail| write_detail(detail, always_messages(row.pattern), options, o));
+    o.list("layers", flow.detail.map(|d| d.layers.as_slice()).unwrap_or_default().iter().copied(), false);
+    o.list("sources", flow.sources.iter().map(|s| &**s), true);
+    o.number("connection", flow.connection);
+    let mut notes: Vec<&str> = Vec::new();
+    for note in flow.detail.iter().flat_map(|d| &d.notes).map(|n| n.text).chain(dropped(flow.detail)) {
+        // the same oddity of both sides is said once
+        if !notes.contains(&note) {
+            notes.push(note);
+        }
+    }
+    o.list("notes", notes.into_iter(), false);
+    o.end_line();
+}
+
+/// Appends a connection.
+pub fn write_connection(conn: &ConnRecord, out: &mut Vec<u8>) {
+    let mut o = Object::record("connection", out);
+    o.number("id", conn.id);
+    o.time("time", conn.time);
+    o.number("duration_us", conn.duration.micros_up());
+    write_party("client", &conn.client, &mut o);
+    write_party("server", &conn.server, &mut o);
+    o.opt(conn.protocol, |o, p| o.text("protocol", p));
+    write_counts("bytes", conn.bytes, &mut o);
+    write_counts("packets", conn.packets, &mut o);
+    o.number("retransmissions", conn.retransmissions);
+    o.number("gaps", conn.gaps);
+    o.text("end", conn.end.word());
+    if !conn.head.is_empty() {
+        let hex: String = conn.head.iter().map(|b| format!("{b:02x}")).collect();
+        o.text("head", &hex);
+    }
+    o.end_line();
+}
+
+/// Appends the sums.
+pub fn write_stats(stats: &Stats, out: &mut Vec<u8>) {
+    let totals = &stats.totals;
+    let mut o = Object::record("stats", out);
+    o.number("packets", totals.packets);
+    o.number("bytes", totals.bytes);
+    write_numbers("dropped", [("kernel", stats.kernel_drops), ("meshtop", totals.own_drops)], &mut o);
+    write_numbers("passed_over", totals.passed_over.iter().copied(), &mut o);
+    o.number("connections", stats.connections);
+    write_numbers("flows", stats.flows.iter().copied(), &mut o);
+    o.number("undecoded_bytes", totals.undecoded_bytes);
+    o.number("encrypted_bytes", totals.encrypted_bytes);
+    o.number("gaps", totals.gaps);
+    o.number("decode_errors", totals.decode_errors);
+    let evicted = [
+        ("bodies", stats.evicted_bodies),
+        ("details", stats.evicted_details),
+        ("flows", stats.evicted_flows),
+        ("connections", totals.evicted_connections),
+    ];
+    write_numbers("evicted", evicted, &mut o);
+    o.number("peak_memory", stats.peak_memory);
+    o.end_line();
+}
+
+/// What is missing because it made room, in words.
+fn dropped(detail: Option<&Detail>) -> impl Iterator<Item = &'static str> {
+    let messages = |d: &Detail| d.request.iter().chain(&d.response).any(|half| half.messages_dropped > 0);
+    let notes = [
+        detail.is_none().then_some(DETAIL_EVICTED),
+        detail.is_some_and(|d| d.bodies_evicted).then_some(BODIES_EVICTED),
+        detail.is_some_and(messages).then_some(MESSAGES_DROPPED),
+    ];
+    notes.into_iter().flatten()
+}
+
+/// Whether a side is a list of messages however many there are: the contract's word for RPC.
+fn always_messages(pattern: Pattern) -> bool {
+    matches!(pattern, Pattern::Unary | Pattern::ClientStream | Pattern::ServerStream | Pattern::BidiStream)
+}
+
+fn write_detail(detail: &Detail, always_messages: bool, options: &NdjsonOptions, o: &mut Object<'_>) {
+    let half = |half: &Half, answer: bool, out: &mut Vec<u8>| {
+        write_half(half, answer, always_messages, detail.bodies_evicted, options, out)
+    };
+    o.opt(detail.request.as_ref(), |o, request| half(request, false, o.key("request")));
+    o.opt(detail.response.as_ref(), |o, response| half(response, true, o.key("response")));
+    o.opt(detail.trace.as_ref(), |o, trace| write_trace(trace, o));
+    write_fields(&detail.fields, options.secrets, o);
+}
+
+/// One side. Bodies that were evicted are left out rather than shown as empty: a note tells why.
+fn write_half(half: &Half, answer: bool, always_messages: bool, evicted: bool, options: &NdjsonOptions, out: &mut Vec<u8>) {
+    let mut o = Object::open(out);
+    if answer {
+        o.time("time", half.first.time);
+    }
+    write_headers("headers", &half.headers, options.secrets, &mut o);
+    write_headers("trailers", &half.trailers, options.secrets, &mut o);
+    o.number("bytes", half.body.bytes.max(half.messages.iter().map(|m| m.body.bytes).sum()));
+    if half.head_bytes > 0 {
+        o.number("head_bytes", half.head_bytes);
+    }
+    if always_messages || !half.messages.is_empty() {
+        write_list(&half.messages, o.key("messages"), |message: &Message, out| {
+            let mut o = Object::open(out);
+            o.time("time", message.first.time);
+            if !evicted || message.body.bytes == 0 {
+                write_body(&message.body, options, o.key("body"));
+            } else {
+                // the schema wants a body for each message: what is known is that its bytes are gone
+                o.key("body").extend_from_slice(b"{\"kind\":\"binary\",\"cut\":true}");
+            }
+            o.end();
+        });
+    } else if !evicted || half.body.bytes == 0 {
+        write_body(&half.body, options, o.key("body"));
+    }
+    o.end();
+}
+
+fn write_body(body: &Body, options: &NdjsonOptions, out: &mut Vec<u8>) {
+    body::write_json(&body::decode(body, options.body_limit), options.secrets, out);
+}
+
+fn write_headers(key: &str, headers: &Headers, secrets: Secrets, o: &mut Object<'_>) {
+    if headers.is_empty() {
+        return;
+    }
+    let pairs: Vec<_> = headers.iter().collect();
+    write_list(&pairs, o.key(key), |(name, value), out| {
+        let (name, value) = (text_of(name), text_of(value));
+        out.push(b'[');
+        write_json_string(&name, out);
+        out.push(b',');
+        write_json_string(&mask::header(&name, &value, secrets), out);
+        out.push(b']');
+    });
+}
+
+fn write_trace(trace: &TraceContext, o: &mut Object<'_>) {
+    let mut t = Object::open(o.key("trace"));
+    t.text("trace_id", &trace.trace_id);
+    t.opt(trace.span_id.as_deref(), |t, id| t.text("span_id", id));
+    t.opt(trace.parent_id.as_deref(), |t, id| t.text("parent_id", id));
+    t.text("carrier", trace.carrier);
+    t.end();
+}
+
+/// The protocol's own: `http.method` goes into the object `http`, where the first of its fields stands; a name without a dot stands alone.
+fn write_fields(fields: &Fields, secrets: Secrets, o: &mut Object<'_>) {
+    let mut done: Vec<&str> = Vec::new();
+    for (name, value) in fields.iter() {
+        let Some((group, _)) = name.split_once('.') else {
+            write_value(name, value, secrets, o.key(name));
+            continue;
+        };
+        if done.contains(&group) {
+            continue;
+        }
+        done.push(group);
+        let mut inner = Object::open(o.key(group));
+        for (full, value) in fields.iter() {
+            if let Some((_, own)) = full.split_once('.').filter(|(g, _)| *g == group) {
+                write_value(own, value, secrets, inner.key(own));
+            }
+        }
+        inner.end();
+    }
+}
+
+/// A value, masked by its name; one that is no text becomes one where it is masked.
+fn write_value(name: &str, value: &Value, secrets: Secrets, out: &mut Vec<u8>) {
+    let plain = |text: &str, out: &mut Vec<u8>| match mask::value(name, text, secrets) {
+        shown if shown == text => out.extend_from_slice(text.as_bytes()),
+        _ => write_json_string(MASK, out),
+    };
+    match value {
+        Value::Text(text) => write_json_string(&mask::value(name, text, secrets), out),
+        Value::Int(n) => plain(&n.to_string(), out),
+        Value::Bool(b) => plain(if *b { "true" } else { "false" }, out),
+        Value::List(items) => write_list(items, out, |item, out| write_value(name, item, secrets, out)),
+        Value::Map(pairs) => {
+            let mut o = Object::open(out);
+            pairs.iter().for_each(|(key, value)| write_value(key, value, secrets, o.key(key)));
+            o.end();
+        }
+    }
+}
+
+fn write_party(key: &str, party: &Party, o: &mut Object<'_>) {
+    let mut p = Object::open(o.key(key));
+    p.text("addr", &party.addr);
+    p.opt(party.service.as_deref().filter(|s| !s.is_empty()), |p, s| p.text("service", s));
+    p.opt(party.pid, |p, pid| p.number("pid", pid.into()));
+    p.opt(party.container.as_deref(), |p, c| p.text("container", c));
+    p.end();
+}
+
+fn write_counts(key: &str, counts: Counts, o: &mut Object<'_>) {
+    write_numbers(key, [("to_server", counts.to_server), ("to_client", counts.to_client)], o);
+}
+
+fn write_numbers<'n>(key: &str, numbers: impl IntoIterator<Item = (&'n str, u64)>, o: &mut Object<'_>) {
+    let mut inner = Object::open(o.key(key));
+    numbers.into_iter().for_each(|(name, n)| inner.number(name, n));
+    inner.end();
+}
+
+fn write_list<T>(items: &[T], out: &mut Vec<u8>, mut write: impl FnMut(&T, &mut Vec<u8>)) {
+    out.push(b'[');
+    for (i, item) in items.iter().enumerate() {
+        if i > 0 {
+            out.push(b',');
+        }
+        write(item, out);
+    }
+    out.push(b']');
+}
+
+/// A JSON object that is being written.
+struct Object<'o> {
+    out: &'o mut Vec<u8>,
+    first: bool,
+}
+
+impl<'o> Object<'o> {
+    fn open(out: &'o mut Vec<u8>) -> Self {
+        out.push(b'{');
+        Self { out, first: true }
+    }
+
+    fn record(kind: &str, out: &'o mut Vec<u8>) -> Self {
+        let mut o = Self::open(out);
+        o.text("type", kind);
+        o
+    }
+
+    /// Writes a key; the caller writes its value.
+    fn key(&mut self, key: &str) -> &mut Vec<u8> {
+        if !self.first {
+            self.out.push(b',');
+        }
+        self.first = false;
+        write_json_string(key, self.out);
+        self.out.push(b':');
+        self.out
+    }
+
+    fn text(&mut self, key: &str, text: &str) {
+        write_json_string(text, self.key(key));
+    }
+
+    fn number(&mut self, key: &str, n: u64) {
+        self.key(key).extend_from_slice(n.to_string().as_bytes());
+    }
+
+    fn time(&mut self, key: &str, time: Time) {
+        self.text(key, &time.to_string());
+    }
+
+    /// Texts in a list; an empty one is left out unless the contract wants the key.
+    fn list<'t>(&mut self, key: &str, texts: impl Iterator<Item = &'t str>, always: bool) {
+        let texts: Vec<_> = texts.collect();
+        if always || !texts.is_empty() {
+            write_list(&texts, self.key(key), |text, out| write_json_string(text, out));
+        }
+    }
+
+    fn opt<T>(&mut self, value: Option<T>, write: impl FnOnce(&mut Self, T)) {
+        if let Some(value) = value {
+            write(self, value);
+        }
+    }
+
+    fn end(self) {
+        self.out.push(b'}');
+    }
+
+    fn end_line(self) {
+        self.out.extend_from_slice(b"}\n");
+    }
+}
+
+#[cfg(test)]
+mod tests;

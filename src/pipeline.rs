@@ -1,0 +1,311 @@
+//! From a source to the engine's turns: the one reader, which numbers packets and slices them, and the workers.
+//!
+//! Workers run inline in the reader (none), or in threads of their own; the turns are the same. Only packets are ever dropped, and
+//! only live: a worker that is behind first has new connections refused whole, then packets, and all of it is counted.
+
+use crate::model::{Batch, PacketNo, Packets, SourceNews, Stamp, Totals, Turn};
+use crate::net::Slicer;
+use crate::source::pcapng_write::{WriteError, Writer};
+use crate::source::recorder::Recorder;
+use crate::source::{Filled, Source, SourceError};
+use crate::time::{Span, Time};
+use crate::worker::{Made, Settings, Worker, merge};
+use crossbeam_channel::{Receiver, Sender, bounded};
+use std::fs::File;
+use std::io::BufWriter;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+/// Batches on their way to each worker; past half of it new connections are refused, when it is full packets are.
+const QUEUE: usize = 32;
+
+/// How a run goes.
+#[derive(Clone, Debug, Default)]
+pub struct Plan {
+    /// Worker threads; 0 decodes inline.
+    pub workers: usize,
+    /// What the decoders are told.
+    pub settings: Settings,
+    /// Whether packets arrive as they happen: then time goes on without them, and they are dropped rather than waited for.
+    pub live: bool,
+    /// When to stop: packet time in a file, the clock live.
+    pub duration: Option<Span>,
+}
+
+/// What packets go through beside decoding.
+#[derive(Default)]
+pub struct Taps {
+    /// Who is told why a source ended.
+    pub say: Option<Box<dyn Fn(&str) + Send>>,
+    /// `-w`.
+    pub writer: Option<Writer<BufWriter<File>>>,
+    /// What just happened, kept for looking back.
+    pub recorder: Option<Recorder>,
+}
+
+/// How reading ended.
+#[derive(Debug, thiserror::Error)]
+pub enum PipelineError {
+    /// A source could not be read.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// Not everything was written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    /// A worker thread could not be started.
+    #[error("cannot start a thread: {0}")]
+    Thread(std::io::Error),
+}
+
+/// Reads `source` to its end, or until `stop`, and sends a turn a batch; the last one is marked. Blocks while the engine is behind.
+pub fn run(
+    mut source: Box<dyn Source>,
+    plan: &Plan,
+    mut taps: Taps,
+    stop: &AtomicBool,
+    turns: &Sender<Turn>,
+) -> Result<(), PipelineError> {
+    let mut crew = Crew::start(plan, turns).map_err(PipelineError::Thread)?;
+    let mut reader = Reader {
+        slicer: Slicer::default(),
+        next: PacketNo(1),
+        no: 0,
+        sums: Totals::default(),
+        until: None,
+        last: Stamp::default(),
+        held: Vec::new(),
+    };
+    let began = Instant::now();
+    let mut ended = Ok(());
+    let mut written = Ok(());
+    while !stop.load(Ordering::Relaxed) {
+        let mut packets = Packets::starting_at(reader.next);
+        let filled = match source.fill(&mut packets) {
+            Ok(filled) => filled,
+            Err(e) => {
+                ended = Err(e.into());
+                break;
+            }
+        };
+        reader.next = packets.next();
+        let over = plan.duration.is_some_and(|d| {
+            if plan.live { began.elapsed().as_nanos() >= u128::from(d.nanos()) } else { reader.cut(&mut packets, d) }
+        });
+        if let Some(say) = &taps.say {
+            packets.news.iter().for_each(|news| {
+                if let SourceNews::Closed(_, why) = news {
+                    say(why)
+                }
+            });
+        }
+        if let Some(writer) = &mut taps.writer {
+            packets.news.iter().for_each(|news| writer.news(news));
+            // told once; afterwards the writer only counts, and the watch goes on
+            if let Err(e) = writer.batch(&packets).and_then(|()| if filled == Filled::Idle { writer.flush() } else { Ok(()) }) {
+                written = Err(e.into());
+            }
+        }
+        if let Some(recorder) = &mut taps.recorder {
+            packets.list.iter().for_each(|packet| recorder.push(packet, packets.bytes(packet), None));
+        }
+        let batch = reader.batch(packets, plan.live.then(now));
+        if !batch.items.is_empty() || !batch.news.is_empty() || batch.packets > 0 {
+            reader.held = crew.give(batch, &mut reader.sums);
+        }
+        if over || filled == Filled::End || crew.gone() {
+            break;
+        }
+    }
+    if let Some(mut writer) = taps.writer
+        && let Err(e) = writer.finish()
+        && written.is_ok()
+    {
+        written = Err(e.into());
+    }
+    crew.finish(&reader.sums, reader.last, reader.held);
+    ended.and(written)
+}
+
+/// The reader's own state.
+struct Reader {
+    slicer: Slicer,
+    next: PacketNo,
+    no: u64,
+    sums: Totals,
+    /// When a file's duration is over.
+    until: Option<Time>,
+    /// How far it has come.
+    last: Stamp,
+    /// News of a batch that was dropped.
+    held: Vec<SourceNews>,
+}
+
+impl Reader {
+    /// Numbers are given already: slices packets into items, and lets time go on where none came.
+    fn batch(&mut self, packets: Packets, clock: Option<Time>) -> Batch {
+        let mut batch = Batch { no: self.no, ..Batch::default() };
+        let idle = packets.list.is_empty();
+        self.slicer.batch(packets, &mut batch);
+        if let (true, Some(now)) = (idle, clock) {
+            self.slicer.tick(now, &mut batch);
+        }
+        self.no += 1;
+        self.last = batch.last;
+        batch.news.splice(0..0, std::mem::take(&mut self.held));
+        let passed_over = std::mem::take(&mut batch.passed_over);
+        self.sums.add(&Totals { packets: batch.packets, bytes: batch.bytes, passed_over, ..Totals::default() });
+        batch
+    }
+
+    /// Leaves out packets after the duration, counted from the first one; whether there were any.
+    fn cut(&mut self, packets: &mut Packets, duration: Span) -> bool {
+        let Some(first) = packets.list.first() else { return false };
+        let until = *self.until.get_or_insert(first.stamp.time.after(duration));
+        let before = packets.list.iter().position(|p| p.stamp.time > until);
+        packets.list.truncate(before.unwrap_or(packets.list.len()));
+        before.is_some()
+    }
+}
+
+/// The clock on the wall: the only one, for a live reader without packets.
+fn now() -> Time {
+    let nanos = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_nanos());
+    Time::from_nanos(i64::try_from(nanos).unwrap_or(i64::MAX))
+}
+
+/// The workers, inline or in threads.
+enum Crew {
+    Inline { worker: Box<Worker>, turns: Sender<Turn>, gone: bool },
+    Threads { live: bool, queues: Vec<Sender<Work>>, threads: Vec<JoinHandle<()>>, merger: JoinHandle<()>, gone: Arc<AtomicBool> },
+}
+
+/// What a worker thread is handed.
+#[derive(Clone)]
+enum Work {
+    Batch(Arc<Batch>, Arc<Totals>),
+    Finish(Arc<Batch>, Arc<Totals>),
+}
+
+/// What the merger gets from a worker.
+struct Done {
+    made: Made,
+    /// The same from each worker.
+    batch: Arc<Batch>,
+    reader: Arc<Totals>,
+    last: bool,
+}
+
+impl Crew {
+    fn start(plan: &Plan, turns: &Sender<Turn>) -> std::io::Result<Self> {
+        let settings = Arc::new(plan.settings.clone());
+        if plan.workers == 0 {
+            return Ok(Self::Inline { worker: Box::new(Worker::new(settings, 0, 1)), turns: turns.clone(), gone: false });
+        }
+        let (mut queues, mut results, mut threads) = (Vec::new(), Vec::new(), Vec::new());
+        for index in 0..plan.workers {
+            let (queue, work) = bounded(QUEUE);
+            let (done, result) = bounded(QUEUE);
+            let worker = Worker::new(Arc::clone(&settings), index, plan.workers);
+            threads.push(thread::Builder::new().name(format!("worker {index}")).spawn(move || toil(worker, &work, &done))?);
+            queues.push(queue);
+            results.push(result);
+        }
+        let gone = Arc::new(AtomicBool::new(false));
+        let (turns, left) = (turns.clone(), Arc::clone(&gone));
+        let merger = thread::Builder::new().name("merger".into()).spawn(move || join(&results, &turns, &left))?;
+        Ok(Self::Threads { live: plan.live, queues, threads, merger, gone })
+    }
+
+    /// Hands a batch over; live it is dropped where a worker has no room for it, and its news given back.
+    fn give(&mut self, mut batch: Batch, sums: &mut Totals) -> Vec<SourceNews> {
+        match self {
+            Self::Inline { worker, turns, gone } => {
+                let made = worker.batch(&batch);
+                let (events, mut totals) = merge(vec![made]);
+                totals.add(sums);
+                let turn = Turn { events, until: batch.last, news: batch.news, totals, last: false };
+                *gone = turns.send(turn).is_err();
+            }
+            Self::Threads { live, queues, .. } => {
+                let longest = queues.iter().map(Sender::len).max().unwrap_or(0);
+                batch.overload = *live && longest > QUEUE / 2;
+                if *live && longest >= QUEUE {
+                    sums.own_drops += batch.packets;
+                    return batch.news;
+                }
+                let (batch, sums) = (Arc::new(batch), Arc::new(sums.clone()));
+                for queue in queues {
+                    // a worker that is gone has panicked: the merger notices
+                    let _ = queue.send(Work::Batch(Arc::clone(&batch), Arc::clone(&sums)));
+                }
+            }
+        }
+        Vec::new()
+    }
+
+    /// Whether nobody takes turns any more.
+    fn gone(&self) -> bool {
+        match self {
+            Self::Inline { gone, .. } => *gone,
+            Self::Threads { gone, .. } => gone.load(Ordering::Relaxed),
+        }
+    }
+
+    fn finish(self, sums: &Totals, at: Stamp, news: Vec<SourceNews>) {
+        match self {
+            Self::Inline { mut worker, turns, .. } => {
+                let (events, mut totals) = merge(vec![worker.finish(at)]);
+                totals.add(sums);
+                let _ = turns.send(Turn { events, until: at, news, totals, last: true });
+            }
+            Self::Threads { queues, threads, merger, .. } => {
+                let sums = Arc::new(sums.clone());
+                let rest = Arc::new(Batch { news, last: at, ..Batch::default() });
+                for queue in queues {
+                    let _ = queue.send(Work::Finish(Arc::clone(&rest), Arc::clone(&sums)));
+                }
+                for thread in threads.into_iter().chain([merger]) {
+                    let _ = thread.join();
+                }
+            }
+        }
+    }
+}
+
+fn toil(mut worker: Worker, work: &Receiver<Work>, done: &Sender<Done>) {
+    for work in work {
+        let result = match work {
+            Work::Batch(batch, reader) => Done { made: worker.batch(&batch), batch, reader, last: false },
+            Work::Finish(batch, reader) => Done { made: worker.finish(batch.last), batch, reader, last: true },
+        };
+        if done.send(result).is_err() {
+            return;
+        }
+    }
+}
+
+/// Takes each batch's results from all workers, in step, and sends them on as one turn.
+fn join(results: &[Receiver<Done>], turns: &Sender<Turn>, gone: &AtomicBool) {
+    loop {
+        let mut parts = Vec::with_capacity(results.len());
+        let mut first = None;
+        for result in results {
+            let Ok(Done { made, batch, reader, last }) = result.recv() else {
+                gone.store(true, Ordering::Relaxed);
+                return;
+            };
+            parts.push(made);
+            first.get_or_insert((batch, reader, last));
+        }
+        let Some((batch, reader, last)) = first else { return };
+        let (events, mut totals) = merge(parts);
+        totals.add(&reader);
+        let turn = Turn { events, until: batch.last, news: batch.news.clone(), totals, last };
+        if turns.send(turn).is_err() || last {
+            gone.store(true, Ordering::Relaxed);
+            return;
+        }
+    }
+}

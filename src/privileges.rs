@@ -1,0 +1,185 @@
+//! Whose rights we run with: the invoking user's under sudo, and none that are not needed once the interfaces are open.
+//!
+//! Capabilities are a thread's own on Linux, and a thread inherits those of the one that starts it. So the order in `main` is:
+//!
+//! 1. open the interfaces, and what only root could open (nothing else has started a thread yet),
+//! 2. `drop_after_opening`: the process is the invoking user; this thread keeps CAP_NET_RAW alone,
+//! 3. start the reader, which so inherits CAP_NET_RAW and can open interfaces that come up later,
+//! 4. `drop_the_rest`: this thread, and all that it starts from now on, have no capability at all.
+//!
+//! Who logged in as root stays uid 0, without capabilities: such a process can still do what root's ownership of files allows,
+//! and no more. Files that are open stay usable; those opened later are opened with the user's own rights.
+
+use crate::sys;
+use std::io;
+use std::path::PathBuf;
+
+/// Who started us by sudo.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    /// User number.
+    pub uid: u32,
+    /// Number of the first group.
+    pub gid: u32,
+    /// Name, where the table of users has one.
+    pub name: Option<String>,
+    /// Home folder: the place of the configuration.
+    pub home: Option<PathBuf>,
+}
+
+/// The user behind sudo; none where we do not run as root, or root did it.
+pub fn invoking_user() -> Option<User> {
+    if !sys::is_root() {
+        return None;
+    }
+    let number = |name| std::env::var(name).ok()?.parse::<u32>().ok();
+    let uid = number("SUDO_UID").filter(|&uid| uid != 0)?;
+    let entry = sys::user_entry(uid);
+    let gid = number("SUDO_GID").or(entry.as_ref().map(|e| e.0))?;
+    let (name, home) = entry.map(|(_, name, home)| (name, home)).unzip();
+    Some(User { uid, gid, name, home })
+}
+
+/// The command that grants the right to capture to this very binary.
+pub fn how_to_capture() -> String {
+    let path = std::env::current_exe().map_or_else(|_| "meshtop".to_owned(), |p| quote(&p.to_string_lossy()));
+    if cfg!(target_os = "linux") {
+        format!("run `sudo setcap cap_net_raw=ep {path}` (a rebuild takes it away again), or `sudo {path}`")
+    } else {
+        format!("run `sudo {path}`")
+    }
+}
+
+/// Why rights could not be given up.
+#[derive(Debug, thiserror::Error)]
+pub enum PrivilegeError {
+    /// Threads that run already would keep what this one gives up.
+    #[error("cannot give up privileges: {0} other threads run already")]
+    Threads(usize),
+    /// The system refused.
+    #[error("cannot give up privileges: {what}: {error}")]
+    System {
+        /// The call.
+        what: &'static str,
+        /// Its error.
+        error: io::Error,
+    },
+}
+
+/// Gives up root and everything but CAP_NET_RAW, and forbids new privileges, for this thread and those that it will start.
+/// To be called before any other thread is started. Harmless without any privilege.
+pub fn drop_after_opening() -> Result<(), PrivilegeError> {
+    capabilities::only_thread()?;
+    let user = invoking_user();
+    capabilities::prepare()?;
+    if let Some(user) = &user {
+        sys::become_user(user.uid, user.gid, user.name.as_deref())
+            .map_err(|(what, error)| PrivilegeError::System { what, error })?;
+    }
+    capabilities::keep_net_raw()
+}
+
+/// Gives up CAP_NET_RAW too, for this thread and those that it will start.
+pub fn drop_the_rest() -> Result<(), PrivilegeError> {
+    capabilities::clear()
+}
+
+#[cfg(all(target_os = "linux", feature = "live"))]
+mod capabilities {
+    use super::PrivilegeError;
+    use rustix::thread::{
+        CapabilitySet, CapabilitySets, capabilities, clear_ambient_capability_set, remove_capability_from_bounding_set,
+        set_capabilities, set_keep_capabilities, set_no_new_privs,
+    };
+
+    /// How many capabilities a set has bits for.
+    const CAPABILITIES: u32 = 64;
+
+    pub fn only_thread() -> Result<(), PrivilegeError> {
+        let tasks =
+            std::fs::read_dir("/proc/self/task").map_err(|error| PrivilegeError::System { what: "/proc/self/task", error })?;
+        match tasks.count() {
+            0 | 1 => Ok(()),
+            n => Err(PrivilegeError::Threads(n - 1)),
+        }
+    }
+
+    /// No program that is started gets more than we have; changing the user leaves the permitted capabilities alone.
+    pub fn prepare() -> Result<(), PrivilegeError> {
+        set_no_new_privs(true).map_err(|e| system("PR_SET_NO_NEW_PRIVS", e))?;
+        let now = capabilities(None).map_err(|e| system("capget", e))?;
+        if now.effective.contains(CapabilitySet::SETPCAP) {
+            for bit in 0..CAPABILITIES {
+                // EINVAL: this kernel has no such capability.
+                let _ = remove_capability_from_bounding_set(CapabilitySet::from_bits_retain(1 << bit));
+            }
+        }
+        set_keep_capabilities(true).map_err(|e| system("PR_SET_KEEPCAPS", e))
+    }
+
+    pub fn keep_net_raw() -> Result<(), PrivilegeError> {
+        let now = capabilities(None).map_err(|e| system("capget", e))?;
+        set(now.permitted & CapabilitySet::NET_RAW)?;
+        set_keep_capabilities(false).map_err(|e| system("PR_SET_KEEPCAPS", e))
+    }
+
+    pub fn clear() -> Result<(), PrivilegeError> {
+        set(CapabilitySet::empty())
+    }
+
+    fn set(keep: CapabilitySet) -> Result<(), PrivilegeError> {
+        // EINVAL: a kernel before 4.3 has no ambient set.
+        let _ = clear_ambient_capability_set();
+        let sets = CapabilitySets { effective: keep, permitted: keep, inheritable: CapabilitySet::empty() };
+        set_capabilities(None, sets).map_err(|e| system("capset", e))
+    }
+
+    fn system(what: &'static str, error: rustix::io::Errno) -> PrivilegeError {
+        PrivilegeError::System { what, error: error.into() }
+    }
+}
+
+/// There are no capabilities, or nothing that would need one.
+#[cfg(not(all(target_os = "linux", feature = "live")))]
+mod capabilities {
+    use super::PrivilegeError;
+
+    pub fn only_thread() -> Result<(), PrivilegeError> {
+        Ok(())
+    }
+
+    pub fn prepare() -> Result<(), PrivilegeError> {
+        Ok(())
+    }
+
+    pub fn keep_net_raw() -> Result<(), PrivilegeError> {
+        Ok(())
+    }
+
+    pub fn clear() -> Result<(), PrivilegeError> {
+        Ok(())
+    }
+}
+
+/// As it can be pasted into a shell.
+fn quote(path: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "/._-+@%:,=".contains(c);
+    if !path.is_empty() && path.chars().all(plain) {
+        path.to_owned()
+    } else {
+        crate::text::escape(&format!("'{}'", path.replace('\'', r"'\''")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_quoted_for_the_shell_where_it_must_be() {
+        assert_eq!(quote("/usr/local/bin/meshtop"), "/usr/local/bin/meshtop");
+        assert_eq!(quote("/home/a b/it's"), r"'/home/a b/it'\''s'");
+        assert_eq!(quote("/tmp/\x1b[2J"), r"'/tmp/\x1b[2J'");
+        assert!(how_to_capture().contains(&quote(&std::env::current_exe().unwrap().to_string_lossy())));
+    }
+}

@@ -1,0 +1,109 @@
+//! What a key can mean. Which key means it is `keymap`'s; what happens then is `app`'s.
+
+macro_rules! actions {
+    ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
+        /// One thing that a person can do.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Action { $($(#[$doc])* $name),* }
+
+        impl Action {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$name),*];
+        }
+    };
+}
+
+actions! {
+    /// One down.
+    Down,
+    /// One up.
+    Up,
+    /// Half a page down.
+    HalfDown,
+    /// Half a page up.
+    HalfUp,
+    /// A page down.
+    PageDown,
+    /// A page up.
+    PageUp,
+    /// To the start.
+    Top,
+    /// To the end, where the list follows again.
+    Bottom,
+    /// Follow what arrives.
+    Follow,
+    /// Pause, or follow again.
+    Pause,
+    /// Edit the filter.
+    Filter,
+    /// Show the flows.
+    Flows,
+    /// Show the counters.
+    Stats,
+    /// Forget all flows, once confirmed.
+    Clear,
+    /// Mouse on or off.
+    Mouse,
+    /// Show the help.
+    Help,
+    /// Paint the screen again.
+    Redraw,
+    /// To the shell.
+    Suspend,
+    /// Close what is open; clear the filter.
+    Escape,
+    /// One view up, then quit.
+    Back,
+    /// Quit at once.
+    Quit,
+    /// Open the selected flow.
+    Open,
+    /// The next tab of the open flow.
+    NextTab,
+    /// The tab before.
+    PrevTab,
+    /// Open the next flow.
+    NextFlow,
+    /// Open the flow before.
+    PrevFlow,
+    /// The open flow on the whole screen, or beside the list.
+    Zoom,
+    /// Copy the response's body.
+    CopyResponse,
+    /// Copy the request's body.
+    CopyRequest,
+    /// Use the filter that was typed.
+    Apply,
+    /// Leave the filter as it was.
+    Cancel,
+    /// Complete a word.
+    Complete,
+    /// An older filter.
+    Older,
+    /// A newer filter.
+    Newer,
+    /// The cursor left.
+    Left,
+    /// The cursor right.
+    Right,
+    /// The cursor a word left.
+    WordLeft,
+    /// The cursor a word right.
+    WordRight,
+    /// The cursor to the start.
+    Start,
+    /// The cursor to the end.
+    End,
+    /// Delete to the left.
+    Backspace,
+    /// Delete to the right.
+    Delete,
+    /// Delete the word to the left.
+    DeleteWord,
+    /// Delete everything.
+    DeleteLine,
+    /// Yes.
+    Yes,
+    /// No.
+    No,
+}

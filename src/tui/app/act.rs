@@ -1,0 +1,267 @@
+//! What keys and the mouse do.
+
+use super::{App, Screen};
+use crate::text::{escape, is_control};
+use crate::tui::action::Action;
+use crate::tui::effect::Effect;
+use crate::tui::format;
+use crate::tui::keymap::{Context, Key};
+use crate::tui::layout::{Open, below};
+use crate::tui::port::Command;
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
+use ratatui::layout::Position;
+use std::collections::BTreeSet;
+use tui_input::InputRequest;
+
+/// Rows that one notch of the wheel moves.
+const NOTCH: isize = 3;
+/// Bytes that go to the clipboard: terminals and multiplexers cut or drop more (tmux and xterm at about 74,000 after base64).
+const CLIPBOARD: usize = 54 * 1024;
+
+impl App {
+    pub(super) fn key(&mut self, key: KeyEvent) -> Vec<Effect> {
+        self.notice = None;
+        let context = self.context();
+        match self.keymap.action(context, Key::from(key)) {
+            Some(action) => self.act(action),
+            None => {
+                let plain = (key.modifiers - KeyModifiers::SHIFT).is_empty();
+                if let (Context::Filter, KeyCode::Char(c), true) = (context, key.code, plain) {
+                    self.filter.insert(c.encode_utf8(&mut [0; 4]), &self.grammar);
+                }
+                Vec::new()
+            }
+        }
+    }
+
+    fn act(&mut self, action: Action) -> Vec<Effect> {
+        let page = isize::try_from(self.page_height()).unwrap_or(isize::MAX);
+        match action {
+            Action::Down => self.go(1),
+            Action::Up => self.go(-1),
+            Action::HalfDown => self.go((page / 2).max(1)),
+            Action::HalfUp => self.go(-(page / 2).max(1)),
+            Action::PageDown => self.go(page),
+            Action::PageUp => self.go(-page),
+            Action::Top => self.ends(true),
+            Action::Bottom => self.ends(false),
+            Action::Follow => self.list.follow(),
+            Action::Pause if self.list.follows() => self.pause(),
+            Action::Pause => self.list.follow(),
+            Action::Filter => self.open_filter(),
+            Action::Flows => (self.screen, self.help) = (Screen::Flows, None),
+            Action::Stats => (self.screen, self.help) = (Screen::Stats, None),
+            Action::Clear => self.confirming = true,
+            Action::Mouse => return self.toggle_mouse(),
+            Action::Help => self.help = if self.help.is_some() { None } else { Some(0) },
+            Action::Redraw => return vec![Effect::Redraw],
+            Action::Suspend => return vec![Effect::Suspend],
+            Action::Escape => {
+                if !self.close() && self.filter.filter().is_some() {
+                    self.filter.clear();
+                    self.list.recount(self.count());
+                }
+            }
+            Action::Back => {
+                if !self.close() {
+                    return vec![Effect::Quit];
+                }
+            }
+            Action::Quit => return vec![Effect::Quit],
+            Action::Open => self.open(),
+            Action::NextTab => self.detail.turn(true),
+            Action::PrevTab => self.detail.turn(false),
+            Action::NextFlow => self.step(1),
+            Action::PrevFlow => self.step(-1),
+            Action::Zoom => self.detail.open = if self.detail.open == Open::Whole { Open::Shared } else { Open::Whole },
+            Action::CopyResponse => return self.copy(false),
+            Action::CopyRequest => return self.copy(true),
+            Action::Yes => {
+                self.confirming = false;
+                self.detail.close();
+                self.notice = Some("forgot all flows".to_owned());
+                return vec![Effect::Send(Command::Clear)];
+            }
+            Action::No => self.confirming = false,
+            Action::Apply => {
+                self.filter.apply(&self.grammar);
+                self.list.recount(self.count());
+            }
+            Action::Cancel => self.filter.cancel(),
+            Action::Complete => {
+                let values = self.known_values();
+                self.filter.complete(&self.grammar, &values);
+            }
+            Action::Older => self.filter.recall(true, &self.grammar),
+            Action::Newer => self.filter.recall(false, &self.grammar),
+            Action::Left => self.edit(InputRequest::GoToPrevChar),
+            Action::Right => self.edit(InputRequest::GoToNextChar),
+            Action::WordLeft => self.edit(InputRequest::GoToPrevWord),
+            Action::WordRight => self.edit(InputRequest::GoToNextWord),
+            Action::Start => self.edit(InputRequest::GoToStart),
+            Action::End => self.edit(InputRequest::GoToEnd),
+            Action::Backspace => self.edit(InputRequest::DeletePrevChar),
+            Action::Delete => self.edit(InputRequest::DeleteNextChar),
+            Action::DeleteWord => self.edit(InputRequest::DeletePrevWord),
+            Action::DeleteLine => self.edit(InputRequest::DeleteLine),
+        }
+        Vec::new()
+    }
+
+    pub(super) fn mouse(&mut self, mouse: MouseEvent) {
+        let Some(layout) = self.layout() else { return };
+        let by = match mouse.kind {
+            MouseEventKind::ScrollDown => NOTCH,
+            MouseEventKind::ScrollUp => -NOTCH,
+            MouseEventKind::Down(MouseButton::Left) => 0,
+            _ => return,
+        };
+        let at = Position::new(mouse.column, mouse.row);
+        match self.context() {
+            Context::Confirm | Context::Filter => {}
+            Context::Anywhere => self.go(by),
+            Context::List | Context::Detail if by != 0 && layout.list.contains(at) => self.step(by),
+            Context::List | Context::Detail if below(layout.list).contains(at) => {
+                self.click(usize::from(mouse.row - layout.list.y - 1))
+            }
+            Context::List => {}
+            Context::Detail => self.go(by),
+        }
+    }
+
+    /// Down (up where negative) in whatever has the keys.
+    fn go(&mut self, by: isize) {
+        match (self.help.as_mut(), self.screen) {
+            (Some(scroll), _) => *scroll = scroll.saturating_add_signed(by),
+            (None, Screen::Stats) => self.stats_scroll = self.stats_scroll.saturating_add_signed(by),
+            (None, Screen::Flows) if self.detail.is_open() => self.detail.scroll = self.detail.scroll.saturating_add_signed(by),
+            (None, Screen::Flows) => self.step(by),
+        }
+    }
+
+    /// To the start or the end of whatever has the keys.
+    fn ends(&mut self, start: bool) {
+        let to = if start { 0 } else { usize::MAX };
+        match (self.help.as_mut(), self.screen) {
+            (Some(scroll), _) => *scroll = to,
+            (None, Screen::Stats) => self.stats_scroll = to,
+            (None, Screen::Flows) if self.detail.is_open() => self.detail.scroll = to,
+            (None, Screen::Flows) if !start => self.list.follow(),
+            (None, Screen::Flows) => {
+                if let Some(view) = self.view.clone() {
+                    self.list.top(&view, self.rows(), self.count());
+                }
+            }
+        }
+    }
+
+    fn step(&mut self, by: isize) {
+        if let Some(view) = self.view.clone() {
+            self.list.step(by, &view, self.rows(), self.count());
+        }
+    }
+
+    fn pause(&mut self) {
+        if let Some(view) = self.view.clone() {
+            self.list.pause(&view, self.rows(), self.count());
+        }
+    }
+
+    /// Opens the selected flow; the list stops, so that it stays the selected one.
+    fn open(&mut self) {
+        let Some(view) = self.view.clone() else { return };
+        let Some(row) = self.list.cursor(&view, self.rows()) else { return };
+        let (rows, count) = (self.rows(), self.count());
+        self.list.pause(&view, rows, count);
+        self.detail.open = Open::Shared;
+        self.list.select(row, &view, self.rows(), count);
+    }
+
+    /// A click on a row of the list selects it; one on the selected row opens it.
+    fn click(&mut self, line: usize) {
+        let Some(view) = self.view.clone() else { return };
+        let (rows, count) = (self.rows(), self.count());
+        let visible = self.list.visible(&view, rows);
+        let row = visible.start + line;
+        if row >= visible.end {
+            return;
+        }
+        if self.list.cursor(&view, rows) == Some(row) && !self.detail.is_open() {
+            return self.open();
+        }
+        self.list.select(row, &view, rows, count);
+    }
+
+    /// Closes what is in front, if anything is.
+    fn close(&mut self) -> bool {
+        match () {
+            () if self.help.take().is_some() => true,
+            () if self.screen == Screen::Stats => {
+                self.screen = Screen::Flows;
+                true
+            }
+            () if self.detail.is_open() => {
+                self.detail.close();
+                true
+            }
+            () => false,
+        }
+    }
+
+    fn open_filter(&mut self) {
+        (self.screen, self.help) = (Screen::Flows, None);
+        self.filter.open();
+    }
+
+    fn edit(&mut self, request: InputRequest) {
+        self.filter.edit(request, &self.grammar);
+    }
+
+    fn toggle_mouse(&mut self) -> Vec<Effect> {
+        self.mouse = !self.mouse;
+        let text = if self.mouse { "mouse on" } else { "mouse off: the terminal selects text" };
+        self.notice = Some(text.to_owned());
+        vec![Effect::Mouse(self.mouse)]
+    }
+
+    fn copy(&mut self, request: bool) -> Vec<Effect> {
+        let (name, side) = match &self.detail.shown {
+            Some(shown) if request => ("request", shown.request.as_ref()),
+            Some(shown) => ("response", shown.response.as_ref()),
+            None => return Vec::new(),
+        };
+        let text = side.map(|s| pasteable(&s.copy)).unwrap_or_default();
+        let bytes = format::size(text.len() as u64);
+        match text.len() {
+            0 => self.notice = Some(format!("the {name} has no body to copy")),
+            1..=CLIPBOARD => return vec![Effect::Copy(format!("the {name}'s body, {bytes}"), text)],
+            _ => {
+                let limit = format::size(CLIPBOARD as u64);
+                self.notice = Some(format!("not copied: the {name}'s body is {bytes}, terminals take {limit}"));
+            }
+        }
+        Vec::new()
+    }
+
+    /// Values of fields as the rows at hand have them, for completion.
+    fn known_values(&self) -> Vec<(String, Vec<String>)> {
+        let rows = self.view.as_deref().map(|v| v.rows.as_slice()).unwrap_or_default();
+        let mut values = ["proto", "status", "client", "server"].map(|name| (name.to_owned(), BTreeSet::new()));
+        for row in rows.iter().map(|r| &r.flow) {
+            values[0].1.insert(row.row.protocol.to_owned());
+            values[1].1.extend(row.row.status.as_deref().map(str::to_owned));
+            values[2].1.insert(row.client.label().to_owned());
+            values[3].1.insert(row.server.label().to_owned());
+        }
+        values.map(|(name, set)| (name, set.into_iter().map(|v| escape(&v)).collect())).into()
+    }
+}
+
+/// Text that does nothing but be text where it is pasted: line ends and tabs stay, other control characters are escaped.
+fn pasteable(text: &str) -> String {
+    if !text.chars().any(|c| is_control(c) && c != '\n' && c != '\t') {
+        return text.to_owned();
+    }
+    let line = |line: &str| line.split('\t').map(escape).collect::<Vec<_>>().join("\t");
+    text.split('\n').map(line).collect::<Vec<_>>().join("\n")
+}

@@ -1,0 +1,119 @@
+//! Numbers for narrow columns: at most seven wide, units steady, never rounded to nothing.
+
+use crate::time::{Span, Time};
+
+/// `0.04 ms`, `1.8 ms`, `12 ms`, `1.20 s`, `75 s`, `12 min`, `3.2 h`.
+pub fn duration(span: Span) -> String {
+    let micros = span.micros_up();
+    let ms = micros as f64 / 1000.0;
+    match micros {
+        0..995 => format!("{:.2} ms", ms.max(0.01)),
+        995..9_950 => format!("{ms:.1} ms"),
+        9_950..999_500 => format!("{ms:.0} ms"),
+        999_500..9_995_000 => format!("{:.2} s", ms / 1e3),
+        9_995_000..99_950_000 => format!("{:.1} s", ms / 1e3),
+        99_950_000..599_500_000 => format!("{:.0} s", ms / 1e3),
+        599_500_000..35_970_000_000 => format!("{:.0} min", ms / 60e3),
+        _ => format!("{:.0} h", ms / 3600e3),
+    }
+}
+
+/// `412 B`, `1.2 KiB`, `61 MiB`.
+pub fn size(bytes: u64) -> String {
+    let mut value = bytes as f64;
+    for unit in ["B", "KiB", "MiB", "GiB", "TiB", "PiB"] {
+        // what would print as 1000 or more takes the next unit: four digits would make the column dance
+        if value < 999.5 {
+            return if unit == "B" || value >= 9.95 { format!("{value:.0} {unit}") } else { format!("{value:.1} {unit}") };
+        }
+        value /= 1024.0;
+    }
+    format!("{value:.0} EiB")
+}
+
+/// `24,310`.
+pub fn count(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// A count that is only glanced at: `9,999`, `12.3 k`, `1.2 M`.
+pub fn short(n: u64) -> String {
+    match n {
+        0..10_000 => count(n),
+        10_000..1_000_000 => format!("{:.1} k", (n / 100) as f64 / 10.0),
+        1_000_000..1_000_000_000 => format!("{:.1} M", (n / 100_000) as f64 / 10.0),
+        _ => format!("{:.1} G", (n / 100_000_000) as f64 / 10.0),
+    }
+}
+
+/// `1 flow`, `24,310 flows`.
+pub fn counted(n: u64, one: &str) -> String {
+    format!("{} {one}{}", count(n), if n == 1 { "" } else { "s" })
+}
+
+/// `61/256 MiB`.
+pub fn share(part: u64, whole: u64) -> String {
+    let (whole, part) = (size(whole), (part, size(part)));
+    match (whole.split_once(' '), part.1.split_once(' ')) {
+        (Some((_, unit)), Some((number, same))) if unit == same => format!("{number}/{whole}"),
+        _ => format!("{}/{whole}", part.1),
+    }
+}
+
+/// The date and the time of day of a moment, in UTC: `2026-11-21`, `07:21:03.123`.
+pub fn moment(time: Time) -> (String, String) {
+    let text = time.to_string();
+    let (date, clock) = text.split_once('T').unwrap_or_default();
+    (date.to_owned(), clock.chars().take("07:21:03.123".len()).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_at_most_seven_wide_and_never_nothing() {
+        let texts = [0, 1, 40, 994, 1_834, 9_949, 9_950, 999_499, 999_500, 9_994_999, 99_949_999, 600_000_000, 36_000_000_000]
+            .map(|us| duration(Span::from_nanos(us * 1000)));
+        let wanted = [
+            "0.01 ms", "0.01 ms", "0.04 ms", "0.99 ms", "1.8 ms", "9.9 ms", "10 ms", "999 ms", "1.00 s", "9.99 s", "99.9 s",
+            "10 min", "10 h",
+        ];
+        assert_eq!(texts, wanted);
+        for power in 0..52 {
+            for near in [(1u64 << power) - 1, 1 << power, (1 << power) + (1 << power) / 3] {
+                assert!(duration(Span::from_nanos(near)).len() <= 7, "{near}");
+            }
+        }
+    }
+
+    #[test]
+    fn sizes_are_at_most_seven_wide() {
+        let texts = [0, 412, 999, 1000, 1023, 1024, 10_188, 61 << 20, u64::MAX].map(size);
+        assert_eq!(texts, ["0 B", "412 B", "999 B", "1.0 KiB", "1.0 KiB", "1.0 KiB", "9.9 KiB", "61 MiB", "16 EiB"]);
+        assert!((0..64).all(|power| size((1 << power) - 1).len() <= 7));
+    }
+
+    #[test]
+    fn counts() {
+        assert_eq!([0, 999, 1000, 1_234_567].map(count), ["0", "999", "1,000", "1,234,567"]);
+        assert_eq!([9_999, 12_399, 999_999, 1_250_000].map(short), ["9,999", "12.3 k", "999.9 k", "1.2 M"]);
+        assert_eq!(share(61 << 20, 256 << 20), "61/256 MiB");
+        assert_eq!(share(12, 256 << 20), "12 B/256 MiB");
+        assert_eq!([counted(1, "flow"), counted(2000, "flow")], ["1 flow", "2,000 flows"]);
+    }
+
+    #[test]
+    fn moments_are_utc() {
+        let time = Time::from_nanos(1_795_245_663_123_956_789);
+        assert_eq!(moment(time), ("2026-11-21".to_owned(), "07:21:03.123".to_owned()));
+    }
+}

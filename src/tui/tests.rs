@@ -1,0 +1,5 @@
+//! The whole screen against a scripted engine: what it looks like, and how it behaves while flows arrive.
+
+mod behaviour;
+mod rig;
+mod screens;

@@ -1,0 +1,413 @@
+//! A scripted engine and a terminal in memory.
+
+use crate::engine::view::{DetailView, Query, RowView, SideView, SourceStatus, Status, View, Window};
+use crate::filter::{Filter, FilterError};
+use crate::model::{ConnId, Dir, Flow, FlowId, Party, Pattern, Row, SourceSet, State};
+use crate::text::{Line, Token};
+use crate::time::{Span, Time};
+use crate::tui::app::{App, Options};
+use crate::tui::effect::Effect;
+use crate::tui::event::Event;
+use crate::tui::grammar::{Completion, Grammar};
+use crate::tui::keymap::{Key, Keymap};
+use crate::tui::port::Command;
+use crate::tui::theme::Palette;
+use crate::tui::view::draw;
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+use ratatui::buffer::Buffer;
+use ratatui::style::{Modifier, Style};
+use std::fmt::Write as _;
+use std::path::Path;
+use std::sync::Arc;
+
+/// 2026-11-21T07:21:03Z.
+const START: i64 = 1_795_245_663_000_000_000;
+
+/// An engine that does what it is told: flows are put in, views come out.
+#[derive(Default)]
+pub struct Engine {
+    pub flows: Vec<RowView>,
+    /// Flows that were ever put in.
+    pub seen: u64,
+    pub status: Status,
+    pub searched: Option<u8>,
+    /// With a filter, which flows match.
+    pub matches: Option<fn(&Flow) -> bool>,
+    pub query: Option<Query>,
+}
+
+impl Engine {
+    pub fn view(&self) -> View {
+        let query = self.query.clone().expect("a query");
+        let matches = |r: &&RowView| query.filter.is_none() || self.matches.is_none_or(|m| m(&r.flow));
+        let list: Vec<_> = self.flows.iter().filter(matches).collect();
+        let latest = list.len().saturating_sub(query.height);
+        let start = match query.window {
+            Window::Follow => latest,
+            Window::Top => 0,
+            Window::From(id) => list.partition_point(|r| r.flow.row.id < id).min(latest),
+        };
+        let end = (start + query.height).min(list.len());
+        let (from, to) = (start.saturating_sub(query.height), (end + query.height).min(list.len()));
+        let found = |id| self.flows.iter().find(|r| r.flow.row.id == id);
+        View {
+            generation: query.generation,
+            rows: list[from..to].iter().map(|r| (*r).clone()).collect(),
+            top: start - from,
+            before: from as u64,
+            matching: list.len() as u64,
+            total: self.flows.len() as u64,
+            newer: (list.len() - end) as u64,
+            searched_percent: self.searched,
+            detail: query.inspect.and_then(found).map(|r| Arc::new(detail(&r.flow))),
+            status: Status { flows: self.status.flows.max(self.seen), ..self.status.clone() },
+            ..View::default()
+        }
+    }
+}
+
+/// The application between a scripted engine and a terminal in memory.
+pub struct Rig {
+    pub app: App,
+    pub engine: Engine,
+    pub effects: Vec<Effect>,
+    next: u64,
+}
+
+impl Rig {
+    /// A screen that follows a live capture.
+    pub fn new(width: u16, height: u16) -> Self {
+        Self::with(width, height, |_| {})
+    }
+
+    /// The same, set up otherwise.
+    pub fn with(width: u16, height: u16, set: impl FnOnce(&mut Options)) -> Self {
+        let mut options = Options {
+            palette: Palette::Dark,
+            keymap: Keymap::default(),
+            mouse: true,
+            follow: true,
+            slow: Span::from_secs(1),
+            filter: None,
+            grammar: grammar(),
+        };
+        set(&mut options);
+        let source = |name: &str| SourceStatus { name: name.into(), closed: None, packets: 600_000 };
+        let status = Status {
+            packets: 1_200_000,
+            bytes: 3 << 29,
+            connections: 4_100,
+            rate: 412,
+            memory: 61 << 20,
+            memory_limit: 256 << 20,
+            sources: vec![source("lo"), source("br-3f2a")],
+            ..Status::default()
+        };
+        let engine = Engine { status, ..Engine::default() };
+        let mut rig = Self { app: App::new(options, (width, height)), engine, effects: Vec::new(), next: 1 };
+        let effects = rig.app.start();
+        rig.take(effects);
+        rig
+    }
+
+    /// `n` flows arrive, each another one of a small mesh, and the screen is told.
+    pub fn arrive(&mut self, n: u64) {
+        self.push(n);
+        self.show();
+    }
+
+    /// `n` flows arrive.
+    pub fn push(&mut self, n: u64) {
+        for _ in 0..n {
+            self.engine.flows.push(row(self.next));
+            self.engine.seen = self.next;
+            self.next += 1;
+        }
+    }
+
+    /// The engine shows what it has, until the screen wants nothing else.
+    pub fn show(&mut self) {
+        loop {
+            let asked = self.engine.query.as_ref().map(|q| q.generation);
+            let view = self.engine.view();
+            let effects = self.app.update(Event::View(Arc::new(view)));
+            self.take(effects);
+            if self.engine.query.as_ref().map(|q| q.generation) == asked {
+                return;
+            }
+        }
+    }
+
+    /// Presses keys, named as in the configuration, one after the other; the engine answers each.
+    pub fn press(&mut self, keys: &str) {
+        for key in keys.split(' ') {
+            self.press_only(key);
+            self.show();
+        }
+    }
+
+    /// Presses a key while the engine is busy.
+    pub fn press_only(&mut self, key: &str) {
+        let effects = self.app.update(Event::Key(event(key)));
+        self.take(effects);
+    }
+
+    /// Types a text, a key a character.
+    pub fn write(&mut self, text: &str) {
+        for c in text.chars() {
+            let effects = self.app.update(Event::Key(KeyEvent::new(KeyCode::Char(c), KeyModifiers::NONE)));
+            self.take(effects);
+        }
+        self.show();
+    }
+
+    pub fn update(&mut self, event: Event) {
+        let effects = self.app.update(event);
+        self.take(effects);
+        self.show();
+    }
+
+    fn take(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Send(Command::Query(query)) => self.engine.query = Some(query),
+                Effect::Send(Command::Clear) => self.engine.flows.clear(),
+                other => self.effects.push(other),
+            }
+        }
+    }
+
+    /// The flow that the cursor is on.
+    pub fn selected(&self) -> u64 {
+        let view = self.app.view.as_deref().expect("a view");
+        let height = self.app.layout().expect("a layout").rows();
+        let at = self.app.list.cursor(view, height).expect("a cursor");
+        view.rows[at].flow.row.id.0
+    }
+
+    /// The flows on the screen.
+    pub fn listed(&self) -> Vec<u64> {
+        let view = self.app.view.as_deref().expect("a view");
+        let height = self.app.layout().expect("a layout").rows();
+        view.rows[self.app.list.visible(view, height)].iter().map(|r| r.flow.row.id.0).collect()
+    }
+
+    fn buffer(&self) -> Buffer {
+        let (width, height) = self.app.size;
+        let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
+        terminal.draw(|frame| draw(&self.app, frame)).unwrap();
+        terminal.backend().buffer().clone()
+    }
+
+    /// What is on the screen.
+    pub fn screen(&self) -> String {
+        lines(&self.buffer(), |buffer, x, y| buffer[(x, y)].symbol().to_owned())
+    }
+
+    /// What is on the screen, and below it how each cell looks: a letter a style, with what it stands for.
+    pub fn styled(&self) -> String {
+        let buffer = self.buffer();
+        let mut styles: Vec<Style> = Vec::new();
+        let looks = lines(&buffer, |buffer, x, y| {
+            let cell = &buffer[(x, y)];
+            let style = Style::new().fg(cell.fg).bg(cell.bg).add_modifier(cell.modifier);
+            if cell.symbol() == " " && !cell.modifier.contains(Modifier::UNDERLINED) {
+                return " ".to_owned();
+            }
+            let at = styles.iter().position(|s| *s == style).unwrap_or_else(|| {
+                styles.push(style);
+                styles.len() - 1
+            });
+            char::from(b'a' + u8::try_from(at).unwrap()).to_string()
+        });
+        let mut out = format!("{}\n{looks}\n", self.screen());
+        for (letter, style) in ('a'..).zip(&styles) {
+            let _ = writeln!(out, "{letter}: {:?} on {:?} {:?}", style.fg.unwrap(), style.bg.unwrap(), style.add_modifier);
+        }
+        out
+    }
+
+    /// Compares the screen with its file under `tests/snapshots/tui`; `UPDATE_EXPECT=1` rewrites the file.
+    pub fn golden(&self, name: &str) {
+        golden(name, &self.screen());
+    }
+}
+
+/// Compares a text with its file; `UPDATE_EXPECT=1` rewrites the file.
+pub fn golden(name: &str, text: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/snapshots/tui").join(name);
+    if std::env::var_os("UPDATE_EXPECT").is_some_and(|v| v == "1") {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, text).unwrap();
+        return;
+    }
+    let wanted = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{name}: {e}; UPDATE_EXPECT=1 writes it"));
+    assert!(wanted == text, "{name} differs (UPDATE_EXPECT=1 rewrites it)\n--- wanted\n{wanted}\n--- found\n{text}");
+}
+
+fn lines(buffer: &Buffer, mut cell: impl FnMut(&Buffer, u16, u16) -> String) -> String {
+    let mut out = String::new();
+    for y in 0..buffer.area.height {
+        let mut line = String::new();
+        let mut skip = 0;
+        for x in 0..buffer.area.width {
+            if skip > 0 {
+                skip -= 1;
+                continue;
+            }
+            skip = unicode_width::UnicodeWidthStr::width(buffer[(x, y)].symbol()).saturating_sub(1);
+            line.push_str(&cell(buffer, x, y));
+        }
+        let _ = writeln!(out, "{}", line.trim_end());
+    }
+    out
+}
+
+/// The key event of a name.
+pub fn event(name: &str) -> KeyEvent {
+    let codes = [
+        ("enter", KeyCode::Enter),
+        ("esc", KeyCode::Esc),
+        ("tab", KeyCode::Tab),
+        ("backtab", KeyCode::BackTab),
+        ("up", KeyCode::Up),
+        ("down", KeyCode::Down),
+        ("left", KeyCode::Left),
+        ("right", KeyCode::Right),
+        ("home", KeyCode::Home),
+        ("end", KeyCode::End),
+        ("pageup", KeyCode::PageUp),
+        ("pagedown", KeyCode::PageDown),
+        ("backspace", KeyCode::Backspace),
+        ("space", KeyCode::Char(' ')),
+    ];
+    let (name, modifiers) = match name.strip_prefix("ctrl-") {
+        Some(rest) => (rest, KeyModifiers::CONTROL),
+        None => (name, KeyModifiers::NONE),
+    };
+    let named = codes.iter().find(|(n, _)| *n == name).map(|(_, code)| *code);
+    let event = KeyEvent::new(named.unwrap_or_else(|| KeyCode::Char(name.chars().next().unwrap())), modifiers);
+    assert!(Key::parse(name).is_some(), "{name}");
+    event
+}
+
+/// A language of which only this is known: what ends with `=` lacks a value, everything else is a filter.
+fn grammar() -> Grammar {
+    let parse = |text: &str| match text.trim_end().ends_with('=') {
+        true => Err(FilterError { at: text.chars().count(), message: "expected a value, found the end".into() }),
+        false => Filter::parse("proto == http"),
+    };
+    let complete = |text: &str, cursor: usize, values: &[(String, Vec<String>)]| {
+        let from = text[..cursor].rfind(' ').map_or(0, |i| i + 1);
+        let fields = values.iter().flat_map(|(name, values)| [name].into_iter().chain(values));
+        Completion { from, words: fields.filter(|w| w.starts_with(&text[from..cursor])).cloned().collect() }
+    };
+    Grammar { parse: Box::new(parse), complete: Box::new(complete) }
+}
+
+pub fn party(addr: &str, service: Option<&str>) -> Party {
+    Party { addr: addr.into(), service: service.map(Into::into), pid: None, container: None }
+}
+
+/// The `n`th flow of a small mesh.
+pub fn row(n: u64) -> RowView {
+    let mesh = [
+        ("browser", "gateway", "POST /checkout", "201", 38_000, 412),
+        ("gateway", "orders", "GET /orders/8f21", "200", 6_200, 168),
+        ("orders", "inventory", "GET /stock?sku=1", "200", 100, 61),
+        ("orders", "", "PUT /cache/8f21", "204", 900, 0),
+        ("billing", "payments", "POST /charge", "503", 1_204_000, 88),
+        ("gateway", "inventory", "GET /stock", "404", 14_000, 12_288),
+    ];
+    let (client, server, operation, status, micros, bytes) = mesh[(n as usize - 1) % mesh.len()];
+    let named = |name: &'static str, addr| party(addr, Some(name).filter(|n| !n.is_empty()));
+    let flow = Flow {
+        row: Row {
+            id: FlowId(n),
+            conn: ConnId::default(),
+            time: Time::from_nanos(START + n as i64 * 123_456_789),
+            duration: Some(Span::from_nanos(micros * 1000)),
+            client: 0,
+            server: 0,
+            protocol: "http",
+            pattern: Pattern::RequestResponse,
+            state: State::Settled,
+            ok: !status.starts_with(['4', '5']),
+            dir: Dir::ToServer,
+            operation: operation.into(),
+            status: Some(status.into()),
+            bytes,
+            trace_id: (n % 6 != 5).then(|| format!("{:04x}2f3577b34da6a3ce929d0e0e4736", 0x4bf9 + n / 6).into()),
+            sources: SourceSet::default(),
+        },
+        detail: None,
+        client: named(client, "127.0.0.1:51234"),
+        server: named(server, "127.0.0.1:6379"),
+        connection: 1,
+        sources: vec!["lo".into()],
+    };
+    RowView { flow, trace_flows: 5, notes: n.is_multiple_of(6) }
+}
+
+fn detail(flow: &Flow) -> DetailView {
+    let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    let token = |token, text: &str| (token, text.to_owned());
+    let body = vec![
+        Line { indent: 0, spans: vec![token(Token::Punctuation, "{")] },
+        Line {
+            indent: 1,
+            spans: vec![
+                token(Token::Key, "\"id\""),
+                token(Token::Punctuation, ": "),
+                token(Token::Text, "\"8f21c0aa\""),
+                token(Token::Punctuation, ","),
+            ],
+        },
+        Line {
+            indent: 1,
+            spans: vec![
+                token(Token::Key, "\"note\""),
+                token(Token::Punctuation, ": "),
+                token(Token::Text, &format!("\"{}\"", "long ".repeat(30))),
+            ],
+        },
+        Line { indent: 0, spans: vec![token(Token::Punctuation, "}")] },
+    ];
+    let side = |caption: &str| SideView {
+        caption: caption.to_owned(),
+        headers: vec![
+            pair("host", "gateway.local"),
+            pair("content-type", "application/json"),
+            pair("authorization", "Bearer ***"),
+            pair("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),
+        ],
+        trailers: vec![pair("server-timing", "db;dur=3")],
+        hex: (0..40u32)
+            .map(|i| Line {
+                indent: 0,
+                spans: vec![
+                    token(Token::Dim, &format!("{:08x}  ", i * 16)),
+                    token(Token::Plain, "7b 22 69 64 22 3a 22 38 66 32 31 63 30 61 61 22  {\"id\":\"8f21c0aa\""),
+                ],
+            })
+            .collect(),
+        copy: "{\"id\":\"8f21c0aa\"}\n".to_owned(),
+        body: body.clone(),
+    };
+    DetailView {
+        id: flow.row.id,
+        title: format!("{} · {} → {}", flow.row.operation, flow.client.label(), flow.server.label()),
+        overview: vec![
+            pair("time", &flow.row.time.to_string()),
+            pair("duration", "38 ms"),
+            pair("client", "browser (127.0.0.1:51234)"),
+            pair("server", "gateway (127.0.0.1:8080, pid 4121)"),
+            pair("trace", "4bf92f3577b34da6a3ce929d0e0e4736 (traceparent)"),
+            pair("notes", "joined mid-connection"),
+        ],
+        request: Some(side("json · 412 B")),
+        response: Some(side("json · gzip · 1.2 KiB")),
+    }
+}

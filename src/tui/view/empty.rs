@@ -1,0 +1,111 @@
+//! Why there is nothing to see: what is captured, what was seen, and the likeliest next step with its key. Instead of the list.
+
+use crate::engine::view::{Status, View};
+use crate::text::{Line, Token};
+use crate::tui::action::Action;
+use crate::tui::app::App;
+use crate::tui::format::{count, counted, size};
+use crate::tui::theme::Theme;
+use crate::tui::widget::scroll::Page;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+/// Draws it.
+pub fn draw(app: &App, theme: &Theme, buffer: &mut Buffer, area: Rect) {
+    let inner = Rect { x: area.x + 2, y: area.y + 1, width: area.width.saturating_sub(4), height: area.height.saturating_sub(1) };
+    let lines = match app.view.as_deref() {
+        None => vec![Line::of(Token::Dim, "opening …")],
+        Some(view) => lines(app, view),
+    };
+    Page::new(&[lines], inner.width, 10).draw(buffer, inner, 0, |token| theme.token(token));
+}
+
+fn lines(app: &App, view: &View) -> Vec<Line> {
+    let status = &view.status;
+    let (title, next) = reason(app, view);
+    let mut lines = vec![Line::of(Token::Word, title), Line::default()];
+    let mut fact = |name: &str, text: String| {
+        lines.push(Line { indent: 0, spans: vec![(Token::Dim, format!("{name:<10}")), (Token::Plain, text)] });
+    };
+    fact(if status.progress.is_some() || status.ended { "read" } else { "captured" }, sources(status));
+    for closed in status.sources.iter().filter_map(|s| Some((&s.name, s.closed.as_ref()?))) {
+        fact("ended", format!("{}: {}", closed.0, closed.1));
+    }
+    fact(
+        "filter",
+        status
+            .capture_filter
+            .as_ref()
+            .map_or("none: every packet is read".to_owned(), |f| format!("{f} (packets that match it are read)")),
+    );
+    fact("seen", seen(status));
+    if status.unknown_connections > 0 {
+        let (n, bytes) = (counted(status.unknown_connections, "connection"), size(status.undecoded_bytes));
+        fact("not read", format!("{n} in a protocol not recognised, or joined midway ({bytes} skipped): TLS stays closed"));
+    }
+    if status.kernel_drops + status.own_drops > 0 {
+        fact("lost", format!("{} dropped", counted(status.kernel_drops + status.own_drops, "packet")));
+    }
+    lines.push(Line::default());
+    lines.extend(
+        next.into_iter()
+            .map(|(key, text)| Line { indent: 0, spans: vec![(Token::Key, format!("{key:<10}")), (Token::Plain, text)] }),
+    );
+    lines
+}
+
+/// Why, and what to do: a key (or an option) and what it does.
+fn reason(app: &App, view: &View) -> (String, Vec<(String, String)>) {
+    let status = &view.status;
+    let key = |action| app.keymap.key_of(action).to_owned();
+    let option = |name: &str, text: &str| (name.to_owned(), text.to_owned());
+    let counters = (key(Action::Stats), "shows every counter".to_owned());
+    if view.total > 0 && app.filter.filter().is_some() {
+        let title = match view.searched_percent {
+            Some(percent) => format!("searching {}: {percent} % done, none matches so far", counted(view.total, "flow")),
+            None => format!("{}, none matches the filter", counted(view.total, "flow")),
+        };
+        let next =
+            vec![(key(Action::Escape), "shows all flows".to_owned()), (key(Action::Filter), "edits the filter".to_owned())];
+        return (title, next);
+    }
+    let filtered = status.capture_filter.is_some();
+    match () {
+        () if status.flows > 0 => ("all flows so far were forgotten; new ones appear here".to_owned(), vec![counters]),
+        () if status.progress.is_some() && !status.ended => ("reading; no request found so far".to_owned(), vec![counters]),
+        () if status.packets == 0 && status.ended => {
+            ("there was no packet to read".to_owned(), vec![option("-i, -r", "choose what is read")])
+        }
+        () if status.packets == 0 && filtered => (
+            "no packet has passed the capture filter yet".to_owned(),
+            vec![option("-f", "is the capture filter: without it every packet is read")],
+        ),
+        () if status.packets == 0 => (
+            "no packet has come by yet".to_owned(),
+            vec![
+                option("now", "send a request to a service on this machine"),
+                option("-i NAME", "watches another interface; `meshtop interfaces` lists them"),
+            ],
+        ),
+        () if status.connections == 0 => (
+            "packets come by, but none is of a TCP connection".to_owned(),
+            vec![counters, option("-i NAME", "watches another interface")],
+        ),
+        () if status.unknown_connections > 0 => (
+            "connections are open, but none speaks a protocol that is recognised".to_owned(),
+            vec![option("-d", "PORT=PROTO says what is spoken on a port (-d 8080=http)"), counters],
+        ),
+        () if status.ended => ("no request was found".to_owned(), vec![counters]),
+        () => ("connections are open; waiting for the first request".to_owned(), vec![counters]),
+    }
+}
+
+fn sources(status: &Status) -> String {
+    let names: Vec<_> = status.sources.iter().map(|s| format!("{} ({})", s.name, counted(s.packets, "packet"))).collect();
+    if names.is_empty() { "nothing is open".to_owned() } else { names.join(", ") }
+}
+
+fn seen(status: &Status) -> String {
+    let (packets, connections) = (counted(status.packets, "packet"), counted(status.connections, "connection"));
+    format!("{packets}, {}, {connections}, {} flows", size(status.bytes), count(status.flows))
+}

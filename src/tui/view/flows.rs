@@ -1,0 +1,150 @@
+//! The list: a row a flow. Columns are a function of the width alone; a narrow screen leaves out trace first, then size, and at last who talks to whom.
+
+use crate::engine::view::{RowView, View};
+use crate::model::{Dir, Flow, Party, State};
+use crate::tui::app::App;
+use crate::tui::format;
+use crate::tui::theme::Theme;
+use crate::tui::widget::table::{self, Align, Column};
+use crate::tui::widget::text::{fit, line, width};
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+
+/// Characters of a trace ID that are shown.
+const TRACE: usize = 4;
+
+/// What a column shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cell {
+    Date,
+    Time,
+    Flag,
+    Protocol,
+    Parties,
+    Operation,
+    Status,
+    Duration,
+    Size,
+    Trace,
+}
+
+/// Draws headings and rows.
+pub fn draw(app: &App, view: &View, theme: &Theme, buffer: &mut Buffer, area: Rect) {
+    let columns = columns(area.width);
+    table::headings(buffer, line(area, 0), &columns, theme.dim);
+    let height = usize::from(area.height.saturating_sub(1));
+    let cursor = app.list.cursor(view, height);
+    let visible = app.list.visible(view, height);
+    for (y, at) in (1..area.height).zip(visible) {
+        let Some(row) = view.rows.get(at) else { break };
+        let selected = (cursor == Some(at)).then_some(theme.strong);
+        table::row(buffer, line(area, y), &columns, selected, |cell, width| runs(app, theme, row, cell, usize::from(width)));
+    }
+}
+
+fn columns(width: u16) -> Vec<Column<Cell>> {
+    use Align::{Left, Right};
+    let column = |kind, title, width, align| Column { kind, title, width, align };
+    let by_width = |steps: [u16; 4]| match width {
+        0..60 => steps[0],
+        60..100 => steps[1],
+        100..140 => steps[2],
+        140.. => steps[3],
+    };
+    let all = [
+        column(Cell::Date, "date", by_width([0, 0, 0, 10]), Left),
+        column(Cell::Time, if width < 60 { "time" } else { "time (UTC)" }, by_width([8, 12, 12, 12]), Left),
+        column(Cell::Flag, "", 1, Left),
+        column(Cell::Protocol, "proto", by_width([0, 5, 5, 10]), Left),
+        column(Cell::Parties, "client → server", by_width([0, 1, 1, 1]), Left),
+        column(Cell::Operation, "operation", 1, Left),
+        column(Cell::Status, "status", by_width([6, 9, 12, 20]), Left),
+        column(Cell::Duration, "dur", 9, Right),
+        column(Cell::Size, "size", if width < 90 { 0 } else { 7 }, Right),
+        column(Cell::Trace, "trace", by_width([0, 0, 9, 9]), Left),
+    ];
+    let mut columns: Vec<_> = all.into_iter().filter(|c| c.width > 0).collect();
+    // parties and operation share what is left
+    let parties = columns.iter().any(|c| c.kind == Cell::Parties);
+    let left = table::left_over(&columns, width) + 1 + u16::from(parties);
+    let parties = if parties { (left / 2).min(24).max(left * 2 / 5).min(48) } else { 0 };
+    for column in &mut columns {
+        match column.kind {
+            Cell::Parties => column.width = parties,
+            Cell::Operation => column.width = left - parties,
+            _ => {}
+        }
+    }
+    columns
+}
+
+fn runs(app: &App, theme: &Theme, view: &RowView, cell: Cell, room: usize) -> Vec<(String, Style)> {
+    let (flow, plain) = (&view.flow, Style::new());
+    let row = &flow.row;
+    match cell {
+        Cell::Date => vec![(format::moment(row.time).0, theme.dim)],
+        Cell::Time => vec![(format::moment(row.time).1.chars().take(room).collect(), plain)],
+        Cell::Flag if view.notes => vec![("!".to_owned(), theme.warn)],
+        Cell::Flag => Vec::new(),
+        Cell::Protocol => vec![(row.protocol.to_owned(), theme.name)],
+        Cell::Parties => parties(flow, theme, room),
+        Cell::Operation => vec![(row.operation.to_string(), plain)],
+        Cell::Status => status(flow, theme),
+        Cell::Duration => duration(app, flow, theme),
+        Cell::Size if row.bytes == 0 => vec![("0 B".to_owned(), theme.dim)],
+        Cell::Size => vec![(format::size(row.bytes), plain)],
+        Cell::Trace => match &row.trace_id {
+            Some(id) => {
+                let flows = if view.trace_flows > 999 { "999+".to_owned() } else { view.trace_flows.to_string() };
+                vec![(id.chars().take(TRACE).collect(), plain), (format!("·{flows}"), theme.dim)]
+            }
+            None => vec![("·".to_owned(), theme.dim)],
+        },
+    }
+}
+
+/// Who to whom; what goes from the server to the client is told the other way round. Neither side takes the room that the other needs.
+fn parties(flow: &Flow, theme: &Theme, room: usize) -> Vec<(String, Style)> {
+    let back = flow.row.pattern.one_way() && flow.row.dir == Dir::ToClient;
+    let (from, to) = if back { (&flow.server, &flow.client) } else { (&flow.client, &flow.server) };
+    let arrow = " → ";
+    let room = room.saturating_sub(width(arrow));
+    let (from, to) = (party(from), party(to));
+    let left = width(&from).min((room / 2).max(room.saturating_sub(width(&to))));
+    vec![(fit(&from, left), Style::new()), (arrow.to_owned(), theme.dim), (to, Style::new())]
+}
+
+/// A name; without one the address, of which on the machine itself only the port tells anything.
+fn party(party: &Party) -> String {
+    if let Some(name) = &party.service {
+        return name.to_string();
+    }
+    match party.addr.rsplit_once(':') {
+        Some((host, port)) if host.starts_with("127.") || host == "[::1]" => format!(":{port}"),
+        _ => party.addr.to_string(),
+    }
+}
+
+fn status(flow: &Flow, theme: &Theme) -> Vec<(String, Style)> {
+    let row = &flow.row;
+    let style = if row.ok { Style::new() } else { theme.error };
+    match (&row.status, row.state) {
+        (Some(word), _) if row.ok => vec![(word.to_string(), style)],
+        (Some(word), _) => vec![(format!("{word} ✗"), style)],
+        (None, State::Open) => vec![("…".to_owned(), theme.dim)],
+        (None, State::Complete | State::Settled) if row.ok => Vec::new(),
+        (None, State::Complete | State::Settled) => vec![("✗".to_owned(), style)],
+    }
+}
+
+/// The number, the unit dim, and a place for the mark of a slow flow: always there, so that numbers stay below each other.
+fn duration(app: &App, flow: &Flow, theme: &Theme) -> Vec<(String, Style)> {
+    let Some(span) = flow.row.duration else { return vec![("·  ".to_owned(), theme.dim)] };
+    let text = format::duration(span);
+    let (number, unit) = text.split_once(' ').unwrap_or((&text, ""));
+    let slow = span >= app.slow;
+    let style = if slow { theme.warn } else { Style::new() };
+    let mark = if slow { "◷" } else { " " };
+    vec![(number.to_owned(), style), (format!(" {unit}"), theme.dim), (format!(" {mark}"), theme.warn)]
+}

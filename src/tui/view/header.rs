@@ -1,0 +1,47 @@
+//! The first line: what is watched, the tabs, and whether it is live, loading or over.
+
+use crate::engine::view::Status;
+use crate::tui::app::{App, Screen};
+use crate::tui::format;
+use crate::tui::theme::Theme;
+use crate::tui::widget::text;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+/// The screens with their keys' actions.
+const TABS: [(&str, Screen); 2] = [("1 Flows", Screen::Flows), ("6 Stats", Screen::Stats)];
+/// Cells of the bar that shows how far a file is read.
+const BAR: usize = 16;
+
+/// Draws it.
+pub fn draw(app: &App, theme: &Theme, buffer: &mut Buffer, area: Rect) {
+    let status = app.view.as_deref().map(|v| &v.status);
+    let (state, style) = match status {
+        None => (String::new(), theme.dim),
+        Some(Status { progress: Some((done, all)), ended: false, .. }) => (progress(*done, *all), theme.good),
+        Some(Status { ended: true, .. }) => ("ended ".to_owned(), theme.dim),
+        Some(status) => (format!("● live {:>7} ", format!("{}/s", format::short(status.rate))), theme.good),
+    };
+    let right = text::put_right(buffer, area, &state, style);
+    let left = Rect { width: right, ..area };
+    let name = text::put(buffer, left, 1, "meshtop", theme.strong) + 2;
+    let tabs: u16 = TABS.iter().map(|(title, _)| title.len() as u16 + 2).sum();
+    let room = right.saturating_sub(name + tabs + 2);
+    let names: Vec<_> =
+        status.iter().flat_map(|s| &s.sources).filter(|s| s.closed.is_none() || s.packets > 0).map(|s| s.name.as_str()).collect();
+    let mut at = text::put(buffer, Rect { width: name + room, ..left }, name, &names.join(", "), theme.dim);
+    // the tabs keep their place while sources come and go, where there is room for it
+    at = (at + 2).max(area.width / 3);
+    for (title, screen) in TABS {
+        let style = if app.screen == screen { theme.strong } else { theme.dim };
+        at = text::put(buffer, left, at, title, style) + 2;
+    }
+}
+
+fn progress(done: u64, all: u64) -> String {
+    let share = if all == 0 { 0.0 } else { (done as f64 / all as f64).clamp(0.0, 1.0) };
+    let eighths = (share * (BAR * 8) as f64) as usize;
+    let part = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"][eighths % 8];
+    let bar = format!("{}{part}", "█".repeat(eighths / 8));
+    format!("loading ▕{bar:<BAR$}▏{:>3.0} % ", (share * 100.0).floor())
+}

@@ -1,0 +1,134 @@
+//! The last line, which is the truth: whether the list follows, what was read, and everything that was lost, each with its word.
+
+use crate::engine::view::Status;
+use crate::tui::action::Action;
+use crate::tui::app::App;
+use crate::tui::format::{counted, share, short};
+use crate::tui::keymap::Context;
+use crate::tui::theme::Theme;
+use crate::tui::widget::text;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::{Modifier, Style};
+
+/// Cells between two items.
+const GAP: u16 = 2;
+
+/// Something to tell; what matters less goes first where there is no room.
+struct Item {
+    text: String,
+    style: Style,
+    weight: u8,
+}
+
+/// Draws it.
+pub fn draw(app: &App, theme: &Theme, buffer: &mut Buffer, area: Rect) {
+    if app.confirming {
+        let total = app.view.as_deref().map_or(0, |v| v.total);
+        text::put(buffer, area, 1, &format!("forget all {}?  y yes  n no", counted(total, "flow")), theme.warn);
+        return;
+    }
+    let items = fitting(items(app, theme), area.width);
+    let mut at = 1;
+    for item in &items {
+        at = text::put(buffer, area, at, &item.text, item.style) + GAP;
+    }
+    hints(app, theme, buffer, area, at);
+}
+
+/// The items that fit, in their order.
+fn fitting(mut items: Vec<Item>, room: u16) -> Vec<Item> {
+    let taken = |items: &[Item]| items.iter().map(|i| text::width(&i.text) + usize::from(GAP)).sum::<usize>();
+    while items.len() > 1 && taken(&items) > usize::from(room) {
+        let Some(least) = items.iter().enumerate().min_by_key(|(_, i)| i.weight).map(|(at, _)| at) else { break };
+        items.remove(least);
+    }
+    items
+}
+
+fn items(app: &App, theme: &Theme) -> Vec<Item> {
+    let item = |text: String, style, weight| Item { text, style, weight };
+    let mut items = vec![item(mode(app), theme.strong, 9)];
+    if let Some(notice) = &app.notice {
+        items.push(item(notice.clone(), theme.strong, 8));
+        return items;
+    }
+    let Some(status) = app.view.as_deref().map(|v| &v.status) else { return items };
+    let arrived = app.arrived();
+    if arrived > 0 && status.progress.is_none() {
+        items.push(item(format!("+{} new", short(arrived)), theme.good, 7));
+    }
+    if let Some(warning) = &status.warning {
+        items.push(item(format!("! {warning}"), theme.warn, 6));
+    }
+    items.push(item(format!("packets {}", short(status.packets)), Style::new(), 5));
+    // the first two are always there, so that nought can be seen too; the others come when they are not nought
+    for (always, (name, lost, _)) in losses(status).into_iter().enumerate().map(|(i, l)| (i < 2, l)) {
+        if lost > 0 {
+            items.push(item(format!("! {name} {}", short(lost)), theme.warn.add_modifier(Modifier::BOLD), 8));
+        } else if always {
+            items.push(item(format!("{name} 0"), theme.dim, 4));
+        }
+    }
+    items.push(item(format!("mem {}", share(status.memory, status.memory_limit)), theme.dim, 3));
+    items
+}
+
+/// Everything that was not seen or is no longer there: a word, how often, and what it means.
+pub fn losses(status: &Status) -> [(&'static str, u64, &'static str); 5] {
+    [
+        ("drops", status.kernel_drops + status.own_drops, "packets that were not read"),
+        ("gaps", status.gaps, "holes in streams"),
+        ("broken", status.decode_errors, "messages whose framing is broken"),
+        ("skipped", status.undecoded_bytes, "stream bytes of no message"),
+        ("evicted", status.evicted, "dropped to stay within --max-memory"),
+    ]
+}
+
+/// One word of one width for how the list stands.
+fn mode(app: &App) -> String {
+    let status = app.view.as_deref().map(|v| &v.status);
+    let word = match status {
+        None => "START",
+        Some(s) if s.ended => "ENDED",
+        Some(s) if s.progress.is_some() => "LOADING",
+        Some(_) if app.list.follows() => "FOLLOW",
+        Some(_) => "PAUSED",
+    };
+    format!("{word:<7}")
+}
+
+/// Whether nothing is live: a file is read, or was.
+fn over(app: &App) -> bool {
+    app.view.as_deref().is_some_and(|v| v.status.ended || v.status.progress.is_some())
+}
+
+/// The keys that matter here, as many as there is room for.
+fn hints(app: &App, theme: &Theme, buffer: &mut Buffer, area: Rect, taken: u16) {
+    let wanted: &[(Action, &str)] = match app.context() {
+        Context::Confirm => &[],
+        Context::Filter => {
+            &[(Action::Apply, "use"), (Action::Complete, "complete"), (Action::Older, "older"), (Action::Cancel, "leave")]
+        }
+        Context::Anywhere => &[(Action::Back, "back"), (Action::Down, "scroll")],
+        Context::Detail => {
+            &[(Action::Back, "close"), (Action::NextTab, "tabs"), (Action::NextFlow, "next"), (Action::CopyResponse, "copy")]
+        }
+        Context::List if app.list.follows() => &[(Action::Help, "help"), (Action::Filter, "filter"), (Action::Open, "open")],
+        Context::List if over(app) => {
+            &[(Action::Help, "help"), (Action::Bottom, "end"), (Action::Filter, "filter"), (Action::Open, "open")]
+        }
+        Context::List => {
+            &[(Action::Help, "help"), (Action::Bottom, "follow"), (Action::Filter, "filter"), (Action::Open, "open")]
+        }
+    };
+    let mut hints = String::new();
+    for (action, word) in wanted {
+        let longer = format!("{hints}{} {word}  ", app.keymap.key_of(*action));
+        if usize::from(taken) + text::width(&longer) > usize::from(area.width) {
+            break;
+        }
+        hints = longer;
+    }
+    text::put_right(buffer, area, hints.strip_suffix(' ').unwrap_or_default(), theme.dim);
+}

@@ -1,0 +1,300 @@
+//! A worker: the connections of its shards, from segments to events. Workers share nothing; one may run inline in the reader.
+
+use crate::decode::{Driver, Limits, Sink, detect};
+use crate::model::{
+    Batch, ConnMeta, Counts, Dir, End, Ended, Event, EventKind, Item, Segment, SourceId, Stamp, Totals, Transport,
+};
+use crate::net::{ConnTable, Owner, Reassembler, Seen, Streams};
+use std::sync::Arc;
+
+/// Shards there are, whatever the number of workers: limits, timers and caps are a shard's.
+const SHARDS: usize = 64;
+/// How much of a connection's beginning is kept for its record.
+const HEAD: usize = 64;
+
+/// What all workers are told at the start.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// The decoders' bounds.
+    pub limits: Limits,
+    /// `-d`.
+    pub decode_as: detect::DecodeAs,
+}
+
+/// What one worker made of one batch.
+#[derive(Debug, Default)]
+pub struct Made {
+    /// In the order in which they were made.
+    pub events: Vec<Event>,
+    /// Where in the order of all workers' events each run of events belongs, and where in `events` it ends.
+    runs: Vec<(Place, usize)>,
+    /// The worker's sums so far.
+    pub totals: Totals,
+}
+
+/// A place in the order of events: by item of the batch, then by shard; at the end by connection.
+type Place = (u64, usize);
+
+/// Some shards.
+#[derive(Debug)]
+pub struct Worker {
+    settings: Arc<Settings>,
+    /// Every `of`-th shard, from `index` on.
+    shards: Vec<Shard>,
+    index: usize,
+    of: usize,
+    totals: Totals,
+}
+
+#[derive(Debug, Default)]
+struct Shard {
+    table: ConnTable<Conn>,
+}
+
+/// One connection.
+#[derive(Debug)]
+struct Conn {
+    meta: ConnMeta,
+    tcp: Reassembler,
+    driver: Driver,
+    /// The next free stream number.
+    streams: u32,
+    sources: Vec<SourceId>,
+    head: Vec<u8>,
+}
+
+impl Worker {
+    /// Worker `index` of `of`, at least one.
+    pub fn new(settings: Arc<Settings>, index: usize, of: usize) -> Self {
+        let shards = (index..SHARDS).step_by(of).map(|_| Shard::default()).collect();
+        Self { settings, shards, index, of, totals: Totals::default() }
+    }
+
+    /// Works through the items of its shards.
+    pub fn batch(&mut self, batch: &Batch) -> Made {
+        let mut made = Made::default();
+        for (n, item) in batch.items.iter().enumerate() {
+            match item {
+                Item::Segment(seg) => {
+                    let Some(at) = self.own(usize::from(seg.shard)) else { continue };
+                    self.segment(at, seg, batch, &mut made.events);
+                    made.mark((n as u64, usize::from(seg.shard)));
+                }
+                Item::Datagram(seg) => {
+                    if self.own(usize::from(seg.shard)).is_some() {
+                        self.totals.add(&Totals { passed_over: vec![("udp", 1)], ..Totals::default() });
+                    }
+                }
+                Item::Tick(now) => {
+                    for at in 0..self.shards.len() {
+                        self.tick(at, *now, &mut made.events);
+                        made.mark((n as u64, self.index + at * self.of));
+                    }
+                }
+            }
+        }
+        made.totals = self.sums();
+        made
+    }
+
+    /// The capture is over: everything that is still open ends as it stands.
+    pub fn finish(&mut self, at: Stamp) -> Made {
+        let mut made = Made::default();
+        let mut open: Vec<Conn> = self.shards.iter_mut().flat_map(|shard| shard.table.drain()).collect();
+        open.sort_by_key(|conn| conn.meta.id);
+        let settings = Arc::clone(&self.settings);
+        for mut conn in open {
+            let place = (conn.meta.id.0.0, 0);
+            conn.finish(End::Open, &mut Desk { settings: &settings, totals: &mut self.totals, events: &mut made.events, at });
+            made.mark(place);
+        }
+        made.totals = self.sums();
+        made
+    }
+
+    fn own(&self, shard: usize) -> Option<usize> {
+        (shard % self.of == self.index).then_some(shard / self.of)
+    }
+
+    fn sums(&self) -> Totals {
+        let mut totals = self.totals.clone();
+        for shard in &self.shards {
+            let sums = shard.table.sums();
+            totals.evicted_connections += sums.evicted;
+            totals.own_drops += sums.refused_packets;
+        }
+        totals
+    }
+
+    fn segment(&mut self, at: usize, seg: &Segment, batch: &Batch, events: &mut Vec<Event>) {
+        let Some(shard) = self.shards.get_mut(at) else { return };
+        let mut desk = Desk { settings: &self.settings, totals: &mut self.totals, events, at: seg.stamp };
+        let Some((slot, dir)) = shard.table.find(seg, Transport::Stream, batch.overload, &mut desk) else { return };
+        let Some(conn) = shard.table.get(slot) else { return };
+        if !conn.sources.contains(&seg.source) {
+            conn.sources.push(seg.source);
+            desk.push(conn.meta.id, EventKind::SeenBy(seg.source));
+        }
+        let payload = batch.slab.get(seg.payload.clone()).unwrap_or_default();
+        let (tcp, mut out) = conn.parts(&mut desk);
+        if tcp.segment(seg, payload, dir, &mut out) == Seen::Copy {
+            return;
+        }
+        let (over, waits) = (tcp.is_over(), tcp.waits());
+        if over {
+            if let Some(mut conn) = shard.table.close(slot) {
+                let how = if seg.flags.has(crate::model::TcpFlags::RST) { End::Rst } else { End::Fin };
+                conn.ended(how, &mut desk);
+            }
+        } else if waits {
+            shard.table.wait(slot);
+        }
+    }
+
+    fn tick(&mut self, at: usize, now: Stamp, events: &mut Vec<Event>) {
+        let Some(shard) = self.shards.get_mut(at) else { return };
+        let mut desk = Desk { settings: &self.settings, totals: &mut self.totals, events, at: now };
+        for slot in shard.table.tick(now.time, &mut desk) {
+            let Some(conn) = shard.table.get(slot) else { continue };
+            let (tcp, mut out) = conn.parts(&mut desk);
+            tcp.tick(now, &mut out);
+            let (over, waits) = (tcp.is_over(), tcp.waits());
+            if over {
+                if let Some(mut conn) = shard.table.close(slot) {
+                    conn.ended(End::Fin, &mut desk);
+                }
+            } else if waits {
+                shard.table.wait(slot);
+            }
+        }
+    }
+}
+
+impl Made {
+    /// What was made since the last mark belongs to `place`.
+    fn mark(&mut self, place: Place) {
+        if self.runs.last().map_or(0, |(_, end)| *end) < self.events.len() {
+            self.runs.push((place, self.events.len()));
+        }
+    }
+}
+
+/// Puts what several workers made of the same batch into one order: the same, however many they were.
+pub fn merge(mut parts: Vec<Made>) -> (Vec<Event>, Totals) {
+    let mut totals = Totals::default();
+    parts.iter().for_each(|part| totals.add(&part.totals));
+    if parts.len() == 1 {
+        return (parts.pop().map(|part| part.events).unwrap_or_default(), totals);
+    }
+    let mut runs: Vec<(Place, usize, usize)> = Vec::new();
+    for (worker, part) in parts.iter().enumerate() {
+        let mut start = 0;
+        for (place, end) in &part.runs {
+            runs.push((*place, worker, end - start));
+            start = *end;
+        }
+    }
+    runs.sort_by_key(|(place, ..)| *place);
+    let mut sources: Vec<_> = parts.into_iter().map(|part| part.events.into_iter()).collect();
+    let events = runs
+        .into_iter()
+        .flat_map(|(_, worker, n)| sources.get_mut(worker).map(|s| s.by_ref().take(n).collect::<Vec<_>>()).unwrap_or_default())
+        .collect();
+    (events, totals)
+}
+
+/// What a connection works with.
+struct Desk<'a> {
+    settings: &'a Settings,
+    totals: &'a mut Totals,
+    events: &'a mut Vec<Event>,
+    at: Stamp,
+}
+
+impl Desk<'_> {
+    fn push(&mut self, conn: crate::model::ConnId, kind: EventKind) {
+        self.events.push(Event { conn, at: self.at, kind });
+    }
+}
+
+impl Owner<Conn> for Desk<'_> {
+    fn begin(&mut self, meta: ConnMeta, source: SourceId) -> Conn {
+        self.push(meta.id, EventKind::Began(Box::new(meta), source));
+        let driver = Driver::new(detect::Detect::boxed(), meta, 0, Vec::new());
+        Conn { meta, tcp: Reassembler::default(), driver, streams: 1, sources: vec![source], head: Vec::new() }
+    }
+
+    fn end(&mut self, mut conn: Conn, how: End) {
+        conn.finish(how, self);
+    }
+}
+
+impl Conn {
+    /// Its reassembler, and where that one's streams go.
+    fn parts<'a>(&'a mut self, desk: &'a mut Desk<'_>) -> (&'a mut Reassembler, Out<'a>) {
+        let sink = Sink {
+            events: &mut *desk.events,
+            totals: &mut *desk.totals,
+            streams: &mut self.streams,
+            conn: self.meta.id,
+            at: desk.at,
+            limits: &desk.settings.limits,
+            decode_as: &desk.settings.decode_as,
+        };
+        (&mut self.tcp, Out { driver: &mut self.driver, head: &mut self.head, sink })
+    }
+
+    /// It ends for another reason than its own segments.
+    fn finish(&mut self, how: End, desk: &mut Desk<'_>) {
+        let (tcp, mut out) = self.parts(desk);
+        tcp.finish(how, &mut out);
+        self.ended(how, desk);
+    }
+
+    fn ended(&mut self, how: End, desk: &mut Desk<'_>) {
+        let tally = self.tcp.tally();
+        let ended = Ended {
+            how,
+            last: self.tcp.last(),
+            bytes: self.oriented(tally.bytes),
+            packets: self.oriented(tally.packets),
+            retransmissions: tally.retransmissions,
+            gaps: tally.gaps,
+            head: std::mem::take(&mut self.head),
+        };
+        desk.push(self.meta.id, EventKind::Ended(Box::new(ended)));
+    }
+
+    /// Counts by the roles that the bytes showed.
+    fn oriented(&self, counts: Counts) -> Counts {
+        match self.driver.reversed() {
+            true => Counts { to_server: counts.to_client, to_client: counts.to_server },
+            false => counts,
+        }
+    }
+}
+
+/// From one connection's reassembler to its driver.
+struct Out<'a> {
+    driver: &'a mut Driver,
+    head: &'a mut Vec<u8>,
+    sink: Sink<'a>,
+}
+
+impl Streams for Out<'_> {
+    fn data(&mut self, dir: Dir, bytes: &[u8], stamp: Stamp) {
+        if self.head.is_empty() {
+            self.head.extend(bytes.iter().take(HEAD));
+        }
+        self.driver.data(&mut self.sink, dir, bytes, stamp);
+    }
+
+    fn hole(&mut self, dir: Dir, len: u64, _: Stamp) {
+        self.sink.totals.gaps += 1;
+        self.driver.hole(&mut self.sink, dir, len);
+    }
+
+    fn end(&mut self, dir: Dir, how: End, _: Stamp) {
+        self.driver.end(&mut self.sink, dir, how);
+    }
+}
