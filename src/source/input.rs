@@ -57,6 +57,12 @@ impl Bytes {
         Ok(Self::File { plain, done, size })
     }
 
+    /// A capture that is part of the program.
+    pub(super) fn bundled(bytes: &'static [u8]) -> Self {
+        let size = bytes.len() as u64;
+        Self::File { plain: Box::new(bytes), done: Arc::new(size.into()), size }
+    }
+
     /// Standard input.
     pub(super) fn stdin(name: &Arc<str>) -> Result<Self, SourceError> {
         if io::stdin().is_terminal() {

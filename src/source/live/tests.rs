@@ -94,7 +94,7 @@ fn every_datagram_of_a_burst_is_captured_once_or_counted_as_dropped() {
     };
     read_until(&mut live, &mut out, |out| out.list.len() as u64 + dropped(out) >= SENT.into());
     sender.join().unwrap();
-    assert_eq!(out.list.len() as u64 + dropped(&out), SENT.into());
+    assert_eq!(out.list.len() as u64 + dropped(&out), u64::from(SENT));
 
     let received = live.open[0].received();
     assert!(received < 2 * SENT, "the ring had room for each once, not twice: {received}");
