@@ -14,7 +14,6 @@ use crate::worker::{Made, Settings, Worker, merge};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::fs::File;
 use std::io::BufWriter;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
@@ -36,18 +35,6 @@ pub struct Plan {
     pub duration: Option<Span>,
     /// Connections of our own: left out, and counted.
     pub own: OwnSockets,
-    /// The addresses to show in place of those on the wire (the demo's).
-    pub relabel: Option<Relabel>,
-}
-
-/// Another address for one on the wire.
-#[derive(Clone)]
-pub struct Relabel(pub Arc<dyn Fn(SocketAddr) -> SocketAddr + Send + Sync>);
-
-impl std::fmt::Debug for Relabel {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Relabel")
-    }
 }
 
 /// What packets go through beside decoding.
@@ -93,7 +80,6 @@ pub fn run(
         last: Stamp::default(),
         held: Vec::new(),
         own: plan.own.reader(),
-        relabel: plan.relabel.clone(),
     };
     let began = Instant::now();
     let mut ended = Ok(());
@@ -142,7 +128,10 @@ pub fn run(
     {
         written = Err(e.into());
     }
-    crew.finish(&reader.sums, reader.last, reader.held);
+    let mut rest = Batch { last: reader.last, news: reader.held, ..Batch::default() };
+    reader.slicer.finish(&mut rest);
+    reader.sums.add(&Totals { passed_over: std::mem::take(&mut rest.passed_over), ..Totals::default() });
+    crew.finish(&reader.sums, rest);
     ended.and(written)
 }
 
@@ -159,7 +148,6 @@ struct Reader {
     /// News of a batch that was dropped.
     held: Vec<SourceNews>,
     own: OwnReader,
-    relabel: Option<Relabel>,
 }
 
 impl Reader {
@@ -172,14 +160,8 @@ impl Reader {
             self.slicer.tick(now, &mut batch);
         }
         let before = batch.items.len();
-        batch.items.retain_mut(|item| match item {
-            Item::Segment(seg) | Item::Datagram(seg) => {
-                let own = self.own.has(seg.from, seg.to);
-                if let Some(Relabel(recorded)) = &self.relabel {
-                    (seg.from, seg.to) = (recorded(seg.from), recorded(seg.to));
-                }
-                !own
-            }
+        batch.items.retain(|item| match item {
+            Item::Segment(seg) | Item::Datagram(seg) => !self.own.has(seg.from, seg.to),
             Item::Tick(_) => true,
         });
         match before - batch.items.len() {
@@ -288,16 +270,16 @@ impl Crew {
         }
     }
 
-    fn finish(self, sums: &Totals, at: Stamp, news: Vec<SourceNews>) {
+    fn finish(self, sums: &Totals, rest: Batch) {
         match self {
             Self::Inline { mut worker, turns, .. } => {
-                let (events, mut totals) = merge(vec![worker.finish(at)]);
+                let (events, mut totals) = merge(vec![worker.finish(rest.last)]);
                 totals.add(sums);
-                let _ = turns.send(Turn { events, until: at, news, totals, last: true });
+                let _ = turns.send(Turn { events, until: rest.last, news: rest.news, totals, last: true });
             }
             Self::Threads { queues, threads, merger, .. } => {
                 let sums = Arc::new(sums.clone());
-                let rest = Arc::new(Batch { news, last: at, ..Batch::default() });
+                let rest = Arc::new(rest);
                 for queue in queues {
                     let _ = queue.send(Work::Finish(Arc::clone(&rest), Arc::clone(&sums)));
                 }

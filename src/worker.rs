@@ -1,6 +1,6 @@
 //! A worker: the connections of its shards, from segments to events. Workers share nothing; one may run inline in the reader.
 
-use crate::decode::{Driver, Limits, Sink, detect};
+use crate::decode::{Driver, Limits, Sink, detect, registry};
 use crate::model::{
     Batch, ConnMeta, Counts, Dir, End, Ended, Event, EventKind, Item, Segment, SourceId, Stamp, Totals, Transport,
 };
@@ -46,7 +46,7 @@ pub struct Worker {
     totals: Totals,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Shard {
     table: ConnTable<Conn>,
 }
@@ -66,7 +66,7 @@ struct Conn {
 impl Worker {
     /// Worker `index` of `of`, at least one.
     pub fn new(settings: Arc<Settings>, index: usize, of: usize) -> Self {
-        let shards = (index..SHARDS).step_by(of).map(|_| Shard::default()).collect();
+        let shards = (index..SHARDS).step_by(of).map(|_| Shard { table: ConnTable::new(registry::usual_port) }).collect();
         Self { settings, shards, index, of, totals: Totals::default() }
     }
 
@@ -122,6 +122,9 @@ impl Worker {
             let sums = shard.table.sums();
             totals.evicted_connections += sums.evicted;
             totals.own_drops += sums.refused_packets;
+            if sums.late > 0 {
+                totals.add(&Totals { passed_over: vec![("after the close", sums.late)], ..Totals::default() });
+            }
         }
         totals
     }
@@ -253,6 +256,9 @@ impl Conn {
 
     fn ended(&mut self, how: End, desk: &mut Desk<'_>) {
         let tally = self.tcp.tally();
+        if tally.strays > 0 {
+            desk.totals.add(&Totals { passed_over: vec![("of no stream", tally.strays)], ..Totals::default() });
+        }
         let ended = Ended {
             how,
             last: self.tcp.last(),

@@ -1,18 +1,20 @@
 //! The demo: the bundled recording of a mesh, played again over real loopback sockets, lap after lap. It only sends; watching is
-//! left to the same capture that watches everything else.
+//! left to the same capture that watches everything else, told through [`Stage`] where the addresses were in the recording.
 
 mod addresses;
 mod ids;
 mod play;
 mod script;
+mod stage;
 
 pub use addresses::{Addresses, Placement};
 pub use script::Script;
+pub use stage::Stage;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
@@ -35,6 +37,7 @@ pub enum Laps {
 /// Plays on a thread of its own until its laps are done, it is stopped, or it is dropped.
 pub struct Player {
     script: Option<Script>,
+    names: Vec<(IpAddr, Arc<str>)>,
     addresses: Arc<Addresses>,
     /// Dropped to stop.
     running: Option<Sender<()>>,
@@ -50,7 +53,7 @@ impl Player {
 
     fn placed(script: Script, placement: Placement) -> io::Result<Self> {
         let addresses = Arc::new(Addresses::open(script.servers(), placement)?);
-        Ok(Self { script: Some(script), addresses, running: None, thread: None })
+        Ok(Self { names: script.names.clone(), script: Some(script), addresses, running: None, thread: None })
     }
 
     /// Starts to play; once.
@@ -67,6 +70,11 @@ impl Player {
     /// What turns the addresses on the wire back into those of the recording.
     pub fn addresses(&self) -> Arc<Addresses> {
         Arc::clone(&self.addresses)
+    }
+
+    /// What the recording calls its addresses.
+    pub fn names(&self) -> &[(IpAddr, Arc<str>)] {
+        &self.names
     }
 
     /// Each listener: its real address, and the recorded one.

@@ -1,15 +1,20 @@
 //! What happened in a recording, as something that can be done again: connections opened, bytes sent, connections closed.
 
-use crate::model::{Dir, Segment, TcpFlags};
+use crate::model::{Batch, Dir, Item, Packets, Segment, SourceNews, TcpFlags};
+use crate::net::Slicer;
+use crate::source::{Files, Filled, Source, SourceError, SourceIds};
 use crate::time::{Span, Time};
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
+use std::sync::Arc;
 
 /// A recording as a play. Only connections whose opening was recorded are in it.
 #[derive(Debug, Default)]
 pub struct Script {
     pub(super) connections: Vec<Connection>,
+    /// What the recording calls the addresses in it.
+    pub(super) names: Vec<(IpAddr, Arc<str>)>,
     /// In the order of the recording.
     pub(super) steps: Vec<Step>,
     /// The connection that two sockets are now.
@@ -49,8 +54,33 @@ pub(super) enum Act {
 }
 
 impl Script {
+    /// Reads a recording that is part of the program.
+    pub fn read(recording: &'static [u8]) -> Result<Self, SourceError> {
+        let mut script = Self::default();
+        let (mut source, mut slicer) = (Files::bundled("recording", recording, &SourceIds::default()), Slicer::default());
+        loop {
+            let mut packets = Packets::default();
+            let filled = source.fill(&mut packets)?;
+            let mut batch = Batch::default();
+            slicer.batch(packets, &mut batch);
+            for news in &batch.news {
+                if let SourceNews::Name(address, name) = news {
+                    script.names.push((*address, Arc::clone(name)));
+                }
+            }
+            for item in &batch.items {
+                if let Item::Segment(segment) = item {
+                    script.add(segment, batch.slab.get(segment.payload.clone()).unwrap_or_default());
+                }
+            }
+            if filled == Filled::End {
+                return Ok(script);
+            }
+        }
+    }
+
     /// Adds the next segment of the recording, which has to be one without losses: bytes that were seen are passed over.
-    pub fn add(&mut self, segment: &Segment, payload: &[u8]) {
+    pub(super) fn add(&mut self, segment: &Segment, payload: &[u8]) {
         let at = segment.stamp.time.since(*self.start.get_or_insert(segment.stamp.time));
         if segment.flags.has(TcpFlags::SYN) && !segment.flags.has(TcpFlags::ACK) {
             let connection = self.connections.len();

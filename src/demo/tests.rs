@@ -124,3 +124,58 @@ fn it_plays_one_lap_or_until_it_is_stopped() {
     assert!(!forever.finished());
     forever.stop().unwrap();
 }
+
+#[test]
+fn the_recording_is_a_whole_play() {
+    let script = Script::read(RECORDING).unwrap();
+    assert!(script.names.iter().any(|(ip, name)| ip.to_string() == "127.0.1.12" && &**name == "orders"));
+    assert_eq!(script.servers().len(), 7);
+    assert!(script.connections.iter().all(|c| c.streams.iter().all(|stream| !stream.is_empty())));
+    let streams = Ids::find(&script).fresh(&script, &mut Random(1));
+    assert_eq!(arrivals(&script, &streams, Placement::of_this_system()), streams);
+    for (fresh, c) in streams.iter().zip(&script.connections) {
+        assert!(fresh[0].len() == c.streams[0].len() && fresh[1].len() == c.streams[1].len());
+    }
+    let ids = |streams: &ids::Streams| {
+        let text = streams.iter().flatten().map(|s| String::from_utf8_lossy(s)).collect::<String>();
+        text.match_indices("traceparent: 00-").map(|(at, name)| text[at + name.len()..][..32].to_owned()).collect::<Vec<_>>()
+    };
+    let recorded = script.connections.iter().map(|c| c.streams.clone()).collect();
+    let (old, new) = (ids(&recorded), ids(&streams));
+    assert!(old.len() > 50 && old.len() == new.len());
+    assert!(old.iter().all(|id| !new.contains(id)));
+}
+
+/// A capture of one frame, then of nothing.
+struct OneFrame(Option<Vec<u8>>);
+
+impl crate::source::Source for OneFrame {
+    fn fill(&mut self, out: &mut crate::model::Packets) -> Result<crate::source::Filled, crate::source::SourceError> {
+        std::thread::yield_now();
+        if let Some(frame) = self.0.take() {
+            out.push(Time::default(), SourceId(0), crate::model::LinkType(1), frame.len() as u32, &frame);
+        }
+        Ok(crate::source::Filled::Idle)
+    }
+}
+
+#[test]
+fn a_captured_lap_has_the_recorded_addresses_and_ends() {
+    use crate::model::{Packets, SourceNews};
+    use crate::source::{Filled, Source};
+    let mut script = play();
+    script.names.push(("127.0.1.11".parse().unwrap(), "gateway".into()));
+    let player = Player::placed(script, Placement::Shared).unwrap();
+    let (real, _) = player.ports()[0];
+    let mut frame = vec![0; 14];
+    frame.extend([0x45, 0, 0, 40, 0, 0, 0, 0, 64, 6, 0, 0, 127, 0, 0, 1, 127, 0, 0, 1]);
+    frame.extend([0x30, 0x39]);
+    frame.extend(real.port().to_be_bytes());
+    frame.extend([0; 16]);
+    let mut stage = Stage::new(Box::new(OneFrame(Some(frame))), player, Laps::Once);
+    let mut packets = Packets::default();
+    while stage.fill(&mut packets).unwrap() != Filled::End {}
+    assert_eq!(packets.news, [SourceNews::Name("127.0.1.11".parse().unwrap(), "gateway".into())]);
+    let frame = packets.bytes(&packets.list[0]);
+    assert_eq!(&frame[26..38], [127, 0, 0, 1, 127, 0, 1, 11, 0x30, 0x39, 0, 80]);
+}

@@ -10,10 +10,40 @@ use crate::source::{Files, SourceIds};
 /// What the recording is called where sources are shown.
 const NAME: &str = "demo";
 
-/// Plays or reads it.
+/// Plays it where this process may capture, for ever on a terminal, else one lap; reads it otherwise.
 pub fn run(recorded: bool, options: Options) -> Result<(), Error> {
-    let _ = recorded;
+    let opened = if recorded { None } else { play(&options)? };
+    watch(options, opened.unwrap_or_else(read))
+}
+
+fn read() -> Opened {
     let source = Files::bundled(NAME, RECORDING, &SourceIds::default());
-    let plan = Plan::default();
-    watch(options, Opened { source: Box::new(source), live: false, files: Vec::new(), plan, capture_filter: None })
+    Opened { source: Box::new(source), live: false, files: Vec::new(), plan: Plan::default(), capture_filter: None }
+}
+
+#[cfg(feature = "live")]
+fn play(options: &Options) -> Result<Option<Opened>, Error> {
+    use crate::demo::{Laps, Player, Script, Stage};
+    use crate::source::live::{self, Live, LiveError};
+    let failed = |e: &dyn std::fmt::Display| Error::failed(format!("the demo: {e}"));
+    let script = Script::read(RECORDING).map_err(|e| failed(&e))?;
+    let player = Player::open(script).map_err(|e| failed(&e))?;
+    let loopback = if cfg!(target_os = "linux") { "lo" } else { "lo0" };
+    let filter = player.bpf();
+    let capture =
+        live::Options { interfaces: vec![loopback.to_owned()], filter: Some(filter.clone()), ..live::Options::default() };
+    let capture = match Live::open(capture) {
+        Ok(capture) => capture,
+        Err(LiveError::Denied { .. }) => return Ok(None),
+        Err(e) => return Err(failed(&e)),
+    };
+    let laps = if options.headless { Laps::Once } else { Laps::Forever };
+    let source = Box::new(Stage::new(Box::new(capture), player, laps));
+    let plan = Plan { live: true, ..Plan::default() };
+    Ok(Some(Opened { source, live: true, files: Vec::new(), plan, capture_filter: Some(filter) }))
+}
+
+#[cfg(not(feature = "live"))]
+fn play(_: &Options) -> Result<Option<Opened>, Error> {
+    Ok(None)
 }

@@ -67,7 +67,7 @@ node_packages() {
   rm -rf target/services/node
   mkdir -p target/services/node
   cp tests/services/package.json tests/services/package-lock.json target/services/node/
-  npm ci --prefix target/services/node --silent --no-audit --no-fund </dev/null
+  npm ci --prefix target/services/node --loglevel=error --no-audit --no-fund </dev/null
 }
 
 need 'command -v cc' 'gcc libc6-dev' 'gcc glibc-devel' ''
