@@ -1,6 +1,6 @@
 //! How a flow grows while it is open: each part put where it belongs. It knows no protocol and decodes nothing.
 
-use super::store::{self, Charge};
+use super::cost::{self, Charge};
 use crate::model::{Body, Detail, Dir, Half, Headers, Issue, Message, Part, Row, Stamp};
 
 /// How many messages of a side are kept: the newest.
@@ -19,17 +19,17 @@ pub(super) fn add(row: &mut Row, detail: &mut Detail, part: Part, at: Stamp, bod
         }
         Part::Head { dir, first, headers, head_bytes, hint } => {
             let half = half(row.dir, detail, dir, first);
-            let before = store::head_cost(half);
+            let before = cost::head_cost(half);
             (half.headers, half.head_bytes, half.body.hint) = (headers, head_bytes, hint);
-            grown(before, store::head_cost(half))
+            grown(before, cost::head_cost(half))
         }
         Part::Body(dir, bytes) => {
             let evicted = detail.bodies_evicted;
             let body = &mut half(row.dir, detail, dir, at).body;
-            let before = (store::heap(body.kept.capacity()), body.bytes);
+            let before = (cost::heap(body.kept.capacity()), body.bytes);
             keep(body, bytes, if evicted { 0 } else { body_limit });
             row.bytes = row.bytes.saturating_add(body.bytes - before.1);
-            Charge { kept: 0, bodies: store::heap(body.kept.capacity()) as isize - before.0 as isize }
+            Charge { kept: 0, bodies: cost::heap(body.kept.capacity()) as isize - before.0 as isize }
         }
         Part::BodyEnd { dir, bytes, whole } => {
             let body = &mut half(row.dir, detail, dir, at).body;
@@ -57,7 +57,7 @@ pub(super) fn add(row: &mut Row, detail: &mut Detail, part: Part, at: Stamp, bod
             if detail.trace.is_some() {
                 return Charge::default();
             }
-            let cost = store::trace_cost(&trace);
+            let cost = cost::trace_cost(&trace);
             detail.trace = Some(*trace);
             grown(0, cost)
         }
@@ -76,10 +76,10 @@ pub(super) fn note(detail: &mut Detail, issue: Issue) -> Charge {
 /// The flow is over: gives back what its bodies grew too large by.
 pub(super) fn shrink(detail: &mut Detail) -> Charge {
     let mut bodies = 0;
-    for body in store::bodies_of(detail) {
-        let before = store::heap(body.kept.capacity());
+    for body in cost::bodies_of(detail) {
+        let before = cost::heap(body.kept.capacity());
         body.kept.shrink_to_fit();
-        bodies += store::heap(body.kept.capacity()) as isize - before as isize;
+        bodies += cost::heap(body.kept.capacity()) as isize - before as isize;
     }
     Charge { kept: 0, bodies }
 }
@@ -110,7 +110,7 @@ fn keep(body: &mut Body, mut bytes: Vec<u8>, limit: usize) {
 fn push(half: &mut Half, mut message: Message, limit: usize) -> Charge {
     message.body.kept.truncate(limit);
     message.body.kept.shrink_to_fit();
-    let mut charge = store::message_cost(&message.body);
+    let mut charge = cost::message_cost(&message.body);
     half.messages.push(message);
     let room = limit.saturating_mul(MAX_MESSAGE_BODIES);
     let mut held: usize = half.messages.iter().map(|m| m.body.kept.len()).sum();
@@ -121,7 +121,7 @@ fn push(half: &mut Half, mut message: Message, limit: usize) -> Charge {
         }
         held -= message.body.kept.len();
         drop += 1;
-        let cost = store::message_cost(&message.body);
+        let cost = cost::message_cost(&message.body);
         charge = Charge { kept: charge.kept - cost.kept, bodies: charge.bodies - cost.bodies };
     }
     half.messages.drain(..drop);

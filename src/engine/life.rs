@@ -1,6 +1,6 @@
 //! The life of a flow, and of the connection it runs on: open, complete, settled, gone.
 
-use super::store::Charge;
+use super::cost::Charge;
 use super::{Engine, MAX_OPEN, Record, facts, flow};
 use crate::model::{
     Closed, ConnId, ConnMeta, ConnRecord, Detail, Ended, FlowId, Issue, Key, Opened, Part, Row, SourceId, Stamp, State,

@@ -14,6 +14,7 @@
 //! for a flow that is not open is counted, never a panic; what is held elsewhere on behalf of a row is given back when the row goes.
 
 mod conns;
+mod cost;
 mod detail;
 mod facts;
 mod flow;
@@ -35,12 +36,13 @@ use crate::model::{
 };
 use crate::time::{Span, Time};
 use conns::Conns;
+use cost::Charge;
 use facts::Facts;
 use hashbrown::HashMap;
 use screen::Screen;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
-use store::{Charge, Store};
+use store::Store;
 use tally::{Sources, Tally};
 
 /// How long a complete flow may wait for a name, live.

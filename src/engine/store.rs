@@ -4,11 +4,9 @@
 //! settled. The budget has three marks, so that a long watch does not end with a million rows and nothing to open: rows may take 7/8
 //! of it, rows and details 15/16, all together the whole. With the default 256 MiB that is a million rows, and the newest flows keep
 //! their headers and bodies.
-//!
-//! Costs are counted by allocation (glibc's malloc: 8 bytes ahead of each, multiples of 16, 32 at least), and what was charged for
-//! a flow is kept with it, so that exactly that is given back.
 
-use crate::model::{Body, Detail, FlowId, Half, Row, State};
+use super::cost::{Charge, bodies_of, cost, heap, row_cost, small};
+use crate::model::{Detail, FlowId, Row, Severity, State};
 use hashbrown::HashMap;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -30,8 +28,6 @@ pub(super) struct Slot {
     pub(super) noted: bool,
 }
 
-/// A row in the table, and its number in a list of matching flows.
-const SLOT_COST: usize = size_of::<Slot>() + size_of::<FlowId>();
 /// A trace in the table of traces.
 const TRACE_COST: usize = 48;
 
@@ -44,15 +40,6 @@ pub(super) struct Evicted {
     pub(super) details: u64,
     /// Flows that were dropped.
     pub(super) flows: u64,
-}
-
-/// What a change to a detail added, in bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Charge {
-    /// Beside bodies.
-    pub(super) kept: isize,
-    /// In bodies.
-    pub(super) bodies: isize,
 }
 
 /// All flows that are kept.
@@ -126,7 +113,7 @@ impl Store {
         let (kept, bodies) = (slot.kept, slot.bodies);
         let detail = Arc::make_mut(slot.detail.get_or_insert_default());
         let charge = change(&mut slot.row, detail);
-        slot.noted = detail.notes.iter().any(|n| n.severity != crate::model::Severity::Remark);
+        slot.noted = detail.notes.iter().any(|n| n.severity != Severity::Remark);
         slot.kept = small((kept as usize).saturating_add_signed(charge.kept));
         slot.bodies = small((bodies as usize).saturating_add_signed(charge.bodies));
         let (after, new_kept, new_bodies) = (row_cost(&slot.row), slot.kept, slot.bodies);
@@ -332,72 +319,6 @@ impl Store {
         self.evicted.details += u64::from(self.counting);
         self.evicted.bodies += u64::from(self.counting && bodies > 0);
     }
-}
-
-/// What one allocation of `bytes` takes.
-pub(super) fn heap(bytes: usize) -> usize {
-    if bytes == 0 { 0 } else { (bytes + 8).next_multiple_of(16).max(32) }
-}
-
-fn row_cost(row: &Row) -> usize {
-    SLOT_COST + heap(row.operation.len()) + text(row.status.as_deref()) + text(row.trace_id.as_deref())
-}
-
-/// What a detail takes without its bodies, and what they take.
-fn cost(detail: &Detail) -> (usize, usize) {
-    let halves = [&detail.request, &detail.response];
-    let (mut kept, mut bodies) = (heap(size_of::<Detail>() + 16) + detail.fields.cost(), 0);
-    kept += heap(detail.layers.capacity() * size_of::<&str>()) + heap(detail.notes.capacity() * size_of::<crate::model::Issue>());
-    kept += detail.trace.as_ref().map_or(0, trace_cost);
-    for half in halves.into_iter().flatten() {
-        kept += head_cost(half) + half.trailers.cost();
-        bodies += heap(half.body.kept.capacity());
-        for message in &half.messages {
-            let cost = message_cost(&message.body);
-            kept += cost.kept.unsigned_abs();
-            bodies += cost.bodies.unsigned_abs();
-        }
-    }
-    (kept, bodies)
-}
-
-/// What the head of a side takes.
-pub(super) fn head_cost(half: &Half) -> usize {
-    half.headers.cost() + hint_cost(&half.body)
-}
-
-/// What one message of several takes.
-pub(super) fn message_cost(body: &Body) -> Charge {
-    let kept = size_of::<crate::model::Message>() + hint_cost(body);
-    Charge { kept: kept as isize, bodies: heap(body.kept.capacity()) as isize }
-}
-
-/// What a trace context takes.
-pub(super) fn trace_cost(trace: &crate::model::TraceContext) -> usize {
-    let rest = [&trace.span_id, &trace.parent_id, &trace.state, &trace.baggage];
-    heap(trace.trace_id.len()) + rest.into_iter().map(|t| text(t.as_deref())).sum::<usize>()
-}
-
-fn hint_cost(body: &Body) -> usize {
-    text(body.hint.media_type.as_deref())
-        + body.hint.encodings.iter().map(|e| size_of::<Box<str>>() + heap(e.len())).sum::<usize>()
-}
-
-fn text(text: Option<&str>) -> usize {
-    text.map_or(0, |t| heap(t.len()))
-}
-
-/// All bodies of a detail.
-pub(super) fn bodies_of(detail: &mut Detail) -> impl Iterator<Item = &mut Body> {
-    let halves = [detail.request.as_mut(), detail.response.as_mut()];
-    halves
-        .into_iter()
-        .flatten()
-        .flat_map(|half| std::iter::once(&mut half.body).chain(half.messages.iter_mut().map(|m| &mut m.body)))
-}
-
-fn small(bytes: usize) -> u32 {
-    u32::try_from(bytes).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! What goes first, what is counted, and that all of it is given back.
 
 use super::*;
-use crate::model::{ConnId, Dir, Pattern, SourceSet};
+use crate::model::{Body, ConnId, Dir, Half, Pattern, SourceSet};
 use crate::time::Time;
 
 fn row(id: FlowId) -> Row {
