@@ -1,7 +1,7 @@
 //! What can happen to the application. Everything that changes it arrives as one of these.
 
 use crate::engine::view::View;
-use crossterm::event::{Event as Input, KeyEvent, KeyEventKind, MouseEvent};
+use crossterm::event::{Event as Input, KeyEvent, KeyEventKind, MouseEvent, MouseEventKind};
 use std::sync::Arc;
 
 /// One thing that happened.
@@ -27,9 +27,30 @@ impl Event {
         match input {
             Input::Key(key) if key.kind != KeyEventKind::Release => Some(Self::Key(key)),
             Input::Paste(text) => Some(Self::Paste(text)),
-            Input::Mouse(mouse) => Some(Self::Mouse(mouse)),
+            // terminals tell every step of the pointer too: nothing on the screen changes with it, so that nothing may be drawn
+            Input::Mouse(mouse) => pressed(mouse.kind).then_some(Self::Mouse(mouse)),
             Input::Resize(width, height) => Some(Self::Resize(width, height)),
             Input::Key(_) | Input::FocusGained | Input::FocusLost => None,
         }
+    }
+}
+
+fn pressed(kind: MouseEventKind) -> bool {
+    matches!(kind, MouseEventKind::Down(_) | MouseEventKind::ScrollDown | MouseEventKind::ScrollUp)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crossterm::event::{KeyCode, KeyModifiers};
+
+    #[test]
+    fn what_changes_nothing_is_no_event() {
+        let mouse = |kind| Event::of(Input::Mouse(MouseEvent { kind, column: 0, row: 0, modifiers: KeyModifiers::NONE }));
+        assert!(mouse(MouseEventKind::Moved).is_none());
+        assert!(mouse(MouseEventKind::ScrollUp).is_some());
+        let key = KeyEvent::new(KeyCode::Char('j'), KeyModifiers::NONE);
+        assert!(Event::of(Input::Key(key)).is_some());
+        assert!(Event::of(Input::Key(KeyEvent { kind: KeyEventKind::Release, ..key })).is_none());
     }
 }
