@@ -14,6 +14,7 @@ pub mod net;
 pub mod output;
 pub mod pipeline;
 pub mod privileges;
+pub mod session;
 pub mod source;
 mod sys;
 pub mod text;

@@ -1,2 +1,46 @@
-//! x
-fn main() {}
+//! The program: its environment, its command line, its exit code. Everything else is the library's.
+
+use meshtop::cli::{self, Env};
+use meshtop::decode::{driver, registry};
+use meshtop::{privileges, session};
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    quiet_analyzers();
+    match cli::parse(std::env::args_os(), &env()).and_then(session::run) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            if error.speaks() {
+                eprintln!("meshtop: {error}");
+            }
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+fn env() -> Env {
+    let folder = |name| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+    let behind_sudo = privileges::invoking_user();
+    Env {
+        config_home: if behind_sudo.is_none() { folder("XDG_CONFIG_HOME") } else { None },
+        home: match behind_sudo {
+            Some(user) => user.home,
+            None => folder("HOME"),
+        },
+        no_color: std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty()),
+        terminal: std::io::stdout().is_terminal(),
+        protocols: registry::PROTOCOLS.iter().map(|p| p.name).collect(),
+    }
+}
+
+/// A panic in an analyzer costs one connection and is noted there: nothing of it is printed.
+fn quiet_analyzers() {
+    let tell = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        if !driver::guarded() {
+            tell(info);
+        }
+    }));
+}

@@ -3,8 +3,9 @@
 //! Workers run inline in the reader (none), or in threads of their own; the turns are the same. Only packets are ever dropped, and
 //! only live: a worker that is behind first has new connections refused whole, then packets, and all of it is counted.
 
-use crate::model::{Batch, PacketNo, Packets, SourceNews, Stamp, Totals, Turn};
+use crate::model::{Batch, Item, PacketNo, Packets, SourceNews, Stamp, Totals, Turn};
 use crate::net::Slicer;
+use crate::source::own::{OwnReader, OwnSockets};
 use crate::source::pcapng_write::{WriteError, Writer};
 use crate::source::recorder::Recorder;
 use crate::source::{Filled, Source, SourceError};
@@ -13,6 +14,7 @@ use crate::worker::{Made, Settings, Worker, merge};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::fs::File;
 use std::io::BufWriter;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
@@ -32,6 +34,20 @@ pub struct Plan {
     pub live: bool,
     /// When to stop: packet time in a file, the clock live.
     pub duration: Option<Span>,
+    /// Connections of our own: left out, and counted.
+    pub own: OwnSockets,
+    /// The addresses to show in place of those on the wire (the demo's).
+    pub relabel: Option<Relabel>,
+}
+
+/// Another address for one on the wire.
+#[derive(Clone)]
+pub struct Relabel(pub Arc<dyn Fn(SocketAddr) -> SocketAddr + Send + Sync>);
+
+impl std::fmt::Debug for Relabel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Relabel")
+    }
 }
 
 /// What packets go through beside decoding.
@@ -76,6 +92,8 @@ pub fn run(
         until: None,
         last: Stamp::default(),
         held: Vec::new(),
+        own: plan.own.reader(),
+        relabel: plan.relabel.clone(),
     };
     let began = Instant::now();
     let mut ended = Ok(());
@@ -140,6 +158,8 @@ struct Reader {
     last: Stamp,
     /// News of a batch that was dropped.
     held: Vec<SourceNews>,
+    own: OwnReader,
+    relabel: Option<Relabel>,
 }
 
 impl Reader {
@@ -150,6 +170,21 @@ impl Reader {
         self.slicer.batch(packets, &mut batch);
         if let (true, Some(now)) = (idle, clock) {
             self.slicer.tick(now, &mut batch);
+        }
+        let before = batch.items.len();
+        batch.items.retain_mut(|item| match item {
+            Item::Segment(seg) | Item::Datagram(seg) => {
+                let own = self.own.has(seg.from, seg.to);
+                if let Some(Relabel(recorded)) = &self.relabel {
+                    (seg.from, seg.to) = (recorded(seg.from), recorded(seg.to));
+                }
+                !own
+            }
+            Item::Tick(_) => true,
+        });
+        match before - batch.items.len() {
+            0 => {}
+            n => batch.passed_over.push(("our own connections", n as u64)),
         }
         self.no += 1;
         self.last = batch.last;

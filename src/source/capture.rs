@@ -127,6 +127,11 @@ impl Capture {
         Ok(Self::new(Bytes::stdin(&label)?, "stdin", label, ids))
     }
 
+    /// Bytes in memory.
+    pub(super) fn bundled(name: &str, bytes: &'static [u8], ids: &SourceIds) -> Self {
+        Self::new(Bytes::bundled(bytes), name, name.into(), ids)
+    }
+
     /// Reads `bytes`, which are called `name`.
     pub(super) fn new(bytes: Bytes, name: &str, label: Arc<str>, ids: &SourceIds) -> Self {
         let mut capture = Self {

@@ -57,10 +57,10 @@ impl Bytes {
         Ok(Self::File { plain, done, size })
     }
 
-    /// A capture that is part of the program.
+    /// Plain bytes in memory.
     pub(super) fn bundled(bytes: &'static [u8]) -> Self {
         let size = bytes.len() as u64;
-        Self::File { plain: Box::new(bytes), done: Arc::new(size.into()), size }
+        Self::File { plain: Box::new(bytes), done: Arc::new(AtomicU64::new(size)), size }
     }
 
     /// Standard input.

@@ -1,7 +1,6 @@
 //! Capture files and standard input as one source: merged by time, as a stream, one packet of each in hand.
 
 use super::capture::{Capture, Step};
-use super::input::Bytes;
 use super::{FILL_BYTES, FILL_PACKETS, Filled, Source, SourceError, SourceIds};
 use crate::model::{Packets, SourceNews};
 use crate::time::Time;
@@ -36,9 +35,9 @@ impl Files {
         Ok(Self::merge(paths.iter().map(open).collect::<Result<_, _>>()?))
     }
 
-    /// A capture that is part of the program, under the name that is shown.
+    /// A capture that is part of the program.
     pub fn bundled(name: &str, bytes: &'static [u8], ids: &SourceIds) -> Self {
-        Self::merge(vec![Capture::new(Bytes::bundled(bytes), name, name.into(), ids)])
+        Self::merge(vec![Capture::bundled(name, bytes, ids)])
     }
 
     pub(super) fn merge(inputs: Vec<Capture>) -> Self {

@@ -1,0 +1,208 @@
+//! One run of the program: inputs opened, rights given up, threads started, and where the results go. It decodes nothing.
+//!
+//! The order matters: what needs rights is opened before any thread exists; the reader inherits CAP_NET_RAW for interfaces that
+//! come up later; everything started after it has no rights at all.
+
+mod demo;
+mod headless;
+#[cfg(feature = "tui")]
+mod screen;
+
+use crate::cli::{Command, Input, Options};
+use crate::decode::{Limits, registry};
+use crate::engine::{EngineOptions, SETTLE_FILE, SETTLE_LIVE};
+use crate::error::Error;
+use crate::model::Turn;
+use crate::pipeline::{self, PipelineError, Plan, Taps};
+use crate::privileges;
+use crate::source::own::OwnSockets;
+use crate::source::pcapng_write::Writer;
+use crate::source::private_file::Owner;
+use crate::source::recorder::Recorder;
+use crate::source::{Files, Source, SourceIds};
+use crate::worker::Settings;
+use crossbeam_channel::{Receiver, bounded};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::thread::JoinHandle;
+
+/// Turns that wait for the engine; then workers wait, and live packets are dropped before them.
+const TURNS: usize = 16;
+
+/// Does what the command line asked for.
+pub fn run(command: Command) -> Result<(), Error> {
+    match command {
+        Command::Print(text) => headless::print(&text),
+        Command::Interfaces => interfaces(),
+        Command::Watch(options) => {
+            let opened = open(&options)?;
+            watch(*options, opened)
+        }
+        Command::Demo { recorded, options } => demo::run(recorded, *options),
+    }
+}
+
+/// An input that is open, and what belongs to it.
+struct Opened {
+    source: Box<dyn Source>,
+    live: bool,
+    files: Vec<PathBuf>,
+    plan: Plan,
+    /// The capture filter in force.
+    capture_filter: Option<String>,
+}
+
+fn open(options: &Options) -> Result<Opened, Error> {
+    let ids = SourceIds::default();
+    match &options.input {
+        Input::Files(paths) => {
+            let source = Files::open(paths, &ids).map_err(|e| Error::unusable(e.to_string()))?;
+            let plan = Plan::default();
+            Ok(Opened { source: Box::new(source), live: false, files: paths.clone(), plan, capture_filter: None })
+        }
+        Input::Live { interfaces, filter } => open_live(interfaces.clone(), filter.clone(), ids),
+    }
+}
+
+#[cfg(feature = "live")]
+fn open_live(interfaces: Vec<String>, filter: Option<String>, ids: SourceIds) -> Result<Opened, Error> {
+    use crate::source::live::{self, Live, LiveError};
+    let options = live::Options { interfaces, filter: filter.clone(), ssh: crate::source::own::ssh_connection(), ids };
+    let live = Live::open(options).map_err(|e| match e {
+        LiveError::Denied { .. } => Error::no_right(e.to_string()),
+        LiveError::NoInterface { .. } | LiveError::Filter(_) => Error::unusable(e.to_string()),
+        LiveError::Open { .. } | LiveError::List(_) => Error::failed(e.to_string()),
+    })?;
+    let plan = Plan { live: true, ..Plan::default() };
+    Ok(Opened { source: Box::new(live), live: true, files: Vec::new(), plan, capture_filter: filter })
+}
+
+#[cfg(not(feature = "live"))]
+fn open_live(_: Vec<String>, _: Option<String>, _: SourceIds) -> Result<Opened, Error> {
+    Err(Error::unusable("built without live capture: read a file with -r"))
+}
+
+#[cfg(feature = "live")]
+fn interfaces() -> Result<(), Error> {
+    use crate::source::interfaces;
+    let list = interfaces::list().map_err(|e| Error::failed(e.to_string()))?;
+    let mut out = Vec::new();
+    interfaces::print(&list, &mut out).map_err(|e| Error::write("standard output", &e))?;
+    headless::print(&String::from_utf8_lossy(&out))
+}
+
+#[cfg(not(feature = "live"))]
+fn interfaces() -> Result<(), Error> {
+    Err(Error::unusable("built without live capture: there is nothing to list"))
+}
+
+/// Watches an open input until it ends or is stopped.
+fn watch(options: Options, opened: Opened) -> Result<(), Error> {
+    let Opened { source, live, files, mut plan, capture_filter } = opened;
+    let owner = privileges::invoking_user().map(|u| Owner { uid: u.uid, gid: u.gid });
+    let writer = options.write.as_ref().map(|path| Writer::create(path, &files, owner)).transpose();
+    let writer = writer.map_err(|e| Error::unusable(e.to_string()))?;
+    privileges::drop_after_opening().map_err(|e| Error::failed(e.to_string()))?;
+    let limits = Limits { body: options.body_limit, ..Limits::default() };
+    let decode_as = options.decode_as.iter().filter_map(|(port, name)| Some((*port, registry::by_name(name)?))).collect();
+    plan.settings = Settings { limits, decode_as };
+    plan.workers = 1;
+    plan.duration = options.duration;
+    plan.own = OwnSockets::default();
+    // a quarter of the budget is for looking back at packets; a file can be read again
+    let budget = usize::try_from(options.max_memory).unwrap_or(usize::MAX);
+    let ring = if live { budget / 4 } else { 0 };
+    let screen = !options.headless;
+    let say = (!screen).then(|| Box::new(|why: &str| eprintln!("meshtop: {why}")) as Box<dyn Fn(&str) + Send>);
+    let recorder = (live && screen).then(|| Recorder::new(ring));
+    let engine = EngineOptions {
+        max_memory: budget - ring,
+        keep: screen,
+        body_limit: options.body_limit,
+        settle: if live { SETTLE_LIVE } else { SETTLE_FILE },
+        names: options.names.clone(),
+        secrets: options.secrets,
+        capture_filter,
+    };
+    let stop = Stop::default();
+    let (turns, taken) = bounded(TURNS);
+    let reading = {
+        let (stop, taps) = (stop.clone(), Taps { say, writer, recorder });
+        let read = move || pipeline::run(source, &plan, taps, &stop.flag, &turns);
+        std::thread::Builder::new()
+            .name("reader".into())
+            .spawn(read)
+            .map_err(|e| Error::failed(format!("cannot start a thread: {e}")))?
+    };
+    privileges::drop_the_rest().map_err(|e| Error::failed(e.to_string()))?;
+    let run = Run { options, engine, taken, reading, stop, live };
+    #[cfg(feature = "tui")]
+    if screen {
+        return screen::show(run);
+    }
+    headless::print_records(run)
+}
+
+/// A run on its way.
+struct Run {
+    options: Options,
+    engine: EngineOptions,
+    taken: Receiver<Turn>,
+    reading: JoinHandle<Result<(), PipelineError>>,
+    stop: Stop,
+    live: bool,
+}
+
+impl Run {
+    /// How reading ended.
+    fn ended(reading: JoinHandle<Result<(), PipelineError>>) -> Result<(), Error> {
+        match reading.join() {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(PipelineError::Source(e))) => Err(Error::unusable(e.to_string())),
+            Ok(Err(e)) => Err(Error::failed(e.to_string())),
+            Err(_) => Err(Error::failed("the reader stopped unexpectedly")),
+        }
+    }
+}
+
+/// Asks the reader to stop, and remembers the signal that asked.
+#[derive(Clone, Debug, Default)]
+struct Stop {
+    flag: Arc<AtomicBool>,
+    signal: Arc<AtomicI32>,
+}
+
+impl Stop {
+    fn now(&self) {
+        self.flag.store(true, Ordering::Relaxed);
+    }
+
+    /// Listens for the signals that end a run; a second one ends the process at once.
+    fn on_signals(&self) -> Result<(), Error> {
+        use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+        let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP])
+            .map_err(|e| Error::failed(format!("cannot listen for signals: {e}")))?;
+        let stop = self.clone();
+        let listen = move || {
+            for signal in &mut signals {
+                if stop.flag.swap(true, Ordering::Relaxed) && stop.signal.load(Ordering::Relaxed) != 0 {
+                    let _ = signal_hook::low_level::emulate_default_handler(signal);
+                }
+                stop.signal.store(signal, Ordering::Relaxed);
+            }
+        };
+        let started = std::thread::Builder::new().name("signals".into()).spawn(listen);
+        started.map(drop).map_err(|e| Error::failed(format!("cannot start a thread: {e}")))
+    }
+
+    /// What a run that a signal ended comes to: a live watch is simply over, the reading of a file is cut short.
+    fn verdict(&self, live: bool) -> Result<(), Error> {
+        match self.signal.load(Ordering::Relaxed) {
+            0 => Ok(()),
+            _ if live => Ok(()),
+            signal_hook::consts::SIGINT => Err(Error::Interrupted),
+            _ => Err(Error::Terminated),
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! A run with a screen: the engine's views on the terminal.
+
+use super::Run;
+use crate::cli::{Color, Theme};
+use crate::engine::owner::{self, Handle, ScreenPort, Slot};
+use crate::engine::view::View;
+use crate::error::Error;
+use crate::filter::{self, Filter};
+use crate::time::Span;
+use crate::tui::{self, Command, Completion, Exit, Grammar, Palette, Port, keymap::Keymap};
+use crossbeam_channel::bounded;
+use std::sync::Arc;
+
+/// From this duration on a flow is marked as slow: what a person notices.
+const SLOW: Span = Span::from_millis(250);
+
+/// Shows the run until the user quits.
+pub fn show(run: Run) -> Result<(), Error> {
+    let Run { options, engine, taken, reading, stop, live } = run;
+    let keymap = Keymap::new(&options.keys).map_err(|e| Error::unusable(e.to_string()))?;
+    let (wake, woken) = bounded(1);
+    let slot = Arc::new(Slot::default());
+    // a wake that was not heard yet is as good as two
+    let wake = Box::new(move || {
+        let _ = wake.try_send(());
+    });
+    let screen = ScreenPort { slot: Arc::clone(&slot), wake };
+    let engine =
+        owner::spawn(engine, taken, None, Some(screen)).map_err(|e| Error::failed(format!("cannot start a thread: {e}")))?;
+    let (secrets, body_limit) = (options.secrets, options.body_limit);
+    let grammar = Grammar {
+        parse: Box::new(move |text| Filter::parse(text).map(|filter| filter.looking(secrets, body_limit))),
+        complete: Box::new(|text, cursor, values| {
+            let filter::Completion { from, words } = filter::complete(text, cursor, values);
+            Completion { from, words }
+        }),
+    };
+    let settings = tui::Options {
+        palette: palette(options.color, options.theme),
+        keymap,
+        mouse: options.mouse,
+        follow: live,
+        slow: SLOW,
+        filter: options.filter.map(|filter| (filter.to_string(), filter)),
+        grammar,
+    };
+    let shown = tui::run(&Engine { handle: &engine, slot }, &woken, settings);
+    stop.now();
+    engine.send(owner::Command::Stop);
+    engine.join();
+    let read = Run::ended(reading);
+    match shown {
+        Ok(Exit::Quit | Exit::Signal(_)) => read,
+        Err(e) => Err(Error::failed(format!("the terminal: {e}"))),
+    }
+}
+
+/// The engine's thread as the screen knows it.
+struct Engine<'a> {
+    handle: &'a Handle,
+    slot: Arc<Slot>,
+}
+
+impl Port for Engine<'_> {
+    fn send(&self, command: Command) {
+        // an engine that is gone closes the wake channel: the screen notices there
+        self.handle.send(match command {
+            Command::Query(query) => owner::Command::Query(query),
+            Command::Clear => owner::Command::Clear,
+        });
+    }
+
+    fn latest(&self) -> Option<Arc<View>> {
+        self.slot.take()
+    }
+}
+
+fn palette(color: Color, theme: Theme) -> Palette {
+    match (color, theme) {
+        (Color::Never, _) => Palette::Mono,
+        (_, Theme::Light) => Palette::Light,
+        (_, Theme::Dark | Theme::Auto) => Palette::Dark,
+    }
+}
