@@ -10,10 +10,10 @@ use crate::source::{Files, SourceIds};
 /// What the recording is called where sources are shown.
 const NAME: &str = "demo";
 
-/// Plays it where this process may capture, for ever on a terminal, else one lap; reads it otherwise.
+/// Plays or reads it. Without the right to capture it is read, and without a terminal it is played once.
 pub fn run(recorded: bool, options: Options) -> Result<(), Error> {
-    let opened = if recorded { None } else { play(&options)? };
-    watch(options, opened.unwrap_or_else(read))
+    let played = if recorded { None } else { play(&options)? };
+    watch(options, played.unwrap_or_else(read))
 }
 
 fn read() -> Opened {
@@ -21,26 +21,26 @@ fn read() -> Opened {
     Opened { source: Box::new(source), live: false, files: Vec::new(), plan: Plan::default(), capture_filter: None }
 }
 
+/// None where there is no right to capture.
 #[cfg(feature = "live")]
 fn play(options: &Options) -> Result<Option<Opened>, Error> {
     use crate::demo::{Laps, Player, Script, Stage};
     use crate::source::live::{self, Live, LiveError};
-    let failed = |e: &dyn std::fmt::Display| Error::failed(format!("the demo: {e}"));
+    let failed = |e: &dyn std::fmt::Display| Error::failed(format!("the demo cannot be played: {e}; try --recorded"));
     let script = Script::read(RECORDING).map_err(|e| failed(&e))?;
     let player = Player::open(script).map_err(|e| failed(&e))?;
     let loopback = if cfg!(target_os = "linux") { "lo" } else { "lo0" };
-    let filter = player.bpf();
-    let capture =
-        live::Options { interfaces: vec![loopback.to_owned()], filter: Some(filter.clone()), ..live::Options::default() };
-    let capture = match Live::open(capture) {
-        Ok(capture) => capture,
+    let filter = Some(player.bpf());
+    let how = live::Options { interfaces: vec![loopback.into()], filter: filter.clone(), ssh: None, ids: SourceIds::default() };
+    let capture = match Live::open(how) {
+        Ok(live) => live,
         Err(LiveError::Denied { .. }) => return Ok(None),
         Err(e) => return Err(failed(&e)),
     };
     let laps = if options.headless { Laps::Once } else { Laps::Forever };
-    let source = Box::new(Stage::new(Box::new(capture), player, laps));
     let plan = Plan { live: true, ..Plan::default() };
-    Ok(Some(Opened { source, live: true, files: Vec::new(), plan, capture_filter: Some(filter) }))
+    let source = Box::new(Stage::new(Box::new(capture), player, laps));
+    Ok(Some(Opened { source, live: true, files: Vec::new(), plan, capture_filter: filter }))
 }
 
 #[cfg(not(feature = "live"))]
