@@ -3,7 +3,7 @@
 //! Workers run inline in the reader (none), or in threads of their own; the turns are the same. Only packets are ever dropped, and
 //! only live: a worker that is behind first has new connections refused whole, then packets, and all of it is counted.
 
-use crate::model::{Batch, Item, PacketNo, Packets, SourceNews, Stamp, Totals, Turn};
+use crate::model::{Batch, Item, PacketNo, Packets, SourceId, SourceNews, Stamp, Totals, Turn};
 use crate::net::Slicer;
 use crate::source::own::{OwnReader, OwnSockets};
 use crate::source::pcapng_write::{WriteError, Writer};
@@ -12,6 +12,7 @@ use crate::source::{Filled, Source, SourceError};
 use crate::time::{Span, Time};
 use crate::worker::{Made, Settings, Worker, merge};
 use crossbeam_channel::{Receiver, Sender, bounded};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::BufWriter;
 use std::sync::Arc;
@@ -80,6 +81,7 @@ pub fn run(
         last: Stamp::default(),
         held: Vec::new(),
         own: plan.own.reader(),
+        counts: BTreeMap::new(),
     };
     let began = Instant::now();
     let mut ended = Ok(());
@@ -148,6 +150,8 @@ struct Reader {
     /// News of a batch that was dropped.
     held: Vec<SourceNews>,
     own: OwnReader,
+    /// Packets of each source.
+    counts: BTreeMap<SourceId, u64>,
 }
 
 impl Reader {
@@ -155,6 +159,9 @@ impl Reader {
     fn batch(&mut self, packets: Packets, clock: Option<Time>) -> Batch {
         let mut batch = Batch { no: self.no, ..Batch::default() };
         let idle = packets.list.is_empty();
+        for packet in &packets.list {
+            *self.counts.entry(packet.source).or_default() += 1;
+        }
         self.slicer.batch(packets, &mut batch);
         if let (true, Some(now)) = (idle, clock) {
             self.slicer.tick(now, &mut batch);
@@ -171,6 +178,9 @@ impl Reader {
         self.no += 1;
         self.last = batch.last;
         batch.news.splice(0..0, std::mem::take(&mut self.held));
+        if !idle {
+            batch.news.extend(self.counts.iter().map(|(source, n)| SourceNews::Packets(*source, *n)));
+        }
         let passed_over = std::mem::take(&mut batch.passed_over);
         self.sums.add(&Totals { packets: batch.packets, bytes: batch.bytes, passed_over, ..Totals::default() });
         batch

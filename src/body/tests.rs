@@ -1,3 +1,5 @@
+//! Bodies from bytes to documents and out again, for any bytes.
+
 use super::*;
 use crate::model::BodyHint;
 use crate::text::is_control;

@@ -85,6 +85,7 @@ impl Tally {
             rate: self.rate(now),
             evicted: evicted.flows + evicted.details + evicted.bodies,
             unplaced: self.unplaced,
+            passed_over: self.totals.passed_over.clone(),
             memory: store.used() as u64,
             sources: sources.list.iter().filter(|s| s.name.is_some()).map(|s| s.status.clone()).collect(),
             progress: sources.progress,
@@ -141,6 +142,7 @@ impl Sources {
                 }
             }
             SourceNews::KernelDrops(id, drops) => self.source(id.0).kernel_drops = drops,
+            SourceNews::Packets(id, n) => self.source(id.0).status.packets = n,
             SourceNews::Progress(done, all) => self.progress = Some((done, all)),
             // a fact, not about the source: the engine takes it before
             SourceNews::Name(..) => {}

@@ -118,6 +118,8 @@ pub struct Status {
     pub decode_errors: u64,
     /// Stream bytes that belong to no message.
     pub undecoded_bytes: u64,
+    /// Packets that hold nothing we look into, by reason.
+    pub passed_over: Vec<(&'static str, u64)>,
     /// Connections seen.
     pub connections: u64,
     /// Connections whose protocol stayed unknown so far.

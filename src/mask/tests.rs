@@ -1,3 +1,5 @@
+//! Masking, row by row of its table, and what no output may ever show.
+
 use super::*;
 use proptest::prelude::*;
 

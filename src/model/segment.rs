@@ -76,6 +76,8 @@ pub enum SourceNews {
     Closed(SourceId, Arc<str>),
     /// The kernel's count of packets that it had no room for, since the start.
     KernelDrops(SourceId, u64),
+    /// How many packets came from it so far.
+    Packets(SourceId, u64),
     /// How far a file is read: bytes done, bytes in all.
     Progress(u64, u64),
     /// A name for an address that the capture itself holds (pcapng name resolution block).

@@ -113,6 +113,9 @@ pub fn write_stats(stats: &Stats, out: &mut Vec<u8>) {
         ("connections", totals.evicted_connections),
     ];
     write_numbers("evicted", evicted, &mut o);
+    if stats.unplaced > 0 {
+        o.number("unplaced", stats.unplaced);
+    }
     o.number("peak_memory", stats.peak_memory);
     o.end_line();
 }

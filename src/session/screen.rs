@@ -10,6 +10,7 @@ use crate::time::Span;
 use crate::tui::{self, Command, Completion, Exit, Grammar, Palette, Port, keymap::Keymap};
 use crossbeam_channel::bounded;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 /// From this duration on a flow is marked as slow: what a person notices.
 const SLOW: Span = Span::from_millis(250);
@@ -45,12 +46,17 @@ pub fn show(run: Run) -> Result<(), Error> {
         grammar,
     };
     let shown = tui::run(&Engine { handle: &engine, slot }, &woken, settings);
+    let cut_short = !reading.is_finished();
     stop.now();
     engine.send(owner::Command::Stop);
     engine.join();
     let read = Run::ended(reading);
     match shown {
-        Ok(Exit::Quit | Exit::Signal(_)) => read,
+        Ok(Exit::Quit) => read,
+        Ok(Exit::Signal(signal)) => {
+            stop.signal.store(if cut_short { signal } else { 0 }, Ordering::Relaxed);
+            read.and_then(|()| stop.verdict(live))
+        }
         Err(e) => Err(Error::failed(format!("the terminal: {e}"))),
     }
 }
@@ -63,6 +69,10 @@ struct Engine<'a> {
 
 impl Port for Engine<'_> {
     fn send(&self, command: Command) {
+        // for the test that a panic gives the terminal back
+        if cfg!(debug_assertions) && std::env::var_os("MESHTOP_PANIC").is_some() {
+            panic!("asked for by MESHTOP_PANIC");
+        }
         // an engine that is gone closes the wake channel: the screen notices there
         self.handle.send(match command {
             Command::Query(query) => owner::Command::Query(query),

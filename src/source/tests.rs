@@ -1,3 +1,5 @@
+//! Captures in every dialect, cut and damaged anywhere, written and read again.
+
 use super::capture::Capture;
 use super::input::Bytes;
 use super::pcapng_write::Writer;

@@ -1,3 +1,5 @@
+//! Codings undone: whole, cut, damaged, and made to burst.
+
 use super::*;
 use flate2::Compression;
 use proptest::prelude::*;

@@ -190,7 +190,8 @@ impl Http1 {
                 let answer = Answer { code: message.code, last };
                 match self.exchanges.get(message.key) {
                     Some(e) => e.answered = Some(answer),
-                    None => close(cx, message.key, answer),
+                    // when its request began is not known: it has no duration
+                    None => close(cx, message.key, Answer { last: None, ..answer }),
                 }
                 // the answer to an Upgrade or a CONNECT has come: what was held back is HTTP after all
                 if matches!(self.states[0], State::Held) && !self.exchanges.switching() {

@@ -1,3 +1,5 @@
+//! Packets by hand, for every link type and tunnel.
+
 use super::*;
 use crate::model::{LinkType, PacketNo, SourceId, SourceNews};
 use crate::net::limits::{FRAGMENT_WAIT, FRAGMENTED};

@@ -1,3 +1,5 @@
+//! The connection table, rule by rule.
+
 use super::*;
 use crate::model::Stamp;
 use proptest::prelude::*;

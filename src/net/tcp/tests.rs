@@ -1,3 +1,5 @@
+//! Reassembly, rule by rule, and for any order, loss and overlap.
+
 use super::*;
 use crate::model::SourceId;
 use crate::net::limits::ACK_GRACE_PACKETS;

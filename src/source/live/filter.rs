@@ -77,11 +77,8 @@ pub(super) fn words(error: pcap::Error) -> String {
 }
 
 fn check_for(text: &str, link: Linktype) -> Result<(), LiveError> {
-    let dead = Capture::dead(link).map_err(|e| LiveError::Filter(words(e)))?;
-    match dead.compile(text, true) {
-        Ok(_) => Ok(()),
-        Err(e) => Err(LiveError::Filter(words(e))),
-    }
+    let refused = |e| LiveError::Filter(format!("'{}': {}", crate::text::escape(text), words(e)));
+    Capture::dead(link).and_then(|dead| dead.compile(text, true)).map(drop).map_err(refused)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

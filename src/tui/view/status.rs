@@ -75,13 +75,14 @@ fn items(app: &App, theme: &Theme) -> Vec<Item> {
 }
 
 /// Everything that was not seen or is no longer there: a word, how often, and what it means.
-pub fn losses(status: &Status) -> [(&'static str, u64, &'static str); 5] {
+pub fn losses(status: &Status) -> [(&'static str, u64, &'static str); 6] {
     [
         ("drops", status.kernel_drops + status.own_drops, "packets that were not read"),
         ("gaps", status.gaps, "holes in streams"),
         ("broken", status.decode_errors, "messages whose framing is broken"),
         ("skipped", status.undecoded_bytes, "stream bytes of no message"),
         ("evicted", status.evicted, "dropped to stay within --max-memory"),
+        ("unplaced", status.unplaced, "events that belong to no flow: a mistake of the program"),
     ]
 }
 
