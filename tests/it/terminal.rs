@@ -1,10 +1,11 @@
 //! The screen, in a real terminal: a pty with the program on one side, and a test that reads the screen and types on the other.
 
 use super::program::{PATIENCE, root, settings, signal};
+use crossbeam_channel::{Receiver, RecvTimeoutError, unbounded};
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 use std::io::{Read, Write};
 use std::num::NonZeroU16;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
 use vt100::{Parser, Screen};
 
 struct Terminal {
@@ -38,7 +39,7 @@ impl Terminal {
             command.env(name, value);
         }
         let child = pty.slave.spawn_command(command).unwrap();
-        let (send, output) = channel();
+        let (send, output) = unbounded();
         let mut reader = pty.master.try_clone_reader().unwrap();
         std::thread::spawn(move || {
             let mut buffer = [0; 65536];
@@ -65,8 +66,9 @@ impl Terminal {
 
     /// Reads on until the screen is as wanted.
     fn until(&mut self, wanted: &str, is: impl Fn(&Screen) -> bool) {
+        let enough = Instant::now() + PATIENCE;
         while !is(self.parser.screen()) {
-            match self.output.recv_timeout(PATIENCE) {
+            match self.output.recv_deadline(enough) {
                 Ok(bytes) => self.parser.process(&bytes),
                 Err(RecvTimeoutError::Timeout) => panic!("waited for {wanted}, saw:\n{}", self.parser.screen().contents()),
                 Err(RecvTimeoutError::Disconnected) => panic!("ended before {wanted}:\n{}", self.parser.screen().contents()),
@@ -88,8 +90,8 @@ impl Terminal {
     fn ends(mut self) -> (u32, String) {
         let code = self.child.wait().unwrap().exit_code();
         let after = modes(&*self.master);
-        drop((self.keys, self.master));
-        while let Ok(bytes) = self.output.recv_timeout(PATIENCE) {
+        // the last it wrote is in the pty still
+        while let Ok(bytes) = self.output.recv_timeout(Duration::from_millis(500)) {
             self.parser.process(&bytes);
         }
         let screen = self.parser.screen();
@@ -99,6 +101,12 @@ impl Terminal {
         assert_eq!(screen.mouse_protocol_mode(), vt100::MouseProtocolMode::None);
         assert_eq!(after, self.modes, "the modes of the terminal");
         (code, screen.contents())
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        let _ = self.child.kill(); // it may be gone, and mostly is
     }
 }
 
@@ -194,7 +202,7 @@ fn a_panic_restores_the_terminal_and_is_told() {
 fn the_demo_shows_flows() {
     let mut terminal = Terminal::open(&["demo"], 100, 30);
     terminal.shows("browser");
-    terminal.shows("GET /static/app.css");
+    terminal.shows("GET /static");
     terminal.press("Q");
     assert_eq!(terminal.ends().0, 0);
 }
