@@ -38,11 +38,14 @@ pub struct Plan {
     pub own: OwnSockets,
 }
 
+/// Takes a line for the person who asked.
+pub type Say = Box<dyn Fn(&str) + Send>;
+
 /// What packets go through beside decoding.
 #[derive(Default)]
 pub struct Taps {
     /// Who is told why a source ended.
-    pub say: Option<Box<dyn Fn(&str) + Send>>,
+    pub say: Option<Say>,
     /// `-w`.
     pub writer: Option<Writer<BufWriter<File>>>,
     /// What just happened, kept for looking back.

@@ -114,7 +114,7 @@ fn watch(options: Options, opened: Opened) -> Result<(), Error> {
     let budget = usize::try_from(options.max_memory).unwrap_or(usize::MAX);
     let ring = if live { budget / 4 } else { 0 };
     let screen = !options.headless;
-    let say = (!screen).then(|| Box::new(|why: &str| eprintln!("meshtop: {why}")) as Box<dyn Fn(&str) + Send>);
+    let say = (!screen).then(|| Box::new(|why: &str| eprintln!("meshtop: {why}")) as pipeline::Say);
     let recorder = (live && screen).then(|| Recorder::new(ring));
     let engine = EngineOptions {
         max_memory: budget - ring,

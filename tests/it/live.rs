@@ -89,25 +89,22 @@ fn read_until(from: &mut impl Read, words: &str) {
     }
 }
 
-/// Flows as live and file can both know them, in the order of the wire: without numbers that count from the first packet
-/// of each, who had the sockets, and the name of the source.
-fn comparable(lines: Vec<Value>) -> Vec<String> {
-    let mut flows: Vec<_> = lines
-        .into_iter()
-        .filter(|line| line["type"] == "flow" && !line["operation"].as_str().unwrap().contains("/probe-"))
-        .map(|mut flow| {
-            let object = flow.as_object_mut().unwrap();
-            for key in ["id", "connection", "sources"] {
-                object.remove(key);
-            }
-            for side in ["client", "server"] {
-                object.insert(side.into(), object[side]["addr"].clone());
-            }
-            (flow["time"].to_string(), flow.to_string())
-        })
-        .collect();
-    flows.sort();
-    flows.into_iter().map(|(_, flow)| flow).collect()
+/// Flows as live and file can both know them, in the order of the wire: without numbers that count from the first packet of
+/// each, who had the sockets, the name of the source, and times: each capture has stamps of its own.
+fn comparable(mut lines: Vec<Value>) -> Vec<Value> {
+    lines.retain(|line| line["type"] == "flow" && !is_probe(&[line]));
+    lines.sort_by_key(|flow| flow["id"].as_u64());
+    for flow in &mut lines {
+        let object = flow.as_object_mut().unwrap();
+        for key in ["id", "connection", "sources", "time", "duration_us"] {
+            object.remove(key);
+        }
+        for side in ["client", "server"] {
+            object.insert(side.into(), object[side]["addr"].clone());
+        }
+        object.get_mut("response").and_then(Value::as_object_mut).map(|half| half.remove("time"));
+    }
+    lines
 }
 
 fn assert_truth(truth: &[Value], lines: &[Value]) {
