@@ -1,7 +1,7 @@
 //! The program: its environment, its command line, its exit code. Everything else is the library's.
 
 use meshtop::cli::{self, Env};
-use meshtop::decode::{driver, registry};
+use meshtop::decode::{PROTOCOLS, driver};
 use meshtop::{privileges, session};
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -31,7 +31,7 @@ fn env() -> Env {
         },
         no_color: std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty()),
         terminal: std::io::stdout().is_terminal(),
-        protocols: registry::PROTOCOLS.iter().map(|p| p.name).collect(),
+        protocols: PROTOCOLS.iter().map(|p| p.name).collect(),
     }
 }
 

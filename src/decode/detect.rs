@@ -1,7 +1,6 @@
 //! Detection: an analyzer that waits for bytes that tell, then becomes the protocol that they are.
 
-use super::registry::PROTOCOLS;
-use super::{Analyzer, Cx, Gap, Input, Probe, Protocol, Resync, Step, Verdict};
+use super::{Analyzer, Cx, Gap, Input, PROTOCOLS, Probe, Protocol, Resync, Step, Verdict};
 use crate::model::{ConnMeta, Dir, End, EventKind, Issue, Joined, Transport};
 
 /// `-d PORT=PROTO`: what the user knows better.
@@ -81,7 +80,7 @@ impl Analyzer for Detect {
         Gap::Lost
     }
 
-    fn resync(&self, _: Dir, data: &[u8]) -> Resync {
+    fn resync(&mut self, _: Dir, data: &[u8]) -> Resync {
         let mut skip = data.len();
         let mut found = None::<usize>;
         for protocol in streams() {

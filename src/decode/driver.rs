@@ -211,7 +211,7 @@ impl Driver {
             match side.state {
                 State::Waiting => break,
                 State::Lost => {
-                    let skipped = match self.analyzer.as_ref().map(|a| a.resync(dir, shown.data)) {
+                    let skipped = match self.analyzer.as_mut().map(|a| a.resync(dir, shown.data)) {
                         Some(Resync::Found(n)) => {
                             self.side(dir).state = State::Feeding;
                             n

@@ -1,6 +1,6 @@
 //! Sans-IO analyzers: bytes of one connection in, events out. No IO, no clock, no lock, no thread.
 //!
-//! A protocol is a folder here and one line in [`registry`]. It hands over a [`Protocol`]: how to recognise it and how to start an
+//! A protocol is a folder here and its lines in the registry, [`PROTOCOLS`]; nothing else knows it. It hands over a [`Protocol`]: how to recognise it and how to start an
 //! [`Analyzer`]. The [`Driver`] owns buffering, limits, finding the way back after a hole, and panics; an analyzer holds no receive
 //! buffer and only says, in a [`Step`], what it did with the bytes it was shown.
 //!
@@ -23,7 +23,6 @@ pub mod cursor;
 mod cx;
 pub mod detect;
 pub mod driver;
-pub mod http1;
 mod input;
 pub mod limits;
 #[cfg(test)]
@@ -31,6 +30,19 @@ mod properties;
 pub mod registry;
 #[cfg(test)]
 mod toy;
+
+// The registry: a protocol is its folder and its two lines here, the more telling first bytes first.
+
+pub mod http1;
+
+/// Every protocol that is read, in the order in which they are asked.
+pub static PROTOCOLS: &[&Protocol] = &[
+    &http1::PROTOCOL,
+    #[cfg(test)]
+    &toy::FRAMES,
+    #[cfg(test)]
+    &toy::LINES,
+];
 
 /// How a protocol is recognised and started.
 #[derive(Debug)]
@@ -129,7 +141,7 @@ pub trait Analyzer: Send + std::fmt::Debug {
     /// `len` bytes after `rest` are lost. `rest` is what was not consumed; unless it is empty the place is lost.
     fn gap(&mut self, cx: &mut Cx<'_, '_>, rest: Input<'_>, len: u64) -> Gap;
     /// Looks for a start that what follows it confirms.
-    fn resync(&self, dir: Dir, data: &[u8]) -> Resync;
+    fn resync(&mut self, dir: Dir, data: &[u8]) -> Resync;
     /// The direction is over; `rest` was not consumed. Exactly once a direction.
     fn end(&mut self, cx: &mut Cx<'_, '_>, rest: Input<'_>, how: End);
 }

@@ -4,7 +4,7 @@
 //! - A hole anywhere invents nothing, and what does not depend on it is found.
 //! - Any mutation ends, without a panic in an analyzer.
 
-use super::{Driver, Limits, Sink, detect::Detect, registry::PROTOCOLS};
+use super::{Driver, Limits, PROTOCOLS, Sink, detect::Detect};
 use crate::model::{
     Closed, ConnId, ConnMeta, Dir, End, Event, EventKind, Headers, Issue, Joined, Key, PacketNo, Part, Stamp, Totals, Transport,
     Value, text_of,

@@ -1,15 +1,6 @@
-//! Every protocol that is read: one line each, the more telling first bytes first.
+//! Looking protocols up. The list of them is in the parent, beside their modules.
 
-use super::{Protocol, http1};
-
-/// In the order in which they are asked.
-pub static PROTOCOLS: &[&Protocol] = &[
-    &http1::PROTOCOL,
-    #[cfg(test)]
-    &super::toy::FRAMES,
-    #[cfg(test)]
-    &super::toy::LINES,
-];
+use super::{PROTOCOLS, Protocol};
 
 /// A protocol by its contract name.
 pub fn by_name(name: &str) -> Option<&'static Protocol> {

@@ -92,7 +92,7 @@ impl Analyzer for Frames {
         Gap::Lost
     }
 
-    fn resync(&self, _: Dir, data: &[u8]) -> Resync {
+    fn resync(&mut self, _: Dir, data: &[u8]) -> Resync {
         find(data, b"TOY")
     }
 
@@ -128,7 +128,7 @@ impl Analyzer for Lines {
         Gap::Lost
     }
 
-    fn resync(&self, _: Dir, data: &[u8]) -> Resync {
+    fn resync(&mut self, _: Dir, data: &[u8]) -> Resync {
         memchr::memchr(b'\n', data).map_or(Resync::Skip(data.len()), |n| Resync::Found(n + 1))
     }
 

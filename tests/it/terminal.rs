@@ -204,7 +204,8 @@ fn sigterm_restores_the_terminal() {
 
 #[test]
 fn a_panic_restores_the_terminal_and_is_told() {
-    let mut terminal = Terminal::open_with(&["-r", "assets/demo.pcapng"], 80, 24, &[("MESHTOP_PANIC", "1")]);
+    let mut terminal =
+        Terminal::open_with(&["-r", "assets/demo.pcapng"], 80, 24, &[("MESHTOP_PANIC", "1"), ("RUST_BACKTRACE", "0")]);
     terminal.until("the alternate screen", Screen::alternate_screen);
     let (code, screen) = terminal.ends();
     assert_ne!(code, 0);

@@ -281,7 +281,7 @@ impl Analyzer for Http1 {
         }
     }
 
-    fn resync(&self, dir: Dir, data: &[u8]) -> Resync {
+    fn resync(&mut self, dir: Dir, data: &[u8]) -> Resync {
         if dir == Dir::ToClient && !self.exchanges.expecting() {
             return Resync::Skip(data.len());
         }
