@@ -339,3 +339,74 @@ fn join(results: &[Receiver<Done>], turns: &Sender<Turn>, gone: &AtomicBool) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::demo::RECORDING;
+    use crate::source::{Files, SourceIds};
+
+    /// The turns of a run over `source`, as they arrive.
+    fn turns(source: Box<dyn Source>, workers: usize) -> Vec<Turn> {
+        let (to, turns) = crossbeam_channel::unbounded();
+        let plan = Plan { workers, ..Plan::default() };
+        run(source, &plan, Taps::default(), &AtomicBool::new(false), &to).unwrap();
+        drop(to);
+        turns.iter().collect()
+    }
+
+    fn recording() -> Box<dyn Source> {
+        Box::new(Files::bundled("demo", RECORDING, &SourceIds::default()))
+    }
+
+    /// Every packet of the recording again on a second interface, 1 ms later: copies, not retransmissions.
+    struct Twice(Box<dyn Source>);
+
+    impl Source for Twice {
+        fn fill(&mut self, out: &mut Packets) -> Result<Filled, SourceError> {
+            let mut once = Packets::starting_at(PacketNo(1));
+            let filled = self.0.fill(&mut once)?;
+            for packet in &once.list {
+                let late = packet.stamp.time.after(Span::from_millis(1));
+                for (time, source) in [(packet.stamp.time, SourceId(0)), (late, SourceId(1))] {
+                    out.push(time, source, packet.link, packet.wire_len, once.bytes(packet));
+                }
+            }
+            Ok(filled)
+        }
+    }
+
+    #[test]
+    fn any_number_of_workers_gives_the_same_turns() {
+        for source in [recording, || Box::new(Twice(recording())) as Box<dyn Source>] {
+            let inline = turns(source(), 0);
+            assert!(inline.iter().map(|turn| turn.events.len()).sum::<usize>() > 1000, "there is something to compare");
+            for workers in [1, 2, 4] {
+                assert_eq!(turns(source(), workers), inline, "{workers} workers");
+            }
+        }
+    }
+
+    #[test]
+    fn the_same_packet_on_two_interfaces_is_one() {
+        let flows = |turns: &[Turn]| {
+            let events = turns.iter().flat_map(|turn| &turn.events);
+            events.filter(|e| matches!(e.kind, crate::model::EventKind::Open(..))).count()
+        };
+        let (once, twice) = (turns(recording(), 1), turns(Box::new(Twice(recording())), 1));
+        assert_eq!(flows(&once), flows(&twice));
+        let sums = |turns: &[Turn]| turns.last().map(|turn| (turn.totals.gaps, turn.totals.undecoded_bytes));
+        assert_eq!(sums(&once), sums(&twice));
+    }
+
+    #[test]
+    fn a_files_duration_is_packet_time() {
+        let (to, all) = crossbeam_channel::unbounded();
+        let plan = Plan { duration: Some(Span::from_secs(3)), ..Plan::default() };
+        run(recording(), &plan, Taps::default(), &AtomicBool::new(false), &to).unwrap();
+        drop(to);
+        let times: Vec<_> = all.iter().flat_map(|turn| turn.events).map(|event| event.at.time).collect();
+        let (first, last) = (times.iter().min().unwrap(), times.iter().max().unwrap());
+        assert!(last.since(*first) <= Span::from_secs(3) && times.len() > 100);
+    }
+}
