@@ -22,8 +22,8 @@ setup: ## what building needs: a C compiler, libpcap's headers
 deps: setup ## what testing needs as well: tcpdump, nginx, wrk, curl, node, Python, and packages for the two under target/services
 	@$(SETUP) test
 
-test: deps ## everything that has to hold: format, lints, docs, no-default-features, all tests (about 6 minutes the first time)
-	@[ -d target/debug/deps ] || echo "building everything twice, for lints and for tests: about 6 minutes on two cores"
+test: deps ## everything that has to hold: format, lints, docs, no-default-features, all tests (about 5 minutes the first time)
+	@[ -d target/debug/deps ] || echo "building everything twice, for lints and for tests: about 5 minutes on two cores"
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 	cargo clippy --locked --no-default-features --lib --bins -- -D warnings

@@ -21,7 +21,7 @@ pub fn meshtop() -> Command {
     for (name, value) in settings() {
         command.env(name, value);
     }
-    command.current_dir(root("")).stdin(Stdio::null());
+    command.env_remove("RUST_BACKTRACE").current_dir(root("")).stdin(Stdio::null());
     command
 }
 
