@@ -6,6 +6,9 @@ use crate::model::{ConnMeta, Dir, End, EventKind, Issue, Joined, Transport};
 /// `-d PORT=PROTO`: what the user knows better.
 pub type DecodeAs = Vec<(u16, &'static Protocol)>;
 
+/// How many bytes are looked at before an unfinished first line counts as none that we know.
+const MOST: usize = 16 * 1024;
+
 /// Not yet known what it is.
 #[derive(Debug, Default)]
 pub struct Detect {
@@ -62,7 +65,7 @@ impl Analyzer for Detect {
                 Verdict::No | Verdict::Reversed => {}
             }
         }
-        if more {
+        if more && input.data.len() < MOST {
             return Step::Need(input.data.len() + 1);
         }
         if !opening {

@@ -27,7 +27,10 @@ struct Side {
     /// How many unconsumed bytes it takes before the analyzer is asked again.
     need: usize,
     state: State,
-    ended: bool,
+    /// How the direction ended, if it has.
+    ended: Option<End>,
+    /// Whether the analyzer knows.
+    told: bool,
 }
 
 /// Bytes that are not consumed.
@@ -50,6 +53,8 @@ struct Worked {
     consumed: usize,
     /// Whether anything changed that the other direction may wait for.
     moved: bool,
+    /// Whether another analyzer took over.
+    handed: bool,
 }
 
 /// What a direction does with its bytes.
@@ -81,7 +86,7 @@ impl Driver {
 
     /// Whether both directions have ended.
     pub fn over(&self) -> bool {
-        self.sides.iter().all(|side| side.ended)
+        self.sides.iter().all(|side| side.ended.is_some())
     }
 
     /// Whether client and server turned out to be the other way round than they were given.
@@ -99,7 +104,7 @@ impl Driver {
     pub(super) fn input(&mut self, sink: &mut Sink<'_>, input: Input<'_>) {
         let dir = self.turn(input.dir);
         let side = self.side(dir);
-        if side.ended || input.data.is_empty() {
+        if side.ended.is_some() || input.data.is_empty() {
             return;
         }
         let base = side.held.end();
@@ -107,7 +112,7 @@ impl Driver {
             let marks: &[_] =
                 &input.marks().iter().map(|&(at, s)| (base + at.saturating_sub(input.base()), s)).collect::<Vec<_>>();
             let input = Input::new(dir, input.data, base, marks);
-            let Worked { dir, consumed, moved } = self.work(sink, input);
+            let Worked { dir, consumed, moved, .. } = self.work(sink, input);
             let held = &mut self.side(dir).held;
             held.offset = base + consumed as u64;
             held.push(input.part(consumed..input.data.len()));
@@ -142,10 +147,22 @@ impl Driver {
     /// One direction is over.
     pub fn end(&mut self, sink: &mut Sink<'_>, dir: Dir, how: End) {
         let dir = self.turn(dir);
-        let side = self.side(dir);
-        if std::mem::replace(&mut side.ended, true) {
-            return;
+        if self.side(dir).ended.is_none() {
+            self.side(dir).ended = Some(how);
+            self.settle(sink, dir.other());
         }
+    }
+
+    /// Tells the analyzer of an end, once what was sent before it is consumed. Bytes that wait for the other direction keep their
+    /// end waiting too, unless nothing can come from there any more. Whether there was something to tell.
+    fn tell_end(&mut self, sink: &mut Sink<'_>, dir: Dir) -> bool {
+        let last = self.side(dir.other()).told;
+        let side = self.side(dir);
+        let Some(how) = side.ended.filter(|_| !side.told) else { return false };
+        if side.state == State::Waiting && !side.held.is_empty() && !last {
+            return false;
+        }
+        side.told = true;
         let rest = std::mem::take(&mut side.held);
         sink.totals.undecoded_bytes += rest.unconsumed().len() as u64;
         self.call(sink, |analyzer, cx| analyzer.end(cx, rest.input(dir), how));
@@ -153,7 +170,7 @@ impl Driver {
             inner.end(sink, dir, how);
         }
         self.inners.retain(|(_, inner)| !inner.over());
-        self.settle(sink, dir.other());
+        true
     }
 
     fn turn(&self, dir: Dir) -> Dir {
@@ -168,7 +185,7 @@ impl Driver {
         }
     }
 
-    /// Lets both directions go on, this one first, as long as one of them moves.
+    /// Lets both directions go on, this one first, as long as one of them moves; then ends what has ended.
     fn settle(&mut self, sink: &mut Sink<'_>, mut dir: Dir) {
         let mut still = 0;
         while still < 2 {
@@ -177,14 +194,27 @@ impl Driver {
                 side.state = State::Feeding;
                 side.need = 0;
             }
-            if side.held.is_empty() {
-                still += 1;
-            } else {
+            let mut moved = false;
+            if !side.held.is_empty() {
                 let worked = self.pump(sink, dir);
                 dir = worked.dir;
-                still = if worked.moved { 0 } else { still + 1 };
+                moved = worked.moved;
+                // what waited here goes on at once with the new analyzer: it was sent first
+                if worked.handed {
+                    still = 0;
+                    continue;
+                }
             }
+            still = if moved || self.tell_end(sink, dir) { 0 } else { still + 1 };
             dir = dir.other();
+        }
+        // both have ended, and each waits for the other: nothing will come
+        let stuck = self.over() && self.sides.iter().any(|side| !side.told);
+        if stuck && let Some(dir) = Dir::BOTH.into_iter().find(|dir| !self.side(*dir).told) {
+            self.side(dir).state = State::Feeding;
+            if self.tell_end(sink, dir) {
+                self.settle(sink, dir.other());
+            }
         }
     }
 
@@ -204,7 +234,7 @@ impl Driver {
         while at < len {
             if self.analyzer.is_none() {
                 sink.totals.undecoded_bytes += (len - at) as u64;
-                return Worked { dir, consumed: len, moved: true };
+                return Worked { dir, consumed: len, moved: true, handed };
             }
             let shown = input.part(at..len).turned(dir);
             let side = self.side(dir);
@@ -256,7 +286,7 @@ impl Driver {
                 }
             }
         }
-        Worked { dir, consumed: at, moved: handed || at > 0 }
+        Worked { dir, consumed: at, moved: handed || at > 0, handed }
     }
 
     /// Loses the place; one byte is passed over, so that the same start is not found again.
@@ -280,6 +310,12 @@ impl Driver {
             side.need = 0;
             if side.state == State::Waiting {
                 side.state = State::Feeding;
+            }
+            side.told = false;
+        }
+        for dir in Dir::BOTH {
+            if self.side(dir).state == State::Lost {
+                self.call(sink, |analyzer, cx| analyzer.gap(cx, Input::new(dir, &[], 0, &[]), 0));
             }
         }
     }

@@ -59,7 +59,7 @@ pub struct Protocol {
     pub probe: fn(&Probe<'_>) -> Verdict,
     /// Finds a start in the middle of a stream, for connections that were joined late.
     pub scan: fn(&[u8]) -> Resync,
-    /// A fresh analyzer.
+    /// A fresh analyzer. It is shown bytes at once: where the connection was not `Opening`, they need not be a start.
     pub start: fn(&ConnMeta, &Limits) -> Box<dyn Analyzer>,
     /// Conversations for the shared properties: every analyzer passes them.
     #[cfg(test)]
@@ -138,7 +138,7 @@ pub enum Resync {
 pub trait Analyzer: Send + std::fmt::Debug {
     /// Shown everything that is not yet consumed of one direction; never nothing.
     fn feed(&mut self, cx: &mut Cx<'_, '_>, input: Input<'_>) -> Step;
-    /// `len` bytes after `rest` are lost. `rest` is what was not consumed; unless it is empty the place is lost.
+    /// `len` bytes after `rest` are lost (0: some, before the first byte that this analyzer was shown). `rest` is what was not consumed; unless it is empty the place is lost.
     fn gap(&mut self, cx: &mut Cx<'_, '_>, rest: Input<'_>, len: u64) -> Gap;
     /// Looks for a start that what follows it confirms.
     fn resync(&mut self, dir: Dir, data: &[u8]) -> Resync;

@@ -4,7 +4,7 @@ use super::looker::Looks;
 use super::view::{DetailView, SideView};
 use crate::body::{self, Kind};
 use crate::mask;
-use crate::model::{Body, Flow, Half, Headers, Message, TraceContext, Value, text_of};
+use crate::model::{Body, Dir, Flow, Half, Headers, Message, TraceContext, Value, text_of};
 use crate::text::{Line, Token, escape};
 use crate::time::Span;
 use std::borrow::Cow;
@@ -27,11 +27,8 @@ pub(super) fn unreadable(flow: &Flow) -> DetailView {
 
 fn untold(flow: &Flow) -> DetailView {
     let (client, server) = (flow.client.label(), flow.server.label());
-    DetailView {
-        id: flow.row.id,
-        title: escape(&format!("{} · {client} → {server}", flow.row.operation)),
-        ..DetailView::default()
-    }
+    let (from, to) = if flow.row.dir == Dir::ToServer { (client, server) } else { (server, client) };
+    DetailView { id: flow.row.id, title: escape(&format!("{} · {from} → {to}", flow.row.operation)), ..DetailView::default() }
 }
 
 /// What is known of it, in a fixed order; what has no value is left out.

@@ -3,7 +3,7 @@
 use super::cost::Charge;
 use super::{Engine, MAX_OPEN, Record, facts, flow};
 use crate::model::{
-    Closed, ConnId, ConnMeta, ConnRecord, Detail, Ended, FlowId, Issue, Key, Opened, Part, Row, SourceId, Stamp, State,
+    Closed, ConnId, ConnMeta, ConnRecord, Detail, Ended, FlowId, Issue, Key, Opened, PENDING, Part, Row, SourceId, Stamp, State,
 };
 use crate::time::{Span, Time};
 use std::net::SocketAddr;
@@ -155,9 +155,9 @@ impl Engine {
     /// An open flow whose decoder says no more: an answer that was due did not come.
     pub(super) fn give_up(&mut self, id: FlowId, out: &mut dyn FnMut(Record)) {
         let Some(slot) = self.store.get(id) else { return };
-        let status = if slot.row.pattern.one_way() { None } else { Some("pending".into()) };
-        let ok = slot.row.ok;
-        self.complete(id, Closed { status, ok, last: None }, out);
+        let (one_way, ok) = (slot.row.pattern.one_way(), slot.row.ok);
+        let status = (!one_way).then(|| PENDING.into());
+        self.complete(id, Closed { status, ok: ok && one_way, last: None }, out);
     }
 
     pub(super) fn complete(&mut self, id: FlowId, closed: Closed, out: &mut dyn FnMut(Record)) {

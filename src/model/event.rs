@@ -51,7 +51,7 @@ pub enum EventKind {
 pub struct Key {
     /// The layer's number within the connection: the outermost is 0, inner streams count up as they appear.
     pub stream: u32,
-    /// The protocol's own: an ordinal, a stream ID, a correlation ID.
+    /// The protocol's own, never used for two flows: an ordinal. An ID of the wire only where it is never used again.
     pub own: u64,
 }
 

@@ -15,6 +15,9 @@ use std::sync::Arc;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FlowId(pub u64);
 
+/// The status of a flow whose answer was due and did not come. Where it may only not have been seen, a flow has no status.
+pub const PENDING: &str = "pending";
+
 /// The shape of an exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Pattern {

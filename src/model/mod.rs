@@ -17,7 +17,7 @@ pub use conn::{ConnId, ConnMeta, Dir, End, Joined, PacketNo, Stamp, Transport};
 pub use event::{Closed, Counts, Ended, Event, EventKind, Key, Opened, Part};
 pub use fact::{Fact, Party, Rank, Scope};
 pub use fields::{Fields, Value};
-pub use flow::{Detail, Flow, FlowId, FlowRef, Half, Message, Pattern, Row, SourceSet, State};
+pub use flow::{Detail, Flow, FlowId, FlowRef, Half, Message, PENDING, Pattern, Row, SourceSet, State};
 pub use headers::{Headers, text_of};
 pub use issue::{Issue, Severity};
 pub use record::{ConnRecord, Stats, Totals, Turn};

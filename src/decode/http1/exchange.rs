@@ -106,7 +106,8 @@ impl Exchanges {
 
     /// The oldest request whose answer is due.
     pub fn due(&self) -> Option<&Exchange> {
-        self.open.iter().find(|e| e.answered.is_none() && e.doubt == Doubt::None)
+        let due = self.open.iter().find(|e| e.answered.is_none() && e.doubt == Doubt::None);
+        due.filter(|_| !self.blurred())
     }
 
     /// Whether an answer that is due may turn the connection into something else.
@@ -122,26 +123,23 @@ impl Exchanges {
     /// Whom the response that begins now answers. Exchanges that turn out to have lost theirs are given to `lost`.
     pub fn answer(&mut self, lost: impl FnMut(Exchange)) -> Whose {
         self.hidden = false;
-        if self.blurred() {
-            std::iter::from_fn(|| self.give_up()).for_each(lost);
-            return Whose::Uncertain;
-        }
         let unanswered = |e: &Exchange| e.answered.is_none();
-        let (first, sure) =
-            (self.open.iter().position(unanswered), self.open.iter().position(|e| unanswered(e) && e.doubt == Doubt::None));
-        let (Some(first), Some(sure)) = (first, sure) else { return self.orphaned() };
-        self.open.drain(first..sure).for_each(lost);
-        self.open.get(first).map_or(Whose::Unseen, |e| Whose::Of(e.key))
-    }
-
-    /// What a response is that came when no request was due one.
-    pub fn orphaned(&mut self) -> Whose {
-        self.hidden = false;
+        if let Some(key) = self.due().map(|e| e.key) {
+            let first = self.open.iter().position(unanswered).unwrap_or(0);
+            let sure = self.open.iter().position(|e| e.key == key).unwrap_or(first);
+            self.open.drain(first..sure).for_each(lost);
+            return Whose::Of(key);
+        }
         match self.owed.checked_sub(1) {
             Some(left) => self.owed = left,
             None => self.pipelined = true,
         }
-        if self.open.iter().any(|e| e.answered.is_none()) { Whose::Uncertain } else { Whose::Unseen }
+        // it may have been the answer of one that was preceded by a hole: then that one is not open any more
+        let candidates = self.open.iter_mut().filter(|e| unanswered(e)).map(|e| e.doubt = Doubt::AnswerLost).count();
+        if self.blurred() {
+            std::iter::from_fn(|| self.give_up()).for_each(lost);
+        }
+        if candidates > 0 { Whose::Uncertain } else { Whose::Unseen }
     }
 
     /// Bytes of the responses were lost.

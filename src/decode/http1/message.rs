@@ -1,6 +1,6 @@
 //! The heads of messages on a connection: what each one begins, and what it says of the flow.
 
-use super::exchange::{Method, Whose};
+use super::exchange::{Exchanges, Method, Whose};
 use super::framing::Framing;
 use super::head::{self, Kind, Parsed, Start};
 use super::{Http1, Message, State, first_byte, kind, unanswered, unseen_answer};
@@ -12,6 +12,7 @@ use crate::trace;
 pub(super) const BAD_FIELDS: Issue = Issue::broken("header lines that are no fields");
 const BAD_LENGTH: Issue = Issue::broken("contradictory content-length");
 const UNCERTAIN: Issue = Issue::unseen("its request is not certain: bytes were lost");
+const FOUND: Issue = Issue::unseen("found behind a gap");
 const TOO_MANY: Issue = Issue::unseen("too many requests wait for their answer");
 
 /// What `begin` needs to know of a message.
@@ -95,6 +96,9 @@ impl Http1 {
         }
         let path = target.split('?').next().unwrap_or_default();
         let key = self.open(cx, &format!("{method} {path}"), input.dir, input.at(0));
+        if std::mem::take(&mut self.found[0]) {
+            cx.note(key, FOUND);
+        }
         let fields = Fields::default().with("http.method", method).with("http.target", target);
         cx.fields(key, fields.with("http.version", version));
         if let Some(context) = trace::extract(&block.headers) {
@@ -133,7 +137,8 @@ impl Http1 {
         let rest = input.data.get(head..).unwrap_or_default();
         // a response whose request was not seen may answer a HEAD or a CONNECT: then the next one follows in place of its body
         let none_due = self.exchanges.due().is_none();
-        let orphan = self.orphan.take().or_else(|| none_due.then(|| self.exchanges.orphaned()));
+        let answer = |exchanges: &mut Exchanges, cx: &mut Cx<'_, '_>| exchanges.answer(|lost| unseen_answer(cx, &lost));
+        let orphan = self.orphan.take().or_else(|| none_due.then(|| answer(&mut self.exchanges, cx)));
         let bodiless = matches!(code, 101 | 204 | 304) || meaning.length == head::Length::Bytes(0);
         let follows = orphan.is_some() && !bodiless && meaning.transfer == head::Transfer::Plain && {
             let next: &[u8] = b"HTTP/1.";
@@ -143,7 +148,7 @@ impl Http1 {
             }
             rest.starts_with(next)
         };
-        let whose = orphan.unwrap_or_else(|| self.exchanges.answer(|lost| unseen_answer(cx, &lost)));
+        let whose = orphan.unwrap_or_else(|| answer(&mut self.exchanges, cx));
         let key = match whose {
             Whose::Of(key) => key,
             Whose::Unseen | Whose::Uncertain => {
@@ -153,6 +158,9 @@ impl Http1 {
                 key
             }
         };
+        if std::mem::take(&mut self.found[1]) {
+            cx.note(key, FOUND);
+        }
         let asked = self.exchanges.get(key);
         let (method, upgrade) = asked.map_or((Method::Other, None), |e| (e.method, e.upgrade.clone()));
         cx.fields(key, Fields::default().with("http.status", i64::from(code)));

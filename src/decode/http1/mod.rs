@@ -9,7 +9,7 @@ mod scan;
 mod tests;
 
 use super::{Analyzer, Cx, Gap, Input, Probe, Protocol, Resync, Step, Verdict};
-use crate::model::{ConnMeta, Dir, End, Issue, Joined, Part, Pattern, Stamp, Transport};
+use crate::model::{ConnMeta, Dir, End, Issue, Joined, PENDING, Part, Pattern, Stamp, Transport};
 use exchange::{Answer, Exchange, Exchanges, Method, Whose};
 use framing::{Framing, Move};
 use head::{Kind, Parsed, Start};
@@ -63,6 +63,8 @@ pub struct Http1 {
     next_key: u64,
     /// Whether a direction is known to stand at the start of a message.
     placed: [bool; 2],
+    /// Whether the next message of a direction was found behind a hole, where a body that holds one looks the same.
+    found: [bool; 2],
     /// Not yet said that the connection was joined late.
     joined: bool,
     /// Whether the server has ended its direction: no answer will come.
@@ -110,6 +112,7 @@ impl Http1 {
             exchanges: Exchanges::new(meta.joined),
             next_key: 0,
             placed: [opening; 2],
+            found: [false; 2],
             joined: !opening,
             silent: false,
             orphan: None,
@@ -228,7 +231,9 @@ impl Http1 {
             Dir::ToServer => self.exchanges.lost_requests(),
             Dir::ToClient => self.exchanges.lost_answers(),
         }
-        self.states[dir.index()] = State::Head;
+        if !matches!(self.states[dir.index()], State::Held) {
+            self.states[dir.index()] = State::Head;
+        }
     }
 }
 
@@ -272,7 +277,12 @@ impl Analyzer for Http1 {
                 self.states[dir.index()] = State::Left;
                 Gap::Bridged
             }
-            State::Head | State::Held => {
+            State::Held => {
+                self.states[dir.index()] = State::Held;
+                self.exchanges.lost_requests();
+                Gap::Lost
+            }
+            State::Head => {
                 self.partial_head(cx, rest, Issue::GAP);
                 self.placed[dir.index()] = false;
                 self.lose(dir);
@@ -285,7 +295,9 @@ impl Analyzer for Http1 {
         if dir == Dir::ToClient && !self.exchanges.expecting() {
             return Resync::Skip(data.len());
         }
-        scan::message(kind(dir), data)
+        let next = scan::message(kind(dir), data);
+        self.found[dir.index()] = matches!(next, Resync::Found(_));
+        next
     }
 
     fn end(&mut self, cx: &mut Cx<'_, '_>, rest: Input<'_>, how: End) {
@@ -327,7 +339,7 @@ fn unanswered(cx: &mut Cx<'_, '_>, e: &Exchange) {
     match e.answered {
         Some(answer) => close(cx, e.key, answer),
         None if e.in_doubt() => unseen_answer(cx, e),
-        None => cx.close(e.key, Some("pending".into()), false, None),
+        None => cx.close(e.key, Some(PENDING.into()), false, None),
     }
 }
 

@@ -8,7 +8,7 @@ const DOWN: Dir = Dir::ToClient;
 
 /// Conversations for the shared properties.
 pub fn samples() -> Vec<Conversation> {
-    let mut all = vec![keep_alive(), pipelined(), odd(), until_close(), simple(), tunnel(), responses_only()];
+    let mut all = vec![keep_alive(), pipelined(), odd(), until_close(), simple(), tunnel(), half_closed(), responses_only()];
     all.push(Conversation { name: "joined late", joined: Joined::Midway, ..keep_alive() });
     all
 }
@@ -76,6 +76,13 @@ fn tunnel() -> Conversation {
     let mut talk = Conversation::new("CONNECT, then HTTP/1 inside");
     talk.say(UP, b"CONNECT shop:80 HTTP/1.1\r\nHost: shop:80\r\n\r\n").say(DOWN, b"HTTP/1.1 200 Connection established\r\n\r\n");
     talk.say(UP, b"GET /in HTTP/1.1\r\nHost: shop\r\n\r\n").say(DOWN, b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi");
+    talk
+}
+
+fn half_closed() -> Conversation {
+    let mut talk = Conversation::new("early bytes behind a CONNECT, then no more from the client");
+    talk.say(UP, b"CONNECT shop:80 HTTP/1.1\r\n\r\nGET /early HTTP/1.1\r\nHost: gr\xc3\xbc\xc3\x9fe\r\n\r\n").end(UP);
+    talk.say(DOWN, b"HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\ngr\xc3\xbcn!").end(DOWN);
     talk
 }
 
