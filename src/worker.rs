@@ -61,6 +61,8 @@ struct Conn {
     streams: u32,
     sources: Vec<SourceId>,
     head: Vec<u8>,
+    /// How its directions ended.
+    ends: Vec<End>,
 }
 
 impl Worker {
@@ -146,8 +148,7 @@ impl Worker {
         let (over, waits) = (tcp.is_over(), tcp.waits());
         if over {
             if let Some(mut conn) = shard.table.close(slot) {
-                let how = if seg.flags.has(crate::model::TcpFlags::RST) { End::Rst } else { End::Fin };
-                conn.ended(how, &mut desk);
+                conn.ended(&mut desk);
             }
         } else if waits {
             shard.table.wait(slot);
@@ -164,7 +165,7 @@ impl Worker {
             let (over, waits) = (tcp.is_over(), tcp.waits());
             if over {
                 if let Some(mut conn) = shard.table.close(slot) {
-                    conn.ended(End::Fin, &mut desk);
+                    conn.ended(&mut desk);
                 }
             } else if waits {
                 shard.table.wait(slot);
@@ -224,7 +225,7 @@ impl Owner<Conn> for Desk<'_> {
     fn begin(&mut self, meta: ConnMeta, source: SourceId) -> Conn {
         self.push(meta.id, EventKind::Began(Box::new(meta), source));
         let driver = Driver::new(detect::Detect::boxed(), meta, 0, Vec::new());
-        Conn { meta, tcp: Reassembler::default(), driver, streams: 1, sources: vec![source], head: Vec::new() }
+        Conn { meta, tcp: Reassembler::default(), driver, streams: 1, sources: vec![source], head: Vec::new(), ends: Vec::new() }
     }
 
     fn end(&mut self, mut conn: Conn, how: End) {
@@ -244,17 +245,19 @@ impl Conn {
             limits: &desk.settings.limits,
             decode_as: &desk.settings.decode_as,
         };
-        (&mut self.tcp, Out { driver: &mut self.driver, head: &mut self.head, sink })
+        (&mut self.tcp, Out { driver: &mut self.driver, head: &mut self.head, ends: &mut self.ends, sink })
     }
 
     /// It ends for another reason than its own segments.
     fn finish(&mut self, how: End, desk: &mut Desk<'_>) {
         let (tcp, mut out) = self.parts(desk);
         tcp.finish(how, &mut out);
-        self.ended(how, desk);
+        self.ended(desk);
     }
 
-    fn ended(&mut self, how: End, desk: &mut Desk<'_>) {
+    fn ended(&mut self, desk: &mut Desk<'_>) {
+        // both by FIN, or else what ended one of them otherwise
+        let how = self.ends.iter().copied().find(|end| *end != End::Fin).unwrap_or(End::Fin);
         let tally = self.tcp.tally();
         if tally.strays > 0 {
             desk.totals.add(&Totals { passed_over: vec![("of no stream", tally.strays)], ..Totals::default() });
@@ -284,6 +287,7 @@ impl Conn {
 struct Out<'a> {
     driver: &'a mut Driver,
     head: &'a mut Vec<u8>,
+    ends: &'a mut Vec<End>,
     sink: Sink<'a>,
 }
 
@@ -301,6 +305,7 @@ impl Streams for Out<'_> {
     }
 
     fn end(&mut self, dir: Dir, how: End, _: Stamp) {
+        self.ends.push(how);
         self.driver.end(&mut self.sink, dir, how);
     }
 }
