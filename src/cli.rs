@@ -97,8 +97,13 @@ pub enum Input {
         /// The libpcap filter.
         filter: Option<String>,
     },
-    /// Files, merged by time; `-` is standard input.
-    Files(Vec<PathBuf>),
+    /// Files, merged by time.
+    Files {
+        /// Their names; `-` is standard input.
+        paths: Vec<PathBuf>,
+        /// The libpcap filter.
+        filter: Option<String>,
+    },
 }
 
 /// When to colour.

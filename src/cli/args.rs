@@ -40,8 +40,8 @@ pub struct Capture {
     /// Read this capture: pcap or pcapng, plain, .gz or .zst; `-` is stdin; repeatable
     #[arg(short, long, value_name = "FILE", conflicts_with = "interface")]
     pub read: Vec<PathBuf>,
-    /// Capture only what this libpcap filter lets through, as in tcpdump
-    #[arg(short = 'f', long, value_name = "BPF", conflicts_with = "read")]
+    /// Capture, or read, only what this libpcap filter lets through, as in tcpdump
+    #[arg(short = 'f', long, value_name = "BPF")]
     pub capture_filter: Option<String>,
     /// Also write what is captured, as pcapng
     #[arg(short, long, value_name = "FILE")]

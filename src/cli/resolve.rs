@@ -93,7 +93,7 @@ fn options(capture: Capture, watch: Watch, config: Config, file: Option<&Path>, 
         let interfaces = if capture.interface.is_empty() { config.interface.unwrap_or_default() } else { capture.interface };
         Input::Live { interfaces, filter: capture.capture_filter.or(config.capture_filter) }
     } else {
-        files(&capture.read, capture.write.as_deref())?
+        files(&capture.read, capture.write.as_deref(), capture.capture_filter)?
     };
     Ok(Options {
         input,
@@ -117,14 +117,14 @@ fn options(capture: Capture, watch: Watch, config: Config, file: Option<&Path>, 
 }
 
 /// The files to read; what would destroy one, or wait twice for the same stream, is refused.
-fn files(read: &[std::path::PathBuf], write: Option<&Path>) -> Result<Input, Error> {
+fn files(read: &[std::path::PathBuf], write: Option<&Path>, filter: Option<String>) -> Result<Input, Error> {
     if let Some(same) = write.filter(|w| read.iter().any(|r| r == w && *r != Path::new("-"))) {
         return Err(Error::unusable(format!("{}: cannot be read and written at once; give -w another name", same.display())));
     }
     if read.iter().filter(|r| *r == Path::new("-")).count() > 1 {
         return Err(Error::unusable("-r -: standard input can be read only once"));
     }
-    Ok(Input::Files(read.to_vec()))
+    Ok(Input::Files { paths: read.to_vec(), filter })
 }
 
 /// `8080=http`.
@@ -160,7 +160,7 @@ fn replace<T, K: PartialEq>(list: &mut Vec<T>, item: T, key: impl Fn(&T) -> K) {
 fn in_force(options: &Options) -> Config {
     let (interface, capture_filter) = match &options.input {
         Input::Live { interfaces, filter } => (Some(interfaces.clone()).filter(|i| !i.is_empty()), filter.clone()),
-        Input::Files(_) => (None, None),
+        Input::Files { filter, .. } => (None, filter.clone()),
     };
     let scope = |scope: Scope| match scope {
         Scope::Socket(addr) => addr.to_string(),

@@ -76,7 +76,10 @@ fn options_in_all_forms() {
     assert_eq!((o.count, o.duration), (NonZeroU64::new(5), Some(Span::from_secs(120))));
     assert_eq!((o.headless, o.body_limit, o.max_memory, o.secrets, o.mouse), (true, 0, 1 << 30, Secrets::Show, false));
     assert_eq!((o.theme, o.color), (Theme::Light, Color::Never));
-    assert_eq!(options(&["-r", "a", "--read", "-"], &env()).input, Input::Files(vec!["a".into(), "-".into()]));
+    assert_eq!(
+        options(&["-r", "a", "--read", "-"], &env()).input,
+        Input::Files { paths: vec!["a".into(), "-".into()], filter: None }
+    );
 }
 
 #[test]
@@ -211,7 +214,6 @@ fn what_is_refused_is_one_line_and_exit_code_2() {
         (&["--name", "host=orders"], "--name: 'host' is no address"),
         (&["--name", ":0=orders"], "--name: ':0' is no address"),
         (&["-r", "a", "-i", "lo"], "the argument '--read <FILE>' cannot be used with '--interface <NAME>'"),
-        (&["-r", "a", "-f", "tcp"], "the argument '--read <FILE>' cannot be used with '--capture-filter <BPF>'"),
         (&["-r", "a", "-w", "a"], "a: cannot be read and written at once"),
         (&["-r", "-", "-r", "-"], "-r -: standard input can be read only once"),
         (&["--json", "demo"], "the subcommand 'demo' cannot be used with '--json'"),
@@ -253,7 +255,7 @@ fn the_command_line_wins_over_the_environment_and_that_over_the_file() {
     assert_eq!(options(&["--config", &path], &no_color).color, Color::Never);
     assert_eq!(options(&["--config", &path, "--color", "always"], &no_color).color, Color::Always);
     // what the file says of capturing does not matter for a file
-    assert_eq!(options(&["--config", &path, "-r", "a"], &env()).input, Input::Files(vec!["a".into()]));
+    assert_eq!(options(&["--config", &path, "-r", "a"], &env()).input, Input::Files { paths: vec!["a".into()], filter: None });
 }
 
 #[test]

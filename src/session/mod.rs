@@ -56,13 +56,26 @@ struct Opened {
 fn open(options: &Options) -> Result<Opened, Error> {
     let ids = SourceIds::default();
     match &options.input {
-        Input::Files(paths) => {
-            let source = Files::open(paths, &ids).map_err(|e| Error::unusable(e.to_string()))?;
-            let plan = Plan::default();
-            Ok(Opened { source: Box::new(source), live: false, files: paths.clone(), plan, capture_filter: None })
+        Input::Files { paths, filter } => {
+            let files = Files::open(paths, &ids).map_err(|e| Error::unusable(e.to_string()))?;
+            let source = filtered(Box::new(files), filter.as_deref())?;
+            Ok(Opened { source, live: false, files: paths.clone(), plan: Plan::default(), capture_filter: filter.clone() })
         }
         Input::Live { interfaces, filter } => open_live(interfaces.clone(), filter.clone(), ids),
     }
+}
+
+#[cfg(feature = "live")]
+fn filtered(files: Box<dyn Source>, filter: Option<&str>) -> Result<Box<dyn Source>, Error> {
+    use crate::source::file_filter::Filtered;
+    let Some(filter) = filter else { return Ok(files) };
+    Ok(Box::new(Filtered::new(files, filter).map_err(|e| Error::unusable(e.to_string()))?))
+}
+
+#[cfg(not(feature = "live"))]
+fn filtered(files: Box<dyn Source>, filter: Option<&str>) -> Result<Box<dyn Source>, Error> {
+    let refused = Error::unusable("--capture-filter: built without libpcap; use -Y, the display filter");
+    if filter.is_some() { Err(refused) } else { Ok(files) }
 }
 
 #[cfg(feature = "live")]

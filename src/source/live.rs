@@ -12,6 +12,7 @@ use super::watch::{Link, Watch, links};
 use super::{FILL_BYTES, FILL_PACKETS, Filled, PATIENCE, Source, SourceError, SourceIds};
 use crate::model::{Packets, SourceId, SourceNews};
 use crate::text::escape;
+pub(super) use filter::program;
 pub use filter::{Control, check_filter};
 use handle::Handle;
 pub(super) use handle::open_for_a_look;

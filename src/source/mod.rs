@@ -3,6 +3,8 @@
 
 mod blocks;
 mod capture;
+#[cfg(feature = "live")]
+pub mod file_filter;
 mod input;
 #[cfg(feature = "live")]
 pub mod interfaces;
@@ -84,6 +86,9 @@ pub enum SourceError {
     /// Standard input is named twice.
     #[error("{0}: named twice: it can be read once")]
     Twice(Arc<str>),
+    /// The capture filter cannot be used for its packets.
+    #[error("{0}")]
+    Filter(String),
     /// It could not be opened or read.
     #[error("{0}: cannot be read: {1}")]
     Unreadable(Arc<str>, io::Error),

@@ -1,7 +1,8 @@
 //! The kernel's filter: checked before any capturing, put together for each interface, changed while it runs.
 
 use super::LiveError;
-use pcap::{Capture, Linktype};
+use crate::model::LinkType;
+use pcap::{BpfProgram, Capture, Linktype};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -77,8 +78,19 @@ pub(super) fn words(error: pcap::Error) -> String {
 }
 
 fn check_for(text: &str, link: Linktype) -> Result<(), LiveError> {
+    compile(text, link).map(drop)
+}
+
+/// A filter for packets of one link type that are at hand already.
+pub(in crate::source) fn program(text: &str, link: LinkType) -> Result<BpfProgram, LiveError> {
+    // raw IP is the one that libpcap calls otherwise inside than in files (DLT_RAW, LINKTYPE_RAW)
+    let dlt = if link == LinkType(101) { Linktype(12) } else { Linktype(i32::try_from(link.0).unwrap_or(i32::MAX)) };
+    compile(text, dlt)
+}
+
+fn compile(text: &str, link: Linktype) -> Result<BpfProgram, LiveError> {
     let refused = |e| LiveError::Filter(format!("'{}': {}", crate::text::escape(text), words(e)));
-    Capture::dead(link).and_then(|dead| dead.compile(text, true)).map(drop).map_err(refused)
+    Capture::dead(link).and_then(|dead| dead.compile(text, true)).map_err(refused)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
