@@ -1,4 +1,70 @@
-//! meshtop shows a developer what their services say to each other, live, on their own machine.
+//! meshtop shows a developer what their services say to each other, live, on their own machine: packets from interfaces or capture
+//! files become messages, messages become flows, flows become rows on a screen or lines of NDJSON. It is a library and one program.
+//!
+//! # Bird's eye view
+//!
+//! ```text
+//!  interfaces ─┐  reader thread (pipeline): numbers packets, keeps them (recorder), writes them (-w), slices link..TCP once
+//!  file, stdin ┴─> Batch of Segments and Ticks ── 64 shards, by connection ──> workers 0..N (worker; 0: inline in the reader)
+//!                      ConnTable ─> Reassembler ─> data, hole, end ─> Driver ─> Analyzer ─> inner Driver, or events
+//!                                                                                        │ a Turn a batch, the same for any N
+//!      engine thread (one owner, no locks): facts ─> pairing by (connection, key) ─> settling ─> store (byte budget)
+//!          ^ Query, Clear, Fact, Stop           │ Record: settled flows, connections, sums     │ Arc<View>, looker thread
+//!          └──────── tui: Event ─> App::update ─> Effect; draw(&App)          session::headless: NDJSON
+//! ```
+//!
+//! # Map
+//!
+//! | room | what is in it | may know |
+//! | --- | --- | --- |
+//! | [`model`] | plain data that crosses the walls | [`time`] |
+//! | [`net`] | packets to ordered streams: link types, tunnels, fragments, connection table, reassembly | model |
+//! | [`decode`] | sans-IO analyzers, a folder a protocol, and the driver that runs them | model, trace |
+//! | [`trace`] | trace context from headers, a file a propagator | model |
+//! | [`body`], [`mask`], [`text`] | bytes to readable documents, on demand; secrets; escaping | model |
+//! | [`source`] | bytes in: files, standard input, interfaces; the recorder; pcapng out | model, libpcap |
+//! | [`worker`], [`pipeline`] | the path from a source to turns | net, decode, source |
+//! | [`engine`] | flows from events, their life, the store, the views | model, body, filter |
+//! | [`filter`] | the display filter | model, body, mask |
+//! | [`output`] | records as text for other programs, a file a format | model, body, mask |
+//! | [`tui`] | the screen; alone names ratatui and crossterm | engine's views, filter |
+//! | [`demo`] | the bundled recording, played over real sockets | source, net |
+//! | [`session`] | one run of the program: what is opened, in which order rights are given up, which threads there are | all |
+//! | [`cli`], [`config`], [`error`], [`units`], [`privileges`] | the program's boundary | |
+//!
+//! A protocol is a folder in [`decode`] and its lines in [`decode::PROTOCOLS`]; a body format, a coding, a propagator, a kind of
+//! output: the same in its own room. Nothing else has to change: flows have one shape, and a protocol's own data are fields with dotted
+//! names, which filters, columns and NDJSON handle without knowing them.
+//!
+//! # Order and time
+//!
+//! Order is the number that the one reader gave a packet. Nothing is sorted by time: the clocks of real captures step back. A worker's
+//! events carry their place (item of the batch, shard); turns are merged by it, so that the output is the same for any number of workers.
+//! Every 10 ms of packet time all shards get a tick; timers know no other clock. A live reader without packets makes ticks from the wall
+//! clock, and only it does. A flow's number is given when its head is complete, in the order of events.
+//!
+//! # Invariants, as absences
+//!
+//! 1. `model net decode body trace` do no IO, start no thread, take no lock, read no clock or environment (a test looks).
+//! 2. Capture does not wait for the screen, nor the screen for capture. Only packets are dropped, only live, and counted.
+//! 3. No discard is silent: each has a counter, shown on the status line, the stats page and in `stats`.
+//! 4. No output depends on the number of workers or the sizes of packets: properties in `decode` and `pipeline` show it.
+//! 5. No damage fails a run: it becomes an issue on a flow; a panic in an analyzer costs one stream.
+//! 6. Nothing grows without a named limit: `decode::limits`, `net::limits`, and constants beside what they bound.
+//! 7. No value is invented: what lies in a hole, behind TLS or before the capture is neither there nor missing. See
+//!    `decode::http1`'s exchanges for what that means for pairing.
+//! 8. No wire byte reaches a terminal or a line of output unescaped; no secret unmasked without `--show-secrets`.
+//! 9. `draw` changes nothing; `update` does no IO; neither touches the store.
+//! 10. `unsafe` is in one module, `sys`, with a reason each.
+//!
+//! # Where this differs from the first sketch
+//!
+//! - The grace for a hole that the peer has acknowledged (16 packets or 100 ms) is not in the sketch: two capture queues may show an
+//!   acknowledgement before its data ([`net::tcp`]).
+//! - `lo` is captured with `PACKET_IGNORE_OUTGOING` rather than an `inbound` filter, which libpcap applies in user space to what is in
+//!   the ring already, where it cannot tell the direction ([`source::live`]).
+//! - `gap` and `end` are shown the bytes that were not consumed, so that a message cut in its head still tells what it told.
+//! - There is no `Skip`: a body is consumed as it comes, and what passes the limit is only counted.
 
 pub mod body;
 pub mod cli;

@@ -6,19 +6,20 @@
 use crate::model::{Batch, Item, PacketNo, Packets, SourceId, SourceNews, Stamp, Totals, Turn};
 use crate::net::Slicer;
 use crate::source::own::{OwnReader, OwnSockets};
-use crate::source::pcapng_write::{WriteError, Writer};
-use crate::source::recorder::Recorder;
+use crate::source::pcapng_write::WriteError;
 use crate::source::{Filled, Source, SourceError};
 use crate::time::{Span, Time};
 use crate::worker::{Made, Settings, Worker, merge};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::BufWriter;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+mod taps;
+
+pub use taps::{Say, Taps};
 
 /// Batches on their way to each worker; past half of it new connections are refused, when it is full packets are.
 const QUEUE: usize = 32;
@@ -36,20 +37,6 @@ pub struct Plan {
     pub duration: Option<Span>,
     /// Connections of our own: left out, and counted.
     pub own: OwnSockets,
-}
-
-/// Takes a line for the person who asked.
-pub type Say = Box<dyn Fn(&str) + Send>;
-
-/// What packets go through beside decoding.
-#[derive(Default)]
-pub struct Taps {
-    /// Who is told why a source ended.
-    pub say: Option<Say>,
-    /// `-w`.
-    pub writer: Option<Writer<BufWriter<File>>>,
-    /// What just happened, kept for looking back.
-    pub recorder: Option<Recorder>,
 }
 
 /// How reading ended.
@@ -102,24 +89,14 @@ pub fn run(
         let over = plan.duration.is_some_and(|d| {
             if plan.live { began.elapsed().as_nanos() >= u128::from(d.nanos()) } else { reader.cut(&mut packets, d) }
         });
-        if let Some(say) = &taps.say {
-            packets.news.iter().for_each(|news| {
-                if let SourceNews::Closed(_, why) = news {
-                    say(why)
-                }
-            });
+        // a failure is told once; afterwards the writer only counts, and the watch goes on
+        if let Err(e) = taps.take(&packets, filled == Filled::Idle) {
+            written = Err(e.into());
         }
-        if let Some(writer) = &mut taps.writer {
-            packets.news.iter().for_each(|news| writer.news(news));
-            // told once; afterwards the writer only counts, and the watch goes on
-            if let Err(e) = writer.batch(&packets).and_then(|()| if filled == Filled::Idle { writer.flush() } else { Ok(()) }) {
-                written = Err(e.into());
-            }
-        }
-        if let Some(recorder) = &mut taps.recorder {
-            packets.list.iter().for_each(|packet| recorder.push(packet, packets.bytes(packet), None));
-        }
+        packets.news.extend(taps.save_if_asked());
+        let list = if taps.recorder.is_some() { packets.list.clone() } else { Vec::new() };
         let batch = reader.batch(packets, plan.live.then(now));
+        taps.record(&list, &batch.slab, &batch.items);
         if !batch.items.is_empty() || !batch.news.is_empty() || batch.packets > 0 {
             reader.held = crew.give(batch, &mut reader.sums);
         }

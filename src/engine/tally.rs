@@ -143,6 +143,7 @@ impl Sources {
             }
             SourceNews::KernelDrops(id, drops) => self.source(id.0).kernel_drops = drops,
             SourceNews::Packets(id, n) => self.source(id.0).status.packets = n,
+            SourceNews::Told(text) => self.warning = Some(text.to_string()),
             SourceNews::Progress(done, all) => self.progress = Some((done, all)),
             // a fact, not about the source: the engine takes it before
             SourceNews::Name(..) => {}

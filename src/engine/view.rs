@@ -132,9 +132,9 @@ pub struct Status {
     pub evicted: u64,
     /// Events that found no place, such as a part of a flow that is not open: a mistake of ours.
     pub unplaced: u64,
-    /// Bytes held by store and recorder.
+    /// Bytes held by the store.
     pub memory: u64,
-    /// The budget.
+    /// The store's budget.
     pub memory_limit: u64,
     /// What is read, and how it stands.
     pub sources: Vec<SourceStatus>,

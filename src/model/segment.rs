@@ -80,6 +80,8 @@ pub enum SourceNews {
     Packets(SourceId, u64),
     /// How far a file is read: bytes done, bytes in all.
     Progress(u64, u64),
+    /// Something to tell the person who watches: that packets were saved, and where.
+    Told(Arc<str>),
     /// A name for an address that the capture itself holds (pcapng name resolution block).
     Name(std::net::IpAddr, Arc<str>),
 }

@@ -13,6 +13,11 @@ pub(super) fn shard(from: SocketAddr, to: SocketAddr, transport: Transport) -> u
     ((hash(from, to, transport) >> 32) % SHARDS) as u8
 }
 
+/// The same for both directions of a connection, and unlikely to be another's.
+pub fn connection_key(seg: &Segment) -> u64 {
+    hash(seg.from, seg.to, Transport::Stream)
+}
+
 /// Whether the sender of an opening segment is the client; none where the segment does not tell.
 pub(super) fn opened_by(seg: &Segment) -> Option<bool> {
     seg.flags.has(TcpFlags::SYN).then(|| !seg.flags.has(TcpFlags::ACK))

@@ -16,6 +16,7 @@ pub mod table;
 pub mod tcp;
 mod tunnel;
 
+pub use ends::connection_key;
 pub use slice::Slicer;
 pub use table::{ConnTable, Owner, Slot};
 pub use tcp::{Reassembler, Seen, Streams, Tally};

@@ -21,7 +21,7 @@ use crate::source::private_file::Owner;
 use crate::source::recorder::Recorder;
 use crate::source::{Files, Source, SourceIds};
 use crate::worker::Settings;
-use crossbeam_channel::{Receiver, bounded};
+use crossbeam_channel::{Receiver, Sender, bounded};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
@@ -140,8 +140,9 @@ fn watch(options: Options, opened: Opened) -> Result<(), Error> {
     };
     let stop = Stop::default();
     let (turns, taken) = bounded(TURNS);
+    let (save, saves) = bounded(1);
     let reading = {
-        let (stop, taps) = (stop.clone(), Taps { say, writer, recorder });
+        let (stop, taps) = (stop.clone(), Taps { say, writer, recorder, saves: Some(saves), owner, opened: Vec::new() });
         let read = move || pipeline::run(source, &plan, taps, &stop.flag, &turns);
         std::thread::Builder::new()
             .name("reader".into())
@@ -149,7 +150,7 @@ fn watch(options: Options, opened: Opened) -> Result<(), Error> {
             .map_err(|e| Error::failed(format!("cannot start a thread: {e}")))?
     };
     privileges::drop_the_rest().map_err(|e| Error::failed(e.to_string()))?;
-    let run = Run { options, engine, taken, reading, stop, live };
+    let run = Run { options, engine, taken, reading, stop, live, save };
     #[cfg(feature = "tui")]
     if screen {
         return screen::show(run);
@@ -165,6 +166,8 @@ struct Run {
     reading: JoinHandle<Result<(), PipelineError>>,
     stop: Stop,
     live: bool,
+    /// Asks the reader to save what it holds.
+    save: Sender<()>,
 }
 
 impl Run {

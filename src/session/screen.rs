@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::filter::{self, Filter};
 use crate::time::Span;
 use crate::tui::{self, Command, Completion, Exit, Grammar, Palette, Port, keymap::Keymap};
-use crossbeam_channel::bounded;
+use crossbeam_channel::{Sender, bounded};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -17,7 +17,7 @@ const SLOW: Span = Span::from_millis(250);
 
 /// Shows the run until the user quits.
 pub fn show(run: Run) -> Result<(), Error> {
-    let Run { options, engine, taken, reading, stop, live } = run;
+    let Run { options, engine, taken, reading, stop, live, save } = run;
     let keymap = Keymap::new(&options.keys).map_err(|e| Error::unusable(e.to_string()))?;
     let (wake, woken) = bounded(1);
     let slot = Arc::new(Slot::default());
@@ -45,7 +45,7 @@ pub fn show(run: Run) -> Result<(), Error> {
         filter: options.filter.map(|filter| (filter.to_string(), filter)),
         grammar,
     };
-    let shown = tui::run(&Engine { handle: &engine, slot }, &woken, settings);
+    let shown = tui::run(&Engine { handle: &engine, slot, save }, &woken, settings);
     let cut_short = !reading.is_finished();
     stop.now();
     engine.send(owner::Command::Stop);
@@ -65,15 +65,18 @@ pub fn show(run: Run) -> Result<(), Error> {
 struct Engine<'a> {
     handle: &'a Handle,
     slot: Arc<Slot>,
+    save: Sender<()>,
 }
 
 impl Port for Engine<'_> {
     fn send(&self, command: Command) {
         // an engine that is gone closes the wake channel: the screen notices there
-        self.handle.send(match command {
-            Command::Query(query) => owner::Command::Query(query),
-            Command::Clear => owner::Command::Clear,
-        });
+        match command {
+            Command::Query(query) => drop(self.handle.send(owner::Command::Query(query))),
+            Command::Clear => drop(self.handle.send(owner::Command::Clear)),
+            // the reader that is saving already, or is gone, needs no second word
+            Command::Save => drop(self.save.try_send(())),
+        }
     }
 
     fn latest(&self) -> Option<Arc<View>> {

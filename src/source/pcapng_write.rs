@@ -111,7 +111,11 @@ impl<W: Write> Writer<W> {
         match news {
             SourceNews::Opened(source, name) => self.sources.entry(*source).or_default().name = Some(name.clone()),
             SourceNews::KernelDrops(source, drops) => self.sources.entry(*source).or_default().drops = Some(*drops),
-            SourceNews::Closed(..) | SourceNews::Packets(..) | SourceNews::Progress(..) | SourceNews::Name(..) => {}
+            SourceNews::Closed(..)
+            | SourceNews::Told(_)
+            | SourceNews::Packets(..)
+            | SourceNews::Progress(..)
+            | SourceNews::Name(..) => {}
         }
     }
 

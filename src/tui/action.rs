@@ -42,6 +42,8 @@ actions! {
     Stats,
     /// Forget all flows, once confirmed.
     Clear,
+    /// Write the packets of just now to a file.
+    Save,
     /// Mouse on or off.
     Mouse,
     /// Show the help.

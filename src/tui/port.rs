@@ -18,4 +18,6 @@ pub enum Command {
     Query(Query),
     /// Forget all flows.
     Clear,
+    /// Write the packets that are still held to a file; the status tells which.
+    Save,
 }

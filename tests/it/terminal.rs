@@ -1,10 +1,11 @@
 //! The screen, in a real terminal: a pty with the program on one side, and a test that reads the screen and types on the other.
 
-use super::program::{PATIENCE, root, settings, signal};
+use super::program::{PATIENCE, can_capture, records, root, run, settings, signal};
 use crossbeam_channel::{Receiver, RecvTimeoutError, unbounded};
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 use std::io::{Read, Write};
 use std::num::NonZeroU16;
+use std::path::Path;
 use std::time::{Duration, Instant};
 use vt100::{Parser, Screen};
 
@@ -27,11 +28,15 @@ impl Terminal {
     }
 
     fn open_with(args: &[&str], columns: u16, rows: u16, env: &[(&str, &str)]) -> Self {
+        Self::open_in(&root(""), args, columns, rows, env)
+    }
+
+    fn open_in(folder: &Path, args: &[&str], columns: u16, rows: u16, env: &[(&str, &str)]) -> Self {
         let pty = native_pty_system().openpty(size(columns, rows)).unwrap();
         let modes = modes(&*pty.master);
         let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_meshtop"));
         command.args(args);
-        command.cwd(root(""));
+        command.cwd(folder);
         for (name, value) in settings() {
             command.env(name, value);
         }
@@ -213,8 +218,26 @@ fn sigterm_restores_the_terminal() {
 
 #[test]
 fn a_panic_restores_the_terminal_and_is_told() {
-    let terminal = Terminal::open_with(&["-r", "assets/demo.pcapng"], 80, 24, &[("MESHTOP_PANIC", "1"), ("RUST_BACKTRACE", "0")]);
+    let terminal = Terminal::open_with(&["-r", "assets/demo.pcapng"], 80, 24, &[("MESHTOP_PANIC", "1")]);
     let (code, screen) = terminal.ends();
     assert_ne!(code, 0);
     assert!(screen.contains("MESHTOP_PANIC"), "{screen}");
+}
+
+#[test]
+fn what_just_happened_can_be_saved() {
+    if !can_capture("what_just_happened_can_be_saved") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let mut terminal = Terminal::open_in(folder.path(), &["demo"], 120, 30, &[]);
+    terminal.shows("POST /api/checkout");
+    terminal.press("w");
+    terminal.shows("saved ");
+    terminal.press("Q");
+    assert_eq!(terminal.ends().0, 0);
+    let saved: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let [file] = &saved[..] else { panic!("one file, not {saved:?}") };
+    let flows = records(&run(&["-r", file.to_str().unwrap(), "--json", "-Y", "op contains checkout"]));
+    assert!(flows.iter().any(|flow| flow["operation"] == "POST /api/checkout"), "{flows:?}");
 }

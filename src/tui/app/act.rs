@@ -52,6 +52,7 @@ impl App {
             Action::Flows => (self.screen, self.help) = (Screen::Flows, None),
             Action::Stats => (self.screen, self.help) = (Screen::Stats, None),
             Action::Clear => self.confirming = true,
+            Action::Save => return vec![Effect::Send(Command::Save)],
             Action::Mouse => return self.toggle_mouse(),
             Action::Help => self.help = if self.help.is_some() { None } else { Some(0) },
             Action::Redraw => return vec![Effect::Redraw],
