@@ -166,7 +166,7 @@ fn opens_filters_and_shows_a_body_at_any_size() {
 
 #[test]
 fn the_demo_follows_until_somebody_looks_back() {
-    if !super::program::can_capture("the_demo_follows_until_somebody_looks_back") {
+    if !can_capture("the_demo_follows_until_somebody_looks_back") {
         return;
     }
     let mut terminal = Terminal::open(&["demo"], 100, 16);
