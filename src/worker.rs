@@ -4,7 +4,7 @@ use crate::decode::{Driver, Limits, Sink, detect, registry};
 use crate::model::{
     Batch, ConnMeta, Counts, Dir, End, Ended, Event, EventKind, Item, Segment, SourceId, Stamp, Totals, Transport,
 };
-use crate::net::{ConnTable, Owner, Reassembler, Seen, Streams};
+use crate::net::{ConnTable, Owner, Reassembler, Seen, Slot, Streams};
 use std::sync::Arc;
 
 /// Shards there are, whatever the number of workers: limits, timers and caps are a shard's.
@@ -145,14 +145,7 @@ impl Worker {
         if tcp.segment(seg, payload, dir, &mut out) == Seen::Copy {
             return;
         }
-        let (over, waits) = (tcp.is_over(), tcp.waits());
-        if over {
-            if let Some(mut conn) = shard.table.close(slot) {
-                conn.ended(&mut desk);
-            }
-        } else if waits {
-            shard.table.wait(slot);
-        }
+        shard.after(slot, &mut desk);
     }
 
     fn tick(&mut self, at: usize, now: Stamp, events: &mut Vec<Event>) {
@@ -162,14 +155,21 @@ impl Worker {
             let Some(conn) = shard.table.get(slot) else { continue };
             let (tcp, mut out) = conn.parts(&mut desk);
             tcp.tick(now, &mut out);
-            let (over, waits) = (tcp.is_over(), tcp.waits());
-            if over {
-                if let Some(mut conn) = shard.table.close(slot) {
-                    conn.ended(&mut desk);
-                }
-            } else if waits {
-                shard.table.wait(slot);
+            shard.after(slot, &mut desk);
+        }
+    }
+}
+
+impl Shard {
+    /// A connection has moved on: it is over, or waits for time to pass, or neither.
+    fn after(&mut self, slot: Slot, desk: &mut Desk<'_>) {
+        let Some(conn) = self.table.get(slot) else { return };
+        if conn.tcp.is_over() {
+            if let Some(mut conn) = self.table.close(slot) {
+                conn.ended(desk);
             }
+        } else if conn.tcp.waits() {
+            self.table.wait(slot);
         }
     }
 }
