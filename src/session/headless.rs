@@ -22,7 +22,9 @@ pub fn print(text: &str) -> Result<(), Error> {
 
 /// Prints records until the input ends, a signal comes, or enough flows have matched.
 pub fn print_records(run: Run) -> Result<(), Error> {
-    let Run { options, engine, taken, reading, stop, live, .. } = run;
+    let Run { options, engine, taken, reading, stop, live, save } = run;
+    // there is no key to ask with
+    drop(save);
     stop.on_signals()?;
     let (to, records) = bounded(RECORDS);
     let engine =

@@ -1,7 +1,7 @@
 //! A run with a screen: the engine's views on the terminal.
 
 use super::Run;
-use crate::cli::{Color, Theme};
+use crate::cli::{Color, Input, Theme};
 use crate::engine::owner::{self, Handle, ScreenPort, Slot};
 use crate::engine::view::View;
 use crate::error::Error;
@@ -40,7 +40,8 @@ pub fn show(run: Run) -> Result<(), Error> {
         palette: palette(options.color, options.theme),
         keymap,
         mouse: options.mouse,
-        follow: live,
+        // what is still being written is followed, as an interface is
+        follow: live || matches!(&options.input, Input::Files { paths, .. } if paths.iter().any(|p| p.as_os_str() == "-")),
         slow: SLOW,
         filter: options.filter.map(|filter| (filter.to_string(), filter)),
         grammar,
