@@ -5,6 +5,7 @@
 
 use crate::model::{Batch, Item, PacketNo, Packets, SourceId, SourceNews, Stamp, Totals, Turn};
 use crate::net::Slicer;
+use crate::privileges;
 use crate::source::own::{OwnReader, OwnSockets};
 use crate::source::pcapng_write::WriteError;
 use crate::source::{Filled, Source, SourceError};
@@ -91,6 +92,7 @@ pub fn run(
         });
         // a failure is told once; afterwards the writer only counts, and the watch goes on
         if let Err(e) = taps.take(&packets, filled == Filled::Idle) {
+            packets.news.push(SourceNews::Told(e.to_string().into()));
             written = Err(e.into());
         }
         packets.news.extend(taps.save_if_asked());
@@ -282,6 +284,10 @@ impl Crew {
 }
 
 fn toil(mut worker: Worker, work: &Receiver<Work>, done: &Sender<Done>) {
+    // what reads hostile bytes has no rights; the reader, which started this thread, may still open interfaces
+    if privileges::drop_the_rest().is_err() {
+        return;
+    }
     for work in work {
         let result = match work {
             Work::Batch(batch, reader) => Done { made: worker.batch(&batch), batch, reader, last: false },
@@ -295,6 +301,9 @@ fn toil(mut worker: Worker, work: &Receiver<Work>, done: &Sender<Done>) {
 
 /// Takes each batch's results from all workers, in step, and sends them on as one turn.
 fn join(results: &[Receiver<Done>], turns: &Sender<Turn>, gone: &AtomicBool) {
+    if privileges::drop_the_rest().is_err() {
+        return gone.store(true, Ordering::Relaxed);
+    }
     loop {
         let mut parts = Vec::with_capacity(results.len());
         let mut first = None;
@@ -321,6 +330,7 @@ fn join(results: &[Receiver<Done>], turns: &Sender<Turn>, gone: &AtomicBool) {
 mod tests {
     use super::*;
     use crate::demo::RECORDING;
+    use crate::model::EventKind;
     use crate::source::{Files, SourceIds};
 
     /// The turns of a run over `source`, as they arrive.
@@ -368,10 +378,16 @@ mod tests {
     fn the_same_packet_on_two_interfaces_is_one() {
         let flows = |turns: &[Turn]| {
             let events = turns.iter().flat_map(|turn| &turn.events);
-            events.filter(|e| matches!(e.kind, crate::model::EventKind::Open(..))).count()
+            events.filter(|e| matches!(e.kind, EventKind::Open(..))).count()
         };
         let (once, twice) = (turns(recording(), 1), turns(Box::new(Twice(recording())), 1));
         assert_eq!(flows(&once), flows(&twice));
+        let of = |wanted: fn(&EventKind) -> bool| {
+            let events = twice.iter().flat_map(|turn| &turn.events).filter(move |e| wanted(&e.kind));
+            events.map(|e| e.conn).collect::<std::collections::BTreeSet<_>>()
+        };
+        let both = of(|kind| matches!(kind, EventKind::SeenBy(SourceId(1))));
+        assert_eq!(both, of(|kind| matches!(kind, EventKind::Began(..))), "each was seen by the other one too");
         let sums = |turns: &[Turn]| turns.last().map(|turn| (turn.totals.gaps, turn.totals.undecoded_bytes));
         assert_eq!(sums(&once), sums(&twice));
     }

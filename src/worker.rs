@@ -134,7 +134,12 @@ impl Worker {
     fn segment(&mut self, at: usize, seg: &Segment, batch: &Batch, events: &mut Vec<Event>) {
         let Some(shard) = self.shards.get_mut(at) else { return };
         let mut desk = Desk { settings: &self.settings, totals: &mut self.totals, events, at: seg.stamp };
-        let Some((slot, dir)) = shard.table.find(seg, Transport::Stream, batch.overload, &mut desk) else { return };
+        let Some((slot, dir)) = shard.table.find(seg, Transport::Stream, batch.overload, &mut desk) else {
+            if let Some(closed) = shard.table.closed(seg, Transport::Stream) {
+                desk.push(closed, EventKind::SeenBy(seg.source));
+            }
+            return;
+        };
         let Some(conn) = shard.table.get(slot) else { return };
         if !conn.sources.contains(&seg.source) {
             conn.sources.push(seg.source);

@@ -6,12 +6,15 @@
 
 use super::{Driver, Limits, PROTOCOLS, Sink, detect::Detect};
 use crate::model::{
-    Closed, ConnId, ConnMeta, Dir, End, Event, EventKind, Headers, Issue, Joined, Key, PENDING, PacketNo, Part, Stamp, Totals,
-    Transport, Value,
+    Closed, ConnId, ConnMeta, Dir, End, Event, EventKind, Issue, Joined, Key, PENDING, PacketNo, Stamp, Totals, Transport,
 };
 use crate::time::Time;
 use proptest::prelude::*;
+pub use sketch::Sketch;
+use sketch::sketch;
 use std::collections::BTreeMap;
+
+mod sketch;
 
 /// Who says what, in turns, on one connection.
 #[derive(Clone, Debug)]
@@ -37,22 +40,6 @@ impl Conversation {
     pub fn end(&mut self, dir: Dir) -> &mut Self {
         self.say(dir, b"")
     }
-}
-
-/// A flow as the events tell it.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Sketch {
-    pub protocol: String,
-    pub operation: String,
-    pub layers: Vec<&'static str>,
-    pub first: u64,
-    pub halves: [Option<(u64, Headers)>; 2],
-    pub bodies: [Vec<u8>; 2],
-    pub sizes: [Option<(u64, bool)>; 2],
-    pub trailers: [Headers; 2],
-    pub fields: BTreeMap<&'static str, String>,
-    pub notes: Vec<&'static str>,
-    pub closed: Option<Closed>,
 }
 
 /// What a conversation came to.
@@ -105,56 +92,6 @@ fn play(wire: &[Wire], joined: Joined) -> Outcome {
 
 fn stamp(packet: u64) -> Stamp {
     Stamp { packet: PacketNo(packet), time: Time::from_nanos(packet as i64) }
-}
-
-fn sketch(events: &[Event]) -> BTreeMap<Key, Sketch> {
-    let mut flows = BTreeMap::<Key, Sketch>::new();
-    for event in events {
-        match &event.kind {
-            EventKind::Open(key, opened) => {
-                let flow = Sketch {
-                    protocol: opened.protocol.into(),
-                    operation: opened.operation.to_string(),
-                    layers: opened.layers.clone(),
-                    first: opened.first.packet.0,
-                    ..Sketch::default()
-                };
-                assert!(flows.insert(*key, flow).is_none(), "a key is used once");
-            }
-            EventKind::Part(key, part) => {
-                let flow = flows.get_mut(key).expect("a part of a flow that was opened");
-                assert!(flow.closed.is_none(), "nothing comes after the end: {part:?}");
-                add(flow, part);
-            }
-            EventKind::Close(key, closed) => {
-                let flow = flows.get_mut(key).expect("an end of a flow that was opened");
-                assert!(flow.closed.replace((**closed).clone()).is_none(), "a flow ends once");
-            }
-            EventKind::Note(Some(key), issue) => {
-                let flow = flows.get_mut(key).expect("a note on a flow that was opened");
-                assert!(flow.closed.is_none(), "nothing comes after the end: {issue:?}");
-                flow.notes.push(issue.text);
-            }
-            _ => {}
-        }
-    }
-    flows
-}
-
-fn add(flow: &mut Sketch, part: &Part) {
-    match part {
-        Part::Head { dir, first, headers, .. } => flow.halves[dir.index()] = Some((first.packet.0, headers.clone())),
-        Part::Body(dir, bytes) => flow.bodies[dir.index()].extend_from_slice(bytes),
-        Part::BodyEnd { dir, bytes, whole } => flow.sizes[dir.index()] = Some((*bytes, *whole)),
-        Part::Trailers(dir, headers) => flow.trailers[dir.index()] = headers.clone(),
-        Part::Fields(fields) => flow.fields.extend(fields.iter().map(|(n, v)| (n, text(v)))),
-        Part::Named { operation, .. } => flow.operation = operation.to_string(),
-        Part::Message(..) | Part::Trace(_) => {}
-    }
-}
-
-fn text(value: &Value) -> String {
-    format!("{value:?}")
 }
 
 fn conversations() -> Vec<Conversation> {
@@ -283,6 +220,11 @@ fn told_true(seen: &Sketch, truth: &Sketch) -> Result<(), String> {
 fn extent(flow: &Sketch) -> (u64, u64) {
     let last = flow.closed.as_ref().and_then(|c| c.last).map_or(u64::MAX, |s| s.packet.0);
     (flow.first, last)
+}
+
+/// The flows of a conversation, in the order of their keys.
+pub fn flows(talk: &Conversation) -> Vec<Sketch> {
+    reference(talk).flows.into_values().collect()
 }
 
 fn reference(talk: &Conversation) -> Outcome {

@@ -114,6 +114,7 @@ impl Drop for Player {
 }
 
 fn run(script: &Script, addresses: &Addresses, laps: Laps, seed: u64, stopped: &Receiver<()>) -> io::Result<()> {
+    crate::privileges::drop_the_rest().map_err(io::Error::other)?;
     let ids = ids::Ids::find(script);
     let mut random = ids::Random(seed);
     loop {

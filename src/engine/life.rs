@@ -161,14 +161,12 @@ impl Engine {
     }
 
     pub(super) fn complete(&mut self, id: FlowId, closed: Closed, out: &mut dyn FnMut(Record)) {
-        let sources = self.store.get(id).map(|slot| slot.row.conn).and_then(|conn| Some(self.conns.get(conn)?.sources));
         self.change(id, |row, detail| {
             row.state = State::Complete;
             row.ok = closed.ok;
             row.status = closed.status;
             // an exchange that fits one packet took some time, if less than the clock can tell
             row.duration = closed.last.map(|last| last.time.since(row.time).max(Span::from_nanos(1)));
-            row.sources = sources.unwrap_or(row.sources);
             flow::shrink(detail)
         });
         self.settling.push_back((id, self.now.after(self.options.settle)));
@@ -178,7 +176,9 @@ impl Engine {
     /// Settles complete flows from the first on, up to one that still waits for a name.
     pub(super) fn settle_due(&mut self, now: Time, out: &mut dyn FnMut(Record)) {
         while let Some(&(id, deadline)) = self.settling.front() {
-            let waits = |row: &Row| self.facts.awaits(row.client) || self.facts.awaits(row.server);
+            // where several sources are read, the same packets may still come from another one
+            let copies = self.sources.several();
+            let waits = |row: &Row| copies || self.facts.awaits(row.client) || self.facts.awaits(row.server);
             if deadline > now && self.store.get(id).is_some_and(|slot| waits(&slot.row)) {
                 return;
             }
@@ -188,8 +188,10 @@ impl Engine {
     }
 
     fn settle(&mut self, id: FlowId, out: &mut dyn FnMut(Record)) {
+        let sources = self.store.get(id).map(|slot| slot.row.conn).and_then(|conn| Some(self.conns.get(conn)?.sources));
         self.change(id, |row, _| {
             row.state = State::Settled;
+            row.sources = sources.unwrap_or(row.sources);
             Charge::default()
         });
         let Some(flow) = self.flow(id, true) else { return };

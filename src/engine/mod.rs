@@ -165,7 +165,11 @@ impl Engine {
                 self.seen_by(meta.id, source) && placed
             }
             EventKind::Oriented(client, server) => self.orient(conn, client, server),
-            EventKind::SeenBy(source) => self.seen_by(conn, source),
+            EventKind::SeenBy(source) => {
+                // a packet behind the close: the connection may be forgotten already
+                self.seen_by(conn, source);
+                true
+            }
             EventKind::Identified(protocol) => self.conns.identify(conn, protocol),
             EventKind::Open(key, opened) => self.open(conn, key, *opened, out),
             EventKind::Part(key, part) => self.part(conn, key, part, at),

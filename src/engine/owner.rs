@@ -300,6 +300,8 @@ impl Owner {
             select.recv(&looker.answers);
         }
         match self.due {
+            // without a screen nothing is due: only turns and commands wake it
+            _ if self.screen.is_none() => _ = select.ready(),
             Due::Never => _ = select.ready(),
             Due::NextFrame | Due::Now => _ = select.ready_timeout(self.until_next_frame()),
         }

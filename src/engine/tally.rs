@@ -167,6 +167,11 @@ impl Sources {
         &self.sets[at].1
     }
 
+    /// Whether there is more than one.
+    pub(super) fn several(&self) -> bool {
+        self.list.iter().filter(|source| source.name.is_some()).count() > 1
+    }
+
     fn kernel_drops(&self) -> u64 {
         self.list.iter().map(|s| s.kernel_drops).sum()
     }

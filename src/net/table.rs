@@ -178,6 +178,14 @@ impl<C> ConnTable<C> {
         self.known(index, seg, side)
     }
 
+    /// The connection that is closed already, where a segment comes after its close: one more source may show it.
+    pub fn closed(&self, seg: &Segment, transport: Transport) -> Option<ConnId> {
+        let key = Key::of(seg, transport);
+        let entry = |i: &u32| self.entries.get(*i as usize).filter(|e| e.key == key);
+        let entry = self.index.find(key.hash(), |i| entry(i).is_some()).and_then(entry)?;
+        matches!(entry.state, State::Closed).then_some(ConnId(entry.first))
+    }
+
     /// What is there, unless it is gone.
     pub fn get(&mut self, slot: Slot) -> Option<&mut C> {
         match self.entries.get_mut(slot.index as usize) {

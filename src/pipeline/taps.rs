@@ -1,12 +1,13 @@
 //! What packets go through beside decoding: the file of `-w`, and the ring of what just happened, which can be saved.
 
 use super::now;
-use crate::model::{Item, Packet, Packets, SourceNews};
+use crate::model::{Item, Packet, Packets, SourceId, SourceNews};
 use crate::net::connection_key;
 use crate::source::pcapng_write::{WriteError, Writer};
 use crate::source::private_file::Owner;
 use crate::source::recorder::Recorder;
 use crossbeam_channel::Receiver;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::BufWriter;
 use std::path::Path;
@@ -28,17 +29,17 @@ pub struct Taps {
     pub saves: Option<Receiver<()>>,
     /// Whose the saved file is, under sudo.
     pub owner: Option<Owner>,
-    /// What the sources are called, for a file that begins later.
-    pub opened: Vec<SourceNews>,
+    /// What the sources are called.
+    pub names: BTreeMap<SourceId, Arc<str>>,
 }
 
 impl Taps {
     /// Tells why sources ended, and writes packets.
     pub(super) fn take(&mut self, packets: &Packets, idle: bool) -> Result<(), WriteError> {
         for news in &packets.news {
-            match (news, &self.say) {
-                (SourceNews::Closed(_, why), Some(say)) => say(why),
-                (SourceNews::Opened(..), _) if self.recorder.is_some() => self.opened.push(news.clone()),
+            match news {
+                SourceNews::Opened(id, name) => drop(self.names.insert(*id, Arc::clone(name))),
+                SourceNews::Closed(id, why) => self.say(*id, why),
                 _ => {}
             }
         }
@@ -46,6 +47,15 @@ impl Taps {
         packets.news.iter().for_each(|news| writer.news(news));
         writer.batch(packets)?;
         if idle { writer.flush() } else { Ok(()) }
+    }
+
+    /// Why a source ended. A file's reason names it; an interface's does not.
+    fn say(&self, id: SourceId, why: &str) {
+        let Some(say) = self.say.as_ref().filter(|_| !why.is_empty()) else { return };
+        match self.names.get(&id).filter(|name| !why.contains(&***name)) {
+            Some(name) => say(&format!("{name}: {why}")),
+            None => say(why),
+        }
     }
 
     /// Keeps packets for looking back. `items` are what they hold, in their order.
@@ -74,7 +84,7 @@ impl Taps {
         let stamp: String = now().to_string().chars().filter(|c| !matches!(c, '-' | ':')).take_while(|c| *c != '.').collect();
         let name = format!("meshtop-{stamp}Z.pcapng");
         let saved = Writer::create(Path::new(&name), &[], self.owner).and_then(|mut writer| {
-            self.opened.iter().for_each(|news| writer.news(news));
+            self.names.iter().for_each(|(id, name)| writer.news(&SourceNews::Opened(*id, Arc::clone(name))));
             recorder.save(&mut writer)?;
             writer.finish()
         });

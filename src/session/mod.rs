@@ -1,7 +1,7 @@
 //! One run of the program: inputs opened, rights given up, threads started, and where the results go. It decodes nothing.
 //!
-//! The order matters: what needs rights is opened before any thread exists; the reader inherits CAP_NET_RAW for interfaces that
-//! come up later; everything started after it has no rights at all.
+//! The order matters: what needs rights is opened before any thread exists; the reader alone inherits CAP_NET_RAW, for interfaces that
+//! come up later; the threads that it starts give it up first, and those that are started after it never have it.
 
 mod demo;
 mod headless;
@@ -26,9 +26,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 /// Turns that wait for the engine; then workers wait, and live packets are dropped before them.
 const TURNS: usize = 16;
+
+/// From when on a second signal is meant as one.
+const IMPATIENCE: Duration = Duration::from_secs(1);
 
 /// Does what the command line asked for.
 pub fn run(command: Command) -> Result<(), Error> {
@@ -122,7 +126,7 @@ fn watch(options: Options, opened: Opened) -> Result<(), Error> {
     plan.settings = Settings { limits, decode_as };
     plan.workers = 1;
     plan.duration = options.duration;
-    plan.own = OwnSockets::default();
+    plan.own = OwnSockets::with_ssh();
     // a quarter of the budget is for looking back at packets; a file can be read again
     let budget = usize::try_from(options.max_memory).unwrap_or(usize::MAX);
     let ring = if live { budget / 4 } else { 0 };
@@ -141,8 +145,12 @@ fn watch(options: Options, opened: Opened) -> Result<(), Error> {
     let stop = Stop::default();
     let (turns, taken) = bounded(TURNS);
     let (save, saves) = bounded(1);
+    if !live {
+        // a file is read without any right
+        privileges::drop_the_rest().map_err(|e| Error::failed(e.to_string()))?;
+    }
     let reading = {
-        let (stop, taps) = (stop.clone(), Taps { say, writer, recorder, saves: Some(saves), owner, opened: Vec::new() });
+        let (stop, taps) = (stop.clone(), Taps { say, writer, recorder, saves: Some(saves), owner, names: Default::default() });
         let read = move || pipeline::run(source, &plan, taps, &stop.flag, &turns);
         std::thread::Builder::new()
             .name("reader".into())
@@ -194,17 +202,20 @@ impl Stop {
         self.flag.store(true, Ordering::Relaxed);
     }
 
-    /// Listens for the signals that end a run; a second one ends the process at once.
+    /// Listens for the signals that end a run. One that comes a while after the first ends the process at once; one that comes with
+    /// it is the same wish again (`timeout` signals the process and its group).
     fn on_signals(&self) -> Result<(), Error> {
         use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
         let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP])
             .map_err(|e| Error::failed(format!("cannot listen for signals: {e}")))?;
         let stop = self.clone();
         let listen = move || {
+            let mut asked: Option<Instant> = None;
             for signal in &mut signals {
-                if stop.flag.swap(true, Ordering::Relaxed) && stop.signal.load(Ordering::Relaxed) != 0 {
+                if asked.get_or_insert_with(Instant::now).elapsed() > IMPATIENCE {
                     let _ = signal_hook::low_level::emulate_default_handler(signal);
                 }
+                stop.now();
                 stop.signal.store(signal, Ordering::Relaxed);
             }
         };

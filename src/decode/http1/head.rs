@@ -146,14 +146,14 @@ fn request_line(line: &[u8]) -> Option<Start<'_>> {
     }
     let Some(end) = memchr::memrchr(b' ', rest) else {
         // HTTP/0.9: `GET /path` and nothing else (RFC 1945 §5)
-        return (method == b"GET" && rest.starts_with(b"/") && is_target(rest)).then_some(Start::Request {
+        return (method == b"GET" && rest.starts_with(b"/") && is_clean(rest)).then_some(Start::Request {
             method,
             target: rest,
             version: "0.9",
         });
     };
     let (target, version) = (rest.get(..end)?.trim_ascii(), version(rest.get(end + 1..)?)?);
-    is_target(target).then_some(Start::Request { method, target, version })
+    (!target.is_empty()).then_some(Start::Request { method, target, version })
 }
 
 fn status_line(line: &[u8]) -> Option<Start<'_>> {
@@ -182,14 +182,15 @@ fn plausible(kind: Kind, data: &[u8]) -> bool {
         }
         Kind::Request => match memchr::memchr(b' ', data) {
             None => data.len() <= LONGEST_TOKEN && data.iter().all(|&b| is_tchar(b)),
-            Some(space) => is_token(data.get(..space).unwrap_or_default()) && is_text(data.get(space + 1..).unwrap_or_default()),
+            Some(space) => is_token(data.get(..space).unwrap_or_default()),
         },
     }
 }
 
-/// A target has no control characters; spaces are tolerated inside, as servers do.
-fn is_target(target: &[u8]) -> bool {
-    !target.is_empty() && is_text(target)
+/// A target that the grammar allows has no control characters (RFC 9112 §3.2). One that has is read all the same where the place is
+/// sure; spaces are tolerated inside, as servers do.
+pub fn is_clean(target: &[u8]) -> bool {
+    is_text(target)
 }
 
 fn is_text(bytes: &[u8]) -> bool {

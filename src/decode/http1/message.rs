@@ -13,6 +13,7 @@ pub(super) const BAD_FIELDS: Issue = Issue::broken("header lines that are no fie
 const BAD_LENGTH: Issue = Issue::broken("contradictory content-length");
 const UNCERTAIN: Issue = Issue::unseen("its request is not certain: bytes were lost");
 const FOUND: Issue = Issue::unseen("found behind a gap");
+const UNREAD: Issue = Issue::unseen("its request could not be read");
 const TOO_MANY: Issue = Issue::unseen("too many requests wait for their answer");
 
 /// What `begin` needs to know of a message.
@@ -94,8 +95,7 @@ impl Http1 {
             cx.note(oldest.key, TOO_MANY);
             unanswered(cx, &oldest);
         }
-        let path = target.split('?').next().unwrap_or_default();
-        let key = self.open(cx, &format!("{method} {path}"), input.dir, input.at(0));
+        let key = self.open(cx, &format!("{method} {}", path(target)), input.dir, input.at(0));
         if std::mem::take(&mut self.found[0]) {
             cx.note(key, FOUND);
         }
@@ -153,7 +153,14 @@ impl Http1 {
             Whose::Of(key) => key,
             Whose::Unseen | Whose::Uncertain => {
                 let key = self.open(cx, "unknown request", Dir::ToServer, input.at(0));
-                cx.note(key, if whose == Whose::Unseen { Issue::NO_REQUEST } else { UNCERTAIN });
+                cx.note(
+                    key,
+                    match whose {
+                        _ if std::mem::take(&mut self.unread) => UNREAD,
+                        Whose::Unseen => Issue::NO_REQUEST,
+                        Whose::Of(_) | Whose::Uncertain => UNCERTAIN,
+                    },
+                );
                 cx.fields(key, Fields::default().with("http.version", version));
                 key
             }
@@ -219,6 +226,20 @@ impl Http1 {
     fn bare_answer(&self, data: &[u8]) -> bool {
         let simple = self.exchanges.due().is_some_and(|e| e.method == Method::Simple);
         simple && !data.iter().zip(b"HTTP/").all(|(a, b)| a == b)
+    }
+}
+
+/// A target as an operation shows it: without its query, and without the credentials that an absolute one may hold.
+fn path(target: &str) -> std::borrow::Cow<'_, str> {
+    let target = target.split(['?', '#']).next().unwrap_or_default();
+    let (scheme, rest) = target.split_once("//").map_or(("", target), |(scheme, rest)| (scheme, rest));
+    let authority = rest.split('/').next().unwrap_or_default();
+    match authority.rsplit_once('@') {
+        Some((secret, _)) if !target.starts_with('/') => {
+            let separator = if scheme.is_empty() { "" } else { "//" };
+            format!("{scheme}{separator}{}", rest.get(secret.len() + 1..).unwrap_or_default()).into()
+        }
+        _ => target.into(),
     }
 }
 

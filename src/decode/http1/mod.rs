@@ -65,6 +65,8 @@ pub struct Http1 {
     placed: [bool; 2],
     /// Whether the next message of a direction was found behind a hole, where a body that holds one looks the same.
     found: [bool; 2],
+    /// Whether a request was passed over because it could not be read: the next response without one may be its answer.
+    unread: bool,
     /// Not yet said that the connection was joined late.
     joined: bool,
     /// Whether the server has ended its direction: no answer will come.
@@ -113,6 +115,7 @@ impl Http1 {
             next_key: 0,
             placed: [opening; 2],
             found: [false; 2],
+            unread: false,
             joined: !opening,
             silent: false,
             orphan: None,
@@ -222,7 +225,9 @@ impl Http1 {
     /// The place is lost, by what was found there.
     fn lost(&mut self, dir: Dir) -> Step {
         self.lose(dir);
-        Step::Lost(if std::mem::take(&mut self.placed[dir.index()]) { BAD_HEAD } else { Issue::JOINED })
+        let placed = std::mem::take(&mut self.placed[dir.index()]);
+        self.unread |= placed && dir == Dir::ToServer;
+        Step::Lost(if placed { BAD_HEAD } else { Issue::JOINED })
     }
 
     /// Answers, or requests, may have gone by unseen.

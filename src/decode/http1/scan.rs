@@ -1,6 +1,6 @@
 //! Finds the next HTTP/1 message in the middle of a stream: a first line whose fields, down to the empty line, are all valid.
 
-use super::head::{self, Kind, Parsed};
+use super::head::{self, Kind, Parsed, Start};
 use crate::decode::Resync;
 use memchr::memmem;
 
@@ -49,6 +49,7 @@ fn whole(kind: Kind, data: &[u8]) -> Option<bool> {
     match head::start(kind, data) {
         Parsed::Bad => None,
         Parsed::Partial => Some(false),
+        Parsed::Whole(Start::Request { target, .. }, _) if !head::is_clean(target) => None,
         Parsed::Whole(_, length) => match head::fields(data.get(length..)?, usize::MAX) {
             Parsed::Whole(block, _) => (!block.sloppy).then_some(true),
             Parsed::Partial => (!head::fields_so_far(data.get(length..)?, usize::MAX).sloppy).then_some(false),

@@ -1,6 +1,6 @@
 //! HTTP/1 by script: conversations for the shared properties, and what is particular to the protocol.
 
-use crate::decode::properties::Conversation;
+use crate::decode::properties::{Conversation, flows};
 use crate::model::{Dir, Joined};
 
 const UP: Dir = Dir::ToServer;
@@ -8,7 +8,17 @@ const DOWN: Dir = Dir::ToClient;
 
 /// Conversations for the shared properties.
 pub fn samples() -> Vec<Conversation> {
-    let mut all = vec![keep_alive(), pipelined(), odd(), until_close(), simple(), tunnel(), half_closed(), responses_only()];
+    let mut all = vec![
+        keep_alive(),
+        pipelined(),
+        odd(),
+        until_close(),
+        simple(),
+        tunnel(),
+        half_closed(),
+        responses_only(),
+        odd_requests(),
+    ];
     all.push(Conversation { name: "joined late", joined: Joined::Midway, ..keep_alive() });
     all
 }
@@ -91,4 +101,36 @@ fn responses_only() -> Conversation {
     talk.say(DOWN, b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n");
     talk.say(DOWN, b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi");
     talk
+}
+
+fn odd_requests() -> Conversation {
+    let mut talk = Conversation::new("a target with control characters, and a request that is none");
+    let answer = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 2\r\n\r\nno";
+    talk.say(UP, b"GET /x\x1b[31m HTTP/1.1\r\nHost: a\r\n\r\n").say(DOWN, answer);
+    talk.say(UP, b"G@T / HTTP/1.1\r\nHost: a\r\n\r\n").say(DOWN, answer);
+    talk
+}
+
+#[test]
+fn an_answer_to_what_could_not_be_read_does_not_claim_that_nothing_was_asked() {
+    let flows = flows(&odd_requests());
+    let told: Vec<_> = flows.iter().map(|f| (f.operation.as_str(), &f.notes[..])).collect();
+    assert_eq!(told, [("GET /x\u{1b}[31m", &[][..]), ("unknown request", &["its request could not be read"][..])]);
+}
+
+#[test]
+fn an_operation_has_neither_query_nor_credentials() {
+    for (target, operation) in [
+        ("/a/b?token=x", "GET /a/b"),
+        ("http://bob:secret@shop:80/a?b", "GET http://shop:80/a"),
+        ("http://shop/a@b", "GET http://shop/a@b"),
+        ("/a@b//c@d", "GET /a@b//c@d"),
+        ("//bob:secret@shop/", "GET //bob:secret@shop/"),
+        ("bob:secret@shop:443", "GET shop:443"),
+        ("*", "GET *"),
+    ] {
+        let mut talk = Conversation::new("one request");
+        talk.say(UP, format!("GET {target} HTTP/1.1\r\n\r\n").as_bytes());
+        assert_eq!(flows(&talk)[0].operation, operation, "{target}");
+    }
 }

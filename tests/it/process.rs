@@ -1,0 +1,75 @@
+//! The process as the system sees it: its rights, its rest, its end.
+
+use super::program::{PATIENCE, Running, can_capture, lines, meshtop};
+use std::process::Command;
+use std::time::Instant;
+
+/// What /proc says of a thread.
+fn status<'a>(text: &'a str, key: &str) -> &'a str {
+    text.lines().find_map(|line| line.strip_prefix(key)).unwrap_or_default().trim()
+}
+
+#[test]
+fn only_the_reader_may_capture() {
+    if !can_capture("only_the_reader_may_capture") {
+        return;
+    }
+    let running = Running::start(meshtop().args(["-i", "lo", "-f", "tcp port 9", "--json"]));
+    running.line();
+    let all = ["meshtop", "engine", "merger", "reader", "signals", "worker 0"];
+    let expected = all.map(|name| (name.to_owned(), if name == "reader" { 1 << 13 } else { 0 }, "1".to_owned()));
+    let enough = Instant::now() + PATIENCE;
+    // threads start one after the other, and each gives its rights up first
+    while threads(running.child.id()) != expected {
+        assert!(Instant::now() < enough, "{:?}", threads(running.child.id()));
+        std::thread::yield_now();
+    }
+}
+
+/// Name, effective capabilities and NoNewPrivs of each thread, the main one first.
+fn threads(pid: u32) -> Vec<(String, u64, String)> {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+    let texts = tasks.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("status")).ok());
+    let mut threads: Vec<_> = texts
+        .map(|text| {
+            let caps = u64::from_str_radix(status(&text, "CapEff:"), 16).unwrap();
+            (status(&text, "Name:").to_owned(), caps, status(&text, "NoNewPrivs:").to_owned())
+        })
+        .collect();
+    threads.sort_by_key(|(name, ..)| (name != "meshtop", name.clone()));
+    threads
+}
+
+#[test]
+fn a_signal_that_comes_twice_ends_it_once_and_well() {
+    if !can_capture("a_signal_that_comes_twice_ends_it_once_and_well") {
+        return;
+    }
+    let mut running = Running::start(meshtop().args(["-i", "lo", "-f", "tcp port 9", "--json"]));
+    running.line();
+    for _ in 0..2 {
+        running.signal("TERM");
+    }
+    let last = std::iter::from_fn(|| running.line()).last().unwrap();
+    assert_eq!(lines(last.as_bytes())[0]["type"], "stats");
+    assert_eq!(running.child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn at_rest_it_leaves_the_processor_alone() {
+    if !can_capture("at_rest_it_leaves_the_processor_alone") {
+        return;
+    }
+    // `times` prints what the shell's children used, of processor time: not how long they took
+    let script = format!("{} -i lo -f 'tcp port 9' --json --duration 3s > /dev/null; times", env!("CARGO_BIN_EXE_meshtop"));
+    let output = Command::new("bash").args(["-c", &script]).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let used: f64 = text.lines().last().unwrap().split_whitespace().map(seconds).sum();
+    assert!(used < 1.0, "{used} s of 3 s: {text}");
+}
+
+/// `0m1.234s`
+fn seconds(text: &str) -> f64 {
+    let (minutes, seconds) = text.trim_end_matches('s').split_once('m').unwrap();
+    minutes.parse::<f64>().unwrap() * 60.0 + seconds.parse::<f64>().unwrap()
+}
