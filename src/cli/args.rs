@@ -61,7 +61,7 @@ pub struct Watch {
     #[arg(short = 'Y', long, value_name = "EXPR", value_parser = |text: &str| Filter::parse(text))]
     pub filter: Option<Filter>,
     /// Stop after this many flows that match
-    #[arg(short, long, value_name = "N")]
+    #[arg(short, long, value_name = "N", allow_hyphen_values = true, value_parser = count)]
     pub count: Option<NonZeroU64>,
     /// Stop after that time (10s, 2m); packet time with -r
     #[arg(long, value_name = "TIME", value_parser = units::span)]
@@ -118,4 +118,8 @@ pub enum Sub {
     },
     /// Print the man page
     Man,
+}
+
+fn count(text: &str) -> Result<NonZeroU64, String> {
+    text.parse().map_err(|_| format!("'{text}' is no number of flows: 1 or more"))
 }

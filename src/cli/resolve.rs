@@ -86,7 +86,10 @@ fn options(capture: Capture, watch: Watch, config: Config, file: Option<&Path>, 
         replace(&mut names, name(addr, service).map_err(|e| told("services", e))?, |f| f.scope);
     }
     for text in &capture.name {
-        let (addr, service) = text.split_once('=').unwrap_or((text, ""));
+        let pair = text
+            .split_once('=')
+            .ok_or_else(|| Error::unusable(format!("--name: '{text}' is not ADDR=SERVICE, as in :8081=orders")));
+        let (addr, service) = pair?;
         replace(&mut names, name(addr, service).map_err(|e| Error::unusable(format!("--name: {e}")))?, |f| f.scope);
     }
     let input = if capture.read.is_empty() {

@@ -200,7 +200,7 @@ fn what_is_refused_is_one_line_and_exit_code_2() {
         (&["file.pcap"], "unrecognized subcommand 'file.pcap'"),
         (&["--emit", "x"], "invalid value 'x' for '--emit <KINDS>': 'x' is no kind of record: meta,flow,connection,stats"),
         (&["-c", "0"], "invalid value '0' for '--count <N>'"),
-        (&["-c", "-1"], "unexpected argument '-1' found"),
+        (&["-c", "-1"], "invalid value '-1' for '--count <N>'"),
         (&["--duration", "10"], "invalid value '10' for '--duration <TIME>': '10' is no time"),
         (&["--body-limit", "x"], "invalid value 'x' for '--body-limit <SIZE>': 'x' is no size"),
         (&["--max-memory", "1kB"], "--max-memory: less than 1MiB"),

@@ -2,7 +2,7 @@
 
 use super::FilterError;
 use super::expr::{Cmp, Expr, Literal, OPS, Op, Pattern, Value};
-use super::field::{FIELDS, Field, HEADER, Holds, dotted};
+use super::field::{Common, FIELDS, Field, HEADER, Holds, dotted};
 use super::lex::{Kind, Token, error_at, lex};
 use crate::units;
 use std::ops::Range;
@@ -139,6 +139,9 @@ impl<'a> Parser<'a> {
         }
         let (text, at) = self.value(&field)?;
         match Cmp::of(op) {
+            Some(cmp) if cmp.orders() && matches!(field, Field::Common(Common::Status)) && text.parse::<f64>().is_err() => {
+                Err(error_at(self.text, at, format!("'{}' is no number: only numbers have an order", crate::text::escape(text))))
+            }
             Some(cmp) => Ok(Expr::Compare(field.clone(), cmp, self.literal(&field, text, at)?)),
             None if op == Op::Contains => Ok(Expr::Contains(field, text.to_owned())),
             None => Ok(Expr::Matches(field, Pattern::regex(text).map_err(|e| error_at(self.text, at, e))?)),

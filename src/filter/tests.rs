@@ -136,8 +136,6 @@ fn numbers_compare_as_numbers() {
             ("status == 503", true),
             ("status == \"503\"", true),
             ("status == 503.0", true),
-            ("status > NOT_FOUND", false),
-            ("status < NOT_FOUND", false),
             ("status != NOT_FOUND", true),
             ("status in (200, 404)", false),
             ("status in {404,503}", true),
@@ -320,6 +318,7 @@ fn errors_say_where_and_what_was_expected() {
     for (text, error) in [
         ("", "at 1: expected a field or text, found the end"),
         ("   ", "at 4: expected a field or text, found the end"),
+        ("status >= 5x", "at 11: '5x' is no number: only numbers have an order"),
         ("dur > banana", "at 7: 'banana' is no time: a number and us ms s m h, as in 250ms"),
         ("dur > 5", "at 7: '5' is no time: a number and us ms s m h, as in 250ms"),
         ("size > 4parsecs", "at 8: '4parsecs' is no size: a number and B kB KiB MB MiB GB GiB, as in 64KiB"),

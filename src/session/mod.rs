@@ -12,7 +12,7 @@ use crate::cli::{Command, Input, Options};
 use crate::decode::{Limits, registry};
 use crate::engine::{EngineOptions, SETTLE_FILE, SETTLE_LIVE};
 use crate::error::Error;
-use crate::model::Turn;
+use crate::model::{Fact, Scope, Turn};
 use crate::pipeline::{self, PipelineError, Plan, Taps};
 use crate::privileges;
 use crate::source::own::OwnSockets;
@@ -22,6 +22,7 @@ use crate::source::recorder::Recorder;
 use crate::source::{Files, Source, SourceIds};
 use crate::worker::Settings;
 use crossbeam_channel::{Receiver, Sender, bounded};
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
@@ -119,7 +120,10 @@ fn watch(options: Options, opened: Opened) -> Result<(), Error> {
     let Opened { source, live, files, mut plan, capture_filter } = opened;
     let owner = privileges::invoking_user().map(|u| Owner { uid: u.uid, gid: u.gid });
     let writer = options.write.as_ref().map(|path| Writer::create(path, &files, owner)).transpose();
-    let writer = writer.map_err(|e| Error::unusable(e.to_string()))?;
+    let mut writer = writer.map_err(|e| Error::unusable(e.to_string()))?;
+    if let Some(writer) = &mut writer {
+        writer.names(addresses(&options.names)).map_err(|e| Error::failed(e.to_string()))?;
+    }
     privileges::drop_after_opening().map_err(|e| Error::failed(e.to_string()))?;
     let limits = Limits { body: options.body_limit, ..Limits::default() };
     let decode_as = options.decode_as.iter().filter_map(|(port, name)| Some((*port, registry::by_name(name)?))).collect();
@@ -164,6 +168,14 @@ fn watch(options: Options, opened: Opened) -> Result<(), Error> {
         return screen::show(run);
     }
     headless::print_records(run)
+}
+
+/// The names that the user gave to whole addresses: what a capture file has a place for.
+fn addresses(names: &[Fact]) -> impl Iterator<Item = (IpAddr, &str)> {
+    names.iter().filter_map(|fact| match fact.scope {
+        Scope::Ip(ip) => Some((ip, &*fact.service)),
+        Scope::Socket(_) | Scope::Port(_) => None,
+    })
 }
 
 /// A run on its way.
