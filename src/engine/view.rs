@@ -46,6 +46,8 @@ pub struct View {
     pub before: u64,
     /// How many flows match.
     pub matching: u64,
+    /// How many flows nobody can tell of: what is left of them does not match, and what the filter reads of them was evicted.
+    pub unseen: u64,
     /// How many flows there are, evicted ones not counted.
     pub total: u64,
     /// Flows that arrived after the last row of the window.
