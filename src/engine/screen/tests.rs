@@ -358,7 +358,11 @@ fn the_truth_line_counts_flows_of_the_last_second_of_packet_time() {
     let status = engine.view().status.clone();
     assert!((225..=275).contains(&status.rate), "{}", status.rate);
     assert_eq!((status.kernel_drops, status.packets, status.progress, status.ended), (9, 1202, Some((3, 9)), false));
-    assert_eq!((status.connections, status.unknown_connections), (2, 1));
+    assert_eq!((status.connections, status.unknown_connections), (2, 0), "one that carried nothing speaks no protocol");
+    let mut turn = Log::default().skip(2000).turn();
+    (turn.totals.packets, turn.totals.undecoded_bytes) = (1202, 90);
+    engine.take(turn, &mut |_| {});
+    assert_eq!(engine.view().status.unknown_connections, 1);
     assert_eq!((status.warning.as_deref(), status.sources[1].closed.as_deref()), (Some("docker0: went away"), Some("went away")));
     assert_eq!(status.sources.len(), 2, "one that was never opened is not being read");
     assert_eq!(status.capture_filter.as_deref(), Some("tcp"));
