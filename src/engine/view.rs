@@ -101,6 +101,8 @@ pub struct SideView {
     pub hex: Vec<Line>,
     /// The body as it is copied: decoded text.
     pub copy: String,
+    /// Whether the copy is laid out for reading, and so not what was sent.
+    pub formatted: bool,
 }
 
 /// What the status line and the empty screen tell.

@@ -243,13 +243,14 @@ impl App {
             None => return Vec::new(),
         };
         let text = side.map(|s| pasteable(&s.copy)).unwrap_or_default();
+        let formatted = if side.is_some_and(|s| s.formatted) { ", formatted" } else { "" };
         let bytes = format::size(text.len() as u64);
         match text.len() {
             0 => self.notice = Some(format!("the {name} has no body to copy")),
-            1..=CLIPBOARD => return vec![Effect::Copy(format!("the {name}'s body, {bytes}"), text)],
+            1..=CLIPBOARD => return vec![Effect::Copy(format!("the {name}'s body{formatted}, {bytes}"), text)],
             _ => {
                 let limit = format::size(CLIPBOARD as u64);
-                self.notice = Some(format!("not copied: the {name}'s body is {bytes}, terminals take {limit}"));
+                self.notice = Some(format!("not copied: the {name}'s body is {bytes}{formatted}, terminals take {limit}"));
             }
         }
         Vec::new()

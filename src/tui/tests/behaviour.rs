@@ -395,7 +395,8 @@ fn bodies_are_copied_as_harmless_text_of_a_size_that_terminals_take() {
     rig.press("enter");
     let mut copy = |text: &str, key: &str| {
         let mut shown = (**rig.app.detail.shown.as_ref().unwrap()).clone();
-        shown.response.as_mut().unwrap().copy = text.to_owned();
+        let side = shown.response.as_mut().unwrap();
+        (side.copy, side.formatted) = (text.to_owned(), text.starts_with('{'));
         shown.request = None;
         rig.app.detail.shown = Some(std::sync::Arc::new(shown));
         rig.effects.clear();
@@ -407,7 +408,7 @@ fn bodies_are_copied_as_harmless_text_of_a_size_that_terminals_take() {
         (copied, rig.app.notice.clone())
     };
     let (copied, _) = copy("{\n\t\"a\": 1\x1b]0;x\x07\r\n}", "y");
-    assert_eq!(copied, Some(("the response's body, 25 B".into(), "{\n\t\"a\": 1\\x1b]0;x\\x07\\r\n}".into())));
+    assert_eq!(copied, Some(("the response's body, formatted, 25 B".into(), "{\n\t\"a\": 1\\x1b]0;x\\x07\\r\n}".into())));
     assert_eq!(copy("", "y"), (None, Some("the response has no body to copy".into())));
     assert_eq!(copy("x", "Y"), (None, Some("the request has no body to copy".into())));
     let (copied, said) = copy(&"x".repeat(60_000), "y");

@@ -398,6 +398,7 @@ fn detail(flow: &Flow) -> DetailView {
             })
             .collect(),
         copy: "{\"id\":\"8f21c0aa\"}\n".to_owned(),
+        formatted: false,
         body: body.clone(),
     };
     DetailView {
