@@ -97,7 +97,8 @@ fn side(half: &Half, looks: Looks) -> SideView {
     if half.messages.is_empty() && half.messages_dropped == 0 {
         let read = read(&half.body, looks);
         view.caption = read.caption;
-        (view.body, view.hex, view.copy) = (read.lines, body::hex(&half.body.kept, looks.secrets), read.copy);
+        (view.body, view.hex) = (read.lines, body::hex(&half.body.kept, looks.secrets));
+        (view.copy, view.formatted) = (read.copy, read.formatted);
     } else {
         messages(half, looks, &mut view);
     }
@@ -112,7 +113,8 @@ fn messages(half: &Half, looks: Looks, view: &mut SideView) {
         view.caption.push_str(&format!(", the oldest {} not kept", half.messages_dropped));
     }
     for (Message { first, body }, no) in half.messages.iter().zip(half.messages_dropped + 1..) {
-        let Read { caption, lines, copy } = read(body, looks);
+        let Read { caption, lines, copy, formatted } = read(body, looks);
+        view.formatted |= formatted;
         let heading = Line::of(Token::Dim, format!("{no} · {} · {caption}", first.time));
         if !body.kept.is_empty() {
             view.hex.push(heading.clone());
@@ -132,12 +134,13 @@ struct Read {
     caption: String,
     lines: Vec<Line>,
     copy: String,
+    formatted: bool,
 }
 
 fn read(body: &Body, looks: Looks) -> Read {
     if body.kept.is_empty() {
         let caption = if body.bytes == 0 { "empty".to_owned() } else { format!("{} · not kept", size(body.bytes)) };
-        return Read { caption, lines: Vec::new(), copy: String::new() };
+        return Read { caption, lines: Vec::new(), copy: String::new(), formatted: false };
     }
     let document = body::decode(body, looks.body_limit);
     let parts = [
@@ -150,7 +153,9 @@ fn read(body: &Body, looks: Looks) -> Read {
         document.error.as_deref().map(escape),
     ];
     let caption = parts.into_iter().flatten().collect::<Vec<_>>().join(" · ");
-    Read { caption, lines: body::render(&document, looks.secrets), copy: body::plain(&document, looks.secrets) }
+    let copy = body::plain(&document, looks.secrets);
+    let formatted = matches!(document.kind, Kind::Json | Kind::Xml) && copy.as_bytes() != body.kept;
+    Read { caption, lines: body::render(&document, looks.secrets), copy, formatted }
 }
 
 fn fields(headers: &Headers, looks: Looks) -> Vec<(String, String)> {

@@ -3,7 +3,7 @@
 
 use super::detail;
 use super::view::DetailView;
-use crate::filter::Filter;
+use crate::filter::{Filter, Needs};
 use crate::mask::Secrets;
 use crate::model::{Flow, FlowId};
 use crossbeam_channel::Receiver;
@@ -32,13 +32,30 @@ pub(super) enum Job {
 pub(super) enum Answer {
     /// The flow, readable.
     Detail(Box<DetailView>),
-    /// Whether each flow matches. For a search that is no longer wanted some may be missing.
+    /// How each flow stands to the filter. For a search that is no longer wanted some may be missing.
     Verdicts {
         /// The search.
         search: u64,
         /// The flows.
-        verdicts: Vec<(FlowId, bool)>,
+        verdicts: Vec<(FlowId, Verdict)>,
     },
+}
+
+/// How a flow stands to a filter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// It matches.
+    Matches,
+    /// It does not.
+    Differs,
+    /// Nothing that is left of it matches, and what the filter reads was dropped for the memory budget: nobody knows.
+    Unseen,
+}
+
+impl From<bool> for Verdict {
+    fn from(matches: bool) -> Self {
+        if matches { Self::Matches } else { Self::Differs }
+    }
 }
 
 /// How to look.
@@ -66,8 +83,20 @@ pub(super) fn look(job: Job, looks: Looks, wanted: &AtomicU64) -> Answer {
         }
         Job::Judge { search, filter, flows } => {
             let fresh = flows.iter().take_while(|_| wanted.load(Ordering::Relaxed) == search);
-            let judge = |flow: &Flow| catch_unwind(AssertUnwindSafe(|| filter.matches(flow.as_ref()))).unwrap_or(false);
+            let judge = |flow: &Flow| catch_unwind(AssertUnwindSafe(|| judge(&filter, flow))).unwrap_or(Verdict::Differs);
             Answer::Verdicts { search, verdicts: fresh.map(|flow| (flow.row.id, judge(flow))).collect() }
         }
+    }
+}
+
+fn judge(filter: &Filter, flow: &Flow) -> Verdict {
+    let gone = match filter.needs() {
+        Needs::Row => false,
+        Needs::Detail => flow.detail.is_none(),
+        Needs::Bodies => flow.detail.as_ref().is_none_or(|detail| detail.bodies_evicted),
+    };
+    match filter.matches(flow.as_ref()) {
+        false if gone => Verdict::Unseen,
+        matches => matches.into(),
     }
 }

@@ -3,7 +3,7 @@
 //! the looker's: it is handed flows in batches, and its verdicts are tagged with the search that they belong to.
 
 use super::Engine;
-use super::looker::{Answer, Job};
+use super::looker::{Answer, Job, Verdict};
 use super::view::{DetailView, Query, RowView, View, Window};
 use crate::filter::Needs;
 use crate::model::FlowId;
@@ -21,8 +21,9 @@ const MAX_HEIGHT: usize = 1024;
 #[derive(Default)]
 pub(super) struct Screen {
     query: Option<Query>,
-    /// Matching flows, rising. At most a number a row, which is counted with the row.
-    list: VecDeque<FlowId>,
+    /// Matching flows, and those of which nobody can tell any more. Together at most a number a row, which is counted with the row.
+    list: Ids,
+    unseen: Ids,
     /// Flows to judge again: at most one a row.
     changed: BTreeSet<FlowId>,
     /// Flows before this one are not judged yet.
@@ -62,14 +63,15 @@ impl Screen {
     pub(super) fn gone(&mut self, id: FlowId) {
         if self.query.is_some() {
             self.changed.remove(&id);
-            self.set(id, false);
+            self.set(id, Verdict::Differs);
         }
     }
 
     /// Every flow before `next` is forgotten.
     pub(super) fn clear(&mut self, next: FlowId) {
         self.hidden = next;
-        self.list.clear();
+        self.list.0.clear();
+        self.unseen.0.clear();
         self.changed.clear();
         (self.sweep, self.again) = (None, false);
     }
@@ -109,17 +111,30 @@ impl Screen {
         !same
     }
 
-    /// Puts a flow on the list, or takes it off.
-    fn set(&mut self, id: FlowId, matches: bool) {
-        if self.list.back().is_none_or(|&last| last < id) {
-            if matches {
-                self.list.push_back(id);
+    /// Puts a flow on the list that its verdict says, and takes it off the other.
+    fn set(&mut self, id: FlowId, verdict: Verdict) {
+        self.list.set(id, verdict == Verdict::Matches);
+        self.unseen.set(id, verdict == Verdict::Unseen);
+    }
+}
+
+/// Numbers of flows, rising.
+#[derive(Default)]
+struct Ids(VecDeque<FlowId>);
+
+impl Ids {
+    /// Puts a flow in, or takes it out.
+    fn set(&mut self, id: FlowId, there: bool) {
+        let Self(ids) = self;
+        if ids.back().is_none_or(|&last| last < id) {
+            if there {
+                ids.push_back(id);
             }
             return;
         }
-        match self.list.binary_search(&id) {
-            Ok(at) if !matches => drop(self.list.remove(at)),
-            Err(at) if matches => self.list.insert(at, id),
+        match ids.binary_search(&id) {
+            Ok(at) if !there => drop(ids.remove(at)),
+            Err(at) if there => ids.insert(at, id),
             Ok(_) | Err(_) => {}
         }
     }
@@ -133,7 +148,8 @@ impl Engine {
         }
         let screen = &mut self.screen;
         screen.search += 1;
-        screen.list.clear();
+        screen.list.0.clear();
+        screen.unseen.0.clear();
         screen.changed.clear();
         screen.again = false;
         screen.ending = 0;
@@ -142,7 +158,7 @@ impl Engine {
             screen.sweep = Some(self.store.next_id());
         } else {
             screen.sweep = None;
-            screen.list.extend(self.store.ids().filter(|&id| id >= screen.hidden));
+            screen.list.0.extend(self.store.ids().filter(|&id| id >= screen.hidden));
         }
     }
 
@@ -161,7 +177,7 @@ impl Engine {
                 Some(filter) => self.matches(id, filter),
                 None => self.store.get(id).map(|_| true),
             };
-            self.screen.set(id, verdict.unwrap_or(false));
+            self.screen.set(id, verdict.unwrap_or(false).into());
         }
         !self.screen.changed.is_empty() || self.screen.sweep.is_some()
     }
@@ -219,9 +235,9 @@ impl Engine {
                 if search != self.screen.search {
                     return false;
                 }
-                for (id, matches) in verdicts {
+                for (id, verdict) in verdicts {
                     let there = id >= self.screen.hidden && self.store.get(id).is_some();
-                    self.screen.set(id, matches && there);
+                    self.screen.set(id, if there { verdict } else { Verdict::Differs });
                 }
                 true
             }
@@ -238,16 +254,16 @@ impl Engine {
         let serial = self.screen.serial;
         let Some(query) = &self.screen.query else { return Arc::new(View { serial, total, status, ..View::default() }) };
 
-        let (generation, height, matching) = (query.generation, query.height.min(MAX_HEIGHT), self.screen.list.len());
+        let (generation, height, matching) = (query.generation, query.height.min(MAX_HEIGHT), self.screen.list.0.len());
         let latest = matching.saturating_sub(height);
         let start = match query.window {
             Window::Follow => latest,
             Window::Top => 0,
-            Window::From(id) => self.screen.list.partition_point(|&other| other < id).min(latest),
+            Window::From(id) => self.screen.list.0.partition_point(|&other| other < id).min(latest),
         };
         let end = (start + height).min(matching);
         let (from, to) = (start.saturating_sub(height), (end + height).min(matching));
-        let ids: Vec<_> = self.screen.list.range(from..to).copied().collect();
+        let ids: Vec<_> = self.screen.list.0.range(from..to).copied().collect();
         let rows = ids.into_iter().filter_map(|id| self.row_view(id)).collect();
         Arc::new(View {
             generation,
@@ -256,6 +272,7 @@ impl Engine {
             top: start - from,
             before: from as u64,
             matching: matching as u64,
+            unseen: self.screen.unseen.0.len() as u64,
             total,
             newer: (matching - end) as u64,
             searched_percent: self.searched_percent(),

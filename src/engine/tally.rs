@@ -80,7 +80,8 @@ impl Tally {
             decode_errors: self.totals.decode_errors,
             undecoded_bytes: self.totals.undecoded_bytes,
             connections: conns.seen,
-            unknown_connections: conns.unknown,
+            // one that carried nothing speaks no protocol: each that counts left a byte at least
+            unknown_connections: conns.unknown.min(self.totals.undecoded_bytes),
             flows: self.flows,
             rate: self.rate(now),
             evicted: evicted.flows + evicted.details + evicted.bodies,

@@ -46,6 +46,8 @@ pub struct View {
     pub before: u64,
     /// How many flows match.
     pub matching: u64,
+    /// How many flows nobody can tell of: what is left of them does not match, and what the filter reads of them was evicted.
+    pub unseen: u64,
     /// How many flows there are, evicted ones not counted.
     pub total: u64,
     /// Flows that arrived after the last row of the window.
@@ -99,6 +101,8 @@ pub struct SideView {
     pub hex: Vec<Line>,
     /// The body as it is copied: decoded text.
     pub copy: String,
+    /// Whether the copy is laid out for reading, and so not what was sent.
+    pub formatted: bool,
 }
 
 /// What the status line and the empty screen tell.

@@ -79,6 +79,8 @@ pub struct App {
     grammar: Grammar,
     mouse: bool,
     asked: Option<Query>,
+    /// Whether a flow is to be opened as soon as the part of the list that was asked for is there.
+    opening: bool,
 }
 
 impl App {
@@ -105,6 +107,7 @@ impl App {
             grammar: options.grammar,
             mouse: options.mouse,
             asked: None,
+            opening: false,
         }
     }
 
@@ -202,7 +205,11 @@ impl App {
         let answers = self.asked.as_ref().is_some_and(|q| q.generation == view.generation);
         self.view = Some(view.clone());
         self.list.arrive(&view, self.rows(), answers);
-        if self.detail.is_open() {
+        if answers && std::mem::take(&mut self.opening) && self.detail.is_open() {
+            self.detail.close();
+            self.open();
+        }
+        if self.detail.is_open() && !self.opening {
             let wanted = self.list.selected(&view, self.rows());
             let gone = answers && !view.rows.iter().any(|r| Some(r.flow.row.id) == wanted);
             self.detail.arrive(view.detail.as_ref(), wanted, gone);
@@ -229,7 +236,8 @@ impl App {
     /// The query for what is on the screen now, where it is another one than before.
     fn ask(&mut self) -> Option<Effect> {
         let height = self.rows();
-        let inspect = self.view.as_deref().filter(|_| self.detail.is_open()).and_then(|v| self.list.selected(v, height));
+        let inspect =
+            self.view.as_deref().filter(|_| self.detail.is_open() && !self.opening).and_then(|v| self.list.selected(v, height));
         let (filter, window) = (self.filter.filter(), self.list.window());
         let same = |q: &Query| {
             let filters = (q.filter.as_ref().map(Arc::as_ptr), filter.as_ref().map(Arc::as_ptr));

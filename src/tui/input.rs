@@ -90,19 +90,24 @@ impl FilterLine {
         (self.applied, self.typed) = (None, None);
     }
 
-    /// Puts what is typed in force, where it is valid.
-    pub fn apply(&mut self, grammar: &Grammar) {
-        let Some(typed) = &mut self.typed else { return };
+    /// Puts what is typed in force, where it is valid; whether it was.
+    pub fn apply(&mut self, grammar: &Grammar) -> bool {
+        let Some(typed) = &mut self.typed else { return false };
         let text = typed.input.value().trim().to_owned();
         if text.is_empty() {
-            return self.clear();
+            self.clear();
+            return true;
         }
         match (grammar.parse)(&text) {
             Ok(filter) => {
                 self.set(text, filter);
                 self.typed = None;
+                true
             }
-            Err(_) => typed.check(grammar),
+            Err(_) => {
+                typed.check(grammar);
+                false
+            }
         }
     }
 

@@ -34,6 +34,11 @@ impl List {
         self.window() == Window::Follow
     }
 
+    /// Whether the engine has yet to answer what was asked for: the rows on the screen are not the wanted ones.
+    pub fn pending(&self) -> bool {
+        self.wanted.is_some()
+    }
+
     /// The rows on the screen.
     pub fn visible(&self, view: &View, height: usize) -> Range<usize> {
         let len = view.rows.len();

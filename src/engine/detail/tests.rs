@@ -96,6 +96,14 @@ fn a_side_is_decoded_masked_and_escaped() {
     let all = format!("{view:?}");
     assert!(view.copy.contains("\"user\": \"u\"") && !all.contains("hunter2"), "{all}");
     assert!(!all.chars().any(crate::text::is_control));
+    assert!(view.formatted, "it was one line");
+    for (body, media_type, formatted) in
+        [("12", "application/json", false), ("<a><b/></a>", "text/xml", true), ("a", "text/plain", false)]
+    {
+        let detail = Detail { request: Some(half(body.as_bytes(), media_type)), ..Detail::default() };
+        let view = inspect(&flow(Some(detail)), MASKED).request.unwrap();
+        assert_eq!(view.formatted, formatted, "{}", view.copy);
+    }
     let shown = inspect(&flow(Some(detail)), Looks { secrets: Secrets::Show, ..MASKED }).request.unwrap();
     assert!(shown.copy.contains("hunter2") && shown.headers[0].1 == "hunter2");
 }

@@ -69,7 +69,7 @@ impl App {
                 }
             }
             Action::Quit => return vec![Effect::Quit],
-            Action::Open => self.open(),
+            Action::Open => self.open_soon(),
             Action::NextTab => self.detail.turn(true),
             Action::PrevTab => self.detail.turn(false),
             Action::NextFlow => self.step(1),
@@ -86,8 +86,9 @@ impl App {
             }
             Action::No => self.confirming = false,
             Action::Apply => {
-                self.filter.apply(&self.grammar);
-                self.list.recount(self.count());
+                if self.filter.apply(&self.grammar) {
+                    self.list.recount(self.count());
+                }
             }
             Action::Cancel => self.filter.cancel(),
             Action::Complete => {
@@ -169,8 +170,17 @@ impl App {
         }
     }
 
+    /// Opens the selected flow. While the engine has yet to answer a jump that is not yet the one on the screen: the pane opens now, the
+    /// flow once it is known.
+    fn open_soon(&mut self) {
+        if !self.list.pending() {
+            return self.open();
+        }
+        (self.opening, self.detail.open) = (true, Open::Shared);
+    }
+
     /// Opens the selected flow; the list stops, so that it stays the selected one.
-    fn open(&mut self) {
+    pub(super) fn open(&mut self) {
         let Some(view) = self.view.clone() else { return };
         let Some(row) = self.list.cursor(&view, self.rows()) else { return };
         let (rows, count) = (self.rows(), self.count());
@@ -233,13 +243,14 @@ impl App {
             None => return Vec::new(),
         };
         let text = side.map(|s| pasteable(&s.copy)).unwrap_or_default();
+        let formatted = if side.is_some_and(|s| s.formatted) { ", formatted" } else { "" };
         let bytes = format::size(text.len() as u64);
         match text.len() {
             0 => self.notice = Some(format!("the {name} has no body to copy")),
-            1..=CLIPBOARD => return vec![Effect::Copy(format!("the {name}'s body, {bytes}"), text)],
+            1..=CLIPBOARD => return vec![Effect::Copy(format!("the {name}'s body{formatted}, {bytes}"), text)],
             _ => {
                 let limit = format::size(CLIPBOARD as u64);
-                self.notice = Some(format!("not copied: the {name}'s body is {bytes}, terminals take {limit}"));
+                self.notice = Some(format!("not copied: the {name}'s body is {bytes}{formatted}, terminals take {limit}"));
             }
         }
         Vec::new()

@@ -156,6 +156,52 @@ fn keys_before_the_answer_never_yank() {
 }
 
 #[test]
+fn a_jump_and_an_open_in_one_burst_open_the_flow_that_was_jumped_to() {
+    for (jump, id) in [("G", 100), ("g", 1)] {
+        let mut rig = Rig::with(80, 24, |o| o.follow = false);
+        rig.arrive(100);
+        rig.press(if jump == "G" { "g" } else { "G k" });
+        for key in [jump, "enter", "tab"] {
+            rig.press_only(key);
+        }
+        assert!(rig.app.detail.is_open() && rig.app.detail.shown.is_none(), "nothing else is shown meanwhile");
+        rig.show();
+        assert_eq!((rig.selected(), rig.app.detail.shown.as_ref().map(|d| d.id)), (id, Some(FlowId(id))), "{jump}");
+        assert_eq!(rig.app.detail.tab, Tab::Headers);
+        rig.arrive(10);
+        assert_eq!(rig.selected(), id, "the list has stopped");
+    }
+    let mut rig = Rig::with(80, 24, |o| o.follow = false);
+    for key in ["G", "enter"] {
+        rig.press_only(key);
+    }
+    rig.arrive(100);
+    assert_eq!(rig.app.detail.shown.as_ref().map(|d| d.id), Some(FlowId(100)), "before the first view");
+    let mut rig = Rig::new(80, 24);
+    rig.press_only("enter");
+    rig.show();
+    assert!(!rig.app.detail.is_open(), "there is none to open");
+}
+
+#[test]
+fn an_invalid_filter_leaves_the_count_of_new_flows() {
+    let mut rig = Rig::new(80, 24);
+    rig.arrive(50);
+    rig.press("k");
+    rig.engine.matches = Some(|flow| !flow.row.ok);
+    rig.arrive(88);
+    rig.press("/");
+    rig.write("status ==");
+    rig.press("enter");
+    assert!(rig.app.filter.error().is_some() && rig.app.arrived() == 88, "{}", rig.app.arrived());
+    rig.press("ctrl-u");
+    rig.write("not ok");
+    rig.press("enter");
+    assert!(rig.app.filter.filter().is_some());
+    assert_ne!(rig.app.arrived(), 88, "the list is another one");
+}
+
+#[test]
 fn the_engine_is_asked_only_when_something_is_wanted() {
     let mut rig = Rig::new(80, 24);
     rig.arrive(100);
@@ -349,7 +395,8 @@ fn bodies_are_copied_as_harmless_text_of_a_size_that_terminals_take() {
     rig.press("enter");
     let mut copy = |text: &str, key: &str| {
         let mut shown = (**rig.app.detail.shown.as_ref().unwrap()).clone();
-        shown.response.as_mut().unwrap().copy = text.to_owned();
+        let side = shown.response.as_mut().unwrap();
+        (side.copy, side.formatted) = (text.to_owned(), text.starts_with('{'));
         shown.request = None;
         rig.app.detail.shown = Some(std::sync::Arc::new(shown));
         rig.effects.clear();
@@ -361,7 +408,7 @@ fn bodies_are_copied_as_harmless_text_of_a_size_that_terminals_take() {
         (copied, rig.app.notice.clone())
     };
     let (copied, _) = copy("{\n\t\"a\": 1\x1b]0;x\x07\r\n}", "y");
-    assert_eq!(copied, Some(("the response's body, 25 B".into(), "{\n\t\"a\": 1\\x1b]0;x\\x07\\r\n}".into())));
+    assert_eq!(copied, Some(("the response's body, formatted, 25 B".into(), "{\n\t\"a\": 1\\x1b]0;x\\x07\\r\n}".into())));
     assert_eq!(copy("", "y"), (None, Some("the response has no body to copy".into())));
     assert_eq!(copy("x", "Y"), (None, Some("the request has no body to copy".into())));
     let (copied, said) = copy(&"x".repeat(60_000), "y");

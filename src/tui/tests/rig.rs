@@ -33,6 +33,7 @@ pub struct Engine {
     pub seen: u64,
     pub status: Status,
     pub searched: Option<u8>,
+    pub unseen: u64,
     /// With a filter, which flows match.
     pub matches: Option<fn(&Flow) -> bool>,
     pub query: Option<Query>,
@@ -61,6 +62,7 @@ impl Engine {
             total: self.flows.len() as u64,
             newer: (list.len() - end) as u64,
             searched_percent: self.searched,
+            unseen: self.unseen,
             detail: query.inspect.and_then(found).map(|r| Arc::new(detail(&r.flow))),
             status: Status { flows: self.status.flows.max(self.seen), ..self.status.clone() },
             ..View::default()
@@ -396,6 +398,7 @@ fn detail(flow: &Flow) -> DetailView {
             })
             .collect(),
         copy: "{\"id\":\"8f21c0aa\"}\n".to_owned(),
+        formatted: false,
         body: body.clone(),
     };
     DetailView {

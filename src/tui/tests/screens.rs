@@ -71,6 +71,23 @@ fn the_filter_line() {
 }
 
 #[test]
+fn what_could_not_be_searched_is_counted_where_there_is_room() {
+    let mut rig = Rig::new(80, 24);
+    rig.arrive(24_000);
+    rig.engine.matches = Some(|flow| !flow.row.ok);
+    rig.engine.unseen = 7_637;
+    let mut line = |text: &str| {
+        rig.press("/ ctrl-u");
+        rig.write(text);
+        rig.press("enter");
+        rig.screen().lines().nth(1).unwrap().to_owned()
+    };
+    assert!(line("body contains hi").ends_with("8,000 of 24,000 match, 7,637 not searched: evicted"));
+    assert!(line("body contains hi or not ok").ends_with(" 8,000 of 24,000 match, 7,637 not searched"));
+    assert!(line(&"body contains hi or ".repeat(4)).ends_with(" 8,000 of 24,000 match"));
+}
+
+#[test]
 fn a_filter_that_is_wrong_shows_where() {
     let mut rig = Rig::new(80, 24);
     rig.arrive(1);
@@ -166,6 +183,10 @@ fn why_there_is_nothing_to_see() {
     rig.write("ok");
     rig.press("enter");
     rig.golden("empty-none-matches.txt");
+    rig.engine.unseen = 437;
+    rig.show();
+    rig.golden("empty-none-searched-matches.txt");
+    rig.engine.unseen = 0;
     rig.engine.searched = Some(34);
     rig.show();
     rig.golden("empty-searching.txt");

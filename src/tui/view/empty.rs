@@ -10,6 +10,9 @@ use crate::tui::widget::scroll::Page;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
+/// The column of the names of facts, and of keys.
+const NAMES: u16 = 16;
+
 /// Draws it.
 pub fn draw(app: &App, theme: &Theme, buffer: &mut Buffer, area: Rect) {
     let inner = Rect { x: area.x + 2, y: area.y + 1, width: area.width.saturating_sub(4), height: area.height.saturating_sub(1) };
@@ -17,7 +20,7 @@ pub fn draw(app: &App, theme: &Theme, buffer: &mut Buffer, area: Rect) {
         None => vec![Line::of(Token::Dim, "opening …")],
         Some(view) => lines(app, view),
     };
-    Page::new(&[lines], inner.width, 10).draw(buffer, inner, 0, |token| theme.token(token));
+    Page::new(&[lines], inner.width, NAMES).draw(buffer, inner, 0, |token| theme.token(token));
 }
 
 fn lines(app: &App, view: &View) -> Vec<Line> {
@@ -25,20 +28,23 @@ fn lines(app: &App, view: &View) -> Vec<Line> {
     let (title, next) = reason(app, view);
     let mut lines = vec![Line::of(Token::Word, title), Line::default()];
     let mut fact = |name: &str, text: String| {
-        lines.push(Line { indent: 0, spans: vec![(Token::Dim, format!("{name:<10}")), (Token::Plain, text)] });
+        lines.push(named(Token::Dim, name, text));
     };
     fact(if status.progress.is_some() || status.ended { "read" } else { "captured" }, sources(status));
     for closed in status.sources.iter().filter_map(|s| Some((&s.name, s.closed.as_ref()?))) {
         fact("ended", format!("{}: {}", closed.0, closed.1));
     }
     fact(
-        "filter",
+        "capture filter",
         status
             .capture_filter
             .as_ref()
             .map_or("none: every packet is read".to_owned(), |f| format!("{f} (packets that match it are read)")),
     );
     fact("seen", seen(status));
+    if view.unseen > 0 {
+        fact("not searched", format!("{}: what the filter asks about was evicted (--max-memory)", counted(view.unseen, "flow")));
+    }
     if status.unknown_connections > 0 {
         let (n, bytes) = (counted(status.unknown_connections, "connection"), size(status.undecoded_bytes));
         fact("not read", format!("{n} in a protocol not recognised, or joined midway ({bytes} skipped): TLS stays closed"));
@@ -47,11 +53,12 @@ fn lines(app: &App, view: &View) -> Vec<Line> {
         fact("lost", format!("{} dropped", counted(status.kernel_drops + status.own_drops, "packet")));
     }
     lines.push(Line::default());
-    lines.extend(
-        next.into_iter()
-            .map(|(key, text)| Line { indent: 0, spans: vec![(Token::Key, format!("{key:<10}")), (Token::Plain, text)] }),
-    );
+    lines.extend(next.into_iter().map(|(key, text)| named(Token::Key, &key, text)));
     lines
+}
+
+fn named(token: Token, name: &str, text: String) -> Line {
+    Line { indent: 0, spans: vec![(token, format!("{name:<width$}", width = usize::from(NAMES))), (Token::Plain, text)] }
 }
 
 /// Why, and what to do: a key (or an option) and what it does.
@@ -63,6 +70,7 @@ fn reason(app: &App, view: &View) -> (String, Vec<(String, String)>) {
     if view.total > 0 && app.filter.filter().is_some() {
         let title = match view.searched_percent {
             Some(percent) => format!("searching {}: {percent} % done, none matches so far", counted(view.total, "flow")),
+            None if view.unseen > 0 => format!("{}, none of those searched matches the filter", counted(view.total, "flow")),
             None => format!("{}, none matches the filter", counted(view.total, "flow")),
         };
         let next =

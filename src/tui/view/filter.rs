@@ -12,6 +12,8 @@ use unicode_width::UnicodeWidthChar;
 /// Draws it; where it is being typed, the column of the cursor.
 pub fn draw(app: &App, theme: &Theme, buffer: &mut Buffer, area: Rect) -> Option<u16> {
     let filter = &app.filter;
+    // sign, filter and a space on either side come first
+    let beside = usize::from(area.width).saturating_sub(text::width(filter.text()) + 5);
     let (right, style) = match (filter.editing(), filter.error()) {
         (true, Some(error)) => (format!("✗ invalid at {}: {} ", error.at + 1, error.message), theme.error),
         (true, None) => match (filter.offered(), filter.text().trim().is_empty()) {
@@ -19,10 +21,10 @@ pub fn draw(app: &App, theme: &Theme, buffer: &mut Buffer, area: Rect) -> Option
             (_, true) => ("empty: shows all ".to_owned(), theme.dim),
             _ => ("✓ valid, Enter uses it ".to_owned(), theme.good),
         },
-        (false, _) => (matching(app), theme.dim),
+        (false, _) => (matching(app, beside), theme.dim),
     };
-    let longest = if filter.editing() { area.width / 2 } else { area.width * 2 / 3 };
-    let right = text::fit(&right, usize::from(longest));
+    let longest = if filter.editing() { usize::from(area.width / 2) } else { beside.max(usize::from(area.width) * 2 / 3) };
+    let right = text::fit(&right, longest);
     let end = text::put_right(buffer, area, &right, style);
     let place = Rect { x: area.x + 3, width: end.saturating_sub(5), ..area };
     if !filter.editing() && filter.text().is_empty() {
@@ -67,11 +69,16 @@ fn typed(app: &App, theme: &Theme, buffer: &mut Buffer, place: Rect) -> u16 {
     u16::try_from(at).unwrap_or(0)
 }
 
-fn matching(app: &App) -> String {
+/// How many flows match; where there is `room`, also how many nobody can tell of.
+fn matching(app: &App, room: usize) -> String {
     let Some(view) = app.view.as_deref() else { return String::new() };
     let searched = view.searched_percent.map(|p| format!("searched {p} %  ")).unwrap_or_default();
     if app.filter.filter().is_none() {
         return format!("{searched}{} ", counted(view.total, "flow"));
     }
-    format!("{searched}{} of {} match ", count(view.matching), count(view.total))
+    let matching = format!("{searched}{} of {} match", count(view.matching), count(view.total));
+    let more = if view.unseen == 0 { String::new() } else { format!(", {} not searched", count(view.unseen)) };
+    let forms = [format!("{matching}{more}: evicted "), format!("{matching}{more} ")];
+    let fits = |form: &String| !more.is_empty() && text::width(form) <= room;
+    forms.into_iter().find(fits).unwrap_or_else(|| format!("{matching} "))
 }
