@@ -210,7 +210,7 @@ fn what_is_refused_is_one_line_and_exit_code_2() {
         (&["-d", "80"], "--decode-as: '80' is not PORT=PROTO"),
         (&["-d", "0=http"], "--decode-as: '0' is no port"),
         (&["-d", "80=gopher"], "--decode-as: 'gopher' is no protocol of this version: http lines"),
-        (&["--name", "orders"], "--name: 'orders=' is not ADDR=SERVICE"),
+        (&["--name", "orders"], "--name: 'orders' is not ADDR=SERVICE"),
         (&["--name", "host=orders"], "--name: 'host' is no address"),
         (&["--name", ":0=orders"], "--name: ':0' is no address"),
         (&["-r", "a", "-i", "lo"], "the argument '--read <FILE>' cannot be used with '--interface <NAME>'"),
