@@ -188,6 +188,11 @@ impl<W: Write> Writer<W> {
 
     /// Writes what the interfaces lost, and flushes.
     pub fn finish(&mut self) -> Result<(), WriteError> {
+        // libpcap reads no capture without an interface: one that saw no packet is described as what most are
+        if self.interfaces.is_empty() {
+            let source = self.sources.keys().min().copied().unwrap_or_default();
+            self.interface(source, LinkType(1), 0)?;
+        }
         let mut lost: Vec<_> = self
             .interfaces
             .iter()

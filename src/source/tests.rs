@@ -444,3 +444,15 @@ fn a_named_pipe_that_cannot_be_read_is_told() {
     let files = Files::merge(vec![Capture::new(failed, "fifo", "fifo".into(), &SourceIds::default())]);
     assert_eq!(read(files).error.unwrap(), "fifo: no such file: check the path");
 }
+
+#[test]
+fn a_capture_without_packets_still_describes_an_interface() {
+    let mut out = Vec::new();
+    let mut writer = super::pcapng_write::Writer::new(&mut out, "x".into()).unwrap();
+    writer.news(&SourceNews::Opened(SourceId(0), "lo".into()));
+    writer.finish().unwrap();
+    drop(writer);
+    let after_header = u32::from_le_bytes(out[4..8].try_into().unwrap()) as usize;
+    assert_eq!(out[after_header..after_header + 4], 1_u32.to_le_bytes(), "an interface description block");
+    assert!(out.windows(2).any(|w| w == b"lo"));
+}
