@@ -108,7 +108,7 @@ fn perform(effects: Vec<Effect>, port: &dyn Port, guard: &mut Guard, app: &mut A
             Effect::Copy(what, text) => {
                 guard.copy(&text)?;
                 // the terminal does not answer: whether it took it cannot be known
-                left.extend(app.update(Event::Told(format!("sent {what} to the terminal's clipboard"))));
+                left.extend(app.update(Event::Told(format!("sent {what} to the clipboard"))));
             }
             Effect::Mouse(on) => guard.set_mouse(on)?,
             Effect::Redraw => guard.repaint()?,

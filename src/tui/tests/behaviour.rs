@@ -416,6 +416,19 @@ fn bodies_are_copied_as_harmless_text_of_a_size_that_terminals_take() {
 }
 
 #[test]
+fn a_notice_is_cut_where_there_is_no_room_not_left_out() {
+    let mut rig = Rig::new(60, 24);
+    rig.arrive(1);
+    for (width, end) in [(60, "9 words"), (40, "…")] {
+        rig.app.size.0 = width;
+        rig.update(Event::Told("sent the response's body, formatted, 9 words".into()));
+        let screen = rig.screen();
+        let last = screen.lines().last().unwrap();
+        assert!(last.contains("sent the response's body") && last.contains(end), "{last}");
+    }
+}
+
+#[test]
 fn the_mouse_selects_opens_and_scrolls() {
     let mut rig = Rig::new(80, 24);
     rig.arrive(100);

@@ -28,7 +28,7 @@ pub fn draw(app: &App, theme: &Theme, buffer: &mut Buffer, area: Rect) {
         text::put(buffer, area, 1, &format!("forget all {}?  y yes  n no", counted(total, "flow")), theme.warn);
         return;
     }
-    let items = fitting(items(app, theme), area.width);
+    let items = fitting(items(app, theme, area.width), area.width);
     let mut at = 1;
     for item in &items {
         at = text::put(buffer, area, at, &item.text, item.style) + GAP;
@@ -46,11 +46,13 @@ fn fitting(mut items: Vec<Item>, room: u16) -> Vec<Item> {
     items
 }
 
-fn items(app: &App, theme: &Theme) -> Vec<Item> {
+fn items(app: &App, theme: &Theme, width: u16) -> Vec<Item> {
     let item = |text: String, style, weight| Item { text, style, weight };
     let mut items = vec![item(mode(app), theme.strong, 9)];
     if let Some(notice) = &app.notice {
-        items.push(item(notice.clone(), theme.strong, 8));
+        // it is all there is beside the mode, so that it is cut, not left out
+        let room = usize::from(width).saturating_sub(text::width(&items[0].text) + 2 * usize::from(GAP));
+        items.push(item(text::fit(notice, room), theme.strong, 8));
         return items;
     }
     let Some(status) = app.view.as_deref().map(|v| &v.status) else { return items };
