@@ -448,7 +448,7 @@ fn a_named_pipe_that_cannot_be_read_is_told() {
 #[test]
 fn a_capture_without_packets_still_describes_an_interface() {
     let mut out = Vec::new();
-    let mut writer = super::pcapng_write::Writer::new(&mut out, "x".into()).unwrap();
+    let mut writer = Writer::new(&mut out, "x".into()).unwrap();
     writer.news(&SourceNews::Opened(SourceId(0), "lo".into()));
     writer.finish().unwrap();
     drop(writer);
