@@ -130,4 +130,23 @@ mod tests {
         assert_eq!(held, expected);
         assert_eq!(recorder.iter().count() as u64, next.0 - 1);
     }
+
+    #[test]
+    fn why_a_source_ended_names_it_once() {
+        let (to, told) = crossbeam_channel::unbounded();
+        let say: Say = Box::new(move |line| drop(to.send(line.to_owned())));
+        let mut taps = Taps { say: Some(say), ..Taps::default() };
+        let (lo, file) = (SourceId(0), SourceId(1));
+        let mut packets = Packets::default();
+        packets.news.extend([
+            SourceNews::Opened(lo, "br-1".into()),
+            SourceNews::Opened(file, "a.pcap".into()),
+            SourceNews::Closed(lo, "it went away".into()),
+            SourceNews::Closed(file, "a.pcap: cut short at byte 812".into()),
+            SourceNews::Closed(file, "".into()),
+        ]);
+        taps.take(&packets, false).unwrap();
+        drop(taps);
+        assert_eq!(told.iter().collect::<Vec<_>>(), ["br-1: it went away", "a.pcap: cut short at byte 812"]);
+    }
 }
