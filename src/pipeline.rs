@@ -52,6 +52,9 @@ pub enum PipelineError {
     /// A worker thread could not be started.
     #[error("cannot start a thread: {0}")]
     Thread(std::io::Error),
+    /// A worker thread ended before its work did.
+    #[error("a worker stopped unexpectedly: what was printed is not all")]
+    Worker,
 }
 
 /// Reads `source` to its end, or until `stop`, and sends a turn a batch; the last one is marked. Blocks while the engine is behind.
@@ -115,8 +118,8 @@ pub fn run(
     let mut rest = Batch { last: reader.last, news: reader.held, ..Batch::default() };
     reader.slicer.finish(&mut rest);
     reader.sums.add(&Totals { passed_over: std::mem::take(&mut rest.passed_over), ..Totals::default() });
-    crew.finish(&reader.sums, rest);
-    ended.and(written)
+    let worked = crew.finish(&reader.sums, rest);
+    ended.and(written).and(worked)
 }
 
 /// The reader's own state.
@@ -262,7 +265,7 @@ impl Crew {
         }
     }
 
-    fn finish(self, sums: &Totals, rest: Batch) {
+    fn finish(self, sums: &Totals, rest: Batch) -> Result<(), PipelineError> {
         match self {
             Self::Inline { mut worker, turns, .. } => {
                 let (events, mut totals) = merge(vec![worker.finish(rest.last)]);
@@ -275,19 +278,26 @@ impl Crew {
                 for queue in queues {
                     let _ = queue.send(Work::Finish(Arc::clone(&rest), Arc::clone(&sums)));
                 }
-                for thread in threads.into_iter().chain([merger]) {
-                    let _ = thread.join();
+                // all of them are waited for, also behind one that failed
+                let failed = threads.into_iter().chain([merger]).filter_map(|thread| thread.join().err()).count();
+                if failed > 0 {
+                    return Err(PipelineError::Worker);
                 }
             }
         }
+        Ok(())
+    }
+}
+
+/// What reads hostile bytes has no rights, or does not run; the reader, which starts these threads, may still open interfaces.
+fn rightless() {
+    if let Err(e) = privileges::drop_the_rest() {
+        panic!("{e}");
     }
 }
 
 fn toil(mut worker: Worker, work: &Receiver<Work>, done: &Sender<Done>) {
-    // what reads hostile bytes has no rights; the reader, which started this thread, may still open interfaces
-    if privileges::drop_the_rest().is_err() {
-        return;
-    }
+    rightless();
     for work in work {
         let result = match work {
             Work::Batch(batch, reader) => Done { made: worker.batch(&batch), batch, reader, last: false },
@@ -301,9 +311,7 @@ fn toil(mut worker: Worker, work: &Receiver<Work>, done: &Sender<Done>) {
 
 /// Takes each batch's results from all workers, in step, and sends them on as one turn.
 fn join(results: &[Receiver<Done>], turns: &Sender<Turn>, gone: &AtomicBool) {
-    if privileges::drop_the_rest().is_err() {
-        return gone.store(true, Ordering::Relaxed);
-    }
+    rightless();
     loop {
         let mut parts = Vec::with_capacity(results.len());
         let mut first = None;
@@ -401,5 +409,21 @@ mod tests {
         let times: Vec<_> = all.iter().flat_map(|turn| turn.events).map(|event| event.at.time).collect();
         let (first, last) = (times.iter().min().unwrap(), times.iter().max().unwrap());
         assert!(last.since(*first) <= Span::from_secs(3) && times.len() > 100);
+    }
+
+    #[test]
+    fn a_crew_that_failed_is_not_a_run_that_went_well() {
+        let (queue, _) = bounded(QUEUE);
+        let [worker, merger] = ["worker", "merger"].map(|name| {
+            let fail = name == "worker";
+            thread::spawn(move || {
+                if fail {
+                    std::panic::resume_unwind(Box::new("on purpose"))
+                }
+            })
+        });
+        let gone = Arc::new(AtomicBool::new(false));
+        let crew = Crew::Threads { live: false, queues: vec![queue], threads: vec![worker], merger, gone };
+        assert!(matches!(crew.finish(&Totals::default(), Batch::default()), Err(PipelineError::Worker)));
     }
 }

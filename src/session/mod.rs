@@ -128,9 +128,11 @@ fn watch(options: Options, opened: Opened) -> Result<(), Error> {
     let limits = Limits { body: options.body_limit, ..Limits::default() };
     let decode_as = options.decode_as.iter().filter_map(|(port, name)| Some((*port, registry::by_name(name)?))).collect();
     plan.settings = Settings { limits, decode_as };
+    // beside the reader, which is never to wait for decoding
     plan.workers = 1;
     plan.duration = options.duration;
-    plan.own = OwnSockets::with_ssh();
+    // what a file holds has nothing to do with the connections of now
+    plan.own = if live { OwnSockets::with_ssh() } else { OwnSockets::default() };
     // a quarter of the budget is for looking back at packets; a file can be read again
     let budget = usize::try_from(options.max_memory).unwrap_or(usize::MAX);
     let ring = if live { budget / 4 } else { 0 };

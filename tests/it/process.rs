@@ -73,3 +73,14 @@ fn seconds(text: &str) -> f64 {
     let (minutes, seconds) = text.trim_end_matches('s').split_once('m').unwrap();
     minutes.parse::<f64>().unwrap() * 60.0 + seconds.parse::<f64>().unwrap()
 }
+
+#[test]
+fn the_connections_of_now_are_not_looked_for_in_a_file() {
+    let read = |ssh: &str| {
+        let mut command = meshtop();
+        let output = command.args(["-r", "assets/demo.pcapng", "--emit", "flow"]).env("SSH_CONNECTION", ssh).output().unwrap();
+        output.stdout
+    };
+    // a connection of the recording
+    assert_eq!(read("127.0.1.10 43993 127.0.1.11 8080"), read(""));
+}
