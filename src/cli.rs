@@ -6,7 +6,7 @@ mod resolve;
 use crate::error::Error;
 use crate::filter::Filter;
 use crate::mask::Secrets;
-use crate::model::Fact;
+use crate::model::Scope;
 use crate::output::Emit;
 use crate::time::Span;
 use clap::{CommandFactory as _, FromArgMatches as _};
@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
 use std::num::NonZeroU64;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// What the command line depends on beside itself.
 #[derive(Clone, Debug, Default)]
@@ -74,7 +75,7 @@ pub struct Options {
     /// Bytes that recorder and store may hold.
     pub max_memory: u64,
     /// Names the user gave.
-    pub names: Vec<Fact>,
+    pub names: Vec<(Scope, Arc<str>)>,
     /// Masked or not.
     pub secrets: Secrets,
     /// When to colour.

@@ -49,7 +49,8 @@ pub struct Capture {
     /// Take what goes to or from this port for that protocol; repeatable
     #[arg(short, long, value_name = "PORT=PROTO")]
     pub decode_as: Vec<String>,
-    /// Name an endpoint (10.0.0.7=orders, :8081=orders); repeatable
+    /// Name an endpoint by address, port, network or a pattern for its address or command line (10.0.0.7=orders, :8081=orders,
+    /// 10.1.0.0/16=cluster, /billing\.py/=billing); repeatable
     #[arg(long, value_name = "ADDR=SERVICE")]
     pub name: Vec<String>,
 }

@@ -6,11 +6,13 @@ use crate::config::{Config, Keys, Size, default_file};
 use crate::error::Error;
 use crate::filter::Filter;
 use crate::mask::Secrets;
-use crate::model::{Fact, Rank, Scope};
+use crate::model::Scope;
 use crate::output::Emit;
 use clap::CommandFactory as _;
-use std::net::{IpAddr, SocketAddr};
+use regex::Regex;
+use std::net::IpAddr;
 use std::path::Path;
+use std::sync::Arc;
 
 /// Bytes kept of each body, unless said otherwise.
 const BODY_LIMIT: u64 = 64 << 10;
@@ -83,14 +85,15 @@ fn options(capture: Capture, watch: Watch, config: Config, file: Option<&Path>, 
     }
     let mut names = Vec::new();
     for (addr, service) in &config.services {
-        replace(&mut names, name(addr, service).map_err(|e| told("services", e))?, |f| f.scope);
+        replace(&mut names, name(addr, service).map_err(|e| told("services", e))?, |n| n.0.clone());
     }
     for text in &capture.name {
-        let pair = text
-            .split_once('=')
-            .ok_or_else(|| Error::unusable(format!("--name: '{text}' is not ADDR=SERVICE, as in :8081=orders")));
+        // a pattern may hold an equals sign
+        let at = if text.starts_with('/') { text.rfind("/=").map(|at| at + 1) } else { text.find('=') };
+        let pair = at.map(|at| (&text[..at], &text[at + 1..]));
+        let pair = pair.ok_or_else(|| Error::unusable(format!("--name: '{text}' is not ADDR=SERVICE, as in :8081=orders")));
         let (addr, service) = pair?;
-        replace(&mut names, name(addr, service).map_err(|e| Error::unusable(format!("--name: {e}")))?, |f| f.scope);
+        replace(&mut names, name(addr, service).map_err(|e| Error::unusable(format!("--name: {e}")))?, |n| n.0.clone());
     }
     let input = if capture.read.is_empty() {
         let interfaces = if capture.interface.is_empty() { config.interface.unwrap_or_default() } else { capture.interface };
@@ -138,19 +141,37 @@ fn port_protocol(text: &str, known: &[&'static str]) -> Result<(u16, &'static st
     found.map(|name| (port, *name)).ok_or_else(|| format!("'{protocol}' is no protocol of this version: {}", known.join(" ")))
 }
 
-/// A name for an address, an address with a port, or a port.
-fn name(addr: &str, service: &str) -> Result<Fact, String> {
+/// A name for an address, an address with a port, a port, a network, or what a pattern finds.
+fn name(addr: &str, service: &str) -> Result<(Scope, Arc<str>), String> {
     if addr.is_empty() || service.trim().is_empty() {
         return Err(format!("'{addr}={service}' is not ADDR=SERVICE, as in 10.0.0.7=orders or :8081=orders"));
     }
-    let port = |text: &str| text.parse().ok().filter(|&p: &u16| p > 0).map(Scope::Port);
     let bare = addr.strip_prefix('[').and_then(|a| a.strip_suffix(']')).unwrap_or(addr);
-    let scope = match addr.strip_prefix(':').filter(|rest| !rest.contains(':')) {
-        Some(text) => port(text),
-        None => bare.parse::<IpAddr>().map(Scope::Ip).or_else(|_| addr.parse::<SocketAddr>().map(Scope::Socket)).ok(),
+    let pattern = addr.strip_prefix('/').and_then(|a| a.strip_suffix('/')).filter(|p| !p.is_empty());
+    let port = addr.strip_prefix(':').filter(|rest| !rest.contains(':'));
+    let scope = match (pattern, port) {
+        (Some(pattern), _) => {
+            let wrong = |e: regex::Error| format!("'{addr}': {}", e.to_string().lines().last().unwrap_or_default());
+            Regex::new(pattern).map_err(wrong)?;
+            Some(Scope::Pattern(pattern.into()))
+        }
+        (_, Some(port)) => port.parse().ok().filter(|&p: &u16| p > 0).map(Scope::Port),
+        _ => None
+            .or_else(|| bare.parse().ok().map(Scope::Ip))
+            .or_else(|| addr.parse().ok().map(Scope::Socket))
+            .or_else(|| network(addr)),
     };
-    let scope = scope.ok_or_else(|| format!("'{addr}' is no address: 10.0.0.7, 10.0.0.7:80, [::1]:80 or :8081"))?;
-    Ok(Fact { scope, rank: Rank::User, service: service.trim().into() })
+    let scope = scope
+        .ok_or_else(|| format!("'{addr}' is no address: 10.0.0.7, 10.0.0.7:80, [::1]:80, :8081, 10.0.0.0/8, or /a pattern/"))?;
+    Ok((scope, service.trim().into()))
+}
+
+/// `10.0.0.0/8` (RFC 4632 §3.1).
+fn network(text: &str) -> Option<Scope> {
+    let (ip, bits) = text.split_once('/')?;
+    let ip: IpAddr = ip.parse().ok()?;
+    let bits = bits.parse().ok().filter(|&bits: &u8| bits <= if ip.is_ipv4() { 32 } else { 128 })?;
+    Some(Scope::Net(ip, bits))
 }
 
 /// Adds to a list what takes the place of an earlier one with the same key.
@@ -165,10 +186,12 @@ fn in_force(options: &Options) -> Config {
         Input::Live { interfaces, filter } => (Some(interfaces.clone()).filter(|i| !i.is_empty()), filter.clone()),
         Input::Files { filter, .. } => (None, filter.clone()),
     };
-    let scope = |scope: Scope| match scope {
+    let scope = |scope: &Scope| match scope {
         Scope::Socket(addr) => addr.to_string(),
         Scope::Ip(addr) => addr.to_string(),
         Scope::Port(port) => format!(":{port}"),
+        Scope::Net(addr, bits) => format!("{addr}/{bits}"),
+        Scope::Pattern(pattern) => format!("/{pattern}/"),
     };
     Config {
         interface,
@@ -183,7 +206,7 @@ fn in_force(options: &Options) -> Config {
         color: Some(options.color),
         theme: Some(options.theme),
         no_mouse: Some(!options.mouse),
-        services: options.names.iter().map(|fact| (scope(fact.scope), fact.service.to_string())).collect(),
+        services: options.names.iter().map(|(whom, service)| (scope(whom), service.to_string())).collect(),
         keys: options.keys.iter().map(|(action, keys)| (action.clone(), Keys::Several(keys.clone()))).collect(),
     }
 }

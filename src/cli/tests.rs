@@ -108,10 +108,12 @@ fn names() {
             "--name",
             "::1=e",
             "--name=10.0.0.7=z=1",
+            "--name=10.1.0.0/16=cluster",
+            "--name=/--port=80/=eighty",
         ],
         &env(),
     );
-    let got: Vec<_> = o.names.iter().map(|f| (f.scope, &*f.service)).collect();
+    let got: Vec<_> = o.names.iter().map(|(scope, service)| (scope.clone(), &**service)).collect();
     assert_eq!(
         got,
         [
@@ -120,6 +122,8 @@ fn names() {
             (Scope::Port(8081), "d"),
             (Scope::Ip("::1".parse().unwrap()), "e"),
             (Scope::Ip("10.0.0.7".parse().unwrap()), "z=1"),
+            (Scope::Net("10.1.0.0".parse().unwrap(), 16), "cluster"),
+            (Scope::Pattern("--port=80".into()), "eighty"),
         ]
     );
 }
@@ -248,7 +252,7 @@ fn the_command_line_wins_over_the_environment_and_that_over_the_file() {
     assert_eq!(o.input, Input::Live { interfaces: vec!["eth0".into()], filter: Some("tcp".into()) });
     assert_eq!(o.filter.unwrap().to_string(), "not ok");
     assert_eq!(o.decode_as, [(1, "http"), (2, "lines")]);
-    assert_eq!(o.names.iter().map(|f| &*f.service).collect::<Vec<_>>(), ["a", "c"]);
+    assert_eq!(o.names.iter().map(|f| &*f.1).collect::<Vec<_>>(), ["a", "c"]);
     assert_eq!((o.body_limit, o.color, o.theme), (5, Color::Always, Theme::Dark));
     assert_eq!(o.keys, [("pause".to_owned(), vec!["x".to_owned()])]);
     let no_color = Env { no_color: true, ..env() };

@@ -6,7 +6,7 @@
 
 use super::{Driver, Limits, PROTOCOLS, Sink, detect::Detect};
 use crate::model::{
-    Closed, ConnId, ConnMeta, Dir, End, Event, EventKind, Issue, Joined, Key, PENDING, PacketNo, Stamp, Totals, Transport,
+    Closed, ConnId, ConnMeta, Dir, End, Event, EventKind, Issue, Joined, Key, PENDING, PacketNo, Stamp, Totals, Transport, Zone,
 };
 use crate::time::Time;
 use proptest::prelude::*;
@@ -62,7 +62,8 @@ enum Wire {
 fn play(wire: &[Wire], joined: Joined) -> Outcome {
     let id = ConnId(PacketNo(1));
     let [client, server] = ["127.0.0.1:40000", "127.0.0.1:8080"].map(|a| a.parse().unwrap());
-    let meta = ConnMeta { id, client, server, transport: Transport::Stream, first: Stamp::default(), joined };
+    let meta =
+        ConnMeta { id, client, server, transport: Transport::Stream, first: Stamp::default(), joined, zone: Zone::default() };
     let mut driver = Driver::new(Detect::boxed(), meta, 0, Vec::new());
     let (mut out, mut streams, limits, decode_as) = (Outcome::default(), 1, Limits::default(), Vec::new());
     let mut at = Stamp::default();

@@ -1,10 +1,13 @@
-//! The connections in view: their number, parties, protocol and sources. An entry goes when its connection has ended and its flows settled.
+//! The connections in view: their number, parties, protocol and sources. A row knows its connection, and only the connection knows who
+//! its ends are, so that a name that comes late reaches every row. An entry goes when its connection has ended and its rows are gone.
 
-use crate::model::{ConnId, SourceSet, Stamp};
+use crate::model::{ConnId, FlowId, SourceSet, Stamp};
 use hashbrown::HashMap;
 
-/// How many connections are held at once: far above what `net` lets be open, so that this one only guards against a mistake there.
+/// How many connections are open at once: far above what `net` lets be, so that this one only guards against a mistake there.
 const MAX_CONNECTIONS: usize = 1 << 20;
+/// What a connection holds beside its endpoints: its entry, and its place in the index, which is half empty at worst.
+pub(super) const CONN_COST: usize = size_of::<Option<Conn>>() + 2 * size_of::<(ConnId, u32)>();
 
 /// A connection.
 #[derive(Debug)]
@@ -20,16 +23,30 @@ pub(super) struct Conn {
     pub(super) protocol: Option<&'static str>,
     /// What saw it.
     pub(super) sources: SourceSet,
-    /// Flows that have not settled.
-    pub(super) unsettled: u32,
+    /// How many ends somebody is still finding out about.
+    pub(super) awaited: Awaited,
     /// Whether it is over.
     pub(super) ended: bool,
+    /// Rows that are left of it, and the first and the last one that there was.
+    rows: u32,
+    pub(super) flows: Option<(FlowId, FlowId)>,
+}
+
+/// Which ends of a connection somebody is finding out about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Awaited {
+    pub(super) client: bool,
+    pub(super) server: bool,
 }
 
 /// All connections in view.
 #[derive(Debug, Default)]
 pub(super) struct Conns {
-    table: HashMap<ConnId, Conn>,
+    entries: Vec<Option<Conn>>,
+    free: Vec<u32>,
+    index: HashMap<ConnId, u32>,
+    /// Those that have not ended.
+    open: usize,
     /// Connections seen so far.
     pub(super) seen: u64,
     /// Those whose protocol is not known so far.
@@ -39,38 +56,86 @@ pub(super) struct Conns {
 impl Conns {
     /// Whether another one may be added.
     pub(super) fn has_room_for(&self, id: ConnId) -> bool {
-        self.table.len() < MAX_CONNECTIONS && !self.table.contains_key(&id)
+        self.open < MAX_CONNECTIONS && !self.index.contains_key(&id)
     }
 
     /// Adds a connection and numbers it.
-    pub(super) fn begin(&mut self, id: ConnId, client: u32, server: u32, first: Stamp) -> &mut Conn {
+    pub(super) fn begin(&mut self, id: ConnId, client: u32, server: u32, first: Stamp, awaited: Awaited) {
         self.seen += 1;
         self.unknown += 1;
-        let number = self.seen;
-        let sources = SourceSet::default();
-        self.table
-            .entry(id)
-            .insert(Conn { number, client, server, first, protocol: None, sources, unsettled: 0, ended: false })
-            .into_mut()
+        self.open += 1;
+        let (number, sources) = (self.seen, SourceSet::default());
+        let conn = Conn { number, client, server, first, protocol: None, sources, awaited, ended: false, rows: 0, flows: None };
+        let at = match self.free.pop() {
+            Some(at) => {
+                self.entries[at as usize] = Some(conn);
+                at
+            }
+            None => {
+                self.entries.push(Some(conn));
+                (self.entries.len() - 1) as u32
+            }
+        };
+        self.index.insert(id, at);
     }
 
-    /// A connection in view.
+    /// A connection in view, by its name.
     pub(super) fn get(&mut self, id: ConnId) -> Option<&mut Conn> {
-        self.table.get_mut(&id)
+        let at = self.place(id)?;
+        self.entries.get_mut(at as usize)?.as_mut()
+    }
+
+    /// The place of a connection, for rows.
+    pub(super) fn place(&self, id: ConnId) -> Option<u32> {
+        self.index.get(&id).copied()
+    }
+
+    /// A connection by its place.
+    pub(super) fn at(&self, place: u32) -> Option<&Conn> {
+        self.entries.get(place as usize)?.as_ref()
     }
 
     /// Its protocol is known; a later word is a more specific one.
     pub(super) fn identify(&mut self, id: ConnId, protocol: &'static str) -> bool {
-        let Some(conn) = self.table.get_mut(&id) else { return false };
+        let Some(conn) = self.get(id) else { return false };
         if conn.protocol.replace(protocol).is_none() {
             self.unknown -= 1;
         }
         true
     }
 
-    /// Takes the entry out where its connection has ended and its flows have settled.
-    pub(super) fn remove_done(&mut self, id: ConnId) -> Option<Conn> {
-        let done = self.table.get(&id).is_some_and(|conn| conn.ended && conn.unsettled == 0);
-        if done { self.table.remove(&id) } else { None }
+    /// It is over; where no row is left of it, its entry is handed out.
+    pub(super) fn end(&mut self, id: ConnId) -> Option<Conn> {
+        let conn = self.get(id)?;
+        if !std::mem::replace(&mut conn.ended, true) {
+            self.open -= 1;
+        }
+        self.take_done(id)
+    }
+
+    /// A row more.
+    pub(super) fn hold(&mut self, id: ConnId, flow: FlowId) {
+        if let Some(conn) = self.get(id) {
+            conn.rows += 1;
+            conn.flows = Some((conn.flows.map_or(flow, |(first, _)| first), flow));
+        }
+    }
+
+    /// A row less; where it was the last one of a connection that has ended, the entry is handed out.
+    pub(super) fn release(&mut self, id: ConnId) -> Option<Conn> {
+        let conn = self.get(id)?;
+        conn.rows = conn.rows.saturating_sub(1);
+        self.take_done(id)
+    }
+
+    fn take_done(&mut self, id: ConnId) -> Option<Conn> {
+        let at = self.place(id)?;
+        let done = self.at(at).is_some_and(|conn| conn.ended && conn.rows == 0);
+        if !done {
+            return None;
+        }
+        self.index.remove(&id);
+        self.free.push(at);
+        self.entries.get_mut(at as usize)?.take()
     }
 }

@@ -45,7 +45,7 @@ fn overview(flow: &Flow, looks: Looks) -> Vec<(String, String)> {
     out.push("time", row.time.to_string());
     out.push("duration", row.duration.map(span).unwrap_or_default());
     for (name, party) in [("client", &flow.client), ("server", &flow.server)] {
-        let more = [party.pid.map(|pid| format!("pid {pid}")), party.container.as_deref().map(str::to_owned)];
+        let more = [party.pid().map(|pid| format!("pid {pid}")), party.container().map(str::to_owned)];
         let known = party.service.as_deref().map(str::to_owned).into_iter().chain(more.into_iter().flatten());
         let known = known.collect::<Vec<_>>().join(", ");
         out.push(name, if known.is_empty() { party.addr.to_string() } else { format!("{known} ({})", party.addr) });

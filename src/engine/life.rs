@@ -1,12 +1,19 @@
 //! The life of a flow, and of the connection it runs on: open, complete, settled, gone.
 
+use super::conns::{Awaited, CONN_COST, Conn, Conns};
 use super::cost::Charge;
-use super::{Engine, MAX_OPEN, Record, facts, flow};
+use super::facts::{self, Facts};
+use super::{Engine, MAX_OPEN, Record, flow};
 use crate::model::{
-    Closed, ConnId, ConnMeta, ConnRecord, Detail, Ended, FlowId, Issue, Key, Opened, PENDING, Part, Row, SourceId, Stamp, State,
+    Ask, Closed, ConnId, ConnMeta, ConnRecord, Detail, Ended, FlowId, Issue, Key, Opened, Owner, PENDING, Part, Row, SourceId,
+    Stamp, State,
 };
 use crate::time::{Span, Time};
 use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// Up to how many flows after a connection's first one its other flows are looked for one by one: a slice of a millisecond.
+const NEIGHBOURS: u64 = 1024;
 
 impl Engine {
     /// Packet time moves on; what has waited long enough settles.
@@ -19,35 +26,61 @@ impl Engine {
         if !self.conns.has_room_for(meta.id) {
             return false;
         }
-        let (client, server) = (self.hold(meta.client), self.hold(meta.server));
-        self.conns.begin(meta.id, client, server, meta.first);
+        let (client, server) = (self.hold(meta.client, None), self.hold(meta.server, None));
+        let ask = Ask { conn: meta.id, client: meta.client, server: meta.server, zone: meta.zone };
+        // a resolver that is far behind is not waited for: names are help, flows are the matter
+        let asked = self.options.resolver.as_ref().is_some_and(|resolver| resolver.try_send(ask).is_ok());
+        self.conns.begin(meta.id, client, server, meta.first, Awaited { client: asked, server: asked });
+        self.store.charge(CONN_COST);
         true
     }
 
     pub(super) fn orient(&mut self, id: ConnId, client: SocketAddr, server: SocketAddr) -> bool {
-        let (client, server) = (self.hold(client), self.hold(server));
-        let Some(conn) = self.conns.get(id) else {
-            self.release(client, server);
-            return false;
-        };
-        let before = (conn.client, conn.server);
-        (conn.client, conn.server) = (client, server);
-        if conn.unsettled > 0 {
-            // rare: a decoder says so before its first flow. Once a connection, over the open flows of all
-            let flows: Vec<_> = self.open.iter().filter(|((conn, _), _)| *conn == id).map(|(_, &flow)| flow).collect();
-            for flow in flows {
-                self.facts.hold_again(client);
-                self.facts.hold_again(server);
-                let mut was = (client, server);
-                self.change(flow, |row, _| {
-                    was = (std::mem::replace(&mut row.client, client), std::mem::replace(&mut row.server, server));
-                    Charge::default()
-                });
-                self.release(was.0, was.1);
+        let Some(conn) = self.conns.get(id) else { return false };
+        if self.facts.addr(conn.client) == Some(client) && self.facts.addr(conn.server) == Some(server) {
+            return true;
+        }
+        let turned = self.facts.addr(conn.client) == Some(server) && self.facts.addr(conn.server) == Some(client);
+        if turned {
+            std::mem::swap(&mut conn.client, &mut conn.server);
+            std::mem::swap(&mut conn.awaited.client, &mut conn.awaited.server);
+            self.parties_changed(id);
+        }
+        turned
+    }
+
+    /// Somebody has found out, or given up finding out, whose socket one end of a connection was.
+    pub(super) fn owned(&mut self, id: ConnId, end: SocketAddr, owner: Option<&Arc<Owner>>) {
+        let Some(conn) = self.conns.get(id) else { return };
+        let is = |at| self.facts.addr(at) == Some(end);
+        let ends = [(is(conn.client), conn.client), (is(conn.server), conn.server)];
+        conn.awaited.client &= !ends[0].0;
+        conn.awaited.server &= !ends[1].0;
+        if owner.is_none() {
+            return;
+        }
+        let known = ends.map(|(is, before)| if is { Some((self.hold(end, owner), before)) } else { None });
+        let Some(conn) = self.conns.get(id) else { return };
+        let [client, server] = known;
+        conn.client = client.map_or(conn.client, |(now, _)| now);
+        conn.server = server.map_or(conn.server, |(now, _)| now);
+        let freed: usize = known.into_iter().flatten().map(|(_, before)| self.facts.release(before)).sum();
+        self.store.discharge(freed);
+        self.parties_changed(id);
+    }
+
+    /// The rows of a connection may match otherwise now. A connection of many flows is looked through with all the rest.
+    fn parties_changed(&mut self, id: ConnId) {
+        let Some((first, last)) = self.conns.get(id).and_then(|conn| conn.flows) else { return };
+        if last.0 - first.0 > NEIGHBOURS {
+            self.screen.look_again();
+            return;
+        }
+        for flow in (first.0..=last.0).map(FlowId) {
+            if self.store.get(flow).is_some_and(|slot| slot.row.conn == id) {
+                self.screen.changed(flow);
             }
         }
-        self.release(before.0, before.1);
-        true
     }
 
     pub(super) fn seen_by(&mut self, conn: ConnId, source: SourceId) -> bool {
@@ -59,11 +92,9 @@ impl Engine {
         if self.open.len() >= MAX_OPEN {
             return false;
         }
-        let Some(conn) = self.conns.get(id) else { return false };
-        conn.unsettled += 1;
-        let (client, server, sources, number) = (conn.client, conn.server, conn.sources, conn.number);
-        self.facts.hold_again(client);
-        self.facts.hold_again(server);
+        let Some(place) = self.conns.place(id) else { return false };
+        let sources = self.conns.at(place).map(|conn| conn.sources).unwrap_or_default();
+        self.conns.hold(id, flow);
         let Opened { protocol, pattern, operation, dir, first, layers } = opened;
         let (state, ok, status, duration, trace_id) = (State::Open, true, None, None, None);
         let (time, bytes) = (first.time, 0);
@@ -72,8 +103,7 @@ impl Engine {
             conn: id,
             time,
             duration,
-            client,
-            server,
+            place,
             protocol,
             pattern,
             state,
@@ -85,7 +115,7 @@ impl Engine {
             trace_id,
             sources,
         };
-        self.store.push(row, Detail { layers, ..Detail::default() }, number);
+        self.store.push(row, Detail { layers, ..Detail::default() });
         self.tally.opened(self.now);
         self.screen.changed(flow);
         // two open flows of one key would be a mistake of the decoder: the earlier one cannot be told from the later any more
@@ -130,7 +160,6 @@ impl Engine {
 
     pub(super) fn end(&mut self, id: ConnId, ended: Ended, out: &mut dyn FnMut(Record)) -> bool {
         let Some(conn) = self.conns.get(id).filter(|conn| !conn.ended) else { return false };
-        conn.ended = true;
         let (number, first, protocol) = (conn.number, conn.first, conn.protocol);
         let (client, server) = self.facts.parties(conn.client, conn.server);
         let Ended { how, last, bytes, packets, retransmissions, gaps, head } = ended;
@@ -148,7 +177,9 @@ impl Engine {
             end: how,
             head: if protocol.is_none() { head } else { Vec::new() },
         }));
-        self.forget_done(id);
+        let done = self.conns.end(id);
+        let freed = done.map_or(0, |conn| forgotten(&mut self.facts, &conn));
+        self.store.discharge(freed);
         true
     }
 
@@ -178,8 +209,8 @@ impl Engine {
         while let Some(&(id, deadline)) = self.settling.front() {
             // where several sources are read, the same packets may still come from another one
             let copies = self.sources.several();
-            let waits = |row: &Row| copies || self.facts.awaits(row.client) || self.facts.awaits(row.server);
-            if deadline > now && self.store.get(id).is_some_and(|slot| waits(&slot.row)) {
+            let named = |row: &Row| self.conns.at(row.place).is_none_or(|conn| conn.awaited == Awaited::default());
+            if deadline > now && self.store.get(id).is_some_and(|slot| copies || !named(&slot.row)) {
                 return;
             }
             self.settling.pop_front();
@@ -196,43 +227,37 @@ impl Engine {
         });
         let Some(flow) = self.flow(id, true) else { return };
         self.tally.settled(flow.row.protocol);
-        let conn = flow.row.conn;
         out(Record::Flow(flow));
-        let Self { store, facts, screen, .. } = self;
+        let Self { store, facts, conns, screen, .. } = self;
         store.settled(id, &mut |row| {
             screen.gone(row.id);
-            facts.release(row.client) + facts.release(row.server)
+            released(conns, facts, row)
         });
-        if let Some(conn) = self.conns.get(conn) {
-            conn.unsettled -= 1;
-        }
-        self.forget_done(conn);
     }
 
     fn trim(&mut self) {
-        let Self { store, facts, screen, .. } = self;
+        let Self { store, facts, conns, screen, .. } = self;
         store.trim(&mut |row| {
             screen.gone(row.id);
-            facts.release(row.client) + facts.release(row.server)
+            released(conns, facts, row)
         });
     }
 
-    pub(super) fn hold(&mut self, addr: SocketAddr) -> u32 {
-        let (at, new) = self.facts.hold(addr);
+    fn hold(&mut self, addr: SocketAddr, owner: Option<&Arc<Owner>>) -> u32 {
+        let (at, new) = self.facts.hold(addr, owner);
         if new {
             self.store.charge(facts::ENDPOINT_COST);
         }
         at
     }
+}
 
-    fn release(&mut self, client: u32, server: u32) {
-        let freed = self.facts.release(client) + self.facts.release(server);
-        self.store.discharge(freed);
-    }
+/// A row goes: what that frees beside it, in bytes.
+pub(super) fn released(conns: &mut Conns, facts: &mut Facts, row: &Row) -> usize {
+    conns.release(row.conn).map_or(0, |conn| forgotten(facts, &conn))
+}
 
-    fn forget_done(&mut self, id: ConnId) {
-        if let Some(conn) = self.conns.remove_done(id) {
-            self.release(conn.client, conn.server);
-        }
-    }
+/// A connection is forgotten: what that frees, in bytes.
+fn forgotten(facts: &mut Facts, conn: &Conn) -> usize {
+    CONN_COST + facts.release(conn.client) + facts.release(conn.server)
 }

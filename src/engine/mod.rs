@@ -31,17 +31,18 @@ pub mod view;
 use crate::filter::Filter;
 use crate::mask::Secrets;
 use crate::model::{
-    ConnId, ConnRecord, Detail, Event, EventKind, Fact, Flow, FlowId, FlowRef, Key, Rank, Row, Scope, SourceNews, Stamp, Stats,
-    Totals, Turn,
+    Ask, ConnId, ConnRecord, Detail, Event, EventKind, Fact, Flow, FlowId, FlowRef, Key, Rank, Row, Scope, SourceNews, Stamp,
+    Stats, Totals, Turn,
 };
 use crate::time::{Span, Time};
 use conns::Conns;
 use cost::Charge;
+use crossbeam_channel::Sender;
 use facts::Facts;
 use hashbrown::HashMap;
 use screen::Screen;
 use std::collections::VecDeque;
-use std::net::SocketAddr;
+use std::sync::Arc;
 use store::Store;
 use tally::{Sources, Tally};
 
@@ -63,8 +64,10 @@ pub struct EngineOptions {
     pub body_limit: usize,
     /// How long a complete flow may wait for a name.
     pub settle: Span,
-    /// What the user said, or the system knows, about who is who.
-    pub names: Vec<Fact>,
+    /// What the user said about who is who.
+    pub names: Vec<(Scope, Arc<str>)>,
+    /// Who can be asked whose sockets the ends of a connection are; none for files, of which the machine of now knows nothing.
+    pub resolver: Option<Sender<Ask>>,
     /// Whether secrets are shown to those who look.
     pub secrets: Secrets,
     /// The capture filter in force, for the status line.
@@ -79,6 +82,7 @@ impl Default for EngineOptions {
             body_limit: 64 << 10,
             settle: SETTLE_LIVE,
             names: Vec::new(),
+            resolver: None,
             secrets: Secrets::Mask,
             capture_filter: None,
         }
@@ -117,8 +121,8 @@ impl Engine {
     pub fn new(options: EngineOptions) -> Self {
         let mut facts = Facts::default();
         let mut tally = Tally::default();
-        for fact in &options.names {
-            tally.unplaced += u64::from(!facts.learn(fact.clone()));
+        for (scope, service) in &options.names {
+            tally.unplaced += u64::from(!facts.learn(scope.clone(), Rank::User, Arc::clone(service)));
         }
         Self {
             store: Store::new(options.max_memory, options.keep),
@@ -148,7 +152,7 @@ impl Engine {
     pub fn hear(&mut self, news: Vec<SourceNews>) {
         for news in news {
             if let SourceNews::Name(ip, service) = news {
-                self.learn(Fact { scope: Scope::Ip(ip), rank: Rank::Capture, service });
+                self.learn(Fact::Named { scope: Scope::Ip(ip), rank: Rank::Capture, service });
             } else {
                 self.sources.hear(news);
             }
@@ -200,41 +204,39 @@ impl Engine {
         out(Record::Stats(self.tally.stats(&self.conns, &self.sources, &self.store)));
     }
 
-    /// Somebody is finding out who an address is: flows with it wait for a fact about it, up to their deadline.
-    pub fn expect_name(&mut self, addr: SocketAddr) {
-        self.facts.expect(addr);
-    }
-
-    /// Nobody will find out who it is.
-    pub fn give_up_name(&mut self, addr: SocketAddr, out: &mut dyn FnMut(Record)) {
-        self.facts.give_up(addr);
-        self.settle_due(self.now, out);
-    }
-
-    /// Learns who somebody is, from elsewhere than the wire. Says whether there was room for it.
+    /// Learns who somebody is. Says whether there was room for it.
     pub fn learn(&mut self, fact: Fact) -> bool {
-        let learned = self.facts.learn(fact);
-        self.screen.names_changed(self.facts.version());
-        learned
+        match fact {
+            Fact::Named { scope, rank, service } => {
+                let learned = self.facts.learn(scope, rank, service);
+                self.screen.names_changed(self.facts.version());
+                learned
+            }
+            Fact::Owned { conn, end, owner } => {
+                self.owned(conn, end, owner.as_ref());
+                true
+            }
+        }
     }
 
     /// Forgets every flow so far, as if the watch began now. Those that are not settled still become records.
     pub fn clear(&mut self) {
-        let Self { store, facts, screen, .. } = self;
-        store.clear(&mut |row| facts.release(row.client) + facts.release(row.server));
+        let Self { store, facts, conns, screen, .. } = self;
+        store.clear(&mut |row| life::released(conns, facts, row));
         screen.clear(store.next_id());
     }
 
     /// A flow as it stands, with the names that are known now.
     fn flow(&mut self, id: FlowId, with_detail: bool) -> Option<Flow> {
         let slot = self.store.get(id)?;
-        let (client, server) = self.facts.parties(slot.row.client, slot.row.server);
+        let conn = self.conns.at(slot.row.place)?;
+        let (client, server) = self.facts.parties(conn.client, conn.server);
         Some(Flow {
             row: slot.row.clone(),
             detail: slot.detail.clone().filter(|_| with_detail),
             client: client.clone(),
             server: server.clone(),
-            connection: slot.connection.into(),
+            connection: conn.number,
             sources: self.sources.names_of(slot.row.sources).to_vec(),
         })
     }
@@ -242,9 +244,9 @@ impl Engine {
     /// Whether a flow matches a filter that reads rows alone; none where it is gone.
     fn matches(&mut self, id: FlowId, filter: &Filter) -> Option<bool> {
         let slot = self.store.get(id)?;
-        let (client, server) = self.facts.parties(slot.row.client, slot.row.server);
-        let sources = self.sources.names_of(slot.row.sources);
-        let connection = slot.connection.into();
+        let conn = self.conns.at(slot.row.place)?;
+        let (client, server) = self.facts.parties(conn.client, conn.server);
+        let (sources, connection) = (self.sources.names_of(slot.row.sources), conn.number);
         Some(filter.matches(FlowRef { row: &slot.row, detail: slot.detail.as_deref(), client, server, connection, sources }))
     }
 

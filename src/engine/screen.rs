@@ -78,9 +78,13 @@ impl Screen {
 
     /// Names are looked up when they are read, so a filter may judge otherwise now.
     pub(super) fn names_changed(&mut self, version: u32) {
-        if std::mem::replace(&mut self.names, version) == version {
-            return;
+        if std::mem::replace(&mut self.names, version) != version {
+            self.look_again();
         }
+    }
+
+    /// Any row may have changed.
+    pub(super) fn look_again(&mut self) {
         let Some(query) = &self.query else { return };
         self.stale |= query.inspect.is_some();
         if query.filter.is_some() {

@@ -4,6 +4,7 @@ use super::{Engine, EngineOptions, Record};
 use crate::model::{
     Body, BodyHint, Closed, ConnId, ConnMeta, ConnRecord, Counts, Dir, End, Ended, Event, EventKind, Fact, Flow, Headers, Issue,
     Joined, Key, Message, Opened, PacketNo, Part, Pattern, Rank, Scope, SourceId, Stamp, Stats, TraceContext, Transport, Turn,
+    Zone,
 };
 use crate::time::Time;
 
@@ -49,7 +50,15 @@ impl Log {
         let client = format!("10.0.0.1:{}", 50_000 + c).parse().unwrap();
         let server = "10.0.0.2:80".parse().unwrap();
         let first = at(self.packet + 1);
-        let meta = ConnMeta { id: conn(c), client, server, transport: Transport::Stream, first, joined: Joined::Opening };
+        let meta = ConnMeta {
+            id: conn(c),
+            client,
+            server,
+            transport: Transport::Stream,
+            first,
+            joined: Joined::Opening,
+            zone: Zone::default(),
+        };
         self.push(c, EventKind::Began(Box::new(meta), SourceId(0)))
     }
 
@@ -135,7 +144,7 @@ impl Log {
 }
 
 pub(super) fn port_fact(port: u16, service: &str) -> Fact {
-    Fact { scope: Scope::Port(port), rank: Rank::User, service: service.into() }
+    Fact::Named { scope: Scope::Port(port), rank: Rank::User, service: service.into() }
 }
 
 /// What an engine makes of turns.

@@ -1,4 +1,4 @@
-//! Every flow's row, and its detail as long as the budget allows. Not who is who: rows hold numbers of endpoints.
+//! Every flow's row, and its detail as long as the budget allows. Not who is who: rows hold the place of their connection.
 //!
 //! What goes first: bodies, then details (headers), then rows, each oldest first and counted; an open flow is left alone until it has
 //! settled. The budget has three marks, so that a long watch does not end with a million rows and nothing to open: rows may take 7/8
@@ -18,8 +18,6 @@ pub(super) struct Slot {
     pub(super) row: Row,
     /// Its detail, until it is evicted.
     pub(super) detail: Option<Arc<Detail>>,
-    /// Its connection's number; four thousand million connections are beyond one run.
-    pub(super) connection: u32,
     /// Bytes charged for the detail without its bodies.
     kept: u32,
     /// Bytes charged for its bodies.
@@ -79,11 +77,10 @@ impl Store {
     }
 
     /// Appends a flow, whose number must be the next.
-    pub(super) fn push(&mut self, row: Row, detail: Detail, connection: u64) {
+    pub(super) fn push(&mut self, row: Row, detail: Detail) {
         self.rows += row_cost(&row);
         let (kept, bodies) = cost(&detail);
-        let connection = u32::try_from(connection).unwrap_or(u32::MAX);
-        self.slots.push_back(Slot { row, detail: Some(Arc::new(detail)), connection, kept: 0, bodies: 0, noted: false });
+        self.slots.push_back(Slot { row, detail: Some(Arc::new(detail)), kept: 0, bodies: 0, noted: false });
         if let Some(slot) = self.slots.back_mut() {
             (slot.kept, slot.bodies) = (small(kept), small(bodies));
             self.kept += slot.kept as usize;

@@ -1,9 +1,11 @@
 //! The core from outside: events in, records out.
 
 use super::flow::MAX_MESSAGES;
-use super::script::{Log, at, connections, flows, key, port_fact, run, stats};
+use super::script::{Log, at, conn, connections, flows, key, run, stats};
 use super::*;
-use crate::model::{Closed, Dir, Issue, Part, Pattern, SourceId, State};
+use crate::model::{Closed, Dir, Issue, Origin, Owner, Part, Pattern, SourceId, State};
+use std::net::SocketAddr;
+use std::sync::Arc;
 
 #[test]
 fn an_exchange_comes_out_whole_once_and_stats_are_last() {
@@ -109,7 +111,7 @@ fn names_are_what_was_known_when_a_flow_settled() {
 
 #[test]
 fn a_port_names_either_side_and_the_file_names_addresses() {
-    let options = EngineOptions { names: vec![port_fact(50_001, "browser")], ..EngineOptions::default() };
+    let options = EngineOptions { names: vec![(Scope::Port(50_001), "browser".into())], ..EngineOptions::default() };
     let news =
         vec![SourceNews::Opened(SourceId(0), "lo".into()), SourceNews::Name("10.0.0.2".parse().unwrap(), "backend".into())];
     let turn = Turn { news, ..Log::default().began(1).exchange(1, 0, "200").last() };
@@ -123,11 +125,14 @@ fn a_port_names_either_side_and_the_file_names_addresses() {
 fn a_flow_waits_for_a_name_until_it_comes_or_its_time_is_over() {
     let server: SocketAddr = "10.0.0.2:80".parse().unwrap();
     let start = |ends: &str| {
-        let mut engine = Engine::new(EngineOptions::default());
-        engine.expect_name(server);
+        let (resolver, asked) = crossbeam_channel::bounded(1);
+        let mut engine = Engine::new(EngineOptions { resolver: Some(resolver), ..EngineOptions::default() });
         let mut out = Vec::new();
         engine.take(Log::default().began(1).exchange(1, 0, ends).exchange(1, 1, ends).turn(), &mut |r| out.push(r));
         assert!(out.is_empty(), "both wait");
+        let Ask { conn: about, client, server, .. } = asked.try_recv().unwrap();
+        assert_eq!((about, server), (conn(1), "10.0.0.2:80".parse().unwrap()));
+        assert!(engine.learn(Fact::Owned { conn: about, end: client, owner: None }), "of the client nobody knows");
         engine
     };
     let settled = |engine: &mut Engine, turn: Turn| {
@@ -137,7 +142,7 @@ fn a_flow_waits_for_a_name_until_it_comes_or_its_time_is_over() {
     };
 
     let mut engine = start("200");
-    let fact = Fact { scope: Scope::Socket(server), rank: Rank::System, service: "shop".into() };
+    let fact = Fact::Owned { conn: conn(1), end: server, owner: Some(owner("shop")) };
     let named = Log::default().skip(20).kind(1, EventKind::Fact(Box::new(fact))).kind(1, EventKind::SeenBy(SourceId(1))).turn();
     assert_eq!(settled(&mut engine, named), ["shop", "shop"]);
 
@@ -149,9 +154,8 @@ fn a_flow_waits_for_a_name_until_it_comes_or_its_time_is_over() {
     assert_eq!(settled(&mut engine, Turn { until: at(309), ..Turn::default() }).len(), 1);
 
     let mut engine = start("200");
-    let mut out = Vec::new();
-    engine.give_up_name(server, &mut |r| out.push(r));
-    assert_eq!(flows(&out).len(), 2);
+    engine.learn(Fact::Owned { conn: conn(1), end: server, owner: None });
+    assert_eq!(settled(&mut engine, Turn { until: at(21), ..Turn::default() }).len(), 2, "nobody looks any more");
 
     let mut engine = start("200");
     assert_eq!(settled(&mut engine, Turn { until: at(10), last: true, ..Turn::default() }).len(), 2, "at the end nothing waits");
@@ -239,8 +243,8 @@ fn the_same_events_give_the_same_records_however_turns_cut_them() {
     let log = log.ended(1);
     let until = log.now();
     let print = |turns: Vec<Turn>| {
-        let mut engine = Engine::new(EngineOptions::default());
-        engine.expect_name("10.0.0.1:50001".parse().unwrap());
+        let (resolver, _silent) = crossbeam_channel::bounded(1);
+        let mut engine = Engine::new(EngineOptions { resolver: Some(resolver), ..EngineOptions::default() });
         let mut out = Vec::new();
         turns.into_iter().for_each(|turn| engine.take(turn, &mut |r| out.push(format!("{r:?}"))));
         out
@@ -290,7 +294,7 @@ fn everything_is_given_back_when_flows_and_connections_are_gone() {
         (0, 0, 0),
         "without a screen nothing is evicted"
     );
-    assert!(engine.conns.get(script::conn(1)).is_none() && engine.open.is_empty());
+    assert!(engine.conns.get(conn(1)).is_none() && engine.open.is_empty());
     assert!(stats.peak_memory < 200_000, "{}", stats.peak_memory);
 }
 
@@ -322,4 +326,38 @@ fn a_close_with_the_wrong_key_touches_nothing() {
     let log = Log::default().began(1).open(1, 0).kind(1, EventKind::Close(key(1), Box::new(closed))).close(1, 0, "200");
     let records = run(EngineOptions::default(), vec![log.last()]);
     assert_eq!((flows(&records).len(), stats(&records).unplaced), (1, 1));
+}
+
+fn owner(service: &str) -> Arc<Owner> {
+    Arc::new(Owner { service: service.into(), origin: Origin::Script, pid: Some(7), container: None, process: None })
+}
+
+#[test]
+fn two_services_never_swap_names_when_a_port_is_used_again() {
+    let end: SocketAddr = "10.0.0.1:50001".parse().unwrap();
+    let mut engine = Engine::new(EngineOptions::default());
+    let mut out = |_| {};
+    // the same two sockets twice: another process each time
+    engine.take(Log::default().began(1).exchange(1, 0, "200").ended(1).turn(), &mut out);
+    let mut again = Log::default().skip(10).began(1).exchange(1, 0, "200").ended(1);
+    again.events.iter_mut().for_each(|e| {
+        e.conn = conn(2);
+        if let EventKind::Began(meta, _) = &mut e.kind {
+            meta.id = conn(2);
+        }
+    });
+    engine.take(again.turn(), &mut out);
+    let label = |engine: &mut Engine, id| engine.flow(FlowId(id), false).unwrap().client.label().to_owned();
+    engine.learn(Fact::Owned { conn: conn(2), end, owner: Some(owner("late")) });
+    assert_eq!((label(&mut engine, 1), label(&mut engine, 2)), ("10.0.0.1:50001".into(), "late".into()));
+    engine.learn(Fact::Owned { conn: conn(1), end, owner: Some(owner("early")) });
+    assert_eq!(
+        (label(&mut engine, 1), label(&mut engine, 2)),
+        ("early".into(), "late".into()),
+        "it reaches rows that are settled"
+    );
+    engine.learn(Fact::Owned { conn: conn(3), end, owner: Some(owner("nobody")) });
+    engine.clear();
+    assert!(engine.flow(FlowId(1), false).is_none());
+    assert_eq!(engine.store.used(), 0, "what was held for the rows is given back");
 }

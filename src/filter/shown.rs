@@ -64,7 +64,7 @@ pub fn fields(detail: &Detail, look: Look, ask: Ask<'_>) -> bool {
 pub fn row(flow: FlowRef<'_>, ask: Ask<'_>) -> bool {
     let row = flow.row;
     let one = |party: &Party, ask: Ask<'_>| {
-        ask(&party.addr) || party.service.as_deref().is_some_and(&mut *ask) || party.container.as_deref().is_some_and(ask)
+        ask(&party.addr) || party.service.as_deref().is_some_and(&mut *ask) || party.container().is_some_and(ask)
     };
     ask(row.protocol)
         || ask(&row.operation)

@@ -35,20 +35,14 @@ fn flow() -> Flow {
         notes: vec![Issue::JOINED],
         ..Detail::default()
     };
-    let party = |addr: &str, service: Option<&str>| Party {
-        addr: addr.into(),
-        service: service.map(Arc::from),
-        pid: None,
-        container: None,
-    };
+    let party = |addr: &str, service: Option<&str>| Party { addr: addr.into(), service: service.map(Arc::from), owner: None };
     Flow {
         row: Row {
             id: FlowId(17),
             conn: ConnId(PacketNo(1)),
             time: Time::from_nanos(AT),
             duration: Some(Span::from_millis(250)),
-            client: 0,
-            server: 1,
+            place: 0,
             protocol: "http",
             pattern: Pattern::RequestResponse,
             state: State::Settled,

@@ -20,6 +20,10 @@ pub struct Stamp {
     pub time: Time,
 }
 
+/// A network namespace that is captured in: 0 is our own. What a loopback address means depends on it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Zone(pub u16);
+
 /// A direction of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Dir {
@@ -113,4 +117,6 @@ pub struct ConnMeta {
     pub first: Stamp,
     /// Seen from the start or not.
     pub joined: Joined,
+    /// The network namespace in which it was seen first.
+    pub zone: Zone,
 }

@@ -1,10 +1,35 @@
 //! What is learned beside the flows, from elsewhere and later: the only way in which knowledge crosses connections.
 
+use super::conn::{ConnId, Zone};
+use crate::time::Time;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-/// What a fact is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// Something learned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fact {
+    /// Addresses have a name.
+    Named {
+        /// Which.
+        scope: Scope,
+        /// How good the origin of the name is.
+        rank: Rank,
+        /// The service's name.
+        service: Arc<str>,
+    },
+    /// The socket at one end of a connection was somebody's. It holds for that connection alone: ports are used again.
+    Owned {
+        /// The connection.
+        conn: ConnId,
+        /// The socket's own address: one of the connection's two.
+        end: SocketAddr,
+        /// Whose it was; none: nobody will find out any more.
+        owner: Option<Arc<Owner>>,
+    },
+}
+
+/// Which addresses a name is for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Scope {
     /// One socket.
     Socket(SocketAddr),
@@ -12,28 +37,83 @@ pub enum Scope {
     Port(u16),
     /// An address with any port.
     Ip(IpAddr),
+    /// All addresses that begin with so many of its bits (RFC 4632).
+    Net(IpAddr, u8),
+    /// What a regular expression finds: in the address with its port (`10.0.0.7:80`), or in the command line of its process.
+    Pattern(Arc<str>),
 }
 
-/// How good a fact's origin is; a later variant wins over an earlier one.
+/// How good the origin of a name is; a later variant wins over an earlier one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Rank {
     /// A DNS answer on the wire, or the capture file's own name blocks.
     Capture,
-    /// What the operating system knows.
+    /// What the operating system or a container engine knows of an address.
     System,
     /// The user said so.
     User,
 }
 
-/// Who an endpoint is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fact {
-    /// Whom it is about.
-    pub scope: Scope,
-    /// How good it is.
-    pub rank: Rank,
-    /// The service's name.
+/// Who held a socket.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Owner {
+    /// Its service's name.
     pub service: Arc<str>,
+    /// Where that name is from.
+    pub origin: Origin,
+    /// The process.
+    pub pid: Option<u32>,
+    /// Its container, by name.
+    pub container: Option<Arc<str>>,
+    /// What else is known of the process.
+    pub process: Option<Process>,
+}
+
+/// Where a service's name is from, the best first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Origin {
+    /// `OTEL_SERVICE_NAME` and its kin, in the environment of the process.
+    Environment,
+    /// A compose service, or the container's name.
+    Container,
+    /// A Kubernetes pod's container.
+    Pod,
+    /// A systemd unit.
+    Unit,
+    /// What an interpreter runs: a script, a module, a jar.
+    Script,
+    /// The name of the program.
+    Program,
+    /// The capture file says so.
+    File,
+    /// The process was gone before it could be looked at: the name says whose it was (`uid 1000, exited`), not what.
+    Exited,
+}
+
+/// What is known of a process, as it was when it was looked at.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Process {
+    /// Its command line, as a shell would take it.
+    pub command: Arc<str>,
+    /// Its working folder.
+    pub cwd: Option<Arc<str>>,
+    /// When it began.
+    pub started: Option<Time>,
+    /// Whose it is.
+    pub uid: u32,
+}
+
+/// Who wants to know: the two ends of a connection that came into view.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ask {
+    /// The connection.
+    pub conn: ConnId,
+    /// Who opened it, as far as is known.
+    pub client: SocketAddr,
+    /// Who accepted it.
+    pub server: SocketAddr,
+    /// The network namespace in which it was seen.
+    pub zone: Zone,
 }
 
 /// An endpoint as people see it.
@@ -43,15 +123,23 @@ pub struct Party {
     pub addr: Arc<str>,
     /// Its name, where one is known.
     pub service: Option<Arc<str>>,
-    /// Its process.
-    pub pid: Option<u32>,
-    /// Its container.
-    pub container: Option<Arc<str>>,
+    /// Who held the socket, where that is known.
+    pub owner: Option<Arc<Owner>>,
 }
 
 impl Party {
     /// The name, else the address.
     pub fn label(&self) -> &str {
         self.service.as_deref().unwrap_or(&self.addr)
+    }
+
+    /// Its process.
+    pub fn pid(&self) -> Option<u32> {
+        self.owner.as_ref()?.pid
+    }
+
+    /// Its container.
+    pub fn container(&self) -> Option<&str> {
+        self.owner.as_ref()?.container.as_deref()
     }
 }

@@ -104,10 +104,8 @@ pub struct Row {
     pub time: Time,
     /// From its first byte to the last of the answer; none while it is open or where an answer was due.
     pub duration: Option<Span>,
-    /// Index of the client in the engine's table of endpoints.
-    pub client: u32,
-    /// Index of the server.
-    pub server: u32,
+    /// The place of its connection in the engine's table, which knows its two ends.
+    pub place: u32,
     /// The most specific protocol that is certain.
     pub protocol: &'static str,
     /// Its shape.

@@ -13,9 +13,9 @@ mod segment;
 mod trace;
 
 pub use body::{Body, BodyHint};
-pub use conn::{ConnId, ConnMeta, Dir, End, Joined, PacketNo, Stamp, Transport};
+pub use conn::{ConnId, ConnMeta, Dir, End, Joined, PacketNo, Stamp, Transport, Zone};
 pub use event::{Closed, Counts, Ended, Event, EventKind, Key, Opened, Part};
-pub use fact::{Fact, Party, Rank, Scope};
+pub use fact::{Ask, Fact, Origin, Owner, Party, Process, Rank, Scope};
 pub use fields::{Fields, Value};
 pub use flow::{Detail, Flow, FlowId, FlowRef, Half, Message, PENDING, Pattern, Row, SourceSet, State};
 pub use headers::{Headers, text_of};

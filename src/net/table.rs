@@ -6,7 +6,7 @@
 
 use super::ends::{guess, hash, opened_by};
 use super::limits::{CONNECTIONS, COPY_WINDOW, IDLE, IDLE_BRIEF, TOMBSTONES};
-use crate::model::{ConnId, ConnMeta, Dir, End, Joined, PacketNo, Segment, SourceId, TcpFlags, Transport};
+use crate::model::{ConnId, ConnMeta, Dir, End, Joined, PacketNo, Segment, SourceId, TcpFlags, Transport, Zone};
 use crate::time::{Span, Time};
 use hashbrown::HashTable;
 use lists::Lists;
@@ -172,7 +172,8 @@ impl<C> ConnTable<C> {
         let (client, server) = if client_sent { (seg.from, seg.to) } else { (seg.to, seg.from) };
         let joined =
             if transport == Transport::Stream && !seg.flags.has(TcpFlags::SYN) { Joined::Midway } else { Joined::Opening };
-        let meta = ConnMeta { id: ConnId(seg.stamp.packet), client, server, transport, first: seg.stamp, joined };
+        let meta =
+            ConnMeta { id: ConnId(seg.stamp.packet), client, server, transport, first: seg.stamp, joined, zone: Zone::default() };
         let conn = Box::new(owner.begin(meta, seg.source));
         let index = self.insert(key, State::Open(conn), Class::Brief, seg, side, client == key.low);
         self.known(index, seg, side)

@@ -249,8 +249,8 @@ fn write_party(key: &str, party: &Party, o: &mut Object<'_>) {
     let mut p = Object::open(o.key(key));
     p.text("addr", &party.addr);
     p.opt(party.service.as_deref().filter(|s| !s.is_empty()), |p, s| p.text("service", s));
-    p.opt(party.pid, |p, pid| p.number("pid", pid.into()));
-    p.opt(party.container.as_deref(), |p, c| p.text("container", c));
+    p.opt(party.pid(), |p, pid| p.number("pid", pid.into()));
+    p.opt(party.container(), |p, c| p.text("container", c));
     p.end();
 }
 

@@ -12,7 +12,7 @@ use crate::cli::{Command, Input, Options};
 use crate::decode::{Limits, registry};
 use crate::engine::{EngineOptions, SETTLE_FILE, SETTLE_LIVE};
 use crate::error::Error;
-use crate::model::{Fact, Scope, Turn};
+use crate::model::{Scope, Turn};
 use crate::pipeline::{self, PipelineError, Plan, Taps};
 use crate::privileges;
 use crate::source::own::OwnSockets;
@@ -145,6 +145,7 @@ fn watch(options: Options, opened: Opened) -> Result<(), Error> {
         body_limit: options.body_limit,
         settle: if live { SETTLE_LIVE } else { SETTLE_FILE },
         names: options.names.clone(),
+        resolver: None,
         secrets: options.secrets,
         capture_filter,
     };
@@ -173,10 +174,10 @@ fn watch(options: Options, opened: Opened) -> Result<(), Error> {
 }
 
 /// The names that the user gave to whole addresses: what a capture file has a place for.
-fn addresses(names: &[Fact]) -> impl Iterator<Item = (IpAddr, &str)> {
-    names.iter().filter_map(|fact| match fact.scope {
-        Scope::Ip(ip) => Some((ip, &*fact.service)),
-        Scope::Socket(_) | Scope::Port(_) => None,
+fn addresses(names: &[(Scope, Arc<str>)]) -> impl Iterator<Item = (IpAddr, &str)> {
+    names.iter().filter_map(|(scope, service)| match scope {
+        Scope::Ip(ip) => Some((*ip, &**service)),
+        Scope::Socket(_) | Scope::Port(_) | Scope::Net(..) | Scope::Pattern(_) => None,
     })
 }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 const MASKED: Looks = Looks { secrets: Secrets::Mask, body_limit: 1000 };
 
 fn party(addr: &str, service: Option<&str>) -> Party {
-    Party { addr: addr.into(), service: service.map(Into::into), pid: None, container: None }
+    Party { addr: addr.into(), service: service.map(Into::into), owner: None }
 }
 
 fn flow(detail: Option<Detail>) -> Flow {
@@ -18,8 +18,7 @@ fn flow(detail: Option<Detail>) -> Flow {
         conn: ConnId::default(),
         time: at(5).time,
         duration: Some(Span::from_nanos(1_834_000)),
-        client: 0,
-        server: 0,
+        place: 0,
         protocol: "http",
         pattern: Pattern::RequestResponse,
         state: State::Settled,

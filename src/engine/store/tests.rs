@@ -10,8 +10,7 @@ fn row(id: FlowId) -> Row {
         conn: ConnId::default(),
         time: Time::default(),
         duration: None,
-        client: 0,
-        server: 0,
+        place: 0,
         protocol: "http",
         pattern: Pattern::RequestResponse,
         state: State::Open,
@@ -34,7 +33,7 @@ fn store(limit: usize, flows: u64) -> Store {
 
 fn open(store: &mut Store) {
     let id = store.next_id();
-    store.push(row(id), Detail::default(), 1);
+    store.push(row(id), Detail::default());
     store.change(id, |_, detail| {
         let body = Body { kept: vec![0; 1000], bytes: 1000, ..Body::default() };
         detail.request = Some(Half { body, ..Half::default() });
@@ -158,7 +157,7 @@ fn a_million_rows_fit_the_default_budget() {
     let mut store = Store::new(limit, true);
     for n in 1..=1_000_000 {
         let id = FlowId(n);
-        store.push(Row { state: State::Settled, ..row(id) }, Detail::default(), n);
+        store.push(Row { state: State::Settled, ..row(id) }, Detail::default());
         store.settled(id, &mut |_| 0);
     }
     assert_eq!((store.count_from(FlowId(0)), store.evicted().flows), (1_000_000, 0));

@@ -1,7 +1,7 @@
 //! Records as lines: exactly these bytes. What a body or a masked value looks like is asked of `body` and `mask`, whose own tests say it.
 
 use super::*;
-use crate::model::{BodyHint, ConnId, End, Flow, FlowId, Issue, PacketNo, Row, SourceSet, Stamp, State, Totals};
+use crate::model::{BodyHint, ConnId, End, Flow, FlowId, Issue, Origin, Owner, PacketNo, Row, SourceSet, Stamp, State, Totals};
 use crate::text::is_control;
 use crate::time::Span;
 use std::sync::Arc;
@@ -33,8 +33,13 @@ fn stamp(after: i64) -> Stamp {
     Stamp { packet: PacketNo(1), time: Time::from_nanos(AT + after) }
 }
 
+fn owner(pid: Option<u32>, container: Option<&str>) -> Option<Arc<Owner>> {
+    let container = container.map(Into::into);
+    Some(Arc::new(Owner { service: "x".into(), origin: Origin::Program, pid, container, process: None }))
+}
+
 fn party(addr: &str) -> Party {
-    Party { addr: addr.into(), service: None, pid: None, container: None }
+    Party { addr: addr.into(), service: None, owner: None }
 }
 
 fn flow(detail: Option<Detail>) -> Flow {
@@ -44,8 +49,7 @@ fn flow(detail: Option<Detail>) -> Flow {
             conn: ConnId(PacketNo(1)),
             time: Time::from_nanos(AT),
             duration: Some(Span::from_nanos(1_833_001)),
-            client: 0,
-            server: 1,
+            place: 0,
             protocol: "http",
             pattern: Pattern::RequestResponse,
             state: State::Settled,
@@ -58,8 +62,8 @@ fn flow(detail: Option<Detail>) -> Flow {
             sources: SourceSet(1),
         },
         detail: detail.map(Arc::new),
-        client: Party { service: Some("gateway".into()), pid: Some(4121), ..party("127.0.0.1:51234") },
-        server: Party { container: Some("shop-orders-1".into()), ..party("[::1]:8081") },
+        client: Party { service: Some("gateway".into()), owner: owner(Some(4121), None), ..party("127.0.0.1:51234") },
+        server: Party { owner: owner(None, Some("shop-orders-1")), ..party("[::1]:8081") },
         connection: 3,
         sources: vec!["lo".into()],
     }

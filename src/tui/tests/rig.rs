@@ -312,7 +312,7 @@ fn grammar() -> Grammar {
 }
 
 pub fn party(addr: &str, service: Option<&str>) -> Party {
-    Party { addr: addr.into(), service: service.map(Into::into), pid: None, container: None }
+    Party { addr: addr.into(), service: service.map(Into::into), owner: None }
 }
 
 /// The `n`th flow of a small mesh.
@@ -333,8 +333,7 @@ pub fn row(n: u64) -> RowView {
             conn: ConnId::default(),
             time: Time::from_nanos(START + n as i64 * 123_456_789),
             duration: Some(Span::from_nanos(micros * 1000)),
-            client: 0,
-            server: 0,
+            place: 0,
             protocol: "http",
             pattern: Pattern::RequestResponse,
             state: State::Settled,
