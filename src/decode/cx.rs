@@ -5,8 +5,10 @@ use super::input::Input;
 use super::limits::Limits;
 use super::{Analyzer, detect};
 use crate::model::{
-    Closed, ConnId, ConnMeta, Dir, End, Event, EventKind, Fields, Issue, Key, Opened, Part, Pattern, Severity, Stamp, Totals,
+    Closed, ConnId, ConnMeta, Dir, End, Event, EventKind, Fields, Headers, Issue, Key, Opened, Part, Pattern, Severity, Stamp,
+    Totals,
 };
+use crate::trace;
 
 /// Where events and counts go; lent to the driver for one call.
 #[derive(Debug)]
@@ -97,6 +99,13 @@ impl Cx<'_, '_> {
         if !bytes.is_empty() {
             self.part(key, Part::Body(dir, bytes.to_vec()));
         }
+    }
+
+    /// The trace context that a message's fields carry, and what is wrong with it.
+    pub fn trace(&mut self, key: u64, headers: &Headers) {
+        let found = trace::extract(headers);
+        found.contexts.into_iter().for_each(|context| self.part(key, Part::Trace(Box::new(context))));
+        found.issues.into_iter().for_each(|issue| self.note(key, issue));
     }
 
     /// A flow is over. `last` is the packet that brought its last byte; none where an answer was due and did not come.

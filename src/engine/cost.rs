@@ -34,7 +34,7 @@ pub(super) fn cost(detail: &Detail) -> (usize, usize) {
     let halves = [&detail.request, &detail.response];
     let (mut kept, mut bodies) = (heap(size_of::<Detail>() + 16) + detail.fields.cost(), 0);
     kept += heap(detail.layers.capacity() * size_of::<&str>()) + heap(detail.notes.capacity() * size_of::<Issue>());
-    kept += detail.trace.as_ref().map_or(0, trace_cost);
+    kept += detail.traces.iter().map(trace_cost).sum::<usize>();
     for half in halves.into_iter().flatten() {
         kept += head_cost(half) + half.trailers.cost();
         bodies += heap(half.body.kept.capacity());
@@ -61,7 +61,7 @@ pub(super) fn message_cost(body: &Body) -> Charge {
 /// What a trace context takes.
 pub(super) fn trace_cost(trace: &TraceContext) -> usize {
     let rest = [&trace.span_id, &trace.parent_id, &trace.state, &trace.baggage];
-    heap(trace.trace_id.len()) + rest.into_iter().map(|t| text(t.as_deref())).sum::<usize>()
+    size_of::<TraceContext>() + heap(trace.trace_id.len()) + rest.into_iter().map(|t| text(t.as_deref())).sum::<usize>()
 }
 
 fn hint_cost(body: &Body) -> usize {

@@ -65,8 +65,9 @@ fn overview(flow: &Flow, looks: Looks) -> Vec<(String, String)> {
             out.push("first byte after", span(half.first.time.since(row.time)));
         }
     }
-    if let Some(trace) = &detail.trace {
+    if let Some((trace, others)) = detail.traces.split_first() {
         trace_lines(trace, looks, &mut out);
+        others.iter().for_each(|other| out.push("also carries", format!("{} {}", other.carrier, other.trace_id)));
     }
     for (name, value) in detail.fields.iter() {
         out.push(name, mask::value(name, &shown(value, looks), looks.secrets));

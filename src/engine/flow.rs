@@ -7,6 +7,8 @@ use crate::model::{Body, Detail, Dir, Half, Headers, Issue, Message, Part, Row, 
 pub(super) const MAX_MESSAGES: usize = 1000;
 /// How many bytes of messages a side keeps, as a multiple of what one body may keep: the newest.
 pub(super) const MAX_MESSAGE_BODIES: usize = 16;
+/// How many trace contexts a flow keeps: more than there are carriers.
+pub(super) const MAX_TRACES: usize = 16;
 /// How many different notes a flow keeps; a decoder has fewer kinds.
 pub(super) const MAX_NOTES: usize = 32;
 
@@ -54,11 +56,11 @@ pub(super) fn add(row: &mut Row, detail: &mut Detail, part: Part, at: Stamp, bod
             grown(before, detail.fields.cost())
         }
         Part::Trace(trace) => {
-            if detail.trace.is_some() {
+            if detail.traces.len() >= MAX_TRACES {
                 return Charge::default();
             }
             let cost = cost::trace_cost(&trace);
-            detail.trace = Some(*trace);
+            detail.traces.push(*trace);
             grown(0, cost)
         }
     }

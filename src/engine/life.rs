@@ -9,6 +9,7 @@ use crate::model::{
     Stamp, State,
 };
 use crate::time::{Span, Time};
+use crate::trace;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -130,7 +131,7 @@ impl Engine {
     pub(super) fn part(&mut self, conn: ConnId, key: Key, part: Part, at: Stamp) -> bool {
         let Some(&id) = self.open.get(&(conn, key)) else { return false };
         let trace_id = match &part {
-            Part::Trace(trace) => Some(trace.trace_id.clone()),
+            Part::Trace(trace) => Some(trace::key(trace)),
             _ => None,
         };
         let (full, limit) = (self.store.full(), self.options.body_limit);

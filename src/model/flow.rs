@@ -165,8 +165,8 @@ pub struct Detail {
     pub response: Option<Half>,
     /// The protocol's own data.
     pub fields: Fields,
-    /// The trace context it carries.
-    pub trace: Option<TraceContext>,
+    /// The trace contexts it carries, the strongest first: that one is its trace.
+    pub traces: Vec<TraceContext>,
     /// What it is wrapped in, outermost first.
     pub layers: Vec<&'static str>,
     /// What was odd.

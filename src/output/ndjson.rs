@@ -8,6 +8,7 @@ use crate::model::{
 };
 use crate::text::write_json_string;
 use crate::time::Time;
+use crate::trace;
 
 /// The version of the schema: keys are only ever added to it.
 const SCHEMA: u64 = 1;
@@ -142,7 +143,11 @@ fn write_detail(detail: &Detail, always_messages: bool, options: &NdjsonOptions,
     };
     o.opt(detail.request.as_ref(), |o, request| half(request, false, o.key("request")));
     o.opt(detail.response.as_ref(), |o, response| half(response, true, o.key("response")));
-    o.opt(detail.trace.as_ref(), |o, trace| write_trace(trace, o));
+    o.opt(detail.traces.first(), |o, trace| write_trace(trace, o.key("trace")));
+    let tracers: Vec<_> = detail.traces.iter().filter(|context| !trace::is_request_id(context.carrier)).collect();
+    if tracers.windows(2).any(|pair| trace::key(pair[0]) != trace::key(pair[1])) {
+        write_list(&tracers, o.key("traces"), |context, out| write_trace(context, out));
+    }
     write_fields(&detail.fields, options.secrets, o);
 }
 
@@ -195,8 +200,8 @@ fn write_headers(key: &str, headers: &Headers, secrets: Secrets, o: &mut Object<
     });
 }
 
-fn write_trace(trace: &TraceContext, o: &mut Object<'_>) {
-    let mut t = Object::open(o.key("trace"));
+fn write_trace(trace: &TraceContext, out: &mut Vec<u8>) {
+    let mut t = Object::open(out);
     t.text("trace_id", &trace.trace_id);
     t.opt(trace.span_id.as_deref(), |t, id| t.text("span_id", id));
     t.opt(trace.parent_id.as_deref(), |t, id| t.text("parent_id", id));

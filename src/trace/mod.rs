@@ -1,22 +1,201 @@
-//! Trace context from headers: one file a propagator, and their registry.
+//! Trace context from named fields, whatever carries them: headers, metadata, message properties. One file a propagator, and their
+//! registry.
 
+mod b3;
+mod cloud;
+mod datadog;
+mod grpc_bin;
+mod jaeger;
+mod request_id;
+mod sentry;
+mod skywalking;
 mod w3c;
+mod xray;
 
-use crate::model::{Headers, TraceContext};
+use crate::model::{Headers, Issue, TraceContext, text_of};
+pub use request_id::is_request_id;
+use std::sync::LazyLock;
+
+/// How many contexts of one message are read; more are noise.
+const MOST: usize = 8;
+/// Hexadecimal digits of an ID of 64 bits, and of one of 128.
+const SHORT: usize = 16;
+const LONG: usize = 32;
+/// Two carriers of one message name different traces.
+const DISAGREE: Issue = Issue::remark("trace headers disagree");
 
 /// A way to carry trace context in named fields.
 #[derive(Debug)]
 pub struct Propagator {
-    /// The field that names it in `trace.carrier`.
+    /// What it is called in `trace.carrier`.
     pub carrier: &'static str,
-    /// Reads it; none where it is absent or malformed.
-    pub extract: fn(&Headers) -> Option<TraceContext>,
+    /// The fields that it reads, in lower case.
+    pub fields: &'static [&'static str],
+    /// Reads them; at least one is there.
+    pub read: fn(&Carried<'_>) -> Found,
+    /// What is noted where they cannot be read.
+    pub malformed: Issue,
 }
 
-/// The strongest first.
-static PROPAGATORS: &[Propagator] = &[w3c::PROPAGATOR];
+/// The strongest first: where a message has several, the first one is its trace.
+static PROPAGATORS: &[&Propagator] = &[
+    &w3c::PROPAGATOR,
+    &grpc_bin::PROPAGATOR,
+    &b3::SINGLE,
+    &b3::MULTI,
+    &jaeger::PROPAGATOR,
+    &sentry::PROPAGATOR,
+    &datadog::PROPAGATOR,
+    &xray::PROPAGATOR,
+    &cloud::PROPAGATOR,
+    &skywalking::PROPAGATOR,
+    &request_id::REQUEST,
+    &request_id::CORRELATION,
+];
+
+/// What a propagator found.
+#[derive(Debug)]
+pub enum Found {
+    /// Nothing that names a trace (a mere sampling decision, say).
+    Nothing,
+    /// Fields that are there and cannot be read: kept apart from absent ones.
+    Malformed,
+    /// A context.
+    Context(TraceContext),
+}
+
+impl From<Option<TraceContext>> for Found {
+    fn from(context: Option<TraceContext>) -> Self {
+        context.map_or(Self::Malformed, Self::Context)
+    }
+}
+
+/// The values of one propagator's fields.
+#[derive(Debug)]
+pub struct Carried<'a> {
+    propagator: usize,
+    values: &'a [(usize, usize, &'a [u8])],
+}
+
+impl<'a> Carried<'a> {
+    /// All values of the propagator's `n`-th field, in the order of the wire.
+    pub fn all(&self, n: usize) -> impl Iterator<Item = &'a [u8]> {
+        let propagator = self.propagator;
+        self.values.iter().filter(move |(p, field, _)| (*p, *field) == (propagator, n)).map(|(.., value)| *value)
+    }
+
+    /// The first value of the `n`-th field, without white space around it.
+    pub fn get(&self, n: usize) -> Option<&'a [u8]> {
+        self.all(n).next().map(<[u8]>::trim_ascii)
+    }
+
+    /// Several fields of a list count as one, in order (RFC 9110 §5.3).
+    pub fn joined(&self, n: usize) -> Option<Box<str>> {
+        let values: Vec<_> = self.all(n).map(text_of).collect();
+        (!values.is_empty()).then(|| values.join(",").into())
+    }
+}
+
+/// What a message's fields carry.
+#[derive(Debug, Default)]
+pub struct Extracted {
+    /// The contexts, the strongest first: that one is the message's.
+    pub contexts: Vec<TraceContext>,
+    /// What is wrong with them.
+    pub issues: Vec<Issue>,
+}
 
 /// The trace context that a message's fields carry.
-pub fn extract(headers: &Headers) -> Option<TraceContext> {
-    PROPAGATORS.iter().find_map(|p| (p.extract)(headers))
+pub fn extract(headers: &Headers) -> Extracted {
+    let mut values = Vec::new();
+    for (name, value) in headers.iter() {
+        values.extend(NAMES.of(name).take(MOST).map(|(propagator, field)| (propagator, field, value)));
+    }
+    let mut out = Extracted::default();
+    if values.is_empty() {
+        return out;
+    }
+    for (propagator, how) in PROPAGATORS.iter().enumerate() {
+        if !values.iter().any(|(p, ..)| *p == propagator) {
+            continue;
+        }
+        match (how.read)(&Carried { propagator, values: &values }) {
+            Found::Nothing => {}
+            Found::Malformed => out.issues.push(how.malformed),
+            Found::Context(context) => out.contexts.push(context),
+        }
+    }
+    let mut named = out.contexts.iter().filter(|context| !is_request_id(context.carrier)).map(key);
+    if let Some(first) = named.next()
+        && named.any(|other| !same(&first, &other))
+    {
+        out.issues.push(DISAGREE);
+    }
+    out
 }
+
+/// What a trace is known by whatever carries its ID: 16 or 32 hexadecimal digits, in lower case, where it is a number. Datadog writes the
+/// low 64 bits as a decimal number, X-Ray puts dashes in between, Jaeger leaves out leading zeros.
+pub fn key(context: &TraceContext) -> Box<str> {
+    let id = &*context.trace_id;
+    let padded = |hex: &str| if hex.len() <= SHORT { format!("{hex:0>SHORT$}") } else { format!("{hex:0>LONG$}") };
+    match context.carrier {
+        c if c == datadog::PROPAGATOR.carrier => id.parse::<u64>().map(|n| padded(&format!("{n:x}"))).unwrap_or_default(),
+        c if c == xray::PROPAGATOR.carrier => id.split('-').skip(1).collect(),
+        c if c == jaeger::PROPAGATOR.carrier => padded(&id.to_ascii_lowercase()),
+        c if c == skywalking::PROPAGATOR.carrier || is_request_id(c) => id.to_owned(),
+        _ => id.to_ascii_lowercase(),
+    }
+    .into()
+}
+
+/// Whether two keys are of one trace: where one has 64 bits only, the other's lower 64 count.
+fn same(a: &str, b: &str) -> bool {
+    let short = |key: &str| key.len() == SHORT;
+    a == b || (short(a) && b.ends_with(a)) || (short(b) && a.ends_with(b))
+}
+
+/// Which propagators read a field of a name.
+struct Names {
+    list: Vec<(&'static str, usize, usize)>,
+    /// A bit for each length that a name has: most fields are none of these.
+    lengths: u64,
+}
+
+static NAMES: LazyLock<Names> = LazyLock::new(|| {
+    let list: Vec<_> = (PROPAGATORS.iter().enumerate())
+        .flat_map(|(p, how)| how.fields.iter().enumerate().map(move |(field, name)| (*name, p, field)))
+        .collect();
+    let lengths = list.iter().fold(0, |mask, (name, ..)| mask | 1 << name.len().min(63));
+    Names { list, lengths }
+});
+
+impl Names {
+    fn of(&self, name: &[u8]) -> impl Iterator<Item = (usize, usize)> {
+        let known = self.lengths >> name.len().min(63) & 1 == 1;
+        let list = if known { self.list.as_slice() } else { &[] };
+        list.iter().filter(move |(n, ..)| name.eq_ignore_ascii_case(n.as_bytes())).map(|(_, p, field)| (*p, *field))
+    }
+}
+
+/// A hexadecimal ID of `digits` digits that is not all zeros.
+fn hex_id(text: &[u8], digits: std::ops::RangeInclusive<usize>) -> Option<&str> {
+    let good = digits.contains(&text.len()) && text.iter().all(u8::is_ascii_hexdigit) && text.iter().any(|&b| b != b'0');
+    std::str::from_utf8(text).ok().filter(|_| good)
+}
+
+/// A context of which no more is known than its IDs.
+fn context(carrier: &'static str, trace_id: &str, span_id: Option<&str>) -> TraceContext {
+    TraceContext {
+        trace_id: trace_id.into(),
+        span_id: span_id.map(Into::into),
+        parent_id: None,
+        carrier,
+        sampled: None,
+        state: None,
+        baggage: None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

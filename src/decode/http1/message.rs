@@ -7,7 +7,6 @@ use super::{Http1, Message, State, first_byte, kind, unanswered, unseen_answer};
 use crate::decode::detect::{Detect, becoming};
 use crate::decode::{Analyzer, Cx, Input, Step, registry};
 use crate::model::{BodyHint, Dir, Fields, Headers, Issue, Joined, Part, Stamp, text_of};
-use crate::trace;
 
 pub(super) const BAD_FIELDS: Issue = Issue::broken("header lines that are no fields");
 const BAD_LENGTH: Issue = Issue::broken("contradictory content-length");
@@ -101,9 +100,7 @@ impl Http1 {
         }
         let fields = Fields::default().with("http.method", method).with("http.target", target);
         cx.fields(key, fields.with("http.version", version));
-        if let Some(context) = trace::extract(&block.headers) {
-            cx.part(key, Part::Trace(Box::new(context)));
-        }
+        cx.trace(key, &block.headers);
         let meaning = head::meaning(&block.headers);
         note_fields(cx, key, &block, &meaning);
         let (framing, encoded) = (Framing::of_request(&meaning), !meaning.hint.encodings.is_empty());

@@ -62,7 +62,7 @@ fn the_overview_tells_what_is_known() {
         request: Some(half(b"{\"a\":1}", "application/json")),
         response: Some(Half { first: at(6), body: Body { bytes: 2041, ..Body::default() }, ..Half::default() }),
         fields: Fields::default().with("http.method", "POST").with("http.target", "/x?token=hunter2&b=1"),
-        trace: Some(trace),
+        traces: vec![trace],
         layers: vec!["tls"],
         notes: vec![Issue::JOINED, Issue::CUT],
         bodies_evicted: true,

@@ -102,7 +102,7 @@ fn detail() -> Detail {
             .with("sql", "SELECT 1")
             .with("graphql.name", "Q")
             .with("http.status", 201),
-        trace: Some(trace),
+        traces: vec![trace],
         layers: vec!["proxy", "tls"],
         notes: vec![Issue::JOINED, Issue::JOINED, Issue::GAP],
         bodies_evicted: false,
