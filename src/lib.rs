@@ -74,6 +74,7 @@ pub mod demo;
 pub mod engine;
 pub mod error;
 pub mod filter;
+pub mod identity;
 pub mod mask;
 pub mod model;
 pub mod net;

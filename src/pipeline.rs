@@ -49,6 +49,9 @@ pub enum PipelineError {
     /// Not everything was written.
     #[error(transparent)]
     Write(#[from] WriteError),
+    /// The reader could not give up what it does not need.
+    #[error(transparent)]
+    Rights(#[from] privileges::PrivilegeError),
     /// A worker thread could not be started.
     #[error("cannot start a thread: {0}")]
     Thread(std::io::Error),

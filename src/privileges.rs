@@ -3,8 +3,9 @@
 //! Capabilities are a thread's own on Linux, and a thread inherits those of the one that starts it. So the order in `main` is:
 //!
 //! 1. open the interfaces, and what only root could open (nothing else has started a thread yet),
-//! 2. `drop_after_opening`: the process is the invoking user; this thread keeps CAP_NET_RAW alone,
-//! 3. start the reader, which so inherits CAP_NET_RAW and can open interfaces that come up later,
+//! 2. `drop_after_opening`: the process is the invoking user; this thread keeps CAP_NET_RAW, CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH,
+//! 3. start the threads that need one of these, each of which keeps its own alone: the reader CAP_NET_RAW, for interfaces that come up
+//!    later; the resolver the other two, to see whose processes the sockets of others are (it never sees a byte of the wire),
 //! 4. `drop_the_rest`: this thread, and all that it starts from now on, have no capability at all.
 //!
 //! Who logged in as root stays uid 0, without capabilities: such a process can still do what root's ownership of files allows,
@@ -66,7 +67,13 @@ pub enum PrivilegeError {
     },
 }
 
-/// Gives up root and everything but CAP_NET_RAW, and forbids new privileges, for this thread and those that it will start.
+/// The command that grants the right to see the processes of other users too.
+pub fn how_to_name() -> String {
+    let path = std::env::current_exe().map_or_else(|_| "meshtop".to_owned(), |p| quote(&p.to_string_lossy()));
+    format!("run `sudo setcap cap_net_raw,cap_sys_ptrace,cap_dac_read_search=ep {path}`, or `sudo {path}`")
+}
+
+/// Gives up root and everything but what capturing and naming need, and forbids new privileges, for this thread and those that it will start.
 /// To be called before any other thread is started. Harmless without any privilege.
 pub fn drop_after_opening() -> Result<(), PrivilegeError> {
     capabilities::only_thread()?;
@@ -76,10 +83,20 @@ pub fn drop_after_opening() -> Result<(), PrivilegeError> {
         sys::become_user(user.uid, user.gid, user.name.as_deref())
             .map_err(|(what, error)| PrivilegeError::System { what, error })?;
     }
-    capabilities::keep_net_raw()
+    capabilities::keep_for_threads()
 }
 
-/// Gives up CAP_NET_RAW too, for this thread and those that it will start.
+/// Keeps CAP_NET_RAW alone, where this thread has it: for one that opens interfaces.
+pub fn keep_for_capture() -> Result<(), PrivilegeError> {
+    capabilities::keep_for_capture()
+}
+
+/// Keeps CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH alone, where this thread has them: for one that looks into the processes of others.
+pub fn keep_for_names() -> Result<(), PrivilegeError> {
+    capabilities::keep_for_names()
+}
+
+/// Gives up every capability, for this thread and those that it will start.
 pub fn drop_the_rest() -> Result<(), PrivilegeError> {
     capabilities::clear()
 }
@@ -117,10 +134,25 @@ mod capabilities {
         set_keep_capabilities(true).map_err(|e| system("PR_SET_KEEPCAPS", e))
     }
 
-    pub fn keep_net_raw() -> Result<(), PrivilegeError> {
-        let now = capabilities(None).map_err(|e| system("capget", e))?;
-        set(now.permitted & CapabilitySet::NET_RAW)?;
+    const CAPTURE: CapabilitySet = CapabilitySet::NET_RAW;
+    const NAMES: CapabilitySet = CapabilitySet::SYS_PTRACE.union(CapabilitySet::DAC_READ_SEARCH);
+
+    pub fn keep_for_threads() -> Result<(), PrivilegeError> {
+        keep(CAPTURE | NAMES)?;
         set_keep_capabilities(false).map_err(|e| system("PR_SET_KEEPCAPS", e))
+    }
+
+    pub fn keep_for_capture() -> Result<(), PrivilegeError> {
+        keep(CAPTURE)
+    }
+
+    pub fn keep_for_names() -> Result<(), PrivilegeError> {
+        keep(NAMES)
+    }
+
+    fn keep(wanted: CapabilitySet) -> Result<(), PrivilegeError> {
+        let now = capabilities(None).map_err(|e| system("capget", e))?;
+        set(now.permitted & wanted)
     }
 
     pub fn clear() -> Result<(), PrivilegeError> {
@@ -152,7 +184,15 @@ mod capabilities {
         Ok(())
     }
 
-    pub fn keep_net_raw() -> Result<(), PrivilegeError> {
+    pub fn keep_for_threads() -> Result<(), PrivilegeError> {
+        Ok(())
+    }
+
+    pub fn keep_for_capture() -> Result<(), PrivilegeError> {
+        Ok(())
+    }
+
+    pub fn keep_for_names() -> Result<(), PrivilegeError> {
         Ok(())
     }
 

@@ -2,7 +2,7 @@
 //! because privileges are given up before there is a second thread.
 
 use meshtop::model::{Packets, SourceNews};
-use meshtop::privileges::{drop_after_opening, drop_the_rest, invoking_user};
+use meshtop::privileges::{drop_after_opening, drop_the_rest, invoking_user, keep_for_capture, keep_for_names};
 use meshtop::source::Source;
 use meshtop::source::live::{Live, Options};
 use std::collections::BTreeMap;
@@ -77,7 +77,9 @@ fn check(env: &[(&str, &str)], uid: &str, gid: &str) {
     assert_eq!(line(), "captured", "on an interface that came up later");
     let net_raw = format!("{:016x}", 1u64 << 13);
     let none = format!("{:016x}", 0);
-    for (thread, capabilities) in [("main", &none), ("reader", &net_raw), ("worker", &none)] {
+    // capability(7): CAP_DAC_READ_SEARCH and CAP_SYS_PTRACE
+    let names = format!("{:016x}", 1u64 << 2 | 1 << 19);
+    for (thread, capabilities) in [("main", &none), ("reader", &net_raw), ("resolver", &names), ("worker", &none)] {
         let expected = format!(
             "{thread}: Uid {uid} {uid} {uid} {uid} Gid {gid} {gid} {gid} {gid} CapInh {none} CapPrm {capabilities} \
              CapEff {capabilities} CapBnd {none} CapAmb {none} NoNewPrivs 1"
@@ -100,7 +102,16 @@ fn child() {
     let (tell, told) = channel();
     let (stop, stopped) = channel::<()>();
     let named = |name: &str| std::thread::Builder::new().name(name.to_owned());
+    let (stop_resolver, resolver_stopped) = channel::<()>();
+    let (resolves, resolving) = channel();
+    let resolver = named("resolver").spawn(move || {
+        keep_for_names().unwrap();
+        resolves.send(()).unwrap();
+        let _ = resolver_stopped.recv();
+    });
+    resolving.recv().unwrap();
     let reader = named("reader").spawn(move || {
+        keep_for_capture().unwrap();
         capture_later_interface(&mut live);
         tell.send(()).unwrap();
         while stopped.try_recv() == Err(TryRecvError::Empty) {
@@ -122,13 +133,13 @@ fn child() {
     let tasks = std::fs::read_dir("/proc/self/task").unwrap().map(|t| t.unwrap().path().join("status"));
     let tasks: Vec<BTreeMap<String, String>> = tasks.map(|path| status(&std::fs::read_to_string(path).unwrap())).collect();
     let main = std::process::id().to_string();
-    for name in ["main", "reader", "worker"] {
+    for name in ["main", "reader", "resolver", "worker"] {
         let is = |t: &&BTreeMap<String, String>| if name == "main" { t["Pid"] == main } else { t["Name"] == name };
         let task = tasks.iter().find(is).unwrap();
         let keys = ["Uid", "Gid", "CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "NoNewPrivs"];
         println!("{name}: {}", keys.map(|k| format!("{k} {}", task[k])).join(" "));
     }
-    assert_eq!(tasks.len(), 3);
+    assert_eq!(tasks.len(), 4);
     let groups = &tasks[0]["Groups"];
     println!("groups {}", if sudo.is_some() { groups } else { "unchanged" });
 
@@ -141,8 +152,9 @@ fn child() {
     assert_eq!((started["CapEff"].as_str(), started["NoNewPrivs"].as_str()), ("0000000000000000", "1"));
     println!("no way back");
     std::io::stdin().read_to_end(&mut Vec::new()).unwrap();
-    drop((stop, stop_worker));
+    drop((stop, stop_worker, stop_resolver));
     reader.unwrap().join().unwrap();
+    resolver.unwrap().join().unwrap();
     worker.unwrap().join().unwrap();
 }
 

@@ -60,6 +60,30 @@ impl Slot {
     }
 }
 
+/// Where commands wait for an engine: it may be filled before the engine runs.
+#[derive(Clone, Debug)]
+pub struct Mailbox(Sender<Command>, Receiver<Command>);
+
+impl Mailbox {
+    /// An empty one.
+    pub fn new() -> Self {
+        // commands are a person's key strokes and resolvers' answers: the taker is never far behind, the sender must never wait
+        let (mail, commands) = unbounded();
+        Self(mail, commands)
+    }
+
+    /// A way to send commands.
+    pub fn sender(&self) -> Sender<Command> {
+        self.0.clone()
+    }
+}
+
+impl Default for Mailbox {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 /// The way to a running engine.
 pub struct Handle {
     mailbox: Sender<Command>,
@@ -70,11 +94,6 @@ impl Handle {
     /// Sends a command; never waits. Whether there is somebody to take it.
     pub fn send(&self, command: Command) -> bool {
         self.mailbox.send(command).is_ok()
-    }
-
-    /// A way to send commands from elsewhere.
-    pub fn mailbox(&self) -> Sender<Command> {
-        self.mailbox.clone()
     }
 
     /// Waits for the end: without a screen that is the last turn (or no more turns); with one, `Stop`.
@@ -89,12 +108,12 @@ impl Handle {
 /// a receiver (any more) they are dropped. Without a screen it ends after the last turn, with one when it is told to.
 pub fn spawn(
     options: EngineOptions,
+    mailbox: Mailbox,
     turns: Receiver<Turn>,
     records: Option<Sender<Record>>,
     screen: Option<ScreenPort>,
 ) -> std::io::Result<Handle> {
-    // commands are a person's key strokes and resolvers' answers: the taker is never far behind, the sender must never wait
-    let (mailbox, commands) = unbounded();
+    let Mailbox(mailbox, commands) = mailbox;
     let looker = match &screen {
         Some(_) => Some(Looker::start(&options)?),
         None => None,

@@ -116,6 +116,17 @@ pub struct Ask {
     pub zone: Zone,
 }
 
+/// A connection is being opened: told the moment its SYN is seen, for processes that are gone before it is decoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hint {
+    /// Who opens it.
+    pub client: SocketAddr,
+    /// Who is to accept it.
+    pub server: SocketAddr,
+    /// The network namespace in which it was seen.
+    pub zone: Zone,
+}
+
 /// An endpoint as people see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Party {

@@ -22,13 +22,13 @@ pub fn print(text: &str) -> Result<(), Error> {
 
 /// Prints records until the input ends, a signal comes, or enough flows have matched.
 pub fn print_records(run: Run) -> Result<(), Error> {
-    let Run { options, engine, taken, reading, stop, live, save } = run;
+    let Run { options, engine, mailbox, taken, reading, stop, live, save } = run;
     // there is no key to ask with
     drop(save);
     stop.on_signals()?;
     let (to, records) = bounded(RECORDS);
-    let engine =
-        engine::owner::spawn(engine, taken, Some(to), None).map_err(|e| Error::failed(format!("cannot start a thread: {e}")))?;
+    let engine = engine::owner::spawn(engine, mailbox, taken, Some(to), None)
+        .map_err(|e| Error::failed(format!("cannot start a thread: {e}")))?;
     let mut printer = Printer { line: Vec::new(), left: options.count.map(NonZeroU64::get), options };
     let printed = printer.print(&records, || stop.now());
     stop.now();

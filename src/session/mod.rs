@@ -5,11 +5,13 @@
 
 mod demo;
 mod headless;
+mod names;
 #[cfg(feature = "tui")]
 mod screen;
 
 use crate::cli::{Command, Input, Options};
 use crate::decode::{Limits, registry};
+use crate::engine::owner::Mailbox;
 use crate::engine::{EngineOptions, SETTLE_FILE, SETTLE_LIVE};
 use crate::error::Error;
 use crate::model::{Scope, Turn};
@@ -52,6 +54,8 @@ pub fn run(command: Command) -> Result<(), Error> {
 struct Opened {
     source: Box<dyn Source>,
     live: bool,
+    /// What looks out for connections being opened, where this machine knows whose sockets they are: not where a recording is played.
+    lookout: Option<names::Lookout>,
     files: Vec<PathBuf>,
     plan: Plan,
     /// The capture filter in force.
@@ -64,7 +68,8 @@ fn open(options: &Options) -> Result<Opened, Error> {
         Input::Files { paths, filter } => {
             let files = Files::open(paths, &ids).map_err(|e| Error::unusable(e.to_string()))?;
             let source = filtered(Box::new(files), filter.as_deref())?;
-            Ok(Opened { source, live: false, files: paths.clone(), plan: Plan::default(), capture_filter: filter.clone() })
+            let plan = Plan::default();
+            Ok(Opened { source, live: false, lookout: None, files: paths.clone(), plan, capture_filter: filter.clone() })
         }
         Input::Live { interfaces, filter } => open_live(interfaces.clone(), filter.clone(), ids),
     }
@@ -86,14 +91,17 @@ fn filtered(files: Box<dyn Source>, filter: Option<&str>) -> Result<Box<dyn Sour
 #[cfg(feature = "live")]
 fn open_live(interfaces: Vec<String>, filter: Option<String>, ids: SourceIds) -> Result<Opened, Error> {
     use crate::source::live::{self, Live, LiveError};
-    let options = live::Options { interfaces, filter: filter.clone(), ssh: crate::source::own::ssh_connection(), ids };
+    use crate::source::scout;
+    let ssh = crate::source::own::ssh_connection();
+    let (scout, lookout) = scout::pair().map_err(|e| Error::failed(format!("cannot make a pipe: {e}")))?;
+    let options = live::Options { interfaces, filter: filter.clone(), ssh, ids, scout: Some(Arc::new(scout)) };
     let live = Live::open(options).map_err(|e| match e {
         LiveError::Denied { .. } => Error::no_right(e.to_string()),
         LiveError::NoInterface { .. } | LiveError::Filter(_) => Error::unusable(e.to_string()),
         LiveError::Open { .. } | LiveError::List(_) => Error::failed(e.to_string()),
     })?;
     let plan = Plan { live: true, ..Plan::default() };
-    Ok(Opened { source: Box::new(live), live: true, files: Vec::new(), plan, capture_filter: filter })
+    Ok(Opened { source: Box::new(live), live: true, lookout: Some(lookout), files: Vec::new(), plan, capture_filter: filter })
 }
 
 #[cfg(not(feature = "live"))]
@@ -117,7 +125,7 @@ fn interfaces() -> Result<(), Error> {
 
 /// Watches an open input until it ends or is stopped.
 fn watch(options: Options, opened: Opened) -> Result<(), Error> {
-    let Opened { source, live, files, mut plan, capture_filter } = opened;
+    let Opened { source, live, lookout, files, mut plan, capture_filter } = opened;
     let owner = privileges::invoking_user().map(|u| Owner { uid: u.uid, gid: u.gid });
     let writer = options.write.as_ref().map(|path| Writer::create(path, &files, owner)).transpose();
     let mut writer = writer.map_err(|e| Error::unusable(e.to_string()))?;
@@ -139,13 +147,15 @@ fn watch(options: Options, opened: Opened) -> Result<(), Error> {
     let screen = !options.headless;
     let say = (!screen).then(|| Box::new(|why: &str| eprintln!("meshtop: {why}")) as pipeline::Say);
     let recorder = (live && screen).then(|| Recorder::new(ring));
+    let mailbox = Mailbox::new();
+    let resolver = lookout.map(|lookout| names::start(lookout, &mailbox)).transpose()?.flatten();
     let engine = EngineOptions {
         max_memory: budget - ring,
         keep: screen,
         body_limit: options.body_limit,
         settle: if live { SETTLE_LIVE } else { SETTLE_FILE },
         names: options.names.clone(),
-        resolver: None,
+        resolver,
         secrets: options.secrets,
         capture_filter,
     };
@@ -158,14 +168,17 @@ fn watch(options: Options, opened: Opened) -> Result<(), Error> {
     }
     let reading = {
         let (stop, taps) = (stop.clone(), Taps { say, writer, recorder, saves: Some(saves), owner, names: Default::default() });
-        let read = move || pipeline::run(source, &plan, taps, &stop.flag, &turns);
+        let read = move || {
+            privileges::keep_for_capture().map_err(PipelineError::Rights)?;
+            pipeline::run(source, &plan, taps, &stop.flag, &turns)
+        };
         std::thread::Builder::new()
             .name("reader".into())
             .spawn(read)
             .map_err(|e| Error::failed(format!("cannot start a thread: {e}")))?
     };
     privileges::drop_the_rest().map_err(|e| Error::failed(e.to_string()))?;
-    let run = Run { options, engine, taken, reading, stop, live, save };
+    let run = Run { options, engine, mailbox, taken, reading, stop, live, save };
     #[cfg(feature = "tui")]
     if screen {
         return screen::show(run);
@@ -185,6 +198,7 @@ fn addresses(names: &[(Scope, Arc<str>)]) -> impl Iterator<Item = (IpAddr, &str)
 struct Run {
     options: Options,
     engine: EngineOptions,
+    mailbox: Mailbox,
     taken: Receiver<Turn>,
     reading: JoinHandle<Result<(), PipelineError>>,
     stop: Stop,

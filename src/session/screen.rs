@@ -17,7 +17,7 @@ const SLOW: Span = Span::from_millis(250);
 
 /// Shows the run until the user quits.
 pub fn show(run: Run) -> Result<(), Error> {
-    let Run { options, engine, taken, reading, stop, live, save } = run;
+    let Run { options, engine, mailbox, taken, reading, stop, live, save } = run;
     let keymap = Keymap::new(&options.keys).map_err(|e| Error::unusable(e.to_string()))?;
     let (wake, woken) = bounded(1);
     let slot = Arc::new(Slot::default());
@@ -26,8 +26,8 @@ pub fn show(run: Run) -> Result<(), Error> {
         let _ = wake.try_send(());
     });
     let screen = ScreenPort { slot: Arc::clone(&slot), wake };
-    let engine =
-        owner::spawn(engine, taken, None, Some(screen)).map_err(|e| Error::failed(format!("cannot start a thread: {e}")))?;
+    let engine = owner::spawn(engine, mailbox, taken, None, Some(screen))
+        .map_err(|e| Error::failed(format!("cannot start a thread: {e}")))?;
     let (secrets, body_limit) = (options.secrets, options.body_limit);
     let grammar = Grammar {
         parse: Box::new(move |text| Filter::parse(text).map(|filter| filter.looking(secrets, body_limit))),

@@ -8,14 +8,16 @@ mod filter;
 mod handle;
 
 use super::interfaces::in_default_set;
+use super::scout::Scout;
 use super::watch::{Link, Watch, links};
 use super::{FILL_BYTES, FILL_PACKETS, Filled, PATIENCE, Source, SourceError, SourceIds};
 use crate::model::{Packets, SourceId, SourceNews};
 use crate::text::escape;
+use filter::compose;
 pub(super) use filter::program;
 pub use filter::{Control, check_filter};
 use handle::Handle;
-pub(super) use handle::open_for_a_look;
+pub(super) use handle::{link_type, open_for_a_look};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -46,6 +48,8 @@ pub struct Options {
     pub ssh: Option<(SocketAddr, SocketAddr)>,
     /// Where their numbers come from.
     pub ids: SourceIds,
+    /// Who looks out for connections being opened, on the same interfaces.
+    pub scout: Option<Arc<Scout>>,
 }
 
 /// Why there is no capture.
@@ -209,6 +213,9 @@ impl Live {
         self.known(&link.name).told = None;
         self.news.push(SourceNews::Opened(id, name));
         self.open.push(handle);
+        if let Some(scout) = &self.options.scout {
+            scout.watch(&link.name, link.loopback, &compose(&self.control.text(), self.options.ssh));
+        }
         self.control.set_links(self.open.iter().map(Handle::datalink).collect());
         Ok(())
     }

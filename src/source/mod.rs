@@ -18,6 +18,8 @@ pub mod pcapng_write;
 pub mod private_file;
 pub mod recorder;
 #[cfg(feature = "live")]
+pub mod scout;
+#[cfg(feature = "live")]
 mod watch;
 mod window;
 

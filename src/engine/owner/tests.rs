@@ -18,7 +18,8 @@ fn query(generation: u64) -> Query {
 fn without_a_screen_it_ends_after_the_last_turn_and_keeps_the_order() {
     let (turns, to_take) = bounded(1);
     let (records, settled) = bounded(2);
-    let handle = spawn(EngineOptions { keep: false, ..EngineOptions::default() }, to_take, Some(records), None).unwrap();
+    let handle =
+        spawn(EngineOptions { keep: false, ..EngineOptions::default() }, Mailbox::new(), to_take, Some(records), None).unwrap();
     let log = exchanges(500);
     let until = log.now();
     let feeder = std::thread::spawn(move || {
@@ -41,7 +42,7 @@ fn a_pipeline_that_stops_before_its_last_turn_is_the_end_too() {
     let (records, settled) = unbounded();
     turns.send(Log::default().began(1).open(1, 1).turn()).unwrap();
     drop(turns);
-    spawn(EngineOptions::default(), to_take, Some(records), None).unwrap().join();
+    spawn(EngineOptions::default(), Mailbox::new(), to_take, Some(records), None).unwrap().join();
     let records: Vec<_> = settled.iter().collect();
     assert_eq!(flows(&records)[0].row.status.as_deref(), Some("pending"));
     assert_eq!(stats(&records).connections, 1);
@@ -77,7 +78,7 @@ impl Eye {
 fn a_screen_sees_what_it_asks_for_and_details_come_from_the_looker() {
     let (turns, to_take) = bounded(4);
     let (eye, port) = Eye::open();
-    let handle = spawn(EngineOptions::default(), to_take, None, Some(port)).unwrap();
+    let handle = spawn(EngineOptions::default(), Mailbox::new(), to_take, None, Some(port)).unwrap();
     assert!(handle.send(Command::Query(query(1))));
     eye.wait(|view| view.generation == 1);
     turns.send(exchanges(100).turn()).unwrap();
@@ -107,7 +108,7 @@ fn a_screen_sees_what_it_asks_for_and_details_come_from_the_looker() {
 fn at_rest_it_shows_nothing() {
     let (turns, to_take) = bounded(0);
     let (eye, port) = Eye::open();
-    let handle = spawn(EngineOptions::default(), to_take, None, Some(port)).unwrap();
+    let handle = spawn(EngineOptions::default(), Mailbox::new(), to_take, None, Some(port)).unwrap();
     handle.send(Command::Query(query(1)));
     turns.send(Log::default().began(1).open(1, 1).head(1, 1, Dir::ToServer, "A", "b").turn()).unwrap();
     let shown = eye.wait(|view| view.matching == 1).serial;
@@ -128,7 +129,7 @@ fn at_rest_it_shows_nothing() {
 fn a_screen_that_has_gone_ends_it() {
     let (_turns, to_take) = bounded(1);
     let (eye, port) = Eye::open();
-    let Handle { mailbox, thread } = spawn(EngineOptions::default(), to_take, None, Some(port)).unwrap();
+    let Handle { mailbox, thread } = spawn(EngineOptions::default(), Mailbox::new(), to_take, None, Some(port)).unwrap();
     drop((mailbox, eye));
     thread.join().unwrap();
 }

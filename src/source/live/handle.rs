@@ -248,7 +248,7 @@ fn denied(why: &str) -> bool {
 }
 
 /// LINKTYPE values are what files hold; a handle has DLT values, which differ for raw IP (pcap-linktype(7)).
-fn link_type(dlt: Linktype) -> LinkType {
+pub(in crate::source) fn link_type(dlt: Linktype) -> LinkType {
     match dlt.0 {
         12 | 14 => LinkType(101),
         n => LinkType(u32::try_from(n).unwrap_or(u32::MAX)),

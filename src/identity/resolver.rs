@@ -1,0 +1,354 @@
+//! The thread that finds out: asked about connections, it answers with facts, each end as soon as it is known.
+
+use super::containers::{Engines, Listed};
+use super::holders::Holders;
+use super::name::{self, Container};
+use super::process::{self, Info};
+use super::sock_diag::{Diag, Socket};
+use crate::model::{Ask, ConnId, Fact, Hint, Origin, Owner, Process, Rank, Scope, Zone};
+use crate::privileges;
+use crossbeam_channel::{Receiver, at, never, select};
+use std::collections::HashMap;
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// How long a socket's process is looked for; then it is said to be gone.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How long what was found at a SYN waits for the question: decoding is never that far behind.
+const EARLY: Duration = Duration::from_secs(10);
+/// How many such answers wait.
+const MOST_EARLY: usize = 1 << 13;
+/// How many ends wait until their process is found; of further ones nobody finds out.
+const MOST_WANTED: usize = 1 << 13;
+/// Looks at the young processes for one socket.
+const LOOKS: u8 = 2;
+/// Processes that are remembered.
+const PROCESSES: usize = 1 << 12;
+/// Ends in containers that no engine has told of yet.
+const MOST_NAMELESS: usize = 1 << 12;
+
+/// What a resolver is started with.
+pub struct Options {
+    /// Questions of the engine.
+    pub asks: Receiver<Ask>,
+    /// SYNs, as soon as they are seen.
+    pub hints: Receiver<Hint>,
+    /// Other network namespaces that are captured in, each with a sock_diag socket (netlink(7)) that was opened in it.
+    pub zones: Receiver<(Zone, OwnedFd)>,
+    /// Where container engines listen.
+    pub engines: Vec<PathBuf>,
+    /// Takes each fact; must not wait.
+    pub tell: Box<dyn Fn(Fact) + Send>,
+    /// What was done so far.
+    pub tally: Arc<Tally>,
+}
+
+/// What a resolver did, for the bench and for doctor.
+#[derive(Debug, Default)]
+pub struct Tally {
+    /// Ends that were asked about.
+    pub asked: AtomicU64,
+    /// Ends whose process was found.
+    pub named: AtomicU64,
+    /// Ends whose process was gone.
+    pub exited: AtomicU64,
+}
+
+/// Starts the thread. It ends when nobody is left who could ask.
+pub fn start(options: Options) -> io::Result<()> {
+    let diag = Diag::open()?;
+    let holders = Holders::start()?;
+    let engines = Engines::start(options.engines.clone())?;
+    let work = move || {
+        // what looks into processes needs these rights alone, or runs without any
+        if privileges::keep_for_names().is_ok() {
+            Resolver::new(options, diag, holders, engines).run();
+        }
+    };
+    std::thread::Builder::new().name("resolver".into()).spawn(work).map(drop)
+}
+
+/// One end of a connection: the socket's own address, the other one, and the namespace in which it was seen.
+type End = (SocketAddr, SocketAddr, Zone);
+
+/// A socket whose process is looked for.
+#[derive(Clone, Copy)]
+struct Wanted {
+    socket: Socket,
+    whose: Whose,
+    since: Instant,
+    /// How often the young processes were looked at for it.
+    looks: u8,
+}
+
+#[derive(Clone, Copy)]
+enum Whose {
+    /// Nobody has asked yet.
+    Hinted(End),
+    /// The end of a connection that was asked about.
+    Asked(ConnId, SocketAddr),
+}
+
+/// What was found at a SYN.
+struct Early {
+    socket: Option<Socket>,
+    owner: Option<(u32, Arc<Owner>)>,
+    at: Instant,
+}
+
+struct Resolver {
+    options: Options,
+    diag: Diag,
+    zones: Vec<(Zone, Diag)>,
+    holders: Holders,
+    /// By number, with when it began (numbers are used again), and the container that no engine has told of yet.
+    processes: HashMap<u32, (u64, Arc<Owner>, Option<String>)>,
+    early: HashMap<End, Early>,
+    wanted: Vec<Wanted>,
+    engines: Engines,
+    containers: HashMap<String, Container>,
+    /// Ends in a container whose name is not known yet, and that container.
+    nameless: Vec<(ConnId, SocketAddr, u32, String)>,
+}
+
+impl Resolver {
+    fn new(options: Options, diag: Diag, holders: Holders, engines: Engines) -> Self {
+        Self {
+            options,
+            diag,
+            zones: Vec::new(),
+            holders,
+            processes: HashMap::new(),
+            early: HashMap::new(),
+            wanted: Vec::new(),
+            engines,
+            containers: HashMap::new(),
+            nameless: Vec::new(),
+        }
+    }
+
+    fn run(mut self) {
+        let (asks, mut hints) = (self.options.asks.clone(), self.options.hints.clone());
+        let (mut zones, mut lists) = (self.options.zones.clone(), self.engines.lists.clone());
+        let seen = self.holders.seen.clone();
+        // whoever has sockets already is found without a search of its own
+        self.holders.search();
+        loop {
+            let due = self.due();
+            select! {
+                // nobody is left who could ask
+                recv(asks) -> ask => match ask { Ok(ask) => self.ask(ask), Err(_) => return },
+                recv(hints) -> hint => match hint { Ok(hint) => self.hint(hint), Err(_) => hints = never() },
+                recv(seen) -> seen => self.holders.take(seen.unwrap_or_default()),
+                recv(zones) -> zone => match zone { Ok((zone, socket)) => self.zone(zone, socket), Err(_) => zones = never() },
+                recv(lists) -> list => match list { Ok(list) => self.listed(list), Err(_) => lists = never() },
+                recv(due) -> _ => {}
+            }
+            // a process that just began may soon be gone: its SYN comes before any question
+            while let Ok(hint) = hints.try_recv() {
+                self.hint(hint);
+            }
+            self.search();
+        }
+    }
+
+    /// When to look for the wanted ones again, or to give the oldest up.
+    fn due(&self) -> Receiver<Instant> {
+        let Some(oldest) = self.wanted.first() else { return never() };
+        let over = oldest.since + PATIENCE;
+        at(if self.wanted.iter().any(worth_a_look) { over.min(self.holders.next_look()) } else { over })
+    }
+
+    fn zone(&mut self, zone: Zone, socket: OwnedFd) {
+        self.zones.retain(|(other, _)| *other != zone);
+        self.zones.push((zone, Diag::over(socket)));
+    }
+
+    /// A SYN was seen: both ends are looked up while they are there.
+    fn hint(&mut self, hint: Hint) {
+        let Hint { client, server, zone } = hint;
+        let now = Instant::now();
+        if self.early.len() + 2 > MOST_EARLY {
+            self.early.retain(|_, early| now.duration_since(early.at) < EARLY);
+        }
+        for (local, peer, accepts) in [(client, server, false), (server, client, true)] {
+            if self.early.len() >= MOST_EARLY {
+                return;
+            }
+            let end = (local, peer, zone);
+            let socket = self.find(end, accepts);
+            self.early.insert(end, Early { socket, owner: None, at: now });
+            if let Some(socket) = socket
+                && self.wanted.len() < MOST_WANTED
+            {
+                self.wanted.push(Wanted { socket, whose: Whose::Hinted(end), since: now, looks: 0 });
+            }
+        }
+    }
+
+    fn ask(&mut self, ask: Ask) {
+        let Ask { conn, client, server, zone } = ask;
+        for (local, peer, accepts) in [(client, server, false), (server, client, true)] {
+            self.options.tally.asked.fetch_add(1, Ordering::Relaxed);
+            let end = (local, peer, zone);
+            let early = self.early.remove(&end).filter(|early| early.at.elapsed() < EARLY);
+            let (socket, owner) = early.map_or((None, None), |early| (early.socket, early.owner));
+            match (owner, socket.or_else(|| self.find(end, accepts))) {
+                (Some((pid, owner)), _) => self.found(conn, local, pid, owner),
+                (None, None) => self.tell(conn, local, None),
+                (None, Some(socket)) if self.wanted.len() < MOST_WANTED => {
+                    self.wanted.push(Wanted { socket, whose: Whose::Asked(conn, local), since: Instant::now(), looks: 0 });
+                }
+                (None, Some(socket)) => self.exited(conn, local, socket),
+            }
+        }
+    }
+
+    /// Looks for the processes of the wanted sockets, as far as it is time to.
+    fn search(&mut self) {
+        self.settle();
+        if self.wanted.iter().any(worth_a_look) && Instant::now() >= self.holders.next_look() {
+            self.holders.look();
+            self.wanted.iter_mut().for_each(|wanted| wanted.looks = wanted.looks.saturating_add(1));
+            self.settle();
+        }
+        if !self.wanted.is_empty() {
+            self.holders.search();
+        }
+    }
+
+    /// Answers for the wanted sockets whose process is known by now, and for those that are given up.
+    fn settle(&mut self) {
+        for wanted in std::mem::take(&mut self.wanted) {
+            let Wanted { socket, whose, since, .. } = wanted;
+            let owner = self.holders.of(socket.inode).and_then(|(pid, ticks)| Some((pid, self.owner(pid, ticks)?)));
+            match (owner, whose) {
+                (Some((pid, owner)), Whose::Asked(conn, end)) => self.found(conn, end, pid, owner),
+                (Some(owner), Whose::Hinted(end)) => {
+                    if let Some(early) = self.early.get_mut(&end) {
+                        early.owner = Some(owner);
+                    }
+                }
+                (None, Whose::Asked(conn, end)) if since.elapsed() >= PATIENCE => self.exited(conn, end, socket),
+                (None, Whose::Hinted(_)) if since.elapsed() >= PATIENCE => {}
+                (None, Whose::Hinted(end)) if !self.early.contains_key(&end) => {}
+                (None, Whose::Asked(..) | Whose::Hinted(_)) => self.wanted.push(wanted),
+            }
+        }
+    }
+
+    /// The socket at one end. Where it was made by accepting, the one that accepts tells as much, and is there for longer. In a namespace of
+    /// its own the kernel is asked there; any other address than a loopback one may be of any of them.
+    fn find(&self, end: End, accepts: bool) -> Option<Socket> {
+        let (local, peer, zone) = end;
+        let all = std::iter::once((Zone::default(), &self.diag)).chain(self.zones.iter().map(|(zone, diag)| (*zone, diag)));
+        let (own, others): (Vec<_>, Vec<_>) = all.partition(|(z, _)| *z == zone);
+        let others = others.into_iter().filter(|_| !local.ip().is_loopback());
+        own.into_iter().chain(others).find_map(|(_, diag)| {
+            let listener = if accepts { diag.listener(local) } else { None };
+            listener.or_else(|| diag.connected(local, peer))
+        })
+    }
+
+    /// What a process is called. It is read once, and again where it has become another program; once it is gone, what was read counts.
+    fn owner(&mut self, pid: u32, ticks: u64) -> Option<Arc<Owner>> {
+        if let Some((then, owner, _)) = self.processes.get(&pid)
+            && *then == ticks
+            && !changed(pid, owner)
+        {
+            return Some(Arc::clone(owner));
+        }
+        let info = Info::read(pid).filter(|info| info.ticks == ticks)?;
+        let (owner, container) = self.named(&info);
+        if self.processes.len() >= PROCESSES {
+            self.processes.retain(|pid, (then, ..)| process::ticks(*pid) == Some(*then));
+        }
+        if self.processes.len() < PROCESSES {
+            self.processes.insert(pid, (ticks, Arc::clone(&owner), container));
+        }
+        Some(owner)
+    }
+
+    /// The owner that a process makes, and the container that it is in, where no engine has told of it yet.
+    fn named(&mut self, info: &Info) -> (Arc<Owner>, Option<String>) {
+        let id = name::container_id(&info.cgroup);
+        let proxied = info.proxied().and_then(|address| self.containers.values().find(|c| c.addresses.contains(&address)));
+        let container = id.and_then(|id| self.containers.get(id)).or(proxied);
+        let (service, origin, held) = name::of(info, container);
+        let process = Process {
+            command: info.command().into(),
+            cwd: info.cwd.as_deref().map(Into::into),
+            started: info.started(),
+            uid: info.uid,
+        };
+        let (service, container_name) = (service.into(), held.map(Into::into));
+        let owner = Owner { service, origin, pid: Some(info.pid), container: container_name, process: Some(process) };
+        let missing = id.filter(|_| container.is_none()).map(str::to_owned);
+        if missing.is_some() {
+            self.engines.ask_again();
+        }
+        (Arc::new(owner), missing)
+    }
+
+    fn found(&mut self, conn: ConnId, end: SocketAddr, pid: u32, owner: Arc<Owner>) {
+        let nameless = self.processes.get(&pid).and_then(|(_, _, container)| container.clone());
+        if let Some(container) = nameless
+            && self.nameless.len() < MOST_NAMELESS
+        {
+            self.nameless.push((conn, end, pid, container));
+        }
+        self.options.tally.named.fetch_add(1, Ordering::Relaxed);
+        self.tell(conn, end, Some(owner));
+    }
+
+    /// The socket was there, its process is not any more.
+    fn exited(&mut self, conn: ConnId, end: SocketAddr, socket: Socket) {
+        self.options.tally.exited.fetch_add(1, Ordering::Relaxed);
+        let service = format!("uid {}, exited", socket.uid).into();
+        let owner = Owner { service, origin: Origin::Exited, pid: None, container: None, process: None };
+        self.tell(conn, end, Some(Arc::new(owner)));
+    }
+
+    fn tell(&self, conn: ConnId, end: SocketAddr, owner: Option<Arc<Owner>>) {
+        (self.options.tell)(Fact::Owned { conn, end, owner });
+    }
+
+    /// An engine has told of its containers.
+    fn listed(&mut self, list: Vec<Listed>) {
+        for container in &list {
+            for &address in &container.container.addresses {
+                let service = container.container.service.as_deref().unwrap_or(&container.container.name).into();
+                (self.options.tell)(Fact::Named { scope: Scope::Ip(address), rank: Rank::System, service });
+            }
+        }
+        self.containers = list.into_iter().map(|c| (c.id, c.container)).collect();
+        let missing = |id: &String| !self.containers.contains_key(id);
+        self.processes.retain(|_, (_, _, container)| container.as_ref().is_none_or(missing));
+        for (conn, end, pid, container) in std::mem::take(&mut self.nameless) {
+            if !self.containers.contains_key(&container) {
+                self.nameless.push((conn, end, pid, container));
+            } else if let Some(owner) = process::ticks(pid).and_then(|ticks| self.owner(pid, ticks)) {
+                self.tell(conn, end, Some(owner));
+            }
+        }
+    }
+}
+
+/// Whether the young processes may still have a socket: one that they do not have at two looks is an older one's.
+fn worth_a_look(wanted: &Wanted) -> bool {
+    wanted.looks < LOOKS
+}
+
+/// Whether a process has become another program since (execve(2)): a shell's child is the shell for a moment.
+fn changed(pid: u32, owner: &Owner) -> bool {
+    let then = owner.process.as_ref().map_or("", |process| &process.command);
+    process::command(pid).is_some_and(|now| !now.is_empty() && now != then)
+}
+
+#[cfg(test)]
+mod tests;
