@@ -53,6 +53,11 @@ impl Info {
         let text = |name: &str| read(format!("{folder}/{name}"));
         let ticks = ticks(pid)?;
         let status = text("status").unwrap_or_default();
+        let (exe, args) = (link("exe"), text("cmdline").map(|line| arguments(&line)).unwrap_or_default());
+        // one that has ended and waits for its parent to notice has neither
+        if exe.is_none() && args.is_empty() {
+            return None;
+        }
         let uid = status.lines().find_map(|line| line.strip_prefix("Uid:")?.split_whitespace().next()?.parse().ok());
         let env = text("environ").unwrap_or_default();
         let env: Vec<_> = env.split('\0').filter_map(variable).collect();
@@ -62,8 +67,8 @@ impl Info {
             pid,
             ticks,
             uid: uid.unwrap_or_default(),
-            exe: link("exe"),
-            args: text("cmdline").map(|line| arguments(&line)).unwrap_or_default(),
+            exe,
+            args,
             cwd: link("cwd"),
             env,
             cgroup: text("cgroup").unwrap_or_default(),

@@ -91,7 +91,7 @@ enum Whose {
     /// Nobody has asked yet.
     Hinted(End),
     /// The end of a connection that was asked about.
-    Asked(ConnId, SocketAddr),
+    Asked(ConnId, End),
 }
 
 /// What was found at a SYN.
@@ -198,13 +198,17 @@ impl Resolver {
             let end = (local, peer, zone);
             let early = self.early.remove(&end).filter(|early| early.at.elapsed() < EARLY);
             let (socket, owner) = early.map_or((None, None), |early| (early.socket, early.owner));
-            match (owner, socket.or_else(|| self.find(end, accepts))) {
-                (Some((pid, owner)), _) => self.found(conn, local, pid, owner),
+            if let Some((pid, owner)) = owner {
+                self.found(conn, local, pid, owner);
+                continue;
+            }
+            match (socket, self.find(end, accepts)) {
                 (None, None) => self.tell(conn, local, None),
-                (None, Some(socket)) if self.wanted.len() < MOST_WANTED => {
-                    self.wanted.push(Wanted { socket, whose: Whose::Asked(conn, local), since: Instant::now(), looks: 0 });
+                (_, Some(socket)) if self.wanted.len() < MOST_WANTED => {
+                    self.wanted.push(Wanted { socket, whose: Whose::Asked(conn, end), since: Instant::now(), looks: 0 });
                 }
-                (None, Some(socket)) => self.exited(conn, local, socket),
+                // it was there, and no process holds it any more
+                (Some(socket), _) | (None, Some(socket)) => self.exited(conn, local, socket),
             }
         }
     }
@@ -228,18 +232,25 @@ impl Resolver {
             let Wanted { socket, whose, since, .. } = wanted;
             let owner = self.holders.of(socket.inode).and_then(|(pid, ticks)| Some((pid, self.owner(pid, ticks)?)));
             match (owner, whose) {
-                (Some((pid, owner)), Whose::Asked(conn, end)) => self.found(conn, end, pid, owner),
+                (Some((pid, owner)), Whose::Asked(conn, end)) => self.found(conn, end.0, pid, owner),
                 (Some(owner), Whose::Hinted(end)) => {
                     if let Some(early) = self.early.get_mut(&end) {
                         early.owner = Some(owner);
                     }
                 }
-                (None, Whose::Asked(conn, end)) if since.elapsed() >= PATIENCE => self.exited(conn, end, socket),
+                (None, Whose::Asked(conn, end)) if since.elapsed() >= PATIENCE || !self.is_held(end, socket) => {
+                    self.exited(conn, end.0, socket);
+                }
                 (None, Whose::Hinted(_)) if since.elapsed() >= PATIENCE => {}
                 (None, Whose::Hinted(end)) if !self.early.contains_key(&end) => {}
                 (None, Whose::Asked(..) | Whose::Hinted(_)) => self.wanted.push(wanted),
             }
         }
+    }
+
+    /// Whether a process still holds a socket: else no search will find one.
+    fn is_held(&self, end: End, socket: Socket) -> bool {
+        self.find(end, socket.listens).is_some_and(|now| now.inode == socket.inode)
     }
 
     /// The socket at one end. Where it was made by accepting, the one that accepts tells as much, and is there for longer. In a namespace of
