@@ -90,6 +90,22 @@ pub enum Origin {
     Exited,
 }
 
+impl Origin {
+    /// What gave the name, for people; none where there is no name.
+    pub const fn word(self) -> Option<&'static str> {
+        match self {
+            Self::Environment => Some("its environment, as OTEL_SERVICE_NAME"),
+            Self::Container => Some("compose service or container"),
+            Self::Pod => Some("container of a pod"),
+            Self::Unit => Some("systemd unit"),
+            Self::Script => Some("script"),
+            Self::Program => Some("program"),
+            Self::File => Some("capture file"),
+            Self::Exited => None,
+        }
+    }
+}
+
 /// What is known of a process, as it was when it was looked at.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Process {
