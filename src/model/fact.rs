@@ -1,6 +1,6 @@
 //! What is learned beside the flows, from elsewhere and later: the only way in which knowledge crosses connections.
 
-use super::conn::{ConnId, Zone};
+use super::conn::{ConnId, PacketNo, Zone};
 use crate::time::Time;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -117,6 +117,33 @@ pub struct Process {
     pub started: Option<Time>,
     /// Whose it is.
     pub uid: u32,
+}
+
+/// An end of a connection, and whose it was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnedEnd {
+    /// The socket's own address.
+    pub end: SocketAddr,
+    /// Whose it was.
+    pub owner: Arc<Owner>,
+}
+
+/// What is told to those who write packets to files: what the screen shows as the names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Naming {
+    /// The ends of a connection that have a name, as far as a file says whose they were ([`Origin::File`]).
+    Ends {
+        /// The connection.
+        conn: ConnId,
+        /// Its two addresses.
+        between: [SocketAddr; 2],
+        /// The client first.
+        ends: Vec<OwnedEnd>,
+    },
+    /// An address has a name, for all that use it.
+    Address(IpAddr, Arc<str>),
+    /// All that could be known of the packets up to this one is told, save for what others find out later.
+    Passed(PacketNo),
 }
 
 /// Who wants to know: the two ends of a connection that came into view.
