@@ -7,7 +7,10 @@
 
 use std::borrow::Cow;
 
+mod command;
 mod scan;
+
+pub use command::command;
 
 /// What stands for a secret.
 pub const MASK: &str = "***";

@@ -18,8 +18,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+mod held;
+mod names;
 mod taps;
 
+pub use names::Names;
 pub use taps::{Say, Taps};
 
 /// Batches on their way to each worker; past half of it new connections are refused, when it is full packets are.
@@ -96,33 +99,30 @@ pub fn run(
         let over = plan.duration.is_some_and(|d| {
             if plan.live { began.elapsed().as_nanos() >= u128::from(d.nanos()) } else { reader.cut(&mut packets, d) }
         });
-        // a failure is told once; afterwards the writer only counts, and the watch goes on
-        if let Err(e) = taps.take(&packets, filled == Filled::Idle) {
-            packets.news.push(SourceNews::Told(e.to_string().into()));
-            written = Err(e.into());
-        }
+        taps.hear(&packets.news);
         packets.news.extend(taps.save_if_asked());
-        let list = if taps.recorder.is_some() { packets.list.clone() } else { Vec::new() };
+        let list = if taps.take_packets() { packets.list.clone() } else { Vec::new() };
         let batch = reader.batch(packets, plan.live.then(now));
-        taps.record(&list, &batch.slab, &batch.items);
+        taps.take(list, &batch.slab, &batch.items, Instant::now());
         if !batch.items.is_empty() || !batch.news.is_empty() || batch.packets > 0 {
             reader.held = crew.give(batch, &mut reader.sums);
+        }
+        // a failure is told once; afterwards the writer only counts, and the watch goes on
+        if let Err(e) = taps.write(plan.live, filled == Filled::Idle, Instant::now()) {
+            reader.held.push(SourceNews::Told(e.to_string().into()));
+            written = Err(e.into());
         }
         if over || filled == Filled::End || crew.gone() {
             break;
         }
     }
-    if let Some(mut writer) = taps.writer
-        && let Err(e) = writer.finish()
-        && written.is_ok()
-    {
-        written = Err(e.into());
-    }
     let mut rest = Batch { last: reader.last, news: reader.held, ..Batch::default() };
     reader.slicer.finish(&mut rest);
     reader.sums.add(&Totals { passed_over: std::mem::take(&mut rest.passed_over), ..Totals::default() });
     let worked = crew.finish(&reader.sums, rest);
-    ended.and(written).and(worked)
+    // a worker that failed never gives the last turn
+    let finished = taps.finish(worked.is_ok()).map_err(PipelineError::from);
+    ended.and(written).and(finished).and(worked)
 }
 
 /// The reader's own state.

@@ -2,7 +2,8 @@
 
 use crate::decode::{Driver, Limits, Sink, detect, registry};
 use crate::model::{
-    Batch, ConnMeta, Counts, Dir, End, Ended, Event, EventKind, Item, Segment, SourceId, Stamp, Totals, Transport,
+    Batch, ConnId, ConnMeta, Counts, Dir, End, Ended, Event, EventKind, Fact, Item, OwnedEnd, Segment, SourceId, Stamp, Totals,
+    Transport,
 };
 use crate::net::{ConnTable, Owner, Reassembler, Seen, Slot, Streams};
 use std::sync::Arc;
@@ -137,10 +138,12 @@ impl Worker {
         let Some((slot, dir)) = shard.table.find(seg, Transport::Stream, batch.overload, &mut desk) else {
             if let Some(closed) = shard.table.closed(seg, Transport::Stream) {
                 desk.push(closed, EventKind::SeenBy(seg.source));
+                desk.owned(closed, seg, batch);
             }
             return;
         };
         let Some(conn) = shard.table.get(slot) else { return };
+        desk.owned(conn.meta.id, seg, batch);
         if !conn.sources.contains(&seg.source) {
             conn.sources.push(seg.source);
             desk.push(conn.meta.id, EventKind::SeenBy(seg.source));
@@ -221,8 +224,18 @@ struct Desk<'a> {
 }
 
 impl Desk<'_> {
-    fn push(&mut self, conn: crate::model::ConnId, kind: EventKind) {
+    fn push(&mut self, conn: ConnId, kind: EventKind) {
         self.events.push(Event { conn, at: self.at, kind });
+    }
+
+    /// What a comment on the packet says of the ends of its connection; what it says of others is not believed.
+    fn owned(&mut self, conn: ConnId, seg: &Segment, batch: &Batch) {
+        let Ok(at) = batch.owned.binary_search_by_key(&seg.stamp.packet, |(packet, _)| *packet) else { return };
+        let ends = batch.owned.get(at).map(|(_, ends)| ends.as_slice()).unwrap_or_default();
+        for OwnedEnd { end, owner } in ends.iter().filter(|of| of.end == seg.from || of.end == seg.to) {
+            let fact = Fact::Owned { conn, end: *end, owner: Some(Arc::clone(owner)) };
+            self.push(conn, EventKind::Fact(Box::new(fact)));
+        }
     }
 }
 

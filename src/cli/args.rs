@@ -43,7 +43,7 @@ pub struct Capture {
     /// Capture, or read, only what this libpcap filter lets through, as in tcpdump
     #[arg(short = 'f', long, value_name = "BPF")]
     pub capture_filter: Option<String>,
-    /// Also write what is captured, as pcapng
+    /// Also write what is captured, as pcapng, with the services' names in it
     #[arg(short, long, value_name = "FILE")]
     pub write: Option<PathBuf>,
     /// Take what goes to or from this port for that protocol; repeatable

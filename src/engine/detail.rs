@@ -4,7 +4,7 @@ use super::looker::Looks;
 use super::view::{DetailView, SideView};
 use crate::body::{self, Kind};
 use crate::mask;
-use crate::model::{Body, Dir, Flow, Half, Headers, Message, TraceContext, Value, text_of};
+use crate::model::{Body, Dir, Flow, Half, Headers, Message, Origin, Party, Process, TraceContext, Value, text_of};
 use crate::text::{Line, Token, escape};
 use crate::time::Span;
 use std::borrow::Cow;
@@ -45,10 +45,7 @@ fn overview(flow: &Flow, looks: Looks) -> Vec<(String, String)> {
     out.push("time", row.time.to_string());
     out.push("duration", row.duration.map(span).unwrap_or_default());
     for (name, party) in [("client", &flow.client), ("server", &flow.server)] {
-        let more = [party.pid().map(|pid| format!("pid {pid}")), party.container().map(str::to_owned)];
-        let known = party.service.as_deref().map(str::to_owned).into_iter().chain(more.into_iter().flatten());
-        let known = known.collect::<Vec<_>>().join(", ");
-        out.push(name, if known.is_empty() { party.addr.to_string() } else { format!("{known} ({})", party.addr) });
+        party_lines(name, party, looks, &mut out);
     }
     let Some(detail) = flow.detail.as_deref() else {
         out.push("size", size(row.bytes));
@@ -80,6 +77,28 @@ fn overview(flow: &Flow, looks: Looks) -> Vec<(String, String)> {
         out.push("note", "bodies were dropped for the memory budget");
     }
     out.0
+}
+
+/// Who one end was: its name and address, and below what is known of its process.
+fn party_lines(side: &str, party: &Party, looks: Looks, out: &mut List) {
+    match &party.service {
+        Some(service) => out.push(side, format!("{service} ({})", party.addr)),
+        None => out.push(side, &party.addr),
+    }
+    let Some(owner) = &party.owner else { return };
+    let mut line = |what: &str, value: &str| out.push(&format!("{side} {what}"), value);
+    // a name that is not the process's own is better than that: only the user's is
+    let own = party.service.as_ref() == Some(&owner.service);
+    let user = (!own && owner.origin != Origin::Exited).then_some("--name or configuration");
+    line("named by", if own { owner.origin.word() } else { user }.unwrap_or_default());
+    let process = owner.process.as_ref();
+    let ids = [owner.pid.map(|pid| format!("pid {pid}")), process.map(|p| format!("uid {}", p.uid))];
+    line("process", &ids.into_iter().flatten().collect::<Vec<_>>().join(" · "));
+    line("container", owner.container.as_deref().unwrap_or_default());
+    let Some(Process { command, cwd, started, .. }) = process else { return };
+    line("command", &mask::command(command, looks.secrets));
+    line("folder", cwd.as_deref().unwrap_or_default());
+    line("since", &started.map(|t| t.to_string()).unwrap_or_default());
 }
 
 fn trace_lines(trace: &TraceContext, looks: Looks, out: &mut List) {

@@ -127,6 +127,11 @@ impl Facts {
         (self.party(client), self.party(server))
     }
 
+    /// The name of a scope, from origins of a rank.
+    pub(super) fn known(&self, scope: Scope, rank: Rank) -> Option<&Arc<str>> {
+        self.names.get(&(scope, rank))
+    }
+
     fn party(&self, at: u32) -> &Party {
         /// Stands for an endpoint that is not in the table; connections hold theirs, so none is ever seen.
         static NOBODY: std::sync::LazyLock<Party> =
@@ -146,16 +151,15 @@ impl Facts {
     /// narrower. Last of all, that its process is gone.
     fn name(&self, endpoint: &Endpoint) -> Option<Arc<str>> {
         let Endpoint { addr, party, .. } = endpoint;
-        let known = |scope, rank| self.names.get(&(scope, rank));
         let scopes = || [Scope::Socket(*addr), Scope::Port(addr.port()), Scope::Ip(addr.ip())];
-        let [socket, port, ip] = scopes().map(|scope| known(scope, Rank::User));
+        let [socket, port, ip] = scopes().map(|scope| self.known(scope, Rank::User));
         let command = party.owner.as_ref().and_then(|o| o.process.as_ref()).map_or("", |p| &p.command);
         let pattern = || self.patterns.iter().find(|(p, _)| p.is_match(&party.addr) || p.is_match(command)).map(|(_, name)| name);
         let net = || self.nets.iter().find(|(net, bits, _)| within(addr.ip(), *net, *bits)).map(|(.., name)| name);
         let user = socket.or(port).or_else(pattern).or(ip).or_else(net);
         let owner = |gone: bool| party.owner.as_ref().filter(|o| (o.origin == Origin::Exited) == gone).map(|o| &o.service);
         let ranks = || [Rank::System, Rank::Capture].into_iter().flat_map(|rank| scopes().map(|scope| (scope, rank)));
-        let address = || ranks().find_map(|(scope, rank)| known(scope, rank));
+        let address = || ranks().find_map(|(scope, rank)| self.known(scope, rank));
         user.or_else(|| owner(false)).or_else(address).or_else(|| owner(true)).cloned()
     }
 }

@@ -33,6 +33,7 @@ impl Engine {
         let asked = self.options.resolver.as_ref().is_some_and(|resolver| resolver.try_send(ask).is_ok());
         self.conns.begin(meta.id, client, server, meta.first, Awaited { client: asked, server: asked });
         self.store.charge(CONN_COST);
+        self.tell_ends(meta.id);
         true
     }
 
@@ -68,6 +69,7 @@ impl Engine {
         let freed: usize = known.into_iter().flatten().map(|(_, before)| self.facts.release(before)).sum();
         self.store.discharge(freed);
         self.parties_changed(id);
+        self.tell_ends(id);
     }
 
     /// The rows of a connection may match otherwise now. A connection of many flows is looked through with all the rest.

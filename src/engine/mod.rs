@@ -20,6 +20,7 @@ mod facts;
 mod flow;
 mod life;
 mod looker;
+mod naming;
 pub mod owner;
 mod screen;
 #[cfg(test)]
@@ -31,8 +32,8 @@ pub mod view;
 use crate::filter::Filter;
 use crate::mask::Secrets;
 use crate::model::{
-    Ask, ConnId, ConnRecord, Detail, Event, EventKind, Fact, Flow, FlowId, FlowRef, Key, Rank, Row, Scope, SourceNews, Stamp,
-    Stats, Totals, Turn,
+    Ask, ConnId, ConnRecord, Detail, Event, EventKind, Fact, Flow, FlowId, FlowRef, Key, Naming, Rank, Row, Scope, SourceNews,
+    Stamp, Stats, Totals, Turn,
 };
 use crate::time::{Span, Time};
 use conns::Conns;
@@ -68,6 +69,8 @@ pub struct EngineOptions {
     pub names: Vec<(Scope, Arc<str>)>,
     /// Who can be asked whose sockets the ends of a connection are; none for files, of which the machine of now knows nothing.
     pub resolver: Option<Sender<Ask>>,
+    /// Who writes names into files.
+    pub namer: Option<Sender<Naming>>,
     /// Whether secrets are shown to those who look.
     pub secrets: Secrets,
     /// The capture filter in force, for the status line.
@@ -83,6 +86,7 @@ impl Default for EngineOptions {
             settle: SETTLE_LIVE,
             names: Vec::new(),
             resolver: None,
+            namer: None,
             secrets: Secrets::Mask,
             capture_filter: None,
         }
@@ -124,7 +128,7 @@ impl Engine {
         for (scope, service) in &options.names {
             tally.unplaced += u64::from(!facts.learn(scope.clone(), Rank::User, Arc::clone(service)));
         }
-        Self {
+        let engine = Self {
             store: Store::new(options.max_memory, options.keep),
             facts,
             tally,
@@ -135,7 +139,9 @@ impl Engine {
             screen: Screen::default(),
             now: Time::from_nanos(i64::MIN),
             options,
-        }
+        };
+        engine.tell_user_names();
+        engine
     }
 
     /// Takes in a turn whole; settled flows, connection records and, after the last turn, the stats go to `out`.
@@ -191,6 +197,7 @@ impl Engine {
     pub fn pass(&mut self, until: Stamp, totals: Totals, last: bool, out: &mut dyn FnMut(Record)) {
         self.tally.totals = totals;
         self.advance(until.time, out);
+        self.tell_passed(until.packet);
         if !last || self.tally.ended {
             return;
         }
@@ -207,8 +214,9 @@ impl Engine {
     /// Learns who somebody is. Says whether there was room for it.
     pub fn learn(&mut self, fact: Fact) -> bool {
         match fact {
-            Fact::Named { scope, rank, service } => {
-                let learned = self.facts.learn(scope, rank, service);
+            Fact::Named { ref scope, rank, ref service } => {
+                let learned = self.facts.learn(scope.clone(), rank, Arc::clone(service));
+                self.tell_address(&fact);
                 self.screen.names_changed(self.facts.version());
                 learned
             }

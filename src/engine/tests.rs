@@ -3,7 +3,7 @@
 use super::flow::MAX_MESSAGES;
 use super::script::{Log, at, conn, connections, flows, key, run, stats};
 use super::*;
-use crate::model::{Closed, Dir, Issue, Origin, Owner, Part, Pattern, SourceId, State};
+use crate::model::{Closed, Dir, Issue, Origin, OwnedEnd, Owner, Part, Pattern, SourceId, State};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -330,6 +330,38 @@ fn a_close_with_the_wrong_key_touches_nothing() {
 
 fn owner(service: &str) -> Arc<Owner> {
     Arc::new(Owner { service: service.into(), origin: Origin::Script, pid: Some(7), container: None, process: None })
+}
+
+#[test]
+fn who_writes_files_is_told_what_the_screen_shows() {
+    let (namer, told) = crossbeam_channel::unbounded();
+    let user = |scope, name: &str| (scope, Arc::from(name));
+    let names = vec![user(Scope::Ip([127, 0, 0, 2].into()), "mine"), user(Scope::Port(80), "shop")];
+    let mut engine = Engine::new(EngineOptions { namer: Some(namer), names, ..EngineOptions::default() });
+    engine.take(Log::default().began(1).turn(), &mut |_| {});
+    let [client, server]: [SocketAddr; 2] = ["10.0.0.1:50001", "10.0.0.2:80"].map(|end| end.parse().unwrap());
+    for end in [client, server] {
+        engine.learn(Fact::Owned { conn: conn(1), end, owner: Some(owner("app")) });
+    }
+    engine.learn(Fact::Owned { conn: conn(1), end: client, owner: None });
+    for (ip, rank) in [([127, 0, 0, 1], Rank::System), ([10, 0, 0, 1], Rank::System), ([10, 0, 0, 1], Rank::Capture)] {
+        engine.learn(Fact::Named { scope: Scope::Ip(ip.into()), rank, service: format!("{rank:?}").into() });
+    }
+    let end = |end, service: &str, pid| {
+        let owner = Owner { service: service.into(), origin: Origin::File, pid, container: None, process: None };
+        OwnedEnd { end, owner: Arc::new(owner) }
+    };
+    let ends = |ends| Naming::Ends { conn: conn(1), between: [client, server], ends };
+    let expected = [
+        Naming::Address([127, 0, 0, 2].into(), "mine".into()),
+        ends(vec![end(server, "shop", None)]),
+        Naming::Passed(at(1).packet),
+        ends(vec![end(client, "app", Some(7)), end(server, "shop", None)]),
+        ends(vec![end(client, "app", Some(7)), end(server, "shop", Some(7))]),
+        Naming::Address([10, 0, 0, 1].into(), "System".into()),
+        Naming::Address([10, 0, 0, 1].into(), "System".into()),
+    ];
+    assert_eq!(told.try_iter().collect::<Vec<_>>(), expected);
 }
 
 #[test]

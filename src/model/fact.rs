@@ -1,6 +1,6 @@
 //! What is learned beside the flows, from elsewhere and later: the only way in which knowledge crosses connections.
 
-use super::conn::{ConnId, Zone};
+use super::conn::{ConnId, PacketNo, Zone};
 use crate::time::Time;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -90,6 +90,22 @@ pub enum Origin {
     Exited,
 }
 
+impl Origin {
+    /// What gave the name, for people; none where there is no name.
+    pub const fn word(self) -> Option<&'static str> {
+        match self {
+            Self::Environment => Some("its environment, as OTEL_SERVICE_NAME"),
+            Self::Container => Some("compose service or container"),
+            Self::Pod => Some("container of a pod"),
+            Self::Unit => Some("systemd unit"),
+            Self::Script => Some("script"),
+            Self::Program => Some("program"),
+            Self::File => Some("capture file"),
+            Self::Exited => None,
+        }
+    }
+}
+
 /// What is known of a process, as it was when it was looked at.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Process {
@@ -101,6 +117,33 @@ pub struct Process {
     pub started: Option<Time>,
     /// Whose it is.
     pub uid: u32,
+}
+
+/// An end of a connection, and whose it was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnedEnd {
+    /// The socket's own address.
+    pub end: SocketAddr,
+    /// Whose it was.
+    pub owner: Arc<Owner>,
+}
+
+/// What is told to those who write packets to files: what the screen shows as the names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Naming {
+    /// The ends of a connection that have a name, as far as a file says whose they were ([`Origin::File`]).
+    Ends {
+        /// The connection.
+        conn: ConnId,
+        /// Its two addresses.
+        between: [SocketAddr; 2],
+        /// The client first.
+        ends: Vec<OwnedEnd>,
+    },
+    /// An address has a name, for all that use it.
+    Address(IpAddr, Arc<str>),
+    /// All that could be known of the packets up to this one is told, save for what others find out later.
+    Passed(PacketNo),
 }
 
 /// Who wants to know: the two ends of a connection that came into view.

@@ -15,7 +15,7 @@ mod trace;
 pub use body::{Body, BodyHint};
 pub use conn::{ConnId, ConnMeta, Dir, End, Joined, PacketNo, Stamp, Transport, Zone};
 pub use event::{Closed, Counts, Ended, Event, EventKind, Key, Opened, Part};
-pub use fact::{Ask, Fact, Hint, Origin, Owner, Party, Process, Rank, Scope};
+pub use fact::{Ask, Fact, Hint, Naming, Origin, OwnedEnd, Owner, Party, Process, Rank, Scope};
 pub use fields::{Fields, Value};
 pub use flow::{Detail, Flow, FlowId, FlowRef, Half, Message, PENDING, Pattern, Row, SourceSet, State};
 pub use headers::{Headers, text_of};

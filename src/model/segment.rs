@@ -1,6 +1,7 @@
 //! Packets and TCP segments on their way from the one reader to the shards, in batches that share one slab of bytes.
 
 use super::conn::{PacketNo, Stamp};
+use super::fact::OwnedEnd;
 use crate::time::Time;
 use std::net::SocketAddr;
 use std::ops::Range;
@@ -38,6 +39,8 @@ pub struct Packets {
     pub list: Vec<Packet>,
     /// What happened to the sources meanwhile.
     pub news: Vec<SourceNews>,
+    /// What the comments of packets say of the ends of their connections, in packet order.
+    pub owned: Vec<(PacketNo, Vec<OwnedEnd>)>,
     next: u64,
 }
 
@@ -54,6 +57,13 @@ impl Packets {
         let stamp = Stamp { packet: PacketNo(self.next), time };
         self.next += 1;
         self.list.push(Packet { stamp, source, link, wire_len, bytes: start..self.slab.len() });
+    }
+
+    /// What a comment on the packet that was pushed last says of the ends of its connection.
+    pub fn own(&mut self, ends: Vec<OwnedEnd>) {
+        if let Some(packet) = self.list.last() {
+            self.owned.push((packet.stamp.packet, ends));
+        }
     }
 
     /// The number the next packet gets.
@@ -159,6 +169,8 @@ pub struct Batch {
     pub bytes: u64,
     /// What the sources said.
     pub news: Vec<SourceNews>,
+    /// What the comments of packets say of the ends of their connections, in packet order.
+    pub owned: Vec<(PacketNo, Vec<OwnedEnd>)>,
     /// Packets that hold nothing we look into (ARP, ICMP, an unknown link type), by reason.
     pub passed_over: Vec<(&'static str, u64)>,
     /// Whether new connections are refused, because the workers are behind.

@@ -14,8 +14,8 @@ pub(super) fn shard(from: SocketAddr, to: SocketAddr, transport: Transport) -> u
 }
 
 /// The same for both directions of a connection, and unlikely to be another's.
-pub fn connection_key(seg: &Segment) -> u64 {
-    hash(seg.from, seg.to, Transport::Stream)
+pub fn connection_key(from: SocketAddr, to: SocketAddr) -> u64 {
+    hash(from, to, Transport::Stream)
 }
 
 /// Whether the sender of an opening segment is the client; none where the segment does not tell.

@@ -61,8 +61,8 @@ pub struct Slicer {
 impl Slicer {
     /// Takes the packets over into `out`: its slab (with joined fragments behind), items, sums and news; number and overload are the caller's.
     pub fn batch(&mut self, packets: Packets, out: &mut Batch) {
-        let Packets { slab, list, news, .. } = packets;
-        (out.slab, out.news) = (slab, news);
+        let Packets { slab, list, news, owned, .. } = packets;
+        (out.slab, out.news, out.owned) = (slab, news, owned);
         for packet in &list {
             self.tick(packet.stamp.time, out);
             self.last = packet.stamp;

@@ -14,8 +14,8 @@ use crate::decode::{Limits, registry};
 use crate::engine::owner::Mailbox;
 use crate::engine::{EngineOptions, SETTLE_FILE, SETTLE_LIVE};
 use crate::error::Error;
-use crate::model::{Scope, Turn};
-use crate::pipeline::{self, PipelineError, Plan, Taps};
+use crate::model::Turn;
+use crate::pipeline::{self, Names, PipelineError, Plan, Taps};
 use crate::privileges;
 use crate::source::own::OwnSockets;
 use crate::source::pcapng_write::Writer;
@@ -23,8 +23,7 @@ use crate::source::private_file::Owner;
 use crate::source::recorder::Recorder;
 use crate::source::{Files, Source, SourceIds};
 use crate::worker::Settings;
-use crossbeam_channel::{Receiver, Sender, bounded};
-use std::net::IpAddr;
+use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
@@ -128,10 +127,7 @@ fn watch(options: Options, opened: Opened) -> Result<(), Error> {
     let Opened { source, live, lookout, files, mut plan, capture_filter } = opened;
     let owner = privileges::invoking_user().map(|u| Owner { uid: u.uid, gid: u.gid });
     let writer = options.write.as_ref().map(|path| Writer::create(path, &files, owner)).transpose();
-    let mut writer = writer.map_err(|e| Error::unusable(e.to_string()))?;
-    if let Some(writer) = &mut writer {
-        writer.names(addresses(&options.names)).map_err(|e| Error::failed(e.to_string()))?;
-    }
+    let writer = writer.map_err(|e| Error::unusable(e.to_string()))?;
     privileges::drop_after_opening().map_err(|e| Error::failed(e.to_string()))?;
     let limits = Limits { body: options.body_limit, ..Limits::default() };
     let decode_as = options.decode_as.iter().filter_map(|(port, name)| Some((*port, registry::by_name(name)?))).collect();
@@ -149,6 +145,13 @@ fn watch(options: Options, opened: Opened) -> Result<(), Error> {
     let recorder = (live && screen).then(|| Recorder::new(ring));
     let mailbox = Mailbox::new();
     let resolver = lookout.map(|lookout| names::start(lookout, &mailbox)).transpose()?.flatten();
+    // the reader takes what the engine says with each batch, and the engine has no more to say than batches were read
+    let (namer, naming) = if writer.is_some() || recorder.is_some() {
+        let (namer, naming) = unbounded();
+        (Some(namer), Names::new(naming))
+    } else {
+        (None, Names::default())
+    };
     let engine = EngineOptions {
         max_memory: budget - ring,
         keep: screen,
@@ -156,6 +159,7 @@ fn watch(options: Options, opened: Opened) -> Result<(), Error> {
         settle: if live { SETTLE_LIVE } else { SETTLE_FILE },
         names: options.names.clone(),
         resolver,
+        namer,
         secrets: options.secrets,
         capture_filter,
     };
@@ -167,7 +171,7 @@ fn watch(options: Options, opened: Opened) -> Result<(), Error> {
         privileges::drop_the_rest().map_err(|e| Error::failed(e.to_string()))?;
     }
     let reading = {
-        let (stop, taps) = (stop.clone(), Taps { say, writer, recorder, saves: Some(saves), owner, names: Default::default() });
+        let (stop, taps) = (stop.clone(), Taps { say, writer, recorder, naming, saves: Some(saves), owner, ..Taps::default() });
         let read = move || {
             privileges::keep_for_capture().map_err(PipelineError::Rights)?;
             pipeline::run(source, &plan, taps, &stop.flag, &turns)
@@ -184,14 +188,6 @@ fn watch(options: Options, opened: Opened) -> Result<(), Error> {
         return screen::show(run);
     }
     headless::print_records(run)
-}
-
-/// The names that the user gave to whole addresses: what a capture file has a place for.
-fn addresses(names: &[(Scope, Arc<str>)]) -> impl Iterator<Item = (IpAddr, &str)> {
-    names.iter().filter_map(|(scope, service)| match scope {
-        Scope::Ip(ip) => Some((*ip, &**service)),
-        Scope::Socket(_) | Scope::Port(_) | Scope::Net(..) | Scope::Pattern(_) => None,
-    })
 }
 
 /// A run on its way.

@@ -1,11 +1,12 @@
 //! One capture, packet by packet, as a stream: pcap or pcapng, to its last whole packet where it is cut short or damaged.
 
+use super::comment;
 use super::input::Bytes;
 use super::pcap_file::{self, Pcap};
 use super::pcapng::{self, Block, Section};
 use super::window::{Need, Window};
 use super::{MAX_PACKET, SourceError, SourceIds};
-use crate::model::{LinkType, Packets, SourceId, SourceNews};
+use crate::model::{LinkType, OwnedEnd, Packets, SourceId, SourceNews};
 use crate::text::escape;
 use crate::time::Time;
 use std::io::{self, ErrorKind};
@@ -94,6 +95,8 @@ struct Current {
     from: usize,
     len: usize,
     total: usize,
+    /// What its comment says of the ends of its connection.
+    owned: Vec<OwnedEnd>,
 }
 
 /// Why there is no packet.
@@ -164,10 +167,13 @@ impl Capture {
 
     /// Appends the packet that the last step came to.
     pub(super) fn deliver(&self, out: &mut Packets) {
-        let Some(Current { record, from, len, .. }) = &self.current else { return };
+        let Some(Current { record, from, len, owned, .. }) = &self.current else { return };
         let bytes = self.window.held().get(*from..*from + *len).unwrap_or_default();
         let seen = self.interfaces.get(record.interface as usize).or(self.interfaces.first());
         out.push(record.time, seen.map_or_else(SourceId::default, |seen| seen.id), record.link, record.wire_len, bytes);
+        if !owned.is_empty() {
+            out.own(owned.clone());
+        }
     }
 
     /// Allows the next step to wait a little for a pipe.
@@ -270,7 +276,7 @@ impl Capture {
         let header = pcap.record(self.window.held()).ok_or(Stop::End)?;
         let len = packet_len(&header)?;
         need(&mut self.window, from + len)?;
-        Ok(Current { record: header.record, from, len, total: from + len })
+        Ok(Current { record: header.record, from, len, total: from + len, owned: Vec::new() })
     }
 
     /// Reads one block of a pcapng file; most hold no packet.
@@ -312,7 +318,8 @@ impl Capture {
                 if from + len > body.len() {
                     return Err(Stop::Damage("a packet that is longer than its block".into()));
                 }
-                return Ok(Some(Current { record: header.record, from: pcapng::BLOCK_HEADER + from, len, total }));
+                let owned = section.comments(kind, body, from + len).find_map(comment::parse).unwrap_or_default();
+                return Ok(Some(Current { record: header.record, from: pcapng::BLOCK_HEADER + from, len, total, owned }));
             }
             Block::Drops(interface, drops) => {
                 if let Some(seen) = self.interfaces.get_mut(interface as usize) {

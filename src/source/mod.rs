@@ -3,6 +3,7 @@
 
 mod blocks;
 mod capture;
+pub mod comment;
 #[cfg(feature = "live")]
 pub mod file_filter;
 mod input;

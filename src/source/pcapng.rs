@@ -25,6 +25,7 @@ const NAMES: u32 = 4;
 const STATISTICS: u32 = 5;
 const ENHANCED_PACKET: u32 = 6;
 
+const COMMENT: u16 = 1;
 const IF_TSRESOL: u16 = 9;
 const IF_TSOFFSET: u16 = 14;
 const ISB_IFDROP: u16 = 5;
@@ -152,6 +153,13 @@ impl Section {
             }
             _ => Ok(Block::Other),
         }
+    }
+
+    /// The comments of an enhanced packet whose bytes end at `end` of the block's body, in their order; not those that are no text.
+    pub(super) fn comments<'a>(&self, kind: u32, body: &'a [u8], end: usize) -> impl Iterator<Item = &'a str> {
+        let options = if kind == ENHANCED_PACKET { body.get(end.next_multiple_of(4)..) } else { None };
+        let comments = self.order.options(options.unwrap_or_default()).filter(|(code, _)| *code == COMMENT);
+        comments.filter_map(|(_, value)| std::str::from_utf8(value).ok())
     }
 
     /// A packet block, new or old: they differ in the first four bytes alone.

@@ -2,11 +2,11 @@
 //!
 //! ```text
 //!  section header · [interface description, before the first packet that needs it]
-//!                 · enhanced packets · [name resolution] · … · interface statistics, at the end
+//!                 · enhanced packets, some with a comment · [name resolution] · … · interface statistics, at the end
 //! ```
 
 use super::private_file::{self, Owner};
-use crate::model::{LinkType, Packet, Packets, SourceId, SourceNews};
+use crate::model::{LinkType, Packet, SourceId, SourceNews};
 use crate::text::escape;
 use crate::time::Time;
 use std::collections::HashMap;
@@ -92,20 +92,6 @@ impl<W: Write> Writer<W> {
         Ok(writer)
     }
 
-    /// Writes all that a source delivered.
-    ///
-    /// A write that fails is told once; later packets are counted in [`Self::unwritten`], so that the watch may go on. The
-    /// program then exits with 1, as tcpdump does.
-    pub fn batch(&mut self, batch: &Packets) -> Result<(), WriteError> {
-        batch.news.iter().for_each(|news| self.news(news));
-        let names = batch.news.iter().filter_map(|news| match news {
-            SourceNews::Name(ip, name) => Some((*ip, &**name)),
-            _ => None,
-        });
-        self.names(names)?;
-        batch.list.iter().try_for_each(|packet| self.packet(packet, batch.bytes(packet)))
-    }
-
     /// Remembers what the interfaces are called and what they lost.
     pub fn news(&mut self, news: &SourceNews) {
         match news {
@@ -142,8 +128,11 @@ impl<W: Write> Writer<W> {
         Ok(number)
     }
 
-    /// Writes one packet.
-    pub fn packet(&mut self, packet: &Packet, bytes: &[u8]) -> Result<(), WriteError> {
+    /// Writes one packet, and what there is to say of it.
+    ///
+    /// A write that fails is told once; later packets are counted in [`Self::unwritten`], so that the watch may go on. The
+    /// program then exits with 1, as tcpdump does.
+    pub fn packet(&mut self, packet: &Packet, bytes: &[u8], comment: Option<&str>) -> Result<(), WriteError> {
         if self.broken {
             self.unwritten += 1;
             return Ok(());
@@ -157,6 +146,10 @@ impl<W: Write> Writer<W> {
             }
             block.extend_from_slice(bytes);
             pad(block);
+            if let Some(comment) = comment {
+                option(block, 1, comment.as_bytes());
+                option(block, 0, &[]);
+            }
         })
     }
 

@@ -13,6 +13,7 @@ use crate::time::Time;
 use hashbrown::HashMap;
 use std::collections::VecDeque;
 use std::io::Write;
+use std::sync::Arc;
 
 /// The length of a record before its bytes.
 const HEADER: usize = 48;
@@ -161,9 +162,18 @@ impl Recorder {
         self.records(self.tail).map(|(at, record)| self.held(at, &record))
     }
 
-    /// Writes everything that is held. The writer should know the sources' names before.
-    pub fn save<W: Write>(&self, writer: &mut Writer<W>) -> Result<(), WriteError> {
-        self.iter().try_for_each(|(packet, bytes)| writer.packet(&packet, bytes))
+    /// Writes everything that is held, with what `comment` has to say of a packet of a connection. The writer should know the
+    /// sources' names before.
+    pub fn save<W: Write>(
+        &self,
+        writer: &mut Writer<W>,
+        mut comment: impl FnMut(PacketNo, u64) -> Option<Arc<str>>,
+    ) -> Result<(), WriteError> {
+        self.records(self.tail).try_for_each(|(at, record)| {
+            let (packet, bytes) = self.held(at, &record);
+            let comment = record.connection.and_then(|connection| comment(packet.stamp.packet, connection));
+            writer.packet(&packet, bytes, comment.as_deref())
+        })
     }
 
     /// What it did so far.
@@ -407,10 +417,12 @@ mod tests {
         let (recorder, all) = record(100_000, &[(10, Some(1)), (0, None), (100, Some(1))]);
         let mut file = Vec::new();
         let mut writer = Writer::new(&mut file, "saved".into()).unwrap();
-        recorder.save(&mut writer).unwrap();
+        recorder.save(&mut writer, |packet, connection| Some(format!("{packet:?} of {connection}").into())).unwrap();
         writer.finish().unwrap();
         for (_, bytes, _) in all {
             assert!(file.windows(bytes.len().max(1)).any(|part| part.starts_with(&bytes)));
         }
+        let comments = file.windows(16).filter(|part| part.starts_with(b"PacketNo") && part.ends_with(b") of 1"));
+        assert_eq!(comments.count(), 2, "none for a packet of no connection");
     }
 }

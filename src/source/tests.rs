@@ -4,7 +4,7 @@ use super::capture::Capture;
 use super::input::Bytes;
 use super::pcapng_write::Writer;
 use super::*;
-use crate::model::{LinkType, PacketNo, SourceNews};
+use crate::model::{LinkType, OwnedEnd, PacketNo, SourceNews};
 use crate::time::Time;
 use proptest::prelude::*;
 use std::fs::File;
@@ -20,6 +20,7 @@ type Seen = (i64, u16, u32, u32, Vec<u8>);
 struct Read {
     packets: Vec<Seen>,
     news: Vec<SourceNews>,
+    owned: Vec<(PacketNo, Vec<OwnedEnd>)>,
     error: Option<String>,
 }
 
@@ -47,7 +48,7 @@ fn read(mut source: impl Source) -> Read {
     }
     let seen = out.list.iter().map(|p| (p.stamp.time.nanos(), p.source.0, p.link.0, p.wire_len, out.bytes(p).to_vec()));
     read.packets = seen.collect();
-    read.news = out.news;
+    (read.news, read.owned) = (out.news, out.owned);
     read
 }
 
@@ -380,18 +381,24 @@ fn what_is_written_is_read_again() {
     let path = dir.path().join("out.pcapng");
     let mut batch = Packets::starting_at(PacketNo(1));
     batch.news.push(SourceNews::Opened(SourceId(3), "lo".into()));
-    batch.news.push(SourceNews::Name([10, 0, 0, 7].into(), "orders".into()));
     batch.push(Time::from_nanos(1_795_245_663_123_456_789), SourceId(3), LinkType(1), 70_000, &[1; 65_539]);
     batch.push(Time::from_nanos(5), SourceId(4), LinkType(276), 3, b"abc");
     batch.push(Time::from_nanos(6), SourceId(3), LinkType(1), 0, b"");
     let mut writer = Writer::create(&path, &[], None).unwrap();
-    writer.batch(&batch).unwrap();
+    batch.news.iter().for_each(|news| writer.news(news));
+    writer.names([([10, 0, 0, 7].into(), "orders")]).unwrap();
+    let comments = [Some("of a person"), Some("meshtop: 10.0.0.7:80 is orders (pid 7)"), None];
+    for (packet, comment) in batch.list.iter().zip(comments) {
+        writer.packet(packet, batch.bytes(packet), comment).unwrap();
+    }
     writer.news(&SourceNews::KernelDrops(SourceId(4), 12));
     writer.finish().unwrap();
     let got = open(from_ref(&path));
     let expected: [Seen; 3] =
         [(1_795_245_663_123_456_789, 0, 1, 70_000, vec![1; 65_539]), (5, 1, 276, 3, b"abc".to_vec()), (6, 0, 1, 0, vec![])];
     assert_eq!(got.packets, expected);
+    let owned: Vec<_> = got.owned.iter().map(|(packet, ends)| (packet.0, ends.len(), ends[0].owner.pid)).collect();
+    assert_eq!(owned, [(2, 1, Some(7))]);
     assert!(got.closed().is_empty());
     assert!(got.news.contains(&SourceNews::Name([10, 0, 0, 7].into(), "orders".into())));
     assert!(got.news.contains(&SourceNews::KernelDrops(SourceId(1), 12)));
@@ -415,7 +422,7 @@ fn a_full_disk_is_told_once() {
     let mut writer = Writer::new(Full(200), "out".into()).unwrap();
     let mut batch = Packets::default();
     batch.push(Time::default(), SourceId(0), LinkType(1), 1, b"x");
-    let errors: Vec<_> = (0..9).filter_map(|_| writer.batch(&batch).err()).map(|e| e.to_string()).collect();
+    let errors: Vec<_> = (0..9).filter_map(|_| writer.packet(&batch.list[0], b"x", None).err()).map(|e| e.to_string()).collect();
     assert_eq!(errors, ["-w out: writing stopped, the file is cut short: no storage space"]);
     assert!(writer.unwritten() > 3 && writer.finish().is_ok());
 }

@@ -3,7 +3,7 @@
 use super::super::script::at;
 use super::*;
 use crate::mask::Secrets;
-use crate::model::{BodyHint, ConnId, Detail, Dir, Fields, FlowId, Issue, Party, Pattern, Row, SourceSet, State};
+use crate::model::{BodyHint, ConnId, Detail, Dir, Fields, FlowId, Issue, Owner, Pattern, Row, SourceSet, State};
 use std::sync::Arc;
 
 const MASKED: Looks = Looks { secrets: Secrets::Mask, body_limit: 1000 };
@@ -82,6 +82,58 @@ fn the_overview_tells_what_is_known() {
     assert_eq!(get(&view, "note"), ["joined mid-connection", "ended mid-message", "bodies were dropped for the memory budget"]);
     assert!(!format!("{view:?}").contains("hunter2"), "{view:#?}");
     assert_eq!(view.response.unwrap().caption, "2.0 KiB · not kept");
+}
+
+#[test]
+fn the_overview_tells_whose_the_ends_were() {
+    let process = Process {
+        command: "python app.py --password hunter2 \u{1b}[2J".into(),
+        cwd: Some("/srv/gateway".into()),
+        started: Some(at(3).time),
+        uid: 1000,
+    };
+    let owner = Owner {
+        service: "gateway".into(),
+        origin: Origin::Environment,
+        pid: Some(4121),
+        container: Some("shop-gateway-1".into()),
+        process: Some(process),
+    };
+    let mut flow = flow(None);
+    flow.client = Party { owner: Some(Arc::new(owner.clone())), ..party("127.0.0.1:5", Some("gateway")) };
+    flow.server = Party { owner: Some(Arc::new(owner)), ..party("127.0.0.1:80", Some("shop")) };
+    let told = |looks| {
+        let list = inspect(&flow, looks).overview;
+        let of = |side| list.iter().filter(move |(name, _)| name.starts_with(side)).map(|(n, v)| format!("{n}: {v}"));
+        [of("client").collect::<Vec<_>>(), of("server").collect()]
+    };
+    let [client, server] = told(MASKED);
+    let of_process = [
+        "process: pid 4121 · uid 1000",
+        "container: shop-gateway-1",
+        "command: python app.py --password *** \\x1b[2J",
+        "folder: /srv/gateway",
+        "since: 1970-01-01T00:00:00.003000000Z",
+    ];
+    assert_eq!(client[..2], ["client: gateway (127.0.0.1:5)", "client named by: its environment, as OTEL_SERVICE_NAME"]);
+    assert_eq!(client[2..], of_process.map(|line| format!("client {line}")));
+    assert_eq!(server[..2], ["server: shop (127.0.0.1:80)", "server named by: --name or configuration"]);
+    assert_eq!(server[2..], of_process.map(|line| format!("server {line}")));
+    assert!(told(Looks { secrets: Secrets::Show, ..MASKED })[0][4].contains("--password hunter2"));
+}
+
+#[test]
+fn who_has_exited_is_not_said_to_be_named_by_anything() {
+    let owner = Owner { service: "uid 1000, exited".into(), origin: Origin::Exited, pid: None, container: None, process: None };
+    let mut flow = flow(None);
+    flow.client = Party { owner: Some(Arc::new(owner.clone())), ..party("10.0.0.1:5", Some("uid 1000, exited")) };
+    flow.server = Party { owner: Some(Arc::new(owner)), ..party("10.0.0.2:80", Some("db.example")) };
+    let view = inspect(&flow, MASKED);
+    assert_eq!(
+        (get(&view, "client"), get(&view, "server")),
+        (vec!["uid 1000, exited (10.0.0.1:5)"], vec!["db.example (10.0.0.2:80)"])
+    );
+    assert!(!view.overview.iter().any(|(name, _)| name.ends_with(" by") || name.ends_with(" process")), "{:?}", view.overview);
 }
 
 #[test]
