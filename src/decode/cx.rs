@@ -5,7 +5,8 @@ use super::input::Input;
 use super::limits::Limits;
 use super::{Analyzer, detect};
 use crate::model::{
-    Closed, ConnId, ConnMeta, Dir, End, Event, EventKind, Fields, Issue, Key, Opened, Part, Pattern, Severity, Stamp, Totals,
+    Closed, ConnId, ConnMeta, Dir, End, Event, EventKind, Fact, Fields, Issue, Key, Opened, Part, Pattern, Severity, Stamp,
+    Totals,
 };
 
 /// Where events and counts go; lent to the driver for one call.
@@ -107,6 +108,11 @@ impl Cx<'_, '_> {
     /// Something odd about a flow.
     pub fn note(&mut self, key: u64, issue: Issue) {
         self.sink.note(Some(self.key(key)), issue);
+    }
+
+    /// Something that this connection tells of others.
+    pub fn fact(&mut self, fact: Fact) {
+        self.sink.push(EventKind::Fact(Box::new(fact)));
     }
 
     /// Stream bytes that belong to no message.

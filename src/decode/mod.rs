@@ -33,6 +33,7 @@ mod toy;
 
 // The registry: a protocol is its folder and its two lines here, the more telling first bytes first.
 
+pub mod dns;
 pub mod http1;
 pub mod socks;
 
@@ -40,6 +41,8 @@ pub mod socks;
 pub static PROTOCOLS: &[&Protocol] = &[
     &http1::PROTOCOL,
     &socks::PROTOCOL,
+    &dns::UDP,
+    &dns::TCP,
     #[cfg(test)]
     &toy::FRAMES,
     #[cfg(test)]
