@@ -54,7 +54,8 @@ pub static PROTOCOLS: &[&Protocol] = &[
 pub struct Protocol {
     /// The contract's name.
     pub name: &'static str,
-    /// What carries it.
+    /// What carries it; one that both do has an entry for each, one after the other. A datagram is probed alone, and shown alone to the
+    /// analyzer: its probe has to be sure, and nothing of it is held.
     pub transport: Transport,
     /// Where it usually listens: a hint in a tie, never a verdict.
     pub ports: &'static [u16],
@@ -100,7 +101,7 @@ pub enum Verdict {
 pub enum Step {
     /// Consumed this many; it is asked again at once if more are there.
     Took(usize),
-    /// Needs at least this many bytes, counted from the first one shown.
+    /// Needs at least this many bytes, counted from the first one shown. Of a datagram: it was cut, and what is left of it counted.
     Need(usize),
     /// Can't go on before the other direction has moved (an Upgrade without its answer). Bounded: then the rest is opaque.
     Wait,

@@ -2,6 +2,7 @@
 
 mod message;
 mod name;
+mod names;
 mod record;
 #[cfg(test)]
 mod tests;
@@ -12,9 +13,9 @@ use crate::model::{
     ConnMeta, Dir, End, Fact, Fields, Headers, Issue, Joined, PENDING, Part, Pattern, Rank, Scope, Stamp, Transport, Value,
 };
 use crate::time::{Span, Time};
-use message::{ANSWERS, Message, NOTIFY, QUERY, Question, UPDATE, plausible};
-use record::{A, AAAA, AXFR, CNAME, Data, IXFR, code_word, kind_word};
-use std::net::IpAddr;
+use message::{ANSWERS, Message, NOTIFY, Question, UPDATE, plausible};
+use names::names;
+use record::{AXFR, IXFR, code_word, kind_word};
 
 /// DNS over UDP.
 pub static UDP: Protocol = Protocol {
@@ -358,41 +359,6 @@ fn answers(cx: &mut Cx<'_, '_>, key: u64, found: &Found<'_>) {
     for (address, service) in names(message) {
         cx.fact(Fact { scope: Scope::Ip(address), rank: Rank::Capture, service: service.as_str().into() });
     }
-}
-
-/// The addresses that an answer gives to the name that was asked for, also by way of its aliases.
-fn names(message: &Message) -> Vec<(IpAddr, String)> {
-    let Some(question) = &message.question else { return Vec::new() };
-    if message.opcode != QUERY || message.code != 0 || question.class != 1 || question.name == "." {
-        return Vec::new();
-    }
-    let mut owners = vec![question.name.as_str()];
-    // aliases may stand in any order: each round finds the next one
-    while let Some(alias) = message.answers.iter().find_map(|r| match &r.data {
-        Data::Name(target) if r.kind == CNAME && has(&owners, &r.name) && !has(&owners, target) => Some(target),
-        _ => None,
-    }) {
-        owners.push(alias);
-    }
-    let service = question.name.to_ascii_lowercase();
-    let service = service.strip_suffix(".svc.cluster.local").unwrap_or(&service);
-    let named = message.answers.iter().filter(|r| matches!(r.kind, A | AAAA) && has(&owners, &r.name));
-    named
-        .filter_map(|r| match r.data {
-            Data::Address(address) if !is_everybodys(address.to_canonical()) => Some((address, service.to_owned())),
-            _ => None,
-        })
-        .collect()
-}
-
-fn has(names: &[&str], name: &str) -> bool {
-    names.iter().any(|n| n.eq_ignore_ascii_case(name))
-}
-
-/// Whether an address is not one host's: a name for it would name all.
-fn is_everybodys(address: IpAddr) -> bool {
-    let broadcast = matches!(address, IpAddr::V4(v4) if v4.is_broadcast());
-    address.is_loopback() || address.is_unspecified() || address.is_multicast() || broadcast
 }
 
 /// Nothing more comes of a query.

@@ -100,18 +100,17 @@ fn service(c: &mut Cursor<'_>, end: usize) -> Option<String> {
     Some(text)
 }
 
-/// A parameter as text (RFC 9460 §7, §14.3.2).
+/// Parameters of a service (RFC 9460 §14.3.2).
+const KEYS: &[(u16, &str)] =
+    &[(0, "mandatory"), (1, "alpn"), (2, "no-default-alpn"), (3, "port"), (4, "ipv4hint"), (5, "ech"), (6, "ipv6hint")];
+
+/// A parameter as text (RFC 9460 §7).
 fn parameter(key: u16, value: &[u8]) -> Option<String> {
     let mut c = Cursor::new(value);
     let mut list = Vec::new();
-    let word = word(
-        &[(0, "mandatory"), (1, "alpn"), (2, "no-default-alpn"), (3, "port"), (4, "ipv4hint"), (5, "ech"), (6, "ipv6hint")],
-        key,
-        "key",
-    );
     while !c.rest().is_empty() {
         list.push(match key {
-            0 => c.u16()?.to_string(),
+            0 => word(KEYS, c.u16()?, "key").into_owned(),
             1 => {
                 let n = c.u8()?;
                 let mut text = String::new();
@@ -129,6 +128,7 @@ fn parameter(key: u16, value: &[u8]) -> Option<String> {
             }
         });
     }
+    let word = word(KEYS, key, "key");
     Some(if list.is_empty() { word.into_owned() } else { format!("{word}={}", list.join(",")) })
 }
 
