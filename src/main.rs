@@ -23,6 +23,9 @@ fn main() -> ExitCode {
 fn env() -> Env {
     let folder = |name| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
     let behind_sudo = privileges::invoking_user();
+    // one that two transports carry has two entries, one after the other
+    let mut protocols: Vec<_> = PROTOCOLS.iter().map(|p| p.name).collect();
+    protocols.dedup();
     Env {
         config_home: if behind_sudo.is_none() { folder("XDG_CONFIG_HOME") } else { None },
         home: match behind_sudo {
@@ -31,7 +34,7 @@ fn env() -> Env {
         },
         no_color: std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty()),
         terminal: std::io::stdout().is_terminal(),
-        protocols: PROTOCOLS.iter().map(|p| p.name).collect(),
+        protocols,
     }
 }
 

@@ -375,6 +375,22 @@ mod tests {
     }
 
     #[test]
+    fn a_datagram_on_two_interfaces_is_one_for_any_number_of_workers() {
+        let bytes = include_bytes!("../tests/captures/dns/input.pcap");
+        let once = || Box::new(Files::bundled("dns", bytes, &SourceIds::default())) as Box<dyn Source>;
+        let flows = |turns: &[Turn]| {
+            let flow = |e: &&crate::model::Event| matches!(e.kind, EventKind::Open(..) | EventKind::Close(..));
+            turns.iter().map(|turn| turn.events.iter().filter(flow).count()).sum::<usize>()
+        };
+        let inline = turns(Box::new(Twice(once())), 0);
+        assert_eq!(flows(&inline), 22, "11 flows, each opened and closed");
+        assert_eq!(flows(&turns(once(), 0)), 22);
+        for workers in [1, 2, 4] {
+            assert_eq!(turns(Box::new(Twice(once())), workers), inline, "{workers} workers");
+        }
+    }
+
+    #[test]
     fn any_number_of_workers_gives_the_same_turns() {
         for source in [recording, || Box::new(Twice(recording())) as Box<dyn Source>] {
             let inline = turns(source(), 0);

@@ -5,7 +5,7 @@ use crate::model::{
     Batch, ConnId, ConnMeta, Counts, Dir, End, Ended, Event, EventKind, Fact, Item, OwnedEnd, Segment, SourceId, Stamp, Totals,
     Transport,
 };
-use crate::net::{ConnTable, Owner, Reassembler, Seen, Slot, Streams};
+use crate::net::{ConnTable, Datagrams, Owner, Reassembler, Seen, Slot, Streams};
 use std::sync::Arc;
 
 /// Shards there are, whatever the number of workers: limits, timers and caps are a shard's.
@@ -56,7 +56,7 @@ struct Shard {
 #[derive(Debug)]
 struct Conn {
     meta: ConnMeta,
-    tcp: Reassembler,
+    carrier: Carrier,
     driver: Driver,
     /// The next free stream number.
     streams: u32,
@@ -64,6 +64,13 @@ struct Conn {
     head: Vec<u8>,
     /// How its directions ended.
     ends: Vec<End>,
+}
+
+/// How a connection's bytes come.
+#[derive(Debug)]
+enum Carrier {
+    Tcp(Box<Reassembler>),
+    Udp(Datagrams),
 }
 
 impl Worker {
@@ -80,11 +87,15 @@ impl Worker {
             match item {
                 Item::Segment(seg) => {
                     let Some(at) = self.own(usize::from(seg.shard)) else { continue };
-                    self.segment(at, seg, batch, &mut made.events);
+                    self.segment(at, seg, Transport::Stream, batch, &mut made.events);
                     made.mark((n as u64, usize::from(seg.shard)));
                 }
                 Item::Datagram(seg) => {
-                    if self.own(usize::from(seg.shard)).is_some() {
+                    let Some(at) = self.own(usize::from(seg.shard)) else { continue };
+                    if self.is_read(at, seg, batch) {
+                        self.segment(at, seg, Transport::Datagram, batch, &mut made.events);
+                        made.mark((n as u64, usize::from(seg.shard)));
+                    } else {
                         self.totals.add(&Totals { passed_over: vec![("udp", 1)], ..Totals::default() });
                     }
                 }
@@ -132,11 +143,21 @@ impl Worker {
         totals
     }
 
-    fn segment(&mut self, at: usize, seg: &Segment, batch: &Batch, events: &mut Vec<Event>) {
+    /// Whether a datagram is of a connection that is there, or recognised. Others cost no connection: a port may carry nothing else.
+    fn is_read(&self, at: usize, seg: &Segment, batch: &Batch) -> bool {
+        let ports = [seg.to.port(), seg.from.port()];
+        let payload = batch.slab.get(seg.payload.clone()).unwrap_or_default();
+        // what is sent to a group is no conversation: who answers, if anyone, is not known
+        !seg.to.ip().is_multicast()
+            && (self.shards.get(at).is_some_and(|shard| shard.table.holds(seg, Transport::Datagram))
+                || detect::recognises(&self.settings.decode_as, ports, payload, seg.cut > 0))
+    }
+
+    fn segment(&mut self, at: usize, seg: &Segment, transport: Transport, batch: &Batch, events: &mut Vec<Event>) {
         let Some(shard) = self.shards.get_mut(at) else { return };
         let mut desk = Desk { settings: &self.settings, totals: &mut self.totals, events, at: seg.stamp };
-        let Some((slot, dir)) = shard.table.find(seg, Transport::Stream, batch.overload, &mut desk) else {
-            if let Some(closed) = shard.table.closed(seg, Transport::Stream) {
+        let Some((slot, dir)) = shard.table.find(seg, transport, batch.overload, &mut desk) else {
+            if let Some(closed) = shard.table.closed(seg, transport) {
                 desk.push(closed, EventKind::SeenBy(seg.source));
                 desk.owned(closed, seg, batch);
             }
@@ -149,11 +170,19 @@ impl Worker {
             desk.push(conn.meta.id, EventKind::SeenBy(seg.source));
         }
         let payload = batch.slab.get(seg.payload.clone()).unwrap_or_default();
-        let (tcp, mut out) = conn.parts(&mut desk);
-        if tcp.segment(seg, payload, dir, &mut out) == Seen::Copy {
-            return;
+        let (carrier, mut out) = conn.parts(&mut desk);
+        match carrier {
+            Carrier::Tcp(tcp) => {
+                if tcp.segment(seg, payload, dir, &mut out) == Seen::First {
+                    shard.after(slot, &mut desk);
+                }
+            }
+            Carrier::Udp(udp) => {
+                if udp.datagram(seg, payload, dir) == Seen::First {
+                    out.driver.datagram(&mut out.sink, dir, payload, seg.stamp);
+                }
+            }
         }
-        shard.after(slot, &mut desk);
     }
 
     fn tick(&mut self, at: usize, now: Stamp, events: &mut Vec<Event>) {
@@ -161,9 +190,10 @@ impl Worker {
         let mut desk = Desk { settings: &self.settings, totals: &mut self.totals, events, at: now };
         for slot in shard.table.tick(now.time, &mut desk) {
             let Some(conn) = shard.table.get(slot) else { continue };
-            let (tcp, mut out) = conn.parts(&mut desk);
-            tcp.tick(now, &mut out);
-            shard.after(slot, &mut desk);
+            if let (Carrier::Tcp(tcp), mut out) = conn.parts(&mut desk) {
+                tcp.tick(now, &mut out);
+                shard.after(slot, &mut desk);
+            }
         }
     }
 }
@@ -171,12 +201,12 @@ impl Worker {
 impl Shard {
     /// A connection has moved on: it is over, or waits for time to pass, or neither.
     fn after(&mut self, slot: Slot, desk: &mut Desk<'_>) {
-        let Some(conn) = self.table.get(slot) else { return };
-        if conn.tcp.is_over() {
+        let Some(Conn { carrier: Carrier::Tcp(tcp), .. }) = self.table.get(slot) else { return };
+        if tcp.is_over() {
             if let Some(mut conn) = self.table.close(slot) {
                 conn.ended(desk);
             }
-        } else if conn.tcp.waits() {
+        } else if tcp.waits() {
             self.table.wait(slot);
         }
     }
@@ -243,7 +273,11 @@ impl Owner<Conn> for Desk<'_> {
     fn begin(&mut self, meta: ConnMeta, source: SourceId) -> Conn {
         self.push(meta.id, EventKind::Began(Box::new(meta), source));
         let driver = Driver::new(detect::Detect::boxed(), meta, 0, Vec::new());
-        Conn { meta, tcp: Reassembler::default(), driver, streams: 1, sources: vec![source], head: Vec::new(), ends: Vec::new() }
+        let carrier = match meta.transport {
+            Transport::Stream => Carrier::Tcp(Box::default()),
+            Transport::Datagram => Carrier::Udp(Datagrams::default()),
+        };
+        Conn { meta, carrier, driver, streams: 1, sources: vec![source], head: Vec::new(), ends: Vec::new() }
     }
 
     fn end(&mut self, mut conn: Conn, how: End) {
@@ -252,8 +286,8 @@ impl Owner<Conn> for Desk<'_> {
 }
 
 impl Conn {
-    /// Its reassembler, and where that one's streams go.
-    fn parts<'a>(&'a mut self, desk: &'a mut Desk<'_>) -> (&'a mut Reassembler, Out<'a>) {
+    /// What its bytes come by, and where they go.
+    fn parts<'a>(&'a mut self, desk: &'a mut Desk<'_>) -> (&'a mut Carrier, Out<'a>) {
         let sink = Sink {
             events: &mut *desk.events,
             totals: &mut *desk.totals,
@@ -263,26 +297,31 @@ impl Conn {
             limits: &desk.settings.limits,
             decode_as: &desk.settings.decode_as,
         };
-        (&mut self.tcp, Out { driver: &mut self.driver, head: &mut self.head, ends: &mut self.ends, sink })
+        (&mut self.carrier, Out { driver: &mut self.driver, head: &mut self.head, ends: &mut self.ends, sink })
     }
 
     /// It ends for another reason than its own segments.
     fn finish(&mut self, how: End, desk: &mut Desk<'_>) {
-        let (tcp, mut out) = self.parts(desk);
-        tcp.finish(how, &mut out);
+        match self.parts(desk) {
+            (Carrier::Tcp(tcp), mut out) => tcp.finish(how, &mut out),
+            (Carrier::Udp(udp), mut out) => Dir::BOTH.into_iter().for_each(|dir| out.end(dir, how, udp.last())),
+        }
         self.ended(desk);
     }
 
     fn ended(&mut self, desk: &mut Desk<'_>) {
         // both by FIN, or else what ended one of them otherwise
         let how = self.ends.iter().copied().find(|end| *end != End::Fin).unwrap_or(End::Fin);
-        let tally = self.tcp.tally();
+        let (tally, last) = match &self.carrier {
+            Carrier::Tcp(tcp) => (tcp.tally(), tcp.last()),
+            Carrier::Udp(udp) => (udp.tally(), udp.last()),
+        };
         if tally.strays > 0 {
             desk.totals.add(&Totals { passed_over: vec![("of no stream", tally.strays)], ..Totals::default() });
         }
         let ended = Ended {
             how,
-            last: self.tcp.last(),
+            last,
             bytes: self.oriented(tally.bytes),
             packets: self.oriented(tally.packets),
             retransmissions: tally.retransmissions,
@@ -301,7 +340,7 @@ impl Conn {
     }
 }
 
-/// From one connection's reassembler to its driver.
+/// From one connection's carrier to its driver.
 struct Out<'a> {
     driver: &'a mut Driver,
     head: &'a mut Vec<u8>,

@@ -30,9 +30,24 @@ impl<'a> Cursor<'a> {
         Some(bytes)
     }
 
+    /// The same bytes from another place on, for formats that point into themselves.
+    pub const fn at(&self, place: usize) -> Self {
+        Self { data: self.data, at: place }
+    }
+
+    /// One byte.
+    pub fn u8(&mut self) -> Option<u8> {
+        self.take(1)?.first().copied()
+    }
+
     /// A big-endian 16-bit number.
     pub fn u16(&mut self) -> Option<u16> {
         self.take(2)?.try_into().ok().map(u16::from_be_bytes)
+    }
+
+    /// A big-endian 32-bit number.
+    pub fn u32(&mut self) -> Option<u32> {
+        self.take(4)?.try_into().ok().map(u32::from_be_bytes)
     }
 
     /// The next line without its LF and the CR before it, if its end is there.

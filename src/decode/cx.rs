@@ -5,8 +5,8 @@ use super::input::Input;
 use super::limits::Limits;
 use super::{Analyzer, detect};
 use crate::model::{
-    Closed, ConnId, ConnMeta, Dir, End, Event, EventKind, Fields, Headers, Issue, Key, Opened, Part, Pattern, Severity, Stamp,
-    Totals,
+    Closed, ConnId, ConnMeta, Dir, End, Event, EventKind, Fact, Fields, Headers, Issue, Key, Opened, Part, Pattern, Severity,
+    Stamp, Totals,
 };
 use crate::trace;
 
@@ -116,6 +116,11 @@ impl Cx<'_, '_> {
     /// Something odd about a flow.
     pub fn note(&mut self, key: u64, issue: Issue) {
         self.sink.note(Some(self.key(key)), issue);
+    }
+
+    /// Something that this connection tells of others.
+    pub fn fact(&mut self, fact: Fact) {
+        self.sink.push(EventKind::Fact(Box::new(fact)));
     }
 
     /// Stream bytes that belong to no message.

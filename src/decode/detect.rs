@@ -29,9 +29,27 @@ impl Detect {
     }
 }
 
-/// The protocols that TCP carries.
-fn streams() -> impl Iterator<Item = &'static Protocol> {
-    PROTOCOLS.iter().copied().filter(|p| p.transport == Transport::Stream)
+/// Whether a datagram is of a protocol that we know, by itself: nothing is kept of one that is not. One that was cut short, so that it
+/// may be, is believed where a port says the same. `ports` are the receiver's and the sender's.
+pub fn recognises(decode_as: &DecodeAs, ports: [u16; 2], data: &[u8], cut: bool) -> bool {
+    let probe = Probe { dir: Dir::ToServer, data, opening: true };
+    let one = |p: &Protocol| match (p.probe)(&probe) {
+        Verdict::Yes | Verdict::Reversed => true,
+        Verdict::More => cut && ports.iter().any(|port| p.ports.contains(port)),
+        Verdict::No => false,
+    };
+    told(decode_as, ports, Transport::Datagram).is_some() || carried(Transport::Datagram).any(one)
+}
+
+/// The protocols that a transport carries.
+fn carried(transport: Transport) -> impl Iterator<Item = &'static Protocol> {
+    PROTOCOLS.iter().copied().filter(move |p| p.transport == transport)
+}
+
+/// What the user said of a port, the first one first.
+fn told(decode_as: &DecodeAs, ports: [u16; 2], transport: Transport) -> Option<(u16, &'static Protocol)> {
+    let of = |port| decode_as.iter().find(|(p, protocol)| *p == port && protocol.transport == transport);
+    ports.into_iter().find_map(of).copied()
 }
 
 /// Starts a protocol in place of whoever calls, at its first unconsumed byte. `joined` tells it whether that is the first one
@@ -45,27 +63,33 @@ pub fn becoming(cx: &mut Cx<'_, '_>, protocol: &'static Protocol, joined: Joined
 impl Analyzer for Detect {
     fn feed(&mut self, cx: &mut Cx<'_, '_>, input: Input<'_>) -> Step {
         let ports = [cx.meta().server.port(), cx.meta().client.port()];
-        if let Some(protocol) = ports.iter().find_map(|p| cx.sink.decode_as.iter().find(|(port, _)| port == p)) {
-            let reversed = protocol.0 != ports[0] && protocol.0 == ports[1];
-            return becoming(cx, protocol.1, self.joined(cx), reversed);
+        let transport = cx.meta().transport;
+        if let Some((port, protocol)) = told(cx.sink.decode_as, ports, transport) {
+            return becoming(cx, protocol, self.joined(cx), port != ports[0]);
         }
         let joined = self.joined(cx);
         let opening = joined == Joined::Opening;
         let probe = Probe { dir: input.dir, data: input.data, opening };
-        let mut more = false;
+        // who sent the first datagram of several is as good as unknown
+        let guessed = !opening || transport == Transport::Datagram;
+        let mut more = None;
         // the usual port decides which is asked first, never what it is
         let usual = |p: &&Protocol| !p.ports.contains(&ports[0]);
-        let mut asked: Vec<_> = streams().collect();
+        let mut asked: Vec<_> = carried(transport).collect();
         asked.sort_by_key(usual);
         for protocol in asked {
             match (protocol.probe)(&probe) {
                 Verdict::Yes => return becoming(cx, protocol, joined, false),
-                Verdict::Reversed if !opening => return becoming(cx, protocol, joined, true),
-                Verdict::More => more = true,
+                Verdict::Reversed if guessed => return becoming(cx, protocol, joined, true),
+                Verdict::More => more = more.or(Some(protocol)),
                 Verdict::No | Verdict::Reversed => {}
             }
         }
-        if more && input.data.len() < MOST {
+        // a datagram comes here only if it was recognised: this one was cut
+        if let (Transport::Datagram, Some(protocol)) = (transport, more) {
+            return becoming(cx, protocol, joined, false);
+        }
+        if more.is_some() && input.data.len() < MOST {
             return Step::Need(input.data.len() + 1);
         }
         if !opening {
@@ -86,7 +110,7 @@ impl Analyzer for Detect {
     fn resync(&mut self, _: Dir, data: &[u8]) -> Resync {
         let mut skip = data.len();
         let mut found = None::<usize>;
-        for protocol in streams() {
+        for protocol in carried(Transport::Stream) {
             match (protocol.scan)(data) {
                 Resync::Found(n) => found = Some(found.map_or(n, |f| f.min(n))),
                 Resync::Skip(n) => skip = skip.min(n),

@@ -6,6 +6,8 @@ use crate::model::{ConnMeta, Dir, End, EventKind, Issue, Stamp};
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+mod datagram;
+
 /// One stream, its analyzer, and the streams within it.
 #[derive(Debug)]
 pub struct Driver {

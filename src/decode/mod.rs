@@ -33,6 +33,7 @@ mod toy;
 
 // The registry: a protocol is its folder and its two lines here, the more telling first bytes first.
 
+pub mod dns;
 pub mod http1;
 pub mod socks;
 
@@ -40,6 +41,8 @@ pub mod socks;
 pub static PROTOCOLS: &[&Protocol] = &[
     &http1::PROTOCOL,
     &socks::PROTOCOL,
+    &dns::UDP,
+    &dns::TCP,
     #[cfg(test)]
     &toy::FRAMES,
     #[cfg(test)]
@@ -51,7 +54,8 @@ pub static PROTOCOLS: &[&Protocol] = &[
 pub struct Protocol {
     /// The contract's name.
     pub name: &'static str,
-    /// What carries it.
+    /// What carries it; one that both do has an entry for each, one after the other. A datagram is probed alone, and shown alone to the
+    /// analyzer: its probe has to be sure, and nothing of it is held.
     pub transport: Transport,
     /// Where it usually listens: a hint in a tie, never a verdict.
     pub ports: &'static [u16],
@@ -97,7 +101,7 @@ pub enum Verdict {
 pub enum Step {
     /// Consumed this many; it is asked again at once if more are there.
     Took(usize),
-    /// Needs at least this many bytes, counted from the first one shown.
+    /// Needs at least this many bytes, counted from the first one shown. Of a datagram: it was cut, and what is left of it counted.
     Need(usize),
     /// Can't go on before the other direction has moved (an Upgrade without its answer). Bounded: then the rest is opaque.
     Wait,

@@ -3,6 +3,8 @@
 //! - Any split of the bytes gives the same flows, stamps included.
 //! - A hole anywhere invents nothing, and what does not depend on it is found.
 //! - Any mutation ends, without a panic in an analyzer.
+//!
+//! A turn of a conversation in datagrams is one: it is not split, and lost whole.
 
 use super::{Driver, Limits, PROTOCOLS, Sink, detect::Detect};
 use crate::model::{
@@ -21,6 +23,7 @@ mod sketch;
 pub struct Conversation {
     pub name: &'static str,
     pub joined: Joined,
+    pub transport: Transport,
     pub turns: Vec<(Dir, Vec<u8>)>,
     /// Whether each turn waits for the one before it, so that what comes well after a hole must be found whole.
     pub sequential: bool,
@@ -28,7 +31,7 @@ pub struct Conversation {
 
 impl Conversation {
     pub fn new(name: &'static str) -> Self {
-        Self { name, joined: Joined::Opening, turns: Vec::new(), sequential: false }
+        Self { name, joined: Joined::Opening, transport: Transport::Stream, turns: Vec::new(), sequential: false }
     }
 
     pub fn say(&mut self, dir: Dir, bytes: &[u8]) -> &mut Self {
@@ -58,12 +61,12 @@ enum Wire {
     End(Dir),
 }
 
-/// Plays a wire through a fresh driver that starts with detection.
-fn play(wire: &[Wire], joined: Joined) -> Outcome {
+/// Plays a conversation's wire through a fresh driver that starts with detection.
+fn play(talk: &Conversation, wire: &[Wire]) -> Outcome {
+    let Conversation { joined, transport, .. } = *talk;
     let id = ConnId(PacketNo(1));
     let [client, server] = ["127.0.0.1:40000", "127.0.0.1:8080"].map(|a| a.parse().unwrap());
-    let meta =
-        ConnMeta { id, client, server, transport: Transport::Stream, first: Stamp::default(), joined, zone: Zone::default() };
+    let meta = ConnMeta { id, client, server, transport, first: Stamp::default(), joined, zone: Zone::default() };
     let mut driver = Driver::new(Detect::boxed(), meta, 0, Vec::new());
     let (mut out, mut streams, limits, decode_as) = (Outcome::default(), 1, Limits::default(), Vec::new());
     let mut at = Stamp::default();
@@ -81,7 +84,9 @@ fn play(wire: &[Wire], joined: Joined) -> Outcome {
             decode_as: &decode_as,
         };
         match step {
+            Some(Wire::Data(dir, bytes, _)) if transport == Transport::Datagram => driver.datagram(&mut sink, *dir, bytes, at),
             Some(Wire::Data(dir, bytes, _)) => driver.data(&mut sink, *dir, bytes, at),
+            Some(Wire::Hole(..)) if transport == Transport::Datagram => {}
             Some(Wire::Hole(dir, len)) => driver.hole(&mut sink, *dir, *len),
             Some(Wire::End(dir)) => driver.end(&mut sink, *dir, End::Fin),
             None => Dir::BOTH.into_iter().for_each(|dir| driver.end(&mut sink, dir, End::Fin)),
@@ -110,6 +115,7 @@ fn cut(talk: &Conversation, cuts: &[usize]) -> Vec<Wire> {
         }
         let mut places: Vec<usize> =
             cuts.iter().filter(|c| (offset + 1..offset + bytes.len()).contains(c)).map(|c| c - offset).collect();
+        places.retain(|_| talk.transport == Transport::Stream);
         places.extend([0, bytes.len()]);
         places.sort_unstable();
         places.dedup();
@@ -145,11 +151,23 @@ fn with_hole(talk: &Conversation, cuts: &[usize], from: usize, len: usize) -> (V
     let mut wire = Vec::new();
     let mut hole = (talk.turns[0].0, 0..0);
     let (mut offset, mut left) = (0, 0);
+    let datagrams = talk.transport == Transport::Datagram;
     for (dir, bytes) in &talk.turns {
         if bytes.is_empty() {
             wire.push(Wire::End(*dir));
         }
         let start = offset;
+        if datagrams {
+            let ends = offset + bytes.len();
+            if from < ends && offset < from + len {
+                let first = if hole.1.is_empty() { offset as u64 + 1 } else { hole.1.start };
+                hole = (*dir, first..ends as u64 + 1);
+            } else if !bytes.is_empty() {
+                wire.push(Wire::Data(*dir, bytes.clone(), offset as u64 + 1));
+            }
+            offset = ends;
+            continue;
+        }
         let mut keep = Vec::new();
         for (i, b) in bytes.iter().enumerate() {
             let at = start + i;
@@ -229,7 +247,7 @@ pub fn flows(talk: &Conversation) -> Vec<Sketch> {
 }
 
 fn reference(talk: &Conversation) -> Outcome {
-    play(&cut(talk, &(0..total(talk)).collect::<Vec<_>>()), talk.joined)
+    play(talk, &cut(talk, &(0..total(talk)).collect::<Vec<_>>()))
 }
 
 #[test]
@@ -245,7 +263,7 @@ fn every_sample_says_something() {
 /// A hole of `len` bytes from the `from`th on makes nothing up, and loses nothing that does not depend on it.
 fn check_hole(talk: &Conversation, truth: &Outcome, cuts: &[usize], from: usize, len: usize) -> Result<(), String> {
     let (wire, dir, hole) = with_hole(talk, cuts, from, len);
-    let outcome = play(&wire, talk.joined);
+    let outcome = play(talk, &wire);
     let place = format!("{}: hole {dir:?} {hole:?}", talk.name);
     for seen in outcome.flows.values() {
         let verdicts: Vec<_> = truth.flows.values().map(|t| told_true(seen, t)).collect();
@@ -290,7 +308,7 @@ proptest! {
         let talk = which.get(&talks);
         let cuts: Vec<usize> = cuts.iter().map(|c| c.index(total(talk))).collect();
         let wire = cut(talk, &cuts);
-        let (fine, coarse) = (reference(talk), play(&wire, talk.joined));
+        let (fine, coarse) = (reference(talk), play(talk, &wire));
         let expected: BTreeMap<_, _> = fine.flows.iter().map(|(k, s)| (*k, coarser(s, &wire))).collect();
         prop_assert_eq!(&coarse.flows, &expected, "{}", talk.name);
         prop_assert_eq!(coarse.totals, fine.totals);
@@ -332,8 +350,9 @@ proptest! {
                 at -= bytes.len();
             }
         }
-        let joined = if joined { Joined::Midway } else { talk.joined };
-        let outcome = play(&cut(&talk, &changes.iter().map(|(at, ..)| at.index(total(&talk).max(1))).collect::<Vec<_>>()), joined);
+        talk.joined = if joined { Joined::Midway } else { talk.joined };
+        let cuts: Vec<_> = changes.iter().map(|(at, ..)| at.index(total(&talk).max(1))).collect();
+        let outcome = play(&talk, &cut(&talk, &cuts));
         prop_assert!(!outcome.events.iter().any(|e| matches!(&e.kind, EventKind::Note(_, i) if *i == Issue::PANIC)));
         prop_assert!(outcome.events.len() <= 64 * (total(&talk) + 1));
     }

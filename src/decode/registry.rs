@@ -2,9 +2,9 @@
 
 use super::{PROTOCOLS, Protocol};
 
-/// A protocol by its contract name.
-pub fn by_name(name: &str) -> Option<&'static Protocol> {
-    PROTOCOLS.iter().copied().find(|p| p.name == name)
+/// A protocol by its contract name: an entry a transport.
+pub fn by_name(name: &str) -> impl Iterator<Item = &'static Protocol> {
+    PROTOCOLS.iter().copied().filter(move |p| p.name == name)
 }
 
 /// Whether some protocol usually listens there: a hint at who is the server of a connection whose opening was not seen.

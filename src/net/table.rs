@@ -179,6 +179,12 @@ impl<C> ConnTable<C> {
         self.known(index, seg, side)
     }
 
+    /// Whether the connection of a segment is there already.
+    pub fn holds(&self, seg: &Segment, transport: Transport) -> bool {
+        let key = Key::of(seg, transport);
+        self.index.find(key.hash(), |&i| self.entries.get(i as usize).is_some_and(|e| e.key == key)).is_some()
+    }
+
     /// The connection that is closed already, where a segment comes after its close: one more source may show it.
     pub fn closed(&self, seg: &Segment, transport: Transport) -> Option<ConnId> {
         let key = Key::of(seg, transport);

@@ -329,7 +329,7 @@ fn pair(halves: &mut [Half; 2], dir: Dir) -> (&mut Half, &mut Half) {
     }
 }
 
-fn count(counts: &mut Counts, dir: Dir) -> &mut u64 {
+pub(super) fn count(counts: &mut Counts, dir: Dir) -> &mut u64 {
     match dir {
         Dir::ToServer => &mut counts.to_server,
         Dir::ToClient => &mut counts.to_client,

@@ -175,10 +175,15 @@ fn write_half(half: &Half, answer: bool, always_messages: bool, evicted: bool, o
             }
             o.end();
         });
-    } else if !evicted || half.body.bytes == 0 {
+    } else if !(evicted && half.body.bytes > 0 || is_only_counted(&half.body, options)) {
         write_body(&half.body, options, o.key("body"));
     }
     o.end();
+}
+
+/// Whether nothing of a body was kept though there was room: its protocol told all of it in fields.
+fn is_only_counted(body: &Body, options: &NdjsonOptions) -> bool {
+    body.whole && body.bytes > 0 && body.kept.is_empty() && options.body_limit > 0
 }
 
 fn write_body(body: &Body, options: &NdjsonOptions, out: &mut Vec<u8>) {

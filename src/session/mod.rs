@@ -130,7 +130,7 @@ fn watch(options: Options, opened: Opened) -> Result<(), Error> {
     let writer = writer.map_err(|e| Error::unusable(e.to_string()))?;
     privileges::drop_after_opening().map_err(|e| Error::failed(e.to_string()))?;
     let limits = Limits { body: options.body_limit, ..Limits::default() };
-    let decode_as = options.decode_as.iter().filter_map(|(port, name)| Some((*port, registry::by_name(name)?))).collect();
+    let decode_as = options.decode_as.iter().flat_map(|(port, name)| registry::by_name(name).map(|p| (*port, p))).collect();
     plan.settings = Settings { limits, decode_as };
     // beside the reader, which is never to wait for decoding
     plan.workers = 1;

@@ -10,14 +10,21 @@ fn status<'a>(text: &'a str, key: &str) -> &'a str {
 }
 
 #[test]
-fn only_the_reader_may_capture() {
-    if !can_capture("only_the_reader_may_capture") {
+fn each_thread_has_its_own_rights_alone() {
+    if !can_capture("each_thread_has_its_own_rights_alone") {
         return;
     }
     let running = Running::start(meshtop().args(["-i", "lo", "-f", "tcp port 9", "--json"]));
     running.line();
-    let all = ["meshtop", "engine", "merger", "reader", "signals", "worker 0"];
-    let expected = all.map(|name| (name.to_owned(), if name == "reader" { 1 << 13 } else { 0 }, "1".to_owned()));
+    // capability(7): CAP_DAC_READ_SEARCH and CAP_SYS_PTRACE, for those that look into processes; CAP_NET_RAW
+    let (names, capture) = (1 << 2 | 1 << 19, 1 << 13);
+    let rights = |name| match name {
+        "reader" => capture,
+        "resolver" | "searcher" => names,
+        _ => 0,
+    };
+    let all = ["meshtop", "containers", "engine", "merger", "reader", "resolver", "scout", "searcher", "signals", "worker 0"];
+    let expected = all.map(|name| (name.to_owned(), rights(name), "1".to_owned()));
     let enough = Instant::now() + PATIENCE;
     // threads start one after the other, and each gives its rights up first
     while threads(running.child.id()) != expected {

@@ -77,6 +77,8 @@ if [ "${1:-build}" = test ]; then
   need 'command -v curl' curl curl curl
   need 'command -v nginx' nginx nginx nginx
   need 'command -v wrk' wrk wrk wrk
+  need 'command -v dnsmasq' dnsmasq-base dnsmasq dnsmasq
+  need 'command -v dig' bind9-dnsutils bind-utils bind
   need 'command -v node && command -v npm' 'nodejs npm' 'nodejs npm' node
   need 'python3 -c "import venv, ensurepip"' 'python3 python3-venv' python3 python
 fi

@@ -5,7 +5,7 @@ source "$(dirname "$0")/../lib.sh"
 here="$services/captures"
 cases="$services/../captures"
 wanted=" $* "
-read -r a e n p six < <(free_ports 5)
+read -r a e n p six d mute < <(free_ports 7)
 export TRUTH="$dir/truth"
 
 start kitchen.py "$python" "$services/apps/kitchen.py" "$a" "127.0.0.1:$e"
@@ -20,6 +20,13 @@ mkdir "$dir/static"
 echo "<!doctype html><title>static</title>" >"$dir/static/index.html"
 nginx_start nginx "server_tokens off; server { listen 127.0.0.1:$n; root $dir/static; }"
 ready nginx 127.0.0.1 "$n"
+
+start dnsmasq dnsmasq -k -C /dev/null -p "$d" --listen-address=127.0.0.1 --bind-interfaces --no-resolv --no-hosts --user= --local=/test/ \
+  --host-record=shop.test,192.0.2.7,2001:db8::7 --host-record=orders.default.svc.cluster.local,127.0.0.1 --cname=www.shop.test,shop.test \
+  --mx-host=shop.test,mail.shop.test,10 --srv-host=_http._tcp.shop.test,shop.test,8080 --txt-record=shop.test,'v=spf1 "-all"' \
+  --dns-rr=shop.test,65,000100000100030268320003000220fb
+ready dnsmasq 127.0.0.1 "$d"
+start mute python3 -c "import socket, time; s = socket.socket(type=socket.SOCK_DGRAM); s.bind(('127.0.0.1', $mute)); time.sleep(3600)"
 
 # capture CASE FILTER COMMAND…: what the command causes
 capture() {
@@ -72,9 +79,29 @@ capture trace-context "port $a or port $e" curl "$py/chain" -H 'x-test-id: 1' -H
 capture secrets "port $e" curl -H 'authorization: Bearer not-a-real-token' -H 'x-api-key: not-a-real-key' -b 'session=not-a-real-session' \
   --json '{"user": "alice", "password": "not-a-real-password", "card": {"token": "not-a-real-token"}}' "$js/echo?token=not-a-real-token&page=2"
 capture ipv6 "port $six" curl "http://[::1]:$six/items"
+dig() { command dig @127.0.0.1 -p "$d" +noall "$@"; }
+# asks each of them, one after the other, over what carries a query by default or with OPTION
+ask() { for q in "${@:2}"; do dig $1 $q || true; done; }
+capture dns "port $d" ask +edns 'www.shop.test A' 'shop.test AAAA' 'shop.test MX' 'shop.test TXT' '_http._tcp.shop.test SRV' 'shop.test HTTPS' \
+  '-x 192.0.2.7' 'none.test A' 'outside.example A' 'WWW.shop.test A' 'a\.b\032c.test A'
+capture dns-tcp "port $d" dig +tcp +keepopen www.shop.test A shop.test MX none.test A
+capture dns-pending "port $mute" python3 -c "
+import socket
+s = socket.socket(type=socket.SOCK_DGRAM)
+for _ in range(2):
+    s.sendto(bytes.fromhex('0007 0100 0001 0000 0000 0000 0473686f70 0474657374 00 0001 0001'), ('127.0.0.1', $mute))
+s.sendto(b'not of a protocol that is read', ('127.0.0.1', $mute))"
+ip address add 192.0.2.7/32 dev lo
+start web python3 -m http.server --bind 192.0.2.7 "$n" --directory "$dir/static"
+ready web 192.0.2.7 "$n"
+named() { dig www.shop.test && curl "http://192.0.2.7:$n/"; }
+capture dns-names "port $d or host 192.0.2.7" named
+ip address del 192.0.2.7/32 dev lo
 INTERFACE=any capture any-interface "port $a" curl "$py/status/200"
 
 of vlan keep-alive vlan
+of dns-answer dns midway 2
+of dns-snaplen dns cut 80
 of midway keep-alive midway 7
 of lost-request keep-alive drop 8
 of lost-chunk keep-alive drop 16
