@@ -16,9 +16,11 @@
 mod conns;
 mod cost;
 mod detail;
+pub mod edges;
 mod facts;
 mod flow;
 mod life;
+mod load;
 mod looker;
 pub mod owner;
 mod screen;
