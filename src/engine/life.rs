@@ -197,6 +197,9 @@ impl Engine {
         let Some(flow) = self.flow(id, true) else { return };
         self.tally.settled(flow.row.protocol);
         let conn = flow.row.conn;
+        if self.options.keep && !self.screen.hides(id) {
+            self.edges.add(flow.as_ref());
+        }
         out(Record::Flow(flow));
         let Self { store, facts, screen, .. } = self;
         store.settled(id, &mut |row| {

@@ -39,6 +39,7 @@ use crate::model::{
 use crate::time::{Span, Time};
 use conns::Conns;
 use cost::Charge;
+use edges::Edges;
 use facts::Facts;
 use hashbrown::HashMap;
 use screen::Screen;
@@ -109,6 +110,8 @@ pub struct Engine {
     settling: VecDeque<(FlowId, Time)>,
     store: Store,
     tally: Tally,
+    /// Of the settled flows, where there is a screen to show them.
+    edges: Edges,
     screen: Screen,
     /// How far packet time has come; a capture's clock that steps back does not turn it back.
     now: Time,
@@ -126,6 +129,7 @@ impl Engine {
             store: Store::new(options.max_memory, options.keep),
             facts,
             tally,
+            edges: Edges::default(),
             sources: Sources::default(),
             conns: Conns::default(),
             open: HashMap::new(),
@@ -199,6 +203,7 @@ impl Engine {
             self.give_up(id, out);
         }
         self.settle_due(Time::from_nanos(i64::MAX), out);
+        self.renew_services();
         out(Record::Stats(self.tally.stats(&self.conns, &self.sources, &self.store)));
     }
 
@@ -225,6 +230,7 @@ impl Engine {
         let Self { store, facts, screen, .. } = self;
         store.clear(&mut |row| facts.release(row.client) + facts.release(row.server));
         screen.clear(store.next_id());
+        self.edges = Edges::default();
     }
 
     /// A flow as it stands, with the names that are known now.

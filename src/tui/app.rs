@@ -14,7 +14,7 @@ use super::port::Command;
 use super::theme::Palette;
 use super::view::{help, stats};
 use super::widget::scroll::Page;
-use crate::engine::view::{Query, View};
+use crate::engine::view::{Query, Shown, View};
 use crate::filter::Filter;
 use crate::time::Span;
 use std::sync::Arc;
@@ -238,16 +238,16 @@ impl App {
         let height = self.rows();
         let inspect =
             self.view.as_deref().filter(|_| self.detail.is_open() && !self.opening).and_then(|v| self.list.selected(v, height));
-        let (filter, window) = (self.filter.filter(), self.list.window());
+        let (filter, window, shown) = (self.filter.filter(), self.list.window(), Shown::Flows);
         let same = |q: &Query| {
             let filters = (q.filter.as_ref().map(Arc::as_ptr), filter.as_ref().map(Arc::as_ptr));
-            filters.0 == filters.1 && (q.window, q.height, q.inspect) == (window, height, inspect)
+            filters.0 == filters.1 && (q.window, q.height, q.inspect, q.shown) == (window, height, inspect, shown)
         };
         if self.asked.as_ref().is_some_and(same) {
             return None;
         }
         let generation = self.asked.as_ref().map_or(1, |q| q.generation + 1);
-        let query = Query { generation, filter, window, height, inspect };
+        let query = Query { generation, filter, window, height, inspect, shown };
         self.asked = Some(query.clone());
         Some(Effect::Send(Command::Query(query)))
     }
