@@ -2,8 +2,8 @@
 
 use crate::filter::Filter;
 use crate::model::{Flow, FlowId, Service};
-use crate::time::Time;
 use crate::text::Line;
+use crate::time::Time;
 use std::sync::Arc;
 
 /// What the screen wants to see. Each change gets a new generation; answers carry the generation they answer.
