@@ -77,9 +77,9 @@ impl Edges {
     }
 
     /// Everything, in the order of names, with rates as of `now`.
-    pub fn table(&self, now: Time) -> Vec<Service> {
+    pub fn table(&mut self, now: Time) -> Vec<Service> {
         let began = self.began.unwrap_or(now);
-        let edge = |from: &Arc<str>, call: &Call| Edge {
+        let edge = |from: &Arc<str>, call: &mut Call| Edge {
             from: Arc::clone(from),
             to: Arc::clone(&call.to),
             via: call.via.clone(),
@@ -87,12 +87,12 @@ impl Edges {
             dir: call.dir,
             load: call.sum.load(began, now),
         };
-        let service = |(name, node): (&Arc<str>, &Node)| Service {
+        let service = |(name, node): (&Arc<str>, &mut Node)| Service {
             name: Arc::clone(name),
             serves: node.serves.load(began, now),
-            calls: node.calls.iter().map(|call| edge(name, call)).collect(),
+            calls: node.calls.iter_mut().map(|call| edge(name, call)).collect(),
         };
-        self.services.iter().map(service).collect()
+        self.services.iter_mut().map(service).collect()
     }
 
     /// The edge that a flow counts for: its own, or where there is no room for that one more, the next best.

@@ -11,7 +11,7 @@ const LONGEST: u64 = 3_600_000_000;
 /// Over how many seconds the rate is taken: long enough to be steady, short enough to be of now.
 const RATE: i64 = 10;
 
-/// Flows of one kind, summed up. It holds 350 bytes and a histogram that grows with the longest duration: 7 KiB up to a second,
+/// Flows of one kind, summed up. It holds 450 bytes and a histogram that grows with the longest duration: 7 KiB up to a second,
 /// 13 KiB up to [`LONGEST`].
 #[derive(Debug, Default)]
 pub(super) struct Sum {
@@ -21,6 +21,8 @@ pub(super) struct Sum {
     /// Durations in microseconds; none before the first.
     durations: Option<Histogram<u32>>,
     longest: u64,
+    /// The percentiles as they were last asked for, and of how many flows: finding them goes over the whole histogram.
+    percentiles: ([Option<Span>; 3], u64),
     recent: Recent,
 }
 
@@ -45,7 +47,7 @@ impl Sum {
     }
 
     /// The sum as it stands at `now`, of flows that could have come since `began`.
-    pub(super) fn load(&self, began: Time, now: Time) -> Load {
+    pub(super) fn load(&mut self, began: Time, now: Time) -> Load {
         let [p50, p95, p99] = self.percentiles();
         let recent = self.recent.until(second(now));
         let window = Time::from_nanos((second(now) - RATE + 1).saturating_mul(NANOS)).max(began);
@@ -55,15 +57,17 @@ impl Sum {
         Load { count: self.count, errors: self.errors, bytes: self.bytes, p50, p95, p99, rate, recent }
     }
 
-    fn percentiles(&self) -> [Option<Span>; 3] {
-        let mut found = [None; 3];
-        let Some(durations) = &self.durations else { return found };
-        for (place, micros) in found.iter_mut().zip(durations.value_at_quantiles([0.5, 0.95, 0.99])) {
-            // a place of the histogram stands for durations up to its end: none was longer than the longest
-            let micros = if micros >= LONGEST { self.longest } else { micros.min(self.longest) };
-            *place = Some(Span::from_nanos(micros.saturating_mul(1000)));
+    fn percentiles(&mut self) -> [Option<Span>; 3] {
+        if let Some(durations) = self.durations.as_ref().filter(|_| self.percentiles.1 != self.count) {
+            let found = [0.5, 0.95, 0.99].map(|quantile| {
+                let micros = durations.value_at_quantile(quantile);
+                // a place of the histogram stands for durations up to its end: none was longer than the longest
+                let micros = if micros >= LONGEST { self.longest } else { micros.min(self.longest) };
+                Some(Span::from_nanos(micros.saturating_mul(1000)))
+            });
+            self.percentiles = (found, self.count);
         }
-        found
+        self.percentiles.0
     }
 }
 
@@ -206,7 +210,7 @@ mod tests {
             (flow.row.time, flow.row.duration) = (at(n * 100), Some(Span::from_millis(1)));
             sum.add(flow.as_ref());
         }
-        let rate = |began, now| sum.load(at(began), at(now)).rate;
+        let mut rate = |began, now| sum.load(at(began), at(now)).rate;
         assert!((rate(0, 29_950) - 10.0).abs() < 0.1, "{}", rate(0, 29_950));
         assert!((rate(29_500, 29_999) - 100.0).abs() < 0.1, "a capture shorter than the window: {}", rate(29_500, 29_999));
         assert!((0.9..6.0).contains(&rate(0, 35_000)));

@@ -6,7 +6,7 @@
 //! ```text
 //!  Turn ─> event() ─> conns, facts ─> open: (connection, key) -> flow ─> settling (FIFO) ─> Record
 //!                                          │                                  │
-//!                                          └───────────> store <──────────────┘
+//!                                          └───────────> store <──────────────┴─> edges
 //!  Query ─> screen: list of matching flows <── changed rows, sweeps ──┘  ─> View;  Job ─> looker ─> Answer
 //! ```
 //!
