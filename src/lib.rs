@@ -8,7 +8,7 @@
 //!  file, stdin ┴─> Batch of Segments and Ticks ── 64 shards, by connection ──> workers 0..N (worker; 0: inline in the reader)
 //!                      ConnTable ─> Reassembler ─> data, hole, end ─> Driver ─> Analyzer ─> inner Driver, or events
 //!                                                                                        │ a Turn a batch, the same for any N
-//!      engine thread (one owner, no locks): facts ─> pairing by (connection, key) ─> settling ─> store (byte budget)
+//!      engine thread (one owner, no locks): facts ─> pairing by (connection, key) ─> settling ─> edges, store (byte budget)
 //!          ^ Query, Clear, Fact, Stop           │ Record: settled flows, connections, sums     │ Arc<View>, looker thread
 //!          │ Naming, back to the reader: names for the files that it writes
 //!          └──────── tui: Event ─> App::update ─> Effect; draw(&App)          session::headless: NDJSON

@@ -202,7 +202,7 @@ fn what_is_refused_is_one_line_and_exit_code_2() {
         (&["--emit", "flow,trace"], "invalid value 'flow,trace' for '--emit <KINDS>': 'trace' records are not in this version"),
         (&["--jsn"], "unexpected argument '--jsn' found; tip: a similar argument exists: '--json'; see 'meshtop --help'"),
         (&["file.pcap"], "unrecognized subcommand 'file.pcap'"),
-        (&["--emit", "x"], "invalid value 'x' for '--emit <KINDS>': 'x' is no kind of record: meta,flow,connection,stats"),
+        (&["--emit", "x"], "invalid value 'x' for '--emit <KINDS>': 'x' is no kind of record: meta,flow,connection,edge,stats"),
         (&["-c", "0"], "invalid value '0' for '--count <N>'"),
         (&["-c", "-1"], "invalid value '-1' for '--count <N>'"),
         (&["--duration", "10"], "invalid value '10' for '--duration <TIME>': '10' is no time"),

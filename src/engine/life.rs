@@ -230,6 +230,9 @@ impl Engine {
         });
         let Some(flow) = self.flow(id, true) else { return };
         self.tally.settled(flow.row.protocol);
+        if self.options.keep && !self.screen.hides(id) {
+            self.edges.add(flow.as_ref());
+        }
         out(Record::Flow(flow));
         let Self { store, facts, conns, screen, .. } = self;
         store.settled(id, &mut |row| {

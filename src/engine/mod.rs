@@ -6,7 +6,7 @@
 //! ```text
 //!  Turn ─> event() ─> conns, facts ─> open: (connection, key) -> flow ─> settling (FIFO) ─> Record
 //!                                          │                                  │
-//!                                          └───────────> store <──────────────┘
+//!                                          └───────────> store <──────────────┴─> edges
 //!  Query ─> screen: list of matching flows <── changed rows, sweeps ──┘  ─> View;  Job ─> looker ─> Answer
 //! ```
 //!
@@ -16,9 +16,11 @@
 mod conns;
 mod cost;
 mod detail;
+pub mod edges;
 mod facts;
 mod flow;
 mod life;
+mod load;
 mod looker;
 mod naming;
 pub mod owner;
@@ -39,6 +41,7 @@ use crate::time::{Span, Time};
 use conns::Conns;
 use cost::Charge;
 use crossbeam_channel::Sender;
+use edges::Edges;
 use facts::Facts;
 use hashbrown::HashMap;
 use screen::Screen;
@@ -115,6 +118,8 @@ pub struct Engine {
     settling: VecDeque<(FlowId, Time)>,
     store: Store,
     tally: Tally,
+    /// Of the settled flows, where there is a screen to show them.
+    edges: Edges,
     screen: Screen,
     /// How far packet time has come; a capture's clock that steps back does not turn it back.
     now: Time,
@@ -132,6 +137,7 @@ impl Engine {
             store: Store::new(options.max_memory, options.keep),
             facts,
             tally,
+            edges: Edges::default(),
             sources: Sources::default(),
             conns: Conns::default(),
             open: HashMap::new(),
@@ -208,6 +214,7 @@ impl Engine {
             self.give_up(id, out);
         }
         self.settle_due(Time::from_nanos(i64::MAX), out);
+        self.renew_services();
         out(Record::Stats(self.tally.stats(&self.conns, &self.sources, &self.store)));
     }
 
@@ -232,6 +239,7 @@ impl Engine {
         let Self { store, facts, conns, screen, .. } = self;
         store.clear(&mut |row| life::released(conns, facts, row));
         screen.clear(store.next_id());
+        self.edges = Edges::default();
     }
 
     /// A flow as it stands, with the names that are known now.

@@ -19,6 +19,8 @@ const SLICE: Duration = Duration::from_millis(2);
 const STRIDE: usize = 64;
 /// The shortest time between two views, save for a new query.
 const FRAME: Duration = Duration::from_millis(33);
+/// The shortest time between two tables of services, which cost more than a view and are read, not watched.
+const TABLE: Duration = Duration::from_secs(1);
 /// Jobs on their way to the looker: more than the core hands out at once, so that handing over never waits.
 const JOBS: usize = 4;
 
@@ -119,8 +121,8 @@ pub fn spawn(
         None => None,
     };
     let engine = Engine::new(options);
-    let (turn, rate, sweeping, due, shown) = (None, 0, false, Due::Now, None);
-    let owner = Owner { engine, records, screen, looker, turns, commands, turn, rate, sweeping, due, shown };
+    let (turn, rate, sweeping, due, shown, tabled) = (None, 0, false, Due::Now, None, Instant::now());
+    let owner = Owner { engine, records, screen, looker, turns, commands, turn, rate, sweeping, due, shown, tabled };
     let thread = Builder::new().name("engine".into()).spawn(move || owner.run())?;
     Ok(Handle { mailbox, thread })
 }
@@ -141,6 +143,8 @@ struct Owner {
     due: Due,
     /// When the last view was shown.
     shown: Option<Instant>,
+    /// When the table of services was last given up for a newer one.
+    tabled: Instant,
 }
 
 /// A turn of which some events are taken in.
@@ -263,6 +267,10 @@ impl Owner {
         self.engine.pass(turn.until, turn.totals, turn.last, &mut out);
         let rate = self.engine.tally.rate(self.engine.now);
         if std::mem::replace(&mut self.rate, rate) != rate {
+            self.due = self.due.max(Due::NextFrame);
+        }
+        if self.tabled.elapsed() >= TABLE && self.engine.renew_services() {
+            self.tabled = Instant::now();
             self.due = self.due.max(Due::NextFrame);
         }
         turn.last

@@ -4,9 +4,10 @@
 
 use super::Engine;
 use super::looker::{Answer, Job, Verdict};
-use super::view::{DetailView, Query, RowView, View, Window};
+use super::view::{DetailView, Query, RowView, Services, Shown, View, Window};
 use crate::filter::Needs;
 use crate::model::FlowId;
+use crate::time::Time;
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
@@ -45,6 +46,8 @@ pub(super) struct Screen {
     /// Whether the inspected flow, or a name on it, has changed since.
     stale: bool,
     detail: Option<Arc<DetailView>>,
+    /// The table of services as it was built last, and of how many flows.
+    services: Option<(Arc<Services>, u64)>,
     serial: u64,
     names: u32,
 }
@@ -73,7 +76,12 @@ impl Screen {
         self.list.0.clear();
         self.unseen.0.clear();
         self.changed.clear();
-        (self.sweep, self.again) = (None, false);
+        (self.sweep, self.again, self.services) = (None, false, None);
+    }
+
+    /// Whether a flow is forgotten.
+    pub(super) fn hides(&self, id: FlowId) -> bool {
+        id < self.hidden
     }
 
     /// Names are looked up when they are read, so a filter may judge otherwise now.
@@ -110,6 +118,9 @@ impl Screen {
         if before.and_then(|q| q.inspect) != query.inspect {
             self.stale = query.inspect.is_some();
             self.detail = None;
+        }
+        if before.map(|q| q.shown) != Some(query.shown) {
+            self.services = None;
         }
         self.query = Some(query);
         !same
@@ -248,6 +259,24 @@ impl Engine {
         }
     }
 
+    /// Has the table of services built anew for the next view, where it is shown and its numbers have moved on: another flow, or another
+    /// second of packet time, since rates sink. Says whether.
+    pub fn renew_services(&mut self) -> bool {
+        let (flows, now) = (self.edges.flows(), self.now);
+        let second = |time: Time| time.nanos().div_euclid(1_000_000_000);
+        let moved = |(table, of): &mut (Arc<Services>, u64)| *of != flows || (flows > 0 && second(table.at) != second(now));
+        self.screen.services.take_if(moved).is_some()
+    }
+
+    fn services(&mut self) -> Option<Arc<Services>> {
+        if self.screen.query.as_ref()?.shown != Shown::Services {
+            return None;
+        }
+        let (at, edges) = (self.now, &mut self.edges);
+        let build = || (Arc::new(Services { at, list: edges.table(at) }), edges.flows());
+        Some(Arc::clone(&self.screen.services.get_or_insert_with(build).0))
+    }
+
     /// What the screen shows now. Near either end of the list the window stays full, as far as there are rows.
     pub fn view(&mut self) -> Arc<View> {
         self.screen.serial += 1;
@@ -256,6 +285,7 @@ impl Engine {
         status.capture_filter.clone_from(&self.options.capture_filter);
         let total = self.store.count_from(self.screen.hidden);
         let serial = self.screen.serial;
+        let services = self.services();
         let Some(query) = &self.screen.query else { return Arc::new(View { serial, total, status, ..View::default() }) };
 
         let (generation, height, matching) = (query.generation, query.height.min(MAX_HEIGHT), self.screen.list.0.len());
@@ -281,6 +311,7 @@ impl Engine {
             newer: (matching - end) as u64,
             searched_percent: self.searched_percent(),
             detail: self.screen.detail.clone(),
+            services,
             status,
         })
     }

@@ -1,8 +1,9 @@
 //! What crosses from the engine to the screen and back: a query one way, a finished view the other. Plain data, no behaviour.
 
 use crate::filter::Filter;
-use crate::model::{Flow, FlowId};
+use crate::model::{Flow, FlowId, Service};
 use crate::text::Line;
+use crate::time::Time;
 use std::sync::Arc;
 
 /// What the screen wants to see. Each change gets a new generation; answers carry the generation they answer.
@@ -18,6 +19,18 @@ pub struct Query {
     pub height: usize,
     /// The flow whose detail is wanted.
     pub inspect: Option<FlowId>,
+    /// What is on the screen beside the flows and the status.
+    pub shown: Shown,
+}
+
+/// What a screen shows that the engine builds for it alone: nothing is built that nobody looks at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Shown {
+    /// Only what every view has.
+    #[default]
+    Flows,
+    /// The table of services too.
+    Services,
 }
 
 /// Which part of the list of matching flows.
@@ -56,8 +69,19 @@ pub struct View {
     pub searched_percent: Option<u8>,
     /// The detail of the inspected flow.
     pub detail: Option<Arc<DetailView>>,
+    /// Who talks to whom, where it was asked for; the same table until the numbers have moved on.
+    pub services: Option<Arc<Services>>,
     /// The truth line.
     pub status: Status,
+}
+
+/// Who talks to whom: all settled flows, whatever the filter.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Services {
+    /// As of this moment of packet time.
+    pub at: Time,
+    /// In the order of names.
+    pub list: Vec<Service>,
 }
 
 /// One row of the list.

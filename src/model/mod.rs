@@ -2,6 +2,7 @@
 
 mod body;
 mod conn;
+mod edge;
 mod event;
 mod fact;
 mod fields;
@@ -14,6 +15,7 @@ mod trace;
 
 pub use body::{Body, BodyHint};
 pub use conn::{ConnId, ConnMeta, Dir, End, Joined, PacketNo, Stamp, Transport, Zone};
+pub use edge::{Edge, Load, RECENT, Service};
 pub use event::{Closed, Counts, Ended, Event, EventKind, Key, Opened, Part};
 pub use fact::{Ask, Fact, Hint, Naming, Origin, OwnedEnd, Owner, Party, Process, Rank, Scope};
 pub use fields::{Fields, Value};

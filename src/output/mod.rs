@@ -11,6 +11,8 @@ pub enum Kind {
     Flow,
     /// A connection that ended.
     Connection,
+    /// Who talks to whom, at the end.
+    Edge,
     /// The sums at the end.
     Stats,
 }
@@ -20,6 +22,7 @@ pub const KINDS: &[(&str, Kind, bool)] = &[
     ("meta", Kind::Meta, true),
     ("flow", Kind::Flow, true),
     ("connection", Kind::Connection, false),
+    ("edge", Kind::Edge, false),
     ("stats", Kind::Stats, true),
 ];
 
@@ -33,7 +36,7 @@ impl Emit {
         let known: Vec<_> = KINDS.iter().map(|(name, ..)| *name).collect();
         text.split(',').map(str::trim).try_fold(Self(0), |set, name| match KINDS.iter().find(|(n, ..)| *n == name) {
             Some((_, kind, _)) => Ok(Self(set.0 | bit(*kind))),
-            None if matches!(name, "trace" | "finding" | "edge") => Err(format!("'{name}' records are not in this version")),
+            None if matches!(name, "trace" | "finding") => Err(format!("'{name}' records are not in this version")),
             None => Err(format!("'{name}' is no kind of record: {}", known.join(","))),
         })
     }
@@ -69,6 +72,6 @@ mod tests {
         assert_eq!(Emit::default().names(), ["meta", "flow", "stats"]);
         assert_eq!(Emit::parse("flow,trace").unwrap_err(), "'trace' records are not in this version");
         assert!(Emit::parse("").is_err());
-        assert!(Emit::parse("flows").unwrap_err().contains("meta,flow,connection,stats"));
+        assert!(Emit::parse("flows").unwrap_err().contains("meta,flow,connection,edge,stats"));
     }
 }

@@ -3,8 +3,8 @@
 use crate::body;
 use crate::mask::{self, MASK, Secrets};
 use crate::model::{
-    Body, ConnRecord, Counts, Detail, Dir, Fields, FlowRef, Half, Headers, Message, Party, Pattern, Stats, TraceContext, Value,
-    text_of,
+    Body, ConnRecord, Counts, Detail, Dir, Edge, Fields, FlowRef, Half, Headers, Message, Party, Pattern, Stats, TraceContext,
+    Value, text_of,
 };
 use crate::text::write_json_string;
 use crate::time::Time;
@@ -90,6 +90,23 @@ pub fn write_connection(conn: &ConnRecord, out: &mut Vec<u8>) {
         let hex: String = conn.head.iter().map(|b| format!("{b:02x}")).collect();
         o.text("head", &hex);
     }
+    o.end_line();
+}
+
+/// Appends an edge.
+pub fn write_edge(edge: &Edge, out: &mut Vec<u8>) {
+    let load = &edge.load;
+    let mut o = Object::record("edge", out);
+    o.text("from", &edge.from);
+    o.text("to", &edge.to);
+    o.opt(edge.via.as_deref(), |o, via| o.text("via", via));
+    o.text("protocol", edge.protocol);
+    o.number("count", load.count);
+    o.number("errors", load.errors);
+    for (key, span) in [("p50_us", load.p50), ("p95_us", load.p95), ("p99_us", load.p99)] {
+        o.opt(span, |o, span| o.number(key, span.micros_up()));
+    }
+    o.number("bytes", load.bytes);
     o.end_line();
 }
 

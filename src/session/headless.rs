@@ -1,10 +1,12 @@
 //! A run without a screen: records as NDJSON on standard output.
 
 use super::Run;
+use crate::engine::edges::Edges;
 use crate::engine::{self, Record};
 use crate::error::Error;
 use crate::output::Kind;
 use crate::output::ndjson::{self, NdjsonOptions};
+use crate::time::Time;
 use crossbeam_channel::{Receiver, TryRecvError, bounded};
 use std::io::{self, Write};
 use std::num::NonZeroU64;
@@ -29,7 +31,8 @@ pub fn print_records(run: Run) -> Result<(), Error> {
     let (to, records) = bounded(RECORDS);
     let engine = engine::owner::spawn(engine, mailbox, taken, Some(to), None)
         .map_err(|e| Error::failed(format!("cannot start a thread: {e}")))?;
-    let mut printer = Printer { line: Vec::new(), left: options.count.map(NonZeroU64::get), options };
+    let (left, edges) = (options.count.map(NonZeroU64::get), Edges::default());
+    let mut printer = Printer { line: Vec::new(), left, edges, options };
     let printed = printer.print(&records, || stop.now());
     stop.now();
     // nobody takes records any more where printing failed: the engine drops them, and ends with the reader
@@ -43,6 +46,8 @@ struct Printer {
     line: Vec<u8>,
     /// How many more flows are wanted.
     left: Option<u64>,
+    /// Of the flows that matched.
+    edges: Edges,
     options: crate::cli::Options,
 }
 
@@ -77,7 +82,7 @@ impl Printer {
     }
 
     fn add(&mut self, record: Record) {
-        let Self { line, left, options } = self;
+        let Self { line, left, edges, options } = self;
         match record {
             Record::Flow(flow) => {
                 let matches = options.filter.as_ref().is_none_or(|filter| filter.matches(flow.as_ref()));
@@ -85,14 +90,23 @@ impl Printer {
                     return;
                 }
                 *left = left.map(|n| n - 1);
+                if options.emit.has(Kind::Edge) {
+                    edges.add(flow.as_ref());
+                }
                 if options.emit.has(Kind::Flow) {
                     let how = NdjsonOptions { body_limit: options.body_limit, secrets: options.secrets };
                     ndjson::write_flow(flow.as_ref(), &how, line);
                 }
             }
             Record::Connection(conn) if options.emit.has(Kind::Connection) => ndjson::write_connection(&conn, line),
-            Record::Stats(stats) if options.emit.has(Kind::Stats) => ndjson::write_stats(&stats, line),
-            Record::Connection(_) | Record::Stats(_) => {}
+            Record::Connection(_) => {}
+            Record::Stats(stats) => {
+                // what is printed has no rate, so that the time does not matter
+                edges.table(Time::default()).iter().flat_map(|s| &s.calls).for_each(|edge| ndjson::write_edge(edge, line));
+                if options.emit.has(Kind::Stats) {
+                    ndjson::write_stats(&stats, line);
+                }
+            }
         }
     }
 }

@@ -38,6 +38,8 @@ actions! {
     Filter,
     /// Show the flows.
     Flows,
+    /// Show who talks to whom.
+    Services,
     /// Show the counters.
     Stats,
     /// Forget all flows, once confirmed.
@@ -74,6 +76,10 @@ actions! {
     CopyResponse,
     /// Copy the request's body.
     CopyRequest,
+    /// Show the flows of the selected service or edge.
+    Narrow,
+    /// Another order.
+    Sort,
     /// Use the filter that was typed.
     Apply,
     /// Leave the filter as it was.

@@ -10,10 +10,9 @@ use super::input::FilterLine;
 use super::keymap::{Context, Keymap};
 use super::layout::{Layout, Open};
 use super::list::List;
+use super::panel::{Panel, Panels, Screen};
 use super::port::Command;
 use super::theme::Palette;
-use super::view::{help, stats};
-use super::widget::scroll::Page;
 use crate::engine::view::{Query, View};
 use crate::filter::Filter;
 use crate::time::Span;
@@ -38,13 +37,12 @@ pub struct Options {
     pub grammar: Grammar,
 }
 
-/// What has the screen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Screen {
-    /// The list of flows, and the open one.
-    Flows,
-    /// Every counter.
-    Stats,
+/// Where the flows were narrowed from: what going back restores.
+#[derive(Debug)]
+struct Narrowed {
+    from: Screen,
+    /// The filter that was in force.
+    filter: Option<(String, Arc<Filter>)>,
 }
 
 /// Everything there is to draw.
@@ -64,10 +62,8 @@ pub struct App {
     pub detail: Detail,
     /// What has the screen.
     pub screen: Screen,
-    /// The help over it, and how far it is scrolled.
-    pub help: Option<usize>,
-    /// How far the counters are scrolled.
-    pub stats_scroll: usize,
+    panels: Panels,
+    narrowed: Option<Narrowed>,
     /// Whether it is asked if all flows should be forgotten.
     pub confirming: bool,
     /// The last thing that was told; until the next key.
@@ -98,8 +94,8 @@ impl App {
             list: List::new(options.follow),
             detail: Detail::default(),
             screen: Screen::Flows,
-            help: None,
-            stats_scroll: 0,
+            panels: Panels::default(),
+            narrowed: None,
             confirming: false,
             notice: None,
             view: None,
@@ -157,20 +153,17 @@ impl App {
         match () {
             () if self.confirming => Context::Confirm,
             () if self.filter.editing() => Context::Filter,
-            () if self.help.is_some() || self.screen == Screen::Stats => Context::Anywhere,
-            () if self.detail.is_open() => Context::Detail,
-            () => Context::List,
+            () => match self.front() {
+                Some(panel) => panel.context(),
+                None if self.detail.is_open() => Context::Detail,
+                None => Context::List,
+            },
         }
     }
 
-    /// The text that has the screen instead of the flows (help, counters), and how far it is scrolled.
-    pub fn sheet(&self) -> Option<(Page, usize)> {
-        let width = self.size.0.saturating_sub(4);
-        match (self.help, self.screen) {
-            (Some(scroll), _) => Some((help::page(&self.keymap, width), scroll)),
-            (None, Screen::Stats) => Some((stats::page(self.view.as_deref(), width), self.stats_scroll)),
-            (None, Screen::Flows) => None,
-        }
+    /// What has the main part instead of the flows.
+    pub fn front(&self) -> Option<&dyn Panel> {
+        self.panels.front(self.screen)
     }
 
     /// How many flows arrived since the list stopped following.
@@ -193,12 +186,12 @@ impl App {
     /// How much of a scrolling text is on the screen.
     fn page_height(&self) -> usize {
         let Some(layout) = self.layout() else { return 1 };
-        let height = match self.context() {
-            Context::Detail => layout.text().height,
-            Context::List => layout.list.height.saturating_sub(1),
-            Context::Anywhere | Context::Filter | Context::Confirm => layout.main.height,
+        let height = match self.front() {
+            Some(panel) => panel.page(layout.main),
+            None if self.detail.is_open() => usize::from(layout.text().height),
+            None => layout.rows(),
         };
-        usize::from(height.max(1))
+        height.max(1)
     }
 
     fn arrive(&mut self, view: Arc<View>) {
@@ -222,13 +215,8 @@ impl App {
             if self.detail.is_open() {
                 self.detail.lay_out(&layout);
             }
-            if let Some((page, scroll)) = self.sheet() {
-                let furthest = page.furthest(usize::from(layout.main.height));
-                let scroll = scroll.min(furthest);
-                match &mut self.help {
-                    Some(help) => *help = scroll,
-                    None => self.stats_scroll = scroll,
-                }
+            if let Some(panel) = self.panels.front_mut(self.screen) {
+                panel.lay_out(&self.keymap, self.view.as_deref(), layout.main);
             }
         }
     }
@@ -238,16 +226,16 @@ impl App {
         let height = self.rows();
         let inspect =
             self.view.as_deref().filter(|_| self.detail.is_open() && !self.opening).and_then(|v| self.list.selected(v, height));
-        let (filter, window) = (self.filter.filter(), self.list.window());
+        let (filter, window, shown) = (self.filter.filter(), self.list.window(), self.screen.shown());
         let same = |q: &Query| {
             let filters = (q.filter.as_ref().map(Arc::as_ptr), filter.as_ref().map(Arc::as_ptr));
-            filters.0 == filters.1 && (q.window, q.height, q.inspect) == (window, height, inspect)
+            filters.0 == filters.1 && (q.window, q.height, q.inspect, q.shown) == (window, height, inspect, shown)
         };
         if self.asked.as_ref().is_some_and(same) {
             return None;
         }
         let generation = self.asked.as_ref().map_or(1, |q| q.generation + 1);
-        let query = Query { generation, filter, window, height, inspect };
+        let query = Query { generation, filter, window, height, inspect, shown };
         self.asked = Some(query.clone());
         Some(Effect::Send(Command::Query(query)))
     }

@@ -54,6 +54,26 @@ pub fn short(n: u64) -> String {
     }
 }
 
+/// So many a second: `0/s`, `0.3/s`, `12/s`, `12.3 k/s`.
+pub fn rate(a_second: f64) -> String {
+    match a_second {
+        ..=0.0 => "0/s".to_owned(),
+        ..9.95 => format!("{:.1}/s", a_second.max(0.1)),
+        _ => format!("{}/s", short(a_second.round() as u64)),
+    }
+}
+
+/// `0 %`, `0.1 %`, `8.3 %`, `100 %`: nought and all are only what is nought and all.
+pub fn percent(part: u64, whole: u64) -> String {
+    let share = part as f64 * 100.0 / whole.max(1) as f64;
+    match share {
+        ..=0.0 => "0 %".to_owned(),
+        ..9.95 => format!("{:.1} %", share.max(0.1)),
+        _ if part < whole => format!("{:.0} %", share.min(99.0)),
+        _ => "100 %".to_owned(),
+    }
+}
+
 /// `1 flow`, `24,310 flows`.
 pub fn counted(n: u64, one: &str) -> String {
     format!("{} {one}{}", count(n), if n == 1 { "" } else { "s" })
@@ -109,6 +129,17 @@ mod tests {
         assert_eq!(share(61 << 20, 256 << 20), "61/256 MiB");
         assert_eq!(share(12, 256 << 20), "12 B/256 MiB");
         assert_eq!([counted(1, "flow"), counted(2000, "flow")], ["1 flow", "2,000 flows"]);
+    }
+
+    #[test]
+    fn rates_and_shares_are_narrow_and_never_rounded_to_nothing() {
+        assert_eq!(
+            [0.0, 0.001, 0.34, 9.94, 9.95, 412.4, 12_345.0].map(rate),
+            ["0/s", "0.1/s", "0.3/s", "9.9/s", "10/s", "412/s", "12.3 k/s"]
+        );
+        let shares =
+            [(0, 9), (0, 0), (1, 100_000), (1, 12), (1, 2), (99_999, 100_000), (7, 7)].map(|(part, of)| percent(part, of));
+        assert_eq!(shares, ["0 %", "0 %", "0.1 %", "8.3 %", "50 %", "99 %", "100 %"]);
     }
 
     #[test]

@@ -74,6 +74,14 @@ impl FilterLine {
         self.applied = Some((text, Arc::new(filter)));
     }
 
+    /// Puts another filter in force, or none; the one before.
+    pub fn replace(&mut self, other: Option<(String, Arc<Filter>)>) -> Option<(String, Arc<Filter>)> {
+        if let Some((text, _)) = &other {
+            self.remember(text);
+        }
+        std::mem::replace(&mut self.applied, other)
+    }
+
     /// Starts typing, with the filter in force.
     pub fn open(&mut self) {
         let input = Input::new(self.text().to_owned());

@@ -13,6 +13,8 @@ pub enum Context {
     List,
     /// While a flow is open.
     Detail,
+    /// In the table of services.
+    Services,
     /// While the filter is typed.
     Filter,
     /// While a question is open.
@@ -21,7 +23,7 @@ pub enum Context {
 
 impl Context {
     /// All, in the order of the help screen.
-    pub const ALL: [Self; 5] = [Self::Anywhere, Self::List, Self::Detail, Self::Filter, Self::Confirm];
+    pub const ALL: [Self; 6] = [Self::Anywhere, Self::List, Self::Detail, Self::Services, Self::Filter, Self::Confirm];
 
     /// Its heading.
     pub const fn title(self) -> &'static str {
@@ -29,6 +31,7 @@ impl Context {
             Self::Anywhere => "Everywhere",
             Self::List => "Flows",
             Self::Detail => "An open flow",
+            Self::Services => "Services",
             Self::Filter => "The filter line",
             Self::Confirm => "A question",
         }
@@ -36,7 +39,7 @@ impl Context {
 
     /// Whether one key could mean two things in both at once.
     fn meets(self, other: Self) -> bool {
-        let plain = |c| matches!(c, Self::List | Self::Detail);
+        let plain = |c| matches!(c, Self::List | Self::Detail | Self::Services);
         self == other || (self == Self::Anywhere && plain(other)) || (other == Self::Anywhere && plain(self))
     }
 }
@@ -60,7 +63,7 @@ const fn e(context: Context, action: Action, name: &'static str, keys: &'static 
     Entry { context, action, name, keys, help }
 }
 
-use Context::{Anywhere, Confirm, Detail, Filter, List};
+use Context::{Anywhere, Confirm, Detail, Filter, List, Services};
 
 /// Every key there is.
 #[rustfmt::skip]
@@ -77,6 +80,7 @@ pub const TABLE: &[Entry] = &[
     e(Anywhere, Action::Pause, "pause", &["p", "space"], "pause, or follow again"),
     e(Anywhere, Action::Filter, "filter", &["/"], "edit the filter"),
     e(Anywhere, Action::Flows, "flows", &["1"], "the flows"),
+    e(Anywhere, Action::Services, "services", &["3"], "who talks to whom"),
     e(Anywhere, Action::Stats, "stats", &["6"], "what was counted"),
     e(Anywhere, Action::Clear, "clear", &["z"], "forget all flows (asks)"),
     e(Anywhere, Action::Save, "save", &["w"], "save the packets of just now as pcapng"),
@@ -95,6 +99,8 @@ pub const TABLE: &[Entry] = &[
     e(Detail, Action::Zoom, "zoom", &["\\", "enter"], "whole screen, or beside the list"),
     e(Detail, Action::CopyResponse, "copy-response", &["y"], "copy the response's body"),
     e(Detail, Action::CopyRequest, "copy-request", &["Y"], "copy the request's body"),
+    e(Services, Action::Narrow, "narrow", &["enter", "l", "right"], "the flows of the service or edge; esc comes back"),
+    e(Services, Action::Sort, "sort", &["s"], "order by name, rate, errors, p95"),
     e(Filter, Action::Apply, "filter-apply", &["enter"], "use it"),
     e(Filter, Action::Cancel, "filter-cancel", &["esc"], "leave it as it was"),
     e(Filter, Action::Complete, "filter-complete", &["tab"], "complete the word; again: the next one"),
@@ -239,7 +245,7 @@ impl Keymap {
         match context {
             // what cannot be typed still quits
             Filter | Confirm => find(context).or_else(|| find(Anywhere).filter(|a| *a == Action::Quit && !key.types())),
-            Anywhere | List | Detail => find(context).or_else(|| find(Anywhere)),
+            Anywhere | List | Detail | Services => find(context).or_else(|| find(Anywhere)),
         }
     }
 

@@ -18,6 +18,7 @@ mod input;
 pub mod keymap;
 mod layout;
 mod list;
+mod panel;
 mod port;
 mod run;
 mod terminal;

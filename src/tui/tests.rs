@@ -1,5 +1,6 @@
 //! The whole screen against a scripted engine: what it looks like, and how it behaves while flows arrive.
 
 mod behaviour;
-mod rig;
+pub(super) mod rig;
 mod screens;
+mod services;

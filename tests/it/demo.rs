@@ -50,3 +50,25 @@ fn a_lap_that_is_captured_tells_the_same_story_with_other_traces() {
     assert_eq!(trace_ids(&played).len(), trace_ids(&recorded).len());
     assert!(trace_ids(&played).is_disjoint(&trace_ids(&recorded)));
 }
+
+#[test]
+fn edges_are_the_matching_flows_summed_up_and_the_stats_are_last() {
+    let lines = records(&run(&["demo", "--recorded", "--emit", "flow,edge,stats", "-Y", "client == gateway or not ok"]));
+    let kinds: Vec<_> = lines.iter().filter_map(|v| v["type"].as_str()).collect();
+    assert!(kinds.is_sorted_by_key(|kind| ["flow", "edge", "stats"].iter().position(|k| k == kind)), "{kinds:?}");
+    let of = |kind: &'static str| lines.iter().filter(move |v| v["type"] == kind);
+    assert!(of("edge").count() > 4 && of("stats").count() == 1);
+    for edge in of("edge") {
+        let part = |v: &&Value| v["client"]["service"] == edge["from"] && v["server"]["service"] == edge["to"];
+        let flows: Vec<_> = of("flow").filter(part).collect();
+        let failed = flows.iter().filter(|v| v["ok"] == false).count();
+        assert_eq!((edge["count"].as_u64(), edge["errors"].as_u64()), (Some(flows.len() as u64), Some(failed as u64)), "{edge}");
+        let mut durations: Vec<_> = flows.iter().filter_map(|v| v["duration_us"].as_u64()).collect();
+        durations.sort_unstable();
+        let (exact, told) = (durations[durations.len().div_ceil(2) - 1], edge["p50_us"].as_u64().unwrap());
+        assert!((exact..=exact + exact / 100 + 1).contains(&told), "{edge}: {exact}");
+    }
+    assert_eq!(of("edge").filter_map(|v| v["count"].as_u64()).sum::<u64>(), of("flow").count() as u64);
+    let silent = records(&run(&["demo", "--recorded", "--json"]));
+    assert!(silent.iter().all(|v| v["type"] != "edge"), "nobody asked for them");
+}

@@ -165,6 +165,22 @@ fn opens_filters_and_shows_a_body_at_any_size() {
 }
 
 #[test]
+fn services_narrow_the_flows_and_come_back() {
+    let mut terminal = Terminal::open(&["-r", "assets/demo.pcapng"], 80, 24);
+    terminal.shows("ENDED");
+    terminal.press("3");
+    terminal.shows("─http→ fraud");
+    terminal.press("G\r");
+    terminal.shows("client == \"payments\" and server == \"fraud\" and proto == http");
+    terminal.shows("7 of 216 match");
+    terminal.press("\x1b");
+    terminal.shows("─http→ fraud");
+    terminal.hides("server ==");
+    terminal.press("Q");
+    assert_eq!(terminal.ends().0, 0);
+}
+
+#[test]
 fn the_demo_follows_until_somebody_looks_back() {
     if !can_capture("the_demo_follows_until_somebody_looks_back") {
         return;

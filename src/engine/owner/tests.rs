@@ -1,7 +1,7 @@
 //! The thread as a whole: it ends when it should, and views come when there is something to show.
 
 use super::super::script::{Log, at, flows, stats};
-use super::super::view::Window;
+use super::super::view::{Shown, Window};
 use super::*;
 use crate::filter::Filter;
 use crate::model::{Dir, FlowId};
@@ -11,7 +11,7 @@ fn exchanges(n: u64) -> Log {
 }
 
 fn query(generation: u64) -> Query {
-    Query { generation, filter: None, window: Window::Follow, height: 10, inspect: None }
+    Query { generation, filter: None, window: Window::Follow, height: 10, inspect: None, shown: Shown::Flows }
 }
 
 #[test]

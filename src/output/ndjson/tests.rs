@@ -1,7 +1,9 @@
 //! Records as lines: exactly these bytes. What a body or a masked value looks like is asked of `body` and `mask`, whose own tests say it.
 
 use super::*;
-use crate::model::{BodyHint, ConnId, End, Flow, FlowId, Issue, Origin, Owner, PacketNo, Row, SourceSet, Stamp, State, Totals};
+use crate::model::{
+    BodyHint, ConnId, End, Flow, FlowId, Issue, Load, Origin, Owner, PacketNo, RECENT, Row, SourceSet, Stamp, State, Totals,
+};
 use crate::text::is_control;
 use crate::time::Span;
 use std::sync::Arc;
@@ -285,4 +287,23 @@ fn the_other_records() {
         "\n",
     );
     assert_eq!(String::from_utf8(out).unwrap(), expected);
+}
+
+#[test]
+fn an_edge_leaves_out_what_it_has_not() {
+    let load = Load { count: 3, errors: 1, bytes: 21, p50: None, p95: None, p99: None, rate: 0.5, recent: [1; RECENT] };
+    let mut edge =
+        Edge { from: "orders".into(), to: "127.0.0.1:\"1\"".into(), via: None, protocol: "http", dir: Dir::ToServer, load };
+    let line = |edge: &Edge| {
+        let mut out = Vec::new();
+        write_edge(edge, &mut out);
+        String::from_utf8(out).unwrap()
+    };
+    let wanted = r#"{"type":"edge","from":"orders","to":"127.0.0.1:\"1\"","protocol":"http","count":3,"errors":1,"bytes":21}"#;
+    assert_eq!(line(&edge), format!("{wanted}\n"));
+    let spans = [1_000_001, 2_000_000, 3_000_000].map(|n| Some(Span::from_nanos(n)));
+    (edge.via, [edge.load.p50, edge.load.p95, edge.load.p99]) = (Some("shop".into()), spans);
+    let text = line(&edge);
+    assert!(text.contains(r#","via":"shop","protocol":"http","#), "{text}");
+    assert!(text.contains(r#","p50_us":1001,"p95_us":2000,"p99_us":3000,"#), "{text}");
 }

@@ -1,16 +1,18 @@
 //! What keys and the mouse do.
 
-use super::{App, Screen};
+use super::{App, Narrowed};
 use crate::text::{escape, is_control};
 use crate::tui::action::Action;
 use crate::tui::effect::Effect;
 use crate::tui::format;
 use crate::tui::keymap::{Context, Key};
 use crate::tui::layout::{Open, below};
+use crate::tui::panel::{Screen, Wish};
 use crate::tui::port::Command;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use ratatui::layout::Position;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use tui_input::InputRequest;
 
 /// Rows that one notch of the wheel moves.
@@ -49,12 +51,20 @@ impl App {
             Action::Pause if self.list.follows() => self.pause(),
             Action::Pause => self.list.follow(),
             Action::Filter => self.open_filter(),
-            Action::Flows => (self.screen, self.help) = (Screen::Flows, None),
-            Action::Stats => (self.screen, self.help) = (Screen::Stats, None),
+            Action::Flows => {
+                self.narrowed = None;
+                self.show(Screen::Flows);
+            }
+            Action::Services => {
+                if !self.widen() {
+                    self.show(Screen::Services);
+                }
+            }
+            Action::Stats => self.show(Screen::Stats),
             Action::Clear => self.confirming = true,
             Action::Save => return vec![Effect::Send(Command::Save)],
             Action::Mouse => return self.toggle_mouse(),
-            Action::Help => self.help = if self.help.is_some() { None } else { Some(0) },
+            Action::Help => self.panels.turn_help(),
             Action::Redraw => return vec![Effect::Redraw],
             Action::Suspend => return vec![Effect::Suspend],
             Action::Escape => {
@@ -69,6 +79,10 @@ impl App {
                 }
             }
             Action::Quit => return vec![Effect::Quit],
+            Action::Narrow | Action::Sort => {
+                let wish = self.panels.front_mut(self.screen).and_then(|panel| panel.act(action));
+                self.grant(wish);
+            }
             Action::Open => self.open_soon(),
             Action::NextTab => self.detail.turn(true),
             Action::PrevTab => self.detail.turn(false),
@@ -87,6 +101,7 @@ impl App {
             Action::No => self.confirming = false,
             Action::Apply => {
                 if self.filter.apply(&self.grammar) {
+                    self.narrowed = None;
                     self.list.recount(self.count());
                 }
             }
@@ -122,7 +137,12 @@ impl App {
         let at = Position::new(mouse.column, mouse.row);
         match self.context() {
             Context::Confirm | Context::Filter => {}
-            Context::Anywhere => self.go(by),
+            Context::Anywhere | Context::Services if by != 0 => self.go(by),
+            Context::Anywhere | Context::Services => {
+                let line = below(layout.main).contains(at).then(|| usize::from(mouse.row - layout.main.y - 1));
+                let wish = line.and_then(|line| self.panels.front_mut(self.screen)?.click(line));
+                self.grant(wish);
+            }
             Context::List | Context::Detail if by != 0 && layout.list.contains(at) => self.step(by),
             Context::List | Context::Detail if below(layout.list).contains(at) => {
                 self.click(usize::from(mouse.row - layout.list.y - 1))
@@ -134,23 +154,20 @@ impl App {
 
     /// Down (up where negative) in whatever has the keys.
     fn go(&mut self, by: isize) {
-        match (self.help.as_mut(), self.screen) {
-            (Some(scroll), _) => *scroll = scroll.saturating_add_signed(by),
-            (None, Screen::Stats) => self.stats_scroll = self.stats_scroll.saturating_add_signed(by),
-            (None, Screen::Flows) if self.detail.is_open() => self.detail.scroll = self.detail.scroll.saturating_add_signed(by),
-            (None, Screen::Flows) => self.step(by),
+        match self.panels.front_mut(self.screen) {
+            Some(panel) => panel.go(by),
+            None if self.detail.is_open() => self.detail.scroll = self.detail.scroll.saturating_add_signed(by),
+            None => self.step(by),
         }
     }
 
     /// To the start or the end of whatever has the keys.
     fn ends(&mut self, start: bool) {
-        let to = if start { 0 } else { usize::MAX };
-        match (self.help.as_mut(), self.screen) {
-            (Some(scroll), _) => *scroll = to,
-            (None, Screen::Stats) => self.stats_scroll = to,
-            (None, Screen::Flows) if self.detail.is_open() => self.detail.scroll = to,
-            (None, Screen::Flows) if !start => self.list.follow(),
-            (None, Screen::Flows) => {
+        match self.panels.front_mut(self.screen) {
+            Some(panel) => panel.ends(start),
+            None if self.detail.is_open() => self.detail.scroll = if start { 0 } else { usize::MAX },
+            None if !start => self.list.follow(),
+            None => {
                 if let Some(view) = self.view.clone() {
                     self.list.top(&view, self.rows(), self.count());
                 }
@@ -207,8 +224,8 @@ impl App {
     /// Closes what is in front, if anything is.
     fn close(&mut self) -> bool {
         match () {
-            () if self.help.take().is_some() => true,
-            () if self.screen == Screen::Stats => {
+            () if self.panels.help.take().is_some() => true,
+            () if self.screen != Screen::Flows => {
                 self.screen = Screen::Flows;
                 true
             }
@@ -216,12 +233,42 @@ impl App {
                 self.detail.close();
                 true
             }
-            () => false,
+            () => self.widen(),
         }
     }
 
+    fn show(&mut self, screen: Screen) {
+        (self.screen, self.panels.help) = (screen, None);
+    }
+
+    fn grant(&mut self, wish: Option<Wish>) {
+        match wish {
+            Some(Wish::Narrow(text)) => match (self.grammar.parse)(&text) {
+                Ok(filter) => {
+                    let filter = self.filter.replace(Some((text, Arc::new(filter))));
+                    self.narrowed = Some(Narrowed { from: self.screen, filter });
+                    self.detail.close();
+                    self.show(Screen::Flows);
+                    self.list.recount(self.count());
+                }
+                Err(e) => self.notice = Some(e.to_string()),
+            },
+            Some(Wish::Tell(text)) => self.notice = Some(text.to_owned()),
+            None => {}
+        }
+    }
+
+    /// Back to where the flows were narrowed, and to the filter from before. Whether they were.
+    fn widen(&mut self) -> bool {
+        let Some(Narrowed { from, filter }) = self.narrowed.take() else { return false };
+        self.filter.replace(filter);
+        self.show(from);
+        self.list.recount(self.count());
+        true
+    }
+
     fn open_filter(&mut self) {
-        (self.screen, self.help) = (Screen::Flows, None);
+        self.show(Screen::Flows);
         self.filter.open();
     }
 

@@ -470,6 +470,7 @@ fn every_action_does_something() {
         Context::Anywhere => &["p", "k k k", "6", "enter"][..],
         Context::List => &["k"],
         Context::Detail => &["k enter tab"],
+        Context::Services => &["3"],
         Context::Filter => &["/ s tab", "/ x enter / up up", "/ x space s left"],
         Context::Confirm => &["z"],
     };

@@ -1,6 +1,7 @@
 //! A scripted engine and a terminal in memory.
 
-use crate::engine::view::{DetailView, Query, RowView, SideView, SourceStatus, Status, View, Window};
+use crate::engine::edges::Edges;
+use crate::engine::view::{DetailView, Query, RowView, Services, Shown, SideView, SourceStatus, Status, View, Window};
 use crate::filter::{Filter, FilterError};
 use crate::model::{ConnId, Dir, Flow, FlowId, Party, Pattern, Row, SourceSet, State};
 use crate::text::{Line, Token};
@@ -34,6 +35,8 @@ pub struct Engine {
     pub status: Status,
     pub searched: Option<u8>,
     pub unseen: u64,
+    /// Whether no flow is over yet.
+    pub unsettled: bool,
     /// With a filter, which flows match.
     pub matches: Option<fn(&Flow) -> bool>,
     pub query: Option<Query>,
@@ -64,9 +67,17 @@ impl Engine {
             searched_percent: self.searched,
             unseen: self.unseen,
             detail: query.inspect.and_then(found).map(|r| Arc::new(detail(&r.flow))),
+            services: (query.shown == Shown::Services).then(|| Arc::new(self.services())),
             status: Status { flows: self.status.flows.max(self.seen), ..self.status.clone() },
             ..View::default()
         }
+    }
+
+    fn services(&self) -> Services {
+        let mut edges = Edges::default();
+        self.flows.iter().filter(|_| !self.unsettled).for_each(|row| edges.add(row.flow.as_ref()));
+        let at = self.flows.last().map_or(Time::default(), |row| row.flow.row.time);
+        Services { at, list: edges.table(at) }
     }
 }
 

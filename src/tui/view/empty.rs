@@ -5,6 +5,7 @@ use crate::text::{Line, Token};
 use crate::tui::action::Action;
 use crate::tui::app::App;
 use crate::tui::format::{count, counted, size};
+use crate::tui::panel::Screen;
 use crate::tui::theme::Theme;
 use crate::tui::widget::scroll::Page;
 use ratatui::buffer::Buffer;
@@ -67,6 +68,10 @@ fn reason(app: &App, view: &View) -> (String, Vec<(String, String)>) {
     let key = |action| app.keymap.key_of(action).to_owned();
     let option = |name: &str, text: &str| (name.to_owned(), text.to_owned());
     let counters = (key(Action::Stats), "shows every counter".to_owned());
+    if app.screen == Screen::Services && view.total > 0 {
+        let title = format!("{}, none is over yet: who talks to whom shows with the first that is", counted(view.total, "flow"));
+        return (title, vec![(key(Action::Flows), "shows the flows".to_owned())]);
+    }
     if view.total > 0 && app.filter.filter().is_some() {
         let title = match view.searched_percent {
             Some(percent) => format!("searching {}: {percent} % done, none matches so far", counted(view.total, "flow")),

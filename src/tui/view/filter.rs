@@ -2,6 +2,7 @@
 
 use crate::tui::app::App;
 use crate::tui::format::{count, counted};
+use crate::tui::panel::Screen;
 use crate::tui::theme::Theme;
 use crate::tui::widget::text;
 use ratatui::buffer::Buffer;
@@ -21,6 +22,9 @@ pub fn draw(app: &App, theme: &Theme, buffer: &mut Buffer, area: Rect) -> Option
             (_, true) => ("empty: shows all ".to_owned(), theme.dim),
             _ => ("✓ valid, Enter uses it ".to_owned(), theme.good),
         },
+        (false, _) if app.screen == Screen::Services && !filter.text().is_empty() => {
+            ("the table is of all flows ".to_owned(), theme.dim)
+        }
         (false, _) => (matching(app, beside), theme.dim),
     };
     let longest = if filter.editing() { usize::from(area.width / 2) } else { beside.max(usize::from(area.width) * 2 / 3) };

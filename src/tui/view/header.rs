@@ -1,15 +1,14 @@
 //! The first line: what is watched, the tabs, and whether it is live, loading or over.
 
 use crate::engine::view::Status;
-use crate::tui::app::{App, Screen};
+use crate::tui::app::App;
 use crate::tui::format;
+use crate::tui::panel::Screen;
 use crate::tui::theme::Theme;
 use crate::tui::widget::text;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-/// The screens with their keys' actions.
-const TABS: [(&str, Screen); 2] = [("1 Flows", Screen::Flows), ("6 Stats", Screen::Stats)];
 /// Cells of the bar that shows how far a file is read.
 const BAR: usize = 16;
 
@@ -25,14 +24,14 @@ pub fn draw(app: &App, theme: &Theme, buffer: &mut Buffer, area: Rect) {
     let right = text::put_right(buffer, area, &state, style);
     let left = Rect { width: right, ..area };
     let name = text::put(buffer, left, 1, "meshtop", theme.strong) + 2;
-    let tabs: u16 = TABS.iter().map(|(title, _)| title.len() as u16 + 2).sum();
+    let tabs: u16 = Screen::TABS.iter().map(|(_, title)| title.len() as u16 + 2).sum();
     let room = right.saturating_sub(name + tabs + 2);
     let names: Vec<_> =
         status.iter().flat_map(|s| &s.sources).filter(|s| s.closed.is_none() || s.packets > 0).map(|s| s.name.as_str()).collect();
     let mut at = text::put(buffer, Rect { width: name + room, ..left }, name, &names.join(", "), theme.dim);
     // the tabs keep their place while sources come and go, where there is room for it
     at = (at + 2).max(area.width / 3);
-    for (title, screen) in TABS {
+    for (screen, title) in Screen::TABS {
         let style = if app.screen == screen { theme.strong } else { theme.dim };
         at = text::put(buffer, left, at, title, style) + 2;
     }

@@ -1,7 +1,7 @@
 //! What the screen looks like: a file a part. Drawing reads the application and changes nothing.
 
 mod detail;
-mod empty;
+pub mod empty;
 mod filter;
 mod flows;
 mod header;
@@ -9,7 +9,7 @@ pub mod help;
 pub mod stats;
 mod status;
 
-use super::app::{App, Screen};
+use super::app::App;
 use super::layout::Layout;
 use super::theme::Theme;
 use super::widget::text;
@@ -29,13 +29,9 @@ pub fn draw(app: &App, frame: &mut Frame) {
     let Some(layout) = app.layout() else { return too_small(buffer, area) };
     header::draw(app, &theme, buffer, layout.header);
     let cursor = filter::draw(app, &theme, buffer, layout.filter);
-    match (app.sheet(), app.screen) {
-        (Some((page, scroll)), _) => {
-            let inner = Rect { x: layout.main.x + 2, width: layout.main.width.saturating_sub(4), ..layout.main };
-            page.draw(buffer, inner, scroll, |token| theme.token(token));
-            more(&theme, buffer, layout.main, scroll, page.height());
-        }
-        (None, Screen::Flows | Screen::Stats) => flows(app, &theme, buffer, &layout),
+    match app.front() {
+        Some(panel) => panel.draw(app, &theme, buffer, layout.main),
+        None => flows(app, &theme, buffer, &layout),
     }
     status::draw(app, &theme, buffer, layout.status);
     if let Some(column) = cursor {
@@ -55,7 +51,7 @@ fn flows(app: &App, theme: &Theme, buffer: &mut Buffer, layout: &Layout) {
 }
 
 /// At the right edge of a text, that more of it is above or below.
-fn more(theme: &Theme, buffer: &mut Buffer, area: Rect, scroll: usize, len: usize) {
+pub fn more(theme: &Theme, buffer: &mut Buffer, area: Rect, scroll: usize, len: usize) {
     if scroll > 0 {
         text::put_right(buffer, text::line(area, 0), "▴", theme.dim);
     }

@@ -5,6 +5,7 @@ use crate::tui::action::Action;
 use crate::tui::app::App;
 use crate::tui::format::{counted, share, short};
 use crate::tui::keymap::Context;
+use crate::tui::panel::Screen;
 use crate::tui::theme::Theme;
 use crate::tui::widget::text;
 use ratatui::buffer::Buffer;
@@ -57,7 +58,7 @@ fn items(app: &App, theme: &Theme, width: u16) -> Vec<Item> {
     }
     let Some(status) = app.view.as_deref().map(|v| &v.status) else { return items };
     let arrived = app.arrived();
-    if arrived > 0 && status.progress.is_none() {
+    if arrived > 0 && app.screen == Screen::Flows && status.progress.is_none() {
         items.push(item(format!("+{} new", short(arrived)), theme.good, 7));
     }
     if let Some(warning) = &status.warning {
@@ -88,13 +89,14 @@ pub fn losses(status: &Status) -> [(&'static str, u64, &'static str); 6] {
     ]
 }
 
-/// One word of one width for how the list stands.
+/// One word of one width for how the list stands; other screens always move on.
 fn mode(app: &App) -> String {
     let status = app.view.as_deref().map(|v| &v.status);
     let word = match status {
         None => "START",
         Some(s) if s.ended => "ENDED",
         Some(s) if s.progress.is_some() => "LOADING",
+        Some(_) if app.screen != Screen::Flows => "LIVE",
         Some(_) if app.list.follows() => "FOLLOW",
         Some(_) => "PAUSED",
     };
@@ -114,6 +116,7 @@ fn hints(app: &App, theme: &Theme, buffer: &mut Buffer, area: Rect, taken: u16) 
             &[(Action::Apply, "use"), (Action::Complete, "complete"), (Action::Older, "older"), (Action::Cancel, "leave")]
         }
         Context::Anywhere => &[(Action::Back, "back"), (Action::Down, "scroll")],
+        Context::Services => &[(Action::Narrow, "flows"), (Action::Sort, "sort"), (Action::Back, "back")],
         Context::Detail => {
             &[(Action::Back, "close"), (Action::NextTab, "tabs"), (Action::NextFlow, "next"), (Action::CopyResponse, "copy")]
         }

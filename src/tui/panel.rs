@@ -1,0 +1,126 @@
+//! Screens that have the main part to themselves, a file each: what the application asks of them. The flows, with their list and their
+//! open flow, are the application's own.
+
+pub mod services;
+pub mod sheet;
+
+use super::action::Action;
+use super::app::App;
+use super::keymap::{Context, Keymap};
+use super::theme::Theme;
+use crate::engine::view::{Shown, View};
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use services::Services;
+use sheet::Sheet;
+use std::fmt::Debug;
+
+/// What has the screen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Screen {
+    /// The list of flows, and the open one.
+    Flows,
+    /// Who talks to whom.
+    Services,
+    /// Every counter.
+    Stats,
+}
+
+impl Screen {
+    /// All that have a tab, from left to right, with their titles.
+    pub const TABS: [(Self, &str); 3] = [(Self::Flows, "1 Flows"), (Self::Services, "3 Services"), (Self::Stats, "6 Stats")];
+
+    /// What the engine is asked for it.
+    pub fn shown(self) -> Shown {
+        match self {
+            Self::Services => Shown::Services,
+            Self::Flows | Self::Stats => Shown::Flows,
+        }
+    }
+}
+
+/// All panels; each keeps its place while others are in front.
+#[derive(Debug)]
+pub struct Panels {
+    /// The help, over whatever else is there.
+    pub help: Option<Sheet>,
+    services: Services,
+    stats: Sheet,
+}
+
+impl Default for Panels {
+    fn default() -> Self {
+        Self { help: None, services: Services::default(), stats: Sheet::stats() }
+    }
+}
+
+impl Panels {
+    /// The one in front; none where the flows are.
+    pub fn front(&self, screen: Screen) -> Option<&dyn Panel> {
+        match (&self.help, screen) {
+            (Some(help), _) => Some(help),
+            (None, Screen::Flows) => None,
+            (None, Screen::Services) => Some(&self.services),
+            (None, Screen::Stats) => Some(&self.stats),
+        }
+    }
+
+    /// The same, to change it.
+    pub fn front_mut(&mut self, screen: Screen) -> Option<&mut dyn Panel> {
+        match (&mut self.help, screen) {
+            (Some(help), _) => Some(help),
+            (None, Screen::Flows) => None,
+            (None, Screen::Services) => Some(&mut self.services),
+            (None, Screen::Stats) => Some(&mut self.stats),
+        }
+    }
+
+    /// Opens the help, or closes it.
+    pub fn turn_help(&mut self) {
+        self.help = if self.help.is_some() { None } else { Some(Sheet::help()) };
+    }
+}
+
+/// A screen with its state. Its keys are a context of the one table.
+pub trait Panel: Debug {
+    /// What keys mean while it is in front.
+    fn context(&self) -> Context {
+        Context::Anywhere
+    }
+
+    /// Down (up where negative).
+    fn go(&mut self, by: isize);
+
+    /// To the start or the end.
+    fn ends(&mut self, start: bool);
+
+    /// How many lines a page is.
+    fn page(&self, area: Rect) -> usize {
+        usize::from(area.height)
+    }
+
+    /// One of its own keys.
+    fn act(&mut self, _: Action) -> Option<Wish> {
+        None
+    }
+
+    /// A click on a line below its first, counted from 0.
+    fn click(&mut self, _line: usize) -> Option<Wish> {
+        None
+    }
+
+    /// Something has changed: takes what the engine shows now, and keeps what is scrolled inside what there is.
+    fn lay_out(&mut self, keymap: &Keymap, view: Option<&View>, area: Rect);
+
+    /// Draws it.
+    fn draw(&self, app: &App, theme: &Theme, buffer: &mut Buffer, area: Rect);
+}
+
+/// What a screen wants of the application.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// Show the flows that match this filter, until somebody goes back.
+    Narrow(String),
+    /// Tell this.
+    Tell(&'static str),
+}

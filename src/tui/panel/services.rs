@@ -1,0 +1,289 @@
+//! Who talks to whom: each service with what it serves, and below it what it asks of others. Which flows those are is a filter away.
+
+mod draw;
+
+use super::{Panel, Wish};
+use crate::engine::edges::OTHER;
+use crate::engine::view::{self, View};
+use crate::model::{Dir, Edge, Load, Service};
+use crate::tui::action::Action;
+use crate::tui::app::App;
+use crate::tui::keymap::{Context, Keymap};
+use crate::tui::theme::Theme;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use std::cmp::Ordering;
+use std::net::IpAddr;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// The table, and the place in it.
+#[derive(Debug, Default)]
+pub struct Services {
+    table: Arc<view::Services>,
+    sort: Sort,
+    /// The lines, in their order.
+    rows: Vec<Row>,
+    /// The selected line: it stays selected wherever it goes.
+    selected: Option<Id>,
+    /// Where it is, or was.
+    at: usize,
+    /// The first line on the screen, and how many there are.
+    top: usize,
+    height: usize,
+}
+
+/// The order of services, and of the edges of each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Sort {
+    /// By name: no line moves while numbers do.
+    #[default]
+    Name,
+    /// The busiest first.
+    Rate,
+    /// Those with the greatest share of errors first.
+    Errors,
+    /// The slowest first.
+    P95,
+}
+
+/// A line: the place of its service in the table, and of its edge in the service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Row {
+    Service(usize),
+    Edge(usize, usize),
+}
+
+/// What a line is about, whatever its place: a service; an edge with its receiver, topic and protocol.
+type Id = (Arc<str>, Option<(Arc<str>, Option<Arc<str>>, &'static str)>);
+
+impl Sort {
+    fn next(self) -> Self {
+        match self {
+            Self::Name => Self::Rate,
+            Self::Rate => Self::Errors,
+            Self::Errors => Self::P95,
+            Self::P95 => Self::Name,
+        }
+    }
+
+    /// The order of two loads; equal ones stay in the order of names.
+    fn order(self, a: &Load, b: &Load) -> Ordering {
+        let share = |l: &Load| l.errors as f64 / l.count.max(1) as f64;
+        match self {
+            Self::Name => Ordering::Equal,
+            Self::Rate => b.rate.total_cmp(&a.rate),
+            Self::Errors => share(b).total_cmp(&share(a)),
+            Self::P95 => b.p95.cmp(&a.p95),
+        }
+    }
+}
+
+impl Services {
+    fn service(&self, row: Row) -> Option<&Service> {
+        let (Row::Service(service) | Row::Edge(service, _)) = row;
+        self.table.list.get(service)
+    }
+
+    fn edge(&self, row: Row) -> Option<&Edge> {
+        match row {
+            Row::Service(_) => None,
+            Row::Edge(service, edge) => self.table.list.get(service)?.calls.get(edge),
+        }
+    }
+
+    fn id(&self, row: Row) -> Option<Id> {
+        let edge = self.edge(row).map(|edge| (Arc::clone(&edge.to), edge.via.clone(), edge.protocol));
+        Some((Arc::clone(&self.service(row)?.name), edge))
+    }
+
+    /// Puts the lines in order, and the cursor on the line that was selected.
+    fn arrange(&mut self) {
+        let (table, sort) = (&self.table.list, self.sort);
+        let by = |a: Option<&Load>, b: Option<&Load>| a.zip(b).map_or(Ordering::Equal, |(a, b)| sort.order(a, b));
+        let mut services: Vec<_> = (0..table.len()).collect();
+        services.sort_by(|a, b| by(table.get(*a).map(|s| &s.serves), table.get(*b).map(|s| &s.serves)));
+        let mut rows = Vec::new();
+        for service in services {
+            rows.push(Row::Service(service));
+            let calls = table.get(service).map(|s| s.calls.as_slice()).unwrap_or_default();
+            let mut edges: Vec<_> = (0..calls.len()).collect();
+            edges.sort_by(|a, b| by(calls.get(*a).map(|e| &e.load), calls.get(*b).map(|e| &e.load)));
+            rows.extend(edges.into_iter().map(|edge| Row::Edge(service, edge)));
+        }
+        self.rows = rows;
+        let found = self.selected.as_ref().and_then(|id| self.rows.iter().position(|row| self.id(*row).as_ref() == Some(id)));
+        self.at = found.unwrap_or(self.at);
+        self.keep_in_sight();
+    }
+
+    fn select(&mut self, at: usize) {
+        self.at = at.min(self.rows.len().saturating_sub(1));
+        self.selected = self.rows.get(self.at).and_then(|row| self.id(*row));
+        self.keep_in_sight();
+    }
+
+    /// Moves the lines as little as it takes to have the selected one on the screen.
+    fn keep_in_sight(&mut self) {
+        self.at = self.at.min(self.rows.len().saturating_sub(1));
+        self.top = self.top.min(self.at).max((self.at + 1).saturating_sub(self.height.max(1)));
+        self.top = self.top.min(self.rows.len().saturating_sub(self.height));
+    }
+
+    /// The lines on the screen.
+    fn visible(&self) -> Range<usize> {
+        self.top..(self.top + self.height).min(self.rows.len())
+    }
+
+    /// The flows of the selected line.
+    fn narrow(&self) -> Option<Wish> {
+        let row = *self.rows.get(self.at)?;
+        let (service, edge) = (self.service(row)?, self.edge(row));
+        if *service.name == *OTHER {
+            return Some(Wish::Tell("these are all the edges beyond the limit: no filter finds them"));
+        }
+        let name = quoted(&service.name);
+        let Some(edge) = edge else { return Some(Wish::Narrow(format!("client == {name} or server == {name}"))) };
+        let (client, server) = match edge.dir {
+            Dir::ToServer => (&edge.from, &edge.to),
+            Dir::ToClient => (&edge.to, &edge.from),
+        };
+        Some(Wish::Narrow(format!("{} and server == {} and proto == {}", client_is(client), quoted(server), edge.protocol)))
+    }
+}
+
+impl Panel for Services {
+    fn context(&self) -> Context {
+        Context::Services
+    }
+
+    fn go(&mut self, by: isize) {
+        self.select(self.at.saturating_add_signed(by));
+    }
+
+    fn ends(&mut self, start: bool) {
+        self.select(if start { 0 } else { usize::MAX });
+    }
+
+    fn page(&self, _: Rect) -> usize {
+        self.height
+    }
+
+    fn act(&mut self, action: Action) -> Option<Wish> {
+        match action {
+            Action::Narrow => self.narrow(),
+            Action::Sort => {
+                // what was under the cursor stays under it, though nobody has moved it yet
+                self.select(self.at);
+                self.sort = self.sort.next();
+                self.arrange();
+                None
+            }
+            _ => None,
+        }
+    }
+
+    fn click(&mut self, line: usize) -> Option<Wish> {
+        let at = self.top + line;
+        if !self.visible().contains(&at) {
+            return None;
+        }
+        if at == self.at {
+            return self.narrow();
+        }
+        self.select(at);
+        None
+    }
+
+    fn lay_out(&mut self, _: &Keymap, view: Option<&View>, area: Rect) {
+        self.height = usize::from(area.height.saturating_sub(1));
+        match view.and_then(|view| view.services.as_ref()) {
+            Some(table) if !Arc::ptr_eq(table, &self.table) => {
+                self.table = Arc::clone(table);
+                self.arrange();
+            }
+            _ => self.keep_in_sight(),
+        }
+    }
+
+    fn draw(&self, app: &App, theme: &Theme, buffer: &mut Buffer, area: Rect) {
+        draw::draw(self, app, theme, buffer, area);
+    }
+}
+
+/// The flows of a client. A bare address is that of a client without a name: its port is any.
+fn client_is(name: &str) -> String {
+    match name.parse::<IpAddr>() {
+        Ok(IpAddr::V4(_)) => format!("client ~ \"^{}:\"", name.replace('.', "\\.")),
+        Ok(IpAddr::V6(_)) => format!("client ~ \"^\\[{name}\\]:\""),
+        Err(_) => format!("client == {}", quoted(name)),
+    }
+}
+
+/// A text as a value of the filter language.
+fn quoted(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::edges::{Edges, MAX_EDGES};
+    use crate::filter::Filter;
+    use crate::model::{Flow, Pattern};
+    use crate::time::Time;
+    use crate::tui::tests::rig::{party, row};
+
+    fn between(client: (&str, Option<&str>), server: (&str, Option<&str>)) -> Flow {
+        let mut flow = row(1).flow;
+        (flow.client, flow.server) = (party(client.0, client.1), party(server.0, server.1));
+        flow
+    }
+
+    /// What is narrowed to from each line.
+    fn filters(flows: &[Flow]) -> Vec<String> {
+        let mut edges = Edges::default();
+        flows.iter().for_each(|flow| edges.add(flow.as_ref()));
+        let at = Time::default();
+        let table = Arc::new(view::Services { at, list: edges.table(at) });
+        let mut panel = Services { table, height: 9, ..Services::default() };
+        panel.arrange();
+        let mut filters = Vec::new();
+        for at in 0..panel.rows.len() {
+            panel.select(at);
+            match panel.narrow().unwrap() {
+                Wish::Narrow(text) => filters.push(text),
+                Wish::Tell(text) => filters.push(text.to_owned()),
+            }
+        }
+        filters
+    }
+
+    #[test]
+    fn each_line_narrows_to_exactly_its_flows() {
+        let mut delivered = between(("10.0.0.1:1", Some("billing")), ("10.0.0.2:5672", Some("broker")));
+        (delivered.row.pattern, delivered.row.dir, delivered.row.protocol) = (Pattern::Deliver, Dir::ToClient, "amqp");
+        let flows = [
+            between(("127.0.0.1:50001", None), ("127.0.0.1:80", None)),
+            between(("[fd00::7]:50001", None), ("[fd00::8]:80", None)),
+            between(("10.0.0.3:5", Some("a \"b\" \\c")), ("10.0.0.4:80", Some("d"))),
+            delivered,
+        ];
+        // for each flow: its sender, the edge, and its receiver find it, and nothing else does
+        let filters = filters(&flows);
+        assert_eq!(filters.len(), flows.len() * 3, "{filters:#?}");
+        let parsed: Vec<_> = filters.iter().map(|text| Filter::parse(text).unwrap_or_else(|e| panic!("{text}: {e}"))).collect();
+        for flow in &flows {
+            assert_eq!(parsed.iter().filter(|filter| filter.matches(flow.as_ref())).count(), 3, "{filters:#?}");
+        }
+        assert!(filters.contains(&r#"client ~ "^127\.0\.0\.1:" and server == "127.0.0.1:80" and proto == http"#.to_owned()));
+        assert!(filters.contains(&r#"client == "billing" and server == "broker" and proto == amqp"#.to_owned()));
+    }
+
+    #[test]
+    fn what_is_beyond_the_limit_has_no_filter() {
+        let server = |n| between(("10.0.0.1:1", Some("a")), ("10.0.0.2:80", Some(&*format!("s{n}"))));
+        let flows: Vec<_> = (0..MAX_EDGES + 9).map(server).collect();
+        assert_eq!(filters(&flows).iter().filter(|text| text.starts_with("these are all")).count(), 2);
+    }
+}
