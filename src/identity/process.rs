@@ -6,6 +6,7 @@ use std::io::Read;
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::LazyLock;
+use std::time::Duration;
 
 /// The most that is read of a file: a command line or an environment may be up to 2 MiB (execve(2)).
 const MOST: u64 = 64 << 10;
@@ -87,8 +88,7 @@ impl Info {
             let stat = read("/proc/stat")?;
             stat.lines().find_map(|line| line.strip_prefix("btime ")?.trim().parse().ok())
         });
-        let per_second = rustix::param::clock_ticks_per_second().max(1);
-        let since_boot = i64::try_from(self.ticks.saturating_mul(1_000_000_000 / per_second)).ok()?;
+        let since_boot = i64::try_from(since_boot(self.ticks).as_nanos()).ok()?;
         Some(Time::from_nanos((*BOOT)?.checked_mul(1_000_000_000)?.checked_add(since_boot)?))
     }
 
@@ -125,6 +125,18 @@ fn shell(args: &[String]) -> String {
 /// The numbers of all processes.
 pub fn all() -> impl Iterator<Item = u32> {
     fs::read_dir("/proc").into_iter().flatten().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+}
+
+/// How long the machine runs (proc_uptime(5)).
+pub fn uptime() -> Duration {
+    let seconds = read("/proc/uptime").and_then(|text| text.split(' ').next()?.parse().ok());
+    seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()).unwrap_or_default()
+}
+
+/// How long after the machine began so many clock ticks were.
+pub fn since_boot(ticks: u64) -> Duration {
+    let per_second = rustix::param::clock_ticks_per_second().max(1);
+    Duration::from_nanos(ticks.saturating_mul(1_000_000_000 / per_second))
 }
 
 /// When a process began (proc_pid_stat(5), the 22nd field); none where it is gone.

@@ -215,6 +215,9 @@ impl Resolver {
 
     /// Looks for the processes of the wanted sockets, as far as it is time to.
     fn search(&mut self) {
+        if self.wanted.iter().any(|wanted| wanted.looks == 0) {
+            self.holders.glance();
+        }
         self.settle();
         if self.wanted.iter().any(worth_a_look) && Instant::now() >= self.holders.next_look() {
             self.holders.look();
