@@ -25,6 +25,7 @@
 //! | [`body`], [`mask`], [`text`] | bytes to readable documents, on demand; secrets; escaping | model |
 //! | [`source`] | bytes in: files, standard input, interfaces; the recorder; pcapng out | model, libpcap |
 //! | [`worker`], [`pipeline`] | the path from a source to turns | net, decode, source |
+//! | [`identity`] | who owns a socket: process, container, name; gives facts | model, privileges |
 //! | [`engine`] | flows from events, their life, the store, the views | model, body, filter |
 //! | [`filter`] | the display filter | model, body, mask |
 //! | [`output`] | records as text for other programs, a file a format | model, body, mask |
@@ -43,6 +44,14 @@
 //! events carry their place (item of the batch, shard); turns are merged by it, so that the output is the same for any number of workers.
 //! Every 10 ms of packet time all shards get a tick; timers know no other clock. A live reader without packets makes ticks from the wall
 //! clock, and only it does. A flow's number is given when its head is complete, in the order of events.
+//!
+//! # Who is who
+//!
+//! Names are facts beside the flows, never in them. A row knows its connection, a connection its two ends, an end its address and, once
+//! the resolver has said so, the process that held the socket *for that connection*: a port that is used again swaps no names, and a
+//! name that comes late reaches every row. What the user says comes first, then what the process is called, then what its address is
+//! called (a container engine, DNS answers, the capture file). Without a live watch nobody is asked: a file holds its own names, in
+//! comments on its packets, or none.
 //!
 //! # Invariants, as absences
 //!
@@ -64,6 +73,9 @@
 //!   acknowledgement before its data ([`net::tcp`]).
 //! - `lo` is captured with `PACKET_IGNORE_OUTGOING` rather than an `inbound` filter, which libpcap applies in user space to what is in
 //!   the ring already, where it cannot tell the direction ([`source::live`]).
+//! - A flow waits for names by connection, not by address, and a resolver's answer is about one end of one connection: the sketch's keys
+//!   by address would have named old rows after whoever has the port now.
+//! - SYNs have a capture of their own ([`source::scout`]): blocks of 10 ms are right for packets and too late for the process of a `curl`.
 //! - `gap` and `end` are shown the bytes that were not consumed, so that a message cut in its head still tells what it told.
 //! - There is no `Skip`: a body is consumed as it comes, and what passes the limit is only counted.
 

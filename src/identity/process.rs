@@ -6,7 +6,7 @@ use std::io::Read;
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::LazyLock;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 /// The most that is read of a file: a command line or an environment may be up to 2 MiB (execve(2)).
 const MOST: u64 = 64 << 10;
@@ -84,12 +84,10 @@ impl Info {
 
     /// When it began, to a hundredth of a second.
     pub fn started(&self) -> Option<Time> {
-        static BOOT: LazyLock<Option<i64>> = LazyLock::new(|| {
-            let stat = read("/proc/stat")?;
-            stat.lines().find_map(|line| line.strip_prefix("btime ")?.trim().parse().ok())
-        });
-        let since_boot = i64::try_from(since_boot(self.ticks).as_nanos()).ok()?;
-        Some(Time::from_nanos((*BOOT)?.checked_mul(1_000_000_000)?.checked_add(since_boot)?))
+        // proc_stat(5) tells it in whole seconds only
+        static BOOT: LazyLock<Option<Duration>> = LazyLock::new(|| UNIX_EPOCH.elapsed().ok()?.checked_sub(uptime()));
+        let began = (*BOOT)?.checked_add(since_boot(self.ticks))?;
+        Some(Time::from_nanos(i64::try_from(began.as_nanos()).ok()?))
     }
 
     /// Its command line, as a shell would take it.
@@ -185,9 +183,9 @@ mod tests {
         assert_eq!(info.args, std::env::args().collect::<Vec<_>>());
         assert_eq!(info.cwd.as_deref(), std::env::current_dir().unwrap().to_str());
         assert_eq!(Info::read(u32::MAX), None);
-        let now = i64::try_from(std::time::UNIX_EPOCH.elapsed().unwrap().as_nanos()).unwrap();
+        let now = i64::try_from(UNIX_EPOCH.elapsed().unwrap().as_nanos()).unwrap();
         let started = info.started().unwrap().nanos();
-        assert!(started < now && started > 0, "{started} {now}");
+        assert!(started <= now && started > 0, "{started} {now}");
     }
 
     #[test]
