@@ -10,6 +10,7 @@
 //!                                                                                        │ a Turn a batch, the same for any N
 //!      engine thread (one owner, no locks): facts ─> pairing by (connection, key) ─> settling ─> edges, store (byte budget)
 //!          ^ Query, Clear, Fact, Stop           │ Record: settled flows, connections, sums     │ Arc<View>, looker thread
+//!          │ Ask: a new connection ─> resolver thread (identity), which the scout tells of SYNs ─> Fact
 //!          │ Naming, back to the reader: names for the files that it writes
 //!          └──────── tui: Event ─> App::update ─> Effect; draw(&App)          session::headless: NDJSON
 //! ```

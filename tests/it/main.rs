@@ -3,6 +3,7 @@
 mod demo;
 mod errors;
 mod golden;
+mod identity;
 mod live;
 mod names;
 mod process;
