@@ -47,6 +47,8 @@ pub enum Command {
     },
     /// List what can be captured.
     Interfaces,
+    /// Examine the machine.
+    Doctor,
 }
 
 /// Everything decided: command line, then environment, then configuration, then default.
@@ -135,7 +137,7 @@ pub enum Theme {
 
 /// Options of the contract that this version does not have, and its subcommands likewise.
 const NOT_YET: &[&str] =
-    &["--tap", "--proto", "-I", "--proto-path", "--reflect", "--keylog", "--export", "--expect", "doctor", "run", "diff"];
+    &["--tap", "--proto", "-I", "--proto-path", "--reflect", "--keylog", "--export", "--expect", "run", "diff"];
 
 /// Reads a command line, the program's name first.
 pub fn parse(arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>, env: &Env) -> Result<Command, Error> {

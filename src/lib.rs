@@ -33,6 +33,7 @@
 //! | [`tui`] | the screen; alone names ratatui and crossterm | engine's views, filter |
 //! | [`demo`] | the bundled recording, played over real sockets | source, net |
 //! | [`session`] | one run of the program: what is opened, in which order rights are given up, which threads there are | all |
+//! | [`doctor`] | what this machine lets us see, and how to mend what it does not | source, identity |
 //! | [`cli`], [`config`], [`error`], [`units`], [`privileges`] | the program's boundary | |
 //!
 //! A protocol is a folder in [`decode`] and its lines in [`decode::PROTOCOLS`]; a body format, a coding, a propagator, a kind of
@@ -85,6 +86,7 @@ pub mod cli;
 pub mod config;
 pub mod decode;
 pub mod demo;
+pub mod doctor;
 pub mod engine;
 pub mod error;
 pub mod filter;

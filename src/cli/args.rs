@@ -112,6 +112,8 @@ pub enum Sub {
     },
     /// List what can be captured here, and why not where it can't
     Interfaces,
+    /// Check rights, interfaces, processes, containers and namespaces, and say how to mend each
+    Doctor,
     /// Print shell completions
     Completions {
         /// For this shell

@@ -31,6 +31,7 @@ pub fn resolve(args: Args, env: &Env) -> Result<Command, Error> {
             watch(args.capture, *w, env, |options| Command::Demo { recorded, options: Box::new(options) })
         }
         Some(Sub::Interfaces) => Ok(Command::Interfaces),
+        Some(Sub::Doctor) => Ok(Command::Doctor),
         Some(Sub::Completions { shell }) => {
             let mut out = Vec::new();
             clap_complete::generate(shell, &mut Args::command(), "meshtop", &mut out);

@@ -131,6 +131,7 @@ fn names() {
 #[test]
 fn subcommands() {
     assert!(matches!(run(&["interfaces"], &env()), Ok(Command::Interfaces)));
+    assert!(matches!(run(&["doctor"], &env()), Ok(Command::Doctor)));
     assert!(matches!(run(&["demo"], &env()), Ok(Command::Demo { recorded: false, .. })));
     match run(&["demo", "--recorded", "--json", "-Y", "ok"], &env()) {
         Ok(Command::Demo { recorded, options }) => assert!(recorded && options.headless && options.filter.is_some()),
@@ -195,7 +196,7 @@ fn what_is_refused_is_one_line_and_exit_code_2() {
         (&["--keylog", "x"], "--keylog is not in this version"),
         (&["--export", "har=x"], "--export is not in this version"),
         (&["-r", "x", "--expect", "count(ok) == 0"], "--expect is not in this version"),
-        (&["doctor"], "doctor is not in this version"),
+        (&["diff"], "diff is not in this version"),
         (&["run", "--", "make", "test"], "run is not in this version"),
         (&["run", "-i", "lo", "--", "make"], "run is not in this version"),
         (&["diff", "a", "b"], "diff is not in this version"),

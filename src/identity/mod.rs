@@ -24,8 +24,12 @@ mod process;
 mod resolver;
 #[cfg(target_os = "linux")]
 mod sock_diag;
+#[cfg(target_os = "linux")]
+mod survey;
 
 #[cfg(target_os = "linux")]
 pub use resolver::{Options, Tally, start};
 #[cfg(target_os = "linux")]
 pub use sock_diag::Diag;
+#[cfg(target_os = "linux")]
+pub use survey::{Namespace, Sight, other_namespaces, sight};

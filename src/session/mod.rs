@@ -41,6 +41,7 @@ pub fn run(command: Command) -> Result<(), Error> {
     match command {
         Command::Print(text) => headless::print(&text),
         Command::Interfaces => interfaces(),
+        Command::Doctor => headless::print(&crate::doctor::examine().to_string()),
         Command::Watch(options) => {
             let opened = open(&options)?;
             watch(*options, opened)
