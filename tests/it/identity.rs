@@ -1,163 +1,203 @@
-//! Real processes behind the sockets: each is called what it is, none is called what another is.
+//! Names of real processes: each starts a server or is a client, and the program has to say what it is, exactly.
 
 use super::program::{Running, can_capture, lines, meshtop};
 use serde_json::Value;
-use std::collections::BTreeSet;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-const PYTHON: &str = "import http.server as h, sys
-s = h.ThreadingHTTPServer(('127.0.0.1', 0), h.SimpleHTTPRequestHandler)
-print(s.server_port, flush=True)
-s.serve_forever()
-";
-const NODE: &str = "const s = require('http').createServer((q, r) => r.end('tea'));
-s.listen(0, '127.0.0.1', () => console.log(s.address().port));
-";
-const JAVA: &str = "import com.sun.net.httpserver.*; import java.net.*;
-public class Ledger { public static void main(String[] a) throws Exception {
-  HttpServer s = HttpServer.create(new InetSocketAddress(\"127.0.0.1\", 0), 0);
-  s.createContext(\"/\", e -> { e.sendResponseHeaders(204, -1); e.close(); });
-  s.start(); System.out.println(s.getAddress().getPort()); System.out.flush(); } }
-";
-
-/// A server that says its port, ended with the test.
+/// A server that says its port on its first line and ends with its input.
 struct Server {
-    child: Child,
+    running: Running,
     port: u16,
 }
 
-impl Server {
-    fn start(command: &mut Command) -> Self {
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        Self { port: line.trim().parse().unwrap_or_else(|e| panic!("{command:?}: {e}: {line}")), child }
+fn server(command: &mut Command) -> Server {
+    let running = Running::start(command.stdin(Stdio::piped()));
+    // some say more around it, or before it
+    let port = std::iter::from_fn(|| running.line()).find_map(|line| line.split_ascii_whitespace().find_map(|w| w.parse().ok()));
+    Server { running, port: port.expect("it says its port") }
+}
+
+fn file(folder: &Path, name: &str, text: &str) {
+    std::fs::create_dir_all(folder.join(name).parent().unwrap()).unwrap();
+    std::fs::write(folder.join(name), text).unwrap();
+}
+
+const NODE: &str =
+    "require('http').createServer((q,r)=>r.end('ok')).listen(0,'127.0.0.1',function(){console.log(this.address().port)})";
+const PYTHON: &str = "import http.server\n\
+    class H(http.server.SimpleHTTPRequestHandler):\n    def log_message(self, *a): pass\n\
+    s = http.server.HTTPServer(('127.0.0.1', 0), H)\nprint(s.server_port, flush=True)\ns.serve_forever()\n";
+const JAVA: &str = "public class Ledger { public static void main(String[] a) throws Exception {\n\
+    var s = com.sun.net.httpserver.HttpServer.create(new java.net.InetSocketAddress(\"127.0.0.1\", 0), 0);\n\
+    s.createContext(\"/\", e -> { e.sendResponseHeaders(204, -1); e.close(); });\n\
+    s.start(); System.out.println(s.getAddress().getPort()); } }\n";
+
+/// Captures what the ports are part of, from before `act` until its last exchange is seen, and gives the flows.
+fn flows_while(ports: &[u16], act: impl FnOnce()) -> Vec<Value> {
+    let filter = ports.iter().map(|port| format!("tcp port {port}")).collect::<Vec<_>>().join(" or ");
+    let live = Running::start(meshtop().args(["-i", "lo", "-f", &filter, "--json", "--emit", "flow"]));
+    let mut seen: Vec<String> = Vec::new();
+    let probe = |path: &str| {
+        let mut to = TcpStream::connect(("127.0.0.1", ports[0])).unwrap();
+        write!(to, "GET {path} HTTP/1.1\r\nhost: probe\r\nconnection: close\r\n\r\n").unwrap();
+        // some close with a reset
+        let _ = to.read_to_end(&mut Vec::new());
+    };
+    while !seen.iter().any(|line| line.contains("/probe-start")) {
+        probe("/probe-start");
+        seen.extend(live.line_within(Duration::from_millis(500)));
     }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+    act();
+    probe("/probe-end");
+    while !seen.iter().any(|line| line.contains("/probe-end")) {
+        seen.push(live.line().expect("it goes on until it is told to stop"));
     }
-}
-
-/// A watch over some ports, which is known to see.
-struct Watch(Running);
-
-impl Watch {
-    fn start(ports: &[u16]) -> Self {
-        let filter = ports.iter().map(|p| format!("tcp port {p}")).collect::<Vec<_>>().join(" or ");
-        let watch = Running::start(meshtop().args(["-i", "lo", "-f", &filter, "--json", "--emit", "flow"]));
-        loop {
-            get(ports[0], "/probe");
-            if watch.line_within(Duration::from_millis(500)).is_some() {
-                return Self(watch);
-            }
-        }
-    }
-
-    /// The flows up to the one of `last`, the test's own probes left out.
-    fn until(&self, port: u16, last: &str) -> Vec<Value> {
-        get(port, last);
-        let mut seen = Vec::new();
-        loop {
-            let flow = lines(self.0.line().expect("it goes on").as_bytes()).remove(0);
-            let operation = flow["operation"].as_str().unwrap_or_default().to_owned();
-            if operation.ends_with(last) {
-                return seen;
-            }
-            if !operation.ends_with("/probe") {
-                seen.push(flow);
-            }
-        }
-    }
-}
-
-/// One exchange on a connection of its own.
-fn get(port: u16, path: &str) {
-    let mut to = TcpStream::connect(("127.0.0.1", port)).unwrap();
-    write!(to, "GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").unwrap();
-    let _ = to.read_to_end(&mut Vec::new());
-}
-
-fn service<'a>(flow: &'a Value, side: &str) -> &'a str {
-    flow[side]["service"].as_str().unwrap_or_default()
-}
-
-/// Whether an end is said to have been gone before it could be looked at.
-fn gone(name: &str) -> bool {
-    name.is_empty() || (name.starts_with("uid ") && name.ends_with(", exited"))
-}
-
-/// A folder with a file in it.
-fn put(folder: &Path, path: &str, text: &str) -> std::path::PathBuf {
-    let file = folder.join(path);
-    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
-    std::fs::write(&file, text).unwrap();
-    file.parent().unwrap().to_owned()
+    live.signal("INT");
+    seen.extend(std::iter::from_fn(|| live.line()));
+    let mut flows = lines(seen.join("\n").as_bytes());
+    flows.retain(|flow| !flow["operation"].as_str().unwrap().contains("/probe-"));
+    flows
 }
 
 #[test]
-fn servers_are_called_what_they_run() {
-    if !can_capture("servers_are_called_what_they_run") {
+fn servers_are_called_by_what_they_run() {
+    if !can_capture("servers_are_called_by_what_they_run") {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    let orders = put(folder.path(), "orders-svc/server.js", NODE);
-    let billing = put(folder.path(), "x/billing.py", PYTHON);
-    let stock = put(folder.path(), "stock/main.py", PYTHON);
+    let at = |name: &str| folder.path().join(name);
+    file(folder.path(), "orders-svc/server.js", NODE);
+    file(folder.path(), "stock-svc/main.py", PYTHON);
+    file(folder.path(), "billing/billing.py", PYTHON);
+    file(folder.path(), "ledger/Ledger.java", JAVA);
     let mut servers = vec![
-        ("orders-svc", Server::start(Command::new("node").arg("server.js").current_dir(&orders))),
-        ("billing", Server::start(Command::new("python3").args(["-u", "billing.py"]).current_dir(&billing))),
-        ("stock", Server::start(Command::new("python3").arg("main.py").current_dir(&stock))),
+        ("orders-svc", server(Command::new("node").arg("server.js").current_dir(at("orders-svc")))),
+        ("stock-svc", server(Command::new("python3").arg("main.py").current_dir(at("stock-svc")))),
+        ("billing", server(Command::new("python3").args(["-u", "billing.py"]).current_dir(at("billing")))),
+        ("stock-svc", server(Command::new("python3").args(["-c", PYTHON]).current_dir(at("stock-svc")))),
+        ("http.server", server(python_module(&at("billing")))),
         (
             "checkout",
-            Server::start(Command::new("python3").arg("main.py").current_dir(&stock).env("OTEL_SERVICE_NAME", "checkout")),
+            server(Command::new("node").arg("server.js").current_dir(at("orders-svc")).env("OTEL_SERVICE_NAME", "checkout")),
         ),
     ];
-    if Command::new("java").arg("-version").output().is_ok_and(|o| o.status.success()) {
-        let ledger = put(folder.path(), "y/Ledger.java", JAVA);
-        servers.push(("Ledger", Server::start(Command::new("java").arg("Ledger.java").current_dir(&ledger))));
+    if Command::new("java").arg("-version").stderr(Stdio::null()).status().is_ok_and(|status| status.success()) {
+        servers.push(("Ledger", server(Command::new("java").arg("Ledger.java").current_dir(at("ledger")))));
     } else {
-        let _ = writeln!(std::io::stderr(), "\nSKIPPED: no java here: its name was not checked");
+        let _ = writeln!(std::io::stderr(), "\nSKIPPED a part of servers_are_called_by_what_they_run: there is no java");
     }
     let ports: Vec<u16> = servers.iter().map(|(_, server)| server.port).collect();
-    let watch = Watch::start(&ports);
-    for port in &ports {
-        get(*port, "/");
-    }
-    let flows = watch.until(ports[0], "/end");
-    assert_eq!(flows.len(), servers.len());
-    for (flow, (name, server)) in flows.iter().zip(&servers) {
-        assert_eq!((service(flow, "server"), &flow["server"]["pid"]), (*name, &server.child.id().into()), "{flow}");
-        // this program called them, each time by a socket that was closed at once
-        assert!(gone(service(flow, "client")) || flow["client"]["pid"] == std::process::id(), "{flow}");
+    let flows = flows_while(&ports, || {
+        for &port in &ports {
+            let mut to = TcpStream::connect(("127.0.0.1", port)).unwrap();
+            write!(to, "GET /named HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").unwrap();
+            let _ = to.read_to_end(&mut Vec::new());
+        }
+    });
+    let named: BTreeMap<String, (String, u64)> = flows
+        .iter()
+        .map(|flow| {
+            let server = &flow["server"];
+            let name = server["service"].as_str().unwrap_or_default().to_owned();
+            (server["addr"].as_str().unwrap().to_owned(), (name, server["pid"].as_u64().unwrap_or_default()))
+        })
+        .collect();
+    let expected = servers.iter().map(|(name, server)| {
+        let pid = u64::from(server.running.child.id());
+        (format!("127.0.0.1:{}", server.port), ((*name).to_owned(), pid))
+    });
+    assert_eq!(named, expected.collect());
+}
+
+/// `python3 -m http.server` says its port in a sentence.
+fn python_module(folder: &Path) -> &'static mut Command {
+    let mut command = Command::new("python3");
+    command.args(["-u", "-m", "http.server", "--bind", "127.0.0.1", "0"]).current_dir(folder).stderr(Stdio::null());
+    Box::leak(Box::new(command))
+}
+
+/// Processes that do nothing, ended with the test.
+struct Idle(Vec<Child>);
+
+impl Drop for Idle {
+    fn drop(&mut self) {
+        for child in &mut self.0 {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
     }
 }
 
 #[test]
-fn short_lived_clients_are_named_or_said_to_be_gone() {
-    const CALLS: usize = 60;
-    if !can_capture("short_lived_clients_are_named_or_said_to_be_gone") {
+fn clients_that_live_for_milliseconds_are_never_taken_for_others() {
+    if !can_capture("clients_that_live_for_milliseconds_are_never_taken_for_others") {
+        return;
+    }
+    const CALLS: usize = 40;
+    let folder = tempfile::tempdir().unwrap();
+    file(folder.path(), "orders-svc/server.js", NODE);
+    let server = server(Command::new("node").arg("server.js").current_dir(folder.path().join("orders-svc")));
+    let _idle = Idle((0..300).map(|_| Command::new("sleep").arg("1000").spawn().unwrap()).collect());
+    let loops = format!("for i in $(seq {CALLS}); do curl -s -o /dev/null http://127.0.0.1:{}/call; done", server.port);
+    let flows = flows_while(&[server.port], || assert!(Command::new("bash").args(["-c", &loops]).status().unwrap().success()));
+    assert_eq!(flows.len(), CALLS);
+    let mut clients: BTreeMap<&str, usize> = BTreeMap::new();
+    for flow in &flows {
+        assert_eq!(flow["server"]["service"], "orders-svc", "{flow}");
+        let client = flow["client"]["service"].as_str().unwrap_or("not seen");
+        assert!(
+            client == "curl" || client == "not seen" || (client.starts_with("uid ") && client.ends_with(", exited")),
+            "{flow}"
+        );
+        *clients.entry(client).or_default() += 1;
+    }
+    let _ = writeln!(std::io::stderr(), "\nclients of {CALLS} short calls: {clients:?}");
+}
+
+#[test]
+fn a_client_that_stays_is_named_with_its_process() {
+    if !can_capture("a_client_that_stays_is_named_with_its_process") {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    let shop = put(folder.path(), "shop/main.py", PYTHON);
-    let server = Server::start(Command::new("python3").arg("main.py").current_dir(&shop));
-    let idle: Vec<Server> =
-        (0..300).map(|_| Server { child: Command::new("sleep").arg("1000").spawn().unwrap(), port: 0 }).collect();
-    let watch = Watch::start(&[server.port]);
-    let calls = format!("for i in $(seq {CALLS}); do curl -s -o /dev/null http://127.0.0.1:{}/call; done", server.port);
-    assert!(Command::new("sh").args(["-c", &calls]).status().unwrap().success());
-    let flows = watch.until(server.port, "/end");
-    assert_eq!(flows.len(), CALLS);
-    let clients: BTreeSet<&str> = flows.iter().map(|flow| service(flow, "client")).collect();
-    assert!(clients.iter().all(|name| *name == "curl" || gone(name)), "nobody is called what another is: {clients:?}");
-    assert!(flows.iter().all(|flow| service(flow, "server") == "shop"), "the listener is always there");
-    drop(idle);
+    file(
+        folder.path(),
+        "shop/loader.py",
+        "import socket,sys\np=int(sys.argv[1])\n\
+        for i in range(5):\n    s=socket.create_connection(('127.0.0.1',p))\n    \
+        s.sendall(b'GET /x HTTP/1.1\\r\\nhost: x\\r\\n\\r\\n'); s.recv(9)\n    globals().setdefault('k',[]).append(s)\n\
+        print('done',flush=True)\nsys.stdin.read()\n",
+    );
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        let mut kept = Vec::new();
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let _ = stream.read(&mut [0; 4096]);
+            let _ = stream.write_all(b"HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n");
+            let _ = stream.shutdown(std::net::Shutdown::Write);
+            kept.push(stream);
+        }
+    });
+    let mut client = None;
+    let flows = flows_while(&[port], || {
+        let mut command = Command::new("python3");
+        let running = Running::start(
+            command.args(["loader.py", &port.to_string()]).current_dir(folder.path().join("shop")).stdin(Stdio::piped()),
+        );
+        assert_eq!(running.line().as_deref(), Some("done"));
+        client = Some(running);
+    });
+    assert_eq!(flows.len(), 5);
+    let pid = client.unwrap().child.id();
+    for flow in &flows {
+        assert_eq!((&flow["client"]["service"], &flow["client"]["pid"]), (&"loader".into(), &pid.into()), "{flow}");
+        assert_eq!(flow["server"]["pid"], std::process::id(), "{flow}");
+    }
 }
