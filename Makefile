@@ -4,7 +4,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 SETUP := bash tests/services/setup.sh
 
-.PHONY: help build demo test deps setup recording captures
+.PHONY: help build demo test bench deps setup recording captures
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ test: deps ## everything that has to hold: format, lints, docs, no-default-featu
 	cargo clippy --locked --no-default-features --lib --bins -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --lib
 	cargo test --locked --lib --bins --tests
+
+bench: deps ## the figures: how fast and how often names are found (needs the right to capture; about 2 minutes beside building)
+	cargo bench --locked
 
 recording: deps ## makes assets/demo.pcapng anew, from real services (needs the right to capture)
 	bash tests/services/record-demo.sh assets/demo.pcapng
