@@ -1,6 +1,6 @@
 //! Packets and TCP segments on their way from the one reader to the shards, in batches that share one slab of bytes.
 
-use super::conn::{PacketNo, Stamp};
+use super::conn::{PacketNo, Stamp, Zone};
 use crate::time::Time;
 use std::net::SocketAddr;
 use std::ops::Range;
@@ -72,6 +72,8 @@ impl Packets {
 pub enum SourceNews {
     /// It is being read: its name as it is shown in `sources`.
     Opened(SourceId, Arc<str>),
+    /// It is in another network namespace; said before its packets. What is not said of is in our own.
+    Zone(SourceId, Zone),
     /// It ended or went away, and why.
     Closed(SourceId, Arc<str>),
     /// The kernel's count of packets that it had no room for, since the start.
@@ -113,6 +115,8 @@ pub struct Segment {
     pub stamp: Stamp,
     /// What saw it.
     pub source: SourceId,
+    /// The network namespace that it was seen in.
+    pub zone: Zone,
     /// The sender.
     pub from: SocketAddr,
     /// The receiver.
