@@ -155,7 +155,7 @@ pub struct Batch {
     pub slab: Vec<u8>,
     /// In packet order.
     pub items: Vec<Item>,
-    /// The last packet in it: what every worker has passed once it is done.
+    /// The last packet in it, or the last one before its last tick: what every worker has passed once it is done.
     pub last: Stamp,
     /// Packets and captured bytes in it, whatever was in them.
     pub packets: u64,

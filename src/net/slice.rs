@@ -94,8 +94,9 @@ impl Slicer {
             let into = now.nanos().rem_euclid(TICK.nanos() as i64);
             let time = ticked.max(Time::from_nanos(now.nanos().saturating_sub(into)));
             self.ticked = Some(time);
-            out.items.push(Item::Tick(Stamp { packet: self.last.packet, time }));
-            out.last = self.last;
+            // a batch without packets ends with the time, not with a packet of long ago: what waits for time to pass hears it so
+            out.last = Stamp { packet: self.last.packet, time };
+            out.items.push(Item::Tick(out.last));
         } else if ticked.since(now) > CLOCK_STEP {
             self.ticked = Some(now);
         }

@@ -364,6 +364,18 @@ fn segments_are_of_their_sources_namespace_and_loopbacks_of_two_have_two_keys() 
     assert!(keys[0].1 != keys[1].1 && keys[2].1 == keys[3].1);
 }
 
+#[test]
+fn a_batch_without_packets_ends_at_the_time_of_its_tick() {
+    let at = |ms: u64| Time::from_nanos(0).after(Span::from_millis(ms));
+    let (mut slicer, mut list) = (Slicer::default(), Packets::starting_at(PacketNo(1)));
+    list.push(at(5), SourceId(0), LinkType(12), 0, &v4());
+    slicer.batch(list, &mut Batch::default());
+    let mut out = Batch::default();
+    slicer.tick(at(317), &mut out);
+    let last = Stamp { packet: PacketNo(1), time: at(310) };
+    assert_eq!((out.last, out.items), (last, vec![Item::Tick(last)]));
+}
+
 fn shapes() -> impl Strategy<Value = (u32, Vec<u8>)> {
     let vxlan = || udp(4789, &join(&[&[8, 0, 0, 0, 0, 0, 7, 0], &ethernet(0x86dd, &v6())]));
     let mut all = vec![(12, v4()), (12, v6()), (1, ethernet(0x0800, &ip(47, &join(&[&[0, 0, 8, 0], &v4()])))), (12, vxlan())];
