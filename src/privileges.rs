@@ -7,6 +7,10 @@
 //! 3. start the reader, which so inherits CAP_NET_RAW and can open interfaces that come up later,
 //! 4. `drop_the_rest`: this thread, and all that it starts from now on, have no capability at all.
 //!
+//! Where other network namespaces are captured in, a thread beside the reader opens what comes up in them. Then 2. keeps, for the
+//! time until that thread is started, CAP_SYS_ADMIN too, to enter them (setns(2)), and CAP_SYS_PTRACE, to find them by the processes
+//! of others (`/proc/PID/ns/net`, namespaces(7)); `drop_to_capture` comes between it and the reader. That thread reads no packet.
+//!
 //! Who logged in as root stays uid 0, without capabilities: such a process can still do what root's ownership of files allows,
 //! and no more. Files that are open stay usable; those opened later are opened with the user's own rights.
 
@@ -50,6 +54,20 @@ pub fn how_to_capture() -> String {
     }
 }
 
+/// The command that grants the right to enter other network namespaces, and to capture there, to this very binary.
+pub fn how_to_enter() -> String {
+    how_to_capture().replace("cap_net_raw=ep", "cap_net_raw,cap_sys_admin,cap_sys_ptrace=ep")
+}
+
+/// What is kept for now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// The right to open interfaces.
+    Capture,
+    /// That, and the right to find and enter network namespaces.
+    Namespaces,
+}
+
 /// Why rights could not be given up.
 #[derive(Debug, thiserror::Error)]
 pub enum PrivilegeError {
@@ -66,9 +84,9 @@ pub enum PrivilegeError {
     },
 }
 
-/// Gives up root and everything but CAP_NET_RAW, and forbids new privileges, for this thread and those that it will start.
+/// Gives up root and everything but what is kept, and forbids new privileges, for this thread and those that it will start.
 /// To be called before any other thread is started. Harmless without any privilege.
-pub fn drop_after_opening() -> Result<(), PrivilegeError> {
+pub fn drop_after_opening(keep: Keep) -> Result<(), PrivilegeError> {
     capabilities::only_thread()?;
     let user = invoking_user();
     capabilities::prepare()?;
@@ -76,7 +94,12 @@ pub fn drop_after_opening() -> Result<(), PrivilegeError> {
         sys::become_user(user.uid, user.gid, user.name.as_deref())
             .map_err(|(what, error)| PrivilegeError::System { what, error })?;
     }
-    capabilities::keep_net_raw()
+    capabilities::keep(keep)
+}
+
+/// Gives up what was kept for namespaces, for this thread and those that it will start; the right to capture stays.
+pub fn drop_to_capture() -> Result<(), PrivilegeError> {
+    capabilities::keep(Keep::Capture)
 }
 
 /// Gives up CAP_NET_RAW too, for this thread and those that it will start.
@@ -86,7 +109,7 @@ pub fn drop_the_rest() -> Result<(), PrivilegeError> {
 
 #[cfg(all(target_os = "linux", feature = "live"))]
 mod capabilities {
-    use super::PrivilegeError;
+    use super::{Keep, PrivilegeError};
     use rustix::thread::{
         CapabilitySet, CapabilitySets, capabilities, clear_ambient_capability_set, remove_capability_from_bounding_set,
         set_capabilities, set_keep_capabilities, set_no_new_privs,
@@ -117,9 +140,13 @@ mod capabilities {
         set_keep_capabilities(true).map_err(|e| system("PR_SET_KEEPCAPS", e))
     }
 
-    pub fn keep_net_raw() -> Result<(), PrivilegeError> {
+    pub fn keep(what: Keep) -> Result<(), PrivilegeError> {
+        let keep = match what {
+            Keep::Capture => CapabilitySet::NET_RAW,
+            Keep::Namespaces => CapabilitySet::NET_RAW | CapabilitySet::SYS_ADMIN | CapabilitySet::SYS_PTRACE,
+        };
         let now = capabilities(None).map_err(|e| system("capget", e))?;
-        set(now.permitted & CapabilitySet::NET_RAW)?;
+        set(now.permitted & keep)?;
         set_keep_capabilities(false).map_err(|e| system("PR_SET_KEEPCAPS", e))
     }
 
@@ -142,7 +169,7 @@ mod capabilities {
 /// There are no capabilities, or nothing that would need one.
 #[cfg(not(all(target_os = "linux", feature = "live")))]
 mod capabilities {
-    use super::PrivilegeError;
+    use super::{Keep, PrivilegeError};
 
     pub fn only_thread() -> Result<(), PrivilegeError> {
         Ok(())
@@ -152,7 +179,7 @@ mod capabilities {
         Ok(())
     }
 
-    pub fn keep_net_raw() -> Result<(), PrivilegeError> {
+    pub fn keep(_: Keep) -> Result<(), PrivilegeError> {
         Ok(())
     }
 

@@ -18,7 +18,7 @@ pub fn run(recorded: bool, options: Options) -> Result<(), Error> {
 
 fn read() -> Opened {
     let source = Files::bundled(NAME, RECORDING, &SourceIds::default());
-    Opened { source: Box::new(source), live: false, files: Vec::new(), plan: Plan::default(), capture_filter: None }
+    Opened { source: Box::new(source), live: false, files: Vec::new(), plan: Plan::default(), capture_filter: None, keeper: None }
 }
 
 /// None where there is no right to capture.
@@ -31,7 +31,7 @@ fn play(options: &Options) -> Result<Option<Opened>, Error> {
     let player = Player::open(script).map_err(|e| failed(&e))?;
     let loopback = if cfg!(target_os = "linux") { "lo" } else { "lo0" };
     let filter = Some(player.bpf());
-    let how = live::Options { interfaces: vec![loopback.into()], filter: filter.clone(), ssh: None, ids: SourceIds::default() };
+    let how = live::Options { interfaces: vec![loopback.into()], filter: filter.clone(), ..live::Options::default() };
     let capture = match Live::open(how) {
         Ok(live) => live,
         Err(LiveError::Denied { .. }) => return Ok(None),
@@ -40,7 +40,7 @@ fn play(options: &Options) -> Result<Option<Opened>, Error> {
     let laps = if options.headless { Laps::Once } else { Laps::Forever };
     let plan = Plan { live: true, ..Plan::default() };
     let source = Box::new(Stage::new(Box::new(capture), player, laps));
-    Ok(Some(Opened { source, live: true, files: Vec::new(), plan, capture_filter: filter }))
+    Ok(Some(Opened { source, live: true, files: Vec::new(), plan, capture_filter: filter, keeper: None }))
 }
 
 #[cfg(not(feature = "live"))]

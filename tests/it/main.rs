@@ -4,6 +4,7 @@ mod demo;
 mod errors;
 mod golden;
 mod live;
+mod netns;
 mod process;
 mod program;
 mod terminal;
