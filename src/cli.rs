@@ -8,6 +8,7 @@ use crate::filter::Filter;
 use crate::mask::Secrets;
 use crate::model::Scope;
 use crate::output::Emit;
+use crate::source::netns::Wanted;
 use crate::time::Span;
 use clap::{CommandFactory as _, FromArgMatches as _};
 use serde::{Deserialize, Serialize};
@@ -93,10 +94,12 @@ pub struct Options {
 /// Where packets come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Input {
-    /// Interfaces; none named means the default ones.
+    /// Interfaces; none named means the default ones, or with only other network namespaces named, none of our own.
     Live {
         /// Their names.
         interfaces: Vec<String>,
+        /// The other network namespaces.
+        namespaces: Wanted,
         /// The libpcap filter.
         filter: Option<String>,
     },

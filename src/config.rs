@@ -20,6 +20,12 @@ pub struct Config {
     /// `interface = ["lo"]`
     #[serde(skip_serializing_if = "Option::is_none")]
     pub interface: Option<Vec<String>>,
+    /// `netns = ["blue", "4121"]`
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub netns: Vec<String>,
+    /// `all-netns = true`
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub all_netns: Option<bool>,
     /// `capture-filter = "tcp port 80"`: live capture only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub capture_filter: Option<String>,

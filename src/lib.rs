@@ -24,7 +24,7 @@
 //! | [`decode`] | sans-IO analyzers, a folder a protocol, and the driver that runs them | model, trace |
 //! | [`trace`] | trace context from headers, a file a propagator | model |
 //! | [`body`], [`mask`], [`text`] | bytes to readable documents, on demand; secrets; escaping | model |
-//! | [`source`] | bytes in: files, standard input, interfaces; the recorder; pcapng out | model, libpcap |
+//! | [`source`] | bytes in: files, standard input, interfaces, also in other network namespaces; the recorder; pcapng out | model, libpcap |
 //! | [`worker`], [`pipeline`] | the path from a source to turns | net, decode, source |
 //! | [`identity`] | who owns a socket: process, container, name; gives facts | model, privileges |
 //! | [`engine`] | flows from events, their life, the store, the views | model, body, filter |

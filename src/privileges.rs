@@ -8,6 +8,10 @@
 //!    later; the resolver the other two, to see whose processes the sockets of others are (it never sees a byte of the wire),
 //! 4. `drop_the_rest`: this thread, and all that it starts from now on, have no capability at all.
 //!
+//! Where other network namespaces are captured in, a thread beside the reader opens what comes up in them. Then 2. keeps CAP_SYS_ADMIN too,
+//! to enter them (setns(2)); of the threads that one alone has it, with CAP_NET_RAW, and CAP_SYS_PTRACE to find them by the processes of
+//! others (`/proc/PID/ns/net`, namespaces(7)). It reads no packet.
+//!
 //! Who logged in as root stays uid 0, without capabilities: such a process can still do what root's ownership of files allows,
 //! and no more. Files that are open stay usable; those opened later are opened with the user's own rights.
 
@@ -51,6 +55,20 @@ pub fn how_to_capture() -> String {
     }
 }
 
+/// The command that grants the right to enter other network namespaces, and to capture there, to this very binary.
+pub fn how_to_enter() -> String {
+    how_to_capture().replace("cap_net_raw=ep", "cap_net_raw,cap_sys_admin,cap_sys_ptrace=ep")
+}
+
+/// What is kept until the threads that need it are started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// The rights to open interfaces and to look into processes.
+    Capture,
+    /// Those, and the right to enter network namespaces.
+    Namespaces,
+}
+
 /// Why rights could not be given up.
 #[derive(Debug, thiserror::Error)]
 pub enum PrivilegeError {
@@ -75,7 +93,7 @@ pub fn how_to_name() -> String {
 
 /// Gives up root and everything but what capturing and naming need, and forbids new privileges, for this thread and those that it will start.
 /// To be called before any other thread is started. Harmless without any privilege.
-pub fn drop_after_opening() -> Result<(), PrivilegeError> {
+pub fn drop_after_opening(keep: Keep) -> Result<(), PrivilegeError> {
     capabilities::only_thread()?;
     let user = invoking_user();
     capabilities::prepare()?;
@@ -83,7 +101,7 @@ pub fn drop_after_opening() -> Result<(), PrivilegeError> {
         sys::become_user(user.uid, user.gid, user.name.as_deref())
             .map_err(|(what, error)| PrivilegeError::System { what, error })?;
     }
-    capabilities::keep_for_threads()
+    capabilities::keep_for_threads(keep)
 }
 
 /// Keeps CAP_NET_RAW alone, where this thread has it: for one that opens interfaces.
@@ -96,6 +114,12 @@ pub fn keep_for_names() -> Result<(), PrivilegeError> {
     capabilities::keep_for_names()
 }
 
+/// Keeps CAP_NET_RAW, CAP_SYS_ADMIN and CAP_SYS_PTRACE alone, where this thread has them: for one that opens interfaces in other network
+/// namespaces.
+pub fn keep_for_namespaces() -> Result<(), PrivilegeError> {
+    capabilities::keep_for_namespaces()
+}
+
 /// Gives up every capability, for this thread and those that it will start.
 pub fn drop_the_rest() -> Result<(), PrivilegeError> {
     capabilities::clear()
@@ -103,7 +127,7 @@ pub fn drop_the_rest() -> Result<(), PrivilegeError> {
 
 #[cfg(all(target_os = "linux", feature = "live"))]
 mod capabilities {
-    use super::PrivilegeError;
+    use super::{Keep, PrivilegeError};
     use rustix::thread::{
         CapabilitySet, CapabilitySets, capabilities, clear_ambient_capability_set, remove_capability_from_bounding_set,
         set_capabilities, set_keep_capabilities, set_no_new_privs,
@@ -137,8 +161,13 @@ mod capabilities {
     const CAPTURE: CapabilitySet = CapabilitySet::NET_RAW;
     const NAMES: CapabilitySet = CapabilitySet::SYS_PTRACE.union(CapabilitySet::DAC_READ_SEARCH);
 
-    pub fn keep_for_threads() -> Result<(), PrivilegeError> {
-        keep(CAPTURE | NAMES)?;
+    const NAMESPACES: CapabilitySet = CAPTURE.union(CapabilitySet::SYS_ADMIN).union(CapabilitySet::SYS_PTRACE);
+
+    pub fn keep_for_threads(what: Keep) -> Result<(), PrivilegeError> {
+        keep(match what {
+            Keep::Capture => CAPTURE | NAMES,
+            Keep::Namespaces => CAPTURE | NAMES | NAMESPACES,
+        })?;
         set_keep_capabilities(false).map_err(|e| system("PR_SET_KEEPCAPS", e))
     }
 
@@ -148,6 +177,10 @@ mod capabilities {
 
     pub fn keep_for_names() -> Result<(), PrivilegeError> {
         keep(NAMES)
+    }
+
+    pub fn keep_for_namespaces() -> Result<(), PrivilegeError> {
+        keep(NAMESPACES)
     }
 
     fn keep(wanted: CapabilitySet) -> Result<(), PrivilegeError> {
@@ -174,7 +207,7 @@ mod capabilities {
 /// There are no capabilities, or nothing that would need one.
 #[cfg(not(all(target_os = "linux", feature = "live")))]
 mod capabilities {
-    use super::PrivilegeError;
+    use super::{Keep, PrivilegeError};
 
     pub fn only_thread() -> Result<(), PrivilegeError> {
         Ok(())
@@ -184,7 +217,11 @@ mod capabilities {
         Ok(())
     }
 
-    pub fn keep_for_threads() -> Result<(), PrivilegeError> {
+    pub fn keep_for_threads(_: Keep) -> Result<(), PrivilegeError> {
+        Ok(())
+    }
+
+    pub fn keep_for_namespaces() -> Result<(), PrivilegeError> {
         Ok(())
     }
 

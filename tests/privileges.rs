@@ -2,9 +2,10 @@
 //! because privileges are given up before there is a second thread.
 
 use meshtop::model::{Packets, SourceNews};
-use meshtop::privileges::{drop_after_opening, drop_the_rest, invoking_user, keep_for_capture, keep_for_names};
+use meshtop::privileges::{Keep, drop_after_opening, drop_the_rest, invoking_user, keep_for_capture, keep_for_names};
 use meshtop::source::Source;
 use meshtop::source::live::{Live, Options};
+use meshtop::source::netns::Wanted;
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::UdpSocket;
@@ -31,16 +32,22 @@ fn main() {
     let root = Command::new("unshare").args(["--net", "true"]).output();
     if !root.is_ok_and(|o| o.status.success()) {
         // Nothing to give up: that must be harmless.
-        drop_after_opening().unwrap();
+        drop_after_opening(Keep::Capture).unwrap();
         drop_the_rest().unwrap();
         println!("no right to make a network namespace: only that giving up nothing is harmless was checked");
         return;
     }
     // Under sudo of a user who is not in the table of users; and root itself.
-    check(&[("SUDO_UID", "54321"), ("SUDO_GID", "54322")], "54321", "54322");
+    let sudo = [("SUDO_UID", "54321"), ("SUDO_GID", "54322")];
+    check(&sudo, "54321", "54322");
     check(&[], "0", "0");
+    // With other network namespaces to find and enter, one thread more may do just that.
+    check(&[&sudo[..], &[(NAMESPACES, "1")]].concat(), "54321", "54322");
     println!("privileges: ok");
 }
+
+/// Set where other network namespaces are captured in.
+const NAMESPACES: &str = "MESHTOP_TEST_NAMESPACES";
 
 /// Runs the child in a network namespace of its own, makes an interface there once it has given up its rights, and compares.
 fn check(env: &[(&str, &str)], uid: &str, gid: &str) {
@@ -79,7 +86,10 @@ fn check(env: &[(&str, &str)], uid: &str, gid: &str) {
     let none = format!("{:016x}", 0);
     // capability(7): CAP_DAC_READ_SEARCH and CAP_SYS_PTRACE
     let names = format!("{:016x}", 1u64 << 2 | 1 << 19);
-    for (thread, capabilities) in [("main", &none), ("reader", &net_raw), ("resolver", &names), ("worker", &none)] {
+    let entering = format!("{:016x}", 1u64 << 13 | 1 << 19 | 1 << 21);
+    let namespaces = env.iter().any(|(name, _)| *name == NAMESPACES).then_some(("namespaces", &entering));
+    let threads = [("main", &none), ("reader", &net_raw), ("resolver", &names), ("worker", &none)];
+    for (thread, capabilities) in threads.into_iter().chain(namespaces) {
         let expected = format!(
             "{thread}: Uid {uid} {uid} {uid} {uid} Gid {gid} {gid} {gid} {gid} CapInh {none} CapPrm {capabilities} \
              CapEff {capabilities} CapBnd {none} CapAmb {none} NoNewPrivs 1"
@@ -95,13 +105,15 @@ fn check(env: &[(&str, &str)], uid: &str, gid: &str) {
 
 /// What `main` does, in its order, and then what is left.
 fn child() {
-    let mut live = Live::open(Options::default()).unwrap();
+    let all = std::env::var_os(NAMESPACES).is_some();
+    let mut live = Live::open(Options { namespaces: Wanted { named: vec![], all }, ..Options::default() }).unwrap();
     let mut before = tempfile::tempfile().unwrap();
     let sudo = invoking_user();
-    drop_after_opening().unwrap();
+    drop_after_opening(if all { Keep::Namespaces } else { Keep::Capture }).unwrap();
     let (tell, told) = channel();
     let (stop, stopped) = channel::<()>();
     let named = |name: &str| std::thread::Builder::new().name(name.to_owned());
+    let keeper = live.keeper().map(|keeper| named("namespaces").spawn(keeper).unwrap());
     let (stop_resolver, resolver_stopped) = channel::<()>();
     let (resolves, resolving) = channel();
     let resolver = named("resolver").spawn(move || {
@@ -133,13 +145,14 @@ fn child() {
     let tasks = std::fs::read_dir("/proc/self/task").unwrap().map(|t| t.unwrap().path().join("status"));
     let tasks: Vec<BTreeMap<String, String>> = tasks.map(|path| status(&std::fs::read_to_string(path).unwrap())).collect();
     let main = std::process::id().to_string();
-    for name in ["main", "reader", "resolver", "worker"] {
-        let is = |t: &&BTreeMap<String, String>| if name == "main" { t["Pid"] == main } else { t["Name"] == name };
+    let names: Vec<&str> = ["main", "reader", "resolver", "worker"].into_iter().chain(all.then_some("namespaces")).collect();
+    for name in &names {
+        let is = |t: &&BTreeMap<String, String>| if *name == "main" { t["Pid"] == main } else { t["Name"] == *name };
         let task = tasks.iter().find(is).unwrap();
         let keys = ["Uid", "Gid", "CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "NoNewPrivs"];
         println!("{name}: {}", keys.map(|k| format!("{k} {}", task[k])).join(" "));
     }
-    assert_eq!(tasks.len(), 4);
+    assert_eq!(tasks.len(), names.len());
     let groups = &tasks[0]["Groups"];
     println!("groups {}", if sudo.is_some() { groups } else { "unchanged" });
 
@@ -156,6 +169,8 @@ fn child() {
     reader.unwrap().join().unwrap();
     resolver.unwrap().join().unwrap();
     worker.unwrap().join().unwrap();
+    // it ends with the capture
+    keeper.into_iter().for_each(|thread| thread.join().unwrap());
 }
 
 /// Reads until a packet came over a bridge that was not there when the capture was opened.

@@ -37,8 +37,15 @@ pub struct Capture {
     /// Capture on this interface, also `any`; repeatable [default: loopback and the container bridges]
     #[arg(short, long, value_name = "NAME")]
     pub interface: Vec<String>,
+    /// Capture on all interfaces in this network namespace, and on none outside unless -i names it: a name below /run/netns, the PID
+    /// of a process in it, or a path; repeatable
+    #[arg(long, value_name = "NAME|PID")]
+    pub netns: Vec<String>,
+    /// Capture in all network namespaces too, also those that come up later: what containers do inside
+    #[arg(long)]
+    pub all_netns: bool,
     /// Read this capture: pcap or pcapng, plain, .gz or .zst; `-` is stdin; repeatable
-    #[arg(short, long, value_name = "FILE", conflicts_with = "interface")]
+    #[arg(short, long, value_name = "FILE", conflicts_with_all = ["interface", "netns", "all_netns"])]
     pub read: Vec<PathBuf>,
     /// Capture, or read, only what this libpcap filter lets through, as in tcpdump
     #[arg(short = 'f', long, value_name = "BPF")]

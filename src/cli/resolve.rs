@@ -8,6 +8,7 @@ use crate::filter::Filter;
 use crate::mask::Secrets;
 use crate::model::Scope;
 use crate::output::Emit;
+use crate::source::netns::Wanted;
 use clap::CommandFactory as _;
 use regex::Regex;
 use std::net::IpAddr;
@@ -98,7 +99,9 @@ fn options(capture: Capture, watch: Watch, config: Config, file: Option<&Path>, 
     }
     let input = if capture.read.is_empty() {
         let interfaces = if capture.interface.is_empty() { config.interface.unwrap_or_default() } else { capture.interface };
-        Input::Live { interfaces, filter: capture.capture_filter.or(config.capture_filter) }
+        let named = if capture.netns.is_empty() { config.netns } else { capture.netns };
+        let namespaces = Wanted { named, all: capture.all_netns || config.all_netns == Some(true) };
+        Input::Live { interfaces, namespaces, filter: capture.capture_filter.or(config.capture_filter) }
     } else {
         files(&capture.read, capture.write.as_deref(), capture.capture_filter)?
     };
@@ -183,9 +186,11 @@ fn replace<T, K: PartialEq>(list: &mut Vec<T>, item: T, key: impl Fn(&T) -> K) {
 
 /// The options as the file that gives the same ones.
 fn in_force(options: &Options) -> Config {
-    let (interface, capture_filter) = match &options.input {
-        Input::Live { interfaces, filter } => (Some(interfaces.clone()).filter(|i| !i.is_empty()), filter.clone()),
-        Input::Files { filter, .. } => (None, filter.clone()),
+    let (interface, namespaces, capture_filter) = match &options.input {
+        Input::Live { interfaces, namespaces, filter } => {
+            (Some(interfaces.clone()).filter(|i| !i.is_empty()), namespaces.clone(), filter.clone())
+        }
+        Input::Files { filter, .. } => (None, Wanted::default(), filter.clone()),
     };
     let scope = |scope: &Scope| match scope {
         Scope::Socket(addr) => addr.to_string(),
@@ -196,6 +201,8 @@ fn in_force(options: &Options) -> Config {
     };
     Config {
         interface,
+        netns: namespaces.named,
+        all_netns: namespaces.all.then_some(true),
         capture_filter,
         filter: options.filter.as_ref().map(Filter::to_string),
         decode_as: options.decode_as.iter().map(|(port, protocol)| format!("{port}={protocol}")).collect(),

@@ -31,7 +31,7 @@ fn printed(line: &[&str], env: &Env) -> String {
 #[test]
 fn defaults() {
     let o = options(&[], &env());
-    assert_eq!(o.input, Input::Live { interfaces: vec![], filter: None });
+    assert_eq!(o.input, Input::Live { interfaces: vec![], namespaces: Wanted::default(), filter: None });
     assert_eq!((o.body_limit, o.max_memory, o.secrets, o.mouse, o.headless), (64 << 10, 256 << 20, Secrets::Mask, true, false));
     assert!(options(&[], &Env { terminal: false, ..env() }).headless);
 }
@@ -69,7 +69,7 @@ fn options_in_all_forms() {
         &env(),
     );
     let interfaces = ["lo", "any", "br-1"].map(String::from).to_vec();
-    assert_eq!(o.input, Input::Live { interfaces, filter: Some("tcp port 80".into()) });
+    assert_eq!(o.input, Input::Live { interfaces, namespaces: Wanted::default(), filter: Some("tcp port 80".into()) });
     assert_eq!(o.write, Some("x.pcapng".into()));
     assert_eq!(o.filter.unwrap().to_string(), "not ok");
     assert_eq!(o.decode_as, [(8080, "lines")]);
@@ -246,11 +246,13 @@ fn file(text: &str) -> (tempfile::TempDir, String) {
 
 #[test]
 fn the_command_line_wins_over_the_environment_and_that_over_the_file() {
-    let text = "interface = [\"eth0\"]\ncapture-filter = \"tcp\"\nfilter = \"not ok\"\ndecode-as = [\"1=http\", \"2=http\"]\nbody-limit = \"1KiB\"\n\
+    let text = "interface = [\"eth0\"]\nnetns = [\"blue\"]\nall-netns = true\ncapture-filter = \"tcp\"\nfilter = \"not ok\"\ndecode-as = [\"1=http\", \"2=http\"]\nbody-limit = \"1KiB\"\n\
                 color = \"always\"\ntheme = \"dark\"\n[services]\n\":1\" = \"a\"\n\":2\" = \"b\"\n[keys]\npause = \"x\"\n";
     let (_folder, path) = file(text);
-    let o = options(&["--config", &path, "-d", "2=lines", "--name", ":2=c", "--body-limit=5"], &env());
-    assert_eq!(o.input, Input::Live { interfaces: vec!["eth0".into()], filter: Some("tcp".into()) });
+    let o =
+        options(&["--config", &path, "--netns=7", "--netns=red", "-d", "2=lines", "--name", ":2=c", "--body-limit=5"], &env());
+    let namespaces = Wanted { named: vec!["7".into(), "red".into()], all: true };
+    assert_eq!(o.input, Input::Live { interfaces: vec!["eth0".into()], namespaces, filter: Some("tcp".into()) });
     assert_eq!(o.filter.unwrap().to_string(), "not ok");
     assert_eq!(o.decode_as, [(1, "http"), (2, "lines")]);
     assert_eq!(o.names.iter().map(|f| &*f.1).collect::<Vec<_>>(), ["a", "c"]);

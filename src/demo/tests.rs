@@ -2,7 +2,7 @@
 
 use super::ids::{Ids, Random};
 use super::*;
-use crate::model::{Dir, PacketNo, Segment, SourceId, Stamp, TcpFlags};
+use crate::model::{Dir, PacketNo, Segment, SourceId, Stamp, TcpFlags, Zone};
 use crate::time::Time;
 use std::net::IpAddr;
 
@@ -14,8 +14,19 @@ fn segment(ms: i64, (from, to): (&str, &str), seq: u32, flags: u8, payload: &[u8
     let stamp = Stamp { packet: PacketNo(1), time: Time::from_nanos(ms * 1_000_000) };
     let (from, to) = (from.parse().unwrap(), to.parse().unwrap());
     let flags = TcpFlags(flags);
-    let segment =
-        Segment { stamp, source: SourceId(0), from, to, seq, ack: 0, flags, payload: 0..payload.len(), cut: 0, shard: 0 };
+    let segment = Segment {
+        stamp,
+        source: SourceId(0),
+        zone: Zone::default(),
+        from,
+        to,
+        seq,
+        ack: 0,
+        flags,
+        payload: 0..payload.len(),
+        cut: 0,
+        shard: 0,
+    };
     (segment, payload.to_vec())
 }
 

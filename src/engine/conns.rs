@@ -1,7 +1,7 @@
 //! The connections in view: their number, parties, protocol and sources. A row knows its connection, and only the connection knows who
 //! its ends are, so that a name that comes late reaches every row. An entry goes when its connection has ended and its rows are gone.
 
-use crate::model::{ConnId, FlowId, SourceSet, Stamp};
+use crate::model::{ConnId, ConnMeta, FlowId, SourceSet, Stamp, Zone};
 use hashbrown::HashMap;
 
 /// How many connections are open at once: far above what `net` lets be, so that this one only guards against a mistake there.
@@ -19,6 +19,8 @@ pub(super) struct Conn {
     pub(super) server: u32,
     /// Its first packet.
     pub(super) first: Stamp,
+    /// The network namespace in which it was seen first.
+    pub(super) zone: Zone,
     /// Its protocol, once it is known.
     pub(super) protocol: Option<&'static str>,
     /// What saw it.
@@ -60,12 +62,14 @@ impl Conns {
     }
 
     /// Adds a connection and numbers it.
-    pub(super) fn begin(&mut self, id: ConnId, client: u32, server: u32, first: Stamp, awaited: Awaited) {
+    pub(super) fn begin(&mut self, meta: &ConnMeta, client: u32, server: u32, awaited: Awaited) {
+        let ConnMeta { id, first, zone, .. } = *meta;
         self.seen += 1;
         self.unknown += 1;
         self.open += 1;
         let (number, sources) = (self.seen, SourceSet::default());
-        let conn = Conn { number, client, server, first, protocol: None, sources, awaited, ended: false, rows: 0, flows: None };
+        let conn =
+            Conn { number, client, server, first, zone, protocol: None, sources, awaited, ended: false, rows: 0, flows: None };
         let at = match self.free.pop() {
             Some(at) => {
                 self.entries[at as usize] = Some(conn);

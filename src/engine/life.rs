@@ -31,7 +31,7 @@ impl Engine {
         let ask = Ask { conn: meta.id, client: meta.client, server: meta.server, zone: meta.zone };
         // a resolver that is far behind is not waited for: names are help, flows are the matter
         let asked = self.options.resolver.as_ref().is_some_and(|resolver| resolver.try_send(ask).is_ok());
-        self.conns.begin(meta.id, client, server, meta.first, Awaited { client: asked, server: asked });
+        self.conns.begin(meta, client, server, Awaited { client: asked, server: asked });
         self.store.charge(CONN_COST);
         self.tell_ends(meta.id);
         true

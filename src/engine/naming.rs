@@ -9,13 +9,14 @@ impl Engine {
     /// The ends of a connection may be called otherwise now.
     pub(super) fn tell_ends(&mut self, id: ConnId) {
         let (Some(namer), Some(conn)) = (&self.options.namer, self.conns.get(id)) else { return };
+        let zone = conn.zone;
         let (Some(client), Some(server)) = (self.facts.addr(conn.client), self.facts.addr(conn.server)) else { return };
         let parties = self.facts.parties(conn.client, conn.server);
         let ends = [(client, parties.0), (server, parties.1)].into_iter().filter_map(|(end, party)| owned(end, party));
         let ends: Vec<_> = ends.collect();
         if !ends.is_empty() {
             // whoever wrote may have stopped
-            _ = namer.send(Naming::Ends { conn: id, between: [client, server], ends });
+            _ = namer.send(Naming::Ends { conn: id, between: [client, server], zone, ends });
         }
     }
 

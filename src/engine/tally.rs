@@ -147,7 +147,7 @@ impl Sources {
             SourceNews::Told(text) => self.warning = Some(text.to_string()),
             SourceNews::Progress(done, all) => self.progress = Some((done, all)),
             // a fact, not about the source: the engine takes it before
-            SourceNews::Name(..) => {}
+            SourceNews::Name(..) | SourceNews::Zone(..) => {}
         }
     }
 

@@ -3,6 +3,7 @@
 use super::flow::MAX_MESSAGES;
 use super::script::{Log, at, conn, connections, flows, key, run, stats};
 use super::*;
+use crate::model::Zone;
 use crate::model::{Closed, Dir, Issue, Origin, OwnedEnd, Owner, Part, Pattern, SourceId, State};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -351,7 +352,7 @@ fn who_writes_files_is_told_what_the_screen_shows() {
         let owner = Owner { service: service.into(), origin: Origin::File, pid, container: None, process: None };
         OwnedEnd { end, owner: Arc::new(owner) }
     };
-    let ends = |ends| Naming::Ends { conn: conn(1), between: [client, server], ends };
+    let ends = |ends| Naming::Ends { conn: conn(1), between: [client, server], zone: Zone::default(), ends };
     let expected = [
         Naming::Address([127, 0, 0, 2].into(), "mine".into()),
         ends(vec![end(server, "shop", None)]),

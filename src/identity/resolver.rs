@@ -38,8 +38,9 @@ pub struct Options {
     pub asks: Receiver<Ask>,
     /// SYNs, as soon as they are seen.
     pub hints: Receiver<Hint>,
-    /// Other network namespaces that are captured in, each with a sock_diag socket (netlink(7)) that was opened in it.
-    pub zones: Receiver<(Zone, OwnedFd)>,
+    /// Other network namespaces that are captured in, each with a sock_diag socket (netlink(7)) that was opened in it; with none once it is
+    /// gone: what is open of a namespace keeps it alive.
+    pub zones: Receiver<(Zone, Option<OwnedFd>)>,
     /// Where container engines listen.
     pub engines: Vec<PathBuf>,
     /// Takes each fact; must not wait.
@@ -164,9 +165,9 @@ impl Resolver {
         at(if self.wanted.iter().any(worth_a_look) { over.min(self.holders.next_look()) } else { over })
     }
 
-    fn zone(&mut self, zone: Zone, socket: OwnedFd) {
+    fn zone(&mut self, zone: Zone, socket: Option<OwnedFd>) {
         self.zones.retain(|(other, _)| *other != zone);
-        self.zones.push((zone, Diag::over(socket)));
+        self.zones.extend(socket.map(|socket| (zone, Diag::over(socket))));
     }
 
     /// A SYN was seen: both ends are looked up while they are there.

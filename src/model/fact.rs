@@ -137,6 +137,8 @@ pub enum Naming {
         conn: ConnId,
         /// Its two addresses.
         between: [SocketAddr; 2],
+        /// The network namespace in which it was seen.
+        zone: Zone,
         /// The client first.
         ends: Vec<OwnedEnd>,
     },

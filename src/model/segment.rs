@@ -1,6 +1,6 @@
 //! Packets and TCP segments on their way from the one reader to the shards, in batches that share one slab of bytes.
 
-use super::conn::{PacketNo, Stamp};
+use super::conn::{PacketNo, Stamp, Zone};
 use super::fact::OwnedEnd;
 use crate::time::Time;
 use std::net::SocketAddr;
@@ -82,6 +82,8 @@ impl Packets {
 pub enum SourceNews {
     /// It is being read: its name as it is shown in `sources`.
     Opened(SourceId, Arc<str>),
+    /// It is in another network namespace; said before its packets. What is not said of is in our own.
+    Zone(SourceId, Zone),
     /// It ended or went away, and why.
     Closed(SourceId, Arc<str>),
     /// The kernel's count of packets that it had no room for, since the start.
@@ -123,6 +125,8 @@ pub struct Segment {
     pub stamp: Stamp,
     /// What saw it.
     pub source: SourceId,
+    /// The network namespace that it was seen in.
+    pub zone: Zone,
     /// The sender.
     pub from: SocketAddr,
     /// The receiver.
@@ -161,7 +165,7 @@ pub struct Batch {
     pub slab: Vec<u8>,
     /// In packet order.
     pub items: Vec<Item>,
-    /// The last packet in it: what every worker has passed once it is done.
+    /// The last packet in it, or the last one before its last tick: what every worker has passed once it is done.
     pub last: Stamp,
     /// Packets and captured bytes in it, whatever was in them.
     pub packets: u64,

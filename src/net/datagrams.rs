@@ -57,6 +57,7 @@ mod tests {
             let seg = Segment {
                 stamp,
                 source: SourceId(source),
+                zone: crate::model::Zone::default(),
                 from,
                 to,
                 seq: 0,

@@ -1,6 +1,6 @@
 //! What two socket addresses tell: which shard, and who may be the client. The table decides.
 
-use crate::model::{Segment, TcpFlags, Transport};
+use crate::model::{Segment, TcpFlags, Transport, Zone};
 use std::net::{IpAddr, SocketAddr};
 
 /// Shards there are, for any number of workers.
@@ -8,14 +8,21 @@ const SHARDS: u64 = 64;
 /// Ports from here on are given to clients (Linux: `ip_local_port_range`).
 const EPHEMERAL: u16 = 32768;
 /// The shard that a connection belongs to: the same for both directions, on every run.
-pub(super) fn shard(from: SocketAddr, to: SocketAddr, transport: Transport) -> u8 {
+pub(super) fn shard(from: SocketAddr, to: SocketAddr, transport: Transport, realm: Zone) -> u8 {
     // not the bits that the table goes by
-    ((hash(from, to, transport) >> 32) % SHARDS) as u8
+    ((hash(from, to, transport, realm) >> 32) % SHARDS) as u8
 }
 
 /// The same for both directions of a connection, and unlikely to be another's.
-pub fn connection_key(from: SocketAddr, to: SocketAddr) -> u64 {
-    hash(from, to, Transport::Stream)
+pub fn connection_key(from: SocketAddr, to: SocketAddr, zone: Zone) -> u64 {
+    hash(from, to, Transport::Stream, realm(from, to, zone))
+}
+
+/// Where the two addresses mean the same: a loopback's are each namespace's own. All others are shared, for a container's packet is
+/// seen on its own interface, on the other end of its cable and on the bridge; also link-local ones, which are the same at both ends
+/// of the cable.
+pub(super) fn realm(from: SocketAddr, to: SocketAddr, zone: Zone) -> Zone {
+    if from.ip().to_canonical().is_loopback() || to.ip().to_canonical().is_loopback() { zone } else { Zone::default() }
 }
 
 /// Whether the sender of an opening segment is the client; none where the segment does not tell.
@@ -36,12 +43,12 @@ pub(super) fn guess(from: SocketAddr, to: SocketAddr, known: fn(u16) -> bool) ->
 }
 
 /// A number that tells connections apart: the same for both directions, on every run.
-pub(super) fn hash(from: SocketAddr, to: SocketAddr, transport: Transport) -> u64 {
+pub(super) fn hash(from: SocketAddr, to: SocketAddr, transport: Transport, realm: Zone) -> u64 {
     let transport = match transport {
         Transport::Stream => 6,
         Transport::Datagram => 17,
     };
-    mix(end(from).wrapping_add(end(to)).wrapping_add(transport))
+    mix(end(from).wrapping_add(end(to)).wrapping_add(transport).wrapping_add(u64::from(realm.0) << 8))
 }
 
 fn end(addr: SocketAddr) -> u64 {

@@ -5,8 +5,9 @@ use super::ip::{self, Fragment, Hosts};
 use super::limits::{CLOCK_STEP, LAYERS, TICK};
 use super::rest::{Reason, Rest};
 use super::{ends, link};
-use crate::model::{Batch, Item, Packet, Packets, Segment, Stamp, TcpFlags, Transport};
+use crate::model::{Batch, Item, Packet, Packets, Segment, SourceId, SourceNews, Stamp, TcpFlags, Transport, Zone};
 use crate::time::Time;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 /// What the next bytes of a packet are.
@@ -56,12 +57,19 @@ pub struct Slicer {
     fragments: Fragments,
     ticked: Option<Time>,
     last: Stamp,
+    /// Of the sources in other network namespaces: which. There are no more of them than a source can number.
+    zones: BTreeMap<SourceId, Zone>,
 }
 
 impl Slicer {
     /// Takes the packets over into `out`: its slab (with joined fragments behind), items, sums and news; number and overload are the caller's.
     pub fn batch(&mut self, packets: Packets, out: &mut Batch) {
         let Packets { slab, list, news, owned, .. } = packets;
+        for news in &news {
+            if let SourceNews::Zone(source, zone) = news {
+                self.zones.insert(*source, *zone);
+            }
+        }
         (out.slab, out.news, out.owned) = (slab, news, owned);
         for packet in &list {
             self.tick(packet.stamp.time, out);
@@ -86,8 +94,9 @@ impl Slicer {
             let into = now.nanos().rem_euclid(TICK.nanos() as i64);
             let time = ticked.max(Time::from_nanos(now.nanos().saturating_sub(into)));
             self.ticked = Some(time);
-            out.items.push(Item::Tick(Stamp { packet: self.last.packet, time }));
-            out.last = self.last;
+            // a batch without packets ends with the time, not with a packet of long ago: what waits for time to pass hears it so
+            out.last = Stamp { packet: self.last.packet, time };
+            out.items.push(Item::Tick(out.last));
         } else if ticked.since(now) > CLOCK_STEP {
             self.ticked = Some(now);
         }
@@ -101,14 +110,17 @@ impl Slicer {
 
     /// One packet: an item, nothing yet where it is a part of a datagram, or why it is passed over.
     fn slice(&mut self, packet: &Packet, out: &mut Batch) -> Result<Option<Item>, Reason> {
+        let zone = self.zones.get(&packet.source).copied().unwrap_or_default();
         let cut = (packet.wire_len as usize).saturating_sub(packet.bytes.len());
         let mut rest = Rest::new(&out.slab, packet.bytes.clone(), cut);
         let mut layers = LAYERS;
         let mut next = link::link(packet.link, &mut rest)?;
         loop {
             let part = match peel(next, &mut rest, &mut layers)? {
-                Found::Segment(head) => return Ok(Some(Item::Segment(segment(packet, head, &rest, Transport::Stream)))),
-                Found::Datagram(head) => return Ok(Some(Item::Datagram(segment(packet, head, &rest, Transport::Datagram)))),
+                Found::Segment(head) => return Ok(Some(Item::Segment(segment(packet, zone, head, &rest, Transport::Stream)))),
+                Found::Datagram(head) => {
+                    return Ok(Some(Item::Datagram(segment(packet, zone, head, &rest, Transport::Datagram))));
+                }
                 Found::Fragment(part) => part,
             };
             if rest.cut() > 0 {
@@ -139,11 +151,12 @@ fn peel(mut next: Next, rest: &mut Rest<'_>, layers: &mut u32) -> Result<Found, 
     }
 }
 
-fn segment(packet: &Packet, head: Head, rest: &Rest<'_>, transport: Transport) -> Segment {
+fn segment(packet: &Packet, zone: Zone, head: Head, rest: &Rest<'_>, transport: Transport) -> Segment {
     let Head { from, to, seq, ack, flags } = head;
-    let shard = ends::shard(from, to, transport);
+    let shard = ends::shard(from, to, transport, ends::realm(from, to, zone));
     let cut = u32::try_from(rest.cut()).unwrap_or(u32::MAX);
-    Segment { stamp: packet.stamp, source: packet.source, from, to, seq, ack, flags, payload: rest.range(), cut, shard }
+    let Packet { stamp, source, .. } = *packet;
+    Segment { stamp, source, zone, from, to, seq, ack, flags, payload: rest.range(), cut, shard }
 }
 
 fn pass_over(sums: &mut Vec<(Reason, u64)>, reason: Reason, n: u64) {

@@ -4,7 +4,7 @@
 //! A closed connection leaves a tombstone, so that what comes late opens nothing. Every step costs the same however many there are:
 //! entries are in lists by how long they may be idle, each in the order of the last packet, and only what is due at a front is looked at.
 
-use super::ends::{guess, hash, opened_by};
+use super::ends::{guess, hash, opened_by, realm};
 use super::limits::{CONNECTIONS, COPY_WINDOW, IDLE, IDLE_BRIEF, TOMBSTONES};
 use crate::model::{ConnId, ConnMeta, Dir, End, Joined, PacketNo, Segment, SourceId, TcpFlags, Transport, Zone};
 use crate::time::{Span, Time};
@@ -107,16 +107,17 @@ struct Key {
     low: SocketAddr,
     high: SocketAddr,
     transport: Transport,
+    realm: Zone,
 }
 
 impl Key {
     fn of(seg: &Segment, transport: Transport) -> Self {
         let (low, high) = if seg.from <= seg.to { (seg.from, seg.to) } else { (seg.to, seg.from) };
-        Self { low, high, transport }
+        Self { low, high, transport, realm: realm(seg.from, seg.to, seg.zone) }
     }
 
     fn hash(&self) -> u64 {
-        hash(self.low, self.high, self.transport)
+        hash(self.low, self.high, self.transport, self.realm)
     }
 }
 
@@ -172,8 +173,8 @@ impl<C> ConnTable<C> {
         let (client, server) = if client_sent { (seg.from, seg.to) } else { (seg.to, seg.from) };
         let joined =
             if transport == Transport::Stream && !seg.flags.has(TcpFlags::SYN) { Joined::Midway } else { Joined::Opening };
-        let meta =
-            ConnMeta { id: ConnId(seg.stamp.packet), client, server, transport, first: seg.stamp, joined, zone: Zone::default() };
+        let id = ConnId(seg.stamp.packet);
+        let meta = ConnMeta { id, client, server, transport, first: seg.stamp, joined, zone: seg.zone };
         let conn = Box::new(owner.begin(meta, seg.source));
         let index = self.insert(key, State::Open(conn), Class::Brief, seg, side, client == key.low);
         self.known(index, seg, side)

@@ -109,11 +109,11 @@ impl Names {
                     self.fresh.push(ip);
                 }
             }
-            Naming::Ends { conn, between: [a, b], ends } => {
+            Naming::Ends { conn, between: [a, b], zone, ends } => {
                 if self.connections.len() >= MAX_CONNECTIONS {
                     self.forget_half();
                 }
-                let (key, comment) = ((connection_key(a, b), conn), Arc::from(comment::write(&ends)));
+                let (key, comment) = ((connection_key(a, b, zone), conn), Arc::from(comment::write(&ends)));
                 let named =
                     self.connections.entry(key).or_insert_with(|| Named { comment: "".into(), fresh: false, last: conn.0 });
                 named.fresh |= named.comment != comment;
@@ -135,6 +135,7 @@ impl Names {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Zone;
 
     fn between(port: u32) -> [std::net::SocketAddr; 2] {
         [([10, 0, (port >> 8) as u8, port as u8], (port >> 16) as u16), ([10, 9, 9, 9], 80)].map(Into::into)
@@ -147,14 +148,21 @@ mod tests {
         let most = MAX_CONNECTIONS as u64;
         let key = |n: u64| {
             let [a, b] = between(n as u32);
-            connection_key(a, b)
+            connection_key(a, b, Zone::default())
         };
         for n in 1..=most + 1 {
             if n == most {
                 names.hear();
                 names.touch(PacketNo(n), key(1));
             }
-            namer.send(Naming::Ends { conn: ConnId(PacketNo(n)), between: between(n as u32), ends: Vec::new() }).unwrap();
+            namer
+                .send(Naming::Ends {
+                    conn: ConnId(PacketNo(n)),
+                    between: between(n as u32),
+                    zone: Zone::default(),
+                    ends: Vec::new(),
+                })
+                .unwrap();
         }
         names.hear();
         assert!(names.connections.len() <= MAX_CONNECTIONS / 2 + 2);
@@ -168,10 +176,13 @@ mod tests {
         let mut names = Names::new(naming);
         let [a, b] = between(7);
         for first in [5, 9] {
-            namer.send(Naming::Ends { conn: ConnId(PacketNo(first)), between: [b, a], ends: Vec::new() }).unwrap();
+            namer
+                .send(Naming::Ends { conn: ConnId(PacketNo(first)), between: [b, a], zone: Zone::default(), ends: Vec::new() })
+                .unwrap();
         }
         names.hear();
-        let of = [4, 5, 8, 9, 10].map(|packet| names.comment(PacketNo(packet), connection_key(a, b)).map(|(conn, _)| conn.0.0));
+        let of = [4, 5, 8, 9, 10]
+            .map(|packet| names.comment(PacketNo(packet), connection_key(a, b, Zone::default())).map(|(conn, _)| conn.0.0));
         assert_eq!(of, [None, Some(5), Some(5), Some(9), Some(9)]);
         drop(namer);
         names.wait_for(PacketNo(10));

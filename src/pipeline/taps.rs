@@ -76,7 +76,7 @@ impl Taps {
             return;
         }
         let mut segments = items.iter().filter_map(|item| match item {
-            Item::Segment(seg) => Some((seg.stamp.packet, connection_key(seg.from, seg.to))),
+            Item::Segment(seg) => Some((seg.stamp.packet, connection_key(seg.from, seg.to, seg.zone))),
             Item::Datagram(_) | Item::Tick(_) => None,
         });
         let mut next = segments.next();
@@ -190,8 +190,9 @@ mod tests {
         }
         let recorder = taps.recorder.unwrap();
         let last = segments.last().unwrap();
-        let key = connection_key(last.from, last.to);
-        let expected: Vec<_> = segments.iter().filter(|s| connection_key(s.from, s.to) == key).map(|s| s.stamp.packet).collect();
+        let key = connection_key(last.from, last.to, last.zone);
+        let expected: Vec<_> =
+            segments.iter().filter(|s| connection_key(s.from, s.to, s.zone) == key).map(|s| s.stamp.packet).collect();
         let mut held: Vec<_> = recorder.connection(key).map(|(packet, _)| packet.stamp.packet).collect();
         held.reverse();
         assert_eq!(held, expected);
@@ -215,7 +216,7 @@ mod tests {
     fn named(seg: &Segment, service: &str) -> Naming {
         let owner = Owned { service: service.into(), origin: Origin::File, pid: Some(7), container: None, process: None };
         let ends = vec![OwnedEnd { end: seg.to, owner: Arc::new(owner) }];
-        Naming::Ends { conn: ConnId(seg.stamp.packet), between: [seg.to, seg.from], ends }
+        Naming::Ends { conn: ConnId(seg.stamp.packet), between: [seg.to, seg.from], zone: seg.zone, ends }
     }
 
     /// The packets of a capture, and whose their comments say the ends were.

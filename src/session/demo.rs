@@ -21,10 +21,11 @@ fn read() -> Opened {
     Opened {
         source: Box::new(source),
         live: false,
-        lookout: None,
+        names: None,
         files: Vec::new(),
         plan: Plan::default(),
         capture_filter: None,
+        keeper: None,
     }
 }
 
@@ -47,7 +48,7 @@ fn play(options: &Options) -> Result<Option<Opened>, Error> {
     let laps = if options.headless { Laps::Once } else { Laps::Forever };
     let plan = Plan { live: true, ..Plan::default() };
     let source = Box::new(Stage::new(Box::new(capture), player, laps));
-    Ok(Some(Opened { source, live: true, lookout: None, files: Vec::new(), plan, capture_filter: filter }))
+    Ok(Some(Opened { source, live: true, names: None, files: Vec::new(), plan, capture_filter: filter, keeper: None }))
 }
 
 #[cfg(not(feature = "live"))]

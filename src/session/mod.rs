@@ -1,7 +1,8 @@
 //! One run of the program: inputs opened, rights given up, threads started, and where the results go. It decodes nothing.
 //!
 //! The order matters: what needs rights is opened before any thread exists; the reader alone inherits CAP_NET_RAW, for interfaces that
-//! come up later; the threads that it starts give it up first, and those that are started after it never have it.
+//! come up later; the threads that it starts give it up first, and those that are started after it never have it. Where other network
+//! namespaces are captured in, one thread more, started first, keeps the right to enter them.
 
 mod demo;
 mod headless;
@@ -16,7 +17,8 @@ use crate::engine::{EngineOptions, SETTLE_FILE, SETTLE_LIVE};
 use crate::error::Error;
 use crate::model::Turn;
 use crate::pipeline::{self, Names, PipelineError, Plan, Taps};
-use crate::privileges;
+use crate::privileges::{self, Keep};
+use crate::source::netns::Wanted;
 use crate::source::own::OwnSockets;
 use crate::source::pcapng_write::Writer;
 use crate::source::private_file::Owner;
@@ -54,12 +56,14 @@ pub fn run(command: Command) -> Result<(), Error> {
 struct Opened {
     source: Box<dyn Source>,
     live: bool,
-    /// What looks out for connections being opened, where this machine knows whose sockets they are: not where a recording is played.
-    lookout: Option<names::Lookout>,
+    /// What helps to find out names, where this machine knows whose sockets they are: not where a recording is played.
+    names: Option<names::Clues>,
     files: Vec<PathBuf>,
     plan: Plan,
     /// The capture filter in force.
     capture_filter: Option<String>,
+    /// What keeps the right to enter other network namespaces, on a thread of its own.
+    keeper: Option<Box<dyn FnOnce() + Send>>,
 }
 
 fn open(options: &Options) -> Result<Opened, Error> {
@@ -68,10 +72,10 @@ fn open(options: &Options) -> Result<Opened, Error> {
         Input::Files { paths, filter } => {
             let files = Files::open(paths, &ids).map_err(|e| Error::unusable(e.to_string()))?;
             let source = filtered(Box::new(files), filter.as_deref())?;
-            let plan = Plan::default();
-            Ok(Opened { source, live: false, lookout: None, files: paths.clone(), plan, capture_filter: filter.clone() })
+            let (files, capture_filter) = (paths.clone(), filter.clone());
+            Ok(Opened { source, live: false, names: None, files, plan: Plan::default(), capture_filter, keeper: None })
         }
-        Input::Live { interfaces, filter } => open_live(interfaces.clone(), filter.clone(), ids),
+        Input::Live { interfaces, namespaces, filter } => open_live(interfaces.clone(), namespaces.clone(), filter.clone(), ids),
     }
 }
 
@@ -89,23 +93,24 @@ fn filtered(files: Box<dyn Source>, filter: Option<&str>) -> Result<Box<dyn Sour
 }
 
 #[cfg(feature = "live")]
-fn open_live(interfaces: Vec<String>, filter: Option<String>, ids: SourceIds) -> Result<Opened, Error> {
-    use crate::source::live::{self, Live, LiveError};
-    use crate::source::scout;
+fn open_live(interfaces: Vec<String>, namespaces: Wanted, filter: Option<String>, ids: SourceIds) -> Result<Opened, Error> {
+    use crate::source::live::{self, Live};
+    let (clues, scout, tell) = names::clues()?;
     let ssh = crate::source::own::ssh_connection();
-    let (scout, lookout) = scout::pair().map_err(|e| Error::failed(format!("cannot make a pipe: {e}")))?;
-    let options = live::Options { interfaces, filter: filter.clone(), ssh, ids, scout: Some(Arc::new(scout)) };
-    let live = Live::open(options).map_err(|e| match e {
-        LiveError::Denied { .. } => Error::no_right(e.to_string()),
-        LiveError::NoInterface { .. } | LiveError::Filter(_) => Error::unusable(e.to_string()),
-        LiveError::Open { .. } | LiveError::List(_) => Error::failed(e.to_string()),
+    let options =
+        live::Options { interfaces, namespaces, filter: filter.clone(), ssh, ids, tell: Some(tell), scout: Some(scout) };
+    let mut live = Live::open(options).map_err(|e| match e.exit_code() {
+        2 => Error::unusable(e.to_string()),
+        3 => Error::no_right(e.to_string()),
+        _ => Error::failed(e.to_string()),
     })?;
+    let keeper = live.keeper();
     let plan = Plan { live: true, ..Plan::default() };
-    Ok(Opened { source: Box::new(live), live: true, lookout: Some(lookout), files: Vec::new(), plan, capture_filter: filter })
+    Ok(Opened { source: Box::new(live), live: true, names: Some(clues), files: Vec::new(), plan, capture_filter: filter, keeper })
 }
 
 #[cfg(not(feature = "live"))]
-fn open_live(_: Vec<String>, _: Option<String>, _: SourceIds) -> Result<Opened, Error> {
+fn open_live(_: Vec<String>, _: Wanted, _: Option<String>, _: SourceIds) -> Result<Opened, Error> {
     Err(Error::unusable("built without live capture: read a file with -r"))
 }
 
@@ -125,11 +130,16 @@ fn interfaces() -> Result<(), Error> {
 
 /// Watches an open input until it ends or is stopped.
 fn watch(options: Options, opened: Opened) -> Result<(), Error> {
-    let Opened { source, live, lookout, files, mut plan, capture_filter } = opened;
+    let Opened { source, live, names: clues, files, mut plan, capture_filter, keeper } = opened;
     let owner = privileges::invoking_user().map(|u| Owner { uid: u.uid, gid: u.gid });
     let writer = options.write.as_ref().map(|path| Writer::create(path, &files, owner)).transpose();
     let writer = writer.map_err(|e| Error::unusable(e.to_string()))?;
-    privileges::drop_after_opening().map_err(|e| Error::failed(e.to_string()))?;
+    let keep = if keeper.is_some() { Keep::Namespaces } else { Keep::Capture };
+    privileges::drop_after_opening(keep).map_err(|e| Error::failed(e.to_string()))?;
+    if let Some(keeper) = keeper {
+        let thread = std::thread::Builder::new().name("namespaces".into()).spawn(keeper);
+        thread.map_err(|e| Error::failed(format!("cannot start a thread: {e}")))?;
+    }
     let limits = Limits { body: options.body_limit, ..Limits::default() };
     let decode_as = options.decode_as.iter().flat_map(|(port, name)| registry::by_name(name).map(|p| (*port, p))).collect();
     plan.settings = Settings { limits, decode_as };
@@ -145,7 +155,7 @@ fn watch(options: Options, opened: Opened) -> Result<(), Error> {
     let say = (!screen).then(|| Box::new(|why: &str| eprintln!("meshtop: {why}")) as pipeline::Say);
     let recorder = (live && screen).then(|| Recorder::new(ring));
     let mailbox = Mailbox::new();
-    let resolver = lookout.map(|lookout| names::start(lookout, &mailbox)).transpose()?.flatten();
+    let resolver = clues.map(|clues| names::start(clues, &mailbox)).transpose()?.flatten();
     // the reader takes what the engine says with each batch, and the engine has no more to say than batches were read
     let (namer, naming) = if writer.is_some() || recorder.is_some() {
         let (namer, naming) = unbounded();

@@ -3,20 +3,53 @@
 use crate::engine::owner::Mailbox;
 use crate::error::Error;
 use crate::model::Ask;
-#[cfg(feature = "live")]
-pub use crate::source::scout::Lookout;
 use crossbeam_channel::Sender;
 
-/// Nothing is looked out for.
+#[cfg(feature = "live")]
+pub use live::{Clues, clues};
+
+/// Nothing is captured, so that there is nobody to be named.
 #[cfg(not(feature = "live"))]
-pub enum Lookout {}
+pub enum Clues {}
+
+/// What the capture has to tell beside packets.
+#[cfg(feature = "live")]
+mod live {
+    use crate::error::Error;
+    use crate::model::Zone;
+    use crate::source::scout::{self, Lookout, Scout};
+    use crossbeam_channel::{Receiver, Sender, bounded};
+    use std::os::fd::OwnedFd;
+    use std::sync::Arc;
+
+    /// Network namespaces that came or went and wait to be heard of: as many as are captured in.
+    const ZONES: usize = 64;
+
+    /// Where a namespace is told of: with a socket to ask in it, with none once it is gone.
+    pub type Zones = Sender<(Zone, Option<OwnedFd>)>;
+
+    /// What helps to find out names.
+    pub struct Clues {
+        /// Sees connections being opened.
+        pub(super) lookout: Lookout,
+        /// Tells of other network namespaces.
+        pub(super) zones: Receiver<(Zone, Option<OwnedFd>)>,
+    }
+
+    /// Both sides: what a capture is told of, for what it sees.
+    pub fn clues() -> Result<(Clues, Arc<Scout>, Zones), Error> {
+        let (scout, lookout) = scout::pair().map_err(|e| Error::failed(format!("cannot make a pipe: {e}")))?;
+        let (tell, zones) = bounded(ZONES);
+        Ok((Clues { lookout, zones }, Arc::new(scout), tell))
+    }
+}
 
 /// Starts it; it sends what it learns to the engine. Returns where questions go; none where nobody can answer them.
 #[cfg(all(target_os = "linux", feature = "live"))]
-pub fn start(lookout: Lookout, mailbox: &Mailbox) -> Result<Option<Sender<Ask>>, Error> {
+pub fn start(clues: Clues, mailbox: &Mailbox) -> Result<Option<Sender<Ask>>, Error> {
     use crate::engine::owner::Command;
     use crate::identity::{self, containers};
-    use crossbeam_channel::{bounded, never};
+    use crossbeam_channel::bounded;
     /// Connections that wait to be asked about; of further ones nobody finds out.
     const ASKS: usize = 1 << 14;
     /// Connections being opened that wait to be looked up.
@@ -27,19 +60,19 @@ pub fn start(lookout: Lookout, mailbox: &Mailbox) -> Result<Option<Sender<Ask>>,
     identity::start(identity::Options {
         asks: asked,
         hints: hinted,
-        zones: never(),
+        zones: clues.zones,
         engines: containers::usual_sockets(),
         // an engine that is gone needs no names
         tell: Box::new(move |fact| _ = mail.send(Command::Fact(fact))),
         tally: Default::default(),
     })
     .map_err(failed)?;
-    lookout.start(hints).map_err(failed)?;
+    clues.lookout.start(hints).map_err(failed)?;
     Ok(Some(asks))
 }
 
 /// Nobody can answer.
 #[cfg(not(all(target_os = "linux", feature = "live")))]
-pub fn start(_: Lookout, _: &Mailbox) -> Result<Option<Sender<Ask>>, Error> {
+pub fn start(_: Clues, _: &Mailbox) -> Result<Option<Sender<Ask>>, Error> {
     Ok(None)
 }

@@ -4,22 +4,32 @@
 //! waiting, whose timeout is not kept (the-tcpdump-group/libpcap#1001). Not run by us: macOS, where stamps are microseconds and a
 //! process that gave up root opens nothing more.
 
+mod error;
 mod filter;
 mod handle;
+mod port;
+mod spaces;
 
 use super::interfaces::in_default_set;
+use super::netns::Wanted;
 use super::scout::Scout;
 use super::watch::{Link, Watch, links};
 use super::{FILL_BYTES, FILL_PACKETS, Filled, PATIENCE, Source, SourceError, SourceIds};
-use crate::model::{Packets, SourceId, SourceNews};
+use crate::model::{Packets, SourceId, SourceNews, Zone};
 use crate::text::escape;
+use crossbeam_channel::Sender;
+pub use error::LiveError;
 use filter::compose;
 pub(super) use filter::program;
 pub use filter::{Control, check_filter};
-use handle::Handle;
+use handle::{Handle, LARGE_RING, SMALL_RING, open_device};
 pub(super) use handle::{link_type, open_for_a_look};
+use pcap::{Active, Capture};
+pub use port::Keeper;
+use port::Port;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -29,19 +39,26 @@ const QUIET: Duration = Duration::from_secs(2);
 /// How often the kernel's drops are read, and a failed opening is tried again.
 const EVERY: Duration = Duration::from_secs(1);
 /// Interfaces read at once: each costs a ring in the kernel.
-const MAX_OPEN: usize = 64;
+const MAX_OPEN: usize = 128;
 /// Names remembered, so that one that comes back is the same source: compose makes a new bridge at each start.
 const MAX_KNOWN: usize = 1024;
 /// Why an interface is waited for.
 const DOWN: &str = "it is down";
+const MADE_ANEW: &str = "it was made anew";
 /// The pseudo-interface that stands for all.
 pub(super) const ANY: &str = "any";
 
 /// What to capture.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// Names, `any` among them; empty: the loopback and the container bridges.
+    /// Names, `any` among them, in our own network namespace; empty: the loopback and the container bridges, or, where other
+    /// namespaces are named, none.
     pub interfaces: Vec<String>,
+    /// The other network namespaces to capture in, on all of their interfaces.
+    pub namespaces: Wanted,
+    /// Who else hears of them: with a netlink socket inside one that is captured in (sock_diag(7)), for whose the sockets there are;
+    /// with none once it is gone, for what is open of a namespace keeps it alive.
+    pub tell: Option<Sender<(Zone, Option<OwnedFd>)>>,
     /// `-f`, in libpcap's language.
     pub filter: Option<String>,
     /// The terminal's own ssh connection: the kernel leaves it out, because what we draw would be captured, and drawn.
@@ -50,52 +67,6 @@ pub struct Options {
     pub ids: SourceIds,
     /// Who looks out for connections being opened, on the same interfaces.
     pub scout: Option<Arc<Scout>>,
-}
-
-/// Why there is no capture.
-#[derive(Debug, thiserror::Error)]
-pub enum LiveError {
-    /// An interface that was asked for is not there.
-    #[error("no interface {name}; there are: {there}")]
-    NoInterface {
-        /// As it was given.
-        name: String,
-        /// The names there are.
-        there: String,
-    },
-    /// libpcap cannot read the filter, or not for this kind of interface.
-    #[error("capture filter: {0}")]
-    Filter(String),
-    /// We may not.
-    #[error("no right to capture on {name}: {how}")]
-    Denied {
-        /// The interface.
-        name: String,
-        /// The command that grants it.
-        how: String,
-    },
-    /// Something else.
-    #[error("cannot capture on {name}: {why}")]
-    Open {
-        /// The interface.
-        name: String,
-        /// What libpcap said.
-        why: String,
-    },
-    /// The system does not tell which interfaces there are.
-    #[error("cannot list the interfaces: {0}")]
-    List(String),
-}
-
-impl LiveError {
-    /// The contract's exit code.
-    pub const fn exit_code(&self) -> u8 {
-        match self {
-            Self::NoInterface { .. } | Self::Filter(_) => 2,
-            Self::Denied { .. } => 3,
-            Self::Open { .. } | Self::List(_) => 1,
-        }
-    }
 }
 
 /// A running capture.
@@ -114,12 +85,16 @@ pub struct Live {
     again: bool,
     next_round: Instant,
     last_packet: Instant,
+    spaces: Option<Port>,
+    keeper: Option<Keeper>,
 }
 
 /// A name that was open once, or was tried.
 struct Known {
     id: SourceId,
     name: Arc<str>,
+    /// As it was told; our own is not told of.
+    zone: Zone,
     /// The kernel's drops of its earlier handles.
     drops: u64,
     /// Why it is not open, as it was told.
@@ -146,6 +121,8 @@ impl Live {
             again: false,
             next_round: now + EVERY,
             last_packet: now,
+            spaces: None,
+            keeper: None,
         };
         let links = links().map_err(|e| list(&e))?;
         for name in &live.options.interfaces {
@@ -165,6 +142,9 @@ impl Live {
                 Ok(()) => {}
             }
         }
+        if live.options.namespaces.any() {
+            live.open_spaces()?;
+        }
         Ok(live)
     }
 
@@ -182,7 +162,8 @@ impl Live {
     fn wanted(&self, links: &[Link]) -> Vec<Link> {
         let names = &self.options.interfaces;
         if names.is_empty() {
-            return links.iter().filter(|l| in_default_set(l)).cloned().collect();
+            let none = !self.options.namespaces.named.is_empty() && !self.options.namespaces.all;
+            return links.iter().filter(|l| !none && in_default_set(l)).cloned().collect();
         }
         let any = Link { name: ANY.into(), index: 0, up: true, loopback: false, kind: String::new() };
         let all = links.iter().filter(|l| l.name != ANY).chain([&any]);
@@ -202,20 +183,30 @@ impl Live {
             }
             return Ok(());
         }
-        if self.open.len() >= MAX_OPEN {
-            self.refuse(&link.name, format!("{MAX_OPEN} interfaces are being read already"));
-            return Ok(());
-        }
-        let large = self.must_open(link);
-        let known = self.known(&link.name);
-        let (id, name, base) = (known.id, known.name.clone(), known.drops);
-        let handle = Handle::open(id, name.clone(), link, large, base, &self.control.text(), self.options.ssh)?;
-        self.known(&link.name).told = None;
-        self.news.push(SourceNews::Opened(id, name));
-        self.open.push(handle);
+        let capture = open_device(link, if self.must_open(link) { LARGE_RING } else { SMALL_RING })?;
+        self.add(&link.name, Zone::default(), link, capture)?;
         if let Some(scout) = &self.options.scout {
             scout.watch(&link.name, link.loopback, &compose(&self.control.text(), self.options.ssh));
         }
+        Ok(())
+    }
+
+    /// Reads from now on what was opened, under the name of its source.
+    fn add(&mut self, source: &str, zone: Zone, link: &Link, capture: Capture<Active>) -> Result<(), LiveError> {
+        if self.open.len() >= MAX_OPEN {
+            self.refuse(source, format!("{MAX_OPEN} interfaces are being read already"));
+            return Ok(());
+        }
+        let known = self.known(source);
+        let (id, name, base) = (known.id, known.name.clone(), known.drops);
+        let handle = Handle::new(id, name.clone(), zone, link, capture, base, &self.control.text(), self.options.ssh)?;
+        let known = self.known(source);
+        known.told = None;
+        if std::mem::replace(&mut known.zone, zone) != zone {
+            self.news.push(SourceNews::Zone(id, zone));
+        }
+        self.news.push(SourceNews::Opened(id, name));
+        self.open.push(handle);
         self.control.set_links(self.open.iter().map(Handle::datalink).collect());
         Ok(())
     }
@@ -236,14 +227,15 @@ impl Live {
         let at = match self.known.iter().position(|k| &*k.name == name) {
             Some(at) => at,
             None => {
-                let id = if self.known.len() < MAX_KNOWN {
-                    self.options.ids.next()
+                let (id, zone) = if self.known.len() < MAX_KNOWN {
+                    (self.options.ids.next(), Zone::default())
                 } else {
                     let closed = |k: &Known| !self.open.iter().any(|h| h.id == k.id);
                     let at = self.known.iter().position(closed).unwrap_or(0);
-                    self.known.remove(at).id
+                    let Known { id, zone, .. } = self.known.remove(at);
+                    (id, zone)
                 };
-                self.known.push(Known { id, name: name.into(), drops: 0, told: None });
+                self.known.push(Known { id, zone, name: name.into(), drops: 0, told: None });
                 self.known.len() - 1
             }
         };
@@ -279,12 +271,16 @@ impl Live {
         if let Some(drops) = handle.new_drops() {
             self.news.push(SourceNews::KernelDrops(id, drops));
         }
+        // containers come and go: where all are asked for, that is nothing to tell
+        let why = if self.options.namespaces.all && handle.zone != Zone::default() { Arc::from("") } else { why };
         let known = self.known(&handle.name);
         known.drops = handle.drops();
         known.told = Some(why.clone());
         self.news.push(SourceNews::Closed(id, why));
         self.control.set_links(self.open.iter().map(Handle::datalink).collect());
-        self.again = true;
+        if !self.spaces.as_ref().is_some_and(|spaces| spaces.lost(handle.zone, handle.index)) {
+            self.again = true;
+        }
     }
 
     /// Sets the newest filter everywhere. An interface that cannot have it would show what was not asked for: it is closed.
@@ -338,9 +334,9 @@ impl Live {
 /// Why a handle brings no more packets, as the system sees it.
 fn gone(handle: &Handle, links: &[Link]) -> Option<&'static str> {
     match links.iter().find(|l| l.name == *handle.name) {
-        _ if &*handle.name == ANY => None,
+        _ if &*handle.name == ANY || handle.zone != Zone::default() => None,
         None => Some("it went away"),
-        Some(l) if l.index != handle.index => Some("it was made anew"),
+        Some(l) if l.index != handle.index => Some(MADE_ANEW),
         Some(l) if !l.up => Some(DOWN),
         Some(_) => None,
     }
@@ -361,6 +357,7 @@ impl Source for Live {
             let why = handle.zip(links().ok()).and_then(|(h, links)| gone(h, &links)).map_or(why, str::to_owned);
             self.close(id, why.into(), out);
         }
+        self.hear_all(out);
         self.look |= self.watch.changed();
         if now >= self.next_round {
             self.next_round = now + EVERY;

@@ -12,6 +12,7 @@ pub mod interfaces;
 #[cfg(feature = "live")]
 pub mod live;
 mod merge;
+pub mod netns;
 pub mod own;
 mod pcap_file;
 mod pcapng;

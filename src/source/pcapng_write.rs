@@ -97,7 +97,8 @@ impl<W: Write> Writer<W> {
         match news {
             SourceNews::Opened(source, name) => self.sources.entry(*source).or_default().name = Some(name.clone()),
             SourceNews::KernelDrops(source, drops) => self.sources.entry(*source).or_default().drops = Some(*drops),
-            SourceNews::Closed(..)
+            SourceNews::Zone(..)
+            | SourceNews::Closed(..)
             | SourceNews::Told(_)
             | SourceNews::Packets(..)
             | SourceNews::Progress(..)

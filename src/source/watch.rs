@@ -18,7 +18,7 @@ pub(super) struct Link {
     pub kind: String,
 }
 
-pub(super) use system::{Watch, links};
+pub(super) use system::{List, Watch, diag, links};
 
 #[cfg(target_os = "linux")]
 mod system {
@@ -77,25 +77,48 @@ mod system {
 
     /// All interfaces of this network namespace.
     pub fn links() -> Result<Vec<Link>> {
-        let socket = open(0)?;
-        send(&socket, &request(), SendFlags::empty())?;
-        let mut all = Vec::new();
-        let mut buffer = vec![0; DATAGRAM];
-        loop {
-            let (_, n) = recv(&socket, &mut buffer[..], RecvFlags::empty())?;
-            let mut rest = buffer.get(..n).unwrap_or_default();
-            if rest.is_empty() {
-                return Ok(all);
-            }
-            while let Some((kind, body, next)) = message(rest) {
-                match kind {
-                    NLMSG_DONE | NLMSG_ERROR => return Ok(all),
-                    RTM_NEWLINK => all.extend(link(body)),
-                    _ => {}
+        List::open()?.links()
+    }
+
+    /// Tells the interfaces of the network namespace that it was opened in, from wherever it is asked.
+    pub struct List {
+        socket: OwnedFd,
+    }
+
+    impl List {
+        /// For the namespace of this thread.
+        pub fn open() -> Result<Self> {
+            Ok(Self { socket: open(0)? })
+        }
+
+        /// All interfaces.
+        pub fn links(&self) -> Result<Vec<Link>> {
+            let socket = &self.socket;
+            send(socket, &request(), SendFlags::empty())?;
+            let mut all = Vec::new();
+            let mut buffer = vec![0; DATAGRAM];
+            loop {
+                let (_, n) = recv(socket, &mut buffer[..], RecvFlags::empty())?;
+                let mut rest = buffer.get(..n).unwrap_or_default();
+                if rest.is_empty() {
+                    return Ok(all);
                 }
-                rest = next;
+                while let Some((kind, body, next)) = message(rest) {
+                    match kind {
+                        NLMSG_DONE | NLMSG_ERROR => return Ok(all),
+                        RTM_NEWLINK => all.extend(link(body)),
+                        _ => {}
+                    }
+                    rest = next;
+                }
             }
         }
+    }
+
+    /// A socket that tells of the sockets of the network namespace that it was opened in (sock_diag(7)).
+    pub fn diag() -> Result<OwnedFd> {
+        let protocol = Some(rustix::net::netlink::SOCK_DIAG);
+        socket_with(AddressFamily::NETLINK, SocketType::DGRAM, SocketFlags::CLOEXEC, protocol)
     }
 
     fn open(groups: u32) -> Result<OwnedFd> {
@@ -185,7 +208,7 @@ mod system {
 mod system {
     use super::Link;
     use std::io::{Error, Result};
-    use std::os::fd::BorrowedFd;
+    use std::os::fd::{BorrowedFd, OwnedFd};
     use std::time::{Duration, Instant};
 
     const EVERY: Duration = Duration::from_secs(1);
@@ -213,6 +236,26 @@ mod system {
                 self.last = Instant::now();
             }
             due
+        }
+    }
+
+    /// There is none.
+    pub fn diag() -> Result<OwnedFd> {
+        Err(std::io::ErrorKind::Unsupported.into())
+    }
+
+    /// There are no namespaces to ask in.
+    pub struct List;
+
+    impl List {
+        /// For all there are.
+        pub fn open() -> Result<Self> {
+            Ok(Self)
+        }
+
+        /// All interfaces.
+        pub fn links(&self) -> Result<Vec<Link>> {
+            links()
         }
     }
 

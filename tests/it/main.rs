@@ -6,6 +6,7 @@ mod golden;
 mod identity;
 mod live;
 mod names;
+mod netns;
 mod process;
 mod program;
 mod terminal;

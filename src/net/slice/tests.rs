@@ -238,7 +238,7 @@ fn both_directions_have_one_shard() {
         items => panic!("{items:?}"),
     };
     assert_eq!(shard(&there), shard(&back));
-    let of = |port| ends::shard(([10, 0, 0, 1], port).into(), ([10, 0, 0, 2], 80).into(), Transport::Stream);
+    let of = |port| ends::shard(([10, 0, 0, 1], port).into(), ([10, 0, 0, 2], 80).into(), Transport::Stream, Zone::default());
     assert_eq!((1024..2048).map(of).collect::<std::collections::HashSet<_>>().len(), 64);
     assert!((1024..2048).all(|port| of(port) < 64));
 }
@@ -338,6 +338,42 @@ fn ticks_come_before_the_packet_that_brings_them() {
         [(3, &tick(3, 10)), (5, &tick(4, 20)), (8, &tick(6, 7_200_000)), (13, &tick(10, 110))].map(|(at, t)| (at, t))
     );
     assert_eq!((out.packets, out.bytes, out.news.len()), (11, 11 * v4().len() as u64, 1));
+}
+
+#[test]
+fn segments_are_of_their_sources_namespace_and_loopbacks_of_two_have_two_keys() {
+    let packet = |ip: [u8; 4]| written(PacketBuilder::ipv4(ip, ip, 64).tcp(40000, 80, 7, 1024).ack(9));
+    let (mut slicer, mut keys) = (Slicer::default(), Vec::new());
+    for (n, ip) in [[127, 0, 0, 1], [10, 0, 0, 1]].into_iter().enumerate() {
+        let mut list = Packets::starting_at(PacketNo(1));
+        if n == 0 {
+            list.news.push(SourceNews::Zone(SourceId(1), Zone(3)));
+        }
+        for source in [0, 1] {
+            list.push(Time::from_nanos(0), SourceId(source), LinkType(12), 0, &packet(ip));
+        }
+        let mut out = Batch::default();
+        slicer.batch(list, &mut out);
+        for item in &out.items {
+            if let Item::Segment(seg) = item {
+                keys.push((seg.zone, crate::net::connection_key(seg.from, seg.to, seg.zone)));
+            }
+        }
+    }
+    assert_eq!(keys.iter().map(|(zone, _)| zone.0).collect::<Vec<_>>(), [0, 3, 0, 3]);
+    assert!(keys[0].1 != keys[1].1 && keys[2].1 == keys[3].1);
+}
+
+#[test]
+fn a_batch_without_packets_ends_at_the_time_of_its_tick() {
+    let at = |ms: u64| Time::from_nanos(0).after(Span::from_millis(ms));
+    let (mut slicer, mut list) = (Slicer::default(), Packets::starting_at(PacketNo(1)));
+    list.push(at(5), SourceId(0), LinkType(12), 0, &v4());
+    slicer.batch(list, &mut Batch::default());
+    let mut out = Batch::default();
+    slicer.tick(at(317), &mut out);
+    let last = Stamp { packet: PacketNo(1), time: at(310) };
+    assert_eq!((out.last, out.items), (last, vec![Item::Tick(last)]));
 }
 
 fn shapes() -> impl Strategy<Value = (u32, Vec<u8>)> {

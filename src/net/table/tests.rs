@@ -44,6 +44,7 @@ impl Shard {
         Segment {
             stamp: Stamp { packet: PacketNo(self.packet), time: self.time },
             source: SourceId(0),
+            zone: Zone::default(),
             from: ([10, 0, 0, 1], from).into(),
             to: ([10, 0, 0, 1], to).into(),
             seq,
@@ -226,6 +227,20 @@ fn only_those_that_wait_are_ticked() {
     s.table.wait(first);
     let slots = s.table.tick(s.time, &mut s.log);
     assert!(slots.into_iter().all(|slot| s.table.get(slot).is_none()));
+}
+
+#[test]
+fn a_loopback_is_each_namespaces_own_and_other_addresses_are_shared() {
+    let mut s = Shard::default();
+    let mut first = |ip: [u8; 4], zone: u16| {
+        let mut seg = s.segment(CLIENT, SERVER, SYN, 1, 0);
+        (seg.from, seg.to, seg.zone) = ((ip, CLIENT).into(), (ip, SERVER).into(), Zone(zone));
+        let (slot, _) = s.table.find(&seg, Transport::Stream, false, &mut s.log).unwrap();
+        let meta = s.table.get(slot).unwrap();
+        (meta.id.0.0, meta.zone.0)
+    };
+    assert_eq!([0, 1, 2, 1].map(|zone| first([127, 0, 0, 1], zone)), [(1, 0), (2, 1), (3, 2), (2, 1)]);
+    assert_eq!([1, 0, 2].map(|zone| first([10, 0, 0, 7], zone)), [(5, 1); 3], "seen first in 1");
 }
 
 proptest! {

@@ -1,7 +1,7 @@
 //! Reassembly, rule by rule, and for any order, loss and overlap.
 
 use super::*;
-use crate::model::SourceId;
+use crate::model::{SourceId, Zone};
 use crate::net::limits::ACK_GRACE_PACKETS;
 use crate::time::{Span, Time};
 use Dir::{ToClient, ToServer};
@@ -93,6 +93,7 @@ impl Wire {
         Segment {
             stamp: self.stamp(),
             source: SourceId(0),
+            zone: Zone::default(),
             from: any,
             to: any,
             seq: self.base[dir.index()].wrapping_add(seq as u32),

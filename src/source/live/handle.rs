@@ -2,7 +2,7 @@
 
 use super::LiveError;
 use super::filter::{compose, words};
-use crate::model::{LinkType, Packets, SourceId};
+use crate::model::{LinkType, Packets, SourceId, Zone};
 use crate::source::PATIENCE;
 use crate::source::watch::Link;
 use crate::time::Time;
@@ -15,9 +15,11 @@ use std::sync::Arc;
 /// As tcpdump's: segments on the loopback are up to 64 KiB, with BIG TCP more, and a shorter one would cut them.
 const SNAPLEN: i32 = 262_144;
 /// Rings in the kernel: of what was asked for, and of each bridge that was found.
-const LARGE_RING: i32 = 16 << 20;
-const SMALL_RING: i32 = 4 << 20;
+pub(super) const LARGE_RING: i32 = 16 << 20;
+pub(super) const SMALL_RING: i32 = 4 << 20;
 const LOOK_RING: i32 = 1 << 20;
+/// The kernel's word for a switch in software.
+const BRIDGE: &str = "bridge";
 /// libpcap has nanoseconds on Linux; elsewhere it does not say whether it has.
 const NANOS: bool = cfg!(target_os = "linux");
 /// Packets taken from a handle at once: what the merging holds back of each is at most this.
@@ -29,6 +31,7 @@ const DRAIN_CHUNKS: usize = LARGE_RING as usize / (128 * CHUNK);
 pub(super) struct Handle {
     pub(super) id: SourceId,
     pub(super) name: Arc<str>,
+    pub(super) zone: Zone,
     pub(super) index: u32,
     capture: Capture<Active>,
     link: LinkType,
@@ -47,29 +50,24 @@ struct Held {
 }
 
 impl Handle {
-    pub(super) fn open(
+    /// What was opened, from now on under a source's name and with the filter in force.
+    #[allow(clippy::too_many_arguments, reason = "each is a thing of its own, and there is one caller")]
+    pub(super) fn new(
         id: SourceId,
         name: Arc<str>,
+        zone: Zone,
         link: &Link,
-        large: bool,
+        capture: Capture<Active>,
         drops: u64,
         filter: &str,
         ssh: Option<(SocketAddr, SocketAddr)>,
     ) -> Result<Self, LiveError> {
-        let capture = open(&name, if large { LARGE_RING } else { SMALL_RING })?;
-        // On Linux's loopback each packet comes by twice, going out and coming in. libpcap drops the first in user space, after
-        // it took room in the ring; where the kernel is too old to spare us that, it stays so. Not by a filter `inbound`: what
-        // is in the ring when a filter is set is filtered by libpcap itself, which cannot read a packet's direction there and
-        // would lose the first block.
-        #[cfg(target_os = "linux")]
-        if link.loopback {
-            let _ = crate::sys::ignore_outgoing(capture.as_fd());
-        }
         let mut handle = Self {
             link: link_type(capture.get_datalink()),
             drops: (drops, 0, drops),
             ready: false,
             held: Held::default(),
+            zone,
             index: link.index,
             id,
             name,
@@ -225,10 +223,25 @@ pub(super) fn read(handles: &mut [Handle], out: &mut Packets, packets: usize, by
     failed
 }
 
-/// Opens a handle as we want them all: not promiscuous, non-blocking, its blocks handed over after 10 ms.
-fn open(name: &str, ring: i32) -> Result<Capture<Active>, LiveError> {
+/// Opens an interface of this thread's network namespace, with a ring of so many bytes.
+pub(super) fn open_device(link: &Link, ring: i32) -> Result<Capture<Active>, LiveError> {
+    // A bridge hands up what it passes from one container to another only where it is promiscuous.
+    let capture = open(&link.name, ring, link.kind == BRIDGE)?;
+    // On Linux's loopback each packet comes by twice, going out and coming in. libpcap drops the first in user space, after
+    // it took room in the ring; where the kernel is too old to spare us that, it stays so. Not by a filter `inbound`: what
+    // is in the ring when a filter is set is filtered by libpcap itself, which cannot read a packet's direction there and
+    // would lose the first block.
+    #[cfg(target_os = "linux")]
+    if link.loopback {
+        let _ = crate::sys::ignore_outgoing(capture.as_fd());
+    }
+    Ok(capture)
+}
+
+/// Opens a handle as we want them all: promiscuous only where that is needed, non-blocking, its blocks handed over after 10 ms.
+fn open(name: &str, ring: i32, promiscuous: bool) -> Result<Capture<Active>, LiveError> {
     let open = || {
-        let capture = Capture::from_device(name)?.promisc(false).snaplen(SNAPLEN).buffer_size(ring);
+        let capture = Capture::from_device(name)?.promisc(promiscuous).snaplen(SNAPLEN).buffer_size(ring);
         let capture = capture.timeout(i32::try_from(PATIENCE.as_millis()).unwrap_or(10));
         let capture = if NANOS { capture.precision(Precision::Nano) } else { capture };
         capture.open()?.setnonblock()
@@ -266,6 +279,6 @@ fn time(packet: &Packet<'_>) -> Time {
 
 /// Opens an interface with the smallest ring and lets go of it: the name of its link type, or why it cannot be captured.
 pub(in crate::source) fn open_for_a_look(name: &str) -> Result<String, LiveError> {
-    let link = open(name, LOOK_RING)?.get_datalink();
+    let link = open(name, LOOK_RING, false)?.get_datalink();
     Ok(link.get_name().unwrap_or_else(|_| format!("link type {}", link.0)))
 }

@@ -276,3 +276,52 @@ fn names_are_remembered_within_a_limit_and_the_open_ones_always() {
     assert!(live.known.iter().all(|k| usize::from(k.id.0) < MAX_KNOWN), "numbers are used again");
     assert_eq!(live.known("lo").id, SourceId(0));
 }
+
+/// A network namespace with its loopback up, removed at the end.
+struct Namespace(String);
+
+impl Namespace {
+    fn add(name: &str) -> Self {
+        ip(&format!("netns add {name}"));
+        ip(&format!("-n {name} link set lo up"));
+        Self(name.to_owned())
+    }
+}
+
+impl Drop for Namespace {
+    fn drop(&mut self) {
+        ip(&format!("netns delete {}", self.0));
+    }
+}
+
+#[test]
+fn a_namespace_that_goes_away_is_let_go_and_one_of_its_name_is_another() {
+    if !in_namespace("a_namespace_that_goes_away_is_let_go_and_one_of_its_name_is_another") {
+        return;
+    }
+    let name = format!("mtz{}", std::process::id());
+    let first = Namespace::add(&name);
+    let (tell, told) = crossbeam_channel::bounded(4);
+    let namespaces = Wanted { named: vec![name.clone()], all: false };
+    let mut live = Live::open(Options { namespaces, tell: Some(tell), ..Options::default() }).unwrap();
+    let keeper = std::thread::spawn(live.keeper().unwrap());
+    assert!(matches!(told.recv(), Ok((Zone(1), Some(_)))), "with a socket inside it");
+    let mut out = Packets::default();
+    let lo: Arc<str> = format!("lo@{name}").into();
+    let (in_zone, opened) = (|zone| SourceNews::Zone(SourceId(0), Zone(zone)), SourceNews::Opened(SourceId(0), lo.clone()));
+    read_until(&mut live, &mut out, |out| out.news == [in_zone(1), opened.clone()]);
+    assert_eq!(live.names(), [lo], "nothing of ours");
+
+    drop(first);
+    let gone = SourceNews::Closed(SourceId(0), "its network namespace went away".into());
+    read_until(&mut live, &mut out, |out| out.news.contains(&gone));
+    assert!(matches!(told.recv(), Ok((Zone(1), None))));
+    assert!(live.names().is_empty());
+
+    let _second = Namespace::add(&name);
+    out.news.clear();
+    read_until(&mut live, &mut out, |out| out.news.contains(&opened));
+    assert!(out.news.contains(&in_zone(2)), "{:?}", out.news);
+    drop(live);
+    keeper.join().unwrap();
+}
