@@ -178,7 +178,7 @@ fn namespaces() -> Section {
                 "{n} beside our own, whose loopback is not seen: {}",
                 others.iter().map(named).collect::<Vec<_>>().join(", ")
             ),
-            "`sudo nsenter --net=/proc/PID/ns/net meshtop` watches in the one of a process",
+            format!("--netns PID captures in the one of a process, --all-netns in all; {}", crate::privileges::how_to_enter()),
         ),
     };
     Section { title: "Network namespaces", findings: vec![finding] }
