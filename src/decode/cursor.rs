@@ -30,9 +30,25 @@ impl<'a> Cursor<'a> {
         Some(bytes)
     }
 
+    /// The next byte.
+    pub fn u8(&mut self) -> Option<u8> {
+        self.take(1)?.first().copied()
+    }
+
     /// A big-endian 16-bit number.
     pub fn u16(&mut self) -> Option<u16> {
         self.take(2)?.try_into().ok().map(u16::from_be_bytes)
+    }
+
+    /// A big-endian 24-bit number.
+    pub fn u24(&mut self) -> Option<u32> {
+        let [a, b, c] = *self.take(3)?.first_chunk()?;
+        Some(u32::from_be_bytes([0, a, b, c]))
+    }
+
+    /// A big-endian 32-bit number.
+    pub fn u32(&mut self) -> Option<u32> {
+        self.take(4)?.try_into().ok().map(u32::from_be_bytes)
     }
 
     /// The next line without its LF and the CR before it, if its end is there.
