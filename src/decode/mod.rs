@@ -33,12 +33,14 @@ mod toy;
 
 // The registry: a protocol is its folder and its two lines here, the more telling first bytes first.
 
+pub mod grpc;
 pub mod http1;
 pub mod http2;
 pub mod socks;
 
 /// Every protocol that is read, in the order in which they are asked.
 pub static PROTOCOLS: &[&Protocol] = &[
+    &http2::PROTOCOL,
     &http1::PROTOCOL,
     &socks::PROTOCOL,
     #[cfg(test)]

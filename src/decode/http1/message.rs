@@ -230,7 +230,7 @@ impl Http1 {
 }
 
 /// A target as an operation shows it: without its query, and without the credentials that an absolute one may hold.
-fn path(target: &str) -> std::borrow::Cow<'_, str> {
+pub fn path(target: &str) -> std::borrow::Cow<'_, str> {
     let target = target.split(['?', '#']).next().unwrap_or_default();
     let (scheme, rest) = target.split_once("//").map_or(("", target), |(scheme, rest)| (scheme, rest));
     let authority = rest.split('/').next().unwrap_or_default();
@@ -257,7 +257,7 @@ fn part_head(dir: Dir, first: Stamp, headers: Headers, head_bytes: u64, hint: Bo
 }
 
 /// Interim responses are told on the flow, not shown as answers (RFC 9110 §15.2).
-fn interim(code: u16) -> Issue {
+pub fn interim(code: u16) -> Issue {
     Issue::remark(match code {
         100 => "100 Continue",
         102 => "102 Processing",

@@ -1,0 +1,388 @@
+//! One stream: a request with its response, from its first frame to its end. Not which stream a frame is on: that is the connection's.
+
+use super::frame;
+use super::head::{Head, Wrong};
+use crate::decode::grpc::{Call, Ended};
+use crate::decode::http1::{interim, meaning};
+use crate::decode::{Cx, Input, registry};
+use crate::model::{BodyHint, ConnMeta, Dir, End, Fields, Issue, Joined, PENDING, Part, Stamp};
+use crate::trace;
+
+const UNSEEN: Issue = Issue::unseen("some headers not captured");
+const NO_STATUS: Issue = Issue::unseen("status not captured");
+const BROKEN: Issue = Issue::broken("broken header block");
+const TOO_MANY: Issue = Issue::unseen("more headers than are kept");
+/// How often the growth of a body that is no longer kept is told, in bytes.
+const TELL_EVERY: u64 = 1024 * 1024;
+
+/// A stream that is open.
+#[derive(Debug)]
+pub struct Stream {
+    id: u32,
+    key: u64,
+    method: Option<Box<str>>,
+    path: Option<Box<str>>,
+    /// The `:protocol` of an extended CONNECT.
+    protocol: Option<Box<str>>,
+    /// Whether its request's head was seen: else it has no duration.
+    asked: bool,
+    /// `:status`
+    code: Option<u16>,
+    /// Its messages, where it is a call.
+    call: Option<Box<Call>>,
+    /// Whether its flow is over: then only the bytes that a CONNECT lets through still come.
+    told: bool,
+    sides: [Side; 2],
+}
+
+/// One direction of a stream.
+#[derive(Debug, Default)]
+struct Side {
+    state: State,
+    /// How many more bytes are kept.
+    room: usize,
+    bytes: u64,
+    /// Bytes told of so far, for bodies that grow past what is kept.
+    told: u64,
+    /// Whether bytes of it were lost: then its end may be, too.
+    lost: bool,
+    /// The packet that brought its last byte.
+    last: Option<Stamp>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum State {
+    /// Nothing was seen of it.
+    #[default]
+    Idle,
+    /// Its head was seen.
+    Open,
+    /// Its last frame was seen, or none will come.
+    Done,
+}
+
+/// A header block with what came around it.
+#[derive(Debug)]
+pub struct Block {
+    /// What it says.
+    pub head: Head,
+    /// Whether it is the last of its direction.
+    pub end: bool,
+    /// The packet that brought its first byte.
+    pub first: Stamp,
+    /// The packet that brought its last byte.
+    pub last: Stamp,
+    /// The length of its frames.
+    pub bytes: u64,
+}
+
+impl Stream {
+    /// A stream with its flow, which has to be opened under that key.
+    pub fn new(id: u32, key: u64) -> Self {
+        let (method, path, protocol) = (None, None, None);
+        Self { id, key, method, path, protocol, asked: false, code: None, call: None, told: false, sides: Default::default() }
+    }
+
+    /// Something odd about it.
+    pub fn note(&mut self, cx: &mut Cx<'_, '_>, issue: Issue) {
+        if !self.told {
+            cx.note(self.key, issue);
+        }
+    }
+
+    /// A block of the client's, or one that the server promises to answer.
+    pub fn request(&mut self, cx: &mut Cx<'_, '_>, block: Block) {
+        match self.side(Dir::ToServer).state {
+            State::Idle => self.ask(cx, block),
+            State::Open => self.trailers(cx, Dir::ToServer, block),
+            State::Done => {}
+        }
+    }
+
+    /// A block of the server's.
+    pub fn response(&mut self, cx: &mut Cx<'_, '_>, block: Block) {
+        match (self.side(Dir::ToClient).state, block.head.status) {
+            (State::Idle, Some(code @ 100..200)) => cx.note(self.key, interim(code)),
+            // trailers of a response whose head went by before the capture have no pseudo-header fields
+            (State::Idle, None) if block.end && !block.head.is_head() && !self.asked => {
+                self.side(Dir::ToClient).state = State::Open;
+                self.trailers(cx, Dir::ToClient, block);
+            }
+            (State::Idle, _) => self.answer(cx, block),
+            (State::Open, _) => self.trailers(cx, Dir::ToClient, block),
+            (State::Done, _) => {}
+        }
+    }
+
+    fn ask(&mut self, cx: &mut Cx<'_, '_>, block: Block) {
+        let head = &block.head;
+        self.asked = true;
+        let mut fields = Fields::default();
+        let named = [
+            ("http.method", &head.method),
+            ("http.target", &head.path),
+            ("http.scheme", &head.scheme),
+            ("http.authority", &head.authority),
+            ("http.protocol", &head.protocol),
+        ];
+        for (name, value) in named {
+            if let Some(value) = value {
+                fields.set(name, &**value);
+            }
+        }
+        fields.set("http.version", "2");
+        cx.fields(self.key, fields);
+        if let Some(context) = trace::extract(&head.headers) {
+            cx.part(self.key, Part::Trace(Box::new(context)));
+        }
+        (self.method, self.path, self.protocol) = (head.method.clone(), head.path.clone(), head.protocol.clone());
+        if let Some(call) = Call::of_request(self.path.as_deref(), &head.headers) {
+            call.tell(cx, self.key);
+            self.call = Some(Box::new(call));
+        }
+        self.begin(cx, Dir::ToServer, block);
+    }
+
+    fn answer(&mut self, cx: &mut Cx<'_, '_>, block: Block) {
+        let head = &block.head;
+        self.code = head.status;
+        let mut fields = Fields::default();
+        if !self.asked {
+            fields.set("http.version", "2");
+        }
+        if let Some(code) = self.code {
+            fields.set("http.status", i64::from(code));
+        }
+        cx.fields(self.key, fields);
+        if self.call.is_none()
+            && let Some(call) = Call::of_response(self.path.as_deref(), &head.headers)
+        {
+            call.tell(cx, self.key);
+            self.call = Some(Box::new(call));
+        }
+        let last = block.last;
+        self.begin(cx, Dir::ToClient, block);
+        if self.tunnels() {
+            self.tell_end(cx, Some(last).filter(|_| self.asked), None);
+        }
+    }
+
+    /// A head: what it says of the body, and whether there is one.
+    fn begin(&mut self, cx: &mut Cx<'_, '_>, dir: Dir, block: Block) {
+        let Block { head, end, first, last, bytes } = block;
+        self.note_head(cx, &head);
+        let mut hint = meaning(&head.headers).hint;
+        if let Some(call) = &mut self.call {
+            call.head(cx, self.key, dir, &head.headers, head.unseen);
+            hint = BodyHint::default();
+        }
+        let room = cx.limits().keep(!hint.encodings.is_empty());
+        cx.part(self.key, Part::Head { dir, first, headers: head.headers, head_bytes: bytes, hint });
+        let side = self.side(dir);
+        (side.state, side.room) = (State::Open, room);
+        if end {
+            self.end(cx, dir, Some(last));
+        }
+    }
+
+    fn trailers(&mut self, cx: &mut Cx<'_, '_>, dir: Dir, block: Block) {
+        let Block { head, end, last, .. } = block;
+        self.note_head(cx, &head);
+        if let Some(call) = &mut self.call {
+            call.trailers(cx, self.key, dir, &head.headers, head.unseen);
+        }
+        if !head.headers.is_empty() {
+            cx.part(self.key, Part::Trailers(dir, head.headers));
+        }
+        if end {
+            self.end(cx, dir, Some(last));
+        }
+    }
+
+    fn note_head(&self, cx: &mut Cx<'_, '_>, head: &Head) {
+        if head.unseen {
+            cx.note(self.key, UNSEEN);
+        }
+        match head.wrong {
+            Some(Wrong::Broken) => cx.note(self.key, BROKEN),
+            Some(Wrong::TooMany) => cx.note(self.key, TOO_MANY),
+            None => {}
+        }
+    }
+
+    /// Content.
+    pub fn data(&mut self, cx: &mut Cx<'_, '_>, input: Input<'_>) {
+        let (key, dir) = (self.key, input.dir);
+        let tunnels = self.tunnels();
+        let side = self.side(dir);
+        if side.state == State::Done || input.data.is_empty() {
+            return;
+        }
+        side.bytes += input.data.len() as u64;
+        if tunnels {
+            return self.tunnel(cx, input);
+        }
+        if let Some(call) = &mut self.call {
+            return call.data(cx, key, input);
+        }
+        let side = self.side(dir);
+        let kept = input.data.len().min(side.room);
+        cx.body(key, dir, input.data.get(..kept).unwrap_or_default());
+        side.room -= kept;
+        if side.room == 0 && side.bytes - side.told >= TELL_EVERY {
+            side.told = side.bytes;
+            cx.part(key, Part::BodyEnd { dir, bytes: side.bytes, whole: false });
+        }
+    }
+
+    /// Bytes that a CONNECT lets through (RFC 9113 §8.5, RFC 8441); the client's may come before the answer.
+    fn tunnel(&self, cx: &mut Cx<'_, '_>, input: Input<'_>) {
+        let (id, limits) = (u64::from(self.id), *cx.limits());
+        let meta = ConnMeta { joined: Joined::Opening, ..*cx.meta() };
+        match self.protocol.as_deref().map(registry::by_upgrade) {
+            None => cx.inner(id, Some("proxy"), || None, input),
+            Some(Some(protocol)) => cx.inner(id, None, || Some((protocol.start)(&meta, &limits)), input),
+            Some(None) => cx.undecoded(input.data.len() as u64),
+        }
+    }
+
+    fn tunnels(&self) -> bool {
+        self.method.as_deref() == Some("CONNECT") && self.code.is_none_or(|code| (200..300).contains(&code))
+    }
+
+    /// `len` bytes of content are lost.
+    pub fn gap(&mut self, cx: &mut Cx<'_, '_>, dir: Dir, len: u64) {
+        let side = self.side(dir);
+        side.bytes += len;
+        side.room = 0;
+        self.note_gap(cx, dir);
+        match &mut self.call {
+            Some(call) => call.gap(cx, self.key, dir, len),
+            None => cx.inner_gap(u64::from(self.id), dir, len),
+        }
+    }
+
+    /// An unknown number of frames is lost: some of them may have been this stream's.
+    pub fn lose(&mut self, cx: &mut Cx<'_, '_>, dir: Dir) {
+        let side = self.side(dir);
+        (side.lost, side.room) = (true, 0);
+        if side.state == State::Open {
+            self.note_gap(cx, dir);
+            if let Some(call) = &mut self.call {
+                call.lose(cx, self.key, dir);
+            }
+        }
+    }
+
+    fn note_gap(&mut self, cx: &mut Cx<'_, '_>, dir: Dir) {
+        self.note(cx, Issue::GAP);
+        self.side(dir).last = None;
+        self.side(dir).lost = true;
+    }
+
+    /// The connection's direction is over: nothing more of this one will be seen.
+    pub fn cut(&mut self, cx: &mut Cx<'_, '_>, dir: Dir) {
+        if self.side(dir).state == State::Open {
+            self.note(cx, Issue::CUT);
+        }
+        self.end(cx, dir, None);
+    }
+
+    /// Content comes whose head was not seen.
+    pub fn resume(&mut self, dir: Dir) {
+        let side = self.side(dir);
+        (side.state, side.lost) = (State::Open, true);
+    }
+
+    /// The direction is over; `last` is the packet that brought its last byte, where that was seen.
+    pub fn end(&mut self, cx: &mut Cx<'_, '_>, dir: Dir, last: Option<Stamp>) {
+        let key = self.key;
+        let side = self.side(dir);
+        if side.state == State::Done {
+            return;
+        }
+        let (bytes, whole) = (side.bytes, last.is_some() && !side.lost);
+        let seen = side.state == State::Open;
+        (side.state, side.last) = (State::Done, last);
+        cx.inner_end(u64::from(self.id), dir, if last.is_some() { End::Fin } else { End::Rst });
+        match &mut self.call {
+            _ if self.told => {}
+            Some(call) => call.end(cx, key, dir, whole),
+            None if seen => cx.part(key, Part::BodyEnd { dir, bytes, whole }),
+            None => {}
+        }
+    }
+
+    /// Whether its flow is complete: the answer is, and nothing more of the request will be seen.
+    pub fn is_over(&self) -> bool {
+        let [request, response] = &self.sides;
+        response.state == State::Done && (request.state == State::Done || request.lost || !self.asked)
+    }
+
+    /// Its flow is complete.
+    pub fn close(mut self, cx: &mut Cx<'_, '_>) {
+        self.end(cx, Dir::ToServer, None);
+        let last = self.side(Dir::ToClient).last.filter(|_| self.asked);
+        self.tell_end(cx, last, None);
+    }
+
+    /// A RST_STREAM, with its error code; the packet that brought it.
+    pub fn reset(mut self, cx: &mut Cx<'_, '_>, code: u32, last: Stamp) {
+        if self.side(Dir::ToClient).state == State::Done {
+            return self.close(cx);
+        }
+        Dir::BOTH.into_iter().for_each(|dir| self.end(cx, dir, None));
+        let last = Some(last).filter(|_| self.asked);
+        self.tell_end(cx, last, Some(code));
+    }
+
+    /// Nothing more of it will be seen.
+    pub fn give_up(mut self, cx: &mut Cx<'_, '_>) {
+        let Side { state, lost, .. } = *self.side(Dir::ToClient);
+        if state == State::Done {
+            return self.close(cx);
+        }
+        if state == State::Open && !lost {
+            self.note(cx, Issue::CUT);
+        }
+        Dir::BOTH.into_iter().for_each(|dir| self.end(cx, dir, None));
+        match state {
+            State::Open | State::Done => self.tell_end(cx, None, None),
+            State::Idle if lost => {
+                cx.note(self.key, Issue::NO_RESPONSE);
+                cx.close(self.key, None, true, None);
+            }
+            State::Idle => cx.close(self.key, Some(PENDING.into()), false, None),
+        }
+    }
+
+    fn tell_end(&mut self, cx: &mut Cx<'_, '_>, last: Option<Stamp>, reset: Option<u32>) {
+        if std::mem::replace(&mut self.told, true) {
+            return;
+        }
+        let response = self.side(Dir::ToClient);
+        let (open, lost) = (response.last.is_none() && !response.lost, response.lost);
+        let (status, ok) = match (&self.call, reset, self.code) {
+            (Some(call), ..) => {
+                let ended = match reset {
+                    Some(code) => Ended::Reset(code),
+                    None if lost => Ended::Unseen,
+                    None if open => Ended::Open,
+                    None => Ended::Whole(self.code),
+                };
+                call.status(cx, self.key, ended)
+            }
+            (None, Some(code), _) => (Some(frame::error(code).into()), false),
+            (None, None, Some(code)) => (Some(code.to_string().into()), code < 400),
+            (None, None, None) => {
+                cx.note(self.key, NO_STATUS);
+                (None, true)
+            }
+        };
+        cx.close(self.key, status, ok, last);
+    }
+
+    fn side(&mut self, dir: Dir) -> &mut Side {
+        &mut self.sides[dir.index()]
+    }
+}
