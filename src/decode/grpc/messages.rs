@@ -51,8 +51,10 @@ enum State {
     Prefix(Vec<u8>, Stamp),
     /// So many bytes of a message.
     Message(Piece, u64),
-    /// Nothing: where messages begin is lost.
+    /// A frame's worth of bytes that is a message: where messages begin is lost.
     Lost,
+    /// The rest of a prefix, as the last one, at the beginning of a frame with so many bytes.
+    Found(Vec<u8>, Stamp, u64),
 }
 
 impl Default for State {
@@ -75,6 +77,14 @@ impl Reader {
     /// Whether the body is one message.
     pub fn is_body(&self) -> bool {
         self.form == Form::Body
+    }
+
+    /// A frame of HTTP's begins, with so many bytes of content. Where messages begin was lost, one that is as long as the frame is
+    /// found again: senders put each into frames of its own, and no other bytes begin with just that length.
+    pub fn frame(&mut self, length: u64) {
+        if matches!(self.state, State::Lost | State::Found(..)) && self.form == Form::Framed {
+            self.state = State::Found(Vec::new(), Stamp::default(), length);
+        }
     }
 
     /// Reads on, keeping up to `keep` bytes of a message. Whether these can be messages.
@@ -114,7 +124,7 @@ impl Reader {
         while !data.is_empty() {
             match &mut self.state {
                 State::Lost => return true,
-                State::Prefix(prefix, first) => {
+                State::Prefix(prefix, first) | State::Found(prefix, first, _) => {
                     if prefix.is_empty() {
                         *first = at(total - data.len());
                     }
@@ -122,12 +132,13 @@ impl Reader {
                     prefix.extend_from_slice(taken);
                     data = rest;
                     let Some(&[flags, a, b, c, d]) = prefix.first_chunk() else { return true };
-                    if flags & !FLAGS != 0 {
-                        self.state = State::Lost;
-                        return false;
-                    }
                     let bytes = u64::from(u32::from_be_bytes([a, b, c, d]));
                     let piece = Piece { flags, first: *first, kept: Vec::new(), bytes, whole: true };
+                    let found = matches!(self.state, State::Found(.., length) if length != bytes + PREFIX as u64 || flags > 1);
+                    if flags & !FLAGS != 0 || found {
+                        self.state = State::Lost;
+                        return found;
+                    }
                     self.state = State::Message(piece, bytes);
                 }
                 State::Message(piece, left) => {
@@ -175,7 +186,7 @@ impl Reader {
         match std::mem::replace(&mut self.state, State::Lost) {
             State::Message(piece, left) if self.form == Form::Body => Some(Piece { whole: left > 0, ..piece }),
             State::Message(piece, _) => Some(Piece { whole: false, ..piece }),
-            State::Prefix(..) | State::Lost => None,
+            State::Prefix(..) | State::Found(..) | State::Lost => None,
         }
     }
 
@@ -188,7 +199,7 @@ impl Reader {
             State::Prefix(_, first) if self.form == Form::Body && whole => {
                 Some(Piece { flags: 0, first, kept: Vec::new(), bytes: 0, whole: true })
             }
-            State::Prefix(..) | State::Lost => None,
+            State::Prefix(..) | State::Found(..) | State::Lost => None,
         }
     }
 }

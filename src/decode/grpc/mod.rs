@@ -186,6 +186,11 @@ impl Call {
         }
     }
 
+    /// A frame with so many bytes of content begins.
+    pub fn frame(&mut self, dir: Dir, length: u64) {
+        self.sides[dir.index()].reader.frame(length);
+    }
+
     /// Content.
     pub fn data(&mut self, cx: &mut Cx<'_, '_>, key: u64, input: Input<'_>) {
         let dir = input.dir;
@@ -243,7 +248,9 @@ impl Call {
                 return;
             }
             Dialect::ConnectUnary if dir == Dir::ToClient && whole => {
-                if let Some(code) = status::connect(&kept).filter(|_| self.sides[1].media_type.as_deref() == Some("application/json")) {
+                if let Some(code) =
+                    status::connect(&kept).filter(|_| self.sides[1].media_type.as_deref() == Some("application/json"))
+                {
                     self.status = Some(Status::Code(code));
                 }
             }

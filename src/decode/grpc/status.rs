@@ -36,10 +36,10 @@ pub fn name(code: i64) -> Box<str> {
 /// What a RST_STREAM's error code means (PROTOCOL-HTTP2.md, "Errors").
 pub fn of_reset(code: u32) -> i64 {
     match code {
-        0x7 => 14,                        // REFUSED_STREAM: UNAVAILABLE
-        0x8 => 1,                         // CANCEL: CANCELLED
-        0xb => 8,                         // ENHANCE_YOUR_CALM: RESOURCE_EXHAUSTED
-        0xc => 7,                         // INADEQUATE_SECURITY: PERMISSION_DENIED
+        0x7 => 14, // REFUSED_STREAM: UNAVAILABLE
+        0x8 => 1,  // CANCEL: CANCELLED
+        0xb => 8,  // ENHANCE_YOUR_CALM: RESOURCE_EXHAUSTED
+        0xc => 7,  // INADEQUATE_SECURITY: PERMISSION_DENIED
         0x0..=0x4 | 0x6 | 0x9 | 0xa => INTERNAL,
         _ => UNKNOWN,
     }

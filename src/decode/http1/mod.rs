@@ -10,11 +10,11 @@ mod tests;
 
 use super::{Analyzer, Cx, Gap, Input, Probe, Protocol, Resync, Step, Verdict};
 use crate::model::{ConnMeta, Dir, End, Issue, Joined, PENDING, Part, Pattern, Stamp, Transport};
-pub(super) use head::{field, meaning};
-pub(super) use message::{interim, path};
 use exchange::{Answer, Exchange, Exchanges, Method, Whose};
 use framing::{Framing, Move};
 use head::{Kind, Parsed, Start};
+pub(super) use head::{field, meaning};
+pub(super) use message::{interim, path};
 
 /// HTTP/1.
 pub static PROTOCOL: Protocol = Protocol {

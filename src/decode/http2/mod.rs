@@ -15,16 +15,17 @@ mod head;
 pub mod hpack;
 mod scan;
 mod stream;
+mod streams;
 #[cfg(test)]
 mod tests;
 
 use super::{Analyzer, Cx, Gap, Input, Probe, Protocol, Resync, Step, Verdict};
-use crate::model::{Dir, End, Issue, Joined, Pattern, Stamp, Transport};
+use crate::model::{Dir, End, Issue, Joined, Stamp, Transport};
 use frame::{Frame, Kind, PREFACE};
 use head::Head;
 use scan::Place;
-use std::collections::{BTreeMap, VecDeque};
-use stream::{Block, Stream};
+use stream::Block;
+use streams::Streams;
 
 /// HTTP/2.
 pub static PROTOCOL: Protocol = Protocol {
@@ -45,10 +46,6 @@ pub static PROTOCOL: Protocol = Protocol {
 const BAD_FRAME: Issue = Issue::broken("not an HTTP/2 frame");
 const BAD_BLOCK: Issue = Issue::broken("interrupted header block");
 const LONG_BLOCK: Issue = Issue::broken("header block longer than the limit");
-const TOO_MANY: Issue = Issue::unseen("too many streams are open");
-const PUSHED: Issue = Issue::remark("pushed by the server");
-/// How many streams that are over are remembered, so that frames which were on their way do not begin them anew.
-const REMEMBERED: usize = 256;
 
 fn probe(probe: &Probe<'_>) -> Verdict {
     let data = probe.data;
@@ -78,16 +75,7 @@ fn probe(probe: &Probe<'_>) -> Verdict {
 #[derive(Debug)]
 struct Http2 {
     sides: [Side; 2],
-    streams: BTreeMap<u32, Stream>,
-    /// Streams that are over, the last ones.
-    over: VecDeque<u32>,
-    /// The highest stream that the client began.
-    highest: u32,
-    next_key: u64,
-    /// Whether frames of a direction may have gone by unseen.
-    lossy: [bool; 2],
-    /// Not yet said that the connection was joined late.
-    joined: bool,
+    streams: Streams,
     /// Whether the layer's name is among those of its flows.
     layered: bool,
 }
@@ -140,16 +128,7 @@ impl Http2 {
             decoder: hpack::Decoder::new(opening),
             block: None,
         };
-        Self {
-            sides: [side(State::Preface), side(State::Frame)],
-            streams: BTreeMap::new(),
-            over: VecDeque::new(),
-            highest: 0,
-            next_key: 0,
-            lossy: [!opening; 2],
-            joined: !opening,
-            layered: false,
-        }
+        Self { sides: [side(State::Preface), side(State::Frame)], streams: Streams::new(!opening), layered: false }
     }
 
     fn side(&mut self, dir: Dir) -> &mut Side {
@@ -205,13 +184,13 @@ impl Http2 {
         let Some(payload) = input.data.get(frame::HEAD..total) else { return Step::Need(total) };
         match frame.kind {
             Kind::Reset => {
-                if let (Some(code), Some(stream)) = (frame::reset(payload), self.remove(frame.stream)) {
+                if let (Some(code), Some(stream)) = (frame::reset(payload), self.streams.remove(frame.stream)) {
                     stream.reset(cx, code, input.at(total - 1));
                 }
             }
             Kind::GoAway => {
                 let note = frame::goaway(payload).map(|(_, code)| Issue::remark(frame::going_away(code)));
-                self.streams.values_mut().for_each(|stream| note.into_iter().for_each(|note| stream.note(cx, note)));
+                self.streams.iter().for_each(|stream| note.into_iter().for_each(|note| stream.note(cx, note)));
             }
             _ => return self.block(cx, input, frame, payload),
         }
@@ -232,8 +211,10 @@ impl Http2 {
         let head = frame::HEAD + frame.before_content();
         let Some(last) = head.checked_sub(1).and_then(|i| input.data.get(i)) else { return Step::Need(head) };
         let Some(padding) = frame.padding(*last) else { return self.lost(cx, dir, BAD_FRAME) };
-        self.resume(cx, dir, frame.stream, input.at(0));
         let content = (frame.length - frame.before_content() - padding) as u64;
+        if let Some(stream) = self.streams.of_data(cx, dir, frame.stream, input.at(0)) {
+            stream.frame(dir, content);
+        }
         let end = frame.has(frame::END_STREAM);
         self.side(dir).state = State::Data { stream: frame.stream, content, padding: padding as u64, end };
         self.passed(cx, dir, 0, Some(input.at(head - 1)));
@@ -245,7 +226,7 @@ impl Http2 {
         let State::Data { stream, content, padding, .. } = self.side(input.dir).state else { return Step::Opaque };
         let length = |n: u64| usize::try_from(n).unwrap_or(usize::MAX).min(input.data.len());
         let n = length(content + padding);
-        if let Some(stream) = self.streams.get_mut(&stream) {
+        if let Some(stream) = self.streams.get(stream) {
             stream.data(cx, input.part(0..length(content)));
         }
         self.passed(cx, input.dir, n as u64, Some(input.at(n.saturating_sub(1))));
@@ -262,10 +243,10 @@ impl Http2 {
         }
         self.side(dir).state = State::Frame;
         if end {
-            if let Some(stream) = self.streams.get_mut(&stream) {
+            if let Some(stream) = self.streams.get(stream) {
                 stream.end(cx, dir, last);
             }
-            self.close(cx, stream);
+            self.streams.close(cx, stream);
         }
     }
 
@@ -316,94 +297,19 @@ impl Http2 {
             Dir::ToServer => head.status.is_some(),
             Dir::ToClient => head.method.is_some() && promised.is_none(),
         };
-        if turned && self.next_key == 0 && self.joined {
+        if turned && self.streams.is_unused() && self.streams.joined {
             let to = Box::new(Self { layered: true, ..Self::new(Joined::Midway) });
             return Some(Step::Become { took: 0, to, layer: None, reversed: true });
         }
         let begins = promised.unwrap_or(id);
-        if !self.streams.contains_key(&begins) && !self.open(cx, dir, begins, promised.is_some(), &head, first) {
-            return None;
-        }
-        let stream = self.streams.get_mut(&begins)?;
+        let stream = self.streams.of_block(cx, dir, (begins, promised.is_some()), &head, first)?;
         let block = Block { head, end: end || promised.is_some(), first, last, bytes };
         match (dir, promised) {
             (Dir::ToServer, _) | (Dir::ToClient, Some(_)) => stream.request(cx, block),
             (Dir::ToClient, None) => stream.response(cx, block),
         }
-        self.close(cx, begins);
+        self.streams.close(cx, begins);
         None
-    }
-
-    /// A stream begins with a header block, or a block is the first that is seen of it. Whether it is worth a flow.
-    fn open(&mut self, cx: &mut Cx<'_, '_>, dir: Dir, id: u32, promised: bool, head: &Head, first: Stamp) -> bool {
-        let begins = dir == Dir::ToServer || promised;
-        if begins && (head.is_head() || head.unseen) {
-            self.add(cx, id, operation(head), first);
-            if promised && let Some(stream) = self.streams.get_mut(&id) {
-                stream.note(cx, PUSHED);
-            }
-            return true;
-        }
-        !begins && self.unasked(cx, id, first)
-    }
-
-    /// Content of a stream whose beginning was not seen.
-    fn resume(&mut self, cx: &mut Cx<'_, '_>, dir: Dir, id: u32, first: Stamp) {
-        if !self.streams.contains_key(&id)
-            && self.unasked(cx, id, first)
-            && let Some(stream) = self.streams.get_mut(&id)
-        {
-            stream.resume(dir);
-        }
-    }
-
-    /// A flow for a stream whose request was not seen, unless the stream is over.
-    fn unasked(&mut self, cx: &mut Cx<'_, '_>, id: u32, first: Stamp) -> bool {
-        let late = self.lossy[Dir::ToServer.index()];
-        if self.over.contains(&id) || !late && id <= self.highest {
-            return false;
-        }
-        self.add(cx, id, "unknown request".into(), first);
-        if let Some(stream) = self.streams.get_mut(&id) {
-            stream.note(cx, Issue::NO_REQUEST);
-        }
-        true
-    }
-
-    fn add(&mut self, cx: &mut Cx<'_, '_>, id: u32, operation: Box<str>, first: Stamp) {
-        if self.streams.len() >= cx.limits().pending
-            && let Some((&oldest, _)) = self.streams.first_key_value()
-            && let Some(mut stream) = self.remove(oldest)
-        {
-            stream.note(cx, TOO_MANY);
-            stream.give_up(cx);
-        }
-        let key = self.next_key;
-        self.next_key += 1;
-        self.highest = self.highest.max(id);
-        cx.open(key, "http", Pattern::RequestResponse, operation, Dir::ToServer, first);
-        if std::mem::take(&mut self.joined) {
-            cx.note(key, Issue::JOINED);
-        }
-        self.streams.insert(id, Stream::new(id, key));
-    }
-
-    fn remove(&mut self, id: u32) -> Option<Stream> {
-        let stream = self.streams.remove(&id)?;
-        if self.over.len() >= REMEMBERED {
-            self.over.pop_front();
-        }
-        self.over.push_back(id);
-        Some(stream)
-    }
-
-    /// Closes a stream if it is over.
-    fn close(&mut self, cx: &mut Cx<'_, '_>, id: u32) {
-        if self.streams.get(&id).is_some_and(Stream::is_over)
-            && let Some(stream) = self.remove(id)
-        {
-            stream.close(cx);
-        }
     }
 
     /// Header blocks of a direction went by unread.
@@ -423,10 +329,9 @@ impl Http2 {
     fn lose(&mut self, cx: &mut Cx<'_, '_>, dir: Dir) {
         self.forget(dir);
         self.side(dir).state = State::Place;
-        self.lossy[dir.index()] = true;
-        self.streams.values_mut().for_each(|stream| stream.lose(cx, dir));
-        let over: Vec<u32> = self.streams.iter().filter(|(_, stream)| stream.is_over()).map(|(id, _)| *id).collect();
-        over.into_iter().for_each(|id| self.close(cx, id));
+        self.streams.late |= dir == Dir::ToServer;
+        self.streams.iter().for_each(|stream| stream.lose(cx, dir));
+        self.streams.sweep(cx);
     }
 }
 
@@ -450,7 +355,7 @@ impl Analyzer for Http2 {
         let dir = rest.dir;
         match self.side(dir).state {
             State::Data { stream, content, padding, .. } if rest.data.is_empty() && len <= content + padding => {
-                if let Some(stream) = self.streams.get_mut(&stream) {
+                if let Some(stream) = self.streams.get(stream) {
                     stream.gap(cx, dir, len.min(content));
                 }
                 self.passed(cx, dir, len, None);
@@ -479,23 +384,11 @@ impl Analyzer for Http2 {
         let dir = rest.dir;
         self.side(dir).state = State::Over;
         let silent = self.side(Dir::ToClient).state == State::Over;
-        for id in self.streams.keys().copied().collect::<Vec<_>>() {
-            if silent {
-                self.remove(id).into_iter().for_each(|stream| stream.give_up(cx));
-            } else {
-                self.streams.get_mut(&id).into_iter().for_each(|stream| stream.cut(cx, dir));
-                self.close(cx, id);
-            }
+        if silent {
+            self.streams.give_up(cx);
+        } else {
+            self.streams.iter().for_each(|stream| stream.cut(cx, dir));
+            self.streams.sweep(cx);
         }
-    }
-}
-
-/// What a request is called.
-fn operation(head: &Head) -> Box<str> {
-    match (head.method.as_deref(), head.path.as_deref(), head.authority.as_deref()) {
-        (Some(method), Some(path), _) => format!("{method} {}", super::http1::path(path)).into(),
-        (Some("CONNECT"), None, Some(authority)) => format!("CONNECT {authority}").into(),
-        (Some(method), None, _) => format!("{method} unknown path").into(),
-        (None, ..) => "unknown request".into(),
     }
 }

@@ -10,7 +10,7 @@ use crate::decode::Resync;
 use crate::model::Dir;
 
 /// The points that it takes where nothing says that the bytes are HTTP/2; from two frames on.
-pub const UNKNOWN: u32 = 5;
+pub const UNKNOWN: u32 = 4;
 /// The points that it takes where it is known that they are.
 pub const KNOWN: u32 = 3;
 

@@ -1,15 +1,15 @@
 //! One stream: a request with its response, from its first frame to its end. Not which stream a frame is on: that is the connection's.
 
-use super::frame;
+mod ending;
+
 use super::head::{Head, Wrong};
-use crate::decode::grpc::{Call, Ended};
+use crate::decode::grpc::Call;
 use crate::decode::http1::{interim, meaning};
 use crate::decode::{Cx, Input, registry};
-use crate::model::{BodyHint, ConnMeta, Dir, End, Fields, Issue, Joined, PENDING, Part, Stamp};
+use crate::model::{BodyHint, ConnMeta, Dir, End, Fields, Issue, Joined, Part, Stamp};
 use crate::trace;
 
 const UNSEEN: Issue = Issue::unseen("some headers not captured");
-const NO_STATUS: Issue = Issue::unseen("status not captured");
 const BROKEN: Issue = Issue::broken("broken header block");
 const TOO_MANY: Issue = Issue::unseen("more headers than are kept");
 /// How often the growth of a body that is no longer kept is told, in bytes.
@@ -176,10 +176,16 @@ impl Stream {
             call.head(cx, self.key, dir, &head.headers, head.unseen);
             hint = BodyHint::default();
         }
-        let room = cx.limits().keep(!hint.encodings.is_empty());
+        // what follows an answer that says nothing of a body may be a tunnel's, where what was asked is not known
+        let tunnel = !self.asked
+            && self.call.is_none()
+            && hint == BodyHint::default()
+            && head.headers.get("content-length").is_none()
+            && !end;
+        let room = if tunnel { 0 } else { cx.limits().keep(!hint.encodings.is_empty()) };
         cx.part(self.key, Part::Head { dir, first, headers: head.headers, head_bytes: bytes, hint });
         let side = self.side(dir);
-        (side.state, side.room) = (State::Open, room);
+        (side.state, side.room, side.lost) = (State::Open, room, side.lost || tunnel);
         if end {
             self.end(cx, dir, Some(last));
         }
@@ -208,6 +214,11 @@ impl Stream {
             Some(Wrong::TooMany) => cx.note(self.key, TOO_MANY),
             None => {}
         }
+    }
+
+    /// A DATA frame with so many bytes of content begins.
+    pub fn frame(&mut self, dir: Dir, length: u64) {
+        self.call.iter_mut().for_each(|call| call.frame(dir, length));
     }
 
     /// Content.
@@ -256,9 +267,12 @@ impl Stream {
         side.bytes += len;
         side.room = 0;
         self.note_gap(cx, dir);
-        match &mut self.call {
-            Some(call) => call.gap(cx, self.key, dir, len),
-            None => cx.inner_gap(u64::from(self.id), dir, len),
+        if let Some(call) = &mut self.call {
+            call.gap(cx, self.key, dir, len);
+        } else if self.tunnels() {
+            // it may be the first that there is of the stream within
+            self.tunnel(cx, Input::new(dir, &[], 0, &[]));
+            cx.inner_gap(u64::from(self.id), dir, len);
         }
     }
 
@@ -268,6 +282,10 @@ impl Stream {
         (side.lost, side.room) = (true, 0);
         if side.state == State::Open {
             self.note_gap(cx, dir);
+            if self.tunnels() {
+                // how much of the stream within is lost, nobody knows
+                self.end(cx, dir, None);
+            }
             if let Some(call) = &mut self.call {
                 call.lose(cx, self.key, dir);
             }
@@ -296,7 +314,7 @@ impl Stream {
 
     /// The direction is over; `last` is the packet that brought its last byte, where that was seen.
     pub fn end(&mut self, cx: &mut Cx<'_, '_>, dir: Dir, last: Option<Stamp>) {
-        let key = self.key;
+        let (key, tunnels) = (self.key, self.tunnels());
         let side = self.side(dir);
         if side.state == State::Done {
             return;
@@ -308,7 +326,7 @@ impl Stream {
         match &mut self.call {
             _ if self.told => {}
             Some(call) => call.end(cx, key, dir, whole),
-            None if seen => cx.part(key, Part::BodyEnd { dir, bytes, whole }),
+            None if seen && !tunnels => cx.part(key, Part::BodyEnd { dir, bytes, whole }),
             None => {}
         }
     }
@@ -317,69 +335,6 @@ impl Stream {
     pub fn is_over(&self) -> bool {
         let [request, response] = &self.sides;
         response.state == State::Done && (request.state == State::Done || request.lost || !self.asked)
-    }
-
-    /// Its flow is complete.
-    pub fn close(mut self, cx: &mut Cx<'_, '_>) {
-        self.end(cx, Dir::ToServer, None);
-        let last = self.side(Dir::ToClient).last.filter(|_| self.asked);
-        self.tell_end(cx, last, None);
-    }
-
-    /// A RST_STREAM, with its error code; the packet that brought it.
-    pub fn reset(mut self, cx: &mut Cx<'_, '_>, code: u32, last: Stamp) {
-        if self.side(Dir::ToClient).state == State::Done {
-            return self.close(cx);
-        }
-        Dir::BOTH.into_iter().for_each(|dir| self.end(cx, dir, None));
-        let last = Some(last).filter(|_| self.asked);
-        self.tell_end(cx, last, Some(code));
-    }
-
-    /// Nothing more of it will be seen.
-    pub fn give_up(mut self, cx: &mut Cx<'_, '_>) {
-        let Side { state, lost, .. } = *self.side(Dir::ToClient);
-        if state == State::Done {
-            return self.close(cx);
-        }
-        if state == State::Open && !lost {
-            self.note(cx, Issue::CUT);
-        }
-        Dir::BOTH.into_iter().for_each(|dir| self.end(cx, dir, None));
-        match state {
-            State::Open | State::Done => self.tell_end(cx, None, None),
-            State::Idle if lost => {
-                cx.note(self.key, Issue::NO_RESPONSE);
-                cx.close(self.key, None, true, None);
-            }
-            State::Idle => cx.close(self.key, Some(PENDING.into()), false, None),
-        }
-    }
-
-    fn tell_end(&mut self, cx: &mut Cx<'_, '_>, last: Option<Stamp>, reset: Option<u32>) {
-        if std::mem::replace(&mut self.told, true) {
-            return;
-        }
-        let response = self.side(Dir::ToClient);
-        let (open, lost) = (response.last.is_none() && !response.lost, response.lost);
-        let (status, ok) = match (&self.call, reset, self.code) {
-            (Some(call), ..) => {
-                let ended = match reset {
-                    Some(code) => Ended::Reset(code),
-                    None if lost => Ended::Unseen,
-                    None if open => Ended::Open,
-                    None => Ended::Whole(self.code),
-                };
-                call.status(cx, self.key, ended)
-            }
-            (None, Some(code), _) => (Some(frame::error(code).into()), false),
-            (None, None, Some(code)) => (Some(code.to_string().into()), code < 400),
-            (None, None, None) => {
-                cx.note(self.key, NO_STATUS);
-                (None, true)
-            }
-        };
-        cx.close(self.key, status, ok, last);
     }
 
     fn side(&mut self, dir: Dir) -> &mut Side {
