@@ -143,6 +143,8 @@ pub enum Resync {
 pub trait Analyzer: Send + std::fmt::Debug {
     /// Shown everything that is not yet consumed of one direction; never nothing.
     fn feed(&mut self, cx: &mut Cx<'_, '_>, input: Input<'_>) -> Step;
+    /// It takes over by an HTTP/1 request that asked for it, with this method and target; its answer may be due in the new protocol.
+    fn upgraded(&mut self, _method: &str, _target: &str) {}
     /// `len` bytes after `rest` are lost (0: some, before the first byte that this analyzer was shown). `rest` is what was not consumed; unless it is empty the place is lost.
     fn gap(&mut self, cx: &mut Cx<'_, '_>, rest: Input<'_>, len: u64) -> Gap;
     /// Looks for a start that what follows it confirms.

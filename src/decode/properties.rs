@@ -6,7 +6,8 @@
 
 use super::{Driver, Limits, PROTOCOLS, Sink, detect::Detect};
 use crate::model::{
-    Closed, ConnId, ConnMeta, Dir, End, Event, EventKind, Issue, Joined, Key, PENDING, PacketNo, Stamp, Totals, Transport,
+    Closed, ConnId, ConnMeta, Dir, End, Event, EventKind, Issue, Joined, Key, Message, PENDING, PacketNo, Stamp, Totals,
+    Transport,
 };
 use crate::time::Time;
 use proptest::prelude::*;
@@ -133,6 +134,9 @@ fn coarser(sketch: &Sketch, wire: &[Wire]) -> Sketch {
     for (first, _) in s.halves.iter_mut().flatten() {
         *first = floor(*first);
     }
+    for (_, message) in &mut s.messages {
+        message.first = stamp(floor(message.first.packet.0));
+    }
     if let Some(last) = s.closed.as_mut().and_then(|c| c.last.as_mut()) {
         *last = stamp(floor(last.packet.0));
     }
@@ -205,6 +209,9 @@ fn told_true(seen: &Sketch, truth: &Sketch) -> Result<(), String> {
         (Some(_), None) => false,
         (None, _) => true,
     });
+    let whole = |m: &Message| m.body.whole && !m.body.kept.is_empty();
+    let is_told = |(dir, m): &(Dir, Message)| truth.messages.iter().any(|(d, t)| d == dir && t.body.kept == m.body.kept);
+    let messages = seen.messages.iter().filter(|(_, m)| whole(m)).all(is_told);
     let answer = |c: &Closed| c.status.as_deref().filter(|s| *s != PENDING).map(str::to_owned);
     let status = seen.closed.as_ref().and_then(answer).is_none_or(|s| truth.closed.as_ref().and_then(answer) == Some(s));
     let checks = [
@@ -213,6 +220,7 @@ fn told_true(seen: &Sketch, truth: &Sketch) -> Result<(), String> {
         (sizes, "sizes"),
         (bodies, "bodies"),
         (heads, "heads"),
+        (messages, "messages"),
         (status, "status"),
     ];
     match checks.iter().find(|(ok, _)| !ok) {

@@ -9,7 +9,7 @@
 mod messages;
 mod status;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use super::http1::field;
 use super::{Cx, Input};
@@ -19,6 +19,7 @@ use messages::{Piece, Reader};
 const NO_METHOD: Issue = Issue::unseen("method not captured");
 const NO_STATUS: Issue = Issue::unseen("status not captured");
 const GUESSED: Issue = Issue::remark("pattern guessed");
+const BY_CONTENT: Issue = Issue::unseen("taken for gRPC by its content");
 const BAD_MESSAGE: Issue = Issue::broken("not a gRPC message");
 const RESET: Issue = Issue::remark("status by the stream's reset");
 const BY_HTTP: Issue = Issue::remark("status by HTTP's");
@@ -99,6 +100,19 @@ impl Call {
     /// The call that a response belongs to, where its request does not say what it is.
     pub fn of_response(path: Option<&str>, headers: &Headers) -> Option<Self> {
         dialect(headers).filter(|dialect| *dialect != Dialect::ConnectUnary).map(|dialect| Self::new(dialect, path))
+    }
+
+    /// The call of which a frame of content begins with these bytes, where the fields that would tell were not seen: a message that is as
+    /// long as the frame. It is told at once, and that it is a guess.
+    pub fn of_content(cx: &mut Cx<'_, '_>, key: u64, path: Option<&str>, first: &[u8; 5], length: u64) -> Option<Self> {
+        let [flags, a, b, c, d] = *first;
+        if flags > COMPRESSED || u64::from(u32::from_be_bytes([a, b, c, d])) + 5 != length {
+            return None;
+        }
+        let call = Self::new(Dialect::Grpc, path);
+        call.tell(cx, key);
+        cx.note(key, BY_CONTENT);
+        Some(call)
     }
 
     fn new(dialect: Dialect, path: Option<&str>) -> Self {
@@ -264,7 +278,8 @@ impl Call {
         let encodings = side.encoding.clone().filter(|_| coded).or(unsaid).into_iter().collect();
         let sign = if dir == Dir::ToServer { '>' } else { '<' };
         let schema = self.path.as_deref().map(|path| format!("{path}{sign}").into());
-        let hint = BodyHint { media_type: side.media_type.clone(), encodings, schema };
+        let unseen = (self.dialect == Dialect::Grpc && !side.reader.is_body()).then(|| "application/grpc".into());
+        let hint = BodyHint { media_type: side.media_type.clone().or(unseen), encodings, schema };
         let several = side.messages > 1;
         cx.part(key, Part::Message(dir, Box::new(Message { first, body: Body { kept, bytes, hint, whole } })));
         if several {

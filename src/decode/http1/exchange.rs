@@ -17,12 +17,23 @@ pub struct Exchange {
     /// What decides whether its response has a body.
     pub method: Method,
     /// The protocol that its `Upgrade` asked for.
-    pub upgrade: Option<Box<str>>,
+    pub upgrade: Option<Box<Upgrade>>,
     /// Whether all of the request was seen, or it will not come.
     pub request_done: bool,
     /// How its response ended, if it has.
     pub answered: Option<Answer>,
     doubt: Doubt,
+}
+
+/// A request that asks for another protocol (RFC 9110 §7.8).
+#[derive(Clone, Debug)]
+pub struct Upgrade {
+    /// The protocol.
+    pub token: Box<str>,
+    /// The request's method.
+    pub method: Box<str>,
+    /// The request's target.
+    pub target: Box<str>,
 }
 
 /// Whether the next response is its answer.
@@ -92,7 +103,7 @@ impl Exchanges {
     }
 
     /// A request begins.
-    pub fn ask(&mut self, key: u64, method: Method, upgrade: Option<Box<str>>) {
+    pub fn ask(&mut self, key: u64, method: Method, upgrade: Option<Box<Upgrade>>) {
         self.asked = true;
         self.pipelined |= self.open.iter().any(|e| e.answered.is_none() && e.doubt != Doubt::AnswerLost);
         let doubt = if std::mem::take(&mut self.hidden) { Doubt::Preceded } else { Doubt::None };

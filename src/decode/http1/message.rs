@@ -1,6 +1,6 @@
 //! The heads of messages on a connection: what each one begins, and what it says of the flow.
 
-use super::exchange::{Exchanges, Method, Whose};
+use super::exchange::{Exchanges, Method, Upgrade, Whose};
 use super::framing::Framing;
 use super::head::{self, Kind, Parsed, Start};
 use super::{Http1, Message, State, first_byte, kind, unanswered, unseen_answer};
@@ -108,13 +108,14 @@ impl Http1 {
         note_fields(cx, key, &block, &meaning);
         let (framing, encoded) = (Framing::of_request(&meaning), !meaning.hint.encodings.is_empty());
         cx.part(key, part_head(input.dir, input.at(0), block.headers, head as u64, meaning.hint));
+        let upgrade = meaning.upgrade.map(|token| Box::new(Upgrade { token, method: method.into(), target: target.into() }));
         let method = match method {
             _ if version == "0.9" => Method::Simple,
             "HEAD" => Method::Head,
             "CONNECT" => Method::Connect,
             _ => Method::Other,
         };
-        self.exchanges.ask(key, method, meaning.upgrade);
+        self.exchanges.ask(key, method, upgrade);
         self.begin(cx, input, Begun { key, framing, code: None, encoded, head, cut })
     }
 
@@ -175,14 +176,14 @@ impl Http1 {
         let tunnel = code == 101 || method == Method::Connect && (200..300).contains(&code);
         let bodiless = bodiless || tunnel || follows || method == Method::Head;
         let (framing, encoded) = (Framing::of_response(&meaning, bodiless), !meaning.hint.encodings.is_empty());
-        let upgrade = upgrade.or(meaning.upgrade);
+        let token = upgrade.as_ref().map(|upgrade| upgrade.token.clone()).or(meaning.upgrade);
         cx.part(key, part_head(input.dir, input.at(0), block.headers, head as u64, meaning.hint));
         let step = self.begin(cx, input, Begun { key, framing, code: Some(code), encoded, head, cut });
-        if tunnel && cut.is_none() { self.switch(cx, code, upgrade.as_deref(), head) } else { step }
+        if tunnel && cut.is_none() { self.switch(cx, code, token.as_deref(), upgrade.as_deref(), head) } else { step }
     }
 
     /// The connection goes on as something else.
-    fn switch(&mut self, cx: &mut Cx<'_, '_>, code: u16, upgrade: Option<&str>, length: usize) -> Step {
+    fn switch(&mut self, cx: &mut Cx<'_, '_>, code: u16, token: Option<&str>, asked: Option<&Upgrade>, length: usize) -> Step {
         if let State::Body(message) = std::mem::replace(&mut self.states[0], State::Left) {
             self.finish(cx, Dir::ToServer, message, None);
         }
@@ -191,8 +192,11 @@ impl Http1 {
         if code != 101 {
             return Step::Become { took: length, to: Detect::boxed(), layer: Some("proxy"), reversed: false };
         }
-        match upgrade.and_then(registry::by_upgrade).map(|p| becoming(cx, p, Joined::Opening, false)) {
-            Some(Step::Become { to, layer, reversed, .. }) => Step::Become { took: length, to, layer, reversed },
+        match token.and_then(registry::by_upgrade).map(|p| becoming(cx, p, Joined::Opening, false)) {
+            Some(Step::Become { mut to, layer, reversed, .. }) => {
+                asked.into_iter().for_each(|asked| to.upgraded(&asked.method, &asked.target));
+                Step::Become { took: length, to, layer, reversed }
+            }
             Some(_) | None => Step::Took(length),
         }
     }

@@ -17,13 +17,12 @@ mod scan;
 mod stream;
 mod streams;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
-use super::{Analyzer, Cx, Gap, Input, Probe, Protocol, Resync, Step, Verdict};
+use super::{Analyzer, Cx, Gap, Input, Protocol, Resync, Step};
 use crate::model::{Dir, End, Issue, Joined, Stamp, Transport};
 use frame::{Frame, Kind, PREFACE};
 use head::Head;
-use scan::Place;
 use stream::Block;
 use streams::Streams;
 
@@ -33,7 +32,7 @@ pub static PROTOCOL: Protocol = Protocol {
     transport: Transport::Stream,
     ports: &[50051],
     upgrades: &["h2c"],
-    probe,
+    probe: scan::probe,
     scan: |data| match memchr::memmem::find(data, PREFACE) {
         Some(at) => Resync::Found(at),
         None => scan::scan(data, scan::UNKNOWN),
@@ -46,30 +45,6 @@ pub static PROTOCOL: Protocol = Protocol {
 const BAD_FRAME: Issue = Issue::broken("not an HTTP/2 frame");
 const BAD_BLOCK: Issue = Issue::broken("interrupted header block");
 const LONG_BLOCK: Issue = Issue::broken("header block longer than the limit");
-
-fn probe(probe: &Probe<'_>) -> Verdict {
-    let data = probe.data;
-    if data.iter().zip(PREFACE).all(|(a, b)| a == b) {
-        return match (probe.dir, data.len() >= PREFACE.len()) {
-            (_, false) => Verdict::More,
-            (Dir::ToServer, true) => Verdict::Yes,
-            (Dir::ToClient, true) => Verdict::Reversed,
-        };
-    }
-    let points = match (probe.opening, probe.dir) {
-        (true, Dir::ToServer) => return Verdict::No,
-        // a server begins with its SETTINGS (RFC 9113 §3.4)
-        (true, Dir::ToClient) if !matches!(data, [0, _, _, 4, 0, ..]) => return Verdict::No,
-        (true, Dir::ToClient) => scan::KNOWN,
-        (false, _) => scan::UNKNOWN,
-    };
-    match (scan::place(data, points), scan::speaks(data)) {
-        (Place::No, _) => Verdict::No,
-        (Place::More, _) => Verdict::More,
-        (Place::Yes, Some(dir)) if dir != probe.dir => Verdict::Reversed,
-        (Place::Yes, _) => Verdict::Yes,
-    }
-}
 
 /// One connection.
 #[derive(Debug)]
@@ -212,8 +187,12 @@ impl Http2 {
         let Some(last) = head.checked_sub(1).and_then(|i| input.data.get(i)) else { return Step::Need(head) };
         let Some(padding) = frame.padding(*last) else { return self.lost(cx, dir, BAD_FRAME) };
         let content = (frame.length - frame.before_content() - padding) as u64;
-        if let Some(stream) = self.streams.of_data(cx, dir, frame.stream, input.at(0)) {
-            stream.frame(dir, content);
+        let begun = input.data.get(head..).and_then(|data| data.first_chunk()).filter(|_| content >= 5);
+        if begun.is_none() && content >= 5 && self.streams.is_untold(dir, frame.stream) {
+            return Step::Need(head + 5);
+        }
+        if let Some(stream) = self.streams.of_data(cx, frame.stream, input.at(0)) {
+            stream.frame(cx, dir, content, begun);
         }
         let end = frame.has(frame::END_STREAM);
         self.side(dir).state = State::Data { stream: frame.stream, content, padding: padding as u64, end };
@@ -349,6 +328,11 @@ impl Analyzer for Http2 {
             State::Skip(left) => self.skip(input, left),
             State::Over => Step::Opaque,
         }
+    }
+
+    /// The request is stream 1's (RFC 7540 §3.2).
+    fn upgraded(&mut self, method: &str, target: &str) {
+        self.streams.upgraded = Some((method.into(), target.into()));
     }
 
     fn gap(&mut self, cx: &mut Cx<'_, '_>, rest: Input<'_>, len: u64) -> Gap {

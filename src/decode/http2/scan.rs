@@ -4,9 +4,9 @@
 //! chain gives points by how hard its bytes are to come by, and a chain is believed when it has enough of them and nothing in view
 //! contradicts it. A HEADERS frame counts most: its block has to end exactly where the frame does.
 
-use super::frame::{self, Frame, HEAD, Kind};
+use super::frame::{self, Frame, HEAD, Kind, PREFACE};
 use super::hpack;
-use crate::decode::Resync;
+use crate::decode::{Probe, Resync, Verdict};
 use crate::model::Dir;
 
 /// The points that it takes where nothing says that the bytes are HTTP/2; from two frames on.
@@ -23,6 +23,31 @@ pub enum Place {
     More,
     /// One does.
     Yes,
+}
+
+/// Whether the first bytes of a direction are HTTP/2's.
+pub fn probe(probe: &Probe<'_>) -> Verdict {
+    let data = probe.data;
+    if data.iter().zip(PREFACE).all(|(a, b)| a == b) {
+        return match (probe.dir, data.len() >= PREFACE.len()) {
+            (_, false) => Verdict::More,
+            (Dir::ToServer, true) => Verdict::Yes,
+            (Dir::ToClient, true) => Verdict::Reversed,
+        };
+    }
+    let points = match (probe.opening, probe.dir) {
+        (true, Dir::ToServer) => return Verdict::No,
+        // a server begins with its SETTINGS (RFC 9113 §3.4)
+        (true, Dir::ToClient) if !matches!(data, [0, _, _, 4, 0, ..]) => return Verdict::No,
+        (true, Dir::ToClient) => KNOWN,
+        (false, _) => UNKNOWN,
+    };
+    match (place(data, points), speaks(data)) {
+        (Place::No, _) => Verdict::No,
+        (Place::More, _) => Verdict::More,
+        (Place::Yes, Some(dir)) if dir != probe.dir => Verdict::Reversed,
+        (Place::Yes, _) => Verdict::Yes,
+    }
 }
 
 /// The first place where frames start.
@@ -90,7 +115,11 @@ pub fn speaks(mut data: &[u8]) -> Option<Dir> {
 fn worth(frame: &Frame, payload: &[u8]) -> Option<u32> {
     const LAST_ERROR: u32 = 13;
     match frame.kind {
-        Kind::Data => Some(u32::from(!payload.is_empty())),
+        // a message of gRPC's has a second length that has to fit
+        Kind::Data => Some(match (payload, u32::try_from(payload.len().saturating_sub(5))) {
+            ([0 | 1, a, b, c, d, ..], Ok(length)) if u32::from_be_bytes([*a, *b, *c, *d]) == length => 3,
+            _ => u32::from(!payload.is_empty()),
+        }),
         Kind::Headers | Kind::Promise | Kind::Continuation if !frame.has(frame::END_HEADERS) => Some(0),
         Kind::Headers | Kind::Promise => {
             let (block, _) = frame.block(payload).filter(|(block, _)| hpack::is_block(block))?;

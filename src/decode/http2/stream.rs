@@ -10,6 +10,7 @@ use crate::model::{BodyHint, ConnMeta, Dir, End, Fields, Issue, Joined, Part, St
 use crate::trace;
 
 const UNSEEN: Issue = Issue::unseen("some headers not captured");
+const UPGRADED: Issue = Issue::remark("its request is the HTTP/1 upgrade");
 const BROKEN: Issue = Issue::broken("broken header block");
 const TOO_MANY: Issue = Issue::unseen("more headers than are kept");
 /// How often the growth of a body that is no longer kept is told, in bytes.
@@ -46,6 +47,8 @@ struct Side {
     told: u64,
     /// Whether bytes of it were lost: then its end may be, too.
     lost: bool,
+    /// Whether the fields that would tell what its content is were not seen.
+    untold: bool,
     /// The packet that brought its last byte.
     last: Option<Stamp>,
 }
@@ -90,6 +93,13 @@ impl Stream {
         }
     }
 
+    /// Its request was HTTP/1's: what is known of it is on the flow of that one.
+    pub fn upgraded(&mut self, cx: &mut Cx<'_, '_>, method: &str, target: &str) {
+        (self.method, self.path) = (Some(method.into()), Some(target.into()));
+        cx.note(self.key, UPGRADED);
+        cx.fields(self.key, Fields::default().with("http.method", method).with("http.target", target));
+    }
+
     /// A block of the client's, or one that the server promises to answer.
     pub fn request(&mut self, cx: &mut Cx<'_, '_>, block: Block) {
         match self.side(Dir::ToServer).state {
@@ -103,8 +113,8 @@ impl Stream {
     pub fn response(&mut self, cx: &mut Cx<'_, '_>, block: Block) {
         match (self.side(Dir::ToClient).state, block.head.status) {
             (State::Idle, Some(code @ 100..200)) => cx.note(self.key, interim(code)),
-            // trailers of a response whose head went by before the capture have no pseudo-header fields
-            (State::Idle, None) if block.end && !block.head.is_head() && !self.asked => {
+            // trailers of a response whose head went by unseen have no pseudo-header fields
+            (State::Idle, None) if block.end && !block.head.is_head() && (!self.asked || self.sides[1].lost) => {
                 self.side(Dir::ToClient).state = State::Open;
                 self.trailers(cx, Dir::ToClient, block);
             }
@@ -182,10 +192,12 @@ impl Stream {
             && hint == BodyHint::default()
             && head.headers.get("content-length").is_none()
             && !end;
+        let asked = if dir == Dir::ToServer { true } else { !self.asked || self.sides[0].untold };
+        let untold = asked && head.unseen && self.method.as_deref() != Some("CONNECT") && hint.media_type.is_none();
         let room = if tunnel { 0 } else { cx.limits().keep(!hint.encodings.is_empty()) };
         cx.part(self.key, Part::Head { dir, first, headers: head.headers, head_bytes: bytes, hint });
         let side = self.side(dir);
-        (side.state, side.room, side.lost) = (State::Open, room, side.lost || tunnel);
+        (side.state, side.room, side.lost, side.untold) = (State::Open, room, side.lost || tunnel, untold);
         if end {
             self.end(cx, dir, Some(last));
         }
@@ -216,9 +228,38 @@ impl Stream {
         }
     }
 
-    /// A DATA frame with so many bytes of content begins.
-    pub fn frame(&mut self, dir: Dir, length: u64) {
+    /// Whether the headers that would tell a call were not seen, so that the content may.
+    pub fn is_untold(&self, dir: Dir) -> bool {
+        self.call.is_none() && self.sides[dir.index()].untold
+    }
+
+    /// A DATA frame begins, with so many bytes of content, of which these are the first.
+    pub fn frame(&mut self, cx: &mut Cx<'_, '_>, dir: Dir, length: u64, first: Option<&[u8; 5]>) {
+        if self.side(dir).state == State::Idle {
+            self.resume(cx, dir);
+        }
+        if let Some(first) = first
+            && self.is_untold(dir)
+        {
+            let (key, path) = (self.key, self.path.as_deref());
+            self.call = Call::of_content(cx, key, path, first, length).map(Box::new);
+            if let Some(call) = &mut self.call
+                && self.sides[dir.other().index()].bytes > 0
+            {
+                call.lose(cx, key, dir.other());
+            }
+            let side = self.side(dir);
+            side.untold = side.lost;
+        }
         self.call.iter_mut().for_each(|call| call.frame(dir, length));
+    }
+
+    /// Content comes whose head was not seen.
+    fn resume(&mut self, cx: &mut Cx<'_, '_>, dir: Dir) {
+        let key = self.key;
+        let side = self.side(dir);
+        (side.state, side.lost, side.untold) = (State::Open, true, true);
+        self.call.iter_mut().for_each(|call| call.lose(cx, key, dir));
     }
 
     /// Content.
@@ -304,12 +345,6 @@ impl Stream {
             self.note(cx, Issue::CUT);
         }
         self.end(cx, dir, None);
-    }
-
-    /// Content comes whose head was not seen.
-    pub fn resume(&mut self, dir: Dir) {
-        let side = self.side(dir);
-        (side.state, side.lost) = (State::Open, true);
     }
 
     /// The direction is over; `last` is the packet that brought its last byte, where that was seen.

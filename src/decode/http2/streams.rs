@@ -22,6 +22,8 @@ pub struct Streams {
     next_key: u64,
     /// Whether heads of requests may have gone by unseen.
     pub late: bool,
+    /// Method and target of the HTTP/1 request that the first stream answers.
+    pub upgraded: Option<(Box<str>, Box<str>)>,
     /// Not yet said that the connection was joined late.
     pub joined: bool,
 }
@@ -80,10 +82,15 @@ impl Streams {
         self.open.get_mut(&id)
     }
 
+    /// Whether the content of a stream may have to tell what it is.
+    pub fn is_untold(&self, dir: Dir, id: u32) -> bool {
+        self.open.get(&id).is_none_or(|stream| stream.is_untold(dir))
+    }
+
     /// The stream of a DATA frame, whose beginning may not have been seen.
-    pub fn of_data(&mut self, cx: &mut Cx<'_, '_>, dir: Dir, id: u32, first: Stamp) -> Option<&mut Stream> {
+    pub fn of_data(&mut self, cx: &mut Cx<'_, '_>, id: u32, first: Stamp) -> Option<&mut Stream> {
         if !self.open.contains_key(&id) {
-            self.unasked(cx, id, first)?.resume(dir);
+            return self.unasked(cx, id, first);
         }
         self.open.get_mut(&id)
     }
@@ -92,6 +99,11 @@ impl Streams {
     fn unasked(&mut self, cx: &mut Cx<'_, '_>, id: u32, first: Stamp) -> Option<&mut Stream> {
         if self.over.contains(&id) || !self.late && id <= self.highest {
             return None;
+        }
+        if let Some((method, target)) = self.upgraded.take_if(|_| id == 1) {
+            let stream = self.add(cx, id, format!("{method} {}", http1::path(&target)).into(), first);
+            stream.upgraded(cx, &method, &target);
+            return Some(stream);
         }
         let stream = self.add(cx, id, "unknown request".into(), first);
         stream.note(cx, Issue::NO_REQUEST);

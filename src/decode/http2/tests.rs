@@ -75,7 +75,18 @@ pub fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
 pub fn samples() -> Vec<Conversation> {
     let plain = Conversation { sequential: true, ..one_by_one("each field written out", 0) };
     let late = Conversation { joined: Joined::Midway, ..one_by_one("joined late", 0x17) };
-    vec![plain, one_by_one("indexed fields", 0x17), late, interleaved(), odd(), push(), reset(), tunnel()]
+    vec![
+        plain,
+        one_by_one("indexed fields", 0x17),
+        late,
+        interleaved(),
+        odd(),
+        push(),
+        reset(),
+        tunnel(),
+        upgrade(),
+        crate::decode::grpc::tests::calls(),
+    ]
 }
 
 fn one_by_one(name: &'static str, flags: u8) -> Conversation {
@@ -153,6 +164,20 @@ fn tunnel() -> Conversation {
     s.talk
 }
 
+/// After HTTP/1: the upgrading request is answered on stream 1.
+fn upgrade() -> Conversation {
+    let mut s = Script::new("an Upgrade to h2c");
+    s.talk.turns.clear();
+    s.talk.say(UP, b"GET /first?a=b HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n");
+    s.talk.say(DOWN, b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n");
+    let first = s.answer(1, "200", "first");
+    s.say(DOWN, &[frame(4, 0, 0, &[]), first]);
+    let (second, answer) = (s.get(3, "/second", END), s.answer(3, "200", "second"));
+    s.say(UP, &[PREFACE.to_vec(), frame(4, 0, 0, &[]), second]);
+    s.say(DOWN, &[answer]);
+    s.talk
+}
+
 fn told(flow: &Sketch) -> (&str, Option<&str>) {
     (&flow.operation, flow.closed.as_ref().and_then(|c| c.status.as_deref()))
 }
@@ -197,6 +222,14 @@ fn a_tunnel_is_read_within_its_stream() {
     let flows = flows(&tunnel());
     assert_eq!(flows.iter().map(told).collect::<Vec<_>>(), [("CONNECT shop:80", Some("200")), ("GET /in", Some("200"))]);
     assert_eq!(flows[1].layers, ["http2", "proxy"]);
+}
+
+#[test]
+fn an_upgrade_is_answered_on_the_first_stream() {
+    let flows = flows(&upgrade());
+    let told: Vec<_> = flows.iter().map(told).collect();
+    assert_eq!(told, [("GET /first", Some("101")), ("GET /first", Some("200")), ("GET /second", Some("200"))]);
+    assert_eq!(flows[1].notes, ["its request is the HTTP/1 upgrade"]);
 }
 
 /// A conversation of which the first bytes were not captured.

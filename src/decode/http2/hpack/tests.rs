@@ -137,8 +137,11 @@ fn the_table_never_holds_more_than_its_limit() {
     assert_eq!(decode(&mut decoder, &hex("400161 0162 be")), known(&[("a", "b"), ("a", "b")]));
 }
 
+/// A field's name and value, and the oracle's flags.
+type Written = (Vec<u8>, Vec<u8>, u8);
+
 /// A field to encode: its name and value, out of few so that they come again, and the oracle's flags.
-fn field() -> impl Strategy<Value = (Vec<u8>, Vec<u8>, u8)> {
+fn field() -> impl Strategy<Value = Written> {
     let name = prop_oneof![
         prop::sample::select(vec![&b":path"[..], b":status", b"content-type", b"cookie", b"x-a", b"x-b", b"grpc-status"])
             .prop_map(<[u8]>::to_vec),
@@ -154,7 +157,7 @@ fn field() -> impl Strategy<Value = (Vec<u8>, Vec<u8>, u8)> {
 }
 
 /// A block: perhaps a new size of the table, then fields.
-fn block() -> impl Strategy<Value = (Option<u32>, Vec<(Vec<u8>, Vec<u8>, u8)>)> {
+fn block() -> impl Strategy<Value = (Option<u32>, Vec<Written>)> {
     (prop::option::weighted(0.3, 0_u32..4096), prop::collection::vec(field(), 0..8))
 }
 
