@@ -220,6 +220,7 @@ impl Call {
 
     /// `len` bytes of content are lost.
     pub fn gap(&mut self, cx: &mut Cx<'_, '_>, key: u64, dir: Dir, len: u64) {
+        self.unseen |= dir == Dir::ToClient;
         if let Some(piece) = self.sides[dir.index()].reader.gap(len) {
             self.piece(cx, key, dir, piece);
         }
@@ -227,6 +228,7 @@ impl Call {
 
     /// An unknown amount of content may be lost.
     pub fn lose(&mut self, cx: &mut Cx<'_, '_>, key: u64, dir: Dir) {
+        self.unseen |= dir == Dir::ToClient;
         if let Some(piece) = self.sides[dir.index()].reader.lose() {
             self.piece(cx, key, dir, piece);
         }
@@ -244,7 +246,11 @@ impl Call {
         let Piece { flags, first, kept, bytes, whole } = piece;
         match self.dialect {
             Dialect::Web | Dialect::WebText if flags & TRAILERS != 0 => {
-                self.unseen |= !whole || flags & COMPRESSED != 0 || kept.len() as u64 != bytes;
+                let cut = !whole || kept.len() as u64 != bytes;
+                self.unseen |= cut || flags & COMPRESSED != 0;
+                // of the last line of trailers that were cut, nobody knows how it goes on
+                let end = if cut { memchr::memrchr(b'\n', &kept).unwrap_or(0) } else { kept.len() };
+                let kept = kept.get(..end).unwrap_or_default();
                 let mut trailers = Headers::default();
                 for line in kept.split(|b| *b == b'\n') {
                     if let Some((name, value)) = field(line.trim_ascii_end()) {
