@@ -188,7 +188,7 @@ impl Call {
             let code = std::str::from_utf8(code).ok().and_then(|code| code.trim().parse().ok());
             self.ended(cx, key, code.map_or(Status::Other, Status::Code));
         }
-        if let Some(message) = headers.get("grpc-message") {
+        if let Some(message) = headers.get("grpc-message").filter(|message| !message.is_empty()) {
             cx.fields(key, Fields::default().with("grpc.message", &*text_of(&status::percent(message))));
         }
     }

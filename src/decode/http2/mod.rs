@@ -205,8 +205,9 @@ impl Http2 {
         let State::Data { stream, content, padding, .. } = self.side(input.dir).state else { return Step::Opaque };
         let length = |n: u64| usize::try_from(n).unwrap_or(usize::MAX).min(input.data.len());
         let n = length(content + padding);
-        if let Some(stream) = self.streams.get(stream) {
-            stream.data(cx, input.part(0..length(content)));
+        match self.streams.get(stream) {
+            Some(stream) => stream.data(cx, input.part(0..length(content))),
+            None => cx.undecoded(length(content) as u64),
         }
         self.passed(cx, input.dir, n as u64, Some(input.at(n.saturating_sub(1))));
         Step::Took(n)
@@ -276,9 +277,13 @@ impl Http2 {
             Dir::ToServer => head.status.is_some(),
             Dir::ToClient => head.method.is_some() && promised.is_none(),
         };
-        if turned && self.streams.is_unused() && self.streams.joined {
-            let to = Box::new(Self { layered: true, ..Self::new(Joined::Midway) });
-            return Some(Step::Become { took: 0, to, layer: None, reversed: true });
+        if turned && self.streams.is_unturned() {
+            let mut to = Self { layered: true, ..Self::new(Joined::Midway) };
+            to.streams.turned();
+            return Some(Step::Become { took: 0, to: Box::new(to), layer: None, reversed: true });
+        }
+        if head.status.is_some() || head.method.is_some() {
+            self.streams.turned();
         }
         let begins = promised.unwrap_or(id);
         let stream = self.streams.of_block(cx, dir, (begins, promised.is_some()), &head, first)?;

@@ -8,6 +8,9 @@ use std::collections::{BTreeMap, VecDeque};
 
 const TOO_MANY: Issue = Issue::unseen("too many streams are open");
 const PUSHED: Issue = Issue::remark("pushed by the server");
+/// How many DATA frames are passed over for want of a head that shows who is the client, where the connection was joined late: then the
+/// guess stands.
+const UNTURNED: u8 = 16;
 /// How many streams that are over are remembered, so that frames which were on their way do not begin them anew.
 const REMEMBERED: usize = 256;
 
@@ -20,6 +23,8 @@ pub struct Streams {
     /// The highest one that began.
     highest: u32,
     next_key: u64,
+    /// How many more DATA frames are passed over before a head has shown who is the client.
+    unturned: u8,
     /// Whether heads of requests may have gone by unseen.
     pub late: bool,
     /// Method and target of the HTTP/1 request that the first stream answers.
@@ -31,12 +36,17 @@ pub struct Streams {
 impl Streams {
     /// None yet; `joined` tells that the connection was joined late.
     pub fn new(joined: bool) -> Self {
-        Self { late: joined, joined, ..Self::default() }
+        Self { late: joined, joined, unturned: if joined { UNTURNED } else { 0 }, ..Self::default() }
     }
 
-    /// Whether there was none yet.
-    pub fn is_unused(&self) -> bool {
-        self.next_key == 0
+    /// Whether it is not known who is the client.
+    pub fn is_unturned(&self) -> bool {
+        self.unturned > 0
+    }
+
+    /// A head has shown who is the client.
+    pub fn turned(&mut self) {
+        self.unturned = 0;
     }
 
     /// An open one.
@@ -89,10 +99,14 @@ impl Streams {
 
     /// The stream of a DATA frame, whose beginning may not have been seen.
     pub fn of_data(&mut self, cx: &mut Cx<'_, '_>, id: u32, first: Stamp) -> Option<&mut Stream> {
-        if !self.open.contains_key(&id) {
-            return self.unasked(cx, id, first);
+        if self.open.contains_key(&id) {
+            return self.open.get_mut(&id);
         }
-        self.open.get_mut(&id)
+        if self.unturned > 0 {
+            self.unturned -= 1;
+            return None;
+        }
+        self.unasked(cx, id, first)
     }
 
     /// A flow for a stream whose request was not seen, unless the stream is over.

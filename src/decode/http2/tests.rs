@@ -276,6 +276,39 @@ fn joined_late_what_follows_is_found() {
 }
 
 #[test]
+fn streams_that_are_never_answered_are_given_up_at_the_limit() {
+    let mut s = Script::new("a flood of streams");
+    for n in 0..1100 {
+        let get = s.get(n * 2 + 1, "/flood", END);
+        s.say(UP, &[get]);
+    }
+    let flows = flows(&s.talk);
+    assert_eq!(flows.len(), 1100);
+    assert_eq!(flows.iter().filter(|flow| flow.notes == ["too many streams are open"]).count(), 100);
+}
+
+#[test]
+fn a_header_block_beyond_the_limit_costs_itself_and_what_it_may_have_inserted() {
+    let mut s = Script::new("a flood of CONTINUATION");
+    let (first, known) = (s.get(1, "/one", END), [(":status", "200"), ("x-n", "1")]);
+    s.say(UP, &[first]);
+    let head = s.headers(DOWN, 1, END, &known);
+    s.say(DOWN, &[head]);
+    s.say(UP, &[frame(1, END, 3, b"")]);
+    for _ in 0..20 {
+        s.say(UP, &[frame(9, 0, 3, &[0x82; 16 * 1024])]);
+    }
+    s.say(UP, &[frame(9, LAST, 3, b"")]);
+    let last = s.get(5, "/two", END);
+    s.say(UP, &[last]);
+    let flows = flows(&s.talk);
+    // the fields of the last one that are new are there; those of the table are not
+    assert_eq!(flows.iter().map(|f| f.operation.as_str()).collect::<Vec<_>>(), ["GET /one", "GET /two"]);
+    let head = flows[1].halves[0].as_ref().map(|(_, headers)| headers.get("user-agent").is_some());
+    assert_eq!((head, &flows[1].notes[..]), (Some(false), &["some headers not captured"][..]));
+}
+
+#[test]
 fn other_protocols_are_not_taken_for_it() {
     // Kafka: lengths, API keys and correlation IDs; MySQL: lengths, sequence numbers and commands
     let kafka =

@@ -5,7 +5,7 @@ source "$(dirname "$0")/../lib.sh"
 here="$services/captures"
 cases="$services/../captures"
 wanted=" $* "
-read -r a e n p six < <(free_ports 5)
+read -r a e n p six h x g < <(free_ports 8)
 export TRUTH="$dir/truth"
 
 start kitchen.py "$python" "$services/apps/kitchen.py" "$a" "127.0.0.1:$e"
@@ -20,6 +20,13 @@ mkdir "$dir/static"
 echo "<!doctype html><title>static</title>" >"$dir/static/index.html"
 nginx_start nginx "server_tokens off; server { listen 127.0.0.1:$n; root $dir/static; }"
 ready nginx 127.0.0.1 "$n"
+echo "h1 { color: red }" >"$dir/static/style.css"
+start nghttpd nghttpd --no-tls -a 127.0.0.1 -d "$dir/static" -p/index.html=/style.css --echo-upload --trailer 'x-sum: 1' "$h"
+ready nghttpd 127.0.0.1 "$h"
+start nghttpx nghttpx -f "127.0.0.1,$x;no-tls" -b "127.0.0.1,$n" --conf=/dev/null -n 1
+ready nghttpx 127.0.0.1 "$x"
+start calls.py "$python" "$services/apps/calls.py" serve "$g"
+ready calls.py 127.0.0.1 "$g"
 
 # capture CASE FILTER COMMAND…: what the command causes
 capture() {
@@ -73,7 +80,15 @@ capture secrets "port $e" curl -H 'authorization: Bearer not-a-real-token' -H 'x
   --json '{"user": "alice", "password": "not-a-real-password", "card": {"token": "not-a-real-token"}}' "$js/echo?token=not-a-real-token&page=2"
 capture ipv6 "port $six" curl "http://[::1]:$six/items"
 INTERFACE=any capture any-interface "port $a" curl "$py/status/200"
+capture http2 "port $h" nghttp "http://127.0.0.1:$h/style.css?page=1" "http://127.0.0.1:$h/none"
+capture http2-curl "port $h" curl --http2-prior-knowledge -H 'content-type: text/plain' -d 'some text' "http://127.0.0.1:$h/echo"
+capture http2-frames "port $h" nghttp --continuation -b 10 -H 'x-padded: yes' --trailer 'x-last: 1' -d "$dir/static/style.css" "http://127.0.0.1:$h/echo"
+capture http2-push "port $h" nghttp "http://127.0.0.1:$h/index.html"
+capture http2-upgrade "port $x" curl --http2 "http://127.0.0.1:$x/index.html" "http://127.0.0.1:$x/none"
+capture grpc "port $g" "$python" "$services/apps/calls.py" call "$g"
 
+of grpc-midway grpc midway 20
+of grpc-gap grpc drop 20
 of vlan keep-alive vlan
 of midway keep-alive midway 7
 of lost-request keep-alive drop 8
