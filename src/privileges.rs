@@ -91,6 +91,16 @@ pub fn how_to_name() -> String {
     format!("run `sudo setcap cap_net_raw,cap_sys_ptrace,cap_dac_read_search=ep {path}`, or `sudo {path}`")
 }
 
+/// Whether this thread may look into the processes of everybody.
+pub fn sees_all_processes() -> bool {
+    capabilities::has_names()
+}
+
+/// Whose processes it may look into in any case.
+pub fn own_uid() -> u32 {
+    rustix::process::geteuid().as_raw()
+}
+
 /// Gives up root and everything but what capturing and naming need, and forbids new privileges, for this thread and those that it will start.
 /// To be called before any other thread is started. Harmless without any privilege.
 pub fn drop_after_opening(keep: Keep) -> Result<(), PrivilegeError> {
@@ -183,6 +193,10 @@ mod capabilities {
         keep(NAMESPACES)
     }
 
+    pub fn has_names() -> bool {
+        capabilities(None).is_ok_and(|now| now.effective.contains(NAMES))
+    }
+
     fn keep(wanted: CapabilitySet) -> Result<(), PrivilegeError> {
         let now = capabilities(None).map_err(|e| system("capget", e))?;
         set(now.permitted & wanted)
@@ -223,6 +237,10 @@ mod capabilities {
 
     pub fn keep_for_namespaces() -> Result<(), PrivilegeError> {
         Ok(())
+    }
+
+    pub fn has_names() -> bool {
+        false
     }
 
     pub fn keep_for_capture() -> Result<(), PrivilegeError> {

@@ -45,6 +45,12 @@ impl<'a> Cursor<'a> {
         self.take(2)?.try_into().ok().map(u16::from_be_bytes)
     }
 
+    /// A big-endian 24-bit number.
+    pub fn u24(&mut self) -> Option<u32> {
+        let [a, b, c] = *self.take(3)?.first_chunk()?;
+        Some(u32::from_be_bytes([0, a, b, c]))
+    }
+
     /// A big-endian 32-bit number.
     pub fn u32(&mut self) -> Option<u32> {
         self.take(4)?.try_into().ok().map(u32::from_be_bytes)

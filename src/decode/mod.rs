@@ -34,11 +34,14 @@ mod toy;
 // The registry: a protocol is its folder and its two lines here, the more telling first bytes first.
 
 pub mod dns;
+pub mod grpc;
 pub mod http1;
+pub mod http2;
 pub mod socks;
 
 /// Every protocol that is read, in the order in which they are asked.
 pub static PROTOCOLS: &[&Protocol] = &[
+    &http2::PROTOCOL,
     &http1::PROTOCOL,
     &socks::PROTOCOL,
     &dns::UDP,
@@ -144,6 +147,8 @@ pub enum Resync {
 pub trait Analyzer: Send + std::fmt::Debug {
     /// Shown everything that is not yet consumed of one direction; never nothing.
     fn feed(&mut self, cx: &mut Cx<'_, '_>, input: Input<'_>) -> Step;
+    /// It takes over by an HTTP/1 request that asked for it, with this method and target; its answer may be due in the new protocol.
+    fn upgraded(&mut self, _method: &str, _target: &str) {}
     /// `len` bytes after `rest` are lost (0: some, before the first byte that this analyzer was shown). `rest` is what was not consumed; unless it is empty the place is lost.
     fn gap(&mut self, cx: &mut Cx<'_, '_>, rest: Input<'_>, len: u64) -> Gap;
     /// Looks for a start that what follows it confirms.

@@ -66,6 +66,7 @@ pub(super) fn trace_cost(trace: &TraceContext) -> usize {
 
 fn hint_cost(body: &Body) -> usize {
     text(body.hint.media_type.as_deref())
+        + text(body.hint.schema.as_deref())
         + body.hint.encodings.iter().map(|e| size_of::<Box<str>>() + heap(e.len())).sum::<usize>()
 }
 

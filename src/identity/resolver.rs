@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// How long a socket's process is looked for; then it is said to be gone.
+/// How long a socket's process is looked for; then it is one that we may not look into.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How long what was found at a SYN waits for the question: decoding is never that far behind.
 const EARLY: Duration = Duration::from_secs(10);
@@ -209,7 +209,8 @@ impl Resolver {
                     self.wanted.push(Wanted { socket, whose: Whose::Asked(conn, end), since: Instant::now(), looks: 0 });
                 }
                 // it was there, and no process holds it any more
-                (Some(socket), _) | (None, Some(socket)) => self.exited(conn, local, socket),
+                (Some(socket), None) => self.exited(conn, local, socket),
+                (_, Some(_)) => self.tell(conn, local, None),
             }
         }
     }
@@ -242,9 +243,9 @@ impl Resolver {
                         early.owner = Some(owner);
                     }
                 }
-                (None, Whose::Asked(conn, end)) if since.elapsed() >= PATIENCE || !self.is_held(end, socket) => {
-                    self.exited(conn, end.0, socket);
-                }
+                (None, Whose::Asked(conn, end)) if !self.is_held(end, socket) => self.exited(conn, end.0, socket),
+                // somebody holds it whom we may not look into
+                (None, Whose::Asked(conn, end)) if since.elapsed() >= PATIENCE => self.tell(conn, end.0, None),
                 (None, Whose::Hinted(_)) if since.elapsed() >= PATIENCE => {}
                 (None, Whose::Hinted(end)) if !self.early.contains_key(&end) => {}
                 (None, Whose::Asked(..) | Whose::Hinted(_)) => self.wanted.push(wanted),
@@ -321,8 +322,11 @@ impl Resolver {
         self.tell(conn, end, Some(owner));
     }
 
-    /// The socket was there, its process is not any more.
+    /// The socket was there, and is gone. That its process is too can be said where it would have been seen.
     fn exited(&mut self, conn: ConnId, end: SocketAddr, socket: Socket) {
+        if !(privileges::sees_all_processes() || socket.uid == privileges::own_uid()) {
+            return self.tell(conn, end, None);
+        }
         self.options.tally.exited.fetch_add(1, Ordering::Relaxed);
         let service = format!("uid {}, exited", socket.uid).into();
         let owner = Owner { service, origin: Origin::Exited, pid: None, container: None, process: None };

@@ -76,6 +76,7 @@ if [ "${1:-build}" = test ]; then
   need 'command -v tcpdump' tcpdump tcpdump tcpdump
   need 'command -v curl' curl curl curl
   need 'command -v nginx' nginx nginx nginx
+  need 'command -v nghttp && command -v nghttpd && command -v nghttpx' 'nghttp2-client nghttp2-server nghttp2-proxy' nghttp2 nghttp2
   need 'command -v wrk' wrk wrk wrk
   need 'command -v dnsmasq' dnsmasq-base dnsmasq dnsmasq
   need 'command -v dig' bind9-dnsutils bind-utils bind

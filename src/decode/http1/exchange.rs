@@ -6,6 +6,7 @@
 //! answers when it asks again, so the next response answers the first request after the hole; with pipelining nothing is known.
 //! A request right behind a hole in the requests, with no response between, is in doubt too: the hole may hide pipelined ones.
 
+use crate::decode::grpc::Call;
 use crate::model::{Joined, Stamp};
 use std::collections::VecDeque;
 
@@ -17,12 +18,25 @@ pub struct Exchange {
     /// What decides whether its response has a body.
     pub method: Method,
     /// The protocol that its `Upgrade` asked for.
-    pub upgrade: Option<Box<str>>,
+    pub upgrade: Option<Box<Upgrade>>,
+    /// Its request's target.
+    pub target: Box<str>,
+    /// The call that it is, if it is one.
+    pub call: Option<Box<Call>>,
     /// Whether all of the request was seen, or it will not come.
     pub request_done: bool,
     /// How its response ended, if it has.
     pub answered: Option<Answer>,
     doubt: Doubt,
+}
+
+/// A request that asks for another protocol (RFC 9110 §7.8).
+#[derive(Clone, Debug)]
+pub struct Upgrade {
+    /// The protocol.
+    pub token: Box<str>,
+    /// The request's method.
+    pub method: Box<str>,
 }
 
 /// Whether the next response is its answer.
@@ -92,11 +106,20 @@ impl Exchanges {
     }
 
     /// A request begins.
-    pub fn ask(&mut self, key: u64, method: Method, upgrade: Option<Box<str>>) {
+    pub fn ask(&mut self, key: u64, method: Method, target: &str, upgrade: Option<Box<Upgrade>>) {
         self.asked = true;
         self.pipelined |= self.open.iter().any(|e| e.answered.is_none() && e.doubt != Doubt::AnswerLost);
         let doubt = if std::mem::take(&mut self.hidden) { Doubt::Preceded } else { Doubt::None };
-        self.open.push_back(Exchange { key, method, upgrade, request_done: false, answered: None, doubt });
+        self.open.push_back(Exchange {
+            key,
+            method,
+            upgrade,
+            target: target.into(),
+            call: None,
+            request_done: false,
+            answered: None,
+            doubt,
+        });
     }
 
     /// The request that is being sent.

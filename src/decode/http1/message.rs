@@ -1,10 +1,11 @@
 //! The heads of messages on a connection: what each one begins, and what it says of the flow.
 
-use super::exchange::{Exchanges, Method, Whose};
+use super::exchange::{Exchanges, Method, Upgrade, Whose};
 use super::framing::Framing;
 use super::head::{self, Kind, Parsed, Start};
 use super::{Http1, Message, State, first_byte, kind, unanswered, unseen_answer};
 use crate::decode::detect::{Detect, becoming};
+use crate::decode::grpc::Call;
 use crate::decode::{Analyzer, Cx, Input, Step, registry};
 use crate::model::{BodyHint, Dir, Fields, Headers, Issue, Joined, Part, Stamp, text_of};
 
@@ -104,14 +105,21 @@ impl Http1 {
         let meaning = head::meaning(&block.headers);
         note_fields(cx, key, &block, &meaning);
         let (framing, encoded) = (Framing::of_request(&meaning), !meaning.hint.encodings.is_empty());
+        let mut call = Call::of_request(Some(target), &block.headers).map(Box::new);
+        if let Some(call) = &mut call {
+            call.tell(cx, key);
+            call.head(cx, key, input.dir, &block.headers, false);
+        }
         cx.part(key, part_head(input.dir, input.at(0), block.headers, head as u64, meaning.hint));
+        let upgrade = meaning.upgrade.map(|token| Box::new(Upgrade { token, method: method.into() }));
         let method = match method {
             _ if version == "0.9" => Method::Simple,
             "HEAD" => Method::Head,
             "CONNECT" => Method::Connect,
             _ => Method::Other,
         };
-        self.exchanges.ask(key, method, meaning.upgrade);
+        self.exchanges.ask(key, method, target, upgrade);
+        self.exchanges.get(key).into_iter().for_each(|e| e.call = call.take());
         self.begin(cx, input, Begun { key, framing, code: None, encoded, head, cut })
     }
 
@@ -165,21 +173,44 @@ impl Http1 {
         if std::mem::take(&mut self.found[1]) {
             cx.note(key, FOUND);
         }
+        self.answer_call(cx, key, &block.headers);
         let asked = self.exchanges.get(key);
-        let (method, upgrade) = asked.map_or((Method::Other, None), |e| (e.method, e.upgrade.clone()));
+        let (method, upgrade) =
+            asked.map_or((Method::Other, None), |e| (e.method, e.upgrade.clone().zip(Some(e.target.clone()))));
         cx.fields(key, Fields::default().with("http.status", i64::from(code)));
         note_fields(cx, key, &block, &meaning);
         let tunnel = code == 101 || method == Method::Connect && (200..300).contains(&code);
         let bodiless = bodiless || tunnel || follows || method == Method::Head;
         let (framing, encoded) = (Framing::of_response(&meaning, bodiless), !meaning.hint.encodings.is_empty());
-        let upgrade = upgrade.or(meaning.upgrade);
+        let token = upgrade.as_ref().map(|(upgrade, _)| upgrade.token.clone()).or(meaning.upgrade);
         cx.part(key, part_head(input.dir, input.at(0), block.headers, head as u64, meaning.hint));
         let step = self.begin(cx, input, Begun { key, framing, code: Some(code), encoded, head, cut });
-        if tunnel && cut.is_none() { self.switch(cx, code, upgrade.as_deref(), head) } else { step }
+        if tunnel && cut.is_none() { self.switch(cx, code, token.as_deref(), upgrade, head) } else { step }
+    }
+
+    /// A response's head, of a call: the request's, or where that does not say so, by its own.
+    fn answer_call(&mut self, cx: &mut Cx<'_, '_>, key: u64, headers: &Headers) {
+        if self.call(key).is_none() {
+            let e = self.exchanges.get(key);
+            let call = Call::of_response(e.as_ref().map(|e| &*e.target), headers).map(Box::new);
+            call.iter().for_each(|call| call.tell(cx, key));
+            match e {
+                Some(e) => e.call = call,
+                None => self.lone = call.map(|call| (key, call)),
+            }
+        }
+        self.call(key).into_iter().for_each(|call| call.head(cx, key, Dir::ToClient, headers, false));
     }
 
     /// The connection goes on as something else.
-    fn switch(&mut self, cx: &mut Cx<'_, '_>, code: u16, upgrade: Option<&str>, length: usize) -> Step {
+    fn switch(
+        &mut self,
+        cx: &mut Cx<'_, '_>,
+        code: u16,
+        token: Option<&str>,
+        asked: Option<(Box<Upgrade>, Box<str>)>,
+        length: usize,
+    ) -> Step {
         if let State::Body(message) = std::mem::replace(&mut self.states[0], State::Left) {
             self.finish(cx, Dir::ToServer, message, None);
         }
@@ -188,8 +219,11 @@ impl Http1 {
         if code != 101 {
             return Step::Become { took: length, to: Detect::boxed(), layer: Some("proxy"), reversed: false };
         }
-        match upgrade.and_then(registry::by_upgrade).map(|p| becoming(cx, p, Joined::Opening, false)) {
-            Some(Step::Become { to, layer, reversed, .. }) => Step::Become { took: length, to, layer, reversed },
+        match token.and_then(registry::by_upgrade).map(|p| becoming(cx, p, Joined::Opening, false)) {
+            Some(Step::Become { mut to, layer, reversed, .. }) => {
+                asked.into_iter().for_each(|(upgrade, target)| to.upgraded(&upgrade.method, &target));
+                Step::Become { took: length, to, layer, reversed }
+            }
             Some(_) | None => Step::Took(length),
         }
     }
@@ -227,7 +261,7 @@ impl Http1 {
 }
 
 /// A target as an operation shows it: without its query, and without the credentials that an absolute one may hold.
-fn path(target: &str) -> std::borrow::Cow<'_, str> {
+pub fn path(target: &str) -> std::borrow::Cow<'_, str> {
     let target = target.split(['?', '#']).next().unwrap_or_default();
     let (scheme, rest) = target.split_once("//").map_or(("", target), |(scheme, rest)| (scheme, rest));
     let authority = rest.split('/').next().unwrap_or_default();
@@ -254,7 +288,7 @@ fn part_head(dir: Dir, first: Stamp, headers: Headers, head_bytes: u64, hint: Bo
 }
 
 /// Interim responses are told on the flow, not shown as answers (RFC 9110 §15.2).
-fn interim(code: u16) -> Issue {
+pub fn interim(code: u16) -> Issue {
     Issue::remark(match code {
         100 => "100 Continue",
         102 => "102 Processing",

@@ -8,11 +8,14 @@ mod scan;
 #[cfg(test)]
 mod tests;
 
+use super::grpc::{Call, Ended};
 use super::{Analyzer, Cx, Gap, Input, Probe, Protocol, Resync, Step, Verdict};
 use crate::model::{ConnMeta, Dir, End, Issue, Joined, PENDING, Part, Pattern, Stamp, Transport};
 use exchange::{Answer, Exchange, Exchanges, Method, Whose};
 use framing::{Framing, Move};
 use head::{Kind, Parsed, Start};
+pub(super) use head::{field, meaning};
+pub(super) use message::{interim, path};
 
 /// HTTP/1.
 pub static PROTOCOL: Protocol = Protocol {
@@ -71,6 +74,8 @@ pub struct Http1 {
     joined: bool,
     /// Whether the server has ended its direction: no answer will come.
     silent: bool,
+    /// The call that a response belongs to whose request was not seen, under its key.
+    lone: Option<(u64, Box<Call>)>,
     /// Whom the response that waits for more bytes answers, where that is no request that was seen.
     orphan: Option<Whose>,
 }
@@ -118,6 +123,7 @@ impl Http1 {
             unread: false,
             joined: !opening,
             silent: false,
+            lone: None,
             orphan: None,
         }
     }
@@ -136,10 +142,15 @@ impl Http1 {
         let dir = input.dir;
         match message.framing.advance(input.data, cx.limits().fields) {
             Move::Content(n) => {
-                let kept = n.min(message.room);
-                cx.body(message.key, dir, input.data.get(..kept).unwrap_or_default());
-                message.room -= kept;
                 message.bytes += n as u64;
+                if let Some(call) = self.call(message.key) {
+                    message.told = message.bytes;
+                    call.data(cx, message.key, input.part(0..n));
+                } else {
+                    let kept = n.min(message.room);
+                    cx.body(message.key, dir, input.data.get(..kept).unwrap_or_default());
+                    message.room -= kept;
+                }
                 message.last = input.at(n.saturating_sub(1));
                 if message.room == 0 && message.bytes - message.told >= TELL_EVERY {
                     message.told = message.bytes;
@@ -161,6 +172,9 @@ impl Http1 {
                 if block.sloppy {
                     cx.note(message.key, message::BAD_FIELDS);
                 }
+                if let Some(call) = self.call(message.key) {
+                    call.trailers(cx, message.key, dir, &block.headers, false);
+                }
                 if !block.headers.is_empty() {
                     cx.part(message.key, Part::Trailers(dir, block.headers));
                 }
@@ -181,7 +195,11 @@ impl Http1 {
 
     /// A message is over; `last` is the packet that brought its last byte, where it was seen.
     fn finish(&mut self, cx: &mut Cx<'_, '_>, dir: Dir, message: Message, last: Option<Stamp>) {
-        cx.part(message.key, Part::BodyEnd { dir, bytes: message.bytes, whole: message.whole && last.is_some() });
+        let whole = message.whole && last.is_some();
+        match self.call(message.key) {
+            Some(call) => call.end(cx, message.key, dir, whole),
+            None => cx.part(message.key, Part::BodyEnd { dir, bytes: message.bytes, whole }),
+        }
         self.states[dir.index()] = State::Head;
         match dir {
             Dir::ToServer => {
@@ -197,7 +215,11 @@ impl Http1 {
                 match self.exchanges.get(message.key) {
                     Some(e) => e.answered = Some(answer),
                     // when its request began is not known: it has no duration
-                    None => close(cx, message.key, Answer { last: None, ..answer }),
+                    None => {
+                        let lone = self.lone.take_if(|(key, _)| *key == message.key);
+                        let whole = answer.last.is_some();
+                        close(cx, message.key, lone.as_ref().map(|(_, call)| (&**call, whole)), Answer { last: None, ..answer });
+                    }
                 }
                 // the answer to an Upgrade or a CONNECT has come: what was held back is HTTP after all
                 if matches!(self.states[0], State::Held) && !self.exchanges.switching() {
@@ -210,8 +232,15 @@ impl Http1 {
         }
         while let Some(e) = self.exchanges.finished() {
             if let Some(answer) = e.answered {
-                close(cx, e.key, answer);
+                close(cx, e.key, e.call.as_deref().map(|call| (call, answer.last.is_some())), answer);
             }
+        }
+    }
+
+    fn call(&mut self, key: u64) -> Option<&mut Call> {
+        match self.exchanges.get(key) {
+            Some(e) => e.call.as_deref_mut(),
+            None => self.lone.as_mut().filter(|(own, _)| *own == key).map(|(_, call)| &mut **call),
         }
     }
 
@@ -265,7 +294,14 @@ impl Analyzer for Http1 {
                 }
                 message.whole = false;
                 message.room = 0;
-                if !rest.data.is_empty() || !message.framing.bridge(len) {
+                let bridged = rest.data.is_empty() && message.framing.bridge(len);
+                if let Some(call) = self.call(message.key) {
+                    match bridged {
+                        true => call.gap(cx, message.key, dir, len),
+                        false => call.lose(cx, message.key, dir),
+                    }
+                }
+                if !bridged {
                     self.finish(cx, dir, message, None);
                     self.lose(dir);
                     return Gap::Lost;
@@ -334,15 +370,19 @@ const fn kind(dir: Dir) -> Kind {
     }
 }
 
-fn close(cx: &mut Cx<'_, '_>, key: u64, answer: Answer) {
-    let status = answer.code.map(|code| code.to_string().into());
-    cx.close(key, status, answer.code.is_none_or(|code| code < 400), answer.last);
+/// An exchange is over; of a call it counts whether all of the answer was seen.
+fn close(cx: &mut Cx<'_, '_>, key: u64, call: Option<(&Call, bool)>, answer: Answer) {
+    let (status, ok) = match call {
+        Some((call, whole)) => call.status(cx, key, if whole { Ended::Whole(answer.code) } else { Ended::Unseen }),
+        None => (answer.code.map(|code| code.to_string().into()), answer.code.is_none_or(|code| code < 400)),
+    };
+    cx.close(key, status, ok, answer.last);
 }
 
 /// An exchange that is given up: its answer is still due, or may have been lost.
 fn unanswered(cx: &mut Cx<'_, '_>, e: &Exchange) {
     match e.answered {
-        Some(answer) => close(cx, e.key, answer),
+        Some(answer) => close(cx, e.key, e.call.as_deref().map(|call| (call, answer.last.is_some())), answer),
         None if e.in_doubt() => unseen_answer(cx, e),
         None => cx.close(e.key, Some(PENDING.into()), false, None),
     }

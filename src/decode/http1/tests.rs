@@ -18,6 +18,7 @@ pub fn samples() -> Vec<Conversation> {
         half_closed(),
         responses_only(),
         odd_requests(),
+        web_call(),
     ];
     all.push(Conversation { name: "joined late", joined: Joined::Midway, ..keep_alive() });
     all
@@ -109,6 +110,26 @@ fn odd_requests() -> Conversation {
     talk.say(UP, b"GET /x\x1b[31m HTTP/1.1\r\nHost: a\r\n\r\n").say(DOWN, answer);
     talk.say(UP, b"G@T / HTTP/1.1\r\nHost: a\r\n\r\n").say(DOWN, answer);
     talk
+}
+
+/// gRPC-Web, in chunks.
+fn web_call() -> Conversation {
+    let mut talk = Conversation::new("gRPC-Web");
+    talk.say(UP, b"POST /shop.v1.Orders/Get HTTP/1.1\r\nContent-Type: application/grpc-web+proto\r\nContent-Length: 8\r\n\r\n\0\0\0\0\x03ask");
+    talk.say(DOWN, b"HTTP/1.1 200 OK\r\nContent-Type: application/grpc-web+proto\r\nTransfer-Encoding: chunked\r\n\r\n");
+    talk.say(DOWN, b"4\r\n\0\0\0\0\r\n5\r\n\x04some\r\n").say(DOWN, b"14\r\n\x80\0\0\0\x0fgrpc-status: 0\r\r\n0\r\n\r\n");
+    talk
+}
+
+#[test]
+fn calls_are_read_from_bodies_too() {
+    let flow = flows(&web_call()).remove(0);
+    let texts: Vec<_> = flow.messages.iter().map(|(_, m)| String::from_utf8_lossy(&m.body.kept)).collect();
+    assert_eq!(
+        (flow.protocol, flow.operation.as_str(), texts),
+        ("grpc", "/shop.v1.Orders/Get", vec!["ask".into(), "some".into()])
+    );
+    assert_eq!(flow.closed.and_then(|closed| closed.status).as_deref(), Some("OK"));
 }
 
 #[test]

@@ -1,18 +1,20 @@
 //! Events folded into flows, for comparing them; it insists on the order that the engine relies on.
 
-use crate::model::{Closed, Event, EventKind, Headers, Key, Part, Value};
+use crate::model::{Closed, Dir, Event, EventKind, Headers, Key, Message, Part, Pattern, Value};
 use std::collections::BTreeMap;
 
 /// A flow as the events tell it.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Sketch {
-    pub protocol: String,
+    pub protocol: &'static str,
+    pub pattern: Pattern,
     pub operation: String,
     pub layers: Vec<&'static str>,
     pub first: u64,
     pub halves: [Option<(u64, Headers)>; 2],
     pub bodies: [Vec<u8>; 2],
     pub sizes: [Option<(u64, bool)>; 2],
+    pub messages: Vec<(Dir, Message)>,
     pub trailers: [Headers; 2],
     pub fields: BTreeMap<&'static str, String>,
     pub notes: Vec<&'static str>,
@@ -26,11 +28,19 @@ pub fn sketch(events: &[Event]) -> BTreeMap<Key, Sketch> {
         match &event.kind {
             EventKind::Open(key, opened) => {
                 let flow = Sketch {
-                    protocol: opened.protocol.into(),
+                    protocol: opened.protocol,
+                    pattern: opened.pattern,
                     operation: opened.operation.to_string(),
                     layers: opened.layers.clone(),
                     first: opened.first.packet.0,
-                    ..Sketch::default()
+                    halves: [None, None],
+                    bodies: Default::default(),
+                    sizes: [None, None],
+                    messages: Vec::new(),
+                    trailers: Default::default(),
+                    fields: BTreeMap::new(),
+                    notes: Vec::new(),
+                    closed: None,
                 };
                 assert!(flows.insert(*key, flow).is_none(), "a key is used once");
             }
@@ -61,8 +71,11 @@ fn add(flow: &mut Sketch, part: &Part) {
         Part::BodyEnd { dir, bytes, whole } => flow.sizes[dir.index()] = Some((*bytes, *whole)),
         Part::Trailers(dir, headers) => flow.trailers[dir.index()] = headers.clone(),
         Part::Fields(fields) => flow.fields.extend(fields.iter().map(|(n, v)| (n, text(v)))),
-        Part::Named { operation, .. } => flow.operation = operation.to_string(),
-        Part::Message(..) | Part::Trace(_) => {}
+        Part::Named { protocol, pattern, operation } => {
+            (flow.protocol, flow.pattern, flow.operation) = (protocol, *pattern, operation.to_string());
+        }
+        Part::Message(dir, message) => flow.messages.push((*dir, (**message).clone())),
+        Part::Trace(_) => {}
     }
 }
 

@@ -38,7 +38,7 @@ fn half(body: &[u8], media_type: &str) -> Half {
     let mut headers = Headers::default();
     headers.push(b"X-Api-Key", b"hunter2");
     headers.push(b"X\x07", b"a\x1b[0m");
-    let hint = BodyHint { media_type: Some(media_type.into()), encodings: Vec::new() };
+    let hint = BodyHint { media_type: Some(media_type.into()), ..BodyHint::default() };
     let body = Body { kept: body.to_vec(), bytes: body.len() as u64, hint, whole: true };
     Half { first: at(5), headers, head_bytes: 120, body, ..Half::default() }
 }
@@ -176,7 +176,7 @@ fn messages_stand_one_under_the_other() {
         body: Body {
             kept: text.into(),
             bytes: text.len() as u64,
-            hint: BodyHint { media_type: Some("text/plain".into()), encodings: vec![] },
+            hint: BodyHint { media_type: Some("text/plain".into()), ..BodyHint::default() },
             whole: true,
         },
     };

@@ -5,7 +5,7 @@ source "$(dirname "$0")/../lib.sh"
 here="$services/captures"
 cases="$services/../captures"
 wanted=" $* "
-read -r a e n p six d mute < <(free_ports 7)
+read -r a e n p six d mute h x g < <(free_ports 10)
 export TRUTH="$dir/truth"
 
 start kitchen.py "$python" "$services/apps/kitchen.py" "$a" "127.0.0.1:$e"
@@ -20,6 +20,13 @@ mkdir "$dir/static"
 echo "<!doctype html><title>static</title>" >"$dir/static/index.html"
 nginx_start nginx "server_tokens off; server { listen 127.0.0.1:$n; root $dir/static; }"
 ready nginx 127.0.0.1 "$n"
+echo "h1 { color: red }" >"$dir/static/style.css"
+start nghttpd nghttpd --no-tls -a 127.0.0.1 -d "$dir/static" -p/index.html=/style.css --echo-upload --trailer 'x-sum: 1' "$h"
+ready nghttpd 127.0.0.1 "$h"
+start nghttpx nghttpx -f "127.0.0.1,$x;no-tls" -b "127.0.0.1,$n" --conf=/dev/null -n 1
+ready nghttpx 127.0.0.1 "$x"
+start calls.py "$python" "$services/apps/calls.py" serve "$g"
+ready calls.py 127.0.0.1 "$g"
 
 start dnsmasq dnsmasq -k -C /dev/null -p "$d" --listen-address=127.0.0.1 --bind-interfaces --no-resolv --no-hosts --user= --local=/test/ \
   --host-record=shop.test,192.0.2.7,2001:db8::7 --host-record=orders.default.svc.cluster.local,127.0.0.1 --cname=www.shop.test,shop.test \
@@ -98,7 +105,15 @@ named() { dig www.shop.test && curl "http://192.0.2.7:$n/"; }
 capture dns-names "port $d or host 192.0.2.7" named
 ip address del 192.0.2.7/32 dev lo
 INTERFACE=any capture any-interface "port $a" curl "$py/status/200"
+capture http2 "port $h" nghttp "http://127.0.0.1:$h/style.css?page=1" "http://127.0.0.1:$h/none"
+capture http2-curl "port $h" curl --http2-prior-knowledge -H 'content-type: text/plain' -d 'some text' "http://127.0.0.1:$h/echo"
+capture http2-frames "port $h" nghttp --continuation -b 10 -H 'x-padded: yes' --trailer 'x-last: 1' -d "$dir/static/style.css" "http://127.0.0.1:$h/echo"
+capture http2-push "port $h" nghttp "http://127.0.0.1:$h/index.html"
+capture http2-upgrade "port $x" curl --http2 "http://127.0.0.1:$x/index.html" "http://127.0.0.1:$x/none"
+capture grpc "port $g" "$python" "$services/apps/calls.py" call "$g"
 
+of grpc-midway grpc midway 20
+of grpc-gap grpc drop 20
 of vlan keep-alive vlan
 of dns-answer dns midway 2
 of dns-snaplen dns cut 80

@@ -1,0 +1,213 @@
+//! Messages out of the bytes of one side's body, as they come: nothing of them but where they begin and end.
+
+use crate::decode::Input;
+use crate::model::Stamp;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+
+/// The length of what stands before a message, in bytes.
+const PREFIX: usize = 5;
+/// The flags that there are.
+const FLAGS: u8 = 0x83;
+
+/// A message, or what else is put in its place.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Piece {
+    /// Its flags.
+    pub flags: u8,
+    /// The packet that brought its first byte.
+    pub first: Stamp,
+    /// Its first bytes.
+    pub kept: Vec<u8>,
+    /// Its length, in bytes.
+    pub bytes: u64,
+    /// Whether all of it was seen.
+    pub whole: bool,
+}
+
+/// Reads one side.
+#[derive(Debug, Default)]
+pub struct Reader {
+    form: Form,
+    state: State,
+}
+
+/// How messages are put into a body.
+#[derive(Debug, Default, PartialEq, Eq)]
+enum Form {
+    /// One after the other, each with its flags and length.
+    #[default]
+    Framed,
+    /// The same in base64, of which these characters wait for the rest of their group.
+    Base64(Vec<u8>),
+    /// The body is one.
+    Body,
+}
+
+/// What is awaited.
+#[derive(Debug)]
+enum State {
+    /// The rest of a prefix, of which this came, with its first byte's packet.
+    Prefix(Vec<u8>, Stamp),
+    /// So many bytes of a message.
+    Message(Piece, u64),
+    /// A frame's worth of bytes that is a message: where messages begin is lost.
+    Lost,
+    /// The rest of a prefix, as the last one, at the beginning of a frame with so many bytes.
+    Found(Vec<u8>, Stamp, u64),
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self::Prefix(Vec::new(), Stamp::default())
+    }
+}
+
+impl Reader {
+    /// Of a body in base64.
+    pub fn base64() -> Self {
+        Self { form: Form::Base64(Vec::new()), ..Self::default() }
+    }
+
+    /// Of a body that is one message.
+    pub fn body() -> Self {
+        Self { form: Form::Body, ..Self::default() }
+    }
+
+    /// Whether the body is one message.
+    pub fn is_body(&self) -> bool {
+        self.form == Form::Body
+    }
+
+    /// A frame of HTTP's begins, with so many bytes of content. Where messages begin was lost, one that is as long as the frame is
+    /// found again: senders put each into frames of its own, and no other bytes begin with just that length.
+    pub fn frame(&mut self, length: u64) {
+        if matches!(self.state, State::Lost | State::Found(..)) && self.form == Form::Framed {
+            self.state = State::Found(Vec::new(), Stamp::default(), length);
+        }
+    }
+
+    /// Reads on, keeping up to `keep` bytes of a message. Whether these can be messages.
+    pub fn read(&mut self, input: Input<'_>, keep: usize, out: &mut Vec<Piece>) -> bool {
+        match &mut self.form {
+            Form::Framed => self.framed(input.data, &|i| input.at(i), keep, out),
+            Form::Base64(group) => {
+                let mut group = std::mem::take(group);
+                let mut valid = true;
+                for (i, byte) in input.data.iter().enumerate().filter(|(_, b)| !b.is_ascii_whitespace()) {
+                    group.push(*byte);
+                    if group.len() == 4 {
+                        let bytes = BASE64.decode(&group);
+                        group.clear();
+                        valid &= bytes.is_ok_and(|bytes| self.framed(&bytes, &|_| input.at(i), keep, out));
+                    }
+                }
+                self.form = Form::Base64(group);
+                valid
+            }
+            Form::Body => {
+                if let State::Prefix(_, first) = &mut self.state {
+                    let first = if *first == Stamp::default() { input.at(0) } else { *first };
+                    self.state = State::Message(Piece { flags: 0, first, kept: Vec::new(), bytes: 0, whole: true }, 0);
+                }
+                if let State::Message(piece, _) = &mut self.state {
+                    piece.bytes += input.data.len() as u64;
+                    keep_some(piece, input.data, keep);
+                }
+                true
+            }
+        }
+    }
+
+    fn framed(&mut self, mut data: &[u8], at: &dyn Fn(usize) -> Stamp, keep: usize, out: &mut Vec<Piece>) -> bool {
+        let total = data.len();
+        while !data.is_empty() {
+            match &mut self.state {
+                State::Lost => return true,
+                State::Prefix(prefix, first) | State::Found(prefix, first, _) => {
+                    if prefix.is_empty() {
+                        *first = at(total - data.len());
+                    }
+                    let (taken, rest) = data.split_at((PREFIX - prefix.len()).min(data.len()));
+                    prefix.extend_from_slice(taken);
+                    data = rest;
+                    let Some(&[flags, a, b, c, d]) = prefix.first_chunk() else { return true };
+                    let bytes = u64::from(u32::from_be_bytes([a, b, c, d]));
+                    let piece = Piece { flags, first: *first, kept: Vec::new(), bytes, whole: true };
+                    let found = matches!(self.state, State::Found(.., length) if length != bytes + PREFIX as u64 || flags > 1);
+                    if flags & !FLAGS != 0 || found {
+                        self.state = State::Lost;
+                        return found;
+                    }
+                    self.state = State::Message(piece, bytes);
+                }
+                State::Message(piece, left) => {
+                    let (taken, rest) = data.split_at(usize::try_from(*left).unwrap_or(usize::MAX).min(data.len()));
+                    keep_some(piece, taken, keep);
+                    *left -= taken.len() as u64;
+                    data = rest;
+                }
+            }
+            out.extend(self.whole());
+        }
+        true
+    }
+
+    /// The message that is whole now.
+    fn whole(&mut self) -> Option<Piece> {
+        match std::mem::take(&mut self.state) {
+            State::Message(piece, 0) => Some(piece),
+            state => {
+                self.state = state;
+                None
+            }
+        }
+    }
+
+    /// `len` bytes are lost. A message that ends with them is given.
+    pub fn gap(&mut self, len: u64) -> Option<Piece> {
+        match (&self.form, &mut self.state) {
+            (Form::Framed, State::Message(piece, left)) if *left >= len => {
+                piece.whole = false;
+                *left -= len;
+                self.whole()
+            }
+            (Form::Body, State::Message(piece, _)) => {
+                piece.whole = false;
+                piece.bytes += len;
+                None
+            }
+            _ => self.lose(),
+        }
+    }
+
+    /// Bytes are lost, nobody knows how many: the rest is not read. What there is of a message is given.
+    pub fn lose(&mut self) -> Option<Piece> {
+        match std::mem::replace(&mut self.state, State::Lost) {
+            State::Message(piece, left) if self.form == Form::Body => Some(Piece { whole: left > 0, ..piece }),
+            State::Message(piece, _) => Some(Piece { whole: false, ..piece }),
+            State::Prefix(..) | State::Found(..) | State::Lost => None,
+        }
+    }
+
+    /// The side is over; `whole` tells that its end was seen. What there is of a message is given.
+    pub fn end(&mut self, whole: bool) -> Option<Piece> {
+        match std::mem::replace(&mut self.state, State::Lost) {
+            State::Message(piece, _) if self.form == Form::Body => Some(Piece { whole: piece.whole && whole, ..piece }),
+            State::Message(piece, _) => Some(Piece { whole: false, ..piece }),
+            // a body without a byte is an empty message
+            State::Prefix(_, first) if self.form == Form::Body && whole => {
+                Some(Piece { flags: 0, first, kept: Vec::new(), bytes: 0, whole: true })
+            }
+            State::Prefix(..) | State::Found(..) | State::Lost => None,
+        }
+    }
+}
+
+/// Keeps the beginning of a message; nothing behind a gap.
+fn keep_some(piece: &mut Piece, bytes: &[u8], keep: usize) {
+    if piece.whole {
+        let room = keep.saturating_sub(piece.kept.len());
+        piece.kept.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
+    }
+}

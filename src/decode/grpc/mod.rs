@@ -1,0 +1,344 @@
+//! gRPC, gRPC-Web and Connect: a call, from the heads, bodies and trailers of an HTTP exchange. It does not read HTTP, nor messages' content.
+//!
+//! ```text
+//!  flags (8)  length (32)  message…     a message; flags: 1 compressed, 2 the last (Connect), 0x80 trailers (gRPC-Web)
+//! ```
+//! Which HTTP carries it makes no difference. Sources: gRPC over HTTP/2 (grpc/doc/PROTOCOL-HTTP2.md), gRPC-Web (PROTOCOL-WEB.md), and the
+//! Connect protocol's specification.
+
+mod messages;
+mod status;
+#[cfg(test)]
+pub(super) mod tests;
+
+use super::http1::field;
+use super::{Cx, Input};
+use crate::model::{Body, BodyHint, Dir, Fields, Headers, Issue, Message, PENDING, Part, Pattern, text_of};
+use messages::{Piece, Reader};
+
+const NO_METHOD: Issue = Issue::unseen("method not captured");
+const NO_STATUS: Issue = Issue::unseen("status not captured");
+const GUESSED: Issue = Issue::remark("pattern guessed");
+const BY_CONTENT: Issue = Issue::unseen("taken for gRPC by its content");
+const BAD_MESSAGE: Issue = Issue::broken("not a gRPC message");
+const RESET: Issue = Issue::remark("status by the stream's reset");
+const BY_HTTP: Issue = Issue::remark("status by HTTP's");
+
+/// The message is compressed.
+const COMPRESSED: u8 = 1;
+/// Connect: the last one, which tells the status.
+const END: u8 = 2;
+/// gRPC-Web: the trailers.
+const TRAILERS: u8 = 0x80;
+
+/// A call.
+#[derive(Debug)]
+pub struct Call {
+    dialect: Dialect,
+    /// `/package.Service/Method`
+    path: Option<Box<str>>,
+    sides: [Side; 2],
+    status: Option<Status>,
+    /// Whether the status may be among fields that were not seen.
+    unseen: bool,
+    pattern: Pattern,
+}
+
+/// The ways in which messages are put into HTTP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Dialect {
+    /// gRPC.
+    Grpc,
+    /// gRPC-Web, with trailers in the body.
+    Web,
+    /// The same in base64.
+    WebText,
+    /// Connect with many messages on a side.
+    ConnectStream,
+    /// Connect with one: it is the body.
+    ConnectUnary,
+}
+
+/// One direction.
+#[derive(Debug, Default)]
+struct Side {
+    media_type: Option<Box<str>>,
+    /// The coding of compressed messages, or of a body that is one.
+    encoding: Option<Box<str>>,
+    reader: Reader,
+    messages: u64,
+}
+
+/// How a call ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Status {
+    /// With a code.
+    Code(i64),
+    /// With something that is no code.
+    Other,
+}
+
+/// How its HTTP exchange ended, as far as that tells when the call itself says nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// Whole, with HTTP's status.
+    Whole(Option<u16>),
+    /// By a RST_STREAM with this error code.
+    Reset(u32),
+    /// Its end was lost.
+    Unseen,
+    /// It has not.
+    Open,
+}
+
+impl Call {
+    /// The call that a request begins, if it does.
+    pub fn of_request(path: Option<&str>, headers: &Headers) -> Option<Self> {
+        dialect(headers).map(|dialect| Self::new(dialect, path))
+    }
+
+    /// The call that a response belongs to, where its request does not say what it is.
+    pub fn of_response(path: Option<&str>, headers: &Headers) -> Option<Self> {
+        dialect(headers).filter(|dialect| *dialect != Dialect::ConnectUnary).map(|dialect| Self::new(dialect, path))
+    }
+
+    /// The call of which a frame of content begins with these bytes, where the fields that would tell were not seen: a message that is as
+    /// long as the frame. It is told at once, and that it is a guess.
+    pub fn of_content(cx: &mut Cx<'_, '_>, key: u64, path: Option<&str>, first: &[u8; 5], length: u64) -> Option<Self> {
+        let [flags, a, b, c, d] = *first;
+        if flags > COMPRESSED || u64::from(u32::from_be_bytes([a, b, c, d])) + 5 != length {
+            return None;
+        }
+        let call = Self::new(Dialect::Grpc, path);
+        call.tell(cx, key);
+        cx.note(key, BY_CONTENT);
+        Some(call)
+    }
+
+    fn new(dialect: Dialect, path: Option<&str>) -> Self {
+        let path = path.map(|path| path.split(['?', '#']).next().unwrap_or_default().into());
+        Self { dialect, path, sides: Default::default(), status: None, unseen: false, pattern: Pattern::Unary }
+    }
+
+    /// Tells what the flow is.
+    pub fn tell(&self, cx: &mut Cx<'_, '_>, key: u64) {
+        self.name(cx, key);
+        let mut fields = Fields::default();
+        if let Some((service, method)) = self.path.as_deref().and_then(|path| path.rsplit_once('/')) {
+            fields.set("grpc.service", service.trim_start_matches('/'));
+            fields.set("grpc.method", method);
+        }
+        match self.dialect {
+            Dialect::Grpc => {}
+            Dialect::Web | Dialect::WebText => fields.set("grpc.web", true),
+            Dialect::ConnectStream | Dialect::ConnectUnary => fields.set("grpc.connect", true),
+        }
+        cx.fields(key, fields);
+        if self.path.is_none() {
+            cx.note(key, NO_METHOD);
+        }
+    }
+
+    fn name(&self, cx: &mut Cx<'_, '_>, key: u64) {
+        let operation = self.path.as_deref().unwrap_or("unknown method").into();
+        cx.part(key, Part::Named { protocol: "grpc", pattern: self.pattern, operation });
+    }
+
+    /// A side's head; `unseen` tells that there were fields of which not all is known.
+    pub fn head(&mut self, cx: &mut Cx<'_, '_>, key: u64, dir: Dir, headers: &Headers, unseen: bool) {
+        let text = |name| headers.get(name).map(|value| text_of(value).into());
+        let dialect = dialect(headers);
+        let coding = match self.dialect {
+            Dialect::ConnectUnary => "content-encoding",
+            Dialect::ConnectStream => "connect-content-encoding",
+            Dialect::Grpc | Dialect::Web | Dialect::WebText => "grpc-encoding",
+        };
+        // what a proxy answers in place of the server is no message, but a page of its own
+        let foreign = headers.get("content-type").is_some() && dialect.is_none() && dir == Dir::ToClient;
+        let reader = match self.dialect {
+            Dialect::ConnectUnary => Reader::body(),
+            _ if foreign => Reader::body(),
+            Dialect::WebText => Reader::base64(),
+            Dialect::Grpc | Dialect::Web | Dialect::ConnectStream => Reader::default(),
+        };
+        let encoding = if foreign { text("content-encoding") } else { text(coding) };
+        self.sides[dir.index()] = Side { media_type: text("content-type"), encoding, reader, messages: 0 };
+        if dir == Dir::ToServer {
+            let timeout = text("grpc-timeout").or_else(|| Some(format!("{}m", text("connect-timeout-ms")?).into()));
+            if let Some(timeout) = timeout {
+                cx.fields(key, Fields::default().with("grpc.timeout", &*timeout));
+            }
+        } else {
+            self.end_fields(cx, key, headers);
+            self.unseen |= unseen;
+        }
+    }
+
+    /// A side's trailers.
+    pub fn trailers(&mut self, cx: &mut Cx<'_, '_>, key: u64, dir: Dir, headers: &Headers, unseen: bool) {
+        if dir == Dir::ToClient {
+            self.end_fields(cx, key, headers);
+            self.unseen |= unseen;
+        }
+    }
+
+    /// `grpc-status` and `grpc-message`, among trailers or in a head that is all there is of the response.
+    fn end_fields(&mut self, cx: &mut Cx<'_, '_>, key: u64, headers: &Headers) {
+        if let Some(code) = headers.get("grpc-status") {
+            let code = std::str::from_utf8(code).ok().and_then(|code| code.trim().parse().ok());
+            self.ended(cx, key, code.map_or(Status::Other, Status::Code));
+        }
+        if let Some(message) = headers.get("grpc-message").filter(|message| !message.is_empty()) {
+            cx.fields(key, Fields::default().with("grpc.message", &*text_of(&status::percent(message))));
+        }
+    }
+
+    fn ended(&mut self, cx: &mut Cx<'_, '_>, key: u64, status: Status) {
+        self.status = Some(status);
+        if let Status::Code(code) = status {
+            cx.fields(key, Fields::default().with("grpc.status", code));
+        }
+    }
+
+    /// A frame with so many bytes of content begins.
+    pub fn frame(&mut self, dir: Dir, length: u64) {
+        self.sides[dir.index()].reader.frame(length);
+    }
+
+    /// Content.
+    pub fn data(&mut self, cx: &mut Cx<'_, '_>, key: u64, input: Input<'_>) {
+        let dir = input.dir;
+        let mut pieces = Vec::new();
+        let side = &mut self.sides[dir.index()];
+        let keep = [false, true].map(|coded| cx.limits().keep(coded));
+        let valid = side.reader.read(input, keep[usize::from(side.encoding.is_some())], &mut pieces);
+        if !valid {
+            cx.note(key, BAD_MESSAGE);
+        }
+        pieces.into_iter().for_each(|piece| self.piece(cx, key, dir, piece));
+    }
+
+    /// `len` bytes of content are lost.
+    pub fn gap(&mut self, cx: &mut Cx<'_, '_>, key: u64, dir: Dir, len: u64) {
+        self.unseen |= dir == Dir::ToClient;
+        if let Some(piece) = self.sides[dir.index()].reader.gap(len) {
+            self.piece(cx, key, dir, piece);
+        }
+    }
+
+    /// An unknown amount of content may be lost.
+    pub fn lose(&mut self, cx: &mut Cx<'_, '_>, key: u64, dir: Dir) {
+        self.unseen |= dir == Dir::ToClient;
+        if let Some(piece) = self.sides[dir.index()].reader.lose() {
+            self.piece(cx, key, dir, piece);
+        }
+    }
+
+    /// A side is over; `whole` tells that its end was seen.
+    pub fn end(&mut self, cx: &mut Cx<'_, '_>, key: u64, dir: Dir, whole: bool) {
+        if let Some(piece) = self.sides[dir.index()].reader.end(whole) {
+            self.piece(cx, key, dir, piece);
+        }
+    }
+
+    /// What a side's reader found: a message, or the end of the call.
+    fn piece(&mut self, cx: &mut Cx<'_, '_>, key: u64, dir: Dir, piece: Piece) {
+        let Piece { flags, first, kept, bytes, whole } = piece;
+        match self.dialect {
+            Dialect::Web | Dialect::WebText if flags & TRAILERS != 0 => {
+                let cut = !whole || kept.len() as u64 != bytes;
+                self.unseen |= cut || flags & COMPRESSED != 0;
+                // of the last line of trailers that were cut, nobody knows how it goes on
+                let end = if cut { memchr::memrchr(b'\n', &kept).unwrap_or(0) } else { kept.len() };
+                let kept = kept.get(..end).unwrap_or_default();
+                let mut trailers = Headers::default();
+                for line in kept.split(|b| *b == b'\n') {
+                    if let Some((name, value)) = field(line.trim_ascii_end()) {
+                        trailers.push(name, value);
+                    }
+                }
+                self.end_fields(cx, key, &trailers);
+                return cx.part(key, Part::Trailers(dir, trailers));
+            }
+            Dialect::ConnectStream if flags & END != 0 => {
+                self.unseen |= !whole || flags & COMPRESSED != 0;
+                if !self.unseen {
+                    self.ended(cx, key, Status::Code(status::connect(&kept).unwrap_or(0)));
+                }
+                return;
+            }
+            Dialect::ConnectUnary if dir == Dir::ToClient && whole => {
+                if let Some(code) =
+                    status::connect(&kept).filter(|_| self.sides[1].media_type.as_deref() == Some("application/json"))
+                {
+                    self.status = Some(Status::Code(code));
+                }
+            }
+            _ => {}
+        }
+        let side = &mut self.sides[dir.index()];
+        side.messages += 1;
+        let coded = flags & COMPRESSED != 0 || side.reader.is_body();
+        // a coding that was not said, or not seen, can't be undone: it is named as what it is
+        let unsaid = (flags & COMPRESSED != 0).then(|| Box::from("unknown"));
+        let encodings = side.encoding.clone().filter(|_| coded).or(unsaid).into_iter().collect();
+        let sign = if dir == Dir::ToServer { '>' } else { '<' };
+        let schema = self.path.as_deref().map(|path| format!("{path}{sign}").into());
+        let unseen = (self.dialect == Dialect::Grpc && !side.reader.is_body()).then(|| "application/grpc".into());
+        let hint = BodyHint { media_type: side.media_type.clone().or(unseen), encodings, schema };
+        let several = side.messages > 1;
+        cx.part(key, Part::Message(dir, Box::new(Message { first, body: Body { kept, bytes, hint, whole } })));
+        if several {
+            self.stream(cx, key, dir);
+        }
+    }
+
+    /// A second message on a side: that side is a stream. Where a descriptor tells the method's shape, it is the one that counts.
+    fn stream(&mut self, cx: &mut Cx<'_, '_>, key: u64, dir: Dir) {
+        let pattern = match (self.pattern, dir) {
+            (Pattern::Unary | Pattern::ClientStream, Dir::ToServer) => Pattern::ClientStream,
+            (Pattern::Unary | Pattern::ServerStream, Dir::ToClient) => Pattern::ServerStream,
+            _ => Pattern::BidiStream,
+        };
+        if self.pattern != pattern {
+            self.pattern = pattern;
+            self.name(cx, key);
+        }
+    }
+
+    /// The call's status, and whether it went well: its own, else what the end of its HTTP exchange means.
+    pub fn status(&self, cx: &mut Cx<'_, '_>, key: u64, ended: Ended) -> (Option<Box<str>>, bool) {
+        cx.note(key, GUESSED);
+        let (code, note) = match (self.status, ended) {
+            (Some(Status::Code(code)), _) => (code, None),
+            (Some(Status::Other), _) => (status::UNKNOWN, None),
+            (None, Ended::Open) => return (Some(PENDING.into()), false),
+            (None, Ended::Reset(code)) => (status::of_reset(code), Some(RESET)),
+            (None, Ended::Whole(Some(200))) if self.dialect == Dialect::ConnectUnary => (0, None),
+            (None, Ended::Whole(Some(code))) if code != 200 => (status::of_http(code), Some(BY_HTTP)),
+            (None, Ended::Whole(Some(_))) if !self.unseen => (status::UNKNOWN, Some(NO_STATUS)),
+            (None, Ended::Whole(_) | Ended::Unseen) => {
+                cx.note(key, NO_STATUS);
+                return (None, true);
+            }
+        };
+        note.into_iter().for_each(|note| cx.note(key, note));
+        (Some(status::name(code)), code == 0)
+    }
+}
+
+/// What the fields say of how messages are put into the body.
+fn dialect(headers: &Headers) -> Option<Dialect> {
+    let media_type = text_of(headers.get("content-type")?).to_ascii_lowercase();
+    let media_type = media_type.split(';').next().unwrap_or_default().trim();
+    let is = |name: &str| media_type.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('+'));
+    let connect = || headers.get("connect-protocol-version").is_some();
+    match media_type {
+        _ if is("application/grpc") => Some(Dialect::Grpc),
+        _ if is("application/grpc-web") => Some(Dialect::Web),
+        _ if is("application/grpc-web-text") => Some(Dialect::WebText),
+        _ if media_type.starts_with("application/connect+") => Some(Dialect::ConnectStream),
+        "application/proto" | "application/json" if connect() => Some(Dialect::ConnectUnary),
+        _ => None,
+    }
+}

@@ -1,0 +1,87 @@
+//! Status codes of gRPC: their names, and what ends of other kinds mean (grpc/doc/statuscodes.md, http-grpc-status-mapping.md).
+
+use memchr::memmem;
+
+/// `UNKNOWN`: also of an end that says nothing.
+pub const UNKNOWN: i64 = 2;
+const INTERNAL: i64 = 13;
+
+/// gRPC's names by code, and Connect's.
+static NAMES: [(&str, &str); 17] = [
+    ("OK", "ok"),
+    ("CANCELLED", "canceled"),
+    ("UNKNOWN", "unknown"),
+    ("INVALID_ARGUMENT", "invalid_argument"),
+    ("DEADLINE_EXCEEDED", "deadline_exceeded"),
+    ("NOT_FOUND", "not_found"),
+    ("ALREADY_EXISTS", "already_exists"),
+    ("PERMISSION_DENIED", "permission_denied"),
+    ("RESOURCE_EXHAUSTED", "resource_exhausted"),
+    ("FAILED_PRECONDITION", "failed_precondition"),
+    ("ABORTED", "aborted"),
+    ("OUT_OF_RANGE", "out_of_range"),
+    ("UNIMPLEMENTED", "unimplemented"),
+    ("INTERNAL", "internal"),
+    ("UNAVAILABLE", "unavailable"),
+    ("DATA_LOSS", "data_loss"),
+    ("UNAUTHENTICATED", "unauthenticated"),
+];
+
+/// The name of a code; of one without a name, its number.
+pub fn name(code: i64) -> Box<str> {
+    let known = usize::try_from(code).ok().and_then(|code| NAMES.get(code));
+    known.map_or_else(|| code.to_string().into(), |(name, _)| (*name).into())
+}
+
+/// What a RST_STREAM's error code means (PROTOCOL-HTTP2.md, "Errors").
+pub fn of_reset(code: u32) -> i64 {
+    match code {
+        0x7 => 14, // REFUSED_STREAM: UNAVAILABLE
+        0x8 => 1,  // CANCEL: CANCELLED
+        0xb => 8,  // ENHANCE_YOUR_CALM: RESOURCE_EXHAUSTED
+        0xc => 7,  // INADEQUATE_SECURITY: PERMISSION_DENIED
+        0x0..=0x4 | 0x6 | 0x9 | 0xa => INTERNAL,
+        _ => UNKNOWN,
+    }
+}
+
+/// What an HTTP status means where there is no other (http-grpc-status-mapping.md).
+pub fn of_http(code: u16) -> i64 {
+    match code {
+        400 => INTERNAL,
+        401 => 16,
+        403 => 7,
+        404 => 12,
+        429 | 502 | 503 | 504 => 14,
+        _ => UNKNOWN,
+    }
+}
+
+/// The code that the JSON of an error tells in Connect: the first member `code` that is one of its names.
+pub fn connect(json: &[u8]) -> Option<i64> {
+    memmem::find_iter(json, b"\"code\"").find_map(|at| {
+        let rest = json.get(at + 6..)?.trim_ascii_start().strip_prefix(b":")?.trim_ascii_start().strip_prefix(b"\"")?;
+        let word = rest.get(..memchr::memchr(b'"', rest)?)?;
+        NAMES.iter().position(|(_, name)| name.as_bytes() == word).map(|code| code as i64)
+    })
+}
+
+/// `grpc-message` with its percent encoding undone; what is none stays as it is.
+pub fn percent(text: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let [first, tail @ ..] = rest {
+        let digit = |i: usize| tail.get(i).and_then(|b| char::from(*b).to_digit(16));
+        match (first, digit(0), digit(1)) {
+            (b'%', Some(high), Some(low)) => {
+                out.push((high << 4 | low) as u8);
+                rest = tail.get(2..).unwrap_or_default();
+            }
+            _ => {
+                out.push(*first);
+                rest = tail;
+            }
+        }
+    }
+    out
+}

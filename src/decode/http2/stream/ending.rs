@@ -1,0 +1,74 @@
+//! How a stream's flow ends, and with which status.
+
+use super::super::frame;
+use super::{Side, State, Stream};
+use crate::decode::Cx;
+use crate::decode::grpc::Ended;
+use crate::model::{Dir, Issue, PENDING, Stamp};
+
+const NO_STATUS: Issue = Issue::unseen("status not captured");
+
+impl Stream {
+    /// Its flow is complete.
+    pub fn close(mut self, cx: &mut Cx<'_, '_>) {
+        self.end(cx, Dir::ToServer, None);
+        let last = self.side(Dir::ToClient).last.filter(|_| self.asked);
+        self.tell_end(cx, last, None);
+    }
+
+    /// A RST_STREAM, with its error code; the packet that brought it.
+    pub fn reset(mut self, cx: &mut Cx<'_, '_>, code: u32, last: Stamp) {
+        if self.side(Dir::ToClient).state == State::Done {
+            return self.close(cx);
+        }
+        Dir::BOTH.into_iter().for_each(|dir| self.end(cx, dir, None));
+        let last = Some(last).filter(|_| self.asked);
+        self.tell_end(cx, last, Some(code));
+    }
+
+    /// Nothing more of it will be seen.
+    pub fn give_up(mut self, cx: &mut Cx<'_, '_>) {
+        let Side { state, lost, .. } = *self.side(Dir::ToClient);
+        if state == State::Done {
+            return self.close(cx);
+        }
+        if state == State::Open && !lost {
+            self.note(cx, Issue::CUT);
+        }
+        Dir::BOTH.into_iter().for_each(|dir| self.end(cx, dir, None));
+        match state {
+            State::Open | State::Done => self.tell_end(cx, None, None),
+            State::Idle if lost => {
+                cx.note(self.key, Issue::NO_RESPONSE);
+                cx.close(self.key, None, true, None);
+            }
+            State::Idle => cx.close(self.key, Some(PENDING.into()), false, None),
+        }
+    }
+
+    pub(super) fn tell_end(&mut self, cx: &mut Cx<'_, '_>, last: Option<Stamp>, reset: Option<u32>) {
+        if std::mem::replace(&mut self.told, true) {
+            return;
+        }
+        let response = self.side(Dir::ToClient);
+        let (open, lost) = (response.last.is_none() && !response.lost, response.lost);
+        let (status, ok) = match (&self.call, reset, self.code) {
+            (Some(call), ..) => {
+                let ended = match reset {
+                    Some(code) => Ended::Reset(code),
+                    None if lost => Ended::Unseen,
+                    None if open => Ended::Open,
+                    None => Ended::Whole(self.code),
+                };
+                call.status(cx, self.key, ended)
+            }
+            (None, Some(code), _) => (Some(frame::error(code).into()), false),
+            (None, None, Some(code)) => (Some(code.to_string().into()), code < 400),
+            (None, None, None) => {
+                cx.note(self.key, NO_STATUS);
+                (None, true)
+            }
+        };
+        cx.close(self.key, status, ok, last);
+    }
+}

@@ -1,0 +1,173 @@
+//! The streams of a connection: which are open, which were, and what a new one is called.
+
+use super::head::Head;
+use super::stream::Stream;
+use crate::decode::{Cx, http1};
+use crate::model::{Dir, Issue, Pattern, Stamp};
+use std::collections::{BTreeMap, VecDeque};
+
+const TOO_MANY: Issue = Issue::unseen("too many streams are open");
+const PUSHED: Issue = Issue::remark("pushed by the server");
+/// How many DATA frames are passed over for want of a head that shows who is the client, where the connection was joined late: then the
+/// guess stands.
+const UNTURNED: u8 = 16;
+/// How many streams that are over are remembered, so that frames which were on their way do not begin them anew.
+const REMEMBERED: usize = 256;
+
+/// The streams of one connection.
+#[derive(Debug, Default)]
+pub struct Streams {
+    open: BTreeMap<u32, Stream>,
+    /// Those that are over, the last ones.
+    over: VecDeque<u32>,
+    /// The highest one that began.
+    highest: u32,
+    next_key: u64,
+    /// How many more DATA frames are passed over before a head has shown who is the client.
+    unturned: u8,
+    /// Whether heads of requests may have gone by unseen.
+    pub late: bool,
+    /// Method and target of the HTTP/1 request that the first stream answers.
+    pub upgraded: Option<(Box<str>, Box<str>)>,
+    /// Not yet said that the connection was joined late.
+    pub joined: bool,
+}
+
+impl Streams {
+    /// None yet; `joined` tells that the connection was joined late.
+    pub fn new(joined: bool) -> Self {
+        Self { late: joined, joined, unturned: if joined { UNTURNED } else { 0 }, ..Self::default() }
+    }
+
+    /// Whether it is not known who is the client.
+    pub fn is_unturned(&self) -> bool {
+        self.unturned > 0
+    }
+
+    /// A head has shown who is the client.
+    pub fn turned(&mut self) {
+        self.unturned = 0;
+    }
+
+    /// An open one.
+    pub fn get(&mut self, id: u32) -> Option<&mut Stream> {
+        self.open.get_mut(&id)
+    }
+
+    /// All that are open.
+    pub fn iter(&mut self) -> impl Iterator<Item = &mut Stream> {
+        self.open.values_mut()
+    }
+
+    /// Closes those that are over.
+    pub fn sweep(&mut self, cx: &mut Cx<'_, '_>) {
+        let over: Vec<u32> = self.open.iter().filter(|(_, stream)| stream.is_over()).map(|(id, _)| *id).collect();
+        over.into_iter().for_each(|id| self.close(cx, id));
+    }
+
+    /// Gives all up: nothing more of them will be seen.
+    pub fn give_up(&mut self, cx: &mut Cx<'_, '_>) {
+        std::mem::take(&mut self.open).into_values().for_each(|stream| stream.give_up(cx));
+    }
+
+    /// The stream of a header block, which may begin with it. None where it is over, or not worth a flow.
+    pub fn of_block(
+        &mut self,
+        cx: &mut Cx<'_, '_>,
+        dir: Dir,
+        (id, promised): (u32, bool),
+        head: &Head,
+        first: Stamp,
+    ) -> Option<&mut Stream> {
+        let begins = dir == Dir::ToServer || promised;
+        if self.open.contains_key(&id) {
+        } else if begins && (head.is_head() || head.unseen) {
+            let stream = self.add(cx, id, operation(head), first);
+            if promised {
+                stream.note(cx, PUSHED);
+            }
+        } else if !begins {
+            return self.unasked(cx, id, first);
+        }
+        self.open.get_mut(&id)
+    }
+
+    /// Whether the content of a stream may have to tell what it is.
+    pub fn is_untold(&self, dir: Dir, id: u32) -> bool {
+        self.open.get(&id).is_none_or(|stream| stream.is_untold(dir))
+    }
+
+    /// The stream of a DATA frame, whose beginning may not have been seen.
+    pub fn of_data(&mut self, cx: &mut Cx<'_, '_>, id: u32, first: Stamp) -> Option<&mut Stream> {
+        if self.open.contains_key(&id) {
+            return self.open.get_mut(&id);
+        }
+        if self.unturned > 0 {
+            self.unturned -= 1;
+            return None;
+        }
+        self.unasked(cx, id, first)
+    }
+
+    /// A flow for a stream whose request was not seen, unless the stream is over.
+    fn unasked(&mut self, cx: &mut Cx<'_, '_>, id: u32, first: Stamp) -> Option<&mut Stream> {
+        if self.over.contains(&id) || !self.late && id <= self.highest {
+            return None;
+        }
+        if let Some((method, target)) = self.upgraded.take_if(|_| id == 1) {
+            let stream = self.add(cx, id, format!("{method} {}", http1::path(&target)).into(), first);
+            stream.upgraded(cx, &method, &target);
+            return Some(stream);
+        }
+        let stream = self.add(cx, id, "unknown request".into(), first);
+        stream.note(cx, Issue::NO_REQUEST);
+        Some(stream)
+    }
+
+    fn add(&mut self, cx: &mut Cx<'_, '_>, id: u32, operation: Box<str>, first: Stamp) -> &mut Stream {
+        if self.open.len() >= cx.limits().pending
+            && let Some((&oldest, _)) = self.open.first_key_value()
+            && let Some(mut stream) = self.remove(oldest)
+        {
+            stream.note(cx, TOO_MANY);
+            stream.give_up(cx);
+        }
+        let key = self.next_key;
+        self.next_key += 1;
+        self.highest = self.highest.max(id);
+        cx.open(key, "http", Pattern::RequestResponse, operation, Dir::ToServer, first);
+        if std::mem::take(&mut self.joined) {
+            cx.note(key, Issue::JOINED);
+        }
+        self.open.entry(id).insert_entry(Stream::new(id, key)).into_mut()
+    }
+
+    /// Takes one out: it is over.
+    pub fn remove(&mut self, id: u32) -> Option<Stream> {
+        let stream = self.open.remove(&id)?;
+        if self.over.len() >= REMEMBERED {
+            self.over.pop_front();
+        }
+        self.over.push_back(id);
+        Some(stream)
+    }
+
+    /// Closes a stream if it is over.
+    pub fn close(&mut self, cx: &mut Cx<'_, '_>, id: u32) {
+        if self.open.get(&id).is_some_and(Stream::is_over)
+            && let Some(stream) = self.remove(id)
+        {
+            stream.close(cx);
+        }
+    }
+}
+
+/// What a request is called.
+fn operation(head: &Head) -> Box<str> {
+    match (head.method.as_deref(), head.path.as_deref(), head.authority.as_deref()) {
+        (Some(method), Some(path), _) => format!("{method} {}", http1::path(path)).into(),
+        (Some("CONNECT"), None, Some(authority)) => format!("CONNECT {authority}").into(),
+        (Some(method), None, _) => format!("{method} unknown path").into(),
+        (None, ..) => "unknown request".into(),
+    }
+}

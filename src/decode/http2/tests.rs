@@ -1,0 +1,322 @@
+//! HTTP/2 by script: conversations for the shared properties, and what is particular to the protocol.
+
+use super::frame::PREFACE;
+use crate::decode::properties::{Conversation, Sketch, flows};
+use crate::model::{Dir, Joined};
+use httlib_hpack::Encoder;
+
+const UP: Dir = Dir::ToServer;
+const DOWN: Dir = Dir::ToClient;
+/// Flags.
+const END: u8 = 1;
+const LAST: u8 = 4;
+const PADDED: u8 = 8;
+
+type Pairs<'a> = &'a [(&'a str, &'a str)];
+
+/// A connection that is written: both directions with their encoders.
+pub struct Script {
+    pub talk: Conversation,
+    encoders: [Encoder<'static>; 2],
+    /// The oracle's flags of fields: inserted, by an index where there is one, coded; or written out each time.
+    flags: u8,
+}
+
+impl Script {
+    pub fn new(name: &'static str) -> Self {
+        let mut talk = Conversation::new(name);
+        talk.say(UP, &[PREFACE, &frame(4, 0, 0, &[0, 3, 0, 0, 0, 100])].concat());
+        talk.say(DOWN, &[frame(4, 0, 0, &[0, 1, 0, 0, 16, 0, 0, 5, 0, 0, 64, 0]), frame(4, 1, 0, &[])].concat());
+        talk.say(UP, &frame(4, 1, 0, &[]));
+        Self { talk, encoders: [Encoder::default(), Encoder::default()], flags: 0x4 | 0x10 | 0x3 }
+    }
+
+    pub fn block(&mut self, dir: Dir, fields: Pairs<'_>) -> Vec<u8> {
+        let mut block = Vec::new();
+        for (name, value) in fields {
+            let field = (name.as_bytes().to_vec(), value.as_bytes().to_vec(), self.flags);
+            self.encoders[dir.index()].encode(field, &mut block).unwrap();
+        }
+        block
+    }
+
+    pub fn headers(&mut self, dir: Dir, stream: u32, flags: u8, fields: Pairs<'_>) -> Vec<u8> {
+        frame(1, flags | LAST, stream, &self.block(dir, fields))
+    }
+
+    fn get(&mut self, stream: u32, path: &str, flags: u8) -> Vec<u8> {
+        let head = [
+            (":method", "GET"),
+            (":scheme", "http"),
+            (":path", path),
+            (":authority", "shop:80"),
+            ("user-agent", "script"),
+            ("x-stream", path),
+        ];
+        self.headers(UP, stream, flags, &head)
+    }
+
+    fn answer(&mut self, stream: u32, status: &str, body: &str) -> Vec<u8> {
+        let length = body.len().to_string();
+        let head = [(":status", status), ("content-type", "text/plain"), ("x-n", &length), ("server", "script")];
+        [self.headers(DOWN, stream, 0, &head), frame(0, END, stream, body.as_bytes())].concat()
+    }
+
+    pub fn say(&mut self, dir: Dir, frames: &[Vec<u8>]) {
+        self.talk.say(dir, &frames.concat());
+    }
+}
+
+pub fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    [&(payload.len() as u32).to_be_bytes()[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
+}
+
+/// Conversations for the shared properties.
+pub fn samples() -> Vec<Conversation> {
+    let plain = Conversation { sequential: true, ..one_by_one("each field written out", 0) };
+    let late = Conversation { joined: Joined::Midway, ..one_by_one("joined late", 0x17) };
+    vec![
+        plain,
+        one_by_one("indexed fields", 0x17),
+        late,
+        interleaved(),
+        odd(),
+        push(),
+        reset(),
+        tunnel(),
+        upgrade(),
+        crate::decode::grpc::tests::calls(),
+    ]
+}
+
+fn one_by_one(name: &'static str, flags: u8) -> Conversation {
+    let mut s = Script { flags, ..Script::new(name) };
+    for n in 0..4_u32 {
+        let (id, path) = (n * 2 + 1, format!("/orders/{n}?q=1"));
+        let head = [(":method", "POST"), (":scheme", "http"), (":path", &path), ("content-type", "text/plain"), ("x-n", "a")];
+        let head = s.headers(UP, id, 0, &head);
+        s.say(UP, &[head, frame(0, 0, id, b"half "), frame(0, END, id, format!("of {n}").as_bytes())]);
+        let window = frame(8, 0, 0, &[0, 0, 1, 0]);
+        let answer = s.answer(id, if n == 3 { "404" } else { "200" }, &"ok ".repeat(n as usize + 1));
+        s.say(DOWN, &[window, answer]);
+        s.say(UP, &[frame(6, 0, 0, b"12345678")]);
+        s.say(DOWN, &[frame(6, 1, 0, b"12345678")]);
+    }
+    s.talk
+}
+
+/// Streams that are open at once, answered in another order.
+fn interleaved() -> Conversation {
+    let mut s = Script::new("interleaved streams");
+    let (a, b, c) = (s.get(1, "/a", END), s.get(3, "/b", END), s.get(5, "/c", END));
+    s.say(UP, &[a, b, c]);
+    let head = [(":status", "200"), ("x-n", "b")];
+    let (b, c) = (s.headers(DOWN, 3, 0, &head), s.answer(5, "500", "of c"));
+    s.say(DOWN, &[b, frame(0, 0, 3, b"first of b"), c, frame(0, 0, 3, b", second")]);
+    let a = s.answer(1, "200", "of a");
+    s.say(DOWN, &[a, frame(0, END, 3, b", last")]);
+    s.talk
+}
+
+/// Padding, priorities, CONTINUATION, 1xx, trailers, unknown frames, a body of nothing.
+fn odd() -> Conversation {
+    let mut s = Script::new("padding, continuation, interim, trailers");
+    let block =
+        s.block(UP, &[(":method", "PUT"), (":scheme", "http"), (":path", "/odd"), ("x-long", "abcdefghijklmnopqrstuvwxyz")]);
+    let first = [&[3][..], &[0, 0, 0, 0, 16], &block[..7], &[0; 3]].concat();
+    s.say(UP, &[frame(1, PADDED | 0x20, 1, &first), frame(9, 0, 1, &block[7..20]), frame(9, LAST, 1, &block[20..])]);
+    s.say(UP, &[frame(0, PADDED, 1, b"\x04body\0\0\0\0"), frame(0xbe, 7, 1, b"unknown"), frame(0, END, 1, b"")]);
+    let interim = s.headers(DOWN, 1, 0, &[(":status", "103"), ("link", "</style.css>")]);
+    let head = s.headers(DOWN, 1, 0, &[(":status", "200")]);
+    let trailers = s.headers(DOWN, 1, END, &[("x-sum", "12")]);
+    s.say(DOWN, &[interim, head, frame(0, PADDED, 1, b"\x02answer\0\0"), frame(2, 0, 1, &[0, 0, 0, 0, 1]), trailers]);
+    s.talk
+}
+
+fn push() -> Conversation {
+    let mut s = Script::new("a pushed response");
+    let page = s.get(1, "/page", END);
+    s.say(UP, &[page]);
+    let promise = s.block(DOWN, &[(":method", "GET"), (":scheme", "http"), (":path", "/style.css")]);
+    let promise = frame(5, LAST, 1, &[&2_u32.to_be_bytes()[..], &promise].concat());
+    let (page, style) = (s.answer(1, "200", "page"), s.answer(2, "200", "style"));
+    s.say(DOWN, &[promise, page, style]);
+    s.talk
+}
+
+fn reset() -> Conversation {
+    let mut s = Script::new("reset, refused, going away");
+    let (a, b, c) = (s.get(1, "/slow", END), s.get(3, "/refused", END), s.get(5, "/never", END));
+    s.say(UP, &[a, b, c]);
+    s.say(UP, &[frame(3, 0, 1, &8_u32.to_be_bytes())]);
+    s.say(DOWN, &[frame(3, 0, 3, &7_u32.to_be_bytes()), frame(7, 0, 0, &[0, 0, 0, 5, 0, 0, 0, 11])]);
+    s.talk
+}
+
+fn tunnel() -> Conversation {
+    let mut s = Script::new("CONNECT, then HTTP/1 inside");
+    let connect = s.headers(UP, 1, 0, &[(":method", "CONNECT"), (":authority", "shop:80")]);
+    s.say(UP, &[connect]);
+    let ok = s.headers(DOWN, 1, 0, &[(":status", "200")]);
+    s.say(DOWN, &[ok]);
+    s.say(UP, &[frame(0, END, 1, b"GET /in HTTP/1.1\r\nHost: shop\r\n\r\n")]);
+    s.say(DOWN, &[frame(0, END, 1, b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")]);
+    s.talk
+}
+
+/// After HTTP/1: the upgrading request is answered on stream 1.
+fn upgrade() -> Conversation {
+    let mut s = Script::new("an Upgrade to h2c");
+    s.talk.turns.clear();
+    s.talk.say(UP, b"GET /first?a=b HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n");
+    s.talk.say(DOWN, b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n");
+    let first = s.answer(1, "200", "first");
+    s.say(DOWN, &[frame(4, 0, 0, &[]), first]);
+    let (second, answer) = (s.get(3, "/second", END), s.answer(3, "200", "second"));
+    s.say(UP, &[PREFACE.to_vec(), frame(4, 0, 0, &[]), second]);
+    s.say(DOWN, &[answer]);
+    s.talk
+}
+
+fn told(flow: &Sketch) -> (&str, Option<&str>) {
+    (&flow.operation, flow.closed.as_ref().and_then(|c| c.status.as_deref()))
+}
+
+#[test]
+fn streams_are_flows_whatever_their_order() {
+    let flows = flows(&interleaved());
+    assert_eq!(
+        flows.iter().map(told).collect::<Vec<_>>(),
+        [("GET /a", Some("200")), ("GET /b", Some("200")), ("GET /c", Some("500"))]
+    );
+    assert_eq!(flows[1].bodies[1], b"first of b, second, last");
+    assert!(flows.iter().all(|f| f.layers == ["http2"] && f.notes.is_empty()), "{flows:?}");
+}
+
+#[test]
+fn a_promise_is_the_request_of_a_flow() {
+    let flows = flows(&push());
+    assert_eq!(flows.iter().map(told).collect::<Vec<_>>(), [("GET /page", Some("200")), ("GET /style.css", Some("200"))]);
+    assert_eq!(flows[1].notes, ["pushed by the server"]);
+}
+
+#[test]
+fn a_reset_names_its_error() {
+    let flows = flows(&reset());
+    let told: Vec<_> = flows.iter().map(told).collect();
+    assert_eq!(told, [("GET /slow", Some("CANCEL")), ("GET /refused", Some("REFUSED_STREAM")), ("GET /never", Some("pending"))]);
+    assert_eq!(flows[2].notes, ["GOAWAY: ENHANCE_YOUR_CALM"]);
+}
+
+#[test]
+fn padding_and_pieces_leave_no_trace() {
+    let flow = &flows(&odd())[0];
+    assert_eq!(told(flow), ("PUT /odd", Some("200")));
+    assert_eq!((&flow.bodies[0][..], &flow.bodies[1][..]), (&b"body"[..], &b"answer"[..]));
+    assert_eq!(flow.trailers[1].get("x-sum"), Some(&b"12"[..]));
+    assert_eq!(flow.notes, ["103 Early Hints"]);
+}
+
+#[test]
+fn a_tunnel_is_read_within_its_stream() {
+    let flows = flows(&tunnel());
+    assert_eq!(flows.iter().map(told).collect::<Vec<_>>(), [("CONNECT shop:80", Some("200")), ("GET /in", Some("200"))]);
+    assert_eq!(flows[1].layers, ["http2", "proxy"]);
+}
+
+#[test]
+fn an_upgrade_is_answered_on_the_first_stream() {
+    let flows = flows(&upgrade());
+    let told: Vec<_> = flows.iter().map(told).collect();
+    assert_eq!(told, [("GET /first", Some("101")), ("GET /first", Some("200")), ("GET /second", Some("200"))]);
+    assert_eq!(flows[1].notes, ["its request is the HTTP/1 upgrade"]);
+}
+
+/// A conversation of which the first bytes were not captured.
+pub fn late(talk: &Conversation, mut skip: usize) -> Conversation {
+    let mut late = Conversation { joined: Joined::Midway, turns: Vec::new(), ..talk.clone() };
+    for (dir, bytes) in &talk.turns {
+        let rest = &bytes[skip.min(bytes.len())..];
+        skip -= bytes.len() - rest.len();
+        if !rest.is_empty() {
+            late.say(*dir, rest);
+        }
+    }
+    late
+}
+
+#[test]
+fn joined_late_at_every_byte_no_header_is_wrong() {
+    for talk in [one_by_one("indexed fields", 0x17), interleaved(), odd(), push()] {
+        let truth = flows(&talk);
+        let total: usize = talk.turns.iter().map(|(_, bytes)| bytes.len()).sum();
+        for skip in 1..total {
+            for seen in flows(&late(&talk, skip)) {
+                let fits = |t: &&Sketch| {
+                    let head = |i: usize| seen.halves[i].as_ref().zip(t.halves[i].as_ref());
+                    (0..2)
+                        .all(|i| head(i).is_none_or(|((_, seen), (_, truth))| seen.iter().all(|f| truth.iter().any(|t| t == f))))
+                        && seen.fields.iter().all(|(name, value)| t.fields.get(name) == Some(value))
+                };
+                assert!(truth.iter().any(|t| fits(&t)), "{} from {skip}: {seen:?}", talk.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn joined_late_what_follows_is_found() {
+    let talk = one_by_one("each field written out", 0);
+    let total: usize = talk.turns.iter().map(|(_, bytes)| bytes.len()).sum();
+    for skip in 1..total / 2 {
+        let seen = flows(&late(&talk, skip));
+        let last = seen.last().map(told);
+        assert_eq!(last, Some(("POST /orders/3", Some("404"))), "from {skip}: {seen:?}");
+    }
+}
+
+#[test]
+fn streams_that_are_never_answered_are_given_up_at_the_limit() {
+    let mut s = Script::new("a flood of streams");
+    for n in 0..1100 {
+        let get = s.get(n * 2 + 1, "/flood", END);
+        s.say(UP, &[get]);
+    }
+    let flows = flows(&s.talk);
+    assert_eq!(flows.len(), 1100);
+    assert_eq!(flows.iter().filter(|flow| flow.notes == ["too many streams are open"]).count(), 100);
+}
+
+#[test]
+fn a_header_block_beyond_the_limit_costs_itself_and_what_it_may_have_inserted() {
+    let mut s = Script::new("a flood of CONTINUATION");
+    let (first, known) = (s.get(1, "/one", END), [(":status", "200"), ("x-n", "1")]);
+    s.say(UP, &[first]);
+    let head = s.headers(DOWN, 1, END, &known);
+    s.say(DOWN, &[head]);
+    s.say(UP, &[frame(1, END, 3, b"")]);
+    for _ in 0..20 {
+        s.say(UP, &[frame(9, 0, 3, &[0x82; 16 * 1024])]);
+    }
+    s.say(UP, &[frame(9, LAST, 3, b"")]);
+    let last = s.get(5, "/two", END);
+    s.say(UP, &[last]);
+    let flows = flows(&s.talk);
+    // the fields of the last one that are new are there; those of the table are not
+    assert_eq!(flows.iter().map(|f| f.operation.as_str()).collect::<Vec<_>>(), ["GET /one", "GET /two"]);
+    let head = flows[1].halves[0].as_ref().map(|(_, headers)| headers.get("user-agent").is_some());
+    assert_eq!((head, &flows[1].notes[..]), (Some(false), &["some headers not captured"][..]));
+}
+
+#[test]
+fn other_protocols_are_not_taken_for_it() {
+    // Kafka: lengths, API keys and correlation IDs; MySQL: lengths, sequence numbers and commands
+    let kafka =
+        |n: u8| [&[0, 0, 0, 24, 0, 1, 0, 11, 0, 0, 0, n, 0, 4][..], b"test", &[255, 255, 255, 255, 0, 0, 1, 244, 0, 0]].concat();
+    let mysql = |n: u8| [&[9, 0, 0, 0, 3][..], b"SELECT ", &[b'0' + n], &[1, 0, 0, 1, 1], &[2, 0, 0, 2, 0, 0]].concat();
+    for message in [&kafka as &dyn Fn(u8) -> Vec<u8>, &mysql] {
+        let bytes = (0..9).flat_map(message).collect::<Vec<_>>();
+        assert!(matches!(super::scan::scan(&bytes, super::scan::UNKNOWN), crate::decode::Resync::Skip(_)));
+    }
+    assert!(matches!(super::scan::scan(&[0; 4096], super::scan::KNOWN), crate::decode::Resync::Skip(_)));
+}
