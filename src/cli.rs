@@ -8,6 +8,7 @@ use crate::filter::Filter;
 use crate::mask::Secrets;
 use crate::model::Fact;
 use crate::output::Emit;
+use crate::schema;
 use crate::time::Span;
 use clap::{CommandFactory as _, FromArgMatches as _};
 use serde::{Deserialize, Serialize};
@@ -75,6 +76,8 @@ pub struct Options {
     pub max_memory: u64,
     /// Names the user gave.
     pub names: Vec<Fact>,
+    /// Where descriptors of messages come from.
+    pub schema: schema::Sources,
     /// Masked or not.
     pub secrets: Secrets,
     /// When to colour.
@@ -133,8 +136,7 @@ pub enum Theme {
 }
 
 /// Options of the contract that this version does not have, and its subcommands likewise.
-const NOT_YET: &[&str] =
-    &["--tap", "--proto", "-I", "--proto-path", "--reflect", "--keylog", "--export", "--expect", "doctor", "run", "diff"];
+const NOT_YET: &[&str] = &["--tap", "--keylog", "--export", "--expect", "doctor", "run", "diff"];
 
 /// Reads a command line, the program's name first.
 pub fn parse(arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>, env: &Env) -> Result<Command, Error> {

@@ -34,6 +34,7 @@ use crate::model::{
     ConnId, ConnRecord, Detail, Event, EventKind, Fact, Flow, FlowId, FlowRef, Key, Rank, Row, Scope, SourceNews, Stamp, Stats,
     Totals, Turn,
 };
+use crate::schema::Current;
 use crate::time::{Span, Time};
 use conns::Conns;
 use cost::Charge;
@@ -67,6 +68,8 @@ pub struct EngineOptions {
     pub names: Vec<Fact>,
     /// Whether secrets are shown to those who look.
     pub secrets: Secrets,
+    /// Which messages are known to those who look.
+    pub schemas: Current,
     /// The capture filter in force, for the status line.
     pub capture_filter: Option<String>,
 }
@@ -80,6 +83,7 @@ impl Default for EngineOptions {
             settle: SETTLE_LIVE,
             names: Vec::new(),
             secrets: Secrets::Mask,
+            schemas: Current::default(),
             capture_filter: None,
         }
     }

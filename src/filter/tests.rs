@@ -287,7 +287,7 @@ fn a_filter_sees_what_is_shown_and_nothing_else() {
     let body = Body {
         kept: br#"{"customer": "c1", "password": "hunter2"}"#.to_vec(),
         bytes: 41,
-        hint: BodyHint { media_type: Some("application/json".into()), encodings: Vec::new() },
+        hint: BodyHint { media_type: Some("application/json".into()), encodings: Vec::new(), schema: None },
         whole: true,
     };
     let (auth, target) = ("Bearer hunter3", "/a?token=hunter4");
@@ -296,7 +296,7 @@ fn a_filter_sees_what_is_shown_and_nothing_else() {
     let mut flow = flow();
     flow.detail = Some(Arc::new(Detail { request: Some(request), fields, ..Detail::default() }));
     for secrets in [Secrets::Mask, Secrets::Show] {
-        let lines = crate::body::render(&crate::body::decode(&body, 1 << 16), secrets);
+        let lines = crate::body::render(&crate::body::decode(&body, &crate::body::Context::plain(1 << 16)), secrets);
         let shown: String = lines.iter().map(|line| line.text()).collect();
         for (text, visible) in [
             ("hunter2", shown.contains("hunter2")),

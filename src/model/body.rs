@@ -7,6 +7,8 @@ pub struct BodyHint {
     pub media_type: Option<Box<str>>,
     /// Content codings in the order in which they were applied (RFC 9110 §8.4): undone from the last to the first.
     pub encodings: Vec<Box<str>>,
+    /// What names its schema: a gRPC method and side, `/shop.v1.Orders/PlaceOrder>` for the request, `…<` for the response.
+    pub schema: Option<Box<str>>,
 }
 
 /// The kept part of a body.

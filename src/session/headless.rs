@@ -5,6 +5,7 @@ use crate::engine::{self, Record};
 use crate::error::Error;
 use crate::output::Kind;
 use crate::output::ndjson::{self, NdjsonOptions};
+use crate::schema::Current;
 use crossbeam_channel::{Receiver, TryRecvError, bounded};
 use std::io::{self, Write};
 use std::num::NonZeroU64;
@@ -27,9 +28,10 @@ pub fn print_records(run: Run) -> Result<(), Error> {
     drop(save);
     stop.on_signals()?;
     let (to, records) = bounded(RECORDS);
+    let schemas = engine.schemas.clone();
     let engine =
         engine::owner::spawn(engine, taken, Some(to), None).map_err(|e| Error::failed(format!("cannot start a thread: {e}")))?;
-    let mut printer = Printer { line: Vec::new(), left: options.count.map(NonZeroU64::get), options };
+    let mut printer = Printer { line: Vec::new(), left: options.count.map(NonZeroU64::get), options, schemas };
     let printed = printer.print(&records, || stop.now());
     stop.now();
     // nobody takes records any more where printing failed: the engine drops them, and ends with the reader
@@ -44,6 +46,7 @@ struct Printer {
     /// How many more flows are wanted.
     left: Option<u64>,
     options: crate::cli::Options,
+    schemas: Current,
 }
 
 impl Printer {
@@ -77,7 +80,7 @@ impl Printer {
     }
 
     fn add(&mut self, record: Record) {
-        let Self { line, left, options } = self;
+        let Self { line, left, options, schemas } = self;
         match record {
             Record::Flow(flow) => {
                 let matches = options.filter.as_ref().is_none_or(|filter| filter.matches(flow.as_ref()));
@@ -86,7 +89,8 @@ impl Printer {
                 }
                 *left = left.map(|n| n - 1);
                 if options.emit.has(Kind::Flow) {
-                    let how = NdjsonOptions { body_limit: options.body_limit, secrets: options.secrets };
+                    let (body_limit, secrets) = (options.body_limit, options.secrets);
+                    let how = NdjsonOptions { body_limit, secrets, schemas: &schemas.get() };
                     ndjson::write_flow(flow.as_ref(), &how, line);
                 }
             }

@@ -15,11 +15,13 @@ use crate::error::Error;
 use crate::model::{Fact, Scope, Turn};
 use crate::pipeline::{self, PipelineError, Plan, Taps};
 use crate::privileges;
+use crate::schema::{Current, Loader};
 use crate::source::own::OwnSockets;
 use crate::source::pcapng_write::Writer;
 use crate::source::private_file::Owner;
 use crate::source::recorder::Recorder;
 use crate::source::{Files, Source, SourceIds};
+use crate::text::escape;
 use crate::worker::Settings;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::net::IpAddr;
@@ -41,8 +43,10 @@ pub fn run(command: Command) -> Result<(), Error> {
         Command::Print(text) => headless::print(&text),
         Command::Interfaces => interfaces(),
         Command::Watch(options) => {
+            let own = OwnSockets::with_ssh();
+            let schemas = schemas(&options, &own)?;
             let opened = open(&options)?;
-            watch(*options, opened)
+            watch(*options, opened, schemas, own)
         }
         Command::Demo { recorded, options } => demo::run(recorded, *options),
     }
@@ -68,6 +72,25 @@ fn open(options: &Options) -> Result<Opened, Error> {
         }
         Input::Live { interfaces, filter } => open_live(interfaces.clone(), filter.clone(), ids),
     }
+}
+
+/// The schemas in force, and what reads them again.
+struct Known {
+    current: Current,
+    loader: Loader,
+}
+
+/// Reads the schemas that the user gave, before anything is captured. A file that is not usable in a folder of others is told.
+fn schemas(options: &Options, own: &OwnSockets) -> Result<Known, Error> {
+    let mut loader = Loader::new(options.schema.clone());
+    loader.ask(|local, peer| own.add(local, peer)).map_err(Error::unusable)?;
+    let schemas = loader.load().map_err(Error::unusable)?;
+    if options.headless {
+        schemas.problems().iter().for_each(|problem| eprintln!("meshtop: {}", escape(problem)));
+    }
+    let current = Current::default();
+    current.set(schemas);
+    Ok(Known { current, loader })
 }
 
 #[cfg(feature = "live")]
@@ -116,7 +139,7 @@ fn interfaces() -> Result<(), Error> {
 }
 
 /// Watches an open input until it ends or is stopped.
-fn watch(options: Options, opened: Opened) -> Result<(), Error> {
+fn watch(mut options: Options, opened: Opened, schemas: Known, own: OwnSockets) -> Result<(), Error> {
     let Opened { source, live, files, mut plan, capture_filter } = opened;
     let owner = privileges::invoking_user().map(|u| Owner { uid: u.uid, gid: u.gid });
     let writer = options.write.as_ref().map(|path| Writer::create(path, &files, owner)).transpose();
@@ -132,7 +155,7 @@ fn watch(options: Options, opened: Opened) -> Result<(), Error> {
     plan.workers = 1;
     plan.duration = options.duration;
     // what a file holds has nothing to do with the connections of now
-    plan.own = if live { OwnSockets::with_ssh() } else { OwnSockets::default() };
+    plan.own = if live { own } else { OwnSockets::default() };
     // a quarter of the budget is for looking back at packets; a file can be read again
     let budget = usize::try_from(options.max_memory).unwrap_or(usize::MAX);
     let ring = if live { budget / 4 } else { 0 };
@@ -146,6 +169,7 @@ fn watch(options: Options, opened: Opened) -> Result<(), Error> {
         settle: if live { SETTLE_LIVE } else { SETTLE_FILE },
         names: options.names.clone(),
         secrets: options.secrets,
+        schemas: schemas.current.clone(),
         capture_filter,
     };
     let stop = Stop::default();
@@ -164,6 +188,9 @@ fn watch(options: Options, opened: Opened) -> Result<(), Error> {
             .map_err(|e| Error::failed(format!("cannot start a thread: {e}")))?
     };
     privileges::drop_the_rest().map_err(|e| Error::failed(e.to_string()))?;
+    options.filter = options.filter.map(|filter| filter.knowing(&schemas.current));
+    let started = schemas.loader.watch(&schemas.current);
+    started.map_err(|e| Error::failed(format!("cannot start a thread: {e}")))?;
     let run = Run { options, engine, taken, reading, stop, live, save };
     #[cfg(feature = "tui")]
     if screen {

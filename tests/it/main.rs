@@ -6,5 +6,6 @@ mod golden;
 mod live;
 mod process;
 mod program;
+mod schema;
 mod terminal;
 mod tidy;

@@ -4,9 +4,12 @@ use super::super::script::at;
 use super::*;
 use crate::mask::Secrets;
 use crate::model::{BodyHint, ConnId, Detail, Dir, Fields, FlowId, Issue, Party, Pattern, Row, SourceSet, State};
+use crate::schema::Current;
 use std::sync::Arc;
 
-const MASKED: Looks = Looks { secrets: Secrets::Mask, body_limit: 1000 };
+fn looks(secrets: Secrets) -> Looks {
+    Looks { secrets, body_limit: 1000, schemas: Current::default() }
+}
 
 fn party(addr: &str, service: Option<&str>) -> Party {
     Party { addr: addr.into(), service: service.map(Into::into), pid: None, container: None }
@@ -39,7 +42,7 @@ fn half(body: &[u8], media_type: &str) -> Half {
     let mut headers = Headers::default();
     headers.push(b"X-Api-Key", b"hunter2");
     headers.push(b"X\x07", b"a\x1b[0m");
-    let hint = BodyHint { media_type: Some(media_type.into()), encodings: Vec::new() };
+    let hint = BodyHint { media_type: Some(media_type.into()), encodings: Vec::new(), schema: None };
     let body = Body { kept: body.to_vec(), bytes: body.len() as u64, hint, whole: true };
     Half { first: at(5), headers, head_bytes: 120, body, ..Half::default() }
 }
@@ -68,7 +71,7 @@ fn the_overview_tells_what_is_known() {
         notes: vec![Issue::JOINED, Issue::CUT],
         bodies_evicted: true,
     };
-    let view = inspect(&flow(Some(detail)), MASKED);
+    let view = inspect(&flow(Some(detail)), &looks(Secrets::Mask));
     assert_eq!((view.id, view.title.as_str()), (FlowId(7), "POST /\\x1b[2J · 10.0.0.1:5 → shop"));
     assert_eq!(get(&view, "status"), ["503 (failed)"]);
     assert_eq!(get(&view, "duration"), ["1.834 ms"]);
@@ -89,7 +92,7 @@ fn the_overview_tells_what_is_known() {
 fn a_side_is_decoded_masked_and_escaped() {
     let body = b"{\"user\":\"u\",\"password\":\"hunter2\"}";
     let detail = Detail { request: Some(half(body, "application/json")), ..Detail::default() };
-    let view = inspect(&flow(Some(detail.clone())), MASKED).request.unwrap();
+    let view = inspect(&flow(Some(detail.clone())), &looks(Secrets::Mask)).request.unwrap();
     assert_eq!(view.caption, "json · 33 B");
     assert_eq!(view.headers, [("X-Api-Key".to_owned(), "***".to_owned()), ("X\\x07".to_owned(), "a\\x1b[0m".to_owned())]);
     assert!(view.body.len() > 1 && view.hex.len() == 3);
@@ -101,10 +104,10 @@ fn a_side_is_decoded_masked_and_escaped() {
         [("12", "application/json", false), ("<a><b/></a>", "text/xml", true), ("a", "text/plain", false)]
     {
         let detail = Detail { request: Some(half(body.as_bytes(), media_type)), ..Detail::default() };
-        let view = inspect(&flow(Some(detail)), MASKED).request.unwrap();
+        let view = inspect(&flow(Some(detail)), &looks(Secrets::Mask)).request.unwrap();
         assert_eq!(view.formatted, formatted, "{}", view.copy);
     }
-    let shown = inspect(&flow(Some(detail)), Looks { secrets: Secrets::Show, ..MASKED }).request.unwrap();
+    let shown = inspect(&flow(Some(detail)), &looks(Secrets::Show)).request.unwrap();
     assert!(shown.copy.contains("hunter2") && shown.headers[0].1 == "hunter2");
 }
 
@@ -113,7 +116,7 @@ fn a_cut_body_says_so() {
     let mut half = half(b"only the beginning", "text/plain");
     half.body.bytes = 5_000_000;
     let detail = Detail { request: Some(half), ..Detail::default() };
-    let view = inspect(&flow(Some(detail)), MASKED).request.unwrap();
+    let view = inspect(&flow(Some(detail)), &looks(Secrets::Mask)).request.unwrap();
     assert_eq!(view.caption, "text · 4.8 MiB · cut after 18 B");
     assert_eq!(view.copy, "only the beginning");
 }
@@ -125,12 +128,13 @@ fn messages_stand_one_under_the_other() {
         body: Body {
             kept: text.into(),
             bytes: text.len() as u64,
-            hint: BodyHint { media_type: Some("text/plain".into()), encodings: vec![] },
+            hint: BodyHint { media_type: Some("text/plain".into()), encodings: vec![], schema: None },
             whole: true,
         },
     };
     let half = Half { messages: vec![message("one"), message(""), message("two")], messages_dropped: 4, ..Half::default() };
-    let view = inspect(&flow(Some(Detail { response: Some(half), ..Detail::default() })), MASKED).response.unwrap();
+    let view =
+        inspect(&flow(Some(Detail { response: Some(half), ..Detail::default() })), &looks(Secrets::Mask)).response.unwrap();
     assert_eq!(view.caption, "7 messages, the oldest 4 not kept");
     let lines: Vec<_> = view.body.iter().map(Line::text).collect();
     assert_eq!(lines.len(), 5, "{lines:?}");
@@ -141,7 +145,7 @@ fn messages_stand_one_under_the_other() {
 
 #[test]
 fn what_was_evicted_is_said_and_not_invented() {
-    let view = inspect(&flow(None), MASKED);
+    let view = inspect(&flow(None), &looks(Secrets::Mask));
     assert!(view.request.is_none() && view.response.is_none());
     assert_eq!(
         (get(&view, "size"), get(&view, "note")),
