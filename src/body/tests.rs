@@ -8,12 +8,7 @@ use serde::de::IgnoredAny;
 
 fn body(media_type: &str, kept: &[u8]) -> Body {
     let media_type = Some(media_type).filter(|t| !t.is_empty()).map(Into::into);
-    Body {
-        kept: kept.to_vec(),
-        bytes: kept.len() as u64,
-        hint: BodyHint { media_type, encodings: Vec::new(), schema: None },
-        whole: true,
-    }
+    Body { kept: kept.to_vec(), bytes: kept.len() as u64, hint: BodyHint { media_type, ..BodyHint::default() }, whole: true }
 }
 
 fn written(document: &Document, secrets: Secrets) -> String {

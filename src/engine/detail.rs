@@ -2,7 +2,7 @@
 
 use super::looker::Looks;
 use super::view::{DetailView, SideView};
-use crate::body::{self, Context, Kind};
+use crate::body::{self, Context, Kind, protobuf};
 use crate::mask;
 use crate::model::{Body, Dir, Flow, Half, Headers, Message, TraceContext, Value, text_of};
 use crate::schema::Place;
@@ -163,11 +163,17 @@ fn read(body: &Body, place: Place<'_>, looks: &Looks) -> Read {
 }
 
 fn fields(headers: &Headers, looks: &Looks) -> Vec<(String, String)> {
-    let field = |(name, value): (&[u8], &[u8])| {
+    let mut out = Vec::new();
+    for (name, value) in headers.iter() {
         let (name, value) = (text_of(name), text_of(value));
-        (escape(&name), escape(&mask::header(&name, &value, looks.secrets)))
-    };
-    headers.iter().map(field).collect()
+        out.push((escape(&name), escape(&mask::header(&name, &value, looks.secrets))));
+        if name.eq_ignore_ascii_case("grpc-status-details-bin") {
+            let details = protobuf::grpc_status(&value, &looks.schemas.get());
+            let shown = details.map_or_else(|why| why, |json| mask::json(&json, looks.secrets).into_owned());
+            out.push((format!("{}, decoded", escape(&name)), escape(&shown)));
+        }
+    }
+    out
 }
 
 fn sizes(half: &Half) -> String {

@@ -76,7 +76,7 @@ impl Log {
         let first = at(self.packet + 1);
         let mut headers = Headers::default();
         headers.push(name.as_bytes(), value.as_bytes());
-        let hint = BodyHint { media_type: Some("text/plain".into()), encodings: Vec::new(), schema: None };
+        let hint = BodyHint { media_type: Some("text/plain".into()), ..BodyHint::default() };
         self.part(c, k, Part::Head { dir, first, headers, head_bytes: 20, hint })
     }
 

@@ -7,7 +7,7 @@ pub struct BodyHint {
     pub media_type: Option<Box<str>>,
     /// Content codings in the order in which they were applied (RFC 9110 §8.4): undone from the last to the first.
     pub encodings: Vec<Box<str>>,
-    /// What names its schema: a gRPC method and side, `/shop.v1.Orders/PlaceOrder>` for the request, `…<` for the response.
+    /// Which message of which method it is, where a schema can tell more: `/shop.v1.Orders/PlaceOrder>` a request, with `<` a response.
     pub schema: Option<Box<str>>,
 }
 

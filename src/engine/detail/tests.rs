@@ -42,7 +42,7 @@ fn half(body: &[u8], media_type: &str) -> Half {
     let mut headers = Headers::default();
     headers.push(b"X-Api-Key", b"hunter2");
     headers.push(b"X\x07", b"a\x1b[0m");
-    let hint = BodyHint { media_type: Some(media_type.into()), encodings: Vec::new(), schema: None };
+    let hint = BodyHint { media_type: Some(media_type.into()), ..BodyHint::default() };
     let body = Body { kept: body.to_vec(), bytes: body.len() as u64, hint, whole: true };
     Half { first: at(5), headers, head_bytes: 120, body, ..Half::default() }
 }
@@ -128,7 +128,7 @@ fn messages_stand_one_under_the_other() {
         body: Body {
             kept: text.into(),
             bytes: text.len() as u64,
-            hint: BodyHint { media_type: Some("text/plain".into()), encodings: vec![], schema: None },
+            hint: BodyHint { media_type: Some("text/plain".into()), ..BodyHint::default() },
             whole: true,
         },
     };
@@ -161,4 +161,32 @@ fn numbers_read_well() {
     );
     let spans = [1, 999_000, 1_000_001, 2_500_000_000].map(|n| span(Span::from_nanos(n)));
     assert_eq!(spans, ["1 µs", "999 µs", "1.001 ms", "2.500 s"]);
+}
+
+#[test]
+fn the_details_of_a_grpc_status_are_read_beside_it() {
+    let mut half = Half::default();
+    half.trailers.push(b"grpc-status-details-bin", b"CAMSA2JhZA");
+    let view =
+        inspect(&flow(Some(Detail { response: Some(half), ..Detail::default() })), &looks(Secrets::Mask)).response.unwrap();
+    let shown: Vec<_> = view.trailers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let decoded = ("grpc-status-details-bin, decoded", r#"{"code":3,"message":"bad"}"#);
+    assert_eq!(shown, [("grpc-status-details-bin", "CAMSA2JhZA"), decoded]);
+}
+
+#[test]
+fn a_message_tells_which_schema_it_was_read_by_and_hides_its_secrets() {
+    let hint = BodyHint {
+        media_type: Some("application/grpc".into()),
+        schema: Some("/grpc.health.v1.Health/Check>".into()),
+        ..BodyHint::default()
+    };
+    let body = Body { kept: b"\x0a\x04shop".to_vec(), bytes: 6, hint: hint.clone(), whole: true };
+    let half = Half { body, ..Half::default() };
+    let view = inspect(&flow(Some(Detail { request: Some(half), ..Detail::default() })), &looks(Secrets::Mask)).request.unwrap();
+    assert_eq!(view.caption, "protobuf · 6 B · grpc.health.v1.HealthCheckRequest from built in");
+    assert_eq!(view.copy, "{\n  \"service\": \"shop\"\n}");
+    let empty = Half { body: Body { hint, whole: true, ..Body::default() }, ..Half::default() };
+    let view = inspect(&flow(Some(Detail { request: Some(empty), ..Detail::default() })), &looks(Secrets::Mask)).request.unwrap();
+    assert_eq!(view.caption, "protobuf · 0 B · grpc.health.v1.HealthCheckRequest from built in");
 }

@@ -22,7 +22,7 @@ fn headers(pairs: &[(&[u8], &[u8])]) -> Headers {
 }
 
 fn body(media: &str, bytes: &[u8]) -> Body {
-    let hint = BodyHint { media_type: Some(media.into()), encodings: Vec::new(), schema: None };
+    let hint = BodyHint { media_type: Some(media.into()), ..BodyHint::default() };
     Body { kept: bytes.to_vec(), bytes: bytes.len() as u64, hint, whole: true }
 }
 
