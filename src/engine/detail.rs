@@ -164,11 +164,11 @@ fn read(body: &Body, place: Place<'_>, looks: &Looks) -> Read {
 
 fn fields(headers: &Headers, looks: &Looks) -> Vec<(String, String)> {
     let mut out = Vec::new();
-    for (name, value) in headers.iter() {
-        let (name, value) = (text_of(name), text_of(value));
+    for (name, raw) in headers.iter() {
+        let (name, value) = (text_of(name), text_of(raw));
         out.push((escape(&name), escape(&mask::header(&name, &value, looks.secrets))));
         if name.eq_ignore_ascii_case("grpc-status-details-bin") {
-            let details = protobuf::grpc_status(&value, &looks.schemas.get());
+            let details = protobuf::grpc_status(raw, &looks.schemas.get());
             let shown = details.map_or_else(|why| why, |json| mask::json(&json, looks.secrets).into_owned());
             out.push((format!("{}, decoded", escape(&name)), escape(&shown)));
         }

@@ -31,7 +31,7 @@ pub struct Schemas {
 #[derive(Clone, Debug, Default)]
 struct Set {
     pool: DescriptorPool,
-    /// Where all of it comes from, for a person: `from shop.protoset`, `from the server at localhost:8081`.
+    /// Where all of it comes from, for a person: `shop.protoset`, `localhost:8081, by reflection`.
     origin: String,
     /// Where single files of it come from, by the names that imports give them.
     files: HashMap<String, String>,
@@ -105,7 +105,7 @@ impl Schemas {
         })
     }
 
-    /// The message that the user's rules name for a body, and whether the rule asks about its content type.
+    /// The first of the user's rules that is about a body.
     pub fn rule(&self, place: Place<'_>, content_type: &str) -> Option<&Rule> {
         self.rules.iter().find(|rule| rule.matches(place, content_type))
     }

@@ -166,10 +166,13 @@ fn each(raw: &Raw<'_>, read: impl Fn(&[u8], bool) -> Result<String, String>) -> 
     Ok(format!("[{}]", messages.join(",")))
 }
 
-/// The value of `grpc-status-details-bin`, a `google.rpc.Status` in base64, as JSON with what its details hold; the error says why it is
-/// none.
-pub fn grpc_status(field: &str, schemas: &Schemas) -> Result<String, String> {
-    let bytes = LENIENT.decode(field.trim()).map_err(|e| format!("not base64: {e}"))?;
+/// The value of `grpc-status-details-bin`, a `google.rpc.Status`, as JSON with what its details hold; the error says why it is none. It
+/// is in base64, or as it is behind a zero byte, which peers agree on (grpc proposal G1, "True Binary Metadata").
+pub fn grpc_status(field: &[u8], schemas: &Schemas) -> Result<String, String> {
+    let bytes = match field {
+        [0, plain @ ..] => plain.to_vec(),
+        text => LENIENT.decode(text.trim_ascii()).map_err(|e| format!("not base64: {e}"))?,
+    };
     let status = schemas.message("google.rpc.Status").ok_or("no schema for google.rpc.Status")?;
     json::json(&bytes, &status.message, schemas).map_err(|why| format!("does not parse as google.rpc.Status: {why}"))
 }
