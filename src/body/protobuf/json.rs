@@ -1,6 +1,7 @@
 //! A message by its descriptor, as JSON after the proto3 mapping (protobuf.dev, "ProtoJSON Format"). Unlike a serializer it goes on where
 //! something is unknown: an enum's number, a field's number, an `Any` of an unknown type with its bytes.
 
+use super::wire::{self, Field, Fields};
 use super::{guess, known};
 use crate::body::json::MAX_DEPTH;
 use crate::body::list;
@@ -12,10 +13,39 @@ use prost_reflect::{DynamicMessage, Kind, MapKey, MessageDescriptor, Value};
 
 /// The message as a JSON object; the error says why the bytes are no such message.
 pub(super) fn json(bytes: &[u8], message: &MessageDescriptor, schemas: &Schemas) -> Result<String, String> {
-    let decoded = DynamicMessage::decode(message.clone(), bytes).map_err(|e| reason(&e))?;
+    let decoded = DynamicMessage::decode(message.clone(), bytes).map_err(|e| match culprit(bytes, message) {
+        Some(field) => format!("{field}: {}", reason(&e)),
+        None => reason(&e),
+    })?;
     let mut out = Vec::with_capacity(bytes.len() * 2);
     Writer { schemas, depth: 0 }.message(&decoded, &mut out)?;
     Ok(String::from_utf8(out).unwrap_or_default())
+}
+
+/// The first field that does not parse, with those that it is in: `lines.sku`. None where the bytes are no fields at all.
+fn culprit(bytes: &[u8], message: &MessageDescriptor) -> Option<String> {
+    let mut path: Vec<String> = Vec::new();
+    let (mut bytes, mut message) = (bytes, message.clone());
+    while path.len() < MAX_DEPTH {
+        let mut fields = Fields::of(bytes);
+        let (field, value) = loop {
+            let start = fields.position();
+            let Ok(Field { number, value }) = fields.next()? else { return None };
+            let alone = bytes.get(start..fields.position())?;
+            match message.get_field(number) {
+                Some(field) if DynamicMessage::decode(message.clone(), alone).is_err() => break (field, value),
+                _ => {}
+            }
+        };
+        path.push(field.name().to_owned());
+        match (field.kind(), value) {
+            (Kind::Message(inner), wire::Value::Bytes(inside)) if Fields::of(inside).all(|field| field.is_ok()) => {
+                (bytes, message) = (inside, inner);
+            }
+            _ => break,
+        }
+    }
+    Some(path.join("."))
 }
 
 /// The decoder's reason without its preamble.

@@ -136,7 +136,10 @@ fn what_does_not_parse_by_its_schema_says_so_and_is_guessed() {
         (&"test.v1.Order".into(), &true.into(), &serde_json::json!({"1": 1}))
     );
     let error = shown["error"].as_str().unwrap();
-    assert!(error.starts_with("does not parse as test.v1.Order: ") && !error.contains("failed to decode"), "{error}");
+    assert!(error.starts_with("does not parse as test.v1.Order: id: invalid wire type"), "{error}");
+    let nested = called("/test.v1.Orders/PlaceOrder>", &hex("0a0161 1205 0a0173 1002 1203 0a01ff".replace(' ', "").as_str()));
+    let error = nested["error"].as_str().unwrap();
+    assert!(error.starts_with("does not parse as test.v1.Order: lines.sku: invalid string value"), "{error}");
     let latin = called("/test.v1.Orders/GetOrder>", &hex("0a02e920"));
     assert!(latin["error"].as_str().unwrap().contains("UTF-8"), "{latin}");
     assert_eq!(latin["value"]["1"], "6SA=");
