@@ -8,6 +8,7 @@ use crate::filter::Filter;
 use crate::mask::Secrets;
 use crate::model::Scope;
 use crate::output::Emit;
+use crate::schema;
 use crate::source::netns::Wanted;
 use crate::time::Span;
 use clap::{CommandFactory as _, FromArgMatches as _};
@@ -79,6 +80,8 @@ pub struct Options {
     pub max_memory: u64,
     /// Names the user gave.
     pub names: Vec<(Scope, Arc<str>)>,
+    /// Where descriptors of messages come from.
+    pub schema: schema::Sources,
     /// Masked or not.
     pub secrets: Secrets,
     /// When to colour.
@@ -139,8 +142,7 @@ pub enum Theme {
 }
 
 /// Options of the contract that this version does not have, and its subcommands likewise.
-const NOT_YET: &[&str] =
-    &["--tap", "--proto", "-I", "--proto-path", "--reflect", "--keylog", "--export", "--expect", "run", "diff"];
+const NOT_YET: &[&str] = &["--tap", "--keylog", "--export", "--expect", "run", "diff"];
 
 /// Reads a command line, the program's name first.
 pub fn parse(arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>, env: &Env) -> Result<Command, Error> {

@@ -5,6 +5,7 @@
 
 use crate::cli::{Color, Theme};
 use crate::error::Error;
+use crate::schema::Rule;
 use crate::units;
 use serde::{Deserialize, Deserializer, Serialize, de};
 use std::collections::BTreeMap;
@@ -35,6 +36,15 @@ pub struct Config {
     /// `decode-as = ["8080=http"]`
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub decode_as: Vec<String>,
+    /// `proto = ["protos", "shop.protoset"]`, relative to the folder that one starts in.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub proto: Vec<PathBuf>,
+    /// `proto-path = ["third_party"]`
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub proto_path: Vec<PathBuf>,
+    /// `reflect = ["localhost:8081"]`
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub reflect: Vec<String>,
     /// `json = true`
     #[serde(skip_serializing_if = "Option::is_none")]
     pub json: Option<bool>,
@@ -62,6 +72,9 @@ pub struct Config {
     /// `[services]`: `"10.0.0.7" = "orders"`, `":8081" = "stock"`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub services: BTreeMap<String, String>,
+    /// `[[body]]`: which message a body holds that nothing else tells, `topic = "orders.*"`, `type = "shop.v1.Order"`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub body: Vec<Rule>,
     /// `[keys]`: an action's keys, `follow = ["F"]`; which there are is the screen's to know.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub keys: BTreeMap<String, Keys>,
@@ -170,6 +183,8 @@ mod tests {
             ("theme = \"pink\"", 1, "unknown variant `pink`, expected one of `auto`, `dark`, `light`"),
             ("json = 1", 1, "invalid type: integer `1`, expected a boolean"),
             ("json = ", 1, ""),
+            ("[[body]]\ntopic = \"x\"", 1, "missing field `type`"),
+            ("[[body]]\ntype = \"x\"\ncontent = \"y\"", 3, "unknown field `content`"),
             ("count = 5", 1, "unknown field `count`"),
         ] {
             let (at, found) = Config::parse(text).unwrap_err();
@@ -181,11 +196,12 @@ mod tests {
     fn keys_mirror_the_long_options() {
         let config = Config::parse(
             "interface = [\"lo\"]\nbody-limit = 100\nmax-memory = \"1GiB\"\nno-mouse = true\ncolor = \"never\"\n\
-             [services]\n\":8081\" = \"orders\"\n[keys]\npause = \"p\"\nfollow = [\"F\", \"end\"]\n",
+             proto = [\"a.proto\"]\n[[body]]\ntopic = \"o.*\"\ntype = \"a.B\"\n[services]\n\":8081\" = \"orders\"\n[keys]\npause = \"p\"\nfollow = [\"F\", \"end\"]\n",
         )
         .unwrap();
         assert_eq!((config.body_limit, config.max_memory), (Some(Size(100)), Some(Size(1 << 30))));
         assert_eq!(config.services[":8081"], "orders");
+        assert_eq!((config.body[0].topic.as_deref(), config.body[0].message.as_str()), (Some("o.*"), "a.B"));
         assert_eq!(config.keys["follow"].clone().into_list(), ["F", "end"]);
         assert_eq!(Config::parse(&config.print().unwrap()).unwrap(), config);
         assert_eq!(Config::parse("").unwrap(), Config::default());

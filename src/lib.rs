@@ -23,7 +23,8 @@
 //! | [`net`] | packets to ordered streams: link types, tunnels, fragments, connection table, reassembly | model |
 //! | [`decode`] | sans-IO analyzers, a folder a protocol, and the driver that runs them | model, trace |
 //! | [`trace`] | trace context from headers, a file a propagator | model |
-//! | [`body`], [`mask`], [`text`] | bytes to readable documents, on demand; secrets; escaping | model |
+//! | [`body`], [`mask`], [`text`] | bytes to readable documents, on demand; secrets; escaping | model, schema's lookups |
+//! | [`schema`] | descriptors of messages: from `.proto` files, sets, servers; read again when they change | model |
 //! | [`source`] | bytes in: files, standard input, interfaces, also in other network namespaces; the recorder; pcapng out | model, libpcap |
 //! | [`worker`], [`pipeline`] | the path from a source to turns | net, decode, source |
 //! | [`identity`] | who owns a socket: process, container, name; gives facts | model, privileges |
@@ -97,6 +98,7 @@ pub mod net;
 pub mod output;
 pub mod pipeline;
 pub mod privileges;
+pub mod schema;
 pub mod session;
 pub mod source;
 mod sys;

@@ -251,7 +251,7 @@ impl Scan<'_> {
 }
 
 /// Valid JSON, or the beginning of one that was cut: one line an element, a key with its value.
-fn lines(document: &Document, secrets: Secrets) -> Vec<Line> {
+pub(super) fn lines(document: &Document, secrets: Secrets) -> Vec<Line> {
     let json = match &document.value {
         Content::Json(json) => mask::json(json, secrets),
         Content::Text(begun) => mask::text(begun, secrets),

@@ -6,6 +6,7 @@
 
 use crate::mask::{self, Secrets};
 use crate::model::Body;
+use crate::schema::{Place, Schemas};
 use crate::text::{Line, Token, escape, write_json_string};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -22,10 +23,12 @@ pub mod json;
 mod media;
 mod multipart;
 mod plain;
+pub mod protobuf;
 mod xml;
 
 /// What can be read: the first that recognises the bytes, else the first that the type claims.
-static FORMATS: &[Format] = &[json::FORMAT, form::FORMAT, multipart::FORMAT, xml::FORMAT, plain::FORMAT, hex::FORMAT];
+static FORMATS: &[Format] =
+    &[json::FORMAT, form::FORMAT, multipart::FORMAT, xml::FORMAT, protobuf::FORMAT, plain::FORMAT, hex::FORMAT];
 
 /// One body format.
 struct Format {
@@ -44,6 +47,12 @@ struct Format {
 struct Raw<'a> {
     bytes: &'a [u8],
     media: &'a MediaType,
+    /// The type as it was sent.
+    media_type: &'a str,
+    /// What names its schema, see `BodyHint`.
+    schema: Option<&'a str>,
+    /// What it is read with.
+    context: &'a Context<'a>,
     /// Whether more was sent than is here.
     cut: bool,
     /// How many documents this one is inside of.
@@ -51,7 +60,7 @@ struct Raw<'a> {
 }
 
 /// The contract's kinds of body.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// JSON (RFC 8259), the wire's own tokens.
     Json,
@@ -68,6 +77,7 @@ pub enum Kind {
     /// Anything else.
     Binary,
     /// No bytes.
+    #[default]
     Empty,
 }
 
@@ -87,8 +97,26 @@ impl Kind {
     }
 }
 
+/// What decoding depends on beside the body.
+#[derive(Clone, Copy, Debug)]
+pub struct Context<'a> {
+    /// How many bytes of an inflated body are kept (`--body-limit`).
+    pub limit: usize,
+    /// Which messages are known.
+    pub schemas: &'a Schemas,
+    /// Where the body was seen, for the user's rules.
+    pub place: Place<'a>,
+}
+
+impl Context<'static> {
+    /// With what is built in alone.
+    pub fn plain(limit: usize) -> Self {
+        Self { limit, schemas: Schemas::none(), place: Place::default() }
+    }
+}
+
 /// A decoded body.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Document {
     /// What it is.
     pub kind: Kind,
@@ -98,14 +126,21 @@ pub struct Document {
     pub encoding: Option<String>,
     /// Whether the limit, a gap or the end of the capture cut it.
     pub cut: bool,
-    /// Why it could not be decoded; then `value` is the raw bytes, as text where they are text.
+    /// Why it could not be decoded; then `value` is the raw bytes, as text where they are text, or a guess.
     pub error: Option<String>,
+    /// The full name of the type that a schema gives it (`shop.v1.Order`).
+    pub schema: Option<String>,
+    /// Whether `value` is a guess at what the bytes mean, without that schema.
+    pub guess: bool,
+    /// For a person: which schema it was read with and where that is from, or why there is none.
+    pub about: Option<String>,
 }
 
 /// What a document holds.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub enum Content {
     /// Nothing.
+    #[default]
     Empty,
     /// Valid JSON, white space between tokens removed, tokens as on the wire, control characters inside strings escaped.
     Json(String),
@@ -119,20 +154,24 @@ pub enum Content {
     Binary(Vec<u8>),
 }
 
-/// Decodes a body; `limit` is how many bytes of the inflated body are kept (`--body-limit`).
-pub fn decode(body: &Body, limit: usize) -> Document {
-    let media = MediaType::parse(body.hint.media_type.as_deref().unwrap_or_default());
+/// Decodes a body.
+pub fn decode(body: &Body, context: &Context<'_>) -> Document {
+    let limit = context.limit;
+    let media_type = body.hint.media_type.as_deref().unwrap_or_default();
+    let media = MediaType::parse(media_type);
+    let raw =
+        Raw { bytes: &body.kept, media: &media, media_type, schema: body.hint.schema.as_deref(), context, cut: false, depth: 0 };
     let partial = body.partial() || !body.whole;
     match coding::undo(&body.kept, &body.hint.encodings, limit, partial) {
         Ok(plain) => {
-            let raw = Raw { bytes: &plain.bytes, media: &media, cut: partial || plain.cut, depth: 0 };
+            let raw = Raw { bytes: &plain.bytes, cut: partial || plain.cut, ..raw };
             let more = body.bytes > 0 && raw.cut;
             Document { encoding: plain.codings, ..read(&raw, more) }
         }
         Err(error) => {
             let kept = body.kept.get(..limit).unwrap_or(&body.kept);
             let cut = partial || kept.len() < body.kept.len();
-            as_it_is(&Raw { bytes: kept, media: &media, cut, depth: 0 }, error)
+            as_it_is(&Raw { bytes: kept, cut, ..raw }, error)
         }
     }
 }
@@ -142,8 +181,12 @@ fn read(raw: &Raw<'_>, more: bool) -> Document {
     let document = |kind, value| {
         // a multipart without its end is cut, even where all that was sent is here
         let open = matches!(&value, Content::Parts(parts) if parts.last().is_some_and(|(_, body)| body.cut));
-        Document { kind, value, encoding: None, cut: raw.cut || open, error: None }
+        Document { kind, value, cut: raw.cut || open, ..Document::default() }
     };
+    // before the others: a message may begin like JSON, `\n` being the key of a text that is `{…}`
+    if let Some(document) = protobuf::document(raw, more) {
+        return document;
+    }
     let claimed = FORMATS.iter().find(|format| (format.claims)(raw.media));
     if raw.bytes.is_empty() {
         let kind = if more { claimed.map_or(Kind::Binary, |format| format.kind) } else { Kind::Empty };
@@ -172,13 +215,17 @@ fn as_it_is(raw: &Raw<'_>, error: String) -> Document {
         Some(text) => (Kind::Text, Content::Text(text)),
         None => (Kind::Binary, Content::Binary(raw.bytes.to_vec())),
     };
-    Document { kind, value, encoding: None, cut: raw.cut, error: Some(error) }
+    Document { kind, value, cut: raw.cut, error: Some(error), ..Document::default() }
 }
 
 /// Appends the document as the contract's `body` object (JSON, one line).
 pub fn write_json(document: &Document, secrets: Secrets, out: &mut Vec<u8>) {
     out.extend_from_slice(b"{\"kind\":");
     write_json_string(document.kind.word(), out);
+    if let Some(name) = &document.schema {
+        out.extend_from_slice(b",\"type\":");
+        write_json_string(name, out);
+    }
     if document.value != Content::Empty {
         out.extend_from_slice(b",\"value\":");
         write_value(&document.value, secrets, out);
@@ -189,8 +236,10 @@ pub fn write_json(document: &Document, secrets: Secrets, out: &mut Vec<u8>) {
             write_json_string(text, out);
         }
     }
-    if document.cut {
-        out.extend_from_slice(b",\"cut\":true");
+    for (set, flag) in [(document.guess, &b",\"guess\":true"[..]), (document.cut, b",\"cut\":true")] {
+        if set {
+            out.extend_from_slice(flag);
+        }
     }
     out.push(b'}');
 }

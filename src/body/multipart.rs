@@ -38,7 +38,7 @@ fn read(raw: &Raw<'_>) -> Result<Content, String> {
             Some((part, after)) => (part, after, false),
             None => (begun, &b"--"[..], true),
         };
-        parts.push(read_part(part, raw.depth, cut));
+        parts.push(read_part(part, raw, cut));
         rest = after;
     }
     Ok(Content::Parts(parts))
@@ -58,7 +58,7 @@ fn next_delimiter<'a>(bytes: &'a [u8], delimiter: &[u8]) -> Option<(&'a [u8], &'
     })
 }
 
-fn read_part(part: &[u8], depth: usize, cut: bool) -> (Vec<(String, String)>, Document) {
+fn read_part(part: &[u8], within: &Raw<'_>, cut: bool) -> (Vec<(String, String)>, Document) {
     let mut headers: Vec<(String, String)> = Vec::new();
     let mut rest = part;
     while !rest.is_empty() && headers.len() < MAX_FIELDS {
@@ -79,8 +79,10 @@ fn read_part(part: &[u8], depth: usize, cut: bool) -> (Vec<(String, String)>, Do
             None => headers.push((line.into_owned(), String::new())),
         }
     }
-    let media = MediaType::parse(header(&headers, "content-type").unwrap_or_default());
-    let body = read_document(&Raw { bytes: rest, media: &media, cut, depth: depth + 1 }, cut);
+    let media_type = header(&headers, "content-type").unwrap_or_default();
+    let media = MediaType::parse(media_type);
+    let depth = within.depth + 1;
+    let body = read_document(&Raw { bytes: rest, media: &media, media_type, schema: None, cut, depth, ..*within }, cut);
     (headers, body)
 }
 

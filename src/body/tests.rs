@@ -19,11 +19,11 @@ fn written(document: &Document, secrets: Secrets) -> String {
 
 /// The contract's object for a body of that type.
 fn json_of(media_type: &str, kept: impl AsRef<[u8]>) -> String {
-    written(&decode(&body(media_type, kept.as_ref()), 1 << 16), Secrets::Show)
+    written(&decode(&body(media_type, kept.as_ref()), &Context::plain(1 << 16)), Secrets::Show)
 }
 
 fn shown(media_type: &str, kept: impl AsRef<[u8]>) -> String {
-    plain(&decode(&body(media_type, kept.as_ref()), 1 << 16), Secrets::Show)
+    plain(&decode(&body(media_type, kept.as_ref()), &Context::plain(1 << 16)), Secrets::Show)
 }
 
 #[test]
@@ -70,7 +70,7 @@ fn json_that_is_none_says_where() {
         ("NaN", 0, "a value was expected"),
     ];
     for (wire, at, what) in rows {
-        let document = decode(&body("application/json", wire.as_bytes()), 100);
+        let document = decode(&body("application/json", wire.as_bytes()), &Context::plain(100));
         assert_eq!(document.error, Some(format!("invalid JSON at byte {at}: {what}")), "{wire}");
         assert_eq!((document.kind, document.value), (Kind::Text, Content::Text(wire.to_owned())));
         assert!(serde_json::from_str::<IgnoredAny>(wire).is_err());
@@ -86,30 +86,33 @@ fn json_that_is_none_says_where() {
 #[test]
 fn deep_json_is_text() {
     let deep = |n: usize| "[".repeat(n) + &"]".repeat(n);
-    assert_eq!(decode(&body("", deep(json::MAX_DEPTH).as_bytes()), 1 << 20).kind, Kind::Json);
-    let document = decode(&body("application/json", deep(100_000).as_bytes()), 1 << 20);
+    assert_eq!(decode(&body("", deep(json::MAX_DEPTH).as_bytes()), &Context::plain(1 << 20)).kind, Kind::Json);
+    let document = decode(&body("application/json", deep(100_000).as_bytes()), &Context::plain(1 << 20));
     assert_eq!((document.kind, document.error.as_deref()), (Kind::Text, Some("invalid JSON at byte 100: nested too deeply")));
 }
 
 #[test]
 fn what_is_cut_says_so_and_keeps_what_there_is() {
     let sent = body("application/json", b"{\"a\":[1,\"\xc3\xa9\"]}");
-    let cut = |limit| written(&decode(&sent, limit), Secrets::Show);
+    let cut = |limit| written(&decode(&sent, &Context::plain(limit)), Secrets::Show);
     assert_eq!(cut(0), r#"{"kind":"json","cut":true}"#);
     assert_eq!(cut(8), r#"{"kind":"json","value":"{\"a\":[1,","cut":true}"#);
     assert_eq!(cut(10), r#"{"kind":"json","value":"{\"a\":[1,\"","cut":true}"#);
     assert_eq!(cut(14), r#"{"kind":"json","value":{"a":[1,"é"]}}"#);
     // a number that was cut is not a smaller number
     let partial = Body { bytes: 5, ..body("application/json", b"12") };
-    assert_eq!(written(&decode(&partial, 100), Secrets::Show), r#"{"kind":"json","value":"12","cut":true}"#);
+    assert_eq!(written(&decode(&partial, &Context::plain(100)), Secrets::Show), r#"{"kind":"json","value":"12","cut":true}"#);
     let coming = Body { whole: false, ..body("text/plain", b"a\xc3") };
-    assert_eq!(written(&decode(&coming, 100), Secrets::Show), r#"{"kind":"text","value":"a","cut":true}"#);
+    assert_eq!(written(&decode(&coming, &Context::plain(100)), Secrets::Show), r#"{"kind":"text","value":"a","cut":true}"#);
     let evicted = Body { bytes: 5, whole: true, ..Body::default() };
-    assert_eq!(written(&decode(&evicted, 100), Secrets::Show), r#"{"kind":"binary","cut":true}"#);
+    assert_eq!(written(&decode(&evicted, &Context::plain(100)), Secrets::Show), r#"{"kind":"binary","cut":true}"#);
     assert_eq!(json_of("application/json", ""), r#"{"kind":"empty"}"#);
     let mut sent = body("application/json", b"{\"a\":{\"b\":[1,{\"c\":\"d");
     sent.whole = false;
-    assert_eq!(plain(&decode(&sent, 100), Secrets::Show), "{\n  \"a\": {\n    \"b\": [\n      1,\n      {\n        \"c\": \"d");
+    assert_eq!(
+        plain(&decode(&sent, &Context::plain(100)), Secrets::Show),
+        "{\n  \"a\": {\n    \"b\": [\n      1,\n      {\n        \"c\": \"d"
+    );
 }
 
 #[test]
@@ -117,14 +120,17 @@ fn codings_are_named_or_their_failure_is() {
     let mut sent = body("application/json", b"{}");
     sent.hint.encodings = vec!["snappy".into()];
     let raw = r#"{"kind":"text","value":"{}","error":"unknown content coding snappy"}"#;
-    assert_eq!(written(&decode(&sent, 100), Secrets::Show), raw);
+    assert_eq!(written(&decode(&sent, &Context::plain(100)), Secrets::Show), raw);
     let zipped = zstd::encode_all(&b"{ }"[..], 1).unwrap();
     let mut sent = body("application/json", &zipped);
     sent.hint.encodings = vec!["zstd".into()];
-    assert_eq!(written(&decode(&sent, 100), Secrets::Show), r#"{"kind":"json","value":{},"encoding":"zstd"}"#);
-    assert_eq!(written(&decode(&sent, 2), Secrets::Show), r#"{"kind":"json","value":"{ ","encoding":"zstd","cut":true}"#);
+    assert_eq!(written(&decode(&sent, &Context::plain(100)), Secrets::Show), r#"{"kind":"json","value":{},"encoding":"zstd"}"#);
+    assert_eq!(
+        written(&decode(&sent, &Context::plain(2)), Secrets::Show),
+        r#"{"kind":"json","value":"{ ","encoding":"zstd","cut":true}"#
+    );
     sent.kept.truncate(6);
-    assert_eq!(written(&decode(&sent, 100), Secrets::Show), r#"{"kind":"json","encoding":"zstd","cut":true}"#);
+    assert_eq!(written(&decode(&sent, &Context::plain(100)), Secrets::Show), r#"{"kind":"json","encoding":"zstd","cut":true}"#);
 }
 
 #[test]
@@ -199,7 +205,7 @@ fn xml_is_kept_and_shown_by_element() {
     assert_eq!(shown("text/xml", "<a b='\"' c><d e/></a>"), "<a b='\"' c>\n  <d e/>\n</a>");
     assert_eq!(shown("text/xml", "<a>\n<b></a>"), "<a>\n<b></a>");
     let cut = Body { whole: false, ..body("text/xml", b"<a><b>x</b><c d=\"") };
-    assert_eq!(plain(&decode(&cut, 100), Secrets::Show), "<a>\n  <b>x</b>\n  <c d=\"");
+    assert_eq!(plain(&decode(&cut, &Context::plain(100)), Secrets::Show), "<a>\n  <b>x</b>\n  <c d=\"");
 }
 
 #[test]
@@ -238,7 +244,7 @@ const SECRETS: &[(&str, &str)] = &[
 #[test]
 fn no_output_shows_a_secret() {
     for (media_type, wire) in SECRETS {
-        let document = decode(&body(media_type, wire.as_bytes()), 1 << 16);
+        let document = decode(&body(media_type, wire.as_bytes()), &Context::plain(1 << 16));
         let base64 = |text: &str| text.contains("TUFSS0VS") || text.contains("1BUktFU") || text.contains("NQVJLRV");
         let outputs = |secrets| {
             let lines: Vec<String> = render(&document, secrets).iter().map(Line::text).collect();
@@ -325,7 +331,7 @@ proptest! {
         let mut body = body(media_type, &bytes);
         body.whole = whole;
         body.bytes += more;
-        let document = decode(&body, limit);
+        let document = decode(&body, &Context::plain(limit));
         let json = written(&document, secrets);
         prop_assert!(serde_json::from_str::<IgnoredAny>(&json).is_ok(), "{}", json);
         prop_assert!(!json.chars().any(is_control));
@@ -338,7 +344,7 @@ proptest! {
 
     #[test]
     fn valid_json_stays_itself(text in json_text()) {
-        let document = decode(&body("application/json", text.as_bytes()), 1 << 16);
+        let document = decode(&body("application/json", text.as_bytes()), &Context::plain(1 << 16));
         let Content::Json(compact) = &document.value else { panic!("{text}: {:?}", document.error) };
         prop_assert_eq!(serde_json::from_str::<serde_json::Value>(compact).unwrap(), serde_json::from_str::<serde_json::Value>(&text).unwrap());
         prop_assert_eq!(compact.replace("\\u0085", "\u{85}").replace("\\u2028", "\u{2028}"), dense(&text).replace("\\u0085", "\u{85}").replace("\\u2028", "\u{2028}"));
@@ -354,7 +360,7 @@ proptest! {
     #[test]
     fn json_cut_anywhere_is_cut_json(text in json_text(), at in 1..60_usize) {
         let text = format!("[{text}]");
-        let document = decode(&body("", text.as_bytes()), at);
+        let document = decode(&body("", text.as_bytes()), &Context::plain(at));
         prop_assert_eq!((document.kind, document.cut, &document.error), (Kind::Json, at < text.len(), &None));
         let Content::Text(begun) = &document.value else { return Ok(()) };
         prop_assert!(text.starts_with(begun.as_str()) && begun.len() + 4 > at);

@@ -56,6 +56,15 @@ pub struct Capture {
     /// Take what goes to or from this port for that protocol; repeatable
     #[arg(short, long, value_name = "PORT=PROTO")]
     pub decode_as: Vec<String>,
+    /// Read messages by these schemas: a .proto file, a folder of them, or a descriptor set; repeatable
+    #[arg(long, value_name = "PATH")]
+    pub proto: Vec<PathBuf>,
+    /// Look up the imports of .proto files in this folder; repeatable [default: each PATH's own folder]
+    #[arg(short = 'I', long, value_name = "DIR")]
+    pub proto_path: Vec<PathBuf>,
+    /// Ask this gRPC server for its schemas, by server reflection; repeatable
+    #[arg(long, value_name = "HOST:PORT")]
+    pub reflect: Vec<String>,
     /// Name an endpoint by address, port, network or a pattern for its address or command line (10.0.0.7=orders, :8081=orders,
     /// 10.1.0.0/16=cluster, /billing\.py/=billing); repeatable
     #[arg(long, value_name = "ADDR=SERVICE")]

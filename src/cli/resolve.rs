@@ -8,6 +8,7 @@ use crate::filter::Filter;
 use crate::mask::Secrets;
 use crate::model::Scope;
 use crate::output::Emit;
+use crate::schema::{Rule, Sources};
 use crate::source::netns::Wanted;
 use clap::CommandFactory as _;
 use regex::Regex;
@@ -55,9 +56,10 @@ fn watch(capture: Capture, watch: Watch, env: &Env, make: impl FnOnce(Options) -
     if print { in_force(&options).print().map(Command::Print) } else { Ok(make(options)) }
 }
 
-fn options(capture: Capture, watch: Watch, config: Config, file: Option<&Path>, env: &Env) -> Result<Options, Error> {
+fn options(mut capture: Capture, watch: Watch, mut config: Config, file: Option<&Path>, env: &Env) -> Result<Options, Error> {
     // a value of the configuration that cannot be used names its file and key
     let told = |key: &str, what: String| Error::unusable(format!("{}: {key}: {what}", file.unwrap_or(Path::new("")).display()));
+    let schema = sources(&mut capture, &mut config, told)?;
     let body_limit = watch.body_limit.or(config.body_limit.map(|s| s.0)).unwrap_or(BODY_LIMIT);
     let body_limit = usize::try_from(body_limit).unwrap_or(usize::MAX);
     let max_memory = watch.max_memory.or(config.max_memory.map(|s| s.0)).unwrap_or(MAX_MEMORY);
@@ -118,12 +120,43 @@ fn options(capture: Capture, watch: Watch, config: Config, file: Option<&Path>, 
         body_limit,
         max_memory,
         names,
+        schema,
         secrets,
         color: watch.color.or(env.no_color.then_some(Color::Never)).or(config.color).unwrap_or_default(),
         theme: watch.theme.or(config.theme).unwrap_or_default(),
         mouse: !(watch.no_mouse || config.no_mouse == Some(true)),
         keys: config.keys.into_iter().map(|(action, keys)| (action, keys.into_list())).collect(),
     })
+}
+
+/// Where descriptors come from: the command line's before the configuration's, since the first that knows a name wins.
+fn sources(capture: &mut Capture, config: &mut Config, told: impl Fn(&str, String) -> Error) -> Result<Sources, Error> {
+    let mut sources = Sources {
+        protos: std::mem::take(&mut capture.proto),
+        includes: std::mem::take(&mut capture.proto_path),
+        reflect: std::mem::take(&mut capture.reflect),
+        rules: std::mem::take(&mut config.body),
+    };
+    for server in &sources.reflect {
+        host_port(server).map_err(|e| Error::unusable(format!("--reflect: {e}")))?;
+    }
+    for server in &config.reflect {
+        host_port(server).map_err(|e| told("reflect", e))?;
+    }
+    if let Some(fault) = sources.rules.iter().find_map(Rule::fault) {
+        return Err(told("body", fault.to_owned()));
+    }
+    sources.protos.append(&mut config.proto);
+    sources.includes.append(&mut config.proto_path);
+    sources.reflect.append(&mut config.reflect);
+    Ok(sources)
+}
+
+/// `localhost:8081`, `[::1]:8081`.
+fn host_port(text: &str) -> Result<(), String> {
+    let port = text.rsplit_once(':').filter(|(host, _)| !host.is_empty() && !host.contains('/'));
+    let port = port.and_then(|(_, port)| port.parse::<u16>().ok()).filter(|port| *port > 0);
+    port.map(drop).ok_or_else(|| format!("'{text}' is not HOST:PORT, as in localhost:8081"))
 }
 
 /// The files to read; what would destroy one, or wait twice for the same stream, is refused.
@@ -206,6 +239,10 @@ fn in_force(options: &Options) -> Config {
         capture_filter,
         filter: options.filter.as_ref().map(Filter::to_string),
         decode_as: options.decode_as.iter().map(|(port, protocol)| format!("{port}={protocol}")).collect(),
+        proto: options.schema.protos.clone(),
+        proto_path: options.schema.includes.clone(),
+        reflect: options.schema.reflect.clone(),
+        body: options.schema.rules.clone(),
         json: Some(options.json),
         emit: Some(options.emit.names().join(",")),
         body_limit: Some(Size(options.body_limit as u64)),

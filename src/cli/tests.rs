@@ -163,6 +163,9 @@ fn help_lists_what_works_and_nothing_else() {
             assert!(help.contains(name), "{name}");
         }
         for name in [
+            "--proto",
+            "--proto-path",
+            "--reflect",
             "--body-limit",
             "--max-memory",
             "--name",
@@ -188,11 +191,9 @@ fn what_is_refused_is_one_line_and_exit_code_2() {
     for (line, message) in [
         (&["--tap", "amqp://x"][..], "--tap is not in this version; see"),
         (&["--tap=amqp://x"], "--tap is not in this version"),
-        (&["-Ix"], "-I is not in this version"),
-        (&["-I", "x"], "-I is not in this version"),
-        (&["--proto", "x"], "--proto is not in this version"),
-        (&["--proto-path=x"], "--proto-path is not in this version"),
-        (&["--reflect", "h:1"], "--reflect is not in this version"),
+        (&["--reflect", "localhost"], "--reflect: 'localhost' is not HOST:PORT, as in localhost:8081"),
+        (&["--reflect", "http://localhost:80"], "--reflect: 'http://localhost:80' is not HOST:PORT"),
+        (&["--reflect", ":80"], "--reflect: ':80' is not HOST:PORT"),
         (&["--keylog", "x"], "--keylog is not in this version"),
         (&["--export", "har=x"], "--export is not in this version"),
         (&["-r", "x", "--expect", "count(ok) == 0"], "--expect is not in this version"),
@@ -303,6 +304,11 @@ fn the_configuration_in_force_reads_back_the_same() {
         "--emit",
         "flow",
         "--no-mouse",
+        "--proto",
+        "protos",
+        "-Ithird",
+        "--reflect",
+        "[::1]:80",
         "--print-config",
     ];
     for line in [&["--print-config"][..], &line] {

@@ -2,20 +2,21 @@
 
 use super::looker::Looks;
 use super::view::{DetailView, SideView};
-use crate::body::{self, Kind};
+use crate::body::{self, Context, Kind, protobuf};
 use crate::mask;
 use crate::model::{Body, Dir, Flow, Half, Headers, Message, Origin, Party, Process, TraceContext, Value, text_of};
+use crate::schema::Place;
 use crate::text::{Line, Token, escape};
 use crate::time::Span;
 use std::borrow::Cow;
 
 /// The flow for reading.
-pub(super) fn inspect(flow: &Flow, looks: Looks) -> DetailView {
+pub(super) fn inspect(flow: &Flow, looks: &Looks) -> DetailView {
     let detail = flow.detail.as_deref();
     DetailView {
         overview: overview(flow, looks),
-        request: detail.and_then(|d| d.request.as_ref()).map(|half| side(half, looks)),
-        response: detail.and_then(|d| d.response.as_ref()).map(|half| side(half, looks)),
+        request: detail.and_then(|d| Some(side(d.request.as_ref()?, Place::of(d), looks))),
+        response: detail.and_then(|d| Some(side(d.response.as_ref()?, Place::of(d), looks))),
         ..untold(flow)
     }
 }
@@ -32,7 +33,7 @@ fn untold(flow: &Flow) -> DetailView {
 }
 
 /// What is known of it, in a fixed order; what has no value is left out.
-fn overview(flow: &Flow, looks: Looks) -> Vec<(String, String)> {
+fn overview(flow: &Flow, looks: &Looks) -> Vec<(String, String)> {
     let row = &flow.row;
     let mut out = List::default();
     out.push("protocol", format!("{}, {}", row.protocol, row.pattern.word()));
@@ -80,7 +81,7 @@ fn overview(flow: &Flow, looks: Looks) -> Vec<(String, String)> {
 }
 
 /// Who one end was: its name and address, and below what is known of its process.
-fn party_lines(side: &str, party: &Party, looks: Looks, out: &mut List) {
+fn party_lines(side: &str, party: &Party, looks: &Looks, out: &mut List) {
     match &party.service {
         Some(service) => out.push(side, format!("{service} ({})", party.addr)),
         None => out.push(side, &party.addr),
@@ -101,7 +102,7 @@ fn party_lines(side: &str, party: &Party, looks: Looks, out: &mut List) {
     line("since", &started.map(|t| t.to_string()).unwrap_or_default());
 }
 
-fn trace_lines(trace: &TraceContext, looks: Looks, out: &mut List) {
+fn trace_lines(trace: &TraceContext, looks: &Looks, out: &mut List) {
     out.push("trace id", &trace.trace_id);
     out.push("span id", trace.span_id.as_deref().unwrap_or_default());
     out.push("parent id", trace.parent_id.as_deref().unwrap_or_default());
@@ -111,29 +112,29 @@ fn trace_lines(trace: &TraceContext, looks: Looks, out: &mut List) {
     out.push("baggage", mask::text(trace.baggage.as_deref().unwrap_or_default(), looks.secrets));
 }
 
-fn side(half: &Half, looks: Looks) -> SideView {
+fn side(half: &Half, place: Place<'_>, looks: &Looks) -> SideView {
     let mut view =
         SideView { headers: fields(&half.headers, looks), trailers: fields(&half.trailers, looks), ..SideView::default() };
     if half.messages.is_empty() && half.messages_dropped == 0 {
-        let read = read(&half.body, looks);
+        let read = read(&half.body, place, looks);
         view.caption = read.caption;
         (view.body, view.hex) = (read.lines, body::hex(&half.body.kept, looks.secrets));
         (view.copy, view.formatted) = (read.copy, read.formatted);
     } else {
-        messages(half, looks, &mut view);
+        messages(half, place, looks, &mut view);
     }
     view
 }
 
 /// Several messages, each under a line of its own.
-fn messages(half: &Half, looks: Looks, view: &mut SideView) {
+fn messages(half: &Half, place: Place<'_>, looks: &Looks, view: &mut SideView) {
     let total = half.messages.len() as u64 + half.messages_dropped;
     view.caption = format!("{total} message{}", if total == 1 { "" } else { "s" });
     if half.messages_dropped > 0 {
         view.caption.push_str(&format!(", the oldest {} not kept", half.messages_dropped));
     }
     for (Message { first, body }, no) in half.messages.iter().zip(half.messages_dropped + 1..) {
-        let Read { caption, lines, copy, formatted } = read(body, looks);
+        let Read { caption, lines, copy, formatted } = read(body, place, looks);
         view.formatted |= formatted;
         let heading = Line::of(Token::Dim, format!("{no} · {} · {caption}", first.time));
         if !body.kept.is_empty() {
@@ -157,12 +158,14 @@ struct Read {
     formatted: bool,
 }
 
-fn read(body: &Body, looks: Looks) -> Read {
-    if body.kept.is_empty() {
+fn read(body: &Body, place: Place<'_>, looks: &Looks) -> Read {
+    // an empty message has a type all the same
+    if body.kept.is_empty() && (body.bytes > 0 || body.hint.schema.is_none()) {
         let caption = if body.bytes == 0 { "empty".to_owned() } else { format!("{} · not kept", size(body.bytes)) };
         return Read { caption, lines: Vec::new(), copy: String::new(), formatted: false };
     }
-    let document = body::decode(body, looks.body_limit);
+    let schemas = looks.schemas.get();
+    let document = body::decode(body, &Context { limit: looks.body_limit, schemas: &schemas, place });
     let parts = [
         Some(document.kind).filter(|kind| *kind != Kind::Empty).map(|kind| kind.word().to_owned()),
         document.encoding.as_deref().map(escape),
@@ -170,20 +173,27 @@ fn read(body: &Body, looks: Looks) -> Read {
         document
             .cut
             .then(|| if body.partial() { format!("cut after {}", size(body.kept.len() as u64)) } else { "cut".to_owned() }),
+        document.about.as_deref().map(escape),
         document.error.as_deref().map(escape),
     ];
     let caption = parts.into_iter().flatten().collect::<Vec<_>>().join(" · ");
     let copy = body::plain(&document, looks.secrets);
-    let formatted = matches!(document.kind, Kind::Json | Kind::Xml) && copy.as_bytes() != body.kept;
+    let formatted = matches!(document.kind, Kind::Json | Kind::Protobuf | Kind::Xml) && copy.as_bytes() != body.kept;
     Read { caption, lines: body::render(&document, looks.secrets), copy, formatted }
 }
 
-fn fields(headers: &Headers, looks: Looks) -> Vec<(String, String)> {
-    let field = |(name, value): (&[u8], &[u8])| {
-        let (name, value) = (text_of(name), text_of(value));
-        (escape(&name), escape(&mask::header(&name, &value, looks.secrets)))
-    };
-    headers.iter().map(field).collect()
+fn fields(headers: &Headers, looks: &Looks) -> Vec<(String, String)> {
+    let mut out = Vec::new();
+    for (name, raw) in headers.iter() {
+        let (name, value) = (text_of(name), text_of(raw));
+        out.push((escape(&name), escape(&mask::header(&name, &value, looks.secrets))));
+        if name.eq_ignore_ascii_case("grpc-status-details-bin") {
+            let details = protobuf::grpc_status(raw, &looks.schemas.get());
+            let shown = details.map_or_else(|why| why, |json| mask::json(&json, looks.secrets).into_owned());
+            out.push((format!("{}, decoded", escape(&name)), escape(&shown)));
+        }
+    }
+    out
 }
 
 fn sizes(half: &Half) -> String {
@@ -195,7 +205,7 @@ fn sizes(half: &Half) -> String {
 }
 
 /// A field's value on one line.
-fn shown(value: &Value, looks: Looks) -> Cow<'_, str> {
+fn shown<'v>(value: &'v Value, looks: &Looks) -> Cow<'v, str> {
     match value {
         Value::Text(text) => Cow::Borrowed(text),
         Value::Int(n) => Cow::Owned(n.to_string()),

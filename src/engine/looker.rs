@@ -6,6 +6,7 @@ use super::view::DetailView;
 use crate::filter::{Filter, Needs};
 use crate::mask::Secrets;
 use crate::model::{Flow, FlowId};
+use crate::schema::Current;
 use crossbeam_channel::Receiver;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -59,23 +60,25 @@ impl From<bool> for Verdict {
 }
 
 /// How to look.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Looks {
     /// Whether secrets are shown.
     pub(super) secrets: Secrets,
     /// Bytes kept of a body once it is inflated.
     pub(super) body_limit: usize,
+    /// Which messages are known.
+    pub(super) schemas: Current,
 }
 
 /// Works until there are no more jobs to come. `wanted` is the newest search: what belongs to an older one is skipped.
-pub(super) fn run(jobs: &Receiver<Job>, looks: Looks, wanted: &AtomicU64, mut answer: impl FnMut(Answer)) {
+pub(super) fn run(jobs: &Receiver<Job>, looks: &Looks, wanted: &AtomicU64, mut answer: impl FnMut(Answer)) {
     for job in jobs {
         answer(look(job, looks, wanted));
     }
 }
 
 /// Does one job. A decoder that panics costs one answer, not the thread: the flow is said to be unreadable, and does not match.
-pub(super) fn look(job: Job, looks: Looks, wanted: &AtomicU64) -> Answer {
+pub(super) fn look(job: Job, looks: &Looks, wanted: &AtomicU64) -> Answer {
     match job {
         Job::Inspect(flow) => {
             let seen = catch_unwind(AssertUnwindSafe(|| detail::inspect(&flow, looks)));

@@ -37,6 +37,7 @@ use crate::model::{
     Ask, ConnId, ConnRecord, Detail, Event, EventKind, Fact, Flow, FlowId, FlowRef, Key, Naming, Rank, Row, Scope, SourceNews,
     Stamp, Stats, Totals, Turn,
 };
+use crate::schema::Current;
 use crate::time::{Span, Time};
 use conns::Conns;
 use cost::Charge;
@@ -76,6 +77,8 @@ pub struct EngineOptions {
     pub namer: Option<Sender<Naming>>,
     /// Whether secrets are shown to those who look.
     pub secrets: Secrets,
+    /// Which messages are known to those who look.
+    pub schemas: Current,
     /// The capture filter in force, for the status line.
     pub capture_filter: Option<String>,
 }
@@ -91,6 +94,7 @@ impl Default for EngineOptions {
             resolver: None,
             namer: None,
             secrets: Secrets::Mask,
+            schemas: Current::default(),
             capture_filter: None,
         }
     }

@@ -351,13 +351,13 @@ struct Looker {
 
 impl Looker {
     fn start(options: &EngineOptions) -> std::io::Result<Self> {
-        let looks = Looks { secrets: options.secrets, body_limit: options.body_limit };
+        let looks = Looks { secrets: options.secrets, body_limit: options.body_limit, schemas: options.schemas.clone() };
         let ((jobs, to_do), (done, answers)) = (bounded(JOBS), bounded(JOBS));
         let wanted = Arc::new(AtomicU64::new(0));
         let newest = Arc::clone(&wanted);
         Builder::new()
             .name("looker".into())
-            .spawn(move || looker::run(&to_do, looks, &newest, |answer| _ = done.send(answer)))?;
+            .spawn(move || looker::run(&to_do, &looks, &newest, |answer| _ = done.send(answer)))?;
         Ok(Self { jobs, answers, wanted })
     }
 }

@@ -6,24 +6,21 @@ use super::parse::{of_day, order};
 use super::shown::{self, Ask};
 use crate::mask::Secrets;
 use crate::model::FlowRef;
+use crate::schema::Schemas;
 use std::cmp::Ordering;
 
 /// How flows are shown, and so what a filter can see of them.
 #[derive(Clone, Copy, Debug)]
-pub struct Look {
+pub struct Look<'a> {
     /// Masked or not.
     pub secrets: Secrets,
     /// How much of an inflated body is kept.
     pub body_limit: usize,
+    /// Which messages are known.
+    pub schemas: &'a Schemas,
 }
 
-impl Default for Look {
-    fn default() -> Self {
-        Self { secrets: Secrets::Mask, body_limit: 64 << 10 }
-    }
-}
-
-impl Look {
+impl Look<'_> {
     /// Whether an expression holds for a flow.
     pub fn holds(self, expr: &Expr, flow: FlowRef<'_>) -> bool {
         match expr {

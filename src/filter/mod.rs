@@ -30,16 +30,22 @@ mod shown;
 
 use crate::mask::Secrets;
 use crate::model::FlowRef;
+use crate::schema::Current;
 use std::fmt;
 
 pub use complete::{Completion, complete};
+
+/// How much of a body a filter sees that was not told otherwise.
+const BODY_LIMIT: usize = 64 << 10;
 
 /// A parsed display filter.
 #[derive(Clone, Debug)]
 pub struct Filter {
     text: String,
     expr: expr::Expr,
-    look: eval::Look,
+    secrets: Secrets,
+    body_limit: usize,
+    schemas: Current,
 }
 
 /// What a filter has to read to decide.
@@ -67,19 +73,28 @@ impl Filter {
     /// Reads a filter; the text must hold something.
     pub fn parse(text: &str) -> Result<Self, FilterError> {
         let expr = parse::parse(text)?;
-        Ok(Self { text: text.trim().to_owned(), expr, look: eval::Look::default() })
+        let (secrets, body_limit) = (Secrets::Mask, BODY_LIMIT);
+        Ok(Self { text: text.trim().to_owned(), expr, secrets, body_limit, schemas: Current::default() })
     }
 
     /// The same filter, looking at what is shown: secrets or not, and as much of a body as is kept.
     #[must_use]
     pub fn looking(mut self, secrets: Secrets, body_limit: usize) -> Self {
-        self.look = eval::Look { secrets, body_limit };
+        (self.secrets, self.body_limit) = (secrets, body_limit);
+        self
+    }
+
+    /// The same filter, reading bodies by the schemas in force.
+    #[must_use]
+    pub fn knowing(mut self, schemas: &Current) -> Self {
+        self.schemas = schemas.clone();
         self
     }
 
     /// Whether a flow matches. What was evicted is absent.
     pub fn matches(&self, flow: FlowRef<'_>) -> bool {
-        self.look.holds(&self.expr, flow)
+        let schemas = self.schemas.get();
+        eval::Look { secrets: self.secrets, body_limit: self.body_limit, schemas: &schemas }.holds(&self.expr, flow)
     }
 
     /// What it reads.

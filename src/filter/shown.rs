@@ -2,9 +2,10 @@
 //! is accepted, and says whether one was.
 
 use super::eval::Look;
-use crate::body::{self, Content};
-use crate::mask;
+use crate::body::{self, Content, Context};
+use crate::mask::{self, Secrets};
 use crate::model::{Body, Detail, FlowRef, Half, Headers, Party, Value, text_of};
+use crate::schema::Place;
 
 /// Asks about one text.
 pub type Ask<'a> = &'a mut dyn FnMut(&str) -> bool;
@@ -21,12 +22,12 @@ pub fn party(party: &Party, ask: Ask<'_>) -> bool {
 }
 
 /// The values of a header or trailer field of either side.
-pub fn header(detail: &Detail, name: &str, look: Look, ask: Ask<'_>) -> bool {
+pub fn header(detail: &Detail, name: &str, look: Look<'_>, ask: Ask<'_>) -> bool {
     sections(detail).any(|headers| headers.all(name).any(|value| ask(&mask::header(name, &text_of(value), look.secrets))))
 }
 
 /// All header and trailer fields of both sides, as lines.
-pub fn headers(detail: &Detail, look: Look, ask: Ask<'_>) -> bool {
+pub fn headers(detail: &Detail, look: Look<'_>, ask: Ask<'_>) -> bool {
     let line = |(name, value): (&[u8], &[u8])| {
         let (name, value) = (text_of(name), text_of(value));
         format!("{name}: {}", mask::header(&name, &value, look.secrets))
@@ -35,14 +36,16 @@ pub fn headers(detail: &Detail, look: Look, ask: Ask<'_>) -> bool {
 }
 
 /// The decoded bodies of both sides.
-pub fn bodies(detail: &Detail, look: Look, ask: Ask<'_>) -> bool {
+pub fn bodies(detail: &Detail, look: Look<'_>, ask: Ask<'_>) -> bool {
     let kept = |body: &&Body| !body.kept.is_empty();
-    let of = |half: &Half| half.messages.iter().map(|m| &m.body).chain([&half.body]).filter(kept).any(|b| ask(&text(b, look)));
+    let context = Context { limit: look.body_limit, schemas: look.schemas, place: Place::of(detail) };
+    let text = |body: &Body| text(body, &context, look.secrets);
+    let of = |half: &Half| half.messages.iter().map(|m| &m.body).chain([&half.body]).filter(kept).any(|b| ask(&text(b)));
     halves(detail).any(of)
 }
 
 /// A protocol's own field, each value of a list by itself. A name may go on into a map (`amqp.properties.type`).
-pub fn own(detail: &Detail, name: &str, look: Look, ask: Ask<'_>) -> bool {
+pub fn own(detail: &Detail, name: &str, look: Look<'_>, ask: Ask<'_>) -> bool {
     let mut found = false;
     for (field, value) in detail.fields.iter() {
         let value = match name.strip_prefix(field) {
@@ -56,7 +59,7 @@ pub fn own(detail: &Detail, name: &str, look: Look, ask: Ask<'_>) -> bool {
 }
 
 /// All of the protocol's own fields.
-pub fn fields(detail: &Detail, look: Look, ask: Ask<'_>) -> bool {
+pub fn fields(detail: &Detail, look: Look<'_>, ask: Ask<'_>) -> bool {
     detail.fields.iter().any(|(name, value)| texts(name, value, look, ask))
 }
 
@@ -83,11 +86,11 @@ fn sections(detail: &Detail) -> impl Iterator<Item = &Headers> {
 }
 
 /// A body as it reads, one line under the other; of JSON its compact form too, since that is what NDJSON shows.
-fn text(body: &Body, look: Look) -> String {
-    let document = body::decode(body, look.body_limit);
-    let mut text: String = body::render(&document, look.secrets).iter().map(|line| line.text() + "\n").collect();
+fn text(body: &Body, context: &Context<'_>, secrets: Secrets) -> String {
+    let document = body::decode(body, context);
+    let mut text: String = body::render(&document, secrets).iter().map(|line| line.text() + "\n").collect();
     if let Content::Json(json) = &document.value {
-        text.push_str(&mask::json(json, look.secrets));
+        text.push_str(&mask::json(json, secrets));
     }
     text
 }
@@ -100,7 +103,7 @@ fn inside<'a>(value: &'a Value, path: &str) -> Option<&'a Value> {
     })
 }
 
-fn texts(name: &str, value: &Value, look: Look, ask: Ask<'_>) -> bool {
+fn texts(name: &str, value: &Value, look: Look<'_>, ask: Ask<'_>) -> bool {
     let ask_one = |text: &str, ask: Ask<'_>| ask(&mask::value(name, text, look.secrets));
     match value {
         Value::Text(text) => ask_one(text, ask),

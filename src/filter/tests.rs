@@ -290,7 +290,7 @@ fn a_filter_sees_what_is_shown_and_nothing_else() {
     let mut flow = flow();
     flow.detail = Some(Arc::new(Detail { request: Some(request), fields, ..Detail::default() }));
     for secrets in [Secrets::Mask, Secrets::Show] {
-        let lines = crate::body::render(&crate::body::decode(&body, 1 << 16), secrets);
+        let lines = crate::body::render(&crate::body::decode(&body, &crate::body::Context::plain(1 << 16)), secrets);
         let shown: String = lines.iter().map(|line| line.text()).collect();
         for (text, visible) in [
             ("hunter2", shown.contains("hunter2")),

@@ -1,11 +1,12 @@
 //! NDJSON: one record a line, keys in the contract's order, a key without a value left out. Not how bodies are decoded: that is `body`'s.
 
-use crate::body;
+use crate::body::{self, Context};
 use crate::mask::{self, MASK, Secrets};
 use crate::model::{
     Body, ConnRecord, Counts, Detail, Dir, Edge, Fields, FlowRef, Half, Headers, Message, Party, Pattern, Stats, TraceContext,
     Value, text_of,
 };
+use crate::schema::{Place, Schemas};
 use crate::text::write_json_string;
 use crate::time::Time;
 use crate::trace;
@@ -24,11 +25,13 @@ const MESSAGES_DROPPED: &str = "oldest messages dropped for the limit";
 
 /// How flows are printed.
 #[derive(Clone, Copy, Debug)]
-pub struct NdjsonOptions {
+pub struct NdjsonOptions<'a> {
     /// How much of an inflated body is kept.
     pub body_limit: usize,
     /// Masked or not.
     pub secrets: Secrets,
+    /// Which messages are known.
+    pub schemas: &'a Schemas,
 }
 
 /// Appends the first line.
@@ -40,7 +43,7 @@ pub fn write_meta(out: &mut Vec<u8>) {
 }
 
 /// Appends a flow.
-pub fn write_flow(flow: FlowRef<'_>, options: &NdjsonOptions, out: &mut Vec<u8>) {
+pub fn write_flow(flow: FlowRef<'_>, options: &NdjsonOptions<'_>, out: &mut Vec<u8>) {
     let row = flow.row;
     let mut o = Object::record("flow", out);
     o.number("id", row.id.0);
@@ -154,10 +157,8 @@ fn always_messages(pattern: Pattern) -> bool {
     matches!(pattern, Pattern::Unary | Pattern::ClientStream | Pattern::ServerStream | Pattern::BidiStream)
 }
 
-fn write_detail(detail: &Detail, always_messages: bool, options: &NdjsonOptions, o: &mut Object<'_>) {
-    let half = |half: &Half, answer: bool, out: &mut Vec<u8>| {
-        write_half(half, answer, always_messages, detail.bodies_evicted, options, out)
-    };
+fn write_detail(detail: &Detail, always_messages: bool, options: &NdjsonOptions<'_>, o: &mut Object<'_>) {
+    let half = |half: &Half, answer: bool, out: &mut Vec<u8>| write_half(half, answer, always_messages, detail, options, out);
     o.opt(detail.request.as_ref(), |o, request| half(request, false, o.key("request")));
     o.opt(detail.response.as_ref(), |o, response| half(response, true, o.key("response")));
     o.opt(detail.traces.first(), |o, trace| write_trace(trace, o.key("trace")));
@@ -169,7 +170,8 @@ fn write_detail(detail: &Detail, always_messages: bool, options: &NdjsonOptions,
 }
 
 /// One side. Bodies that were evicted are left out rather than shown as empty: a note tells why.
-fn write_half(half: &Half, answer: bool, always_messages: bool, evicted: bool, options: &NdjsonOptions, out: &mut Vec<u8>) {
+fn write_half(half: &Half, answer: bool, always_messages: bool, of: &Detail, options: &NdjsonOptions<'_>, out: &mut Vec<u8>) {
+    let (evicted, place) = (of.bodies_evicted, Place::of(of));
     let mut o = Object::open(out);
     if answer {
         o.time("time", half.first.time);
@@ -185,7 +187,7 @@ fn write_half(half: &Half, answer: bool, always_messages: bool, evicted: bool, o
             let mut o = Object::open(out);
             o.time("time", message.first.time);
             if !evicted || message.body.bytes == 0 {
-                write_body(&message.body, options, o.key("body"));
+                write_body(&message.body, place, options, o.key("body"));
             } else {
                 // the schema wants a body for each message: what is known is that its bytes are gone
                 o.key("body").extend_from_slice(b"{\"kind\":\"binary\",\"cut\":true}");
@@ -193,18 +195,19 @@ fn write_half(half: &Half, answer: bool, always_messages: bool, evicted: bool, o
             o.end();
         });
     } else if !(evicted && half.body.bytes > 0 || is_only_counted(&half.body, options)) {
-        write_body(&half.body, options, o.key("body"));
+        write_body(&half.body, place, options, o.key("body"));
     }
     o.end();
 }
 
 /// Whether nothing of a body was kept though there was room: its protocol told all of it in fields.
-fn is_only_counted(body: &Body, options: &NdjsonOptions) -> bool {
+fn is_only_counted(body: &Body, options: &NdjsonOptions<'_>) -> bool {
     body.whole && body.bytes > 0 && body.kept.is_empty() && options.body_limit > 0
 }
 
-fn write_body(body: &Body, options: &NdjsonOptions, out: &mut Vec<u8>) {
-    body::write_json(&body::decode(body, options.body_limit), options.secrets, out);
+fn write_body(body: &Body, place: Place<'_>, options: &NdjsonOptions<'_>, out: &mut Vec<u8>) {
+    let context = Context { limit: options.body_limit, schemas: options.schemas, place };
+    body::write_json(&body::decode(body, &context), options.secrets, out);
 }
 
 fn write_headers(key: &str, headers: &Headers, secrets: Secrets, o: &mut Object<'_>) {

@@ -1,10 +1,11 @@
 //! `meshtop demo`: the bundled recording, played again over loopback sockets and captured live, or read directly.
 
-use super::{Opened, watch};
+use super::{Opened, schemas, watch};
 use crate::cli::Options;
 use crate::demo::RECORDING;
 use crate::error::Error;
 use crate::pipeline::Plan;
+use crate::source::own::OwnSockets;
 use crate::source::{Files, SourceIds};
 
 /// What the recording is called where sources are shown.
@@ -12,8 +13,10 @@ const NAME: &str = "demo";
 
 /// Plays or reads it. Without the right to capture it is read, and without a terminal it is played once.
 pub fn run(recorded: bool, options: Options) -> Result<(), Error> {
+    let own = OwnSockets::with_ssh();
+    let known = schemas(&options, &own)?;
     let played = if recorded { None } else { play(&options)? };
-    watch(options, played.unwrap_or_else(read))
+    watch(options, played.unwrap_or_else(read), known, own)
 }
 
 fn read() -> Opened {

@@ -6,6 +6,7 @@ use crate::engine::{self, Record};
 use crate::error::Error;
 use crate::output::Kind;
 use crate::output::ndjson::{self, NdjsonOptions};
+use crate::schema::Current;
 use crate::time::Time;
 use crossbeam_channel::{Receiver, TryRecvError, bounded};
 use std::io::{self, Write};
@@ -29,10 +30,11 @@ pub fn print_records(run: Run) -> Result<(), Error> {
     drop(save);
     stop.on_signals()?;
     let (to, records) = bounded(RECORDS);
+    let schemas = engine.schemas.clone();
     let engine = engine::owner::spawn(engine, mailbox, taken, Some(to), None)
         .map_err(|e| Error::failed(format!("cannot start a thread: {e}")))?;
     let (left, edges) = (options.count.map(NonZeroU64::get), Edges::default());
-    let mut printer = Printer { line: Vec::new(), left, edges, options };
+    let mut printer = Printer { line: Vec::new(), left, edges, options, schemas };
     let printed = printer.print(&records, || stop.now());
     stop.now();
     // nobody takes records any more where printing failed: the engine drops them, and ends with the reader
@@ -49,6 +51,7 @@ struct Printer {
     /// Of the flows that matched.
     edges: Edges,
     options: crate::cli::Options,
+    schemas: Current,
 }
 
 impl Printer {
@@ -82,7 +85,7 @@ impl Printer {
     }
 
     fn add(&mut self, record: Record) {
-        let Self { line, left, edges, options } = self;
+        let Self { line, left, edges, options, schemas } = self;
         match record {
             Record::Flow(flow) => {
                 let matches = options.filter.as_ref().is_none_or(|filter| filter.matches(flow.as_ref()));
@@ -94,7 +97,8 @@ impl Printer {
                     edges.add(flow.as_ref());
                 }
                 if options.emit.has(Kind::Flow) {
-                    let how = NdjsonOptions { body_limit: options.body_limit, secrets: options.secrets };
+                    let (body_limit, secrets) = (options.body_limit, options.secrets);
+                    let how = NdjsonOptions { body_limit, secrets, schemas: &schemas.get() };
                     ndjson::write_flow(flow.as_ref(), &how, line);
                 }
             }

@@ -18,12 +18,14 @@ use crate::error::Error;
 use crate::model::Turn;
 use crate::pipeline::{self, Names, PipelineError, Plan, Taps};
 use crate::privileges::{self, Keep};
+use crate::schema::{Current, Loader};
 use crate::source::netns::Wanted;
 use crate::source::own::OwnSockets;
 use crate::source::pcapng_write::Writer;
 use crate::source::private_file::Owner;
 use crate::source::recorder::Recorder;
 use crate::source::{Files, Source, SourceIds};
+use crate::text::escape;
 use crate::worker::Settings;
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use std::path::PathBuf;
@@ -45,8 +47,10 @@ pub fn run(command: Command) -> Result<(), Error> {
         Command::Interfaces => interfaces(),
         Command::Doctor => headless::print(&crate::doctor::examine().to_string()),
         Command::Watch(options) => {
+            let own = OwnSockets::with_ssh();
+            let schemas = schemas(&options, &own)?;
             let opened = open(&options)?;
-            watch(*options, opened)
+            watch(*options, opened, schemas, own)
         }
         Command::Demo { recorded, options } => demo::run(recorded, *options),
     }
@@ -77,6 +81,25 @@ fn open(options: &Options) -> Result<Opened, Error> {
         }
         Input::Live { interfaces, namespaces, filter } => open_live(interfaces.clone(), namespaces.clone(), filter.clone(), ids),
     }
+}
+
+/// The schemas in force, and what reads them again.
+struct Known {
+    current: Current,
+    loader: Loader,
+}
+
+/// Reads the schemas that the user gave, before anything is captured. A file that is not usable in a folder of others is told.
+fn schemas(options: &Options, own: &OwnSockets) -> Result<Known, Error> {
+    let mut loader = Loader::new(options.schema.clone());
+    loader.ask(|local, peer| own.add(local, peer)).map_err(Error::unusable)?;
+    let schemas = loader.load().map_err(Error::unusable)?;
+    if options.headless {
+        schemas.problems().iter().for_each(|problem| eprintln!("meshtop: {}", escape(problem)));
+    }
+    let current = Current::default();
+    current.set(schemas);
+    Ok(Known { current, loader })
 }
 
 #[cfg(feature = "live")]
@@ -129,7 +152,7 @@ fn interfaces() -> Result<(), Error> {
 }
 
 /// Watches an open input until it ends or is stopped.
-fn watch(options: Options, opened: Opened) -> Result<(), Error> {
+fn watch(mut options: Options, opened: Opened, schemas: Known, own: OwnSockets) -> Result<(), Error> {
     let Opened { source, live, names: clues, files, mut plan, capture_filter, keeper } = opened;
     let owner = privileges::invoking_user().map(|u| Owner { uid: u.uid, gid: u.gid });
     let writer = options.write.as_ref().map(|path| Writer::create(path, &files, owner)).transpose();
@@ -147,7 +170,7 @@ fn watch(options: Options, opened: Opened) -> Result<(), Error> {
     plan.workers = 1;
     plan.duration = options.duration;
     // what a file holds has nothing to do with the connections of now
-    plan.own = if live { OwnSockets::with_ssh() } else { OwnSockets::default() };
+    plan.own = if live { own } else { OwnSockets::default() };
     // a quarter of the budget is for looking back at packets; a file can be read again
     let budget = usize::try_from(options.max_memory).unwrap_or(usize::MAX);
     let ring = if live { budget / 4 } else { 0 };
@@ -172,6 +195,7 @@ fn watch(options: Options, opened: Opened) -> Result<(), Error> {
         resolver,
         namer,
         secrets: options.secrets,
+        schemas: schemas.current.clone(),
         capture_filter,
     };
     let stop = Stop::default();
@@ -193,6 +217,9 @@ fn watch(options: Options, opened: Opened) -> Result<(), Error> {
             .map_err(|e| Error::failed(format!("cannot start a thread: {e}")))?
     };
     privileges::drop_the_rest().map_err(|e| Error::failed(e.to_string()))?;
+    options.filter = options.filter.map(|filter| filter.knowing(&schemas.current));
+    let started = schemas.loader.watch(&schemas.current);
+    started.map_err(|e| Error::failed(format!("cannot start a thread: {e}")))?;
     let run = Run { options, engine, mailbox, taken, reading, stop, live, save };
     #[cfg(feature = "tui")]
     if screen {

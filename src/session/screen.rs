@@ -26,11 +26,12 @@ pub fn show(run: Run) -> Result<(), Error> {
         let _ = wake.try_send(());
     });
     let screen = ScreenPort { slot: Arc::clone(&slot), wake };
+    let schemas = engine.schemas.clone();
     let engine = owner::spawn(engine, mailbox, taken, None, Some(screen))
         .map_err(|e| Error::failed(format!("cannot start a thread: {e}")))?;
     let (secrets, body_limit) = (options.secrets, options.body_limit);
     let grammar = Grammar {
-        parse: Box::new(move |text| Filter::parse(text).map(|filter| filter.looking(secrets, body_limit))),
+        parse: Box::new(move |text| Filter::parse(text).map(|filter| filter.looking(secrets, body_limit).knowing(&schemas))),
         complete: Box::new(|text, cursor, values| {
             let filter::Completion { from, words } = filter::complete(text, cursor, values);
             Completion { from, words }

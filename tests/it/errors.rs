@@ -36,6 +36,11 @@ fn unusable_arguments_and_files_are_exit_2() {
         (&["-r", capture, "-d", "80=nonsense"], &["nonsense"]),
         (&["-r", capture, "--name", "nobody"], &["nobody"]),
         (&["-r", capture, "--config", "no/such.toml"], &["no/such.toml"]),
+        (&["-r", capture, "--proto", "no/such.proto"], &["--proto no/such.proto"]),
+        (&["-r", capture, "--proto", "README.md"], &["README.md", "no descriptor set"]),
+        (&["-r", capture, "--proto", "tests/captures"], &["tests/captures", "no .proto file"]),
+        (&["-r", capture, "--reflect", "localhost"], &["--reflect", "localhost:8081"]),
+        (&["-r", capture, "--reflect", "127.0.0.1:1"], &["--reflect 127.0.0.1:1", "--proto"]),
         (&["--tap", "kafka://localhost"], &["--tap"]),
         (&["-r", capture, "--json", "--export", "har=out.har"], &["--export"]),
     ];

@@ -9,5 +9,6 @@ mod names;
 mod netns;
 mod process;
 mod program;
+mod schema;
 mod terminal;
 mod tidy;

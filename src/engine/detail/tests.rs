@@ -3,10 +3,13 @@
 use super::super::script::at;
 use super::*;
 use crate::mask::Secrets;
-use crate::model::{BodyHint, ConnId, Detail, Dir, Fields, FlowId, Issue, Owner, Pattern, Row, SourceSet, State};
+use crate::model::{BodyHint, ConnId, Detail, Dir, Fields, FlowId, Issue, Owner, Party, Pattern, Row, SourceSet, State};
+use crate::schema::Current;
 use std::sync::Arc;
 
-const MASKED: Looks = Looks { secrets: Secrets::Mask, body_limit: 1000 };
+fn looks(secrets: Secrets) -> Looks {
+    Looks { secrets, body_limit: 1000, schemas: Current::default() }
+}
 
 fn party(addr: &str, service: Option<&str>) -> Party {
     Party { addr: addr.into(), service: service.map(Into::into), owner: None }
@@ -67,7 +70,7 @@ fn the_overview_tells_what_is_known() {
         notes: vec![Issue::JOINED, Issue::CUT],
         bodies_evicted: true,
     };
-    let view = inspect(&flow(Some(detail)), MASKED);
+    let view = inspect(&flow(Some(detail)), &looks(Secrets::Mask));
     assert_eq!((view.id, view.title.as_str()), (FlowId(7), "POST /\\x1b[2J · 10.0.0.1:5 → shop"));
     assert_eq!(get(&view, "status"), ["503 (failed)"]);
     assert_eq!(get(&view, "duration"), ["1.834 ms"]);
@@ -102,12 +105,12 @@ fn the_overview_tells_whose_the_ends_were() {
     let mut flow = flow(None);
     flow.client = Party { owner: Some(Arc::new(owner.clone())), ..party("127.0.0.1:5", Some("gateway")) };
     flow.server = Party { owner: Some(Arc::new(owner)), ..party("127.0.0.1:80", Some("shop")) };
-    let told = |looks| {
+    let told = |looks: &Looks| {
         let list = inspect(&flow, looks).overview;
         let of = |side| list.iter().filter(move |(name, _)| name.starts_with(side)).map(|(n, v)| format!("{n}: {v}"));
         [of("client").collect::<Vec<_>>(), of("server").collect()]
     };
-    let [client, server] = told(MASKED);
+    let [client, server] = told(&looks(Secrets::Mask));
     let of_process = [
         "process: pid 4121 · uid 1000",
         "container: shop-gateway-1",
@@ -119,7 +122,7 @@ fn the_overview_tells_whose_the_ends_were() {
     assert_eq!(client[2..], of_process.map(|line| format!("client {line}")));
     assert_eq!(server[..2], ["server: shop (127.0.0.1:80)", "server named by: --name or configuration"]);
     assert_eq!(server[2..], of_process.map(|line| format!("server {line}")));
-    assert!(told(Looks { secrets: Secrets::Show, ..MASKED })[0][4].contains("--password hunter2"));
+    assert!(told(&looks(Secrets::Show))[0][4].contains("--password hunter2"));
 }
 
 #[test]
@@ -128,7 +131,7 @@ fn who_has_exited_is_not_said_to_be_named_by_anything() {
     let mut flow = flow(None);
     flow.client = Party { owner: Some(Arc::new(owner.clone())), ..party("10.0.0.1:5", Some("uid 1000, exited")) };
     flow.server = Party { owner: Some(Arc::new(owner)), ..party("10.0.0.2:80", Some("db.example")) };
-    let view = inspect(&flow, MASKED);
+    let view = inspect(&flow, &looks(Secrets::Mask));
     assert_eq!(
         (get(&view, "client"), get(&view, "server")),
         (vec!["uid 1000, exited (10.0.0.1:5)"], vec!["db.example (10.0.0.2:80)"])
@@ -140,7 +143,7 @@ fn who_has_exited_is_not_said_to_be_named_by_anything() {
 fn a_side_is_decoded_masked_and_escaped() {
     let body = b"{\"user\":\"u\",\"password\":\"hunter2\"}";
     let detail = Detail { request: Some(half(body, "application/json")), ..Detail::default() };
-    let view = inspect(&flow(Some(detail.clone())), MASKED).request.unwrap();
+    let view = inspect(&flow(Some(detail.clone())), &looks(Secrets::Mask)).request.unwrap();
     assert_eq!(view.caption, "json · 33 B");
     assert_eq!(view.headers, [("X-Api-Key".to_owned(), "***".to_owned()), ("X\\x07".to_owned(), "a\\x1b[0m".to_owned())]);
     assert!(view.body.len() > 1 && view.hex.len() == 3);
@@ -152,10 +155,10 @@ fn a_side_is_decoded_masked_and_escaped() {
         [("12", "application/json", false), ("<a><b/></a>", "text/xml", true), ("a", "text/plain", false)]
     {
         let detail = Detail { request: Some(half(body.as_bytes(), media_type)), ..Detail::default() };
-        let view = inspect(&flow(Some(detail)), MASKED).request.unwrap();
+        let view = inspect(&flow(Some(detail)), &looks(Secrets::Mask)).request.unwrap();
         assert_eq!(view.formatted, formatted, "{}", view.copy);
     }
-    let shown = inspect(&flow(Some(detail)), Looks { secrets: Secrets::Show, ..MASKED }).request.unwrap();
+    let shown = inspect(&flow(Some(detail)), &looks(Secrets::Show)).request.unwrap();
     assert!(shown.copy.contains("hunter2") && shown.headers[0].1 == "hunter2");
 }
 
@@ -164,7 +167,7 @@ fn a_cut_body_says_so() {
     let mut half = half(b"only the beginning", "text/plain");
     half.body.bytes = 5_000_000;
     let detail = Detail { request: Some(half), ..Detail::default() };
-    let view = inspect(&flow(Some(detail)), MASKED).request.unwrap();
+    let view = inspect(&flow(Some(detail)), &looks(Secrets::Mask)).request.unwrap();
     assert_eq!(view.caption, "text · 4.8 MiB · cut after 18 B");
     assert_eq!(view.copy, "only the beginning");
 }
@@ -181,7 +184,8 @@ fn messages_stand_one_under_the_other() {
         },
     };
     let half = Half { messages: vec![message("one"), message(""), message("two")], messages_dropped: 4, ..Half::default() };
-    let view = inspect(&flow(Some(Detail { response: Some(half), ..Detail::default() })), MASKED).response.unwrap();
+    let view =
+        inspect(&flow(Some(Detail { response: Some(half), ..Detail::default() })), &looks(Secrets::Mask)).response.unwrap();
     assert_eq!(view.caption, "7 messages, the oldest 4 not kept");
     let lines: Vec<_> = view.body.iter().map(Line::text).collect();
     assert_eq!(lines.len(), 5, "{lines:?}");
@@ -192,7 +196,7 @@ fn messages_stand_one_under_the_other() {
 
 #[test]
 fn what_was_evicted_is_said_and_not_invented() {
-    let view = inspect(&flow(None), MASKED);
+    let view = inspect(&flow(None), &looks(Secrets::Mask));
     assert!(view.request.is_none() && view.response.is_none());
     assert_eq!(
         (get(&view, "size"), get(&view, "note")),
@@ -208,4 +212,32 @@ fn numbers_read_well() {
     );
     let spans = [1, 999_000, 1_000_001, 2_500_000_000].map(|n| span(Span::from_nanos(n)));
     assert_eq!(spans, ["1 µs", "999 µs", "1.001 ms", "2.500 s"]);
+}
+
+#[test]
+fn the_details_of_a_grpc_status_are_read_beside_it() {
+    let mut half = Half::default();
+    half.trailers.push(b"grpc-status-details-bin", b"CAMSA2JhZA");
+    let view =
+        inspect(&flow(Some(Detail { response: Some(half), ..Detail::default() })), &looks(Secrets::Mask)).response.unwrap();
+    let shown: Vec<_> = view.trailers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let decoded = ("grpc-status-details-bin, decoded", r#"{"code":3,"message":"bad"}"#);
+    assert_eq!(shown, [("grpc-status-details-bin", "CAMSA2JhZA"), decoded]);
+}
+
+#[test]
+fn a_message_tells_which_schema_it_was_read_by_and_hides_its_secrets() {
+    let hint = BodyHint {
+        media_type: Some("application/grpc".into()),
+        schema: Some("/grpc.health.v1.Health/Check>".into()),
+        ..BodyHint::default()
+    };
+    let body = Body { kept: b"\x0a\x04shop".to_vec(), bytes: 6, hint: hint.clone(), whole: true };
+    let half = Half { body, ..Half::default() };
+    let view = inspect(&flow(Some(Detail { request: Some(half), ..Detail::default() })), &looks(Secrets::Mask)).request.unwrap();
+    assert_eq!(view.caption, "protobuf · 6 B · grpc.health.v1.HealthCheckRequest from built in");
+    assert_eq!(view.copy, "{\n  \"service\": \"shop\"\n}");
+    let empty = Half { body: Body { hint, whole: true, ..Body::default() }, ..Half::default() };
+    let view = inspect(&flow(Some(Detail { request: Some(empty), ..Detail::default() })), &looks(Secrets::Mask)).request.unwrap();
+    assert_eq!(view.caption, "protobuf · 0 B · grpc.health.v1.HealthCheckRequest from built in");
 }

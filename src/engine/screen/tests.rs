@@ -7,6 +7,7 @@ use super::*;
 use crate::filter::Filter;
 use crate::mask::Secrets;
 use crate::model::{Dir, Event, EventKind, Issue, Part, Turn};
+use crate::schema::Current;
 use proptest::prelude::*;
 use std::sync::atomic::AtomicU64;
 
@@ -54,7 +55,7 @@ fn look_at_all(engine: &mut Engine) -> usize {
 
 fn answer(engine: &mut Engine, job: Job) -> bool {
     let wanted = AtomicU64::new(engine.screen.search());
-    engine.answer(look(job, Looks { secrets: Secrets::Mask, body_limit: 1000 }, &wanted))
+    engine.answer(look(job, &Looks { secrets: Secrets::Mask, body_limit: 1000, schemas: Current::default() }, &wanted))
 }
 
 #[test]
@@ -217,8 +218,11 @@ fn what_belongs_to_an_older_search_is_dropped() {
     let Job::Judge { search, filter, flows } = first else { panic!() };
     assert_ne!(search, engine.screen.search());
     // one that was begun before the new filter came, and one that the looker skips
-    let late =
-        look(Job::Judge { search, filter, flows }, Looks { secrets: Secrets::Mask, body_limit: 0 }, &AtomicU64::new(search));
+    let late = look(
+        Job::Judge { search, filter, flows },
+        &Looks { secrets: Secrets::Mask, body_limit: 0, schemas: Current::default() },
+        &AtomicU64::new(search),
+    );
     assert!(matches!(&late, Answer::Verdicts { verdicts, .. } if verdicts.len() == BATCH));
     assert!(!engine.answer(late));
     assert!(!answer(&mut engine, second));

@@ -11,7 +11,11 @@ use std::sync::Arc;
 /// 2026-11-21T07:21:03.123456789Z
 const AT: i64 = 1_795_245_663_123_456_789;
 
-const OPTIONS: NdjsonOptions = NdjsonOptions { body_limit: 65_536, secrets: Secrets::Mask };
+use crate::schema::Schemas;
+
+fn options() -> NdjsonOptions<'static> {
+    NdjsonOptions { body_limit: 65_536, secrets: Secrets::Mask, schemas: Schemas::none() }
+}
 
 fn headers(pairs: &[(&[u8], &[u8])]) -> Headers {
     let mut headers = Headers::default();
@@ -27,7 +31,7 @@ fn body(media: &str, bytes: &[u8]) -> Body {
 /// A body as `body` writes it.
 fn shown(body: &Body) -> String {
     let mut out = Vec::new();
-    write_body(body, &OPTIONS, &mut out);
+    write_body(body, Place::default(), &options(), &mut out);
     String::from_utf8(out).unwrap()
 }
 
@@ -113,7 +117,7 @@ fn detail() -> Detail {
 
 fn line(flow: &Flow) -> String {
     let mut out = Vec::new();
-    write_flow(flow.as_ref(), &OPTIONS, &mut out);
+    write_flow(flow.as_ref(), &options(), &mut out);
     String::from_utf8(out).unwrap()
 }
 
@@ -218,7 +222,7 @@ fn headers_and_fields_are_as_mask_shows_them() {
     };
     for secrets_as in [Secrets::Mask, Secrets::Show] {
         let mut out = Vec::new();
-        write_flow(flow(Some(detail.clone())).as_ref(), &NdjsonOptions { secrets: secrets_as, ..OPTIONS }, &mut out);
+        write_flow(flow(Some(detail.clone())).as_ref(), &NdjsonOptions { secrets: secrets_as, ..options() }, &mut out);
         let record: serde_json::Value = serde_json::from_slice(&out).unwrap();
         for (i, (name, value)) in secrets.iter().enumerate() {
             let (name, value) = (text_of(name), text_of(value));

@@ -66,6 +66,11 @@ capture no-body "port $a" curl -I "$py/items" --next "$py/status/204" --next "$p
 capture expect-continue "port $a" curl -H 'expect: 100-continue' -H 'content-type: text/plain' --data-binary @<(printf 'a line of the body\n%.0s' {1..100}) "$py/echo"
 capture early-hints "port $e" curl "$js/early"
 capture chunked-upload "port $a" curl -H 'content-type: text/plain' -T - "$py/echo" < <(printf 'a line of the body\n%.0s' {1..100})
+printf '\n\2o1\22\5\n\1s\20\2\30\1' >"$dir/order"
+typed() { echo "content-type: application/x-protobuf; messageType=\"$1\""; }
+capture protobuf "port $a" curl -H "$(typed test.v1.Order)" --data-binary "@$dir/order" "$py/echo" \
+  --next -H "$(typed shop.v1.Unknown)" --data-binary "@$dir/order" "$py/echo" \
+  --next -H "$(typed test.v1.Line)" --data-binary "@$dir/order" "$py/echo"
 capture connect "port $p" curl -p -x "http://127.0.0.1:$p" "$js/items" "$js/status/404"
 capture until-close "port $a" curl -0 "$py/events"
 capture http-0.9 "port $n" python3 "$here/raw.py" 127.0.0.1 "$n" 'GET /index.html\r\n'

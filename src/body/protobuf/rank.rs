@@ -1,0 +1,134 @@
+//! Which method a call was whose path was never seen: by how well its messages read as what each method takes and gives. A proposal, and
+//! never more than that.
+
+use super::wire::{Field, Fields, MAX_DEPTH, Value};
+use crate::decode::cursor::Cursor;
+use crate::schema::{Method, Schemas};
+use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
+
+/// How many methods are tried: as many as the largest company's API has.
+const MAX_METHODS: usize = 4096;
+/// How many messages of a side are read: the ones after them are like them.
+const MAX_MESSAGES: usize = 8;
+/// How many bytes are read in all: a tenth of a second.
+const MAX_WORK: usize = 16 << 20;
+/// How many candidates are given.
+const MAX_CANDIDATES: usize = 16;
+
+/// A method that a call may have been.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    /// `/shop.v1.Orders/PlaceOrder`.
+    pub method: String,
+    /// How much it explains, in per mille of what the likeliest does. Equal ones are equally likely.
+    pub score: u32,
+}
+
+/// The methods whose types read the messages of both sides, the likeliest first. The messages are whole, without compression.
+pub fn candidates(request: &[&[u8]], response: &[&[u8]], schemas: &Schemas) -> Vec<Candidate> {
+    let mut found: Vec<(Explained, String)> = Vec::new();
+    let size: usize = request.iter().chain(response).map(|bytes| bytes.len()).sum();
+    for method in schemas.methods().take(MAX_METHODS.min(MAX_WORK / size.max(1))) {
+        let fits = |messages: &[&[u8]], streaming: bool| streaming || messages.len() <= 1;
+        if fits(request, method.client_streaming) && fits(response, method.server_streaming) {
+            let explained = explained(&method, request, response).filter(|explained| explained.order() > 0);
+            found.extend(explained.map(|explained| (explained, method.path)));
+        }
+    }
+    found.sort_by_key(|(explained, _)| std::cmp::Reverse(explained.order()));
+    found.dedup_by(|a, b| a.1 == b.1);
+    let best = found.first().map_or(1, |(first, _)| first.order());
+    let score = |explained: Explained| u32::try_from(explained.order() * 1000 / best).unwrap_or(0);
+    found.into_iter().take(MAX_CANDIDATES).map(|(explained, method)| Candidate { method, score: score(explained) }).collect()
+}
+
+/// What a type makes of bytes.
+#[derive(Clone, Copy, Debug, Default)]
+struct Explained {
+    /// Values that it has a field for; a text and a number tell more than mere bytes, and a message tells what is in it.
+    known: i64,
+    /// Values that it has no field or no name for.
+    unknown: i64,
+}
+
+impl Explained {
+    /// More is likelier. One value that is unknown outweighs some that are known by chance.
+    const fn order(self) -> i64 {
+        self.known - 4 * self.unknown
+    }
+
+    const fn and(self, other: Self) -> Self {
+        Self { known: self.known + other.known, unknown: self.unknown + other.unknown }
+    }
+}
+
+const fn known(weight: i64) -> Explained {
+    Explained { known: weight, unknown: 0 }
+}
+
+const UNKNOWN: Explained = Explained { known: 0, unknown: 1 };
+
+/// None where a message cannot be of its type.
+fn explained(method: &Method, request: &[&[u8]], response: &[&[u8]]) -> Option<Explained> {
+    let side = |messages: &[&[u8]], of: &MessageDescriptor| {
+        messages.iter().take(MAX_MESSAGES).try_fold(Explained::default(), |sum, bytes| Some(sum.and(message(bytes, of, 0)?)))
+    };
+    Some(side(request, &method.input.message)?.and(side(response, &method.output.message)?))
+}
+
+fn message(bytes: &[u8], of: &MessageDescriptor, depth: usize) -> Option<Explained> {
+    if depth == MAX_DEPTH {
+        return None;
+    }
+    Fields::of(bytes).try_fold(Explained::default(), |sum, field| {
+        let Field { number, value: wire } = field.ok()?;
+        let one = match of.get_field(number) {
+            Some(field) => value(wire, &field, depth)?,
+            // an extension may be in any file
+            None => UNKNOWN,
+        };
+        Some(sum.and(one))
+    })
+}
+
+fn value(wire: Value<'_>, field: &FieldDescriptor, depth: usize) -> Option<Explained> {
+    match (field.kind(), wire) {
+        (Kind::Message(of), Value::Bytes(bytes)) if !field.is_group() => Some(message(bytes, &of, depth + 1)?.and(known(1))),
+        (Kind::Message(of), Value::Group(bytes)) if field.is_group() => Some(message(bytes, &of, depth + 1)?.and(known(1))),
+        (Kind::String, Value::Bytes(bytes)) => std::str::from_utf8(bytes).ok().map(|_| known(2)),
+        (Kind::Bytes, Value::Bytes(_)) => Some(known(1)),
+        (kind, Value::Bytes(bytes)) if field.is_list() => packed(bytes, &kind),
+        (kind, wire) => number(wire, &kind),
+    }
+}
+
+fn packed(bytes: &[u8], kind: &Kind) -> Option<Explained> {
+    let mut cursor = Cursor::new(bytes);
+    let width = match kind {
+        Kind::Message(_) | Kind::String | Kind::Bytes => return None,
+        Kind::Double | Kind::Fixed64 | Kind::Sfixed64 => 8,
+        Kind::Float | Kind::Fixed32 | Kind::Sfixed32 => 4,
+        _ => {
+            while !cursor.rest().is_empty() {
+                number(Value::Varint(super::wire::varint(&mut cursor).ok()?), kind)?;
+            }
+            return Some(known(2));
+        }
+    };
+    bytes.len().is_multiple_of(width).then_some(known(2))
+}
+
+fn number(wire: Value<'_>, kind: &Kind) -> Option<Explained> {
+    match (kind, wire) {
+        (Kind::Bool, Value::Varint(n)) => (n < 2).then_some(known(2)),
+        (Kind::Enum(e), Value::Varint(n)) => {
+            Some(if e.get_value(n as i32).is_some() && i64::from(n as i32) == n as i64 { known(2) } else { UNKNOWN })
+        }
+        (Kind::Int32, Value::Varint(n)) => (i64::from(n as i32) == n as i64).then_some(known(2)),
+        (Kind::Uint32 | Kind::Sint32, Value::Varint(n)) => u32::try_from(n).ok().map(|_| known(2)),
+        (Kind::Int64 | Kind::Uint64 | Kind::Sint64, Value::Varint(_)) => Some(known(2)),
+        (Kind::Double | Kind::Fixed64 | Kind::Sfixed64, Value::Fixed64(_)) => Some(known(2)),
+        (Kind::Float | Kind::Fixed32 | Kind::Sfixed32, Value::Fixed32(_)) => Some(known(2)),
+        _ => None,
+    }
+}

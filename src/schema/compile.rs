@@ -1,0 +1,82 @@
+//! `.proto` sources to descriptors, file by file, so that a bad one takes only those away that import it. Reads files, watches none.
+
+use super::{Set, builtin, scan};
+use prost_reflect::prost::Message as _;
+use prost_reflect::prost_types::FileDescriptorSet;
+use protox::Compiler;
+use protox::file::{ChainFileResolver, DescriptorSetFileResolver, GoogleFileResolver, IncludeFileResolver};
+use std::path::{Path, PathBuf};
+
+/// What became of one `--proto`.
+pub(super) struct Compiled {
+    /// What could be read; none where nothing could.
+    pub set: Option<Set>,
+    /// A line for each file that could not.
+    pub problems: Vec<String>,
+    /// The files that it is made of, imports too.
+    pub files: Vec<PathBuf>,
+}
+
+/// Compiles a file or all files of a folder, imports looked up in `includes`, then in the path's own folder.
+pub(super) fn sources(path: &Path, includes: &[PathBuf]) -> Compiled {
+    let (folder, files) = if path.is_dir() {
+        (path.to_owned(), scan::files_below(path, scan::is_proto))
+    } else {
+        // of a bare name the parent is "", which no path is below of
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        (parent.to_owned(), vec![path.to_owned()])
+    };
+    if files.is_empty() {
+        let why = format!("{}: no .proto file in it; name the folder that has them", path.display());
+        return Compiled { set: None, problems: vec![why], files };
+    }
+    let mut resolver = ChainFileResolver::new();
+    for include in includes.iter().chain([&folder]) {
+        resolver.add(IncludeFileResolver::new(include.clone()));
+    }
+    resolver.add(GoogleFileResolver::new());
+    resolver.add(DescriptorSetFileResolver::new(FileDescriptorSet::decode(builtin::BYTES).unwrap_or_default()));
+    let mut compiler = Compiler::with_file_resolver(resolver);
+    let mut problems: Vec<String> = Vec::new();
+    let mut good = 0;
+    for file in &files {
+        match compiler.open_file(file) {
+            Ok(_) => good += 1,
+            Err(error) => {
+                let told = problem(file, &error, &folder, includes);
+                // a file that many import is told once
+                if !problems.contains(&told) {
+                    problems.push(told);
+                }
+            }
+        }
+    }
+    let place = |file: &protox::file::FileMetadata| Some((file.name().to_owned(), file.path()?.display().to_string()));
+    let read: Vec<PathBuf> = compiler.files().filter_map(|file| file.path().map(Path::to_owned)).collect();
+    let set = (good > 0).then(|| Set {
+        pool: compiler.descriptor_pool(),
+        origin: "built in".to_owned(),
+        files: compiler.files().filter_map(place).collect(),
+    });
+    Compiled { set, problems, files: files.into_iter().chain(read).collect() }
+}
+
+/// One line: the file, its line, what is wrong, and what to do where that is not plain. The compiler's own text is
+/// `name:line:column: what`, with the name that imports give the file.
+fn problem(file: &Path, error: &protox::Error, folder: &Path, includes: &[PathBuf]) -> String {
+    let text = format!("{error:?}");
+    let text = text.lines().map(str::trim).collect::<Vec<_>>().join(" ");
+    let named = error.file().unwrap_or_default();
+    let found = includes.iter().map(PathBuf::as_path).chain([folder]).map(|i| i.join(named)).find(|path| path.is_file());
+    let path = if named.is_empty() { file } else { found.as_deref().unwrap_or(file) };
+    let what = text.strip_prefix(named).and_then(|rest| rest.strip_prefix(':')).filter(|_| !named.is_empty()).unwrap_or(&text);
+    let placed = what.starts_with(|c: char| c.is_ascii_digit());
+    // what is missing at the end has no place of its own
+    let last = || std::fs::read_to_string(path).map_or(1, |text| text.lines().count());
+    let text = match what.trim_start() {
+        what if placed => format!("{}:{what}", path.display()),
+        what if what.ends_with("end of file") => format!("{}:{}: {what}", path.display(), last()),
+        what => format!("{}: {what}", path.display()),
+    };
+    if error.is_file_not_found() { text + "; give the folder that imports are relative to with -I" } else { text }
+}

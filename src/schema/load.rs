@@ -1,0 +1,160 @@
+//! Where descriptors come from: files, folders, servers; read at the start, and again when a file has changed. It decodes no message.
+
+use super::compile::{self, Compiled};
+use super::{Current, Rule, Schemas, Set, assemble, scan};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Weak};
+use std::thread;
+use std::time::{Duration, SystemTime};
+
+/// How often files are asked for their times: a person who saved one looks up after that.
+const POLL: Duration = Duration::from_secs(1);
+
+/// What the user gave.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sources {
+    /// `--proto`: `.proto` files, folders of them, descriptor sets.
+    pub protos: Vec<PathBuf>,
+    /// `--proto-path`: what imports are relative to.
+    pub includes: Vec<PathBuf>,
+    /// `--reflect`: servers to ask, `host:port`.
+    pub reflect: Vec<String>,
+    /// `[[body]]`: what bodies hold that nothing else tells.
+    pub rules: Vec<Rule>,
+}
+
+/// Reads what the user gave, and again what has changed of it.
+#[derive(Debug)]
+pub struct Loader {
+    sources: Sources,
+    /// What servers told; they are asked once.
+    asked: Vec<Set>,
+    asked_problems: Vec<String>,
+    /// The sets of each `--proto` as they were when they could be read last.
+    last: Vec<Option<Set>>,
+    seen: Seen,
+    generation: u64,
+}
+
+/// Files with what tells that one has changed: none for one that is not there.
+type Seen = BTreeMap<PathBuf, Option<(SystemTime, u64)>>;
+
+impl Loader {
+    /// Nothing is read yet.
+    pub fn new(sources: Sources) -> Self {
+        let last = vec![None; sources.protos.len()];
+        Self { sources, asked: Vec::new(), asked_problems: Vec::new(), last, seen: Seen::new(), generation: 0 }
+    }
+
+    /// Asks the servers; `own` hears the two ends of each connection before a byte is sent on it, so that it can be left out of what is
+    /// captured. The error is a line that names the server and what to do.
+    #[cfg(feature = "reflect")]
+    pub fn ask(&mut self, own: impl Fn(std::net::SocketAddr, std::net::SocketAddr)) -> Result<(), String> {
+        for server in &self.sources.reflect {
+            let files = super::reflect::ask(server, &own).map_err(|e| format!("--reflect {server}: {e}"))?;
+            let (pool, problems) = assemble::pool(files);
+            self.asked.push(Set { pool, origin: format!("{server}, by reflection"), ..Set::default() });
+            self.asked_problems.extend(problems.into_iter().map(|p| format!("--reflect {server}: {p}")));
+        }
+        Ok(())
+    }
+
+    /// There is nobody who could ask.
+    #[cfg(not(feature = "reflect"))]
+    pub fn ask(&mut self, _: impl Fn(std::net::SocketAddr, std::net::SocketAddr)) -> Result<(), String> {
+        match self.sources.reflect.first() {
+            Some(server) => Err(format!("--reflect {server}: built without server reflection; give files with --proto")),
+            None => Ok(()),
+        }
+    }
+
+    /// Reads the files for the first time. The error is the line about a path of which nothing can be used.
+    pub fn load(&mut self) -> Result<Schemas, String> {
+        self.read(true)
+    }
+
+    /// Reads again, if a file has changed. A path of which nothing can be used any more stays as it was, and that is told.
+    pub fn reload(&mut self) -> Option<Schemas> {
+        let changed = self.seen.iter().any(|(path, seen)| stamp(path) != *seen);
+        let new = || self.sources.protos.iter().flat_map(|path| files(path)).any(|file| !self.seen.contains_key(&file));
+        if changed || new() { self.read(false).ok() } else { None }
+    }
+
+    fn read(&mut self, first: bool) -> Result<Schemas, String> {
+        self.generation += 1;
+        let mut schemas = Schemas { rules: self.sources.rules.clone(), generation: self.generation, ..Schemas::default() };
+        self.seen = Seen::new();
+        for (path, last) in self.sources.protos.iter().zip(&mut self.last) {
+            // before it is read: a change while it is read is then one more
+            self.seen.extend(files(path).into_iter().map(|file| (file.clone(), stamp(&file))));
+            let Compiled { set, problems, files } = one(path, &self.sources.includes);
+            for file in files {
+                self.seen.entry(file).or_insert_with_key(|file| stamp(file));
+            }
+            if first && set.is_none() {
+                return Err(format!("--proto {}", problems.first().map_or("", String::as_str)));
+            }
+            let left = if set.is_none() { "; what was read before stays in force" } else { "" };
+            schemas.problems.extend(problems.into_iter().map(|p| format!("{p}{left}")));
+            *last = set.or(last.take());
+            schemas.sets.extend(last.clone());
+        }
+        schemas.sets.extend(self.asked.iter().cloned());
+        schemas.problems.extend(self.asked_problems.iter().cloned());
+        schemas.tell_conflicts();
+        schemas.tell_rules();
+        Ok(schemas)
+    }
+
+    /// Puts what changes into `current` from now on, until nobody else holds it.
+    pub fn watch(mut self, current: &Current) -> std::io::Result<()> {
+        if self.sources.protos.is_empty() {
+            return Ok(());
+        }
+        let watched: Weak<_> = Arc::downgrade(&current.0);
+        let work = move || {
+            loop {
+                thread::sleep(POLL);
+                let Some(current) = watched.upgrade().map(Current) else { return };
+                if let Some(schemas) = self.reload() {
+                    current.set(schemas);
+                }
+            }
+        };
+        thread::Builder::new().name("schemas".into()).spawn(work).map(drop)
+    }
+}
+
+/// Reads one `--proto`.
+fn one(path: &Path, includes: &[PathBuf]) -> Compiled {
+    let none =
+        |why: String| Compiled { set: None, problems: vec![format!("{}: {why}", path.display())], files: vec![path.to_owned()] };
+    if !path.exists() {
+        return none("no such file or folder".to_owned());
+    }
+    if path.is_dir() || scan::is_proto(path) {
+        return compile::sources(path, includes);
+    }
+    match scan::read_set(path).and_then(|bytes| assemble::read(&bytes)) {
+        Ok((pool, problems)) => {
+            let shown = path.display().to_string();
+            let problems = problems.into_iter().map(|p| format!("{shown}: {p}; protoc --include_imports puts it in")).collect();
+            let set = Set { pool, origin: shown, ..Set::default() };
+            Compiled { set: Some(set), problems, files: vec![path.to_owned()] }
+        }
+        Err(why) => none(format!(
+            "{why}; it takes .proto files, folders of them, and sets made by protoc --descriptor_set_out or buf build"
+        )),
+    }
+}
+
+/// The files that a `--proto` is about now.
+fn files(path: &Path) -> Vec<PathBuf> {
+    if path.is_dir() { scan::files_below(path, scan::is_proto) } else { vec![path.to_owned()] }
+}
+
+fn stamp(path: &Path) -> Option<(SystemTime, u64)> {
+    let metadata = std::fs::metadata(path).ok()?;
+    Some((metadata.modified().ok()?, metadata.len()))
+}

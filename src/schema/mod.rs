@@ -1,0 +1,184 @@
+//! Descriptors: which messages and methods are known, and from where. A set of them is plain data; where it comes from is [`load`]'s and
+//! [`reflect`]'s. It reads no message: that is `body::protobuf`'s.
+
+use prost_reflect::{DescriptorPool, MessageDescriptor, MethodDescriptor};
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock, PoisonError, RwLock};
+
+pub use load::{Loader, Sources};
+pub use rules::{Place, Rule};
+pub use scan::{Offer, offered};
+
+mod assemble;
+mod builtin;
+mod compile;
+pub mod load;
+#[cfg(feature = "reflect")]
+pub mod reflect;
+mod rules;
+mod scan;
+
+/// Every descriptor that is known at one moment, in the order in which they win, and what is wrong with others.
+#[derive(Debug, Default)]
+pub struct Schemas {
+    sets: Vec<Set>,
+    rules: Vec<Rule>,
+    problems: Vec<String>,
+    generation: u64,
+}
+
+/// Descriptors that were read together, and agree with each other.
+#[derive(Clone, Debug, Default)]
+struct Set {
+    pool: DescriptorPool,
+    /// Where all of it comes from, for a person: `shop.protoset`, `localhost:8081, by reflection`.
+    origin: String,
+    /// Where single files of it come from, by the names that imports give them.
+    files: HashMap<String, String>,
+}
+
+/// A message, and where its descriptor was found.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// The message.
+    pub message: MessageDescriptor,
+    /// `protos/shop.proto`, `built in`, `localhost:8081, by reflection`.
+    pub from: String,
+}
+
+/// What a gRPC method takes and gives.
+#[derive(Clone, Debug)]
+pub struct Method {
+    /// `/shop.v1.Orders/PlaceOrder`.
+    pub path: String,
+    /// What the client sends.
+    pub input: Found,
+    /// What the server sends.
+    pub output: Found,
+    /// Whether the client sends several.
+    pub client_streaming: bool,
+    /// Whether the server sends several.
+    pub server_streaming: bool,
+}
+
+impl Schemas {
+    /// Nothing but what is built in.
+    pub fn none() -> &'static Self {
+        static NONE: LazyLock<Schemas> = LazyLock::new(Schemas::default);
+        &NONE
+    }
+
+    /// Counts how often they were loaded in this run.
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// What could not be used, a line each that names the file, the line where there is one, and what to do.
+    pub fn problems(&self) -> &[String] {
+        &self.problems
+    }
+
+    /// Whether the user gave any.
+    pub fn is_empty(&self) -> bool {
+        self.sets.is_empty()
+    }
+
+    /// A message by its full name.
+    pub fn message(&self, full_name: &str) -> Option<Found> {
+        self.all().find_map(|set| set.pool.get_message_by_name(full_name).map(|message| set.found(message)))
+    }
+
+    /// A method by its path, `/shop.v1.Orders/PlaceOrder`.
+    pub fn method(&self, path: &str) -> Option<Method> {
+        let (service, name) = path.strip_prefix('/')?.rsplit_once('/')?;
+        self.all().find_map(|set| {
+            let service = set.pool.get_service_by_name(service)?;
+            service.methods().find(|method| method.name() == name).map(|method| set.method(&method))
+        })
+    }
+
+    /// Every method, the user's first.
+    pub fn methods(&self) -> impl Iterator<Item = Method> {
+        self.all().flat_map(|set| {
+            let methods: Vec<_> = set.pool.services().flat_map(|s| s.methods().collect::<Vec<_>>()).collect();
+            methods.into_iter().map(move |method| set.method(&method))
+        })
+    }
+
+    /// The first of the user's rules that is about a body.
+    pub fn rule(&self, place: Place<'_>, content_type: &str) -> Option<&Rule> {
+        self.rules.iter().find(|rule| rule.matches(place, content_type))
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Set> {
+        // what is built in is read when nothing before it had the name
+        self.sets.iter().map(Some).chain([None]).map(|set| set.unwrap_or_else(|| builtin::set()))
+    }
+
+    /// Tells where two sets define a message differently: the first wins, and somebody may have meant the other.
+    fn tell_conflicts(&mut self) {
+        let mut told = Vec::new();
+        for (i, set) in self.sets.iter().enumerate() {
+            let own = set.pool.all_messages().filter(|m| m.parent_message().is_none() && !m.full_name().starts_with("google."));
+            for message in own {
+                let before = self.sets.iter().take(i).find_map(|s| Some((s, s.pool.get_message_by_name(message.full_name())?)));
+                if let Some((first, other)) = before.filter(|(_, other)| other.descriptor_proto() != message.descriptor_proto()) {
+                    let (used, passed) = (first.from(&other), set.from(&message));
+                    told.push(format!(
+                        "{}: {used} and {passed} define it differently; {used} is used, leave one of them out",
+                        message.full_name()
+                    ));
+                }
+            }
+        }
+        self.problems.append(&mut told);
+    }
+
+    /// Tells which rules name a message that nobody knows.
+    fn tell_rules(&mut self) {
+        let unknown = self.rules.iter().filter(|rule| self.message(&rule.message).is_none());
+        let told: Vec<_> = unknown
+            .map(|rule| format!("[[body]]: no schema has the message {}; give its file with --proto", rule.message))
+            .collect();
+        self.problems.extend(told);
+    }
+}
+
+impl Set {
+    fn found(&self, message: MessageDescriptor) -> Found {
+        Found { from: self.from(&message), message }
+    }
+
+    fn from(&self, message: &MessageDescriptor) -> String {
+        self.files.get(message.parent_file().name()).unwrap_or(&self.origin).clone()
+    }
+
+    fn method(&self, method: &MethodDescriptor) -> Method {
+        Method {
+            path: format!("/{}/{}", method.parent_service().full_name(), method.name()),
+            input: self.found(method.input()),
+            output: self.found(method.output()),
+            client_streaming: method.is_client_streaming(),
+            server_streaming: method.is_server_streaming(),
+        }
+    }
+}
+
+/// The schemas in force, replaced as a whole when their files change. A clone is the same one.
+#[derive(Clone, Debug, Default)]
+pub struct Current(Arc<RwLock<Arc<Schemas>>>);
+
+impl Current {
+    /// The schemas of now; they stay as they are while they are held.
+    pub fn get(&self) -> Arc<Schemas> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// From now on these.
+    pub fn set(&self, schemas: Schemas) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(schemas);
+    }
+}
+
+#[cfg(test)]
+mod tests;
