@@ -77,6 +77,7 @@ if [ "${1:-build}" = test ]; then
   need 'command -v curl' curl curl curl
   need 'command -v nginx' nginx nginx nginx
   need 'command -v wrk' wrk wrk wrk
+  need 'command -v nghttp && command -v nghttpd && command -v nghttpx' 'nghttp2-client nghttp2-server nghttp2-proxy' nghttp2 nghttp2
   need 'command -v node && command -v npm' 'nodejs npm' 'nodejs npm' node
   need 'python3 -c "import venv, ensurepip"' 'python3 python3-venv' python3 python
 fi
