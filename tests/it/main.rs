@@ -1,8 +1,10 @@
 //! The integration tests: the program as its users run it. One binary, so that it is linked once.
 
+mod beside;
 mod demo;
 mod errors;
 mod golden;
+mod grpc;
 mod identity;
 mod live;
 mod names;

@@ -1,6 +1,9 @@
-// The Express half of the demo's shop: inventory, payments and accounts. Usage: shop.js ROLE ADDRESS:PORT
+// The Node half of the demo's shop: payments and accounts (Express), inventory (gRPC). Usage: shop.js ROLE ADDRESS:PORT
 // Each role listens on an address of its own and calls from it. Where the others are stands in MESH (name=address:port,…).
+const path = require("node:path");
 const express = require("express");
+const grpc = require("@grpc/grpc-js");
+const loader = require("@grpc/proto-loader");
 const { Agent, request } = require("undici");
 
 const [role, here] = process.argv.slice(2);
@@ -13,14 +16,33 @@ app.use(express.json(), express.urlencoded({ extended: false }));
 const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 let served = 0;
 
+function inventory() {
+  const timestamp = (date) => ({ seconds: Math.floor(date / 1000), nanos: (date % 1000) * 1e6 });
+  const { shop } = grpc.loadPackageDefinition(loader.loadSync(path.join(__dirname, "proto/inventory.proto")));
+  const server = new grpc.Server();
+  server.addService(shop.v1.Inventory.service, {
+    reserve(call, done) {
+      const { orderId, items } = call.request;
+      const missing = items.filter((item) => item.quantity > 9).map((item) => item.sku);
+      if (missing.length) return done({ code: grpc.status.FAILED_PRECONDITION, details: `out of stock: ${missing}` });
+      done(null, { reservationId: `r-${1000 + served++}`, orderId, validUntil: timestamp(Date.now() + 3_600_000) });
+    },
+    async watch(call) {
+      const { orderId } = call.request;
+      const where = [{ shelf: "B-12" }, { shelf: "packing" }, { parcel: `DE-${4000 + served}` }];
+      for (const [n, place] of where.entries()) {
+        call.write({ orderId, state: n + 1, at: timestamp(Date.now()), ...place });
+        await sleep(350);
+      }
+      call.end();
+    },
+  });
+  server.bindAsync(here, grpc.ServerCredentials.createInsecure(), (error) => {
+    if (error) throw error;
+  });
+}
+
 const roles = {
-  inventory() {
-    app.post("/reservations", (req, res) => {
-      const missing = req.body.items.filter((item) => item.quantity > 9).map((item) => item.sku);
-      if (missing.length) return res.status(409).json({ missing });
-      res.status(201).json({ reservation: `r-${1000 + served++}`, order: req.body.order, until: "2026-12-01T12:00:00Z" });
-    });
-  },
   payments() {
     app.post("/charges", async (req, res) => {
       served++;
@@ -48,6 +70,9 @@ const roles = {
   },
 };
 
-roles[role]();
-const server = app.listen(Number(port), address);
-server.keepAliveTimeout = 60_000;
+if (role === "inventory") {
+  inventory();
+} else {
+  roles[role]();
+  app.listen(Number(port), address).keepAliveTimeout = 60_000;
+}

@@ -1,9 +1,10 @@
-"""The aiohttp half of the demo's shop: orders, catalog and fraud. Usage: shop.py ROLE ADDRESS:PORT
+"""The aiohttp half of the demo's shop: orders (which calls inventory by gRPC), catalog and fraud. Usage: shop.py ROLE ADDRESS:PORT
 
 Each role listens on an address of its own and calls from it. Where the others are stands in MESH (name=address:port,…).
 """
 
 import asyncio
+import functools
 import os
 import random
 import secrets
@@ -11,6 +12,9 @@ import sys
 
 import aiohttp
 from aiohttp import web
+from grpclib.client import Channel, UnaryStreamMethod, UnaryUnaryMethod
+from grpclib.exceptions import GRPCError
+import inventory_pb2 as inventory
 
 ROLE, HERE = sys.argv[1:]
 ADDRESS, PORT = HERE.split(":")
@@ -37,12 +41,25 @@ async def call(request, method, service, path, body=None):
         return answer.status, await answer.json()
 
 
+class LocalChannel(Channel):
+    """A gRPC channel from our own address. Its header fields are not Huffman-coded: so each lap of the demo can have IDs of its own."""
+
+    async def _create_connection(self):
+        _, protocol = await self._loop.create_connection(self._protocol_factory, self._host, self._port, local_addr=(ADDRESS, 0))
+        encoder = protocol.connection._connection.encoder
+        encoder.encode = functools.partial(encoder.encode, huffman=False)
+        return protocol
+
+
 async def checkout(request):
     order = await request.json()
     order_id = f"o-{secrets.token_hex(4)}"
-    status, stock = await call(request, "POST", "inventory", "/reservations", {"order": order_id, "items": order["items"]})
-    if status != 201:
-        return web.json_response({"error": "out of stock", "missing": stock["missing"]}, status=409)
+    reserve = UnaryUnaryMethod(request.app["inventory"], "/shop.v1.Inventory/Reserve", inventory.ReserveRequest, inventory.Reservation)
+    try:
+        wanted = inventory.ReserveRequest(order_id=order_id, items=[inventory.Item(**item) for item in order["items"]])
+        await reserve(wanted, metadata=onward(request), timeout=2)
+    except GRPCError as refused:
+        return web.json_response({"error": refused.message, "order": order_id}, status=409)
     prices = await asyncio.gather(*(call(request, "GET", "catalog", f"/products/{item['sku']}") for item in order["items"]))
     total = round(sum(item["quantity"] * p["price"] for item, (_, p) in zip(order["items"], prices)), 2)
     charge = {"order": order_id, "amount": total, "currency": "EUR", "card": {"last4": "4242", "token": "tok_demo_visa"}}
@@ -59,9 +76,12 @@ async def checkout(request):
 async def order_events(request):
     response = web.StreamResponse(headers={"content-type": "text/event-stream", "cache-control": "no-store"})
     await response.prepare(request)
-    for n, state in enumerate(("accepted", "packed", "shipped")):
-        await response.write(f"id: {n}\nevent: state\ndata: {{\"order\": \"{request.match_info['id']}\", \"state\": \"{state}\"}}\n\n".encode())
-        await asyncio.sleep(0.35)
+    watch = UnaryStreamMethod(request.app["inventory"], "/shop.v1.Inventory/Watch", inventory.WatchRequest, inventory.OrderState)
+    async with watch.open(metadata=onward(request)) as stream:
+        await stream.send_message(inventory.WatchRequest(order_id=request.match_info["id"]), end=True)
+        async for update in stream:
+            state = inventory.OrderState.State.Name(update.state).removeprefix("STATE_").lower()
+            await response.write(f"event: state\ndata: {{\"order\": \"{update.order_id}\", \"state\": \"{state}\"}}\n\n".encode())
     return response
 
 
@@ -102,7 +122,10 @@ ROUTES = {
 
 async def client(app):
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(local_addr=(ADDRESS, 0))) as app["client"]:
+        host, port = MESH["inventory"].split(":")
+        app["inventory"] = LocalChannel(host, int(port))
         yield
+        app["inventory"].close()
 
 
 app = web.Application()
