@@ -18,7 +18,7 @@ printf '.tea-%d { margin: %dpx; color: #%06x }\n' {1..90} >"$dir/web/static/app.
 printf 'document.querySelector("#tea-%d").addEventListener("click", () => buy(%d));\n' {1..80} >"$dir/web/static/app.js"
 echo '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24"><path d="M4 6h13v6a5 5 0 0 1-5 5H9a5 5 0 0 1-5-5z"/></svg>' >"$dir/web/static/logo.svg"
 
-"$python" -m grpc_tools.protoc -I "$services/apps/proto" --python_out="$dir" inventory.proto
+"$python" -m grpc_tools.protoc -I "$services/../../descriptors/demo" --python_out="$dir" inventory.proto
 export PYTHONPATH=$dir
 for name in orders catalog fraud; do
   start "$name" "$python" "$services/apps/shop.py" "$name" "${at[$name]}"

@@ -18,7 +18,7 @@ let served = 0;
 
 function inventory() {
   const timestamp = (date) => ({ seconds: Math.floor(date / 1000), nanos: (date % 1000) * 1e6 });
-  const { shop } = grpc.loadPackageDefinition(loader.loadSync(path.join(__dirname, "proto/inventory.proto")));
+  const { shop } = grpc.loadPackageDefinition(loader.loadSync(path.join(__dirname, "../../../descriptors/demo/inventory.proto")));
   const server = new grpc.Server();
   server.addService(shop.v1.Inventory.service, {
     reserve(call, done) {
