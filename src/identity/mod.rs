@@ -17,6 +17,8 @@ pub mod containers;
 #[cfg(target_os = "linux")]
 mod holders;
 #[cfg(target_os = "linux")]
+mod linux;
+#[cfg(target_os = "linux")]
 mod name;
 #[cfg(target_os = "linux")]
 mod process;
@@ -28,8 +30,14 @@ mod sock_diag;
 mod survey;
 
 #[cfg(target_os = "linux")]
+use linux as system;
+#[cfg(target_os = "linux")]
 pub use resolver::{Options, Tally, start};
 #[cfg(target_os = "linux")]
 pub use sock_diag::Diag;
 #[cfg(target_os = "linux")]
 pub use survey::{Namespace, Sight, other_namespaces, sight};
+
+/// One end of a connection: the socket's own address, the other one, and the namespace in which it was seen.
+#[cfg(target_os = "linux")]
+type End = (std::net::SocketAddr, std::net::SocketAddr, crate::model::Zone);
