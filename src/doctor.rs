@@ -135,12 +135,17 @@ fn system() -> Vec<Section> {
     vec![containers(), namespaces()]
 }
 
-#[cfg(not(target_os = "linux"))]
+#[cfg(target_os = "macos")]
+fn system() -> Vec<Section> {
+    vec![containers()]
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "macos")))]
 fn system() -> Vec<Section> {
     Vec::new()
 }
 
-#[cfg(target_os = "linux")]
+#[cfg(any(target_os = "linux", target_os = "macos"))]
 fn containers() -> Section {
     use crate::identity::containers;
     use std::io::ErrorKind;

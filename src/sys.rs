@@ -67,6 +67,61 @@ pub(crate) fn user_entry(uid: u32) -> Option<(u32, String, PathBuf)> {
     Some((entry.pw_gid, name, OsStr::from_bytes(text(entry.pw_dir)?.to_bytes()).into()))
 }
 
+/// Puts what libproc tells of a process, a structure or list of `kind` (`PROC_PID…`), into a buffer; how many bytes that were, none where it
+/// tells nothing. Like its kin below it has not been compiled for macOS by us, nor run.
+#[cfg(target_os = "macos")]
+pub(crate) fn process_info(pid: u32, kind: libc::c_int, into: &mut [u8]) -> Option<usize> {
+    let (pid, room) = (libc::c_int::try_from(pid).ok()?, libc::c_int::try_from(into.len()).ok()?);
+    // SAFETY: the buffer is live, for writing alone, and of the length that is told; the kernel copies bytes, which need no alignment.
+    told(unsafe { libc::proc_pidinfo(pid, kind, 0, into.as_mut_ptr().cast(), room) }, into.len())
+}
+
+/// The same of an open file of a process that is a socket (`socket_fdinfo`).
+#[cfg(target_os = "macos")]
+pub(crate) fn socket_info(pid: u32, file: u32, into: &mut [u8]) -> Option<usize> {
+    // sys/proc_info.h; libc has no name for it
+    const PROC_PIDFDSOCKETINFO: libc::c_int = 3;
+    let (pid, file) = (libc::c_int::try_from(pid).ok()?, libc::c_int::try_from(file).ok()?);
+    let room = libc::c_int::try_from(into.len()).ok()?;
+    // SAFETY: as above.
+    told(unsafe { libc::proc_pidfdinfo(pid, file, PROC_PIDFDSOCKETINFO, into.as_mut_ptr().cast(), room) }, into.len())
+}
+
+/// The same of the path of a process's program.
+#[cfg(target_os = "macos")]
+pub(crate) fn process_path(pid: u32, into: &mut [u8]) -> Option<usize> {
+    let (pid, room) = (libc::c_int::try_from(pid).ok()?, u32::try_from(into.len()).ok()?);
+    // SAFETY: as above.
+    told(unsafe { libc::proc_pidpath(pid, into.as_mut_ptr().cast(), room) }, into.len())
+}
+
+/// The same of the numbers of all processes, 4 bytes each.
+#[cfg(target_os = "macos")]
+pub(crate) fn processes(into: &mut [u8]) -> Option<usize> {
+    // sys/proc_info.h; libc has no name for it
+    const PROC_ALL_PIDS: u32 = 1;
+    let room = libc::c_int::try_from(into.len()).ok()?;
+    // SAFETY: as above.
+    told(unsafe { libc::proc_listpids(PROC_ALL_PIDS, 0, into.as_mut_ptr().cast(), room) }, into.len())
+}
+
+/// The same of a process's arguments and environment (`KERN_PROCARGS2`, sysctl(3)).
+#[cfg(target_os = "macos")]
+pub(crate) fn process_arguments(pid: u32, into: &mut [u8]) -> Option<usize> {
+    let mut name = [libc::CTL_KERN, libc::KERN_PROCARGS2, libc::c_int::try_from(pid).ok()?];
+    let mut length = into.len();
+    // SAFETY: name and buffer are live and of the lengths that are told; nothing is set, for which null stands.
+    let result =
+        unsafe { libc::sysctl(name.as_mut_ptr(), 3, into.as_mut_ptr().cast(), &raw mut length, std::ptr::null_mut(), 0) };
+    (result == 0 && length <= into.len()).then_some(length)
+}
+
+/// What libproc answers: a number of bytes, which is not positive where there is none.
+#[cfg(target_os = "macos")]
+fn told(result: libc::c_int, room: usize) -> Option<usize> {
+    usize::try_from(result).ok().filter(|&n| n > 0 && n <= room)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -77,7 +77,9 @@ pub fn usual_sockets() -> Vec<PathBuf> {
     let told = std::env::var("DOCKER_HOST").ok().and_then(|host| Some(PathBuf::from(host.strip_prefix("unix://")?)));
     let own = std::env::var_os("XDG_RUNTIME_DIR").map(|folder| Path::new(&folder).join("podman/podman.sock"));
     let usual = ["/var/run/docker.sock", "/run/podman/podman.sock"].map(PathBuf::from);
-    let mut all: Vec<PathBuf> = told.into_iter().chain(usual).chain(own).collect();
+    // Docker Desktop on macOS, where it was not allowed to put one into /var/run
+    let desktop = std::env::var_os("HOME").map(|folder| Path::new(&folder).join(".docker/run/docker.sock"));
+    let mut all: Vec<PathBuf> = told.into_iter().chain(usual).chain(own).chain(desktop).collect();
     // /var/run is /run nearly everywhere
     let mut seen = Vec::new();
     all.retain(|path| {

@@ -1,15 +1,14 @@
-//! Which process holds a socket: the inode is one of the links in some `/proc/PID/fd` (proc_pid_fd(5)).
+//! Which process holds a socket: it is one of the open files of some process, as [`system`] tells them.
 //!
 //! Looking through all of them takes tens of milliseconds, in which a short-lived client comes and goes. So first come the places where
 //! sockets were found before, which takes microseconds: a client that calls again gets the same number again. Then come the processes
 //! that began lately; and those that had sockets before, at last all of them, on a thread beside. However many ask, looking takes a fifth
 //! of one core at the most: a look finds all sockets of a process, whoever asked for them.
 
-use super::process;
+use super::system::{self, Id, Socket};
 use crate::privileges;
 use crossbeam_channel::{Receiver, Sender, after, bounded};
 use std::collections::{HashMap, VecDeque};
-use std::fs;
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -21,8 +20,8 @@ const PLACES: usize = 24;
 const YOUNG: u32 = 64;
 /// How long a process is young: what it takes an interpreter from its start to its first connection.
 const YOUTH: Duration = Duration::from_secs(2);
-/// Links of one process that are looked at: one that holds more is found by no look.
-const LINKS: usize = 65_536;
+/// Files of one process that are looked at: what it holds beyond them is found by no look.
+pub const LINKS: usize = 65_536;
 /// Sockets that are remembered, those of processes that are gone among them.
 const SOCKETS: usize = 1 << 17;
 /// After a look it rests so many times as long as it took.
@@ -36,16 +35,18 @@ pub type Pid = (u32, u64);
 /// A socket that was seen.
 #[derive(Clone, Copy, Debug)]
 pub struct Seen {
-    inode: u32,
-    pid: Pid,
+    /// What it is known by.
+    pub id: Id,
+    /// Who holds it.
+    pub pid: Pid,
     /// Which of the process's files it is.
-    file: u32,
+    pub file: u32,
 }
 
 /// Who holds which socket, as far as was seen.
 #[derive(Debug)]
 pub struct Holders {
-    sockets: HashMap<u32, Seen>,
+    sockets: HashMap<Id, Seen>,
     recent: VecDeque<u32>,
     places: VecDeque<(Pid, u32)>,
     young: VecDeque<(u32, Instant)>,
@@ -70,29 +71,38 @@ impl Holders {
         };
         std::thread::Builder::new().name("searcher".into()).spawn(work)?;
         let (recent, places, young) = (VecDeque::new(), VecDeque::new(), VecDeque::new());
-        let (sockets, newest) = (HashMap::new(), newest().unwrap_or_default());
+        let (sockets, newest) = (HashMap::new(), system::newest().unwrap_or_default());
         Ok(Self { sockets, recent, places, young, newest, next_look: Instant::now(), jobs, seen, searching: false })
     }
 
     /// The process that holds a socket, or held it; none where it was not seen so far.
-    pub fn of(&mut self, inode: u32) -> Option<Pid> {
-        let Seen { pid, file, .. } = *self.sockets.get(&inode)?;
+    pub fn of(&mut self, socket: Socket) -> Option<Pid> {
+        let Seen { pid, file, .. } = socket.ids().into_iter().find_map(|id| self.seen(id))?;
         to_front(&mut self.recent, pid.0, RECENT);
         to_front(&mut self.places, (pid, file), PLACES);
         Some(pid)
+    }
+
+    fn seen(&mut self, id: Id) -> Option<Seen> {
+        let seen = *self.sockets.get(&id)?;
+        if !system::holds(&seen) {
+            self.sockets.remove(&id);
+            return None;
+        }
+        Some(seen)
     }
 
     /// Looks where sockets were found before.
     pub fn glance(&mut self) {
         let mut places = std::mem::take(&mut self.places);
         places.retain(|&(pid, file)| {
-            let there = fs::read_link(format!("/proc/{}/fd/{file}", pid.0));
-            // a number that is free for now is used again; a process that is gone is not
-            let keep = there.is_ok() || process::ticks(pid.0) == Some(pid.1);
-            if let Some(inode) = there.ok().as_deref().and_then(|target| socket(target.to_str()?)) {
-                self.sockets.insert(inode, Seen { inode, pid, file });
+            let mut there = false;
+            for id in system::socket(pid.0, file) {
+                self.sockets.insert(id, Seen { id, pid, file });
+                there = true;
             }
-            keep
+            // a number that is free for now is used again; a process that is gone is not
+            there || system::ticks(pid.0) == Some(pid.1)
         });
         self.places = places;
     }
@@ -105,10 +115,10 @@ impl Holders {
     /// Looks at the young processes, the youngest first.
     pub fn look(&mut self) {
         let start = Instant::now();
-        let newest = newest().unwrap_or_default();
-        let grown_up = process::uptime().saturating_sub(YOUTH);
+        let newest = system::newest().unwrap_or_default();
+        let grown_up = system::ago(YOUTH);
         for pid in self.newest.max(newest.saturating_sub(YOUNG)) + 1..=newest {
-            if process::ticks(pid).is_some_and(|ticks| process::since_boot(ticks) > grown_up) {
+            if system::ticks(pid).is_some_and(|ticks| ticks > grown_up) {
                 self.young.push_front((pid, start));
             }
         }
@@ -116,7 +126,7 @@ impl Holders {
         self.newest = newest;
         let mut young = std::mem::take(&mut self.young);
         young.retain(|(pid, since)| {
-            let sockets = sockets(*pid);
+            let sockets = system::sockets(*pid);
             let there = sockets.is_some();
             self.take_in(sockets.into_iter().flatten());
             there && since.elapsed() < YOUTH
@@ -144,9 +154,9 @@ impl Holders {
             self.sockets.clear();
         }
         for one in seen {
-            let younger = |other: &Seen| other.pid.1 > one.pid.1 || process::ticks(other.pid.0) != Some(other.pid.1);
-            if self.sockets.get(&one.inode).is_none_or(younger) {
-                self.sockets.insert(one.inode, one);
+            let younger = |other: &Seen| other.pid.1 > one.pid.1 || system::ticks(other.pid.0) != Some(other.pid.1);
+            if self.sockets.get(&one.id).is_none_or(younger) {
+                self.sockets.insert(one.id, one);
             }
         }
     }
@@ -157,10 +167,10 @@ fn search(jobs: &Receiver<Vec<u32>>, found: &Sender<Vec<Seen>>) {
     let mut next_scan = Instant::now();
     for recent in jobs {
         let start = Instant::now();
-        let mut seen: Vec<_> = recent.into_iter().filter_map(sockets).flatten().collect();
+        let mut seen: Vec<_> = recent.into_iter().filter_map(system::sockets).flatten().collect();
         let mut rest = start.elapsed() * REST;
         if start >= next_scan {
-            seen.extend(process::all().filter_map(sockets).flatten());
+            seen.extend(system::all().filter_map(system::sockets).flatten());
             rest = start.elapsed() * REST;
             next_scan = Instant::now() + rest.max(LEAST_REST);
         }
@@ -175,43 +185,10 @@ fn search(jobs: &Receiver<Vec<u32>>, found: &Sender<Vec<Seen>>) {
     }
 }
 
-/// The sockets of a process; none where it is gone, or not ours to look at.
-fn sockets(pid: u32) -> Option<Vec<Seen>> {
-    let links = fs::read_dir(format!("/proc/{pid}/fd")).ok()?.take(LINKS).flatten();
-    let file = |link: fs::DirEntry| {
-        let inode = socket(fs::read_link(link.path()).ok()?.to_str()?)?;
-        Some((inode, link.file_name().to_str()?.parse().ok()?))
-    };
-    let files: Vec<(u32, u32)> = links.filter_map(file).collect();
-    if files.is_empty() {
-        return Some(Vec::new());
-    }
-    // the newest number may be a thread's
-    let pid = leader(pid).unwrap_or(pid);
-    let ticks = process::ticks(pid)?;
-    Some(files.into_iter().map(|(inode, file)| Seen { inode, pid: (pid, ticks), file }).collect())
-}
-
 fn to_front<T: PartialEq>(list: &mut VecDeque<T>, item: T, most: usize) {
     if list.front() != Some(&item) {
         list.retain(|other| *other != item);
         list.push_front(item);
         list.truncate(most);
     }
-}
-
-/// The process that a thread belongs to.
-fn leader(thread: u32) -> Option<u32> {
-    let status = fs::read_to_string(format!("/proc/{thread}/status")).ok()?;
-    status.lines().find_map(|line| line.strip_prefix("Tgid:")?.trim().parse().ok())
-}
-
-/// `socket:[12345]`
-fn socket(target: &str) -> Option<u32> {
-    target.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
-}
-
-/// The number of the process that began last (proc_loadavg(5)).
-fn newest() -> Option<u32> {
-    fs::read_to_string("/proc/loadavg").ok()?.split_whitespace().last()?.parse().ok()
 }

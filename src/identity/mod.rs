@@ -1,26 +1,36 @@
 //! Who owns a socket: its process, its container, and what its people call it. What is found out becomes facts; nothing here sees a packet.
 //!
 //! ```text
-//!  engine ── Ask: a connection came into view ──┐                    ┌── sock_diag: its two sockets (inode, uid)
-//!  scout  ── Hint: a SYN, before it is decoded ─┴─> resolver thread ─┼── holders: whose inode that is
+//!  engine ── Ask: a connection came into view ──┐                    ┌── system: which sockets it has, and who has them
+//!  scout  ── Hint: a SYN, before it is decoded ─┴─> resolver thread ─┼── holders: when to look where, and what was seen
 //!                                                      │             ├── process, name: what it is called
 //!                      Fact::Owned, Fact::Named <──────┘             └── containers: what Docker and Podman call it
 //! ```
 //!
+//! The `system` is a file of its own for each: on Linux the kernel looks a socket up by its ends (`sock_diag`), and `/proc` tells who holds
+//! it; on macOS only a look through the processes tells (`macos`, which we have not run). What the two have in common are their functions.
+//!
 //! A capture file is never asked about: what runs on this machine now has nothing to do with it.
 //!
-//! Rights: the thread keeps CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH where the process was started with them, to look into the processes
-//! of others, and nothing else; without them it sees those of its own user. It reads `/proc`, never a byte of the wire.
+//! Rights: on Linux the thread keeps CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH where the process was started with them, to look into the
+//! processes of others, and nothing else; without them it sees those of its own user, as it does on macOS. It never reads a byte of the
+//! wire.
 
-#[cfg(target_os = "linux")]
+#[cfg(any(target_os = "linux", target_os = "macos"))]
 pub mod containers;
-#[cfg(target_os = "linux")]
+#[cfg(any(target_os = "linux", target_os = "macos"))]
 mod holders;
 #[cfg(target_os = "linux")]
+mod linux;
+#[cfg(target_os = "macos")]
+mod macos;
+#[cfg(any(target_os = "linux", target_os = "macos"))]
 mod name;
-#[cfg(target_os = "linux")]
+#[cfg(any(target_os = "macos", all(target_os = "linux", test)))]
+mod proc_info;
+#[cfg(any(target_os = "linux", target_os = "macos"))]
 mod process;
-#[cfg(target_os = "linux")]
+#[cfg(any(target_os = "linux", target_os = "macos"))]
 mod resolver;
 #[cfg(target_os = "linux")]
 mod sock_diag;
@@ -28,8 +38,16 @@ mod sock_diag;
 mod survey;
 
 #[cfg(target_os = "linux")]
+use linux as system;
+#[cfg(target_os = "macos")]
+use macos as system;
+#[cfg(any(target_os = "linux", target_os = "macos"))]
 pub use resolver::{Options, Tally, start};
 #[cfg(target_os = "linux")]
 pub use sock_diag::Diag;
 #[cfg(target_os = "linux")]
 pub use survey::{Namespace, Sight, other_namespaces, sight};
+
+/// One end of a connection: the socket's own address, the other one, and the namespace in which it was seen.
+#[cfg(any(target_os = "linux", target_os = "macos"))]
+type End = (std::net::SocketAddr, std::net::SocketAddr, crate::model::Zone);

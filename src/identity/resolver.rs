@@ -1,10 +1,11 @@
 //! The thread that finds out: asked about connections, it answers with facts, each end as soon as it is known.
 
+use super::End;
 use super::containers::{Engines, Listed};
 use super::holders::Holders;
 use super::name::{self, Container};
 use super::process::{self, Info};
-use super::sock_diag::{Diag, Socket};
+use super::system::{self, Lookup, Socket};
 use crate::model::{Ask, ConnId, Fact, Hint, Origin, Owner, Process, Rank, Scope, Zone};
 use crate::privileges;
 use crossbeam_channel::{Receiver, at, never, select};
@@ -62,20 +63,17 @@ pub struct Tally {
 
 /// Starts the thread. It ends when nobody is left who could ask.
 pub fn start(options: Options) -> io::Result<()> {
-    let diag = Diag::open()?;
+    let lookup = Lookup::open()?;
     let holders = Holders::start()?;
     let engines = Engines::start(options.engines.clone())?;
     let work = move || {
         // what looks into processes needs these rights alone, or runs without any
         if privileges::keep_for_names().is_ok() {
-            Resolver::new(options, diag, holders, engines).run();
+            Resolver::new(options, lookup, holders, engines).run();
         }
     };
     std::thread::Builder::new().name("resolver".into()).spawn(work).map(drop)
 }
-
-/// One end of a connection: the socket's own address, the other one, and the namespace in which it was seen.
-type End = (SocketAddr, SocketAddr, Zone);
 
 /// A socket whose process is looked for.
 #[derive(Clone, Copy)]
@@ -104,8 +102,7 @@ struct Early {
 
 struct Resolver {
     options: Options,
-    diag: Diag,
-    zones: Vec<(Zone, Diag)>,
+    lookup: Lookup,
     holders: Holders,
     /// By number, with when it began (numbers are used again), and the container that no engine has told of yet.
     processes: HashMap<u32, (u64, Arc<Owner>, Option<String>)>,
@@ -118,11 +115,10 @@ struct Resolver {
 }
 
 impl Resolver {
-    fn new(options: Options, diag: Diag, holders: Holders, engines: Engines) -> Self {
+    fn new(options: Options, lookup: Lookup, holders: Holders, engines: Engines) -> Self {
         Self {
             options,
-            diag,
-            zones: Vec::new(),
+            lookup,
             holders,
             processes: HashMap::new(),
             early: HashMap::new(),
@@ -146,7 +142,7 @@ impl Resolver {
                 recv(asks) -> ask => match ask { Ok(ask) => self.ask(ask), Err(_) => return },
                 recv(hints) -> hint => match hint { Ok(hint) => self.hint(hint), Err(_) => hints = never() },
                 recv(seen) -> seen => self.holders.take(seen.unwrap_or_default()),
-                recv(zones) -> zone => match zone { Ok((zone, socket)) => self.zone(zone, socket), Err(_) => zones = never() },
+                recv(zones) -> zone => match zone { Ok((zone, socket)) => self.lookup.zone(zone, socket), Err(_) => zones = never() },
                 recv(lists) -> list => match list { Ok(list) => self.listed(list), Err(_) => lists = never() },
                 recv(due) -> _ => {}
             }
@@ -165,11 +161,6 @@ impl Resolver {
         at(if self.wanted.iter().any(worth_a_look) { over.min(self.holders.next_look()) } else { over })
     }
 
-    fn zone(&mut self, zone: Zone, socket: Option<OwnedFd>) {
-        self.zones.retain(|(other, _)| *other != zone);
-        self.zones.extend(socket.map(|socket| (zone, Diag::over(socket))));
-    }
-
     /// A SYN was seen: both ends are looked up while they are there.
     fn hint(&mut self, hint: Hint) {
         let Hint { client, server, zone } = hint;
@@ -182,7 +173,7 @@ impl Resolver {
                 return;
             }
             let end = (local, peer, zone);
-            let socket = self.find(end, accepts);
+            let socket = self.lookup.find(end, accepts);
             self.early.insert(end, Early { socket, owner: None, at: now });
             if let Some(socket) = socket
                 && self.wanted.len() < MOST_WANTED
@@ -203,7 +194,7 @@ impl Resolver {
                 self.found(conn, local, pid, owner);
                 continue;
             }
-            match (socket, self.find(end, accepts)) {
+            match (socket, self.lookup.find(end, accepts)) {
                 (None, None) => self.tell(conn, local, None),
                 (_, Some(socket)) if self.wanted.len() < MOST_WANTED => {
                     self.wanted.push(Wanted { socket, whose: Whose::Asked(conn, end), since: Instant::now(), looks: 0 });
@@ -235,7 +226,7 @@ impl Resolver {
     fn settle(&mut self) {
         for wanted in std::mem::take(&mut self.wanted) {
             let Wanted { socket, whose, since, .. } = wanted;
-            let owner = self.holders.of(socket.inode).and_then(|(pid, ticks)| Some((pid, self.owner(pid, ticks)?)));
+            let owner = self.holders.of(socket).and_then(|(pid, ticks)| Some((pid, self.owner(pid, ticks)?)));
             match (owner, whose) {
                 (Some((pid, owner)), Whose::Asked(conn, end)) => self.found(conn, end.0, pid, owner),
                 (Some(owner), Whose::Hinted(end)) => {
@@ -255,20 +246,7 @@ impl Resolver {
 
     /// Whether a process still holds a socket: else no search will find one.
     fn is_held(&self, end: End, socket: Socket) -> bool {
-        self.find(end, socket.listens).is_some_and(|now| now.inode == socket.inode)
-    }
-
-    /// The socket at one end. Where it was made by accepting, the one that accepts tells as much, and is there for longer. In a namespace of
-    /// its own the kernel is asked there; any other address than a loopback one may be of any of them.
-    fn find(&self, end: End, accepts: bool) -> Option<Socket> {
-        let (local, peer, zone) = end;
-        let all = std::iter::once((Zone::default(), &self.diag)).chain(self.zones.iter().map(|(zone, diag)| (*zone, diag)));
-        let (own, others): (Vec<_>, Vec<_>) = all.partition(|(z, _)| *z == zone);
-        let others = others.into_iter().filter(|_| !local.ip().is_loopback());
-        own.into_iter().chain(others).find_map(|(_, diag)| {
-            let listener = if accepts { diag.listener(local) } else { None };
-            listener.or_else(|| diag.connected(local, peer))
-        })
+        self.lookup.find(end, socket.listens) == Some(socket)
     }
 
     /// What a process is called. It is read once, and again where it has become another program; once it is gone, what was read counts.
@@ -279,10 +257,10 @@ impl Resolver {
         {
             return Some(Arc::clone(owner));
         }
-        let info = Info::read(pid).filter(|info| info.ticks == ticks)?;
+        let info = system::read(pid).filter(|info| info.ticks == ticks)?;
         let (owner, container) = self.named(&info);
         if self.processes.len() >= PROCESSES {
-            self.processes.retain(|pid, (then, ..)| process::ticks(*pid) == Some(*then));
+            self.processes.retain(|pid, (then, ..)| system::ticks(*pid) == Some(*then));
         }
         if self.processes.len() < PROCESSES {
             self.processes.insert(pid, (ticks, Arc::clone(&owner), container));
@@ -299,7 +277,7 @@ impl Resolver {
         let process = Process {
             command: info.command().into(),
             cwd: info.cwd.as_deref().map(Into::into),
-            started: info.started(),
+            started: system::started(info.ticks),
             uid: info.uid,
         };
         let (service, container_name) = (service.into(), held.map(Into::into));
@@ -322,13 +300,13 @@ impl Resolver {
         self.tell(conn, end, Some(owner));
     }
 
-    /// The socket was there, and is gone. That its process is too can be said where it would have been seen.
+    /// The socket was there, and is gone. That its process is too can be said where it would have been seen, and where the system tells
+    /// whose it was.
     fn exited(&mut self, conn: ConnId, end: SocketAddr, socket: Socket) {
-        if !(privileges::sees_all_processes() || socket.uid == privileges::own_uid()) {
-            return self.tell(conn, end, None);
-        }
+        let seen = |uid: &u32| privileges::sees_all_processes() || *uid == privileges::own_uid();
+        let Some(uid) = socket.uid().filter(seen) else { return self.tell(conn, end, None) };
         self.options.tally.exited.fetch_add(1, Ordering::Relaxed);
-        let service = format!("uid {}, exited", socket.uid).into();
+        let service = format!("uid {uid}, exited").into();
         let owner = Owner { service, origin: Origin::Exited, pid: None, container: None, process: None };
         self.tell(conn, end, Some(Arc::new(owner)));
     }
@@ -351,7 +329,7 @@ impl Resolver {
         for (conn, end, pid, container) in std::mem::take(&mut self.nameless) {
             if !self.containers.contains_key(&container) {
                 self.nameless.push((conn, end, pid, container));
-            } else if let Some(owner) = process::ticks(pid).and_then(|ticks| self.owner(pid, ticks)) {
+            } else if let Some(owner) = system::ticks(pid).and_then(|ticks| self.owner(pid, ticks)) {
                 self.tell(conn, end, Some(owner));
             }
         }
@@ -366,7 +344,7 @@ fn worth_a_look(wanted: &Wanted) -> bool {
 /// Whether a process has become another program since (execve(2)): a shell's child is the shell for a moment.
 fn changed(pid: u32, owner: &Owner) -> bool {
     let then = owner.process.as_ref().map_or("", |process| &process.command);
-    process::command(pid).is_some_and(|now| !now.is_empty() && now != then)
+    system::arguments(pid).is_some_and(|now| !now.is_empty() && process::shell(&now) != then)
 }
 
 #[cfg(test)]

@@ -33,6 +33,18 @@ pub struct Socket {
     pub listens: bool,
 }
 
+impl Socket {
+    /// What the one who holds it is looked for by.
+    pub fn ids(self) -> [u32; 1] {
+        [self.inode]
+    }
+
+    /// Whose it is, as far as that is known.
+    pub fn uid(self) -> Option<u32> {
+        Some(self.uid)
+    }
+}
+
 /// Asks the kernel about the sockets of one network namespace: that in which it was opened.
 #[derive(Debug)]
 pub struct Diag {

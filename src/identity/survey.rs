@@ -1,6 +1,6 @@
 //! What of this machine can be looked into: for `doctor`, not for a watch.
 
-use super::process;
+use super::linux;
 use std::collections::BTreeMap;
 use std::fs;
 
@@ -27,7 +27,7 @@ pub struct Namespace {
 /// Tries every process.
 pub fn sight() -> Sight {
     let mut sight = Sight::default();
-    for pid in process::all() {
+    for pid in linux::all() {
         match fs::read_dir(format!("/proc/{pid}/fd")) {
             Ok(_) => sight.open += 1,
             Err(e) if e.kind() == std::io::ErrorKind::PermissionDenied => sight.closed += 1,
@@ -42,7 +42,7 @@ pub fn sight() -> Sight {
 pub fn other_namespaces() -> Vec<Namespace> {
     let own = fs::read_link("/proc/self/ns/net").ok();
     let mut all = BTreeMap::<String, Namespace>::new();
-    for pid in process::all() {
+    for pid in linux::all() {
         let Ok(inode) = fs::read_link(format!("/proc/{pid}/ns/net")) else { continue };
         if Some(&inode) == own.as_ref() {
             continue;

@@ -1,4 +1,4 @@
-//! Who finds out whose sockets they are in this run: on Linux a resolver, beside a live watch alone.
+//! Who finds out whose sockets they are in this run: a resolver, on Linux and macOS, beside a live watch alone.
 
 use crate::engine::owner::Mailbox;
 use crate::error::Error;
@@ -45,7 +45,7 @@ mod live {
 }
 
 /// Starts it; it sends what it learns to the engine. Returns where questions go; none where nobody can answer them.
-#[cfg(all(target_os = "linux", feature = "live"))]
+#[cfg(all(any(target_os = "linux", target_os = "macos"), feature = "live"))]
 pub fn start(clues: Clues, mailbox: &Mailbox) -> Result<Option<Sender<Ask>>, Error> {
     use crate::engine::owner::Command;
     use crate::identity::{self, containers};
@@ -72,7 +72,7 @@ pub fn start(clues: Clues, mailbox: &Mailbox) -> Result<Option<Sender<Ask>>, Err
 }
 
 /// Nobody can answer.
-#[cfg(not(all(target_os = "linux", feature = "live")))]
+#[cfg(not(all(any(target_os = "linux", target_os = "macos"), feature = "live")))]
 pub fn start(_: Clues, _: &Mailbox) -> Result<Option<Sender<Ask>>, Error> {
     Ok(None)
 }

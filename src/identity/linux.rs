@@ -1,0 +1,225 @@
+//! What Linux tells of processes and their sockets: sock_diag(7), and `/proc` (proc_pid_cmdline(5) and its kin).
+
+use super::End;
+use super::holders::{LINKS, Seen};
+use super::process::{Info, variable};
+use super::sock_diag::Diag;
+pub use super::sock_diag::Socket;
+use crate::model::Zone;
+use crate::time::Time;
+use std::fs;
+use std::io::{self, Read};
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::sync::LazyLock;
+use std::time::{Duration, UNIX_EPOCH};
+
+/// The most that is read of a file: a command line or an environment may be up to 2 MiB (execve(2)).
+const MOST: u64 = 64 << 10;
+
+/// What a socket is known by: its inode.
+pub type Id = u32;
+
+/// The kernel's look-up of sockets, in our network namespace and in others.
+#[derive(Debug)]
+pub struct Lookup {
+    own: Diag,
+    zones: Vec<(Zone, Diag)>,
+}
+
+impl Lookup {
+    /// For the namespace of this thread.
+    pub fn open() -> io::Result<Self> {
+        Ok(Self { own: Diag::open()?, zones: Vec::new() })
+    }
+
+    /// From now on in another namespace too, by a socket that was opened in it.
+    pub fn zone(&mut self, zone: Zone, socket: Option<OwnedFd>) {
+        self.zones.retain(|(other, _)| *other != zone);
+        self.zones.extend(socket.map(|socket| (zone, Diag::over(socket))));
+    }
+
+    /// The socket at one end. Where it was made by accepting, the one that accepts tells as much, and is there for longer. In a namespace of
+    /// its own the kernel is asked there; any other address than a loopback one may be of any of them.
+    pub fn find(&self, end: End, accepts: bool) -> Option<Socket> {
+        let (local, peer, zone) = end;
+        let all = std::iter::once((Zone::default(), &self.own)).chain(self.zones.iter().map(|(zone, diag)| (*zone, diag)));
+        let (own, others): (Vec<_>, Vec<_>) = all.partition(|(z, _)| *z == zone);
+        let others = others.into_iter().filter(|_| !local.ip().is_loopback());
+        own.into_iter().chain(others).find_map(|(_, diag)| {
+            let listener = if accepts { diag.listener(local) } else { None };
+            listener.or_else(|| diag.connected(local, peer))
+        })
+    }
+}
+
+/// The sockets of a process; none where it is gone, or not ours to look at.
+pub fn sockets(pid: u32) -> Option<Vec<Seen>> {
+    let links = fs::read_dir(format!("/proc/{pid}/fd")).ok()?.take(LINKS).flatten();
+    let file = |link: fs::DirEntry| {
+        let inode = inode(fs::read_link(link.path()).ok()?.to_str()?)?;
+        Some((inode, link.file_name().to_str()?.parse().ok()?))
+    };
+    let files: Vec<(u32, u32)> = links.filter_map(file).collect();
+    if files.is_empty() {
+        return Some(Vec::new());
+    }
+    // the newest number may be a thread's
+    let pid = leader(pid).unwrap_or(pid);
+    let ticks = ticks(pid)?;
+    Some(files.into_iter().map(|(id, file)| Seen { id, pid: (pid, ticks), file }).collect())
+}
+
+/// The socket that one of a process's files is, where it is one.
+pub fn socket(pid: u32, file: u32) -> impl Iterator<Item = Id> {
+    let target = fs::read_link(format!("/proc/{pid}/fd/{file}")).ok();
+    target.as_deref().and_then(|target| inode(target.to_str()?)).into_iter()
+}
+
+/// Whether what was seen still tells whose a socket is: an inode is no other socket's soon, so that those that are gone keep their names.
+pub fn holds(_: &Seen) -> bool {
+    true
+}
+
+/// Looks a process up; none where it is gone.
+pub fn read(pid: u32) -> Option<Info> {
+    let folder = format!("/proc/{pid}");
+    let link = |name: &str| fs::read_link(format!("{folder}/{name}")).ok().map(|path| path.to_string_lossy().into_owned());
+    let text = |name: &str| text(format!("{folder}/{name}"));
+    let ticks = ticks(pid)?;
+    let status = text("status").unwrap_or_default();
+    let (exe, args) = (link("exe"), arguments(pid).unwrap_or_default());
+    // one that has ended and waits for its parent to notice has neither
+    if exe.is_none() && args.is_empty() {
+        return None;
+    }
+    let uid = status.lines().find_map(|line| line.strip_prefix("Uid:")?.split_whitespace().next()?.parse().ok());
+    let env = text("environ").unwrap_or_default();
+    let env: Vec<_> = env.split('\0').filter_map(variable).collect();
+    let in_pod = env.iter().any(|(name, _)| *name == "KUBERNETES_SERVICE_HOST");
+    let mounts = if in_pod { text("mountinfo").unwrap_or_default() } else { String::new() };
+    Some(Info {
+        pid,
+        ticks,
+        uid: uid.unwrap_or_default(),
+        exe,
+        args,
+        cwd: link("cwd"),
+        env,
+        cgroup: text("cgroup").unwrap_or_default(),
+        pod_container: pod_container(&mounts),
+    })
+}
+
+/// The arguments of a process, the program's name first; none where it is gone.
+pub fn arguments(pid: u32) -> Option<Vec<String>> {
+    text(format!("/proc/{pid}/cmdline")).map(|line| split(&line))
+}
+
+/// The numbers of all processes.
+pub fn all() -> impl Iterator<Item = u32> {
+    fs::read_dir("/proc").into_iter().flatten().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+}
+
+/// The number of the process that began last (proc_loadavg(5)).
+pub fn newest() -> Option<u32> {
+    fs::read_to_string("/proc/loadavg").ok()?.split_whitespace().last()?.parse().ok()
+}
+
+/// When a process began, in clock ticks since the machine did (proc_pid_stat(5), the 22nd field); none where it is gone.
+pub fn ticks(pid: u32) -> Option<u64> {
+    let stat = text(format!("/proc/{pid}/stat"))?;
+    // the second field is a name in parentheses, which may hold anything
+    stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()
+}
+
+/// So long ago, as [`ticks`] count.
+pub fn ago(age: Duration) -> u64 {
+    let ticks = uptime().saturating_sub(age).as_nanos() / u128::from(tick());
+    u64::try_from(ticks).unwrap_or(u64::MAX)
+}
+
+/// The time of so many clock ticks, to a hundredth of a second.
+pub fn started(ticks: u64) -> Option<Time> {
+    // proc_stat(5) tells it in whole seconds only
+    static BOOT: LazyLock<Option<Duration>> = LazyLock::new(|| UNIX_EPOCH.elapsed().ok()?.checked_sub(uptime()));
+    let began = (*BOOT)?.checked_add(Duration::from_nanos(ticks.saturating_mul(tick())))?;
+    Some(Time::from_nanos(i64::try_from(began.as_nanos()).ok()?))
+}
+
+/// How long a clock tick is, in nanoseconds.
+fn tick() -> u64 {
+    1_000_000_000 / rustix::param::clock_ticks_per_second().max(1)
+}
+
+/// How long the machine runs (proc_uptime(5)).
+fn uptime() -> Duration {
+    let seconds = text("/proc/uptime").and_then(|text| text.split(' ').next()?.parse().ok());
+    seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()).unwrap_or_default()
+}
+
+/// The first part of a file.
+fn text(path: impl AsRef<Path>) -> Option<String> {
+    let mut bytes = Vec::new();
+    fs::File::open(path).ok()?.take(MOST).read_to_end(&mut bytes).ok()?;
+    Some(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// Arguments end in NUL each. A process that writes its own title there has spaces and one end.
+fn split(line: &str) -> Vec<String> {
+    let line = line.strip_suffix('\0').unwrap_or(line).trim_end_matches('\0');
+    if line.is_empty() { Vec::new() } else { line.split('\0').map(str::to_owned).collect() }
+}
+
+/// The process that a thread belongs to.
+fn leader(thread: u32) -> Option<u32> {
+    let status = fs::read_to_string(format!("/proc/{thread}/status")).ok()?;
+    status.lines().find_map(|line| line.strip_prefix("Tgid:")?.trim().parse().ok())
+}
+
+/// `socket:[12345]`
+fn inode(target: &str) -> Option<u32> {
+    target.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
+}
+
+/// The kubelet mounts a file of each container's own: `…/pods/UID/containers/NAME/HASH … /dev/termination-log` (mount by default).
+fn pod_container(mounts: &str) -> Option<String> {
+    mounts.lines().find_map(|line| {
+        let (_, rest) = line.split_once("/pods/")?;
+        let (_, rest) = rest.split_once("/containers/")?;
+        rest.split('/').next().filter(|name| !name.is_empty()).map(str::to_owned)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn we_are_found() {
+        let info = read(std::process::id()).unwrap();
+        assert_eq!(info.pid, std::process::id());
+        assert!(info.exe.as_deref().is_some_and(|exe| exe.contains("meshtop")), "{info:?}");
+        assert_eq!(info.args, std::env::args().collect::<Vec<_>>());
+        assert_eq!(info.cwd.as_deref(), std::env::current_dir().unwrap().to_str());
+        assert_eq!(read(u32::MAX), None);
+        let now = i64::try_from(UNIX_EPOCH.elapsed().unwrap().as_nanos()).unwrap();
+        let began = started(info.ticks).unwrap().nanos();
+        assert!(began <= now && began > 0, "{began} {now}");
+        assert!(info.ticks <= ago(Duration::ZERO), "nobody began later than now");
+    }
+
+    #[test]
+    fn arguments_are_split_at_their_ends() {
+        assert_eq!(split("node\0server.js\0"), ["node", "server.js"]);
+        assert_eq!(split("nginx: worker process\0\0\0"), ["nginx: worker process"]);
+        assert!(split("").is_empty());
+    }
+
+    #[test]
+    fn a_pods_container_is_in_its_mounts() {
+        let line = "812 790 8:1 /var/lib/kubelet/pods/6fd1-9c/containers/orders/4f2a11 /dev/termination-log rw,relatime - ext4 /dev/sda1 rw";
+        assert_eq!(pod_container(&format!("1 2 0:1 / / rw - overlay overlay rw\n{line}\n")).as_deref(), Some("orders"));
+        assert_eq!(pod_container("1 2 0:1 / / rw - overlay overlay rw\n"), None);
+    }
+}
