@@ -152,4 +152,4 @@ fn container(value: &Value) -> Option<Listed> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

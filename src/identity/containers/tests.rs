@@ -4,7 +4,7 @@ use super::*;
 use std::net::IpAddr;
 use std::os::unix::net::UnixListener;
 
-const LIST: &str = r#"[
+pub const LIST: &str = r#"[
  {"Id":"aaaa","Names":["/shop-orders-1"],"Labels":{"com.docker.compose.service":"orders","com.docker.compose.project":"shop"},
   "NetworkSettings":{"Networks":{"shop_default":{"IPAddress":"172.18.0.3","GlobalIPv6Address":"fd00::3"}}}},
  {"Id":"bbbb","Names":["/lone"],"Labels":{},"NetworkSettings":{"Networks":{"host":{"IPAddress":"","GlobalIPv6Address":""}}}},
@@ -29,7 +29,7 @@ pub fn engine(folder: &Path, answers: Vec<String>) -> PathBuf {
     path
 }
 
-fn whole(body: &str) -> String {
+pub fn whole(body: &str) -> String {
     format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}", body.len())
 }
 

@@ -168,3 +168,27 @@ fn a_port_that_is_used_again_is_its_new_owners() {
     let [_, them] = asker.ask(client.local_addr().unwrap(), at);
     assert_eq!(service(&them), "beta");
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_engine_names_the_addresses_of_its_containers_and_the_proxies_of_their_ports() {
+    use super::super::containers::tests::{LIST, engine, whole};
+    use std::os::unix::process::CommandExt;
+    let folder = tempfile::tempdir().unwrap();
+    let mut asker = Asker::start(vec![engine(folder.path(), vec![whole(LIST); 2])]);
+    let named = ["172.18.0.3", "fd00::3"].map(|address| Fact::Named {
+        scope: Scope::Ip(address.parse().unwrap()),
+        rank: Rank::System,
+        service: "orders".into(),
+    });
+    assert_eq!([asker.facts.recv().unwrap(), asker.facts.recv().unwrap()], named);
+    let python = Command::new("python3").args(["-c", "import sys; print(sys.executable)"]).output().unwrap();
+    let python = String::from_utf8(python.stdout).unwrap();
+    // as Docker starts it for a port that is published
+    let proxy = ["-c", LISTEN, "-container-ip", "172.18.0.3", "-container-port", "80"];
+    let server = Server::start(Command::new(python.trim()).arg0("/usr/bin/docker-proxy").args(proxy));
+    let client = TcpStream::connect(server.1).unwrap();
+    let [_, them] = asker.ask(client.local_addr().unwrap(), server.1);
+    let them = them.unwrap();
+    assert_eq!((&*them.service, them.origin, them.container.as_deref()), ("orders", Origin::Container, Some("shop-orders-1")));
+}
