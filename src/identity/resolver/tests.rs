@@ -186,7 +186,7 @@ fn an_engine_names_the_addresses_of_its_containers_and_the_proxies_of_their_port
     let python = String::from_utf8(python.stdout).unwrap();
     // as Docker starts it for a port that is published
     let proxy = ["-c", LISTEN, "-container-ip", "172.18.0.3", "-container-port", "80"];
-    let server = Server::start(Command::new(python.trim()).arg0("/usr/bin/docker-proxy").args(proxy));
+    let server = Server::start(Command::new(python.trim()).arg0("docker-proxy").args(proxy));
     let client = TcpStream::connect(server.1).unwrap();
     let [_, them] = asker.ask(client.local_addr().unwrap(), server.1);
     let them = them.unwrap();
