@@ -156,7 +156,7 @@ fn containers() -> Section {
             Err(e) if e.kind() == ErrorKind::NotFound => None,
             Err(e) if e.kind() == ErrorKind::PermissionDenied => Some(limited(
                 format!("{path}: not for this user: containers are not called by their names"),
-                "join the group that owns it (for Docker `sudo usermod -aG docker $USER`, then log in again), or run meshtop with sudo",
+                "join the group that owns it (for Docker `sudo usermod -aG docker $USER`, then log in again)",
             )),
             Err(e) if e.kind() == ErrorKind::ConnectionRefused => {
                 Some(limited(format!("{path}: nobody listens there"), "start the container engine"))

@@ -57,7 +57,7 @@ pub fn how_to_capture() -> String {
 
 /// The command that grants the right to enter other network namespaces, and to capture there, to this very binary.
 pub fn how_to_enter() -> String {
-    how_to_capture().replace("cap_net_raw=ep", "cap_net_raw,cap_sys_admin,cap_sys_ptrace=ep")
+    how_to_capture().replace("cap_net_raw=ep", "cap_net_raw,cap_sys_admin,cap_sys_ptrace,cap_dac_read_search=ep")
 }
 
 /// What is kept until the threads that need it are started.

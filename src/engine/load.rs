@@ -160,7 +160,8 @@ mod tests {
                 if exact < LONGEST {
                     prop_assert!((exact..=exact + exact / 100 + 1).contains(&found), "{quantile}: {found}, not {exact}");
                 } else {
-                    prop_assert!(found >= LONGEST && found <= micros[micros.len() - 1]);
+                    // the last step of the histogram begins below its end
+                    prop_assert!(found >= LONGEST - LONGEST / 100 && found <= micros[micros.len() - 1]);
                 }
             }
         }

@@ -9,6 +9,7 @@ use crate::model::Zone;
 use crate::time::Time;
 use std::fs;
 use std::io::{self, Read};
+use std::net::{IpAddr, UdpSocket};
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::LazyLock;
@@ -39,18 +40,25 @@ impl Lookup {
         self.zones.extend(socket.map(|socket| (zone, Diag::over(socket))));
     }
 
-    /// The socket at one end. Where it was made by accepting, the one that accepts tells as much, and is there for longer. In a namespace of
-    /// its own the kernel is asked there; any other address than a loopback one may be of any of them.
+    /// The socket at one end. Where it was made by accepting, the one that accepts tells as much, and is there for longer; but one that
+    /// accepts on any address does so on those of its own namespace alone. A loopback address is that of the namespace in which it was
+    /// seen, any other may be of any of them.
     pub fn find(&self, end: End, accepts: bool) -> Option<Socket> {
         let (local, peer, zone) = end;
         let all = std::iter::once((Zone::default(), &self.own)).chain(self.zones.iter().map(|(zone, diag)| (*zone, diag)));
-        let (own, others): (Vec<_>, Vec<_>) = all.partition(|(z, _)| *z == zone);
+        let (here, others): (Vec<_>, Vec<_>) = all.partition(|(z, _)| *z == zone);
         let others = others.into_iter().filter(|_| !local.ip().is_loopback());
-        own.into_iter().chain(others).find_map(|(_, diag)| {
-            let listener = if accepts { diag.listener(local) } else { None };
+        here.into_iter().chain(others).find_map(|(z, diag)| {
+            let is_here = || local.ip().is_loopback() || (z == Zone::default() && is_ours(local.ip())) || diag.knows(local, peer);
+            let listener = if accepts && is_here() { diag.listener(local) } else { None };
             listener.or_else(|| diag.connected(local, peer))
         })
     }
+}
+
+/// Whether an address is one of our namespace's: no other can be bound to (ip(7)).
+fn is_ours(ip: IpAddr) -> bool {
+    UdpSocket::bind((ip, 0)).is_ok()
 }
 
 /// The sockets of a process; none where it is gone, or not ours to look at.
@@ -194,6 +202,16 @@ fn pod_container(mounts: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_listener_on_any_address_is_none_of_somebody_elses() {
+        let listener = std::net::TcpListener::bind("0.0.0.0:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let lookup = Lookup::open().unwrap();
+        let find = |ip: [u8; 4]| lookup.find(((ip, port).into(), ([127, 0, 0, 1], 9).into(), Zone::default()), true);
+        assert!(find([127, 0, 0, 1]).is_some());
+        assert_eq!(find([192, 0, 2, 7]), None, "a server elsewhere that has the same port");
+    }
 
     #[test]
     fn we_are_found() {

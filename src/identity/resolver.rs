@@ -2,7 +2,7 @@
 
 use super::End;
 use super::containers::{Engines, Listed};
-use super::holders::Holders;
+use super::holders::{Holders, Pid};
 use super::name::{self, Container};
 use super::process::{self, Info};
 use super::system::{self, Lookup, Socket};
@@ -26,6 +26,9 @@ const EARLY: Duration = Duration::from_secs(10);
 const MOST_EARLY: usize = 1 << 13;
 /// How many ends wait until their process is found; of further ones nobody finds out.
 const MOST_WANTED: usize = 1 << 13;
+/// From so many wanted sockets on they are gone through once in a while.
+const MANY: usize = 64;
+const SETTLE: Duration = Duration::from_millis(20);
 /// Looks at the young processes for one socket.
 const LOOKS: u8 = 2;
 /// Processes that are remembered.
@@ -111,7 +114,9 @@ struct Resolver {
     engines: Engines,
     containers: HashMap<String, Container>,
     /// Ends in a container whose name is not known yet, and that container.
-    nameless: Vec<(ConnId, SocketAddr, u32, String)>,
+    nameless: Vec<(ConnId, SocketAddr, Pid, String)>,
+    rights: Rights,
+    next_settle: Instant,
 }
 
 impl Resolver {
@@ -126,6 +131,8 @@ impl Resolver {
             engines,
             containers: HashMap::new(),
             nameless: Vec::new(),
+            rights: Rights { all: privileges::sees_all_processes(), own: privileges::own_uid() },
+            next_settle: Instant::now(),
         }
     }
 
@@ -175,7 +182,7 @@ impl Resolver {
             let end = (local, peer, zone);
             let socket = self.lookup.find(end, accepts);
             self.early.insert(end, Early { socket, owner: None, at: now });
-            if let Some(socket) = socket
+            if let Some(socket) = socket.filter(|socket| self.rights.sees(socket))
                 && self.wanted.len() < MOST_WANTED
             {
                 self.wanted.push(Wanted { socket, whose: Whose::Hinted(end), since: now, looks: 0 });
@@ -196,7 +203,7 @@ impl Resolver {
             }
             match (socket, self.lookup.find(end, accepts)) {
                 (None, None) => self.tell(conn, local, None),
-                (_, Some(socket)) if self.wanted.len() < MOST_WANTED => {
+                (_, Some(socket)) if self.wanted.len() < MOST_WANTED && self.rights.sees(&socket) => {
                     self.wanted.push(Wanted { socket, whose: Whose::Asked(conn, end), since: Instant::now(), looks: 0 });
                 }
                 // it was there, and no process holds it any more
@@ -222,8 +229,13 @@ impl Resolver {
         }
     }
 
-    /// Answers for the wanted sockets whose process is known by now, and for those that are given up.
+    /// Answers for the wanted sockets whose process is known by now, and for those that are given up. Where many wait, not for each event.
     fn settle(&mut self) {
+        let now = Instant::now();
+        if self.wanted.len() > MANY && now < self.next_settle {
+            return;
+        }
+        self.next_settle = now + SETTLE;
         for wanted in std::mem::take(&mut self.wanted) {
             let Wanted { socket, whose, since, .. } = wanted;
             let owner = self.holders.of(socket).and_then(|(pid, ticks)| Some((pid, self.owner(pid, ticks)?)));
@@ -290,11 +302,13 @@ impl Resolver {
     }
 
     fn found(&mut self, conn: ConnId, end: SocketAddr, pid: u32, owner: Arc<Owner>) {
-        let nameless = self.processes.get(&pid).and_then(|(_, _, container)| container.clone());
-        if let Some(container) = nameless
-            && self.nameless.len() < MOST_NAMELESS
-        {
-            self.nameless.push((conn, end, pid, container));
+        let nameless = self.processes.get(&pid).and_then(|(ticks, _, container)| Some((*ticks, container.clone()?)));
+        if let Some((ticks, container)) = nameless {
+            // one that no engine tells of (containerd beside Docker) makes room for the next
+            if self.nameless.len() >= MOST_NAMELESS {
+                self.nameless.remove(0);
+            }
+            self.nameless.push((conn, end, (pid, ticks), container));
         }
         self.options.tally.named.fetch_add(1, Ordering::Relaxed);
         self.tell(conn, end, Some(owner));
@@ -303,8 +317,7 @@ impl Resolver {
     /// The socket was there, and is gone. That its process is too can be said where it would have been seen, and where the system tells
     /// whose it was.
     fn exited(&mut self, conn: ConnId, end: SocketAddr, socket: Socket) {
-        let seen = |uid: &u32| privileges::sees_all_processes() || *uid == privileges::own_uid();
-        let Some(uid) = socket.uid().filter(seen) else { return self.tell(conn, end, None) };
+        let Some(uid) = socket.uid().filter(|_| self.rights.sees(&socket)) else { return self.tell(conn, end, None) };
         self.options.tally.exited.fetch_add(1, Ordering::Relaxed);
         let service = format!("uid {uid}, exited").into();
         let owner = Owner { service, origin: Origin::Exited, pid: None, container: None, process: None };
@@ -329,10 +342,26 @@ impl Resolver {
         for (conn, end, pid, container) in std::mem::take(&mut self.nameless) {
             if !self.containers.contains_key(&container) {
                 self.nameless.push((conn, end, pid, container));
-            } else if let Some(owner) = system::ticks(pid).and_then(|ticks| self.owner(pid, ticks)) {
+            } else if let Some(owner) = self.owner(pid.0, pid.1) {
                 self.tell(conn, end, Some(owner));
             }
         }
+    }
+}
+
+/// Whose processes may be looked into.
+#[derive(Clone, Copy, Debug)]
+struct Rights {
+    /// Everybody's.
+    all: bool,
+    /// This user's in any case.
+    own: u32,
+}
+
+impl Rights {
+    /// Whether the process that holds a socket would be seen; where the system does not say whose it is, it may be.
+    fn sees(self, socket: &Socket) -> bool {
+        self.all || socket.uid().is_none_or(|uid| uid == self.own)
     }
 }
 

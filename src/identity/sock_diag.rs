@@ -69,6 +69,11 @@ impl Diag {
         self.either(local, peer).filter(|socket| !socket.listens && socket.inode != 0)
     }
 
+    /// Whether the connection is one of this namespace, accepted or not: then `local` is an address of it.
+    pub fn knows(&self, local: SocketAddr, peer: SocketAddr) -> bool {
+        self.either(local, peer).is_some_and(|socket| !socket.listens)
+    }
+
     /// The TCP socket that takes connections to `local`.
     pub fn listener(&self, local: SocketAddr) -> Option<Socket> {
         // nobody calls from port 0

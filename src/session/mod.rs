@@ -45,7 +45,11 @@ pub fn run(command: Command) -> Result<(), Error> {
     match command {
         Command::Print(text) => headless::print(&text),
         Command::Interfaces => interfaces(),
-        Command::Doctor => headless::print(&crate::doctor::examine().to_string()),
+        Command::Doctor => {
+            // with the rights that a watch would have
+            privileges::drop_after_opening(Keep::Namespaces).map_err(|e| Error::failed(e.to_string()))?;
+            headless::print(&crate::doctor::examine().to_string())
+        }
         Command::Watch(options) => {
             let own = OwnSockets::with_ssh();
             let schemas = schemas(&options, &own)?;
