@@ -157,7 +157,7 @@ mod tests {
             for (quantile, found) in [0.5, 0.95, 0.99].into_iter().zip(found) {
                 let rank = (quantile * micros.len() as f64).ceil() as usize;
                 let (exact, found) = (micros[rank - 1], found.unwrap().micros_up());
-                if exact < LONGEST {
+                if exact < LONGEST - LONGEST / 100 {
                     prop_assert!((exact..=exact + exact / 100 + 1).contains(&found), "{quantile}: {found}, not {exact}");
                 } else {
                     // the last step of the histogram begins below its end
