@@ -4,7 +4,7 @@ use super::looker::Looks;
 use super::view::{DetailView, SideView};
 use crate::body::{self, Context, Kind, protobuf};
 use crate::mask;
-use crate::model::{Body, Dir, Flow, Half, Headers, Message, Origin, Party, Process, TraceContext, Value, text_of};
+use crate::model::{Body, Dir, Flow, Half, Headers, Issue, Message, Origin, Party, Process, TraceContext, Value, text_of};
 use crate::schema::Place;
 use crate::text::{Line, Token, escape};
 use crate::time::Span;
@@ -36,7 +36,8 @@ fn untold(flow: &Flow) -> DetailView {
 fn overview(flow: &Flow, looks: &Looks) -> Vec<(String, String)> {
     let row = &flow.row;
     let mut out = List::default();
-    out.push("protocol", format!("{}, {}", row.protocol, row.pattern.word()));
+    let shape = looks.schemas.get().shape(&row.operation, row.pattern);
+    out.push("protocol", format!("{}, {}", row.protocol, shape.unwrap_or(row.pattern).word()));
     out.push("operation", &row.operation);
     match &row.status {
         Some(status) => out.push("status", if row.ok { status.to_string() } else { format!("{status} (failed)") }),
@@ -67,13 +68,19 @@ fn overview(flow: &Flow, looks: &Looks) -> Vec<(String, String)> {
         trace_lines(trace, looks, &mut out);
         others.iter().for_each(|other| out.push("also carries", format!("{} {}", other.carrier, other.trace_id)));
     }
-    for (name, value) in detail.fields.iter() {
+    let context = Context { limit: looks.body_limit, schemas: &looks.schemas.get(), place: Place::default() };
+    let fields = protobuf::fields(row.pattern, detail, &context);
+    for (name, value) in fields.iter() {
         out.push(name, mask::value(name, &shown(value, looks), looks.secrets));
     }
     out.push("layers", detail.layers.join(", "));
     out.push("seen by", flow.sources.join(", "));
     out.push("connection", flow.connection.to_string());
-    detail.notes.iter().for_each(|note| out.push("note", note.text));
+    let told = |note: &&Issue| shape.is_none() || **note != Issue::SHAPE_GUESSED;
+    detail.notes.iter().filter(told).for_each(|note| out.push("note", note.text));
+    if fields.get("grpc.candidates").is_some() {
+        out.push("note", Issue::METHOD_GUESSED.text);
+    }
     if detail.bodies_evicted {
         out.push("note", "bodies were dropped for the memory budget");
     }

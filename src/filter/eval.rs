@@ -5,7 +5,7 @@ use super::field::{Common, Field};
 use super::parse::{of_day, order};
 use super::shown::{self, Ask};
 use crate::mask::Secrets;
-use crate::model::FlowRef;
+use crate::model::{FlowRef, Issue, Row};
 use crate::schema::Schemas;
 use std::cmp::Ordering;
 
@@ -110,11 +110,16 @@ impl Look<'_> {
         }
     }
 
+    /// Whether a note is shown: that a shape was guessed is not, where a descriptor gives it.
+    fn tells(self, note: &Issue, row: &Row) -> bool {
+        *note != Issue::SHAPE_GUESSED || self.schemas.shape(&row.operation, row.pattern).is_none()
+    }
+
     /// Asks about everything visible of a flow, bodies last.
     fn shows(self, flow: FlowRef<'_>, ask: Ask<'_>) -> bool {
         shown::row(flow, ask)
             || flow.detail.is_some_and(|d| {
-                d.notes.iter().any(|n| ask(n.text))
+                d.notes.iter().any(|n| self.tells(n, flow.row) && ask(n.text))
                     || shown::fields(d, self, ask)
                     || shown::headers(d, self, ask)
                     || shown::bodies(d, self, ask)

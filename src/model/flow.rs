@@ -44,6 +44,11 @@ pub enum Pattern {
 }
 
 impl Pattern {
+    /// Whether it is a shape of gRPC calls.
+    pub const fn is_call(self) -> bool {
+        matches!(self, Self::Unary | Self::ClientStream | Self::ServerStream | Self::BidiStream)
+    }
+
     /// The contract's word.
     pub const fn word(self) -> &'static str {
         match self {

@@ -23,6 +23,10 @@ pub struct Issue {
 impl Issue {
     /// The first message of a connection that was joined late.
     pub const JOINED: Self = Self::unseen("joined mid-connection");
+    /// The shape of a call is what was seen of it. Where a descriptor tells it, this is not said.
+    pub const SHAPE_GUESSED: Self = Self::remark("pattern guessed");
+    /// A call whose method was not captured may have been one of those that its messages read as.
+    pub const METHOD_GUESSED: Self = Self::remark("method guessed from its messages");
     /// A response without its request.
     pub const NO_REQUEST: Self = Self::unseen("request not captured");
     /// A request whose response was lost with bytes that were not captured.

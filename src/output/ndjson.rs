@@ -1,9 +1,9 @@
 //! NDJSON: one record a line, keys in the contract's order, a key without a value left out. Not how bodies are decoded: that is `body`'s.
 
-use crate::body::{self, Context};
+use crate::body::{self, Context, protobuf};
 use crate::mask::{self, MASK, Secrets};
 use crate::model::{
-    Body, ConnRecord, Counts, Detail, Dir, Edge, Fields, FlowRef, Half, Headers, Message, Party, Pattern, Stats, TraceContext,
+    Body, ConnRecord, Counts, Detail, Dir, Edge, Fields, FlowRef, Half, Headers, Issue, Message, Party, Stats, TraceContext,
     Value, text_of,
 };
 use crate::schema::{Place, Schemas};
@@ -50,7 +50,8 @@ pub fn write_flow(flow: FlowRef<'_>, options: &NdjsonOptions<'_>, out: &mut Vec<
     o.time("time", row.time);
     o.opt(row.duration, |o, d| o.number("duration_us", d.micros_up()));
     o.text("protocol", row.protocol);
-    o.text("pattern", row.pattern.word());
+    let shape = options.schemas.shape(&row.operation, row.pattern);
+    o.text("pattern", shape.unwrap_or(row.pattern).word());
     // a name that never came: the contract wants one, and the protocol's is the most that is known
     o.text("operation", if row.operation.is_empty() { row.protocol } else { &row.operation });
     o.opt(row.status.as_deref().filter(|s| !s.is_empty()), |o, s| o.text("status", s));
@@ -60,17 +61,26 @@ pub fn write_flow(flow: FlowRef<'_>, options: &NdjsonOptions<'_>, out: &mut Vec<
     if row.pattern.one_way() {
         o.text("direction", if row.dir == Dir::ToServer { "to_server" } else { "to_client" });
     }
-    o.opt(flow.detail, |o, detail| write_detail(detail, always_messages(row.pattern), options, o));
+    let fields = flow.detail.map(|detail| {
+        let context = Context { limit: options.body_limit, schemas: options.schemas, place: Place::default() };
+        protobuf::fields(row.pattern, detail, &context)
+    });
+    o.opt(flow.detail.zip(fields.as_deref()), |o, (detail, fields)| {
+        write_detail(detail, fields, row.pattern.is_call(), options, o);
+    });
     o.list("layers", flow.detail.map(|d| d.layers.as_slice()).unwrap_or_default().iter().copied(), false);
     o.list("sources", flow.sources.iter().map(|s| &**s), true);
     o.number("connection", flow.connection);
     let mut notes: Vec<&str> = Vec::new();
     for note in flow.detail.iter().flat_map(|d| &d.notes).map(|n| n.text).chain(dropped(flow.detail)) {
         // the same oddity of both sides is said once
-        if !notes.contains(&note) {
+        let known = shape.is_some() && note == Issue::SHAPE_GUESSED.text;
+        if !known && !notes.contains(&note) {
             notes.push(note);
         }
     }
+    let guessed = fields.as_ref().and_then(|fields| fields.get("grpc.candidates"));
+    notes.extend(guessed.map(|_| Issue::METHOD_GUESSED.text));
     o.list("notes", notes.into_iter(), false);
     o.end_line();
 }
@@ -152,12 +162,7 @@ fn dropped(detail: Option<&Detail>) -> impl Iterator<Item = &'static str> {
     notes.into_iter().flatten()
 }
 
-/// Whether a side is a list of messages however many there are: the contract's word for RPC.
-fn always_messages(pattern: Pattern) -> bool {
-    matches!(pattern, Pattern::Unary | Pattern::ClientStream | Pattern::ServerStream | Pattern::BidiStream)
-}
-
-fn write_detail(detail: &Detail, always_messages: bool, options: &NdjsonOptions<'_>, o: &mut Object<'_>) {
+fn write_detail(detail: &Detail, fields: &Fields, always_messages: bool, options: &NdjsonOptions<'_>, o: &mut Object<'_>) {
     let half = |half: &Half, answer: bool, out: &mut Vec<u8>| write_half(half, answer, always_messages, detail, options, out);
     o.opt(detail.request.as_ref(), |o, request| half(request, false, o.key("request")));
     o.opt(detail.response.as_ref(), |o, response| half(response, true, o.key("response")));
@@ -166,7 +171,7 @@ fn write_detail(detail: &Detail, always_messages: bool, options: &NdjsonOptions<
     if tracers.windows(2).any(|pair| trace::key(pair[0]) != trace::key(pair[1])) {
         write_list(&tracers, o.key("traces"), |context, out| write_trace(context, out));
     }
-    write_fields(&detail.fields, options.secrets, o);
+    write_fields(fields, options.secrets, o);
 }
 
 /// One side. Bodies that were evicted are left out rather than shown as empty: a note tells why.

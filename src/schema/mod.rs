@@ -1,6 +1,7 @@
 //! Descriptors: which messages and methods are known, and from where. A set of them is plain data; where it comes from is [`load`]'s and
 //! [`reflect`]'s. It reads no message: that is `body::protobuf`'s.
 
+use crate::model::Pattern;
 use prost_reflect::{DescriptorPool, MessageDescriptor, MethodDescriptor};
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, PoisonError, RwLock};
@@ -90,10 +91,30 @@ impl Schemas {
 
     /// A method by its path, `/shop.v1.Orders/PlaceOrder`.
     pub fn method(&self, path: &str) -> Option<Method> {
+        self.find(path).map(|(set, method)| set.method(&method))
+    }
+
+    /// The shape that its descriptor gives to a gRPC call, by its path. None for one of which more was seen than that allows: the
+    /// descriptor is another's.
+    pub fn shape(&self, path: &str, seen: Pattern) -> Option<Pattern> {
+        if !seen.is_call() {
+            return None;
+        }
+        let (_, method) = self.find(path)?;
+        match (method.is_client_streaming(), method.is_server_streaming(), seen) {
+            (true, true, _) => Some(Pattern::BidiStream),
+            (true, false, Pattern::Unary | Pattern::ClientStream) => Some(Pattern::ClientStream),
+            (false, true, Pattern::Unary | Pattern::ServerStream) => Some(Pattern::ServerStream),
+            (false, false, Pattern::Unary) => Some(Pattern::Unary),
+            _ => None,
+        }
+    }
+
+    fn find(&self, path: &str) -> Option<(&Set, MethodDescriptor)> {
         let (service, name) = path.strip_prefix('/')?.rsplit_once('/')?;
         self.all().find_map(|set| {
             let service = set.pool.get_service_by_name(service)?;
-            service.methods().find(|method| method.name() == name).map(|method| set.method(&method))
+            service.methods().find(|method| method.name() == name).map(|method| (set, method))
         })
     }
 

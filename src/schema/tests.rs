@@ -57,6 +57,21 @@ fn a_method_is_found_by_its_path() {
 }
 
 #[test]
+fn a_call_has_the_shape_of_its_descriptor_unless_more_was_seen() {
+    let folder = Folder::with(&[("shop.proto", SHOP)]);
+    let schemas = folder.loader(&["shop.proto"], &[]).load().unwrap();
+    let (watch, get, health) = ("/shop.v1.Orders/Watch", "/shop.v1.Orders/Get", "/grpc.health.v1.Health/Watch");
+    use Pattern::{BidiStream, ClientStream, ServerStream, Unary};
+    for seen in [Unary, ClientStream, ServerStream, BidiStream] {
+        assert_eq!(schemas.shape(watch, seen), Some(BidiStream));
+        assert_eq!(schemas.shape(get, seen), Some(Unary).filter(|_| seen == Unary));
+        assert_eq!(schemas.shape(health, seen), Some(ServerStream).filter(|_| [Unary, ServerStream].contains(&seen)));
+        assert_eq!(schemas.shape("unknown method", seen), None);
+    }
+    assert_eq!(schemas.shape(watch, Pattern::RequestResponse), None);
+}
+
+#[test]
 fn a_bad_file_is_told_with_its_line_and_leaves_the_others() {
     let folder = Folder::with(&[
         ("p/shop.proto", SHOP),

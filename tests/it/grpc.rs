@@ -65,6 +65,11 @@ fn assert_call(told: &Value, flow: &Value) {
         word => assert_eq!(status, word, "{told}\n{flow}"),
     }
     assert_trace(told, flow);
+    // by the descriptor, however few messages there were
+    if let Some(shape) = shape(flow["operation"].as_str().unwrap()) {
+        assert_eq!(flow["pattern"], shape, "{told}\n{flow}");
+        assert!(!flow["notes"].to_string().contains("pattern guessed"), "{flow}");
+    }
     let messages = |side: &str| flow[side]["messages"].as_array().cloned().unwrap_or_default();
     let (requests, responses) = (messages("request"), messages("response"));
     if let (Some(sent), Some(got)) = (told["sent"].as_u64(), told["got"].as_u64()) {
@@ -78,6 +83,17 @@ fn assert_call(told: &Value, flow: &Value) {
             assert_eq!((&body["kind"], &body["type"]), (&"protobuf".into(), &format!("test.v1.{kind}").into()), "{flow}");
             assert_eq!(plain(&body["value"]), plain(told), "{flow}");
         }
+    }
+}
+
+/// As kitchen.proto has it.
+fn shape(method: &str) -> Option<&'static str> {
+    match method.strip_prefix("/test.v1.Kitchen/")? {
+        "Cook" => Some("unary"),
+        "Batch" => Some("client_stream"),
+        "Courses" => Some("server_stream"),
+        "Chat" => Some("bidi_stream"),
+        _ => None,
     }
 }
 

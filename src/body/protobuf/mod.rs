@@ -10,7 +10,7 @@ use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use std::borrow::Cow;
 
-pub use rank::{Candidate, candidates};
+pub use rank::fields;
 
 mod cut;
 mod guess;

@@ -1,10 +1,16 @@
 //! Which method a call was whose path was never seen: by how well its messages read as what each method takes and gives. A proposal, and
 //! never more than that.
 
-use super::wire::{Field, Fields, MAX_DEPTH, Value};
+use super::wire::{self, Field, MAX_DEPTH, Value};
+use crate::body::{Context, coding};
 use crate::decode::cursor::Cursor;
+use crate::model::{Body, Detail, Fields, Half, Pattern, Value as FieldValue};
 use crate::schema::{Method, Schemas};
 use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
+use std::borrow::Cow;
+
+#[cfg(test)]
+mod tests;
 
 /// How many methods are tried: as many as the largest company's API has.
 const MAX_METHODS: usize = 4096;
@@ -15,17 +21,48 @@ const MAX_WORK: usize = 16 << 20;
 /// How many candidates are given.
 const MAX_CANDIDATES: usize = 16;
 
+/// The protocol's own fields of a flow; of a gRPC call whose method was not captured, `grpc.candidates` too: the methods that it may have
+/// been, the likeliest first. Without descriptors of the user's there are none: the few that are built in are seldom the one.
+pub fn fields<'d>(seen: Pattern, detail: &'d Detail, context: &Context<'_>) -> Cow<'d, Fields> {
+    let fields = Cow::Borrowed(&detail.fields);
+    if !seen.is_call() || fields.get("grpc.method").is_some() || context.schemas.is_empty() {
+        return fields;
+    }
+    let side = |half: &Option<Half>| -> Vec<Vec<u8>> {
+        half.iter().flat_map(|half| &half.messages).filter_map(|m| whole(&m.body, context.limit)).take(MAX_MESSAGES).collect()
+    };
+    let (request, response) = (side(&detail.request), side(&detail.response));
+    let found = candidates(&slices(&request), &slices(&response), context.schemas);
+    if found.is_empty() {
+        return fields;
+    }
+    let methods = found.iter().map(|candidate| FieldValue::from(candidate.method.as_str())).collect();
+    Cow::Owned(fields.into_owned().with("grpc.candidates", FieldValue::List(methods)))
+}
+
+/// A message of which every byte is there, without its compression.
+fn whole(body: &Body, limit: usize) -> Option<Vec<u8>> {
+    if body.partial() || !body.whole {
+        return None;
+    }
+    coding::undo(&body.kept, &body.hint.encodings, limit, false).ok().filter(|plain| !plain.cut).map(|plain| plain.bytes)
+}
+
+fn slices(messages: &[Vec<u8>]) -> Vec<&[u8]> {
+    messages.iter().map(Vec::as_slice).collect()
+}
+
 /// A method that a call may have been.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Candidate {
+pub(super) struct Candidate {
     /// `/shop.v1.Orders/PlaceOrder`.
-    pub method: String,
+    pub(super) method: String,
     /// How much it explains, in per mille of what the likeliest does. Equal ones are equally likely.
-    pub score: u32,
+    pub(super) score: u32,
 }
 
 /// The methods whose types read the messages of both sides, the likeliest first. The messages are whole, without compression.
-pub fn candidates(request: &[&[u8]], response: &[&[u8]], schemas: &Schemas) -> Vec<Candidate> {
+pub(super) fn candidates(request: &[&[u8]], response: &[&[u8]], schemas: &Schemas) -> Vec<Candidate> {
     let mut found: Vec<(Explained, String)> = Vec::new();
     let size: usize = request.iter().chain(response).map(|bytes| bytes.len()).sum();
     for method in schemas.methods().take(MAX_METHODS.min(MAX_WORK / size.max(1))) {
@@ -80,7 +117,7 @@ fn message(bytes: &[u8], of: &MessageDescriptor, depth: usize) -> Option<Explain
     if depth == MAX_DEPTH {
         return None;
     }
-    Fields::of(bytes).try_fold(Explained::default(), |sum, field| {
+    wire::Fields::of(bytes).try_fold(Explained::default(), |sum, field| {
         let Field { number, value: wire } = field.ok()?;
         let one = match of.get_field(number) {
             Some(field) => value(wire, &field, depth)?,
@@ -110,7 +147,7 @@ fn packed(bytes: &[u8], kind: &Kind) -> Option<Explained> {
         Kind::Float | Kind::Fixed32 | Kind::Sfixed32 => 4,
         _ => {
             while !cursor.rest().is_empty() {
-                number(Value::Varint(super::wire::varint(&mut cursor).ok()?), kind)?;
+                number(Value::Varint(wire::varint(&mut cursor).ok()?), kind)?;
             }
             return Some(known(2));
         }

@@ -12,7 +12,7 @@ use serde_json::Value as Json;
 use std::path::Path;
 use std::sync::LazyLock;
 
-static SCHEMAS: LazyLock<Schemas> = LazyLock::new(|| with_rules(Vec::new()));
+pub(super) static SCHEMAS: LazyLock<Schemas> = LazyLock::new(|| with_rules(Vec::new()));
 
 fn with_rules(rules: Vec<Rule>) -> Schemas {
     let protos = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src/body/protobuf/tests")];
@@ -23,11 +23,11 @@ fn message(name: &str) -> MessageDescriptor {
     SCHEMAS.message(name).unwrap().message
 }
 
-fn hex(text: &str) -> Vec<u8> {
+pub(super) fn hex(text: &str) -> Vec<u8> {
     text.as_bytes().chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
 }
 
-fn body(media_type: &str, schema: Option<&str>, kept: &[u8]) -> Body {
+pub(super) fn body(media_type: &str, schema: Option<&str>, kept: &[u8]) -> Body {
     let hint = BodyHint { media_type: Some(media_type.into()), schema: schema.map(Into::into), ..BodyHint::default() };
     Body { kept: kept.to_vec(), bytes: kept.len() as u64, hint, whole: true }
 }
@@ -267,26 +267,6 @@ fn content_types_and_rules_name_messages_outside_of_grpc() {
     assert_eq!(written(&body("application/json", None, b"{}"), &schemas, at("orders.placed"))["kind"], "json");
 }
 
-#[test]
-fn methods_are_ranked_by_how_well_their_messages_read() {
-    let order = hex("0a026f3112050a017310021801");
-    let id = b"\x0a\x02o1";
-    let methods = |request: &[&[u8]], response: &[&[u8]]| {
-        let found = candidates(request, response, &SCHEMAS);
-        let best = found.first().map(|first| first.score);
-        let mut best: Vec<_> = found.into_iter().filter(|c| Some(c.score) == best).map(|c| c.method).collect();
-        best.sort();
-        best
-    };
-    assert_eq!(methods(&[&order], &[id]), ["/test.v1.Orders/PlaceOrder"]);
-    // one order may be all of a stream
-    assert_eq!(methods(&[id], &[&order]), ["/test.v1.Orders/Follow", "/test.v1.Orders/GetOrder"]);
-    assert_eq!(methods(&[id], &[&order, &order]), ["/test.v1.Orders/Follow"]);
-    assert_eq!(methods(&[b"\x0a\x01\xff", b"\x0a\x01\xfe"], &[id]), ["/test.v1.Orders/Upload"]);
-    assert_eq!(methods(&[b"\xff\xff"], &[id]), [""; 0]);
-    assert_eq!(methods(&[], &[]), [""; 0]);
-}
-
 /// A value for a field, from a stream of numbers that runs dry.
 fn filled(of: &MessageDescriptor, numbers: &mut impl Iterator<Item = u64>, depth: usize) -> DynamicMessage {
     let mut message = DynamicMessage::new(of.clone());
@@ -380,7 +360,7 @@ proptest! {
             let sent = Body { bytes: if whole { length } else { length + 9 }, ..body(media, None, &bytes) };
             written(&sent, &SCHEMAS, Place::default());
         }
-        candidates(&[&bytes], &[&bytes], &SCHEMAS);
+        rank::candidates(&[&bytes], &[&bytes], &SCHEMAS);
     }
 }
 
@@ -412,7 +392,7 @@ fn bombs_of_nesting_and_of_lengths_cost_nothing() {
                 assert!(shown["kind"].is_string());
             }
         }
-        candidates(&[bytes], &[bytes], &SCHEMAS);
+        rank::candidates(&[bytes], &[bytes], &SCHEMAS);
     }
 }
 

@@ -18,7 +18,6 @@ use messages::{Piece, Reader};
 
 const NO_METHOD: Issue = Issue::unseen("method not captured");
 const NO_STATUS: Issue = Issue::unseen("status not captured");
-const GUESSED: Issue = Issue::remark("pattern guessed");
 const BY_CONTENT: Issue = Issue::unseen("taken for gRPC by its content");
 const BAD_MESSAGE: Issue = Issue::broken("not a gRPC message");
 const RESET: Issue = Issue::remark("status by the stream's reset");
@@ -308,7 +307,7 @@ impl Call {
 
     /// The call's status, and whether it went well: its own, else what the end of its HTTP exchange means.
     pub fn status(&self, cx: &mut Cx<'_, '_>, key: u64, ended: Ended) -> (Option<Box<str>>, bool) {
-        cx.note(key, GUESSED);
+        cx.note(key, Issue::SHAPE_GUESSED);
         let (code, note) = match (self.status, ended) {
             (Some(Status::Code(code)), _) => (code, None),
             (Some(Status::Other), _) => (status::UNKNOWN, None),

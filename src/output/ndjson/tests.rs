@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::model::{
-    BodyHint, ConnId, End, Flow, FlowId, Issue, Load, Origin, Owner, PacketNo, RECENT, Row, SourceSet, Stamp, State, Totals,
+    BodyHint, ConnId, End, Flow, FlowId, Issue, Load, Origin, Owner, PacketNo, Pattern, RECENT, Row, SourceSet, Stamp, State,
+    Totals,
 };
 use crate::text::is_control;
 use crate::time::Span;
