@@ -81,6 +81,10 @@ fn overview(flow: &Flow, looks: &Looks) -> Vec<(String, String)> {
     if fields.get("grpc.candidates").is_some() {
         out.push("note", Issue::METHOD_GUESSED.text);
     }
+    if row.pattern.is_call() && fields.get("grpc.method").is_none() {
+        let client = flow.client.label();
+        out.push("hint", format!("restart {client} to see the method: its name went over the wire before, or was lost"));
+    }
     if detail.bodies_evicted {
         out.push("note", "bodies were dropped for the memory budget");
     }

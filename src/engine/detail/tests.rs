@@ -88,6 +88,19 @@ fn the_overview_tells_what_is_known() {
 }
 
 #[test]
+fn a_call_without_its_method_tells_whom_to_restart() {
+    let hint = |pattern, fields: Fields| {
+        let mut flow = flow(Some(Detail { fields, ..Detail::default() }));
+        (flow.row.pattern, flow.client) = (pattern, party("10.0.0.1:5", Some("checkout")));
+        let overview = inspect(&flow, &looks(Secrets::Mask)).overview;
+        overview.into_iter().find(|(name, _)| name == "hint").map(|(_, text)| text)
+    };
+    assert!(hint(Pattern::Unary, Fields::default()).unwrap().starts_with("restart checkout to see the method"));
+    assert_eq!(hint(Pattern::Unary, Fields::default().with("grpc.method", "Get")), None);
+    assert_eq!(hint(Pattern::RequestResponse, Fields::default()), None);
+}
+
+#[test]
 fn the_overview_tells_whose_the_ends_were() {
     let process = Process {
         command: "python app.py --password hunter2 \u{1b}[2J".into(),
