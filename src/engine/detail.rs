@@ -212,7 +212,8 @@ fn sizes(half: &Half) -> String {
         return format!("body {}", size(half.body.bytes));
     }
     let bytes = half.messages.iter().map(|m| m.body.bytes).sum();
-    format!("{} messages kept, {}", half.messages.len(), size(bytes))
+    let (count, s) = (half.messages.len(), if half.messages.len() == 1 { "" } else { "s" });
+    format!("{count} message{s} kept, {}", size(bytes))
 }
 
 /// A field's value on one line.

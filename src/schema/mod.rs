@@ -79,11 +79,6 @@ impl Schemas {
         &self.problems
     }
 
-    /// Whether the user gave any.
-    pub fn is_empty(&self) -> bool {
-        self.sets.is_empty()
-    }
-
     /// A message by its full name.
     pub fn message(&self, full_name: &str) -> Option<Found> {
         self.all().find_map(|set| set.pool.get_message_by_name(full_name).map(|message| set.found(message)))
@@ -118,9 +113,9 @@ impl Schemas {
         })
     }
 
-    /// Every method, the user's first.
+    /// Every method that the user gave; those that are built in are not among them.
     pub fn methods(&self) -> impl Iterator<Item = Method> {
-        self.all().flat_map(|set| {
+        self.sets.iter().flat_map(|set| {
             let methods: Vec<_> = set.pool.services().flat_map(|s| s.methods().collect::<Vec<_>>()).collect();
             methods.into_iter().map(move |method| set.method(&method))
         })

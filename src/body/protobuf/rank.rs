@@ -22,10 +22,10 @@ const MAX_WORK: usize = 16 << 20;
 const MAX_CANDIDATES: usize = 16;
 
 /// The protocol's own fields of a flow; of a gRPC call whose method was not captured, `grpc.candidates` too: the methods that it may have
-/// been, the likeliest first. Without descriptors of the user's there are none: the few that are built in are seldom the one.
+/// been, the likeliest first. They are of the user's own descriptors: the few that are built in are seldom the one.
 pub fn fields<'d>(seen: Pattern, detail: &'d Detail, context: &Context<'_>) -> Cow<'d, Fields> {
     let fields = Cow::Borrowed(&detail.fields);
-    if !seen.is_call() || fields.get("grpc.method").is_some() || context.schemas.is_empty() {
+    if !seen.is_call() || fields.get("grpc.method").is_some() {
         return fields;
     }
     let side = |half: &Option<Half>| -> Vec<Vec<u8>> {
