@@ -172,7 +172,7 @@ fn services_narrow_the_flows_and_come_back() {
     terminal.shows("─http→ fraud");
     terminal.press("G\r");
     terminal.shows("client == \"payments\" and server == \"fraud\" and proto == http");
-    terminal.shows("7 of 222 match");
+    terminal.shows("8 of 234 match");
     terminal.press("\x1b");
     terminal.shows("─http→ fraud");
     terminal.hides("server ==");

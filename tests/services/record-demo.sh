@@ -51,7 +51,7 @@ nginx_start gateway "
 ready gateway "${at[gateway]%:*}" "${at[gateway]#*:}"
 
 # The files take the traffic of this mesh alone; the gateway has been knocked at before.
-start tcpdump tcpdump -i lo --time-stamp-precision=nano -B 16384 -s 262144 -U -w "$dir/raw.pcap" 'tcp and net 127.0.1.0/24'
+start tcpdump tcpdump -i lo --time-stamp-precision=nano --immediate-mode -B 16384 -s 262144 -U -w "$dir/raw.pcap" 'tcp and net 127.0.1.0/24'
 tcpdump=${groups[-1]}
 until grep -qs 'listening on' "$dir/tcpdump.log"; do sleep 0.05; done
 echo "recording for about 20 seconds"
