@@ -47,17 +47,27 @@ pub fn invoking_user() -> Option<User> {
 
 /// The command that grants the right to capture to this very binary.
 pub fn how_to_capture() -> String {
-    let path = std::env::current_exe().map_or_else(|_| "meshtop".to_owned(), |p| quote(&p.to_string_lossy()));
-    if cfg!(target_os = "linux") {
-        format!("run `sudo setcap cap_net_raw=ep {path}` (a rebuild takes it away again), or `sudo {path}`")
-    } else {
-        format!("run `sudo {path}`")
-    }
+    how_to("cap_net_raw")
 }
 
 /// The command that grants the right to enter other network namespaces, and to capture there, to this very binary.
 pub fn how_to_enter() -> String {
-    how_to_capture().replace("cap_net_raw=ep", "cap_net_raw,cap_sys_admin,cap_sys_ptrace,cap_dac_read_search=ep")
+    how_to("cap_net_raw,cap_sys_admin,cap_sys_ptrace,cap_dac_read_search")
+}
+
+/// The command that grants the right to see the processes of other users too.
+pub fn how_to_name() -> String {
+    how_to("cap_net_raw,cap_sys_ptrace,cap_dac_read_search")
+}
+
+/// The command that grants capabilities(7), or all rights where there are none.
+fn how_to(capabilities: &str) -> String {
+    let path = std::env::current_exe().map_or_else(|_| "meshtop".to_owned(), |p| quote(&p.to_string_lossy()));
+    if cfg!(target_os = "linux") {
+        format!("run `sudo setcap {capabilities}=ep {path}` (a rebuild takes it away again), or `sudo {path}`")
+    } else {
+        format!("run `sudo {path}`")
+    }
 }
 
 /// What is kept until the threads that need it are started.
@@ -83,12 +93,6 @@ pub enum PrivilegeError {
         /// Its error.
         error: io::Error,
     },
-}
-
-/// The command that grants the right to see the processes of other users too.
-pub fn how_to_name() -> String {
-    let path = std::env::current_exe().map_or_else(|_| "meshtop".to_owned(), |p| quote(&p.to_string_lossy()));
-    format!("run `sudo setcap cap_net_raw,cap_sys_ptrace,cap_dac_read_search=ep {path}`, or `sudo {path}`")
 }
 
 /// Whether this thread may look into the processes of everybody.

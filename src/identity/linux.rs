@@ -9,7 +9,6 @@ use crate::model::Zone;
 use crate::time::Time;
 use std::fs;
 use std::io::{self, Read};
-use std::net::{IpAddr, UdpSocket};
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::LazyLock;
@@ -49,16 +48,12 @@ impl Lookup {
         let (here, others): (Vec<_>, Vec<_>) = all.partition(|(z, _)| *z == zone);
         let others = others.into_iter().filter(|_| !local.ip().is_loopback());
         here.into_iter().chain(others).find_map(|(z, diag)| {
-            let is_here = || local.ip().is_loopback() || (z == Zone::default() && is_ours(local.ip())) || diag.knows(local, peer);
+            let is_here =
+                || local.ip().is_loopback() || (z == Zone::default() && super::is_ours(local.ip())) || diag.knows(local, peer);
             let listener = if accepts && is_here() { diag.listener(local) } else { None };
             listener.or_else(|| diag.connected(local, peer))
         })
     }
-}
-
-/// Whether an address is one of our namespace's: no other can be bound to (ip(7)).
-fn is_ours(ip: IpAddr) -> bool {
-    UdpSocket::bind((ip, 0)).is_ok()
 }
 
 /// The sockets of a process; none where it is gone, or not ours to look at.

@@ -42,7 +42,7 @@ use linux as system;
 #[cfg(target_os = "macos")]
 use macos as system;
 #[cfg(any(target_os = "linux", target_os = "macos"))]
-pub use resolver::{Options, Tally, start};
+pub use resolver::{Options, start};
 #[cfg(target_os = "linux")]
 pub use sock_diag::Diag;
 #[cfg(target_os = "linux")]
@@ -51,3 +51,9 @@ pub use survey::{Namespace, Sight, other_namespaces, sight};
 /// One end of a connection: the socket's own address, the other one, and the namespace in which it was seen.
 #[cfg(any(target_os = "linux", target_os = "macos"))]
 type End = (std::net::SocketAddr, std::net::SocketAddr, crate::model::Zone);
+
+/// Whether an address is one of this machine's, in our namespace: nobody can bind to another's (ip(7), bind(2)).
+#[cfg(any(target_os = "linux", target_os = "macos"))]
+fn is_ours(ip: std::net::IpAddr) -> bool {
+    std::net::UdpSocket::bind((ip, 0)).is_ok()
+}

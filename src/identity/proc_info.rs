@@ -58,7 +58,7 @@ pub struct Socket {
 impl Socket {
     /// The one at `local` that talks to `peer`; none where that is no address of this machine.
     pub fn new(local: SocketAddr, peer: SocketAddr, listens: bool) -> Option<Self> {
-        is_ours(local.ip()).then_some(Self { local, peer, listens })
+        super::is_ours(local.ip()).then_some(Self { local, peer, listens })
     }
 
     /// What the one who holds it is looked for by, the best first: of two listeners the one at the very address gets the connections.
@@ -153,11 +153,6 @@ pub fn started(bytes: &[u8]) -> Option<Started> {
     let args = entries.by_ref().take(count).map(String::from).collect();
     let env = entries.take_while(|entry| !entry.is_empty()).filter_map(|entry| variable(&entry)).collect();
     Some(Started { args, env })
-}
-
-/// Whether an address is one of this machine's: nobody can bind to another's (bind(2)).
-fn is_ours(ip: IpAddr) -> bool {
-    std::net::UdpSocket::bind((ip, 0)).is_ok()
 }
 
 fn any_address(ipv4: bool) -> IpAddr {

@@ -15,7 +15,6 @@ use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// How long a socket's process is looked for; then it is one that we may not look into.
@@ -49,19 +48,6 @@ pub struct Options {
     pub engines: Vec<PathBuf>,
     /// Takes each fact; must not wait.
     pub tell: Box<dyn Fn(Fact) + Send>,
-    /// What was done so far.
-    pub tally: Arc<Tally>,
-}
-
-/// What a resolver did, for the bench and for doctor.
-#[derive(Debug, Default)]
-pub struct Tally {
-    /// Ends that were asked about.
-    pub asked: AtomicU64,
-    /// Ends whose process was found.
-    pub named: AtomicU64,
-    /// Ends whose process was gone.
-    pub exited: AtomicU64,
 }
 
 /// Starts the thread. It ends when nobody is left who could ask.
@@ -165,6 +151,8 @@ impl Resolver {
     fn due(&self) -> Receiver<Instant> {
         let Some(oldest) = self.wanted.first() else { return never() };
         let over = oldest.since + PATIENCE;
+        // where many wait, they are gone through once in a while, however many are due
+        let over = if self.wanted.len() > MANY { over.max(self.next_settle) } else { over };
         at(if self.wanted.iter().any(worth_a_look) { over.min(self.holders.next_look()) } else { over })
     }
 
@@ -193,7 +181,6 @@ impl Resolver {
     fn ask(&mut self, ask: Ask) {
         let Ask { conn, client, server, zone } = ask;
         for (local, peer, accepts) in [(client, server, false), (server, client, true)] {
-            self.options.tally.asked.fetch_add(1, Ordering::Relaxed);
             let end = (local, peer, zone);
             let early = self.early.remove(&end).filter(|early| early.at.elapsed() < EARLY);
             let (socket, owner) = early.map_or((None, None), |early| (early.socket, early.owner));
@@ -215,7 +202,7 @@ impl Resolver {
 
     /// Looks for the processes of the wanted sockets, as far as it is time to.
     fn search(&mut self) {
-        if self.wanted.iter().any(|wanted| wanted.looks == 0) {
+        if !self.is_early() && self.wanted.iter().any(|wanted| wanted.looks == 0) {
             self.holders.glance();
         }
         self.settle();
@@ -231,11 +218,10 @@ impl Resolver {
 
     /// Answers for the wanted sockets whose process is known by now, and for those that are given up. Where many wait, not for each event.
     fn settle(&mut self) {
-        let now = Instant::now();
-        if self.wanted.len() > MANY && now < self.next_settle {
+        if self.is_early() {
             return;
         }
-        self.next_settle = now + SETTLE;
+        self.next_settle = Instant::now() + SETTLE;
         for wanted in std::mem::take(&mut self.wanted) {
             let Wanted { socket, whose, since, .. } = wanted;
             let owner = self.holders.of(socket).and_then(|(pid, ticks)| Some((pid, self.owner(pid, ticks)?)));
@@ -254,6 +240,11 @@ impl Resolver {
                 (None, Whose::Asked(..) | Whose::Hinted(_)) => self.wanted.push(wanted),
             }
         }
+    }
+
+    /// Whether so many wait that it is too early to go through them again.
+    fn is_early(&self) -> bool {
+        self.wanted.len() > MANY && Instant::now() < self.next_settle
     }
 
     /// Whether a process still holds a socket: else no search will find one.
@@ -310,7 +301,6 @@ impl Resolver {
             }
             self.nameless.push((conn, end, (pid, ticks), container));
         }
-        self.options.tally.named.fetch_add(1, Ordering::Relaxed);
         self.tell(conn, end, Some(owner));
     }
 
@@ -318,7 +308,6 @@ impl Resolver {
     /// whose it was.
     fn exited(&mut self, conn: ConnId, end: SocketAddr, socket: Socket) {
         let Some(uid) = socket.uid().filter(|_| self.rights.sees(&socket)) else { return self.tell(conn, end, None) };
-        self.options.tally.exited.fetch_add(1, Ordering::Relaxed);
         let service = format!("uid {uid}, exited").into();
         let owner = Owner { service, origin: Origin::Exited, pid: None, container: None, process: None };
         self.tell(conn, end, Some(Arc::new(owner)));

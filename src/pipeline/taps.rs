@@ -86,7 +86,8 @@ impl Taps {
             if connection.is_some() {
                 next = segments.next();
             }
-            if let Some(key) = connection {
+            // a rough mark will do: once for packets of one connection in a row
+            if let Some(key) = connection.filter(|_| keys.last() != Some(&connection)) {
                 self.naming.touch(packet.stamp.packet, key);
             }
             if let Some(recorder) = &mut self.recorder {

@@ -2,8 +2,8 @@
 //! [`reflect`]'s. It reads no message: that is `body::protobuf`'s.
 
 use crate::model::Pattern;
-use prost_reflect::{DescriptorPool, MessageDescriptor, MethodDescriptor};
-use std::collections::HashMap;
+use prost_reflect::{DescriptorPool, MessageDescriptor, MethodDescriptor, ServiceDescriptor};
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 
 pub use load::{Loader, Sources};
@@ -50,16 +50,10 @@ pub struct Found {
 /// What a gRPC method takes and gives.
 #[derive(Clone, Debug)]
 pub struct Method {
-    /// `/shop.v1.Orders/PlaceOrder`.
-    pub path: String,
     /// What the client sends.
     pub input: Found,
     /// What the server sends.
     pub output: Found,
-    /// Whether the client sends several.
-    pub client_streaming: bool,
-    /// Whether the server sends several.
-    pub server_streaming: bool,
 }
 
 impl Schemas {
@@ -95,14 +89,7 @@ impl Schemas {
         if !seen.is_call() {
             return None;
         }
-        let (_, method) = self.find(path)?;
-        match (method.is_client_streaming(), method.is_server_streaming(), seen) {
-            (true, true, _) => Some(Pattern::BidiStream),
-            (true, false, Pattern::Unary | Pattern::ClientStream) => Some(Pattern::ClientStream),
-            (false, true, Pattern::Unary | Pattern::ServerStream) => Some(Pattern::ServerStream),
-            (false, false, Pattern::Unary) => Some(Pattern::Unary),
-            _ => None,
-        }
+        self.find(path).and_then(|(_, method)| shape(&method, seen))
     }
 
     fn find(&self, path: &str) -> Option<(&Set, MethodDescriptor)> {
@@ -113,12 +100,13 @@ impl Schemas {
         })
     }
 
-    /// Every method that the user gave; those that are built in are not among them.
-    pub fn methods(&self) -> impl Iterator<Item = Method> {
-        self.sets.iter().flat_map(|set| {
-            let methods: Vec<_> = set.pool.services().flat_map(|s| s.methods().collect::<Vec<_>>()).collect();
-            methods.into_iter().map(move |method| set.method(&method))
-        })
+    /// Every method that the user gave; those of services that are built in are not among them, and of two of one name the first is.
+    pub fn methods(&self) -> impl Iterator<Item = MethodDescriptor> {
+        let built_in = |service: &ServiceDescriptor| builtin::set().pool.get_service_by_name(service.full_name()).is_some();
+        let mut known = HashSet::new();
+        let services = self.sets.iter().flat_map(|set| set.pool.services()).filter(move |service| !built_in(service));
+        let methods = services.flat_map(|service| service.methods().collect::<Vec<_>>());
+        methods.filter(move |method| known.insert(method.full_name().to_owned()))
     }
 
     /// The first of the user's rules that is about a body.
@@ -170,13 +158,23 @@ impl Set {
     }
 
     fn method(&self, method: &MethodDescriptor) -> Method {
-        Method {
-            path: format!("/{}/{}", method.parent_service().full_name(), method.name()),
-            input: self.found(method.input()),
-            output: self.found(method.output()),
-            client_streaming: method.is_client_streaming(),
-            server_streaming: method.is_server_streaming(),
-        }
+        Method { input: self.found(method.input()), output: self.found(method.output()) }
+    }
+}
+
+/// A method's path, `/shop.v1.Orders/PlaceOrder`.
+pub fn path(method: &MethodDescriptor) -> String {
+    format!("/{}/{}", method.parent_service().full_name(), method.name())
+}
+
+/// The shape of a call of a method; none where more was seen of it than the method allows.
+pub fn shape(method: &MethodDescriptor, seen: Pattern) -> Option<Pattern> {
+    match (method.is_client_streaming(), method.is_server_streaming(), seen) {
+        (true, true, _) => Some(Pattern::BidiStream),
+        (true, false, Pattern::Unary | Pattern::ClientStream) => Some(Pattern::ClientStream),
+        (false, true, Pattern::Unary | Pattern::ServerStream) => Some(Pattern::ServerStream),
+        (false, false, Pattern::Unary) => Some(Pattern::Unary),
+        _ => None,
     }
 }
 

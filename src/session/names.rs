@@ -64,7 +64,6 @@ pub fn start(clues: Clues, mailbox: &Mailbox) -> Result<Option<Sender<Ask>>, Err
         engines: containers::usual_sockets(),
         // an engine that is gone needs no names
         tell: Box::new(move |fact| _ = mail.send(Command::Fact(fact))),
-        tally: Default::default(),
     })
     .map_err(failed)?;
     clues.lookout.start(hints).map_err(failed)?;

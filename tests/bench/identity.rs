@@ -52,7 +52,7 @@ fn latency() {
     let ((asks, asked), (told, facts)) = (bounded(1), unbounded());
     let tell = Box::new(move |fact| drop(told.send(fact)));
     let (hints, zones, engines) = (never(), never(), Vec::new());
-    identity::start(Options { asks: asked, hints, zones, engines, tell, tally: Default::default() }).unwrap();
+    identity::start(Options { asks: asked, hints, zones, engines, tell }).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let server = listener.local_addr().unwrap();
     let mut times = Vec::new();

@@ -87,7 +87,7 @@ fn guess(value: Value<'_>, depth: usize) -> Result<Guess, Fault> {
         Value::Bytes(bytes) => {
             let text = as_text(bytes);
             let keys = text.is_none() || matches!(bytes.first(), Some(b'\n' | b'\r' | b'\t'));
-            match (nested(bytes, depth).filter(|_| keys), text) {
+            match (if keys { nested(bytes, depth) } else { None }, text) {
                 (Some(message), _) => Guess::Message(message),
                 (None, Some(text)) => Guess::Text(text.to_owned()),
                 (None, None) => Guess::Bytes(bytes.to_vec()),

@@ -5,9 +5,10 @@ use super::wire::{self, Field, MAX_DEPTH, Value};
 use crate::body::{Context, coding};
 use crate::decode::cursor::Cursor;
 use crate::model::{Body, Detail, Fields, Half, Pattern, Value as FieldValue};
-use crate::schema::{Method, Schemas};
-use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
+use crate::schema::{Schemas, path, shape};
+use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor, MethodDescriptor};
 use std::borrow::Cow;
+use std::cmp::Reverse;
 
 #[cfg(test)]
 mod tests;
@@ -32,11 +33,11 @@ pub fn fields<'d>(seen: Pattern, detail: &'d Detail, context: &Context<'_>) -> C
         half.iter().flat_map(|half| &half.messages).filter_map(|m| whole(&m.body, context.limit)).take(MAX_MESSAGES).collect()
     };
     let (request, response) = (side(&detail.request), side(&detail.response));
-    let found = candidates(&slices(&request), &slices(&response), context.schemas);
+    let found = candidates(seen, &slices(&request), &slices(&response), context.schemas);
     if found.is_empty() {
         return fields;
     }
-    let methods = found.iter().map(|candidate| FieldValue::from(candidate.method.as_str())).collect();
+    let methods = found.iter().map(|method| FieldValue::from(method.as_str())).collect();
     Cow::Owned(fields.into_owned().with("grpc.candidates", FieldValue::List(methods)))
 }
 
@@ -52,31 +53,20 @@ fn slices(messages: &[Vec<u8>]) -> Vec<&[u8]> {
     messages.iter().map(Vec::as_slice).collect()
 }
 
-/// A method that a call may have been.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Candidate {
-    /// `/shop.v1.Orders/PlaceOrder`.
-    pub(super) method: String,
-    /// How much it explains, in per mille of what the likeliest does. Equal ones are equally likely.
-    pub(super) score: u32,
-}
-
-/// The methods whose types read the messages of both sides, the likeliest first. The messages are whole, without compression.
-pub(super) fn candidates(request: &[&[u8]], response: &[&[u8]], schemas: &Schemas) -> Vec<Candidate> {
-    let mut found: Vec<(Explained, String)> = Vec::new();
+/// The paths of the methods whose types read the messages of both sides, the likeliest first. The messages are whole, without compression.
+pub(super) fn candidates(seen: Pattern, request: &[&[u8]], response: &[&[u8]], schemas: &Schemas) -> Vec<String> {
     let size: usize = request.iter().chain(response).map(|bytes| bytes.len()).sum();
-    for method in schemas.methods().take(MAX_METHODS.min(MAX_WORK / size.max(1))) {
-        let fits = |messages: &[&[u8]], streaming: bool| streaming || messages.len() <= 1;
-        if fits(request, method.client_streaming) && fits(response, method.server_streaming) {
-            let explained = explained(&method, request, response).filter(|explained| explained.order() > 0);
-            found.extend(explained.map(|explained| (explained, method.path)));
-        }
+    // nothing was told, or nothing was kept
+    if size == 0 {
+        return Vec::new();
     }
-    found.sort_by_key(|(explained, _)| std::cmp::Reverse(explained.order()));
-    found.dedup_by(|a, b| a.1 == b.1);
-    let best = found.first().map_or(1, |(first, _)| first.order());
-    let score = |explained: Explained| u32::try_from(explained.order() * 1000 / best).unwrap_or(0);
-    found.into_iter().take(MAX_CANDIDATES).map(|(explained, method)| Candidate { method, score: score(explained) }).collect()
+    let mut found: Vec<(Explained, MethodDescriptor)> = Vec::new();
+    for method in schemas.methods().take(MAX_METHODS.min(MAX_WORK / size)).filter(|method| shape(method, seen).is_some()) {
+        let explained = explained(&method, request, response).filter(|explained| explained.order() > 0);
+        found.extend(explained.map(|explained| (explained, method)));
+    }
+    found.sort_by_key(|(explained, _)| Reverse(explained.order()));
+    found.into_iter().take(MAX_CANDIDATES).map(|(_, method)| path(&method)).collect()
 }
 
 /// What a type makes of bytes.
@@ -106,11 +96,11 @@ const fn known(weight: i64) -> Explained {
 const UNKNOWN: Explained = Explained { known: 0, unknown: 1 };
 
 /// None where a message cannot be of its type.
-fn explained(method: &Method, request: &[&[u8]], response: &[&[u8]]) -> Option<Explained> {
+fn explained(method: &MethodDescriptor, request: &[&[u8]], response: &[&[u8]]) -> Option<Explained> {
     let side = |messages: &[&[u8]], of: &MessageDescriptor| {
         messages.iter().take(MAX_MESSAGES).try_fold(Explained::default(), |sum, bytes| Some(sum.and(message(bytes, of, 0)?)))
     };
-    Some(side(request, &method.input.message)?.and(side(response, &method.output.message)?))
+    Some(side(request, &method.input())?.and(side(response, &method.output())?))
 }
 
 fn message(bytes: &[u8], of: &MessageDescriptor, depth: usize) -> Option<Explained> {

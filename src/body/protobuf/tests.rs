@@ -3,7 +3,7 @@
 use super::*;
 use crate::body::{decode, write_json};
 use crate::mask::Secrets;
-use crate::model::{Body, BodyHint};
+use crate::model::{Body, BodyHint, Pattern};
 use crate::schema::{Loader, Place, Rule, Sources};
 use proptest::prelude::*;
 use prost_reflect::prost::Message as _;
@@ -360,7 +360,7 @@ proptest! {
             let sent = Body { bytes: if whole { length } else { length + 9 }, ..body(media, None, &bytes) };
             written(&sent, &SCHEMAS, Place::default());
         }
-        rank::candidates(&[&bytes], &[&bytes], &SCHEMAS);
+        rank::candidates(Pattern::Unary, &[&bytes], &[&bytes], &SCHEMAS);
     }
 }
 
@@ -392,7 +392,7 @@ fn bombs_of_nesting_and_of_lengths_cost_nothing() {
                 assert!(shown["kind"].is_string());
             }
         }
-        rank::candidates(&[bytes], &[bytes], &SCHEMAS);
+        rank::candidates(Pattern::Unary, &[bytes], &[bytes], &SCHEMAS);
     }
 }
 

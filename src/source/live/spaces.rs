@@ -14,7 +14,7 @@ use pcap::{Active, Capture};
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How often it looks: a container's first second is its start, and a look reads all of `/proc`.
 const EVERY: Duration = Duration::from_secs(3);
@@ -98,8 +98,9 @@ impl Spaces {
 
     /// Looks again and again, until the reader is gone.
     pub(super) fn run(mut self, news: &Sender<News>, closed: &Receiver<(Zone, u32)>) {
+        let mut next = Instant::now() + EVERY;
         loop {
-            match closed.recv_timeout(EVERY) {
+            match closed.recv_deadline(next) {
                 Ok((zone, index)) => {
                     let space = self.open.iter_mut().find(|space| space.zone == zone);
                     space.into_iter().for_each(|space| space.done.retain(|done| *done != index));
@@ -108,6 +109,7 @@ impl Spaces {
                     if self.look().into_iter().any(|what| news.send(what).is_err()) {
                         return;
                     }
+                    next = Instant::now() + EVERY;
                 }
                 Err(RecvTimeoutError::Disconnected) => return,
             }

@@ -9,20 +9,21 @@ use crate::schema::Place;
 fn methods_are_ranked_by_how_well_their_messages_read() {
     let order = hex("0a026f3112050a017310021801");
     let id = b"\x0a\x02o1";
-    let methods = |request: &[&[u8]], response: &[&[u8]]| {
-        let found = candidates(request, response, &SCHEMAS);
-        let best = found.first().map(|first| first.score);
-        let mut best: Vec<_> = found.into_iter().filter(|c| Some(c.score) == best).map(|c| c.method).collect();
+    // the likeliest, as many as are as likely
+    let methods = |seen, request: &[&[u8]], response: &[&[u8]], n| {
+        let mut best: Vec<_> = candidates(seen, request, response, &SCHEMAS).into_iter().take(n).collect();
         best.sort();
         best
     };
-    assert_eq!(methods(&[&order], &[id]), ["/test.v1.Orders/PlaceOrder"]);
+    let (place, follow, get) = ("/test.v1.Orders/PlaceOrder", "/test.v1.Orders/Follow", "/test.v1.Orders/GetOrder");
+    assert_eq!(methods(Pattern::Unary, &[&order], &[id], 1), [place]);
     // one order may be all of a stream
-    assert_eq!(methods(&[id], &[&order]), ["/test.v1.Orders/Follow", "/test.v1.Orders/GetOrder"]);
-    assert_eq!(methods(&[id], &[&order, &order]), ["/test.v1.Orders/Follow"]);
-    assert_eq!(methods(&[b"\x0a\x01\xff", b"\x0a\x01\xfe"], &[id]), ["/test.v1.Orders/Upload"]);
-    assert_eq!(methods(&[b"\xff\xff"], &[id]), [""; 0]);
-    assert_eq!(methods(&[], &[]), [""; 0]);
+    assert_eq!(methods(Pattern::Unary, &[id], &[&order], 2), [follow, get]);
+    assert_eq!(methods(Pattern::ServerStream, &[id], &[&order], 9), [follow], "of more than one, one was kept");
+    let blobs: [&[u8]; 2] = [b"\x0a\x01\xff", b"\x0a\x01\xfe"];
+    assert_eq!(methods(Pattern::ClientStream, &blobs, &[id], 1), ["/test.v1.Orders/Upload"]);
+    assert_eq!(methods(Pattern::Unary, &[b"\xff\xff"], &[id], 9), [""; 0]);
+    assert_eq!(methods(Pattern::Unary, &[], &[], 9), [""; 0]);
 }
 
 #[test]
