@@ -12,7 +12,6 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use std::collections::HashMap;
 
-pub(crate) use form::percent;
 pub use hex::hex;
 pub use media::MediaType;
 

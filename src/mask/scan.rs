@@ -209,7 +209,7 @@ fn secret(name: &[u8]) -> bool {
     if !name.contains(['%', '\\']) {
         return is_secret_name(&name);
     }
-    is_secret_name(&String::from_utf8_lossy(&crate::body::percent(&unescaped(&name), b'+')))
+    is_secret_name(&String::from_utf8_lossy(&crate::text::percent(&unescaped(&name), b'+')))
 }
 
 /// `\u0041` as the character, behind however many backslashes.

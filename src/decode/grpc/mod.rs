@@ -14,6 +14,7 @@ pub(super) mod tests;
 use super::http1::field;
 use super::{Cx, Input};
 use crate::model::{Body, BodyHint, Dir, Fields, Headers, Issue, Message, PENDING, Part, Pattern, text_of};
+use crate::text::percent;
 use messages::{Piece, Reader};
 
 const NO_METHOD: Issue = Issue::unseen("method not captured");
@@ -188,7 +189,7 @@ impl Call {
             self.ended(cx, key, code.map_or(Status::Other, Status::Code));
         }
         if let Some(message) = headers.get("grpc-message").filter(|message| !message.is_empty()) {
-            cx.fields(key, Fields::default().with("grpc.message", &*text_of(&status::percent(message))));
+            cx.fields(key, Fields::default().with("grpc.message", &*text_of(&percent(&text_of(message), b'+'))));
         }
     }
 
@@ -243,9 +244,9 @@ impl Call {
     /// What a side's reader found: a message, or the end of the call.
     fn piece(&mut self, cx: &mut Cx<'_, '_>, key: u64, dir: Dir, piece: Piece) {
         let Piece { flags, first, kept, bytes, whole } = piece;
+        let cut = !whole || kept.len() as u64 != bytes;
         match self.dialect {
             Dialect::Web | Dialect::WebText if flags & TRAILERS != 0 => {
-                let cut = !whole || kept.len() as u64 != bytes;
                 self.unseen |= cut || flags & COMPRESSED != 0;
                 // of the last line of trailers that were cut, nobody knows how it goes on
                 let end = if cut { memchr::memrchr(b'\n', &kept).unwrap_or(0) } else { kept.len() };
@@ -260,7 +261,7 @@ impl Call {
                 return cx.part(key, Part::Trailers(dir, trailers));
             }
             Dialect::ConnectStream if flags & END != 0 => {
-                self.unseen |= !whole || flags & COMPRESSED != 0;
+                self.unseen |= cut || flags & COMPRESSED != 0;
                 if !self.unseen {
                     self.ended(cx, key, Status::Code(status::connect(&kept).unwrap_or(0)));
                 }

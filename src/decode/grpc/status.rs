@@ -65,23 +65,3 @@ pub fn connect(json: &[u8]) -> Option<i64> {
         NAMES.iter().position(|(_, name)| name.as_bytes() == word).map(|code| code as i64)
     })
 }
-
-/// `grpc-message` with its percent encoding undone; what is none stays as it is.
-pub fn percent(text: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let [first, tail @ ..] = rest {
-        let digit = |i: usize| tail.get(i).and_then(|b| char::from(*b).to_digit(16));
-        match (first, digit(0), digit(1)) {
-            (b'%', Some(high), Some(low)) => {
-                out.push((high << 4 | low) as u8);
-                rest = tail.get(2..).unwrap_or_default();
-            }
-            _ => {
-                out.push(*first);
-                rest = tail;
-            }
-        }
-    }
-    out
-}

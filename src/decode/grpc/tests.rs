@@ -125,6 +125,13 @@ fn connect_ends_with_a_message_of_its_own() {
 }
 
 #[test]
+fn the_end_of_a_connect_stream_that_is_not_kept_whole_tells_no_status() {
+    let long = format!(r#"{{"metadata":{{"x":["{}"]}},"error":{{"code":"not_found"}}}}"#, "x".repeat(1 << 20));
+    let flow = call("application/connect+json", &message(0, "{}"), |s| answer(s, "application/connect+json", &message(2, &long)));
+    assert_eq!((status(&flow), flow.notes.contains(&"status not captured")), (None, true), "{:?}", flow.notes);
+}
+
+#[test]
 fn what_is_no_message_is_said_to_be_none() {
     let flow = call("application/grpc", b"GET / HTTP/1.1", |_| Vec::new());
     assert_eq!((flow.messages.len(), flow.notes[0]), (0, "not a gRPC message"));

@@ -80,14 +80,17 @@ impl Streams {
         first: Stamp,
     ) -> Option<&mut Stream> {
         let begins = dir == Dir::ToServer || promised;
-        if self.open.contains_key(&id) {
-        } else if begins && (head.is_head() || head.unseen) {
+        if !self.open.contains_key(&id) {
+            if !begins {
+                return self.unasked(cx, id, first);
+            }
+            if self.over.contains(&id) || !(head.is_head() || head.unseen) {
+                return None;
+            }
             let stream = self.add(cx, id, operation(head), first);
             if promised {
                 stream.note(cx, PUSHED);
             }
-        } else if !begins {
-            return self.unasked(cx, id, first);
         }
         self.open.get_mut(&id)
     }
@@ -111,13 +114,13 @@ impl Streams {
 
     /// A flow for a stream whose request was not seen, unless the stream is over.
     fn unasked(&mut self, cx: &mut Cx<'_, '_>, id: u32, first: Stamp) -> Option<&mut Stream> {
-        if self.over.contains(&id) || !self.late && id <= self.highest {
-            return None;
-        }
         if let Some((method, target)) = self.upgraded.take_if(|_| id == 1) {
             let stream = self.add(cx, id, format!("{method} {}", http1::path(&target)).into(), first);
             stream.upgraded(cx, &method, &target);
             return Some(stream);
+        }
+        if self.over.contains(&id) || !self.late && id <= self.highest {
+            return None;
         }
         let stream = self.add(cx, id, "unknown request".into(), first);
         stream.note(cx, Issue::NO_REQUEST);

@@ -178,6 +178,26 @@ fn upgrade() -> Conversation {
     s.talk
 }
 
+/// The same, where the client asks on before it is answered.
+fn upgrade_in_a_hurry() -> Conversation {
+    let mut s = Script::new("an Upgrade to h2c, and a request before the answer");
+    s.talk.turns.clear();
+    s.talk.say(UP, b"GET /first HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n");
+    s.talk.say(DOWN, b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n");
+    let second = s.get(3, "/second", END);
+    s.say(UP, &[PREFACE.to_vec(), frame(4, 0, 0, &[]), second]);
+    let (first, answer) = (s.answer(1, "200", "first"), s.answer(3, "200", "second"));
+    s.say(DOWN, &[frame(4, 0, 0, &[]), first, answer]);
+    s.talk
+}
+
+#[test]
+fn an_upgraded_request_is_answered_after_others_are_asked_too() {
+    let flows = flows(&upgrade_in_a_hurry());
+    assert!(flows.iter().any(|f| told(f) == ("GET /first", Some("200")) && f.bodies[1] == b"first"), "{flows:?}");
+    assert!(flows.iter().any(|f| told(f) == ("GET /second", Some("200"))), "{flows:?}");
+}
+
 fn told(flow: &Sketch) -> (&str, Option<&str>) {
     (&flow.operation, flow.closed.as_ref().and_then(|c| c.status.as_deref()))
 }
