@@ -63,15 +63,21 @@ impl Default for State {
     }
 }
 
+impl Piece {
+    fn empty(first: Stamp) -> Self {
+        Self { flags: 0, first, kept: Vec::new(), bytes: 0, whole: true }
+    }
+}
+
 impl Reader {
     /// Of a body in base64.
     pub fn base64() -> Self {
         Self { form: Form::Base64(Vec::new()), ..Self::default() }
     }
 
-    /// Of a body that is one message.
-    pub fn body() -> Self {
-        Self { form: Form::Body, ..Self::default() }
+    /// Of a body that is one message, after a head that began at `first`: so did the message, where it has no byte.
+    pub fn body(first: Stamp) -> Self {
+        Self { form: Form::Body, state: State::Prefix(Vec::new(), first) }
     }
 
     /// Whether the body is one message.
@@ -106,9 +112,8 @@ impl Reader {
                 valid
             }
             Form::Body => {
-                if let State::Prefix(_, first) = &mut self.state {
-                    let first = if *first == Stamp::default() { input.at(0) } else { *first };
-                    self.state = State::Message(Piece { flags: 0, first, kept: Vec::new(), bytes: 0, whole: true }, 0);
+                if let State::Prefix(..) = self.state {
+                    self.state = State::Message(Piece::empty(input.at(0)), 0);
                 }
                 if let State::Message(piece, _) = &mut self.state {
                     piece.bytes += input.data.len() as u64;
@@ -172,6 +177,10 @@ impl Reader {
                 *left -= len;
                 self.whole()
             }
+            (Form::Body, State::Prefix(_, first)) => {
+                self.state = State::Message(Piece { bytes: len, whole: false, ..Piece::empty(*first) }, 0);
+                None
+            }
             (Form::Body, State::Message(piece, _)) => {
                 piece.whole = false;
                 piece.bytes += len;
@@ -184,7 +193,6 @@ impl Reader {
     /// Bytes are lost, nobody knows how many: the rest is not read. What there is of a message is given.
     pub fn lose(&mut self) -> Option<Piece> {
         match std::mem::replace(&mut self.state, State::Lost) {
-            State::Message(piece, left) if self.form == Form::Body => Some(Piece { whole: left > 0, ..piece }),
             State::Message(piece, _) => Some(Piece { whole: false, ..piece }),
             State::Prefix(..) | State::Found(..) | State::Lost => None,
         }
@@ -196,9 +204,7 @@ impl Reader {
             State::Message(piece, _) if self.form == Form::Body => Some(Piece { whole: piece.whole && whole, ..piece }),
             State::Message(piece, _) => Some(Piece { whole: false, ..piece }),
             // a body without a byte is an empty message
-            State::Prefix(_, first) if self.form == Form::Body && whole => {
-                Some(Piece { flags: 0, first, kept: Vec::new(), bytes: 0, whole: true })
-            }
+            State::Prefix(_, first) if self.form == Form::Body && whole => Some(Piece::empty(first)),
             State::Prefix(..) | State::Found(..) | State::Lost => None,
         }
     }

@@ -13,7 +13,7 @@ pub(super) mod tests;
 
 use super::http1::field;
 use super::{Cx, Input};
-use crate::model::{Body, BodyHint, Dir, Fields, Headers, Issue, Message, PENDING, Part, Pattern, text_of};
+use crate::model::{Body, BodyHint, Dir, Fields, Headers, Issue, Message, PENDING, Part, Pattern, Stamp, text_of};
 use crate::text::percent;
 use messages::{Piece, Reader};
 
@@ -144,8 +144,8 @@ impl Call {
         cx.part(key, Part::Named { protocol: "grpc", pattern: self.pattern, operation });
     }
 
-    /// A side's head; `unseen` tells that there were fields of which not all is known.
-    pub fn head(&mut self, cx: &mut Cx<'_, '_>, key: u64, dir: Dir, headers: &Headers, unseen: bool) {
+    /// A side's head, and its first byte; `unseen` tells that there were fields of which not all is known.
+    pub fn head(&mut self, cx: &mut Cx<'_, '_>, key: u64, (dir, first): (Dir, Stamp), headers: &Headers, unseen: bool) {
         let text = |name| headers.get(name).map(|value| text_of(value).into());
         let dialect = dialect(headers);
         let coding = match self.dialect {
@@ -156,8 +156,8 @@ impl Call {
         // what a proxy answers in place of the server is no message, but a page of its own
         let foreign = headers.get("content-type").is_some() && dialect.is_none() && dir == Dir::ToClient;
         let reader = match self.dialect {
-            Dialect::ConnectUnary => Reader::body(),
-            _ if foreign => Reader::body(),
+            Dialect::ConnectUnary => Reader::body(first),
+            _ if foreign => Reader::body(first),
             Dialect::WebText => Reader::base64(),
             Dialect::Grpc | Dialect::Web | Dialect::ConnectStream => Reader::default(),
         };

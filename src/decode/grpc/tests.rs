@@ -2,7 +2,7 @@
 
 use crate::decode::http2::tests::{Script, frame, late};
 use crate::decode::properties::{Conversation, Sketch, flows};
-use crate::model::Dir;
+use crate::model::{Dir, Stamp};
 
 const UP: Dir = Dir::ToServer;
 const DOWN: Dir = Dir::ToClient;
@@ -129,6 +129,20 @@ fn the_end_of_a_connect_stream_that_is_not_kept_whole_tells_no_status() {
     let long = format!(r#"{{"metadata":{{"x":["{}"]}},"error":{{"code":"not_found"}}}}"#, "x".repeat(1 << 20));
     let flow = call("application/connect+json", &message(0, "{}"), |s| answer(s, "application/connect+json", &message(2, &long)));
     assert_eq!((status(&flow), flow.notes.contains(&"status not captured")), (None, true), "{:?}", flow.notes);
+}
+
+#[test]
+fn an_empty_message_of_connect_has_the_time_of_its_head() {
+    let mut s = Script::new("a call of Connect with nothing to say");
+    let media = ("content-type", "application/proto");
+    let head = [(":method", "POST"), (":scheme", "http"), (":path", "/a.B/C"), media, ("connect-protocol-version", "1")];
+    let ask = s.headers(UP, 1, END, &head);
+    s.say(UP, &[ask]);
+    let ok = s.headers(DOWN, 1, END, &[(":status", "200"), media]);
+    s.say(DOWN, &[ok]);
+    let flow = flows(&s.talk).remove(0);
+    let firsts: Vec<_> = flow.messages.iter().map(|(dir, m)| (*dir, m.first != Stamp::default())).collect();
+    assert_eq!(firsts, [(UP, true), (DOWN, true)]);
 }
 
 #[test]

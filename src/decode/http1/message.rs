@@ -108,7 +108,7 @@ impl Http1 {
         let mut call = Call::of_request(Some(target), &block.headers).map(Box::new);
         if let Some(call) = &mut call {
             call.tell(cx, key);
-            call.head(cx, key, input.dir, &block.headers, false);
+            call.head(cx, key, (input.dir, input.at(0)), &block.headers, false);
         }
         cx.part(key, part_head(input.dir, input.at(0), block.headers, head as u64, meaning.hint));
         let upgrade = meaning.upgrade.map(|token| Box::new(Upgrade { token, method: method.into() }));
@@ -173,7 +173,7 @@ impl Http1 {
         if std::mem::take(&mut self.found[1]) {
             cx.note(key, FOUND);
         }
-        self.answer_call(cx, key, &block.headers);
+        self.answer_call(cx, key, input.at(0), &block.headers);
         let asked = self.exchanges.get(key);
         let (method, upgrade) =
             asked.map_or((Method::Other, None), |e| (e.method, e.upgrade.clone().zip(Some(e.target.clone()))));
@@ -189,7 +189,7 @@ impl Http1 {
     }
 
     /// A response's head, of a call: the request's, or where that does not say so, by its own.
-    fn answer_call(&mut self, cx: &mut Cx<'_, '_>, key: u64, headers: &Headers) {
+    fn answer_call(&mut self, cx: &mut Cx<'_, '_>, key: u64, first: Stamp, headers: &Headers) {
         if self.call(key).is_none() {
             let e = self.exchanges.get(key);
             let call = Call::of_response(e.as_ref().map(|e| &*e.target), headers).map(Box::new);
@@ -199,7 +199,7 @@ impl Http1 {
                 None => self.lone = call.map(|call| (key, call)),
             }
         }
-        self.call(key).into_iter().for_each(|call| call.head(cx, key, Dir::ToClient, headers, false));
+        self.call(key).into_iter().for_each(|call| call.head(cx, key, (Dir::ToClient, first), headers, false));
     }
 
     /// The connection goes on as something else.

@@ -180,7 +180,7 @@ impl Stream {
         self.note_head(cx, &head);
         let mut hint = meaning(&head.headers).hint;
         if let Some(call) = &mut self.call {
-            call.head(cx, self.key, dir, &head.headers, head.unseen);
+            call.head(cx, self.key, (dir, first), &head.headers, head.unseen);
             hint = BodyHint::default();
         }
         // what follows an answer that says nothing of a body may be a tunnel's, where what was asked is not known
