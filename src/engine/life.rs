@@ -6,7 +6,7 @@ use super::facts::{self, Facts};
 use super::{Engine, MAX_OPEN, Record, flow};
 use crate::model::{
     Ask, Closed, ConnId, ConnMeta, ConnRecord, Detail, Ended, FlowId, Issue, Key, Opened, Owner, PENDING, Part, Row, SourceId,
-    Stamp, State,
+    Stamp, State, TraceContext,
 };
 use crate::time::{Span, Time};
 use crate::trace;
@@ -21,6 +21,13 @@ impl Engine {
     pub(super) fn advance(&mut self, time: Time, out: &mut dyn FnMut(Record)) {
         self.now = self.now.max(time);
         self.settle_due(self.now, out);
+        // a screen asks for what it shows
+        let tell = !self.options.keep;
+        self.traces.tell_due(self.now, &mut |trace| {
+            if tell {
+                out(Record::Trace(trace));
+            }
+        });
     }
 
     pub(super) fn begin(&mut self, meta: &ConnMeta) -> bool {
@@ -132,8 +139,8 @@ impl Engine {
 
     pub(super) fn part(&mut self, conn: ConnId, key: Key, part: Part, at: Stamp) -> bool {
         let Some(&id) = self.open.get(&(conn, key)) else { return false };
-        let trace_id = match &part {
-            Part::Trace(trace) => Some(trace::key(trace)),
+        let trace = match &part {
+            Part::Trace(trace) => Some(trace.clone()),
             _ => None,
         };
         let (full, limit) = (self.store.full(), self.options.body_limit);
@@ -146,13 +153,26 @@ impl Engine {
         if stripped {
             self.store.count_stripped();
         }
-        if let Some(trace_id) = trace_id
-            && self.store.get(id).is_some_and(|slot| slot.row.trace_id.is_none())
-        {
-            self.store.join_trace(id, &trace_id);
+        if let Some(trace) = trace {
+            self.join_trace(id, &trace);
         }
         self.trim();
         true
+    }
+
+    /// A flow carries a trace context; the first one is its trace.
+    fn join_trace(&mut self, id: FlowId, context: &TraceContext) {
+        if self.store.get(id).is_none_or(|slot| slot.row.trace_id.is_some()) {
+            return;
+        }
+        let key = trace::key(context);
+        if let Some(flow) = self.flow(id, true) {
+            self.traces.join(&key, context, flow.as_ref());
+        }
+        self.change(id, |row, _| {
+            row.trace_id = Some(key);
+            Charge::default()
+        });
     }
 
     pub(super) fn note(&mut self, conn: ConnId, key: Key, issue: Issue) -> bool {
@@ -233,6 +253,7 @@ impl Engine {
         if self.options.keep && !self.screen.hides(id) {
             self.edges.add(flow.as_ref());
         }
+        self.traces.settled(flow.as_ref(), self.now);
         out(Record::Flow(flow));
         let Self { store, facts, conns, screen, .. } = self;
         store.settled(id, &mut |row| {

@@ -29,13 +29,14 @@ mod screen;
 mod script;
 mod store;
 mod tally;
+mod traces;
 pub mod view;
 
 use crate::filter::Filter;
 use crate::mask::Secrets;
 use crate::model::{
     Ask, ConnId, ConnRecord, Detail, Event, EventKind, Fact, Flow, FlowId, FlowRef, Key, Naming, Rank, Row, Scope, SourceNews,
-    Stamp, Stats, Totals, Turn,
+    Stamp, Stats, Totals, TraceRecord, Turn,
 };
 use crate::schema::Current;
 use crate::time::{Span, Time};
@@ -50,6 +51,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use store::Store;
 use tally::{Sources, Tally};
+use traces::Traces;
 
 /// How long a complete flow may wait for a name, live.
 pub const SETTLE_LIVE: Span = Span::from_millis(300);
@@ -57,6 +59,8 @@ pub const SETTLE_LIVE: Span = Span::from_millis(300);
 pub const SETTLE_FILE: Span = Span::from_secs(2);
 /// How many flows may be open at once: far above what `net` and the decoders let be open, so that this one only guards against a mistake.
 const MAX_OPEN: usize = 1 << 20;
+/// Which part of the memory traces may take: with the default 256 MiB, some 50,000 of a few flows each.
+const TRACES: usize = 16;
 
 /// What the engine is told at the start.
 #[derive(Clone, Debug)]
@@ -107,6 +111,8 @@ pub enum Record {
     Flow(Flow),
     /// A connection that ended.
     Connection(ConnRecord),
+    /// A trace that has been quiet for a while, or that is as whole as it gets; the last one of a trace counts.
+    Trace(TraceRecord),
     /// The sums: last of all.
     Stats(Stats),
 }
@@ -121,6 +127,7 @@ pub struct Engine {
     /// Complete flows in the order in which they completed, with the moment at which they settle at the latest.
     settling: VecDeque<(FlowId, Time)>,
     store: Store,
+    traces: Traces,
     tally: Tally,
     /// Of the settled flows, where there is a screen to show them.
     edges: Edges,
@@ -138,7 +145,8 @@ impl Engine {
             tally.unplaced += u64::from(!facts.learn(scope.clone(), Rank::User, Arc::clone(service)));
         }
         let engine = Self {
-            store: Store::new(options.max_memory, options.keep),
+            store: Store::new(options.max_memory - options.max_memory / TRACES, options.keep),
+            traces: Traces::new(options.max_memory / TRACES),
             facts,
             tally,
             edges: Edges::default(),
@@ -218,8 +226,11 @@ impl Engine {
             self.give_up(id, out);
         }
         self.settle_due(Time::from_nanos(i64::MAX), out);
+        if !self.options.keep {
+            self.traces.tell_rest(&mut |trace| out(Record::Trace(trace)));
+        }
         self.renew_services();
-        out(Record::Stats(self.tally.stats(&self.conns, &self.sources, &self.store)));
+        out(Record::Stats(self.tally.stats(&self.conns, &self.sources, &self.store, &self.traces)));
     }
 
     /// Learns who somebody is. Says whether there was room for it.
@@ -244,6 +255,7 @@ impl Engine {
         store.clear(&mut |row| life::released(conns, facts, row));
         screen.clear(store.next_id());
         self.edges = Edges::default();
+        self.traces.clear();
     }
 
     /// A flow as it stands, with the names that are known now.

@@ -280,7 +280,7 @@ impl Engine {
     /// What the screen shows now. Near either end of the list the window stays full, as far as there are rows.
     pub fn view(&mut self) -> Arc<View> {
         self.screen.serial += 1;
-        let mut status = self.tally.status(self.now, &self.conns, &self.sources, &self.store);
+        let mut status = self.tally.status(self.now, &self.conns, &self.sources, &self.store, &self.traces);
         status.memory_limit = self.options.max_memory as u64;
         status.capture_filter.clone_from(&self.options.capture_filter);
         let total = self.store.count_from(self.screen.hidden);
@@ -318,7 +318,7 @@ impl Engine {
 
     fn row_view(&mut self, id: FlowId) -> Option<RowView> {
         let flow = self.flow(id, false)?;
-        let trace_flows = flow.row.trace_id.as_deref().map_or(0, |trace| self.store.trace_flows(trace));
+        let trace_flows = flow.row.trace_id.as_deref().map_or(0, |trace| self.traces.flows(trace));
         let notes = self.store.get(id)?.noted;
         Some(RowView { flow, trace_flows, notes })
     }

@@ -5,9 +5,8 @@
 //! of it, rows and details 15/16, all together the whole. With the default 256 MiB that is a million rows, and the newest flows keep
 //! their headers and bodies.
 
-use super::cost::{Charge, bodies_of, cost, heap, row_cost, small};
+use super::cost::{Charge, bodies_of, cost, row_cost, small};
 use crate::model::{Detail, FlowId, Row, Severity, State};
-use hashbrown::HashMap;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
@@ -25,9 +24,6 @@ pub(super) struct Slot {
     /// Whether something of it could not be seen, or is broken.
     pub(super) noted: bool,
 }
-
-/// A trace in the table of traces.
-const TRACE_COST: usize = 48;
 
 /// What was dropped for the budget.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -62,7 +58,6 @@ pub(super) struct Store {
     /// Flows before this one were forgotten on demand: that they go is no eviction.
     cleared: u64,
     evicted: Evicted,
-    traces: HashMap<Box<str>, u32>,
 }
 
 impl Store {
@@ -214,26 +209,6 @@ impl Store {
         self.held.keys().copied().chain((self.base..self.next_id().0).map(FlowId))
     }
 
-    /// A flow turned out to belong to a trace.
-    pub(super) fn join_trace(&mut self, id: FlowId, trace_id: &str) {
-        match self.traces.get_mut(trace_id) {
-            Some(flows) => *flows += 1,
-            None => {
-                self.rows += TRACE_COST + heap(trace_id.len());
-                self.traces.insert(trace_id.into(), 1);
-            }
-        }
-        self.change(id, |row, _| {
-            row.trace_id = Some(trace_id.into());
-            Charge::default()
-        });
-    }
-
-    /// How many flows of a trace there are.
-    pub(super) fn trace_flows(&self, trace_id: &str) -> u64 {
-        self.traces.get(trace_id).copied().unwrap_or(0).into()
-    }
-
     fn drop_bodies(&mut self) -> bool {
         self.bodies_from = self.bodies_from.max(self.base);
         while self.bodies_from < self.next_id().0 {
@@ -300,14 +275,6 @@ impl Store {
         }
         self.rows = self.rows.saturating_sub(row_cost(&slot.row) + released(&slot.row));
         self.evicted.flows += u64::from(self.counting);
-        let Some(trace_id) = &slot.row.trace_id else { return };
-        if let Some(flows) = self.traces.get_mut(&**trace_id) {
-            *flows -= 1;
-            if *flows == 0 {
-                self.traces.remove(&**trace_id);
-                self.discharge(TRACE_COST + heap(trace_id.len()));
-            }
-        }
     }
 
     fn discount(&mut self, kept: u32, bodies: u32) {

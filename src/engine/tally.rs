@@ -2,6 +2,7 @@
 
 use super::conns::Conns;
 use super::store::Store;
+use super::traces::Traces;
 use super::view::{SourceStatus, Status};
 use crate::model::{SourceNews, SourceSet, Stats, Totals};
 use crate::time::Time;
@@ -53,7 +54,7 @@ impl Tally {
     }
 
     /// The record.
-    pub(super) fn stats(&self, conns: &Conns, sources: &Sources, store: &Store) -> Stats {
+    pub(super) fn stats(&self, conns: &Conns, sources: &Sources, store: &Store, traces: &Traces) -> Stats {
         let evicted = store.evicted();
         Stats {
             totals: self.totals.clone(),
@@ -63,13 +64,14 @@ impl Tally {
             evicted_bodies: evicted.bodies,
             evicted_details: evicted.details,
             evicted_flows: evicted.flows,
+            evicted_traces: traces.evicted(),
             unplaced: self.unplaced,
             peak_memory: store.peak() as u64,
         }
     }
 
     /// The truth line.
-    pub(super) fn status(&mut self, now: Time, conns: &Conns, sources: &Sources, store: &Store) -> Status {
+    pub(super) fn status(&mut self, now: Time, conns: &Conns, sources: &Sources, store: &Store, traces: &Traces) -> Status {
         let evicted = store.evicted();
         Status {
             packets: self.totals.packets,
@@ -84,10 +86,10 @@ impl Tally {
             unknown_connections: conns.unknown.min(self.totals.undecoded_bytes),
             flows: self.flows,
             rate: self.rate(now),
-            evicted: evicted.flows + evicted.details + evicted.bodies,
+            evicted: evicted.flows + evicted.details + evicted.bodies + traces.evicted(),
             unplaced: self.unplaced,
             passed_over: self.totals.passed_over.clone(),
-            memory: store.used() as u64,
+            memory: (store.used() + traces.used()) as u64,
             sources: sources.list.iter().filter(|s| s.name.is_some()).map(|s| s.status.clone()).collect(),
             progress: sources.progress,
             ended: self.ended,

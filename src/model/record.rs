@@ -110,6 +110,8 @@ pub struct Stats {
     pub evicted_details: u64,
     /// Flows that were dropped for the budget.
     pub evicted_flows: u64,
+    /// Traces that were forgotten to make room.
+    pub evicted_traces: u64,
     /// Events that found no place, such as a part of a flow that is not open: a mistake of ours.
     pub unplaced: u64,
     /// The most bytes that the process held at once.

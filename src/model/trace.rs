@@ -1,4 +1,9 @@
-//! Trace context as one message carries it. Reading it from headers is `trace`'s.
+//! Trace context as one message carries it, and traces as they are told. Reading the one from headers is `trace`'s, building the other
+//! `engine::traces`'.
+
+use super::flow::FlowId;
+use crate::time::{Span, Time};
+use std::sync::Arc;
 
 /// What a propagator found on a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,4 +22,55 @@ pub struct TraceContext {
     pub state: Option<Box<str>>,
     /// Baggage members as on the wire (W3C Baggage §3.3), joined by commas.
     pub baggage: Option<Box<str>>,
+}
+
+/// What ties a flow to the one that caused it, the strongest first: a weaker link is never told as a stronger one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Link {
+    /// Both carry the same trace ID, and the one's receiver sent the other.
+    TraceId,
+    /// They lie within each other in time, and nothing else tells which of several senders it was.
+    Time,
+}
+
+impl Link {
+    /// The contract's word.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::TraceId => "trace_id",
+            Self::Time => "time",
+        }
+    }
+}
+
+/// A flow's place in its trace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Node {
+    /// The flow.
+    pub flow: FlowId,
+    /// How deep it lies: 0 for a root. Its parent is the last node before it that lies one less deep.
+    pub depth: usize,
+    /// What ties it to its parent; none for a root.
+    pub link: Option<Link>,
+}
+
+/// A trace: what one request caused, as far as it was seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TraceRecord {
+    /// The first root's trace ID, as on the wire.
+    pub trace_id: Box<str>,
+    /// All its IDs as on the wire, in the order of appearance: carriers write them in ways of their own.
+    pub trace_ids: Vec<Box<str>>,
+    /// Its flows in causal order: each behind its parent, siblings by time. Several roots: their common parent was not seen.
+    pub tree: Vec<Node>,
+    /// Who took part, in the order of first appearance.
+    pub services: Vec<Arc<str>>,
+    /// Its first byte.
+    pub time: Time,
+    /// From there to its last byte.
+    pub duration: Span,
+    /// Flows that did not go well.
+    pub errors: u64,
+    /// Whether nothing is known to be missing: one root, no answer that is due, nothing forgotten.
+    pub complete: bool,
 }

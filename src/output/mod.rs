@@ -9,6 +9,8 @@ pub enum Kind {
     Meta,
     /// A settled flow.
     Flow,
+    /// A trace that is as whole as it gets.
+    Trace,
     /// A connection that ended.
     Connection,
     /// Who talks to whom, at the end.
@@ -21,6 +23,7 @@ pub enum Kind {
 pub const KINDS: &[(&str, Kind, bool)] = &[
     ("meta", Kind::Meta, true),
     ("flow", Kind::Flow, true),
+    ("trace", Kind::Trace, true),
     ("connection", Kind::Connection, false),
     ("edge", Kind::Edge, false),
     ("stats", Kind::Stats, true),
@@ -36,7 +39,7 @@ impl Emit {
         let known: Vec<_> = KINDS.iter().map(|(name, ..)| *name).collect();
         text.split(',').map(str::trim).try_fold(Self(0), |set, name| match KINDS.iter().find(|(n, ..)| *n == name) {
             Some((_, kind, _)) => Ok(Self(set.0 | bit(*kind))),
-            None if matches!(name, "trace" | "finding") => Err(format!("'{name}' records are not in this version")),
+            None if name == "finding" => Err(format!("'{name}' records are not in this version")),
             None => Err(format!("'{name}' is no kind of record: {}", known.join(","))),
         })
     }
@@ -69,9 +72,9 @@ mod tests {
     #[test]
     fn kinds_are_chosen_by_name() {
         assert_eq!(Emit::parse("flow, stats").unwrap().names(), ["flow", "stats"]);
-        assert_eq!(Emit::default().names(), ["meta", "flow", "stats"]);
-        assert_eq!(Emit::parse("flow,trace").unwrap_err(), "'trace' records are not in this version");
+        assert_eq!(Emit::default().names(), ["meta", "flow", "trace", "stats"]);
+        assert_eq!(Emit::parse("flow,finding").unwrap_err(), "'finding' records are not in this version");
         assert!(Emit::parse("").is_err());
-        assert!(Emit::parse("flows").unwrap_err().contains("meta,flow,connection,edge,stats"));
+        assert!(Emit::parse("flows").unwrap_err().contains("meta,flow,trace,connection,edge,stats"));
     }
 }

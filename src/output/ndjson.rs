@@ -1,5 +1,7 @@
 //! NDJSON: one record a line, keys in the contract's order, a key without a value left out. Not how bodies are decoded: that is `body`'s.
 
+mod tree;
+
 use crate::body::{self, Context, protobuf};
 use crate::mask::{self, MASK, Secrets};
 use crate::model::{
@@ -10,6 +12,7 @@ use crate::schema::{Place, Schemas};
 use crate::text::write_json_string;
 use crate::time::Time;
 use crate::trace;
+pub use tree::write_trace;
 
 /// The version of the schema: keys are only ever added to it.
 const SCHEMA: u64 = 1;
@@ -55,7 +58,7 @@ pub fn write_flow(flow: FlowRef<'_>, options: &NdjsonOptions<'_>, out: &mut Vec<
     // a name that never came: the contract wants one, and the protocol's is the most that is known
     o.text("operation", if row.operation.is_empty() { row.protocol } else { &row.operation });
     o.opt(row.status.as_deref().filter(|s| !s.is_empty()), |o, s| o.text("status", s));
-    o.key("ok").extend_from_slice(if row.ok { b"true" } else { b"false" });
+    o.flag("ok", row.ok);
     write_party("client", flow.client, &mut o);
     write_party("server", flow.server, &mut o);
     if row.pattern.one_way() {
@@ -142,6 +145,7 @@ pub fn write_stats(stats: &Stats, out: &mut Vec<u8>) {
         ("details", stats.evicted_details),
         ("flows", stats.evicted_flows),
         ("connections", totals.evicted_connections),
+        ("traces", stats.evicted_traces),
     ];
     write_numbers("evicted", evicted, &mut o);
     if stats.unplaced > 0 {
@@ -166,10 +170,10 @@ fn write_detail(detail: &Detail, fields: &Fields, always_messages: bool, options
     let half = |half: &Half, answer: bool, out: &mut Vec<u8>| write_half(half, answer, always_messages, detail, options, out);
     o.opt(detail.request.as_ref(), |o, request| half(request, false, o.key("request")));
     o.opt(detail.response.as_ref(), |o, response| half(response, true, o.key("response")));
-    o.opt(detail.traces.first(), |o, trace| write_trace(trace, o.key("trace")));
+    o.opt(detail.traces.first(), |o, trace| write_context(trace, o.key("trace")));
     let tracers: Vec<_> = detail.traces.iter().filter(|context| !trace::is_request_id(context.carrier)).collect();
     if tracers.windows(2).any(|pair| trace::key(pair[0]) != trace::key(pair[1])) {
-        write_list(&tracers, o.key("traces"), |context, out| write_trace(context, out));
+        write_list(&tracers, o.key("traces"), |context, out| write_context(context, out));
     }
     write_fields(fields, options.secrets, o);
 }
@@ -230,7 +234,7 @@ fn write_headers(key: &str, headers: &Headers, secrets: Secrets, o: &mut Object<
     });
 }
 
-fn write_trace(trace: &TraceContext, out: &mut Vec<u8>) {
+fn write_context(trace: &TraceContext, out: &mut Vec<u8>) {
     let mut t = Object::open(out);
     t.text("trace_id", &trace.trace_id);
     t.opt(trace.span_id.as_deref(), |t, id| t.text("span_id", id));
@@ -345,6 +349,10 @@ impl<'o> Object<'o> {
 
     fn number(&mut self, key: &str, n: u64) {
         self.key(key).extend_from_slice(n.to_string().as_bytes());
+    }
+
+    fn flag(&mut self, key: &str, on: bool) {
+        self.key(key).extend_from_slice(if on { b"true" } else { b"false" });
     }
 
     fn time(&mut self, key: &str, time: Time) {

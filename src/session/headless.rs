@@ -4,16 +4,20 @@ use super::Run;
 use crate::engine::edges::Edges;
 use crate::engine::{self, Record};
 use crate::error::Error;
+use crate::model::FlowId;
 use crate::output::Kind;
 use crate::output::ndjson::{self, NdjsonOptions};
 use crate::schema::Current;
 use crate::time::Time;
 use crossbeam_channel::{Receiver, TryRecvError, bounded};
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::num::NonZeroU64;
 
 /// Records that wait to be printed; then the engine waits.
 const RECORDS: usize = 1024;
+/// How many of the newest matching flows are remembered until their traces are told.
+const CHOSEN: usize = 1 << 20;
 /// What is gathered before it is written, where more records are there already.
 const BUFFER: usize = 64 * 1024;
 
@@ -34,7 +38,8 @@ pub fn print_records(run: Run) -> Result<(), Error> {
     let engine = engine::owner::spawn(engine, mailbox, taken, Some(to), None)
         .map_err(|e| Error::failed(format!("cannot start a thread: {e}")))?;
     let (left, edges) = (options.count.map(NonZeroU64::get), Edges::default());
-    let mut printer = Printer { line: Vec::new(), left, edges, options, schemas };
+    let chosen = (left.is_some() || options.filter.is_some()).then(BTreeSet::new);
+    let mut printer = Printer { line: Vec::new(), left, edges, chosen, options, schemas };
     let printed = printer.print(&records, || stop.now());
     stop.now();
     // nobody takes records any more where printing failed: the engine drops them, and ends with the reader
@@ -50,6 +55,8 @@ struct Printer {
     left: Option<u64>,
     /// Of the flows that matched.
     edges: Edges,
+    /// The flows that matched and carry a trace, where not all do: a trace is told for the sake of one of them.
+    chosen: Option<BTreeSet<FlowId>>,
     options: crate::cli::Options,
     schemas: Current,
 }
@@ -85,7 +92,7 @@ impl Printer {
     }
 
     fn add(&mut self, record: Record) {
-        let Self { line, left, edges, options, schemas } = self;
+        let Self { line, left, edges, chosen, options, schemas } = self;
         match record {
             Record::Flow(flow) => {
                 let matches = options.filter.as_ref().is_none_or(|filter| filter.matches(flow.as_ref()));
@@ -93,6 +100,12 @@ impl Printer {
                     return;
                 }
                 *left = left.map(|n| n - 1);
+                if let Some(chosen) = chosen.as_mut().filter(|_| flow.row.trace_id.is_some()) {
+                    chosen.insert(flow.row.id);
+                    if chosen.len() > CHOSEN {
+                        chosen.pop_first();
+                    }
+                }
                 if options.emit.has(Kind::Edge) {
                     edges.add(flow.as_ref());
                 }
@@ -103,7 +116,12 @@ impl Printer {
                 }
             }
             Record::Connection(conn) if options.emit.has(Kind::Connection) => ndjson::write_connection(&conn, line),
-            Record::Connection(_) => {}
+            Record::Trace(trace) if options.emit.has(Kind::Trace) => {
+                if chosen.as_ref().is_none_or(|chosen| trace.tree.iter().any(|node| chosen.contains(&node.flow))) {
+                    ndjson::write_trace(&trace, line);
+                }
+            }
+            Record::Connection(_) | Record::Trace(_) => {}
             Record::Stats(stats) => {
                 // what is printed has no rate, so that the time does not matter
                 edges.table(Time::default()).iter().flat_map(|s| &s.calls).for_each(|edge| ndjson::write_edge(edge, line));

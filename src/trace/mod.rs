@@ -150,7 +150,7 @@ pub fn key(context: &TraceContext) -> Box<str> {
 }
 
 /// Whether two keys are of one trace: where one has 64 bits only, the other's lower 64 count.
-fn same(a: &str, b: &str) -> bool {
+pub fn same(a: &str, b: &str) -> bool {
     let short = |key: &str| key.len() == SHORT;
     a == b || (short(a) && b.ends_with(a)) || (short(b) && a.ends_with(b))
 }

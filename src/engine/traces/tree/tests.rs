@@ -1,0 +1,156 @@
+use super::*;
+use crate::model::Owner;
+use std::sync::Arc;
+
+/// A hop of `from>to begin-end`, the end left out where it is not known. `a=10.0.0.1:80` is a name with its address, a bare address has
+/// no name; `>+` is a publish, `>-` a delivery. Further words are `span=X`, `up=X` and `topic=N`.
+fn hop(number: u64, text: &str) -> Hop {
+    let mut words = text.split(' ');
+    let (from, to) = words.next().unwrap().split_once('>').unwrap();
+    let (pattern, to) = match to.split_at(1) {
+        ("+", to) => (Pattern::Publish, to),
+        ("-", to) => (Pattern::Deliver, to),
+        _ => (Pattern::RequestResponse, to),
+    };
+    let (begin, end) = words.next().unwrap().split_once('-').unwrap();
+    let at = |text: &str| Time::from_nanos(text.parse().unwrap());
+    let mut hop = Hop {
+        flow: FlowId(number),
+        time: at(begin),
+        end: Some(end).filter(|end| !end.is_empty()).map(at),
+        last: at(begin),
+        from: party(from),
+        to: party(to),
+        to_server: pattern != Pattern::Deliver,
+        pattern,
+        settled: true,
+        ok: true,
+        pending: false,
+        span: None,
+        parent_span: None,
+        topic: None,
+        id: 0,
+    };
+    for (name, value) in words.map(|word| word.split_once('=').unwrap()) {
+        match name {
+            "span" => hop.span = Some(value.into()),
+            "up" => hop.parent_span = Some(value.into()),
+            "topic" => hop.topic = Some(value.parse().unwrap()),
+            _ => panic!("{name}"),
+        }
+    }
+    hop
+}
+
+fn party(text: &str) -> Party {
+    match text.split_once('=') {
+        Some((name, addr)) => Party { addr: addr.into(), service: Some(name.into()), owner: None },
+        None if text.contains(':') => Party { addr: text.into(), service: None, owner: None },
+        None => Party { addr: format!("10.9.{}.1:4711", text.len()).into(), service: Some(text.into()), owner: None },
+    }
+}
+
+/// The tree of hops as `1 ─ 2`: flows in their order, each behind a point for each level; `~` where it is tied by time alone.
+fn check(hops: &[&str], wanted: &str) {
+    let hops: Vec<_> = hops.iter().enumerate().map(|(n, text)| hop(n as u64 + 1, text)).collect();
+    let line = |node: &Node| {
+        let mark = if node.link == Some(Link::Time) { "~" } else { "" };
+        format!("{}{mark}{}", ".".repeat(node.depth), node.flow.0)
+    };
+    let lines: Vec<_> = tree(&hops).iter().map(line).collect();
+    assert_eq!(lines.join(" "), wanted, "{hops:#?}");
+}
+
+#[test]
+fn the_parent_is_what_the_sender_had_open() {
+    check(&["browser>gateway 0-100", "gateway>orders 10-50", "orders>store 20-30", "gateway>stock 60-90"], "1 .2 ..3 .4");
+    // side by side, and one after the other's end
+    check(&["browser>gateway 0-100", "gateway>orders 10-50", "gateway>stock 11-60", "orders>store 20-30"], "1 .2 ..4 .3");
+    // a service that is called by what it called: the inner call
+    check(&["a>b 0-100", "b>c 10-90", "c>b 20-80", "b>d 30-40"], "1 .2 ..3 ...4");
+    // the first flow's number need not be the least
+    check(&["gateway>orders 10-50", "browser>gateway 0-100"], "2 .1");
+    assert_eq!(tree(&[]), []);
+}
+
+#[test]
+fn of_two_that_are_as_likely_none_is_claimed() {
+    // which of its two requests made orders call the store cannot be told
+    check(&["browser>gateway 0-100", "gateway>orders 10-50", "gateway>orders 11-60", "orders>store 20-30"], "1 .2 .3 4");
+    // only one of them was still open
+    check(&["browser>gateway 0-100", "gateway>orders 10-15", "gateway>orders 11-60", "orders>store 20-30"], "1 .2 .3 ..4");
+    // what nobody asked for has no parent, and what began later is none
+    check(&["a>b 0-10", "c>d 5-6"], "1 2");
+    check(&["orders>store 5-6", "gateway>orders 7-9"], "1 2");
+}
+
+#[test]
+fn work_goes_on_after_the_answer() {
+    check(&["a>b 0-10", "b>c 20-30"], "1 .2");
+    check(&["a>b 0-10", "a>b 11-12", "b>c 20-30"], "1 2 3");
+    // an answer that never came leaves it open
+    check(&["a>b 0-", "a>b 11-12", "b>c 20-30"], "1 .3 2");
+}
+
+#[test]
+fn a_broker_passes_on_what_was_published() {
+    let mesh = ["shop>+rabbit 10-11 topic=1", "rabbit>-billing 12-40 topic=1", "billing>bank 20-30"];
+    check(&mesh, "1 .2 ..3");
+    // two messages of one topic: the one with the same headers
+    let two = ["shop>+rabbit 10-11 topic=1 span=x", "shop>+rabbit 12-13 topic=1 span=y", "rabbit>-billing 14- topic=1 span=x"];
+    check(&two, "1 .3 2");
+    check(&["shop>+rabbit 10-11 topic=1", "shop>+rabbit 12-13 topic=1", "rabbit>-billing 14- topic=1"], "1 2 3");
+    // another topic's is not what was delivered, and a broker calls nobody because of a message
+    check(&["shop>+rabbit 10-11 topic=1", "rabbit>-billing 12-40 topic=2"], "1 2");
+    check(&["shop>+rabbit 10-11 topic=1", "rabbit>other 12-40"], "1 2");
+    // two copies of one message, each with its work
+    let fan = ["s>+r 1-2 topic=1", "r>-a 3- topic=1", "r>-b 4- topic=1", "a>x 5-6", "b>y 7-8"];
+    check(&fan, "1 .2 ..4 .3 ..5");
+}
+
+#[test]
+fn spans_tell_where_the_carrier_names_the_one_before() {
+    let hops = ["g>a 0-100 span=1", "g>a 1-100 span=2", "a>b 20-30 span=3 up=2"];
+    check(&hops, "1 2 .3");
+}
+
+#[test]
+fn without_names_a_sender_is_somebody_on_its_host() {
+    // containers: a service each
+    check(
+        &["10.0.0.9:50001>10.0.0.1:80 0-100", "10.0.0.1:40000>10.0.0.2:80 10-50", "10.0.0.2:41000>10.0.0.3:80 20-30"],
+        "1 .2 ..3",
+    );
+    // one machine: by nesting alone, and told so
+    let local =
+        ["127.0.0.1:50001>127.0.0.1:80 0-100", "127.0.0.1:40000>127.0.0.1:81 10-50", "127.0.0.1:41000>127.0.0.1:82 20-30"];
+    check(&local, "1 .2 ..~3");
+    let fan = [local[0], local[1], "127.0.0.1:41000>127.0.0.1:82 11-60", "127.0.0.1:42000>127.0.0.1:83 20-30"];
+    check(&fan, "1 .2 ..~3 ...~4");
+    // named servers, nameless clients
+    check(&["127.0.0.1:1>gateway=127.0.0.1:80 0-100", "127.0.0.1:2>orders=127.0.0.1:81 10-50"], "1 .2");
+    // a name is no other name, whatever the addresses
+    check(&["x>a=127.0.0.1:80 0-100", "b=127.0.0.1:2>c=127.0.0.1:81 10-50"], "1 2");
+}
+
+#[test]
+fn that_a_process_is_gone_is_no_name() {
+    let owner = |service: &str| {
+        let (origin, service) = (Origin::Exited, service.into());
+        Some(Arc::new(Owner { service, origin, pid: None, container: None, process: None }))
+    };
+    let mut gone = party("uid 0, exited=127.0.0.1:7");
+    gone.owner = owner("uid 0, exited");
+    assert_eq!(name(&gone), None);
+    // the user's own name for it is one
+    gone.service = Some("curl".into());
+    assert_eq!(name(&gone), Some("curl"));
+}
+
+#[test]
+fn a_chain_is_cut_before_it_gets_too_deep() {
+    let hops: Vec<_> = (0..MAX_DEPTH as u64 + 9).map(|n| hop(n, &format!("s{n}>s{} {n}-99999", n + 1))).collect();
+    let depths: Vec<_> = tree(&hops).iter().map(|node| node.depth).collect();
+    assert_eq!((depths.len(), depths.iter().max()), (hops.len(), Some(&(MAX_DEPTH - 1))));
+    assert_eq!(depths.iter().filter(|depth| **depth == 0).count(), 2);
+}
