@@ -8,8 +8,8 @@
 //!  file, stdin ┴─> Batch of Segments and Ticks ── 64 shards, by connection ──> workers 0..N (worker; 0: inline in the reader)
 //!                      ConnTable ─> Reassembler ─> data, hole, end ─> Driver ─> Analyzer ─> inner Driver, or events
 //!                                                                                        │ a Turn a batch, the same for any N
-//!      engine thread (one owner, no locks): facts ─> pairing by (connection, key) ─> settling ─> edges, store (byte budget)
-//!          ^ Query, Clear, Fact, Stop           │ Record: settled flows, connections, sums     │ Arc<View>, looker thread
+//!      engine thread (one owner, no locks): facts ─> pairing by (connection, key) ─> settling ─> edges, traces, store (byte budget)
+//!          ^ Query, Clear, Fact, Stop           │ Record: settled flows, connections, traces   │ Arc<View>, looker thread
 //!          │ Ask: a new connection ─> resolver thread (identity), which the scout tells of SYNs ─> Fact
 //!          │ Naming, back to the reader: names for the files that it writes
 //!          └──────── tui: Event ─> App::update ─> Effect; draw(&App)          session::headless: NDJSON
@@ -55,6 +55,11 @@
 //! name that comes late reaches every row. What the user says comes first, then what the process is called, then what its address is
 //! called (a container engine, DNS answers, the capture file). Without a live watch nobody is asked: a file holds its own names, in
 //! comments on its packets, or none.
+//!
+//! # What belongs together
+//!
+//! A trace is a number in the engine's table of traces, found by the ID that a flow carries. It holds a hop for each of its flows, so that
+//! it outlives their rows; who caused whom is computed from the hops when somebody looks or the trace is told ([`engine`]'s `traces`).
 //!
 //! # Invariants, as absences
 //!

@@ -229,7 +229,7 @@ impl Engine {
         if !self.options.keep {
             self.traces.tell_rest(&mut |trace| out(Record::Trace(trace)));
         }
-        self.renew_services();
+        self.renew_tables();
         out(Record::Stats(self.tally.stats(&self.conns, &self.sources, &self.store, &self.traces)));
     }
 

@@ -19,7 +19,7 @@ const SLICE: Duration = Duration::from_millis(2);
 const STRIDE: usize = 64;
 /// The shortest time between two views, save for a new query.
 const FRAME: Duration = Duration::from_millis(33);
-/// The shortest time between two tables of services, which cost more than a view and are read, not watched.
+/// The shortest time between two tables of services or traces, which cost more than a view and are read, not watched.
 const TABLE: Duration = Duration::from_secs(1);
 /// Jobs on their way to the looker: more than the core hands out at once, so that handing over never waits.
 const JOBS: usize = 4;
@@ -143,7 +143,7 @@ struct Owner {
     due: Due,
     /// When the last view was shown.
     shown: Option<Instant>,
-    /// When the table of services was last given up for a newer one.
+    /// When the tables were last given up for newer ones.
     tabled: Instant,
 }
 
@@ -269,7 +269,7 @@ impl Owner {
         if std::mem::replace(&mut self.rate, rate) != rate {
             self.due = self.due.max(Due::NextFrame);
         }
-        if self.tabled.elapsed() >= TABLE && self.engine.renew_services() {
+        if self.tabled.elapsed() >= TABLE && self.engine.renew_tables() {
             self.tabled = Instant::now();
             self.due = self.due.max(Due::NextFrame);
         }

@@ -4,7 +4,7 @@
 
 use super::Engine;
 use super::looker::{Answer, Job, Verdict};
-use super::view::{DetailView, Query, RowView, Services, Shown, View, Window};
+use super::view::{DetailView, Query, RowView, Services, Shown, Traces, View, Waterfall, Window};
 use crate::filter::Needs;
 use crate::model::FlowId;
 use crate::time::Time;
@@ -48,6 +48,9 @@ pub(super) struct Screen {
     detail: Option<Arc<DetailView>>,
     /// The table of services as it was built last, and of how many flows.
     services: Option<(Arc<Services>, u64)>,
+    /// The list of traces and the open trace as they were built last, and as of which change.
+    pub(super) traces: Option<(Arc<Traces>, u64)>,
+    pub(super) trace: Option<(Arc<Waterfall>, u64)>,
     serial: u64,
     names: u32,
 }
@@ -76,7 +79,8 @@ impl Screen {
         self.list.0.clear();
         self.unseen.0.clear();
         self.changed.clear();
-        (self.sweep, self.again, self.services) = (None, false, None);
+        (self.sweep, self.again) = (None, false);
+        self.forget_tables();
     }
 
     /// Whether a flow is forgotten.
@@ -108,6 +112,21 @@ impl Screen {
         self.search
     }
 
+    /// What was asked for.
+    pub(super) fn query(&self) -> Option<&Query> {
+        self.query.as_ref()
+    }
+
+    /// Whether a flow matches the filter, as far as was looked.
+    pub(super) fn lists(&self, id: FlowId) -> bool {
+        self.list.0.binary_search(&id).is_ok()
+    }
+
+    /// The next view has its tables built anew.
+    fn forget_tables(&mut self) {
+        (self.services, self.traces, self.trace) = (None, None, None);
+    }
+
     fn ask(&mut self, query: Query) -> bool {
         let before = self.query.as_ref();
         let same = before.is_some_and(|before| match (&before.filter, &query.filter) {
@@ -119,8 +138,8 @@ impl Screen {
             self.stale = query.inspect.is_some();
             self.detail = None;
         }
-        if before.map(|q| q.shown) != Some(query.shown) {
-            self.services = None;
+        if !same || before.map(|q| q.shown) != Some(query.shown) {
+            self.forget_tables();
         }
         self.query = Some(query);
         !same
@@ -259,9 +278,19 @@ impl Engine {
         }
     }
 
-    /// Has the table of services built anew for the next view, where it is shown and its numbers have moved on: another flow, or another
-    /// second of packet time, since rates sink. Says whether.
-    pub fn renew_services(&mut self) -> bool {
+    /// Has the tables built anew for the next view, where one is shown and has moved on: another flow, or for services another second of
+    /// packet time, since rates sink. Says whether.
+    pub fn renew_tables(&mut self) -> bool {
+        let changes = self.traces.changes();
+        let traces = self
+            .screen
+            .traces
+            .take_if(|(_, of)| *of != changes || self.screen.query.as_ref().is_some_and(|q| q.filter.is_some()));
+        let trace = self.screen.trace.take_if(|(_, of)| *of != changes);
+        self.renew_services() || traces.is_some() || trace.is_some()
+    }
+
+    fn renew_services(&mut self) -> bool {
         let (flows, now) = (self.edges.flows(), self.now);
         let second = |time: Time| time.nanos().div_euclid(1_000_000_000);
         let moved = |(table, of): &mut (Arc<Services>, u64)| *of != flows || (flows > 0 && second(table.at) != second(now));
@@ -285,7 +314,7 @@ impl Engine {
         status.capture_filter.clone_from(&self.options.capture_filter);
         let total = self.store.count_from(self.screen.hidden);
         let serial = self.screen.serial;
-        let services = self.services();
+        let (services, traces, trace) = (self.services(), self.traces(), self.waterfall());
         let Some(query) = &self.screen.query else { return Arc::new(View { serial, total, status, ..View::default() }) };
 
         let (generation, height, matching) = (query.generation, query.height.min(MAX_HEIGHT), self.screen.list.0.len());
@@ -312,15 +341,18 @@ impl Engine {
             searched_percent: self.searched_percent(),
             detail: self.screen.detail.clone(),
             services,
+            traces,
+            trace,
             status,
         })
     }
 
     fn row_view(&mut self, id: FlowId) -> Option<RowView> {
         let flow = self.flow(id, false)?;
-        let trace_flows = flow.row.trace_id.as_deref().map_or(0, |trace| self.traces.flows(trace));
+        let no = flow.row.trace_id.as_deref().and_then(|key| self.traces.find(key));
+        let trace = no.and_then(|no| Some((no, self.traces.get(no)?.flows())));
         let notes = self.store.get(id)?.noted;
-        Some(RowView { flow, trace_flows, notes })
+        Some(RowView { flow, trace, notes })
     }
 
     fn searched_percent(&self) -> Option<u8> {

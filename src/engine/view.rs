@@ -1,9 +1,9 @@
 //! What crosses from the engine to the screen and back: a query one way, a finished view the other. Plain data, no behaviour.
 
 use crate::filter::Filter;
-use crate::model::{Flow, FlowId, Service};
+use crate::model::{Flow, FlowId, Node, Service, TraceNo};
 use crate::text::Line;
-use crate::time::Time;
+use crate::time::{Span, Time};
 use std::sync::Arc;
 
 /// What the screen wants to see. Each change gets a new generation; answers carry the generation they answer.
@@ -31,6 +31,10 @@ pub enum Shown {
     Flows,
     /// The table of services too.
     Services,
+    /// The list of traces too.
+    Traces,
+    /// One trace too.
+    Trace(TraceNo),
 }
 
 /// Which part of the list of matching flows.
@@ -71,6 +75,10 @@ pub struct View {
     pub detail: Option<Arc<DetailView>>,
     /// Who talks to whom, where it was asked for; the same table until the numbers have moved on.
     pub services: Option<Arc<Services>>,
+    /// The traces, likewise.
+    pub traces: Option<Arc<Traces>>,
+    /// One trace, likewise; none where it was forgotten.
+    pub trace: Option<Arc<Waterfall>>,
     /// The truth line.
     pub status: Status,
 }
@@ -84,13 +92,79 @@ pub struct Services {
     pub list: Vec<Service>,
 }
 
+/// Traces: the newest that have a flow which matches the filter.
+#[derive(Clone, Debug, Default)]
+pub struct Traces {
+    /// The oldest first.
+    pub list: Vec<TraceLine>,
+    /// How many there are, whatever the filter.
+    pub total: u64,
+}
+
+/// A trace in the list.
+#[derive(Clone, Debug)]
+pub struct TraceLine {
+    /// Which.
+    pub no: TraceNo,
+    /// Its first ID, as on the wire.
+    pub trace_id: Box<str>,
+    /// Its first byte.
+    pub time: Time,
+    /// From there to its last byte so far.
+    pub duration: Span,
+    /// Whether a flow of it is open.
+    pub open: bool,
+    /// How many flows it has.
+    pub hops: u64,
+    /// How many services take part.
+    pub services: usize,
+    /// How many of its flows did not go well.
+    pub errors: u64,
+    /// Its earliest flow; none where that was evicted.
+    pub root: Option<Flow>,
+}
+
+/// A trace, drawn out in time.
+#[derive(Clone, Debug)]
+pub struct Waterfall {
+    /// The same as in the list.
+    pub line: TraceLine,
+    /// Who takes part, in the order of first appearance.
+    pub services: Vec<Arc<str>>,
+    /// Flows beyond the limit, which are only counted.
+    pub more: u64,
+    /// Its flows, each behind its parent, siblings by time.
+    pub hops: Vec<HopLine>,
+}
+
+/// A flow in a waterfall.
+#[derive(Clone, Debug)]
+pub struct HopLine {
+    /// Its place in the tree.
+    pub node: Node,
+    /// Who sent it.
+    pub from: Arc<str>,
+    /// Who received it.
+    pub to: Arc<str>,
+    /// Its first byte.
+    pub time: Time,
+    /// Its last byte; none while it is open, or where it never came.
+    pub last: Option<Time>,
+    /// Since when its message waited in a queue.
+    pub queued: Option<Time>,
+    /// Whether it went well, as far as is known.
+    pub ok: bool,
+    /// The flow; none where it was evicted.
+    pub flow: Option<Flow>,
+}
+
 /// One row of the list.
 #[derive(Clone, Debug)]
 pub struct RowView {
     /// The flow: its detail is left out here.
     pub flow: Flow,
-    /// Flows of the same trace so far, where it carries one.
-    pub trace_flows: u64,
+    /// The trace that it carries, and how many flows that has so far; none where it was forgotten.
+    pub trace: Option<(TraceNo, u64)>,
     /// Whether something of it could not be seen, or is broken.
     pub notes: bool,
 }

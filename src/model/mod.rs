@@ -24,4 +24,4 @@ pub use headers::{Headers, text_of};
 pub use issue::{Issue, Severity};
 pub use record::{ConnRecord, Stats, Totals, Turn};
 pub use segment::{Batch, Item, LinkType, Packet, Packets, Segment, SourceId, SourceNews, TcpFlags};
-pub use trace::{Link, Node, TraceContext, TraceRecord};
+pub use trace::{Link, Node, TraceContext, TraceNo, TraceRecord};

@@ -43,6 +43,10 @@ impl Link {
     }
 }
 
+/// The number of a trace: in the order in which they came into view.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TraceNo(pub u64);
+
 /// A flow's place in its trace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Node {

@@ -38,6 +38,10 @@ actions! {
     Filter,
     /// Show the flows.
     Flows,
+    /// Show the traces.
+    Traces,
+    /// Show the trace of the selected flow.
+    Trace,
     /// Show who talks to whom.
     Services,
     /// Show the counters.
@@ -80,6 +84,18 @@ actions! {
     Narrow,
     /// Another order.
     Sort,
+    /// Show the selected trace.
+    OpenTrace,
+    /// Another order of traces.
+    SortTraces,
+    /// Show the selected flow of a trace.
+    OpenHop,
+    /// Half as much time around the selected flow.
+    ZoomIn,
+    /// Twice as much.
+    ZoomOut,
+    /// The whole trace.
+    ZoomAll,
     /// Use the filter that was typed.
     Apply,
     /// Leave the filter as it was.

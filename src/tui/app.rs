@@ -64,6 +64,8 @@ pub struct App {
     pub screen: Screen,
     panels: Panels,
     narrowed: Option<Narrowed>,
+    /// Where the trace was opened from.
+    traced_from: Screen,
     /// Whether it is asked if all flows should be forgotten.
     pub confirming: bool,
     /// The last thing that was told; until the next key.
@@ -96,6 +98,7 @@ impl App {
             screen: Screen::Flows,
             panels: Panels::default(),
             narrowed: None,
+            traced_from: Screen::Traces,
             confirming: false,
             notice: None,
             view: None,
@@ -226,7 +229,7 @@ impl App {
         let height = self.rows();
         let inspect =
             self.view.as_deref().filter(|_| self.detail.is_open() && !self.opening).and_then(|v| self.list.selected(v, height));
-        let (filter, window, shown) = (self.filter.filter(), self.list.window(), self.screen.shown());
+        let (filter, window, shown) = (self.filter.filter(), self.list.window(), self.panels.shown(self.screen));
         let same = |q: &Query| {
             let filters = (q.filter.as_ref().map(Arc::as_ptr), filter.as_ref().map(Arc::as_ptr));
             filters.0 == filters.1 && (q.window, q.height, q.inspect, q.shown) == (window, height, inspect, shown)

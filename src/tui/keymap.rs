@@ -13,6 +13,10 @@ pub enum Context {
     List,
     /// While a flow is open.
     Detail,
+    /// In the list of traces.
+    Traces,
+    /// In a trace.
+    Trace,
     /// In the table of services.
     Services,
     /// While the filter is typed.
@@ -23,7 +27,8 @@ pub enum Context {
 
 impl Context {
     /// All, in the order of the help screen.
-    pub const ALL: [Self; 6] = [Self::Anywhere, Self::List, Self::Detail, Self::Services, Self::Filter, Self::Confirm];
+    pub const ALL: [Self; 8] =
+        [Self::Anywhere, Self::List, Self::Detail, Self::Traces, Self::Trace, Self::Services, Self::Filter, Self::Confirm];
 
     /// Its heading.
     pub const fn title(self) -> &'static str {
@@ -31,6 +36,8 @@ impl Context {
             Self::Anywhere => "Everywhere",
             Self::List => "Flows",
             Self::Detail => "An open flow",
+            Self::Traces => "Traces",
+            Self::Trace => "A trace",
             Self::Services => "Services",
             Self::Filter => "The filter line",
             Self::Confirm => "A question",
@@ -39,7 +46,7 @@ impl Context {
 
     /// Whether one key could mean two things in both at once.
     fn meets(self, other: Self) -> bool {
-        let plain = |c| matches!(c, Self::List | Self::Detail | Self::Services);
+        let plain = |c| matches!(c, Self::List | Self::Detail | Self::Traces | Self::Trace | Self::Services);
         self == other || (self == Self::Anywhere && plain(other)) || (other == Self::Anywhere && plain(self))
     }
 }
@@ -63,7 +70,7 @@ const fn e(context: Context, action: Action, name: &'static str, keys: &'static 
     Entry { context, action, name, keys, help }
 }
 
-use Context::{Anywhere, Confirm, Detail, Filter, List, Services};
+use Context::{Anywhere, Confirm, Detail, Filter, List, Services, Trace, Traces};
 
 /// Every key there is.
 #[rustfmt::skip]
@@ -80,6 +87,8 @@ pub const TABLE: &[Entry] = &[
     e(Anywhere, Action::Pause, "pause", &["p", "space"], "pause, or follow again"),
     e(Anywhere, Action::Filter, "filter", &["/"], "edit the filter"),
     e(Anywhere, Action::Flows, "flows", &["1"], "the flows"),
+    e(Anywhere, Action::Traces, "traces", &["2"], "the traces"),
+    e(Anywhere, Action::Trace, "trace", &["t"], "the trace of the selected flow"),
     e(Anywhere, Action::Services, "services", &["3"], "who talks to whom"),
     e(Anywhere, Action::Stats, "stats", &["6"], "what was counted"),
     e(Anywhere, Action::Clear, "clear", &["z"], "forget all flows (asks)"),
@@ -99,6 +108,12 @@ pub const TABLE: &[Entry] = &[
     e(Detail, Action::Zoom, "zoom", &["\\", "enter"], "whole screen, or beside the list"),
     e(Detail, Action::CopyResponse, "copy-response", &["y"], "copy the response's body"),
     e(Detail, Action::CopyRequest, "copy-request", &["Y"], "copy the request's body"),
+    e(Traces, Action::OpenTrace, "open-trace", &["enter", "l", "right"], "the trace, drawn out in time"),
+    e(Traces, Action::SortTraces, "sort-traces", &["s"], "order by time, duration, errors, hops"),
+    e(Trace, Action::OpenHop, "open-hop", &["enter", "l", "right"], "open the flow; esc comes back"),
+    e(Trace, Action::ZoomIn, "zoom-in", &["+", "="], "half as much time around the selected flow"),
+    e(Trace, Action::ZoomOut, "zoom-out", &["-"], "twice as much time"),
+    e(Trace, Action::ZoomAll, "zoom-all", &["0"], "the whole trace"),
     e(Services, Action::Narrow, "narrow", &["enter", "l", "right"], "the flows of the service or edge; esc comes back"),
     e(Services, Action::Sort, "sort", &["s"], "order by name, rate, errors, p95"),
     e(Filter, Action::Apply, "filter-apply", &["enter"], "use it"),
@@ -245,7 +260,7 @@ impl Keymap {
         match context {
             // what cannot be typed still quits
             Filter | Confirm => find(context).or_else(|| find(Anywhere).filter(|a| *a == Action::Quit && !key.types())),
-            Anywhere | List | Detail | Services => find(context).or_else(|| find(Anywhere)),
+            Anywhere | List | Detail | Traces | Trace | Services => find(context).or_else(|| find(Anywhere)),
         }
     }
 

@@ -107,6 +107,13 @@ impl List {
         self.wanted = None;
     }
 
+    /// Selects a flow wherever it is: the engine is asked for the part of the list that begins with it.
+    pub fn turn_to(&mut self, id: FlowId, count: u64) {
+        self.selected = Some(id);
+        self.paused_at.get_or_insert(count);
+        self.wanted = Some(Window::From(id));
+    }
+
     /// Follows (again).
     pub fn follow(&mut self) {
         self.paused_at = None;
@@ -137,6 +144,7 @@ impl List {
                     self.window = Window::Top;
                 }
             }
+            Some(Window::From(id)) if answers => (self.window, self.wanted, self.selected) = (Window::From(id), None, Some(id)),
             Some(window) if answers => (self.window, self.wanted, self.selected) = (window, None, None),
             _ => {}
         }

@@ -3,23 +3,32 @@
 
 pub mod services;
 pub mod sheet;
+pub mod traces;
+pub mod waterfall;
 
 use super::action::Action;
 use super::app::App;
 use super::keymap::{Context, Keymap};
 use super::theme::Theme;
 use crate::engine::view::{Shown, View};
+use crate::model::{FlowId, TraceNo};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use services::Services;
 use sheet::Sheet;
 use std::fmt::Debug;
+use traces::Traces;
+use waterfall::Waterfall;
 
 /// What has the screen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Screen {
     /// The list of flows, and the open one.
     Flows,
+    /// The traces.
+    Traces,
+    /// One trace.
+    Trace,
     /// Who talks to whom.
     Services,
     /// Every counter.
@@ -28,13 +37,14 @@ pub enum Screen {
 
 impl Screen {
     /// All that have a tab, from left to right, with their titles.
-    pub const TABS: [(Self, &str); 3] = [(Self::Flows, "1 Flows"), (Self::Services, "3 Services"), (Self::Stats, "6 Stats")];
+    pub const TABS: [(Self, &str); 4] =
+        [(Self::Flows, "1 Flows"), (Self::Traces, "2 Traces"), (Self::Services, "3 Services"), (Self::Stats, "6 Stats")];
 
-    /// What the engine is asked for it.
-    pub fn shown(self) -> Shown {
+    /// The screen whose tab it belongs to.
+    pub fn tab(self) -> Self {
         match self {
-            Self::Services => Shown::Services,
-            Self::Flows | Self::Stats => Shown::Flows,
+            Self::Trace => Self::Traces,
+            Self::Flows | Self::Traces | Self::Services | Self::Stats => self,
         }
     }
 }
@@ -44,13 +54,22 @@ impl Screen {
 pub struct Panels {
     /// The help, over whatever else is there.
     pub help: Option<Sheet>,
+    /// One trace.
+    pub waterfall: Waterfall,
+    traces: Traces,
     services: Services,
     stats: Sheet,
 }
 
 impl Default for Panels {
     fn default() -> Self {
-        Self { help: None, services: Services::default(), stats: Sheet::stats() }
+        Self {
+            help: None,
+            waterfall: Waterfall::default(),
+            traces: Traces::default(),
+            services: Services::default(),
+            stats: Sheet::stats(),
+        }
     }
 }
 
@@ -60,6 +79,8 @@ impl Panels {
         match (&self.help, screen) {
             (Some(help), _) => Some(help),
             (None, Screen::Flows) => None,
+            (None, Screen::Traces) => Some(&self.traces),
+            (None, Screen::Trace) => Some(&self.waterfall),
             (None, Screen::Services) => Some(&self.services),
             (None, Screen::Stats) => Some(&self.stats),
         }
@@ -70,8 +91,20 @@ impl Panels {
         match (&mut self.help, screen) {
             (Some(help), _) => Some(help),
             (None, Screen::Flows) => None,
+            (None, Screen::Traces) => Some(&mut self.traces),
+            (None, Screen::Trace) => Some(&mut self.waterfall),
             (None, Screen::Services) => Some(&mut self.services),
             (None, Screen::Stats) => Some(&mut self.stats),
+        }
+    }
+
+    /// What the engine is asked for a screen.
+    pub fn shown(&self, screen: Screen) -> Shown {
+        match screen {
+            Screen::Traces => Shown::Traces,
+            Screen::Trace => Shown::Trace(self.waterfall.no()),
+            Screen::Services => Shown::Services,
+            Screen::Flows | Screen::Stats => Shown::Flows,
         }
     }
 
@@ -121,6 +154,15 @@ pub trait Panel: Debug {
 pub enum Wish {
     /// Show the flows that match this filter, until somebody goes back.
     Narrow(String),
+    /// The same, and open this flow of them.
+    Flow(FlowId, String),
+    /// Show this trace, the cursor on a flow of it.
+    Trace(TraceNo, Option<FlowId>),
     /// Tell this.
     Tell(&'static str),
+}
+
+/// The filter that shows the flows of a trace.
+fn trace_is(key: &str) -> String {
+    format!("trace == {}", services::quoted(key))
 }

@@ -42,6 +42,8 @@ pub struct Theme {
     pub dim: Style,
     /// Titles, the selected row.
     pub strong: Style,
+    /// What tells services apart in a picture.
+    services: [Style; 4],
 }
 
 impl From<Palette> for Theme {
@@ -54,10 +56,15 @@ impl From<Palette> for Theme {
             good: plain.fg(good),
             dim: plain.add_modifier(Modifier::DIM),
             strong: plain.add_modifier(Modifier::BOLD),
+            services: [plain; 4],
+        };
+        let told_apart = |theme| {
+            let services = [Color::Cyan, Color::Blue, Color::Green, Color::Magenta].map(|colour| plain.fg(colour));
+            Self { services, ..theme }
         };
         match palette {
-            Palette::Dark => colours(Color::Cyan, Color::LightRed, Color::LightYellow, Color::Green),
-            Palette::Light => colours(Color::Blue, Color::Red, Color::Yellow, Color::Green),
+            Palette::Dark => told_apart(colours(Color::Cyan, Color::LightRed, Color::LightYellow, Color::Green)),
+            Palette::Light => told_apart(colours(Color::Blue, Color::Red, Color::Yellow, Color::Green)),
             Palette::Mono => {
                 let bold = plain.add_modifier(Modifier::BOLD);
                 Self { error: bold, warn: bold, ..colours(Color::Reset, Color::Reset, Color::Reset, Color::Reset) }
@@ -67,6 +74,11 @@ impl From<Palette> for Theme {
 }
 
 impl Theme {
+    /// The style of the `n`th service of a picture: beside each other they differ, far apart they may be alike.
+    pub fn service(&self, n: usize) -> Style {
+        self.services[n % self.services.len()]
+    }
+
     /// The style of a run of text.
     pub fn token(&self, token: Token) -> Style {
         match token {

@@ -71,7 +71,7 @@ fn output(case: &Path) -> String {
     let ran = meshtop()
         .current_dir(case)
         .args(args.split_whitespace())
-        .args(["--json", "--emit", "flow,connection,stats"])
+        .args(["--json", "--emit", "flow,trace,connection,stats"])
         .output()
         .unwrap();
     records(&ran);

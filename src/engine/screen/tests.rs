@@ -335,7 +335,7 @@ fn a_row_tells_of_its_trace_and_of_what_was_odd() {
     let log = Log::default().began(1).open(1, 1).trace(1, 1, "t").note(1, 1, Issue::CUT).open(1, 2).trace(1, 2, "t").open(1, 3);
     let log = log.note(1, 3, Issue::remark("100 continue"));
     let view = engine(log).view();
-    let rows: Vec<_> = view.rows.iter().map(|row| (row.trace_flows, row.notes)).collect();
+    let rows: Vec<_> = view.rows.iter().map(|row| (row.trace.map_or(0, |(_, flows)| flows), row.notes)).collect();
     assert_eq!(rows, [(2, true), (2, false), (0, false)]);
     assert!(view.rows.iter().all(|row| row.flow.detail.is_none()));
 }

@@ -7,9 +7,10 @@
 //! ```
 //! A hop holds what the tree needs, so that a trace outlives the rows of its flows.
 
+mod shown;
 mod tree;
 
-use crate::model::{Detail, Dir, FlowId, FlowRef, Node, PENDING, Party, Pattern, TraceContext, TraceRecord, Value};
+use crate::model::{Detail, Dir, FlowId, FlowRef, PENDING, Party, Pattern, TraceContext, TraceNo, TraceRecord, Value};
 use crate::time::{Span, Time};
 use crate::trace;
 use hashbrown::{DefaultHashBuilder, HashMap};
@@ -27,10 +28,6 @@ const MAX_IDS: usize = 16;
 /// What a trace takes beside its hops, and a hop: texts of the usual lengths included.
 const TRACE_COST: usize = size_of::<Trace>() + 192;
 const HOP_COST: usize = size_of::<Hop>() + 64;
-
-/// The number of a trace: in the order in which they came into view.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct TraceNo(pub u64);
 
 /// A trace.
 #[derive(Debug)]
@@ -101,11 +98,6 @@ impl Traces {
     /// How many traces were forgotten to make room.
     pub(super) fn evicted(&self) -> u64 {
         self.evicted
-    }
-
-    /// How many flows a trace has so far.
-    pub(super) fn flows(&self, key: &str) -> u64 {
-        self.find(key).and_then(|no| self.list.get(&no)).map_or(0, |trace| trace.hops.len() as u64 + trace.more)
     }
 
     /// A flow turned out to carry a trace context: it is open until it settles.
@@ -211,12 +203,13 @@ impl Traces {
         self.list.len()
     }
 
-    /// The trace of a key.
-    pub(super) fn get(&self, key: &str) -> Option<&Trace> {
-        self.list.get(&self.find(key)?)
+    /// A trace.
+    pub(super) fn get(&self, no: TraceNo) -> Option<&Trace> {
+        self.list.get(&no)
     }
 
-    fn find(&self, key: &str) -> Option<TraceNo> {
+    /// The trace of a key.
+    pub(super) fn find(&self, key: &str) -> Option<TraceNo> {
         let same = |no: &&TraceNo| self.list.get(no).is_some_and(|t| trace::same(&t.key, key));
         self.index.get(tail(key))?.iter().find(same).copied()
     }
@@ -250,35 +243,17 @@ impl Traces {
 }
 
 impl Trace {
-    /// What it is known by.
-    pub(super) fn key(&self) -> &str {
-        &self.key
-    }
-
-    /// Its flows, in their order.
-    pub(super) fn hops(&self) -> &[Hop] {
-        &self.hops
-    }
-
-    /// Who caused whom.
-    pub(super) fn tree(&self) -> Vec<Node> {
-        tree::tree(&self.hops)
+    /// How many flows it has so far.
+    pub(super) fn flows(&self) -> u64 {
+        self.hops.len() as u64 + self.more
     }
 
     /// As it is told.
     pub(super) fn record(&self) -> TraceRecord {
-        let tree = self.tree();
+        let tree = tree::tree(&self.hops);
         let root = tree.first().and_then(|node| self.hop(node.flow));
-        let mut services: Vec<Arc<str>> = Vec::new();
-        for hop in tree.iter().filter_map(|node| self.hop(node.flow)) {
-            for service in [party(&hop.from, !hop.to_server), party(&hop.to, hop.to_server)].into_iter().flatten() {
-                if !services.contains(service) {
-                    services.push(Arc::clone(service));
-                }
-            }
-        }
-        let time = self.hops.iter().map(|hop| hop.time).min().unwrap_or_default();
-        let last = self.hops.iter().map(|hop| hop.last).max().unwrap_or_default();
+        let services = services(tree.iter().filter_map(|node| self.hop(node.flow)));
+        let (time, last) = self.times();
         let roots = tree.iter().filter(|node| node.depth == 0).count();
         TraceRecord {
             trace_id: root.and_then(|hop| self.ids.get(usize::from(hop.id))).cloned().unwrap_or_default(),
@@ -287,14 +262,37 @@ impl Trace {
             services,
             time,
             duration: last.since(time),
-            errors: self.hops.iter().filter(|hop| !hop.ok).count() as u64,
+            errors: self.errors(),
             complete: roots == 1 && self.more == 0 && self.hops.iter().all(|hop| hop.settled && !hop.pending),
         }
+    }
+
+    /// Its first byte and its last one so far.
+    fn times(&self) -> (Time, Time) {
+        let first = self.hops.iter().map(|hop| hop.time).min().unwrap_or_default();
+        (first, self.hops.iter().map(|hop| hop.last).max().unwrap_or_default())
+    }
+
+    fn errors(&self) -> u64 {
+        self.hops.iter().filter(|hop| !hop.ok).count() as u64
     }
 
     fn hop(&self, flow: FlowId) -> Option<&Hop> {
         self.hops.binary_search_by_key(&flow, |hop| hop.flow).ok().and_then(|at| self.hops.get(at))
     }
+}
+
+/// Who takes part, in the order of first appearance.
+fn services<'h>(hops: impl Iterator<Item = &'h Hop>) -> Vec<Arc<str>> {
+    let mut services: Vec<Arc<str>> = Vec::new();
+    for hop in hops {
+        for service in [party(&hop.from, !hop.to_server), party(&hop.to, hop.to_server)].into_iter().flatten() {
+            if !services.contains(service) {
+                services.push(Arc::clone(service));
+            }
+        }
+    }
+    services
 }
 
 /// What a party counts as among the services: a client's port is nobody's name.

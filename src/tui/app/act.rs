@@ -55,11 +55,9 @@ impl App {
                 self.narrowed = None;
                 self.show(Screen::Flows);
             }
-            Action::Services => {
-                if !self.widen() {
-                    self.show(Screen::Services);
-                }
-            }
+            Action::Traces => self.turn_to(Screen::Traces),
+            Action::Trace => self.trace(),
+            Action::Services => self.turn_to(Screen::Services),
             Action::Stats => self.show(Screen::Stats),
             Action::Clear => self.confirming = true,
             Action::Save => return vec![Effect::Send(Command::Save)],
@@ -79,7 +77,14 @@ impl App {
                 }
             }
             Action::Quit => return vec![Effect::Quit],
-            Action::Narrow | Action::Sort => {
+            Action::Narrow
+            | Action::Sort
+            | Action::OpenTrace
+            | Action::SortTraces
+            | Action::OpenHop
+            | Action::ZoomIn
+            | Action::ZoomOut
+            | Action::ZoomAll => {
                 let wish = self.panels.front_mut(self.screen).and_then(|panel| panel.act(action));
                 self.grant(wish);
             }
@@ -137,8 +142,8 @@ impl App {
         let at = Position::new(mouse.column, mouse.row);
         match self.context() {
             Context::Confirm | Context::Filter => {}
-            Context::Anywhere | Context::Services if by != 0 => self.go(by),
-            Context::Anywhere | Context::Services => {
+            Context::Anywhere | Context::Traces | Context::Trace | Context::Services if by != 0 => self.go(by),
+            Context::Anywhere | Context::Traces | Context::Trace | Context::Services => {
                 let line = below(layout.main).contains(at).then(|| usize::from(mouse.row - layout.main.y - 1));
                 let wish = line.and_then(|line| self.panels.front_mut(self.screen)?.click(line));
                 self.grant(wish);
@@ -225,6 +230,10 @@ impl App {
     fn close(&mut self) -> bool {
         match () {
             () if self.panels.help.take().is_some() => true,
+            () if self.screen == Screen::Trace => {
+                self.screen = self.traced_from;
+                true
+            }
             () if self.screen != Screen::Flows => {
                 self.screen = Screen::Flows;
                 true
@@ -241,20 +250,62 @@ impl App {
         (self.screen, self.panels.help) = (screen, None);
     }
 
+    /// Turns to a screen from wherever; what was narrowed on the way is as it was before.
+    fn turn_to(&mut self, screen: Screen) {
+        self.widen();
+        self.show(screen);
+    }
+
+    /// The trace of the selected flow.
+    fn trace(&mut self) {
+        if self.screen != Screen::Flows {
+            return;
+        }
+        let Some(view) = self.view.clone() else { return };
+        let Some(row) = self.list.cursor(&view, self.rows()).and_then(|at| view.rows.get(at)) else { return };
+        match (row.trace, &row.flow.row.trace_id) {
+            (Some((no, _)), _) => self.grant(Some(Wish::Trace(no, Some(row.flow.row.id)))),
+            (None, Some(_)) => self.notice = Some("its trace was evicted".to_owned()),
+            (None, None) => self.notice = Some("this flow carries no trace ID".to_owned()),
+        }
+    }
+
     fn grant(&mut self, wish: Option<Wish>) {
         match wish {
-            Some(Wish::Narrow(text)) => match (self.grammar.parse)(&text) {
-                Ok(filter) => {
-                    let filter = self.filter.replace(Some((text, Arc::new(filter))));
-                    self.narrowed = Some(Narrowed { from: self.screen, filter });
-                    self.detail.close();
-                    self.show(Screen::Flows);
-                    self.list.recount(self.count());
+            Some(Wish::Narrow(text)) => _ = self.narrow(text),
+            Some(Wish::Flow(id, text)) => {
+                if self.narrow(text) {
+                    self.list.turn_to(id, self.count());
+                    (self.opening, self.detail.open) = (true, Open::Shared);
                 }
-                Err(e) => self.notice = Some(e.to_string()),
-            },
+            }
+            Some(Wish::Trace(no, flow)) => {
+                self.traced_from = self.screen;
+                self.panels.waterfall.turn_to(no, flow);
+                self.show(Screen::Trace);
+            }
             Some(Wish::Tell(text)) => self.notice = Some(text.to_owned()),
             None => {}
+        }
+    }
+
+    /// Shows the flows that match a filter, until somebody goes back. Whether there is such a filter.
+    fn narrow(&mut self, text: String) -> bool {
+        match (self.grammar.parse)(&text) {
+            Ok(filter) => {
+                let filter = self.filter.replace(Some((text, Arc::new(filter))));
+                // narrowed twice, it is still the first filter that comes back
+                let before = self.narrowed.take().map_or(filter, |narrowed| narrowed.filter);
+                self.narrowed = Some(Narrowed { from: self.screen, filter: before });
+                self.detail.close();
+                self.show(Screen::Flows);
+                self.list.recount(self.count());
+                true
+            }
+            Err(e) => {
+                self.notice = Some(e.to_string());
+                false
+            }
         }
     }
 

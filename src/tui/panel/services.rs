@@ -221,7 +221,7 @@ fn client_is(name: &str) -> String {
 }
 
 /// A text as a value of the filter language.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
@@ -254,6 +254,7 @@ mod tests {
             match panel.narrow().unwrap() {
                 Wish::Narrow(text) => filters.push(text),
                 Wish::Tell(text) => filters.push(text.to_owned()),
+                other => panic!("{other:?}"),
             }
         }
         filters

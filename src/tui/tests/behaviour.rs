@@ -470,6 +470,8 @@ fn every_action_does_something() {
         Context::Anywhere => &["p", "k k k", "6", "enter"][..],
         Context::List => &["k"],
         Context::Detail => &["k enter tab"],
+        Context::Traces => &["2"],
+        Context::Trace => &["2 enter", "2 enter +"],
         Context::Services => &["3"],
         Context::Filter => &["/ s tab", "/ x enter / up up", "/ x space s left"],
         Context::Confirm => &["z"],

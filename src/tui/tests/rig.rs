@@ -1,9 +1,10 @@
 //! A scripted engine and a terminal in memory.
 
+use super::mesh;
 use crate::engine::edges::Edges;
 use crate::engine::view::{DetailView, Query, RowView, Services, Shown, SideView, SourceStatus, Status, View, Window};
 use crate::filter::{Filter, FilterError};
-use crate::model::{ConnId, Dir, Flow, FlowId, Party, Pattern, Row, SourceSet, State};
+use crate::model::{ConnId, Dir, Flow, FlowId, Party, Pattern, Row, SourceSet, State, TraceNo};
 use crate::text::{Line, Token};
 use crate::time::{Span, Time};
 use crate::tui::app::{App, Options};
@@ -68,8 +69,13 @@ impl Engine {
             unseen: self.unseen,
             detail: query.inspect.and_then(found).map(|r| Arc::new(detail(&r.flow))),
             services: (query.shown == Shown::Services).then(|| Arc::new(self.services())),
+            traces: (query.shown == Shown::Traces).then(|| Arc::new(mesh::traces(&self.flows))),
+            trace: match query.shown {
+                Shown::Trace(no) => mesh::waterfall(&self.flows, no).map(Arc::new),
+                Shown::Flows | Shown::Traces | Shown::Services => None,
+            },
             status: Status { flows: self.status.flows.max(self.seen), ..self.status.clone() },
-            ..View::default()
+            serial: 0,
         }
     }
 
@@ -362,7 +368,7 @@ pub fn row(n: u64) -> RowView {
         connection: 1,
         sources: vec!["lo".into()],
     };
-    RowView { flow, trace_flows: 5, notes: n.is_multiple_of(6) }
+    RowView { flow, trace: Some((TraceNo(n / 6), 5)), notes: n.is_multiple_of(6) }
 }
 
 fn detail(flow: &Flow) -> DetailView {

@@ -2,7 +2,7 @@
 
 use super::rig::{Rig, golden, party, row};
 use crate::engine::view::{SourceStatus, Status};
-use crate::model::{Dir, Pattern, State};
+use crate::model::{Dir, Pattern, State, TraceNo};
 use crate::tui::keymap::Keymap;
 use crate::tui::theme::Palette;
 
@@ -242,7 +242,7 @@ fn strange_flows_keep_the_columns() {
     flows[3].flow.row.bytes = u64::MAX;
     (flows[4].flow.row.pattern, flows[4].flow.row.dir) = (Pattern::Deliver, Dir::ToClient);
     flows[4].flow.row.protocol = "postgresql";
-    flows[4].trace_flows = 123_456;
+    flows[4].trace = Some((TraceNo(9), 123_456));
     flows[5].flow.row.status = None;
     rig.show();
     rig.golden("strange.txt");

@@ -72,6 +72,14 @@ fn reason(app: &App, view: &View) -> (String, Vec<(String, String)>) {
         let title = format!("{}, none is over yet: who talks to whom shows with the first that is", counted(view.total, "flow"));
         return (title, vec![(key(Action::Flows), "shows the flows".to_owned())]);
     }
+    if app.screen == Screen::Traces && view.traces.as_ref().is_some_and(|traces| traces.total == 0) && view.total > 0 {
+        let title = format!("{}, none carries a trace ID", counted(view.total, "flow"));
+        let next = vec![
+            option("now", "let a service send traceparent, b3 or the like; x-request-id will do"),
+            (key(Action::Flows), "shows the flows".to_owned()),
+        ];
+        return (title, next);
+    }
     if view.total > 0 && app.filter.filter().is_some() {
         let title = match view.searched_percent {
             Some(percent) => format!("searching {}: {percent} % done, none matches so far", counted(view.total, "flow")),

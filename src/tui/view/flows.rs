@@ -1,7 +1,8 @@
 //! The list: a row a flow. Columns are a function of the width alone; a narrow screen leaves out trace first, then size, and at last who talks to whom.
 
 use crate::engine::view::{RowView, View};
-use crate::model::{Dir, Flow, Party, State};
+use crate::model::{Dir, Flow, Party, Row, State};
+use crate::time::Span;
 use crate::tui::app::App;
 use crate::tui::format;
 use crate::tui::theme::Theme;
@@ -89,15 +90,22 @@ fn runs(app: &App, theme: &Theme, view: &RowView, cell: Cell, room: usize) -> Ve
         Cell::Flag => Vec::new(),
         Cell::Protocol => vec![(row.protocol.to_owned(), theme.name)],
         Cell::Parties => parties(flow, theme, room),
-        Cell::Operation => vec![(row.operation.to_string(), plain)],
+        Cell::Operation => vec![(operation(row, room), plain)],
         Cell::Status => status(flow, theme),
-        Cell::Duration => duration(app, flow, theme),
+        Cell::Duration => match flow.row.duration {
+            Some(span) => timed(app, span, theme),
+            None => vec![("·  ".to_owned(), theme.dim)],
+        },
         Cell::Size if row.bytes == 0 => vec![("0 B".to_owned(), theme.dim)],
         Cell::Size => vec![(format::size(row.bytes), plain)],
         Cell::Trace => match &row.trace_id {
             Some(id) => {
-                let flows = if view.trace_flows > 999 { "999+".to_owned() } else { view.trace_flows.to_string() };
-                vec![(id.chars().take(TRACE).collect(), plain), (format!("·{flows}"), theme.dim)]
+                let flows = match view.trace {
+                    Some((_, flows)) if flows > 999 => "·999+".to_owned(),
+                    Some((_, flows)) => format!("·{flows}"),
+                    None => String::new(),
+                };
+                vec![(id.chars().take(TRACE).collect(), plain), (flows, theme.dim)]
             }
             None => vec![("·".to_owned(), theme.dim)],
         },
@@ -105,7 +113,7 @@ fn runs(app: &App, theme: &Theme, view: &RowView, cell: Cell, room: usize) -> Ve
 }
 
 /// Who to whom; what goes from the server to the client is told the other way round. Neither side takes the room that the other needs.
-fn parties(flow: &Flow, theme: &Theme, room: usize) -> Vec<(String, Style)> {
+pub fn parties(flow: &Flow, theme: &Theme, room: usize) -> Vec<(String, Style)> {
     let back = flow.row.pattern.one_way() && flow.row.dir == Dir::ToClient;
     let (from, to) = if back { (&flow.server, &flow.client) } else { (&flow.client, &flow.server) };
     let arrow = " → ";
@@ -126,7 +134,8 @@ fn party(party: &Party) -> String {
     }
 }
 
-fn status(flow: &Flow, theme: &Theme) -> Vec<(String, Style)> {
+/// The protocol's own word, with its mark where it did not go well.
+pub fn status(flow: &Flow, theme: &Theme) -> Vec<(String, Style)> {
     let row = &flow.row;
     let style = if row.ok { Style::new() } else { theme.error };
     match (&row.status, row.state) {
@@ -138,9 +147,13 @@ fn status(flow: &Flow, theme: &Theme) -> Vec<(String, Style)> {
     }
 }
 
-/// The number, the unit dim, and a place for the mark of a slow flow: always there, so that numbers stay below each other.
-fn duration(app: &App, flow: &Flow, theme: &Theme) -> Vec<(String, Style)> {
-    let Some(span) = flow.row.duration else { return vec![("·  ".to_owned(), theme.dim)] };
+/// What a person would call it.
+pub fn operation(row: &Row, room: usize) -> String {
+    fit(&row.operation, room)
+}
+
+/// The number, the unit dim, and a place for the mark of what is slow: always there, so that numbers stay below each other.
+pub fn timed(app: &App, span: Span, theme: &Theme) -> Vec<(String, Style)> {
     let text = format::duration(span);
     let (number, unit) = text.split_once(' ').unwrap_or((&text, ""));
     let slow = span >= app.slow;

@@ -32,7 +32,7 @@ pub fn draw(app: &App, theme: &Theme, buffer: &mut Buffer, area: Rect) {
     // the tabs keep their place while sources come and go, where there is room for it
     at = (at + 2).max(area.width / 3);
     for (screen, title) in Screen::TABS {
-        let style = if app.screen == screen { theme.strong } else { theme.dim };
+        let style = if app.screen.tab() == screen { theme.strong } else { theme.dim };
         at = text::put(buffer, left, at, title, style) + 2;
     }
 }

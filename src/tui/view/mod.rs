@@ -3,7 +3,7 @@
 mod detail;
 pub mod empty;
 mod filter;
-mod flows;
+pub mod flows;
 mod header;
 pub mod help;
 pub mod stats;

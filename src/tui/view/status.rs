@@ -116,6 +116,8 @@ fn hints(app: &App, theme: &Theme, buffer: &mut Buffer, area: Rect, taken: u16) 
             &[(Action::Apply, "use"), (Action::Complete, "complete"), (Action::Older, "older"), (Action::Cancel, "leave")]
         }
         Context::Anywhere => &[(Action::Back, "back"), (Action::Down, "scroll")],
+        Context::Traces => &[(Action::OpenTrace, "open"), (Action::SortTraces, "sort"), (Action::Back, "back")],
+        Context::Trace => &[(Action::OpenHop, "flow"), (Action::ZoomIn, "zoom"), (Action::Back, "back")],
         Context::Services => &[(Action::Narrow, "flows"), (Action::Sort, "sort"), (Action::Back, "back")],
         Context::Detail => {
             &[(Action::Back, "close"), (Action::NextTab, "tabs"), (Action::NextFlow, "next"), (Action::CopyResponse, "copy")]

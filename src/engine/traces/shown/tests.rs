@@ -1,0 +1,83 @@
+use super::super::super::EngineOptions;
+use super::super::super::script::{Log, port_fact};
+use super::super::super::view::{Query, View, Window};
+use super::*;
+use crate::filter::Filter;
+use crate::model::{Dir, Event, EventKind, Fields, FlowId, Part};
+
+/// A view of an engine that has taken in a log.
+fn view(engine: &mut Engine, shown: Shown, filter: Option<&str>) -> Arc<View> {
+    let filter = filter.map(|text| Arc::new(Filter::parse(text).unwrap()));
+    engine.query(Query { generation: 1, filter, window: Window::Follow, height: 9, inspect: None, shown });
+    engine.sweep(usize::MAX);
+    engine.view()
+}
+
+fn engine(log: Log) -> Engine {
+    let mut engine = Engine::new(EngineOptions::default());
+    engine.take(log.turn(), &mut |_| {});
+    engine
+}
+
+fn numbers(view: &View) -> Vec<u64> {
+    view.traces.as_ref().unwrap().list.iter().map(|line| line.no.0).collect()
+}
+
+/// Three traces: one that failed, one that goes on, one of two flows; and a flow without any.
+fn log() -> Log {
+    let log = Log::default().began(1).open(1, 1).trace(1, 1, "a").close(1, 1, "500").open(1, 2).trace(1, 2, "b");
+    let log = log.open(1, 3).trace(1, 3, "c").close(1, 3, "200").open(1, 4).trace(1, 4, "c").close(1, 4, "200");
+    log.exchange(1, 5, "200")
+}
+
+#[test]
+fn the_list_has_the_traces_of_matching_flows() {
+    let mut engine = engine(log());
+    let all = view(&mut engine, Shown::Traces, None);
+    assert_eq!(numbers(&all), [1, 2, 3]);
+    let list = &all.traces.as_ref().unwrap().list;
+    let told: Vec<_> = list.iter().map(|line| (line.hops, line.errors, line.open, line.root.is_some())).collect();
+    assert_eq!(told, [(1, 1, false, true), (1, 0, true, true), (2, 0, false, true)]);
+    assert_eq!(all.traces.as_ref().unwrap().total, 3);
+    assert!(all.rows.iter().any(|row| row.trace == Some((TraceNo(3), 2))) && all.rows.iter().any(|row| row.trace.is_none()));
+    assert_eq!(numbers(&view(&mut engine, Shown::Traces, Some("not ok"))), [1]);
+    assert_eq!(numbers(&view(&mut engine, Shown::Traces, Some("trace == c"))), [3]);
+    assert!(view(&mut engine, Shown::Flows, None).traces.is_none(), "nobody looks at it");
+    engine.clear();
+    assert_eq!(numbers(&view(&mut engine, Shown::Traces, None)), [2], "of what is open the rest is not forgotten");
+}
+
+#[test]
+fn a_table_stands_until_it_is_renewed() {
+    let mut engine = engine(log());
+    let before = view(&mut engine, Shown::Trace(TraceNo(3)), None);
+    assert!(!engine.renew_tables(), "nothing has changed");
+    engine.take(Log::default().skip(100).open(1, 9).trace(1, 9, "c").turn(), &mut |_| {});
+    assert!(Arc::ptr_eq(before.trace.as_ref().unwrap(), engine.view().trace.as_ref().unwrap()));
+    assert!(engine.renew_tables());
+    assert_eq!(engine.view().trace.as_ref().unwrap().hops.len(), 3);
+}
+
+#[test]
+fn a_waterfall_has_the_names_of_now_and_the_waits() {
+    let fields = |key: &str| Part::Fields(Fields::default().with("amqp.exchange", "shop").with("amqp.routing_key", key));
+    let log = Log::default().began(1).began(2);
+    let published = log.open_as(1, 1, Pattern::Publish, "publish shop a").trace(1, 1, "t").part(1, 1, fields("a"));
+    let mut log = published.close(1, 1, "ack").skip(50).open_as(2, 1, Pattern::Deliver, "deliver billing");
+    // a delivery goes from the server to the client
+    if let Some(Event { kind: EventKind::Open(_, opened), .. }) = log.events.last_mut() {
+        opened.dir = Dir::ToClient;
+    }
+    let mut engine = engine(log.trace(2, 1, "t").part(2, 1, fields("a")).close(2, 1, "ack"));
+    engine.learn(port_fact(80, "rabbit"));
+    engine.learn(port_fact(50_002, "billing"));
+    let view = view(&mut engine, Shown::Trace(TraceNo(1)), None);
+    let waterfall = view.trace.as_ref().unwrap();
+    let hop = |at: usize| &waterfall.hops[at];
+    assert_eq!((hop(0).node.flow, hop(1).node.flow, hop(1).node.depth), (FlowId(1), FlowId(2), 1));
+    assert_eq!((&*hop(1).from, &*hop(1).to), ("rabbit", "billing"));
+    assert_eq!((hop(0).queued, hop(1).queued), (None, Some(hop(0).time)));
+    assert_eq!(waterfall.services.iter().map(|s| &**s).collect::<Vec<_>>(), ["rabbit", "billing"]);
+    assert!(hop(1).last > Some(hop(1).time) && hop(1).ok);
+    assert!(super::super::super::Engine::new(EngineOptions::default()).view().trace.is_none());
+}

@@ -1,0 +1,65 @@
+//! The traces of the scripted engine: each of some flows of the small mesh, one of them behind a queue.
+
+use crate::engine::view::{HopLine, RowView, TraceLine, Traces, Waterfall};
+use crate::model::{Link, Node, TraceNo};
+use crate::time::{Span, Time};
+use std::sync::Arc;
+
+/// For each flow of a trace: how deep it lies, when it began and how long it took in milliseconds, and how long it was queued.
+const SHAPE: &[(usize, u64, u64, u64)] =
+    &[(0, 0, 38, 0), (1, 2, 6, 0), (2, 3, 1, 0), (2, 4, 2, 0), (3, 14, 20, 8), (1, 30, 6, 0), (0, 37, 1, 0)];
+
+fn of(rows: &[RowView], no: TraceNo) -> Vec<&RowView> {
+    rows.iter().filter(|row| row.trace.is_some_and(|(of, _)| of == no)).collect()
+}
+
+fn line(rows: &[&RowView], no: TraceNo) -> Option<TraceLine> {
+    let root = rows.first()?.flow.clone();
+    Some(TraceLine {
+        no,
+        trace_id: rows.iter().find_map(|row| row.flow.row.trace_id.clone()).unwrap_or_default(),
+        time: root.row.time,
+        duration: Span::from_millis(38),
+        open: rows.len() < 6,
+        hops: rows.len() as u64,
+        services: 5,
+        errors: rows.iter().filter(|row| !row.flow.row.ok).count() as u64,
+        root: Some(root),
+    })
+}
+
+/// The list of traces.
+pub fn traces(rows: &[RowView]) -> Traces {
+    let mut numbers: Vec<_> = rows.iter().filter_map(|row| row.trace.map(|(no, _)| no)).collect();
+    numbers.dedup();
+    Traces { total: numbers.len() as u64, list: numbers.into_iter().filter_map(|no| line(&of(rows, no), no)).collect() }
+}
+
+/// One trace; none where there is no such.
+pub fn waterfall(rows: &[RowView], no: TraceNo) -> Option<Waterfall> {
+    let rows = of(rows, no);
+    let line = line(&rows, no)?;
+    let after = |time: Time, millis: u64| time.after(Span::from_millis(millis));
+    let hop = |(row, &(depth, begin, took, queued)): (&&RowView, &(usize, u64, u64, u64))| HopLine {
+        node: Node {
+            flow: row.flow.row.id,
+            depth,
+            link: (depth > 0).then_some(if depth == 3 { Link::Time } else { Link::TraceId }),
+        },
+        from: row.flow.client.label().into(),
+        to: row.flow.server.label().into(),
+        time: after(line.time, begin),
+        last: Some(after(line.time, begin + took)).filter(|_| took != 2),
+        queued: (queued > 0).then(|| after(line.time, begin - queued)),
+        ok: row.flow.row.ok,
+        flow: Some(row.flow.clone()).filter(|_| took != 1),
+    };
+    let hops: Vec<_> = rows.iter().zip(SHAPE).map(hop).collect();
+    let mut services: Vec<Arc<str>> = Vec::new();
+    for service in hops.iter().flat_map(|hop| [&hop.from, &hop.to]) {
+        if !services.contains(service) {
+            services.push(Arc::clone(service));
+        }
+    }
+    Some(Waterfall { line, services, more: 0, hops })
+}
