@@ -201,10 +201,16 @@ fn what_is_refused_is_one_line_and_exit_code_2() {
         (&["run", "--", "make", "test"], "run is not in this version"),
         (&["run", "-i", "lo", "--", "make"], "run is not in this version"),
         (&["diff", "a", "b"], "diff is not in this version"),
-        (&["--emit", "flow,finding"], "invalid value 'flow,finding' for '--emit <KINDS>': 'finding' records are not in this version"),
+        (
+            &["--emit", "flow,finding"],
+            "invalid value 'flow,finding' for '--emit <KINDS>': 'finding' records are not in this version",
+        ),
         (&["--jsn"], "unexpected argument '--jsn' found; tip: a similar argument exists: '--json'; see 'meshtop --help'"),
         (&["file.pcap"], "unrecognized subcommand 'file.pcap'"),
-        (&["--emit", "x"], "invalid value 'x' for '--emit <KINDS>': 'x' is no kind of record: meta,flow,trace,connection,edge,stats"),
+        (
+            &["--emit", "x"],
+            "invalid value 'x' for '--emit <KINDS>': 'x' is no kind of record: meta,flow,trace,connection,edge,stats",
+        ),
         (&["-c", "0"], "invalid value '0' for '--count <N>'"),
         (&["-c", "-1"], "invalid value '-1' for '--count <N>'"),
         (&["--duration", "10"], "invalid value '10' for '--duration <TIME>': '10' is no time"),

@@ -272,28 +272,26 @@ impl App {
 
     fn grant(&mut self, wish: Option<Wish>) {
         match wish {
-            Some(Wish::Narrow(text)) => _ = self.narrow(text),
-            Some(Wish::Flow(id, text)) => {
-                if self.narrow(text) {
-                    self.list.turn_to(id, self.count());
-                    (self.opening, self.detail.open) = (true, Open::Shared);
-                }
+            Some(Wish::Narrow(text)) => _ = self.narrow(&text),
+            Some(Wish::Flow(id, text)) if self.narrow(&text) => {
+                self.list.turn_to(id, self.count());
+                (self.opening, self.detail.open) = (true, Open::Shared);
             }
+            Some(Wish::Flow(..)) | None => {}
             Some(Wish::Trace(no, flow)) => {
                 self.traced_from = self.screen;
                 self.panels.waterfall.turn_to(no, flow);
                 self.show(Screen::Trace);
             }
             Some(Wish::Tell(text)) => self.notice = Some(text.to_owned()),
-            None => {}
         }
     }
 
     /// Shows the flows that match a filter, until somebody goes back. Whether there is such a filter.
-    fn narrow(&mut self, text: String) -> bool {
-        match (self.grammar.parse)(&text) {
+    fn narrow(&mut self, text: &str) -> bool {
+        match (self.grammar.parse)(text) {
             Ok(filter) => {
-                let filter = self.filter.replace(Some((text, Arc::new(filter))));
+                let filter = self.filter.replace(Some((text.to_owned(), Arc::new(filter))));
                 // narrowed twice, it is still the first filter that comes back
                 let before = self.narrowed.take().map_or(filter, |narrowed| narrowed.filter);
                 self.narrowed = Some(Narrowed { from: self.screen, filter: before });

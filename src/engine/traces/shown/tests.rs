@@ -79,5 +79,5 @@ fn a_waterfall_has_the_names_of_now_and_the_waits() {
     assert_eq!((hop(0).queued, hop(1).queued), (None, Some(hop(0).time)));
     assert_eq!(waterfall.services.iter().map(|s| &**s).collect::<Vec<_>>(), ["rabbit", "billing"]);
     assert!(hop(1).last > Some(hop(1).time) && hop(1).ok);
-    assert!(super::super::super::Engine::new(EngineOptions::default()).view().trace.is_none());
+    assert!(Engine::new(EngineOptions::default()).view().trace.is_none());
 }
