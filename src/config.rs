@@ -36,7 +36,7 @@ pub struct Config {
     /// `decode-as = ["8080=http"]`
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub decode_as: Vec<String>,
-    /// `proto = ["protos", "shop.protoset"]`, relative to the folder that one starts in.
+    /// `proto = ["protos", "shop.protoset"]`, relative to the file's folder.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub proto: Vec<PathBuf>,
     /// `proto-path = ["third_party"]`
@@ -105,10 +105,14 @@ impl Keys {
 }
 
 impl Config {
-    /// Reads a file that must be there.
+    /// Reads a file that must be there. Paths in it count from its folder.
     pub fn read(path: &Path) -> Result<Self, Error> {
         let text = read(path).map_err(|e| Error::unusable(format!("{}: cannot read the configuration: {e}", path.display())))?;
-        Self::parse(&text).map_err(|(line, what)| Error::unusable(format!("{}:{line}: {what}", path.display())))
+        let mut config =
+            Self::parse(&text).map_err(|(line, what)| Error::unusable(format!("{}:{line}: {what}", path.display())))?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        config.proto.iter_mut().chain(&mut config.proto_path).for_each(|path| *path = folder.join(&*path));
+        Ok(config)
     }
 
     /// Reads the text of a file; an error is a line, from 1 up, and what is wrong there.
@@ -205,6 +209,16 @@ mod tests {
         assert_eq!(config.keys["follow"].clone().into_list(), ["F", "end"]);
         assert_eq!(Config::parse(&config.print().unwrap()).unwrap(), config);
         assert_eq!(Config::parse("").unwrap(), Config::default());
+    }
+
+    #[test]
+    fn paths_count_from_the_files_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("meshtop.toml");
+        std::fs::write(&file, "proto = [\"protos\", \"/etc/a.proto\"]\nproto-path = [\"../third_party\"]\n").unwrap();
+        let config = Config::read(&file).unwrap();
+        assert_eq!(config.proto, [folder.path().join("protos"), PathBuf::from("/etc/a.proto")]);
+        assert_eq!(config.proto_path, [folder.path().join("../third_party")]);
     }
 
     #[test]

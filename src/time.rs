@@ -21,6 +21,11 @@ impl Time {
         self.0
     }
 
+    /// The whole second that it is in, since the Unix epoch.
+    pub const fn second(self) -> i64 {
+        self.0.div_euclid(1_000_000_000)
+    }
+
     /// The span since `earlier`; zero where the clock of the capture stepped back.
     pub fn since(self, earlier: Self) -> Span {
         Span(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
@@ -100,6 +105,13 @@ mod tests {
             (i64::MAX, "2262-04-11T23:47:16.854775807Z"),
         ] {
             assert_eq!(Time::from_nanos(nanos).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn a_second_begins_at_its_first_nanosecond() {
+        for (nanos, second) in [(0, 0), (999_999_999, 0), (1_000_000_000, 1), (-1, -1), (-1_000_000_000, -1)] {
+            assert_eq!(Time::from_nanos(nanos).second(), second);
         }
     }
 

@@ -60,6 +60,7 @@ struct Conn {
     driver: Driver,
     /// The next free stream number.
     streams: u32,
+    held: usize,
     sources: Vec<SourceId>,
     head: Vec<u8>,
     /// How its directions ended.
@@ -277,7 +278,7 @@ impl Owner<Conn> for Desk<'_> {
             Transport::Stream => Carrier::Tcp(Box::default()),
             Transport::Datagram => Carrier::Udp(Datagrams::default()),
         };
-        Conn { meta, carrier, driver, streams: 1, sources: vec![source], head: Vec::new(), ends: Vec::new() }
+        Conn { meta, carrier, driver, streams: 1, held: 0, sources: vec![source], head: Vec::new(), ends: Vec::new() }
     }
 
     fn end(&mut self, mut conn: Conn, how: End) {
@@ -292,6 +293,7 @@ impl Conn {
             events: &mut *desk.events,
             totals: &mut *desk.totals,
             streams: &mut self.streams,
+            held: &mut self.held,
             conn: self.meta.id,
             at: desk.at,
             limits: &desk.settings.limits,

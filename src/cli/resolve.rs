@@ -13,7 +13,7 @@ use crate::source::netns::Wanted;
 use clap::CommandFactory as _;
 use regex::Regex;
 use std::net::IpAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Bytes kept of each body, unless said otherwise.
@@ -160,7 +160,7 @@ fn host_port(text: &str) -> Result<(), String> {
 }
 
 /// The files to read; what would destroy one, or wait twice for the same stream, is refused.
-fn files(read: &[std::path::PathBuf], write: Option<&Path>, filter: Option<String>) -> Result<Input, Error> {
+fn files(read: &[PathBuf], write: Option<&Path>, filter: Option<String>) -> Result<Input, Error> {
     if let Some(same) = write.filter(|w| read.iter().any(|r| r == w && *r != Path::new("-"))) {
         return Err(Error::unusable(format!("{}: cannot be read and written at once; give -w another name", same.display())));
     }
@@ -232,6 +232,8 @@ fn in_force(options: &Options) -> Config {
         Scope::Net(addr, bits) => format!("{addr}/{bits}"),
         Scope::Pattern(pattern) => format!("/{pattern}/"),
     };
+    // wherever the file will lie
+    let paths = |paths: &[PathBuf]| paths.iter().map(|path| std::path::absolute(path).unwrap_or_else(|_| path.clone())).collect();
     Config {
         interface,
         netns: namespaces.named,
@@ -239,8 +241,8 @@ fn in_force(options: &Options) -> Config {
         capture_filter,
         filter: options.filter.as_ref().map(Filter::to_string),
         decode_as: options.decode_as.iter().map(|(port, protocol)| format!("{port}={protocol}")).collect(),
-        proto: options.schema.protos.clone(),
-        proto_path: options.schema.includes.clone(),
+        proto: paths(&options.schema.protos),
+        proto_path: paths(&options.schema.includes),
         reflect: options.schema.reflect.clone(),
         body: options.schema.rules.clone(),
         json: Some(options.json),

@@ -19,6 +19,8 @@ pub struct Sink<'a> {
     pub totals: &'a mut Totals,
     /// The next free stream number of the connection.
     pub streams: &'a mut u32,
+    /// Bytes of unfinished messages that the connection holds ([`Limits::held`]).
+    pub held: &'a mut usize,
     /// The connection.
     pub conn: ConnId,
     /// The packet whose processing releases the events.
@@ -67,6 +69,18 @@ impl Cx<'_, '_> {
     /// The limits.
     pub fn limits(&self) -> &Limits {
         self.sink.limits
+    }
+
+    /// How many of `n` bytes of an unfinished message may be held; they count until they are released.
+    pub fn hold(&mut self, n: usize) -> usize {
+        let n = n.min(self.sink.limits.held.saturating_sub(*self.sink.held));
+        *self.sink.held += n;
+        n
+    }
+
+    /// `n` bytes are held no more.
+    pub fn release(&mut self, n: usize) {
+        *self.sink.held = self.sink.held.saturating_sub(n);
     }
 
     /// A flow begins, with the packet that brought its first byte.

@@ -15,6 +15,8 @@ pub struct Limits {
     pub depth: usize,
     /// Inner streams of one layer that are open at once.
     pub inner: usize,
+    /// Bytes of messages, begun and not yet whole, that one connection holds, inner streams too; what comes beyond is only counted.
+    pub held: usize,
     /// Exchanges of one connection that wait for their answer.
     pub pending: usize,
     /// Header fields of one message; further ones are dropped and noted.
@@ -30,6 +32,7 @@ impl Default for Limits {
             resync: 64 * 1024,
             depth: 8,
             inner: 1024,
+            held: 8 * 1024 * 1024,
             pending: 1000,
             fields: 1000,
         }

@@ -28,11 +28,13 @@ pub struct Conversation {
     pub turns: Vec<(Dir, Vec<u8>)>,
     /// Whether each turn waits for the one before it, so that what comes well after a hole must be found whole.
     pub sequential: bool,
+    pub limits: Limits,
 }
 
 impl Conversation {
     pub fn new(name: &'static str) -> Self {
-        Self { name, joined: Joined::Opening, transport: Transport::Stream, turns: Vec::new(), sequential: false }
+        let (joined, transport) = (Joined::Opening, Transport::Stream);
+        Self { name, joined, transport, turns: Vec::new(), sequential: false, limits: Limits::default() }
     }
 
     pub fn say(&mut self, dir: Dir, bytes: &[u8]) -> &mut Self {
@@ -69,7 +71,7 @@ fn play(talk: &Conversation, wire: &[Wire]) -> Outcome {
     let [client, server] = ["127.0.0.1:40000", "127.0.0.1:8080"].map(|a| a.parse().unwrap());
     let meta = ConnMeta { id, client, server, transport, first: Stamp::default(), joined, zone: Zone::default() };
     let mut driver = Driver::new(Detect::boxed(), meta, 0, Vec::new());
-    let (mut out, mut streams, limits, decode_as) = (Outcome::default(), 1, Limits::default(), Vec::new());
+    let (mut out, mut streams, mut held, limits, decode_as) = (Outcome::default(), 1, 0, talk.limits, Vec::new());
     let mut at = Stamp::default();
     for step in wire.iter().map(Some).chain([None]) {
         if let Some(Wire::Data(_, _, packet)) = step {
@@ -79,6 +81,7 @@ fn play(talk: &Conversation, wire: &[Wire]) -> Outcome {
             events: &mut out.events,
             totals: &mut out.totals,
             streams: &mut streams,
+            held: &mut held,
             conn: id,
             at,
             limits: &limits,
@@ -93,6 +96,7 @@ fn play(talk: &Conversation, wire: &[Wire]) -> Outcome {
             None => Dir::BOTH.into_iter().for_each(|dir| driver.end(&mut sink, dir, End::Fin)),
         }
     }
+    assert_eq!(held, 0, "what was held is released at the end");
     out.flows = sketch(&out.events);
     out
 }
@@ -259,7 +263,8 @@ pub fn flows(talk: &Conversation) -> Vec<Sketch> {
     reference(talk).flows.into_values().collect()
 }
 
-fn reference(talk: &Conversation) -> Outcome {
+/// What a conversation comes to where nothing is lost.
+pub fn reference(talk: &Conversation) -> Outcome {
     play(talk, &cut(talk, &(0..total(talk)).collect::<Vec<_>>()))
 }
 

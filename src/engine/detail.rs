@@ -170,13 +170,16 @@ struct Read {
 }
 
 fn read(body: &Body, place: Place<'_>, looks: &Looks) -> Read {
-    // an empty message has a type all the same
-    if body.kept.is_empty() && (body.bytes > 0 || body.hint.schema.is_none()) {
-        let caption = if body.bytes == 0 { "empty".to_owned() } else { format!("{} · not kept", size(body.bytes)) };
-        return Read { caption, lines: Vec::new(), copy: String::new(), formatted: false };
+    let plain = |caption| Read { caption, lines: Vec::new(), copy: String::new(), formatted: false };
+    if body.kept.is_empty() && body.bytes > 0 {
+        return plain(format!("{} · not kept", size(body.bytes)));
     }
     let schemas = looks.schemas.get();
     let document = body::decode(body, &Context { limit: looks.body_limit, schemas: &schemas, place });
+    // an empty message is not nothing
+    if body.kept.is_empty() && document.kind == Kind::Empty {
+        return plain("empty".to_owned());
+    }
     let parts = [
         Some(document.kind).filter(|kind| *kind != Kind::Empty).map(|kind| kind.word().to_owned()),
         document.encoding.as_deref().map(escape),

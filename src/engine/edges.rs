@@ -136,12 +136,7 @@ impl Call {
 
 /// A client's name. Without one its address alone: the port of a client is nobody's name.
 fn client_label(party: &Party) -> &str {
-    if party.service.is_some() {
-        return party.label();
-    }
-    let label = party.label();
-    let host = label.rsplit_once(':').map_or(label, |(host, _)| host);
-    host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
+    party.service.as_deref().unwrap_or_else(|| party.host())
 }
 
 /// The topic or queue that a message goes through; a default exchange has no name.

@@ -33,7 +33,7 @@ impl Sum {
         self.count += 1;
         self.errors += u64::from(!row.ok);
         self.bytes = self.bytes.saturating_add(row.bytes);
-        self.recent.add(second(end(flow)));
+        self.recent.add(end(flow).second());
         let Some(duration) = row.duration else { return };
         let micros = duration.micros_up();
         self.longest = self.longest.max(micros);
@@ -49,8 +49,8 @@ impl Sum {
     /// The sum as it stands at `now`, of flows that could have come since `began`.
     pub(super) fn load(&mut self, began: Time, now: Time) -> Load {
         let [p50, p95, p99] = self.percentiles();
-        let recent = self.recent.until(second(now));
-        let window = Time::from_nanos((second(now) - RATE + 1).saturating_mul(NANOS)).max(began);
+        let recent = self.recent.until(now.second());
+        let window = Time::from_nanos((now.second() - RATE + 1).saturating_mul(NANOS)).max(began);
         let lasted = now.since(window).max(Span::from_secs(1));
         let flows: u32 = recent.iter().rev().take(RATE as usize).sum();
         let rate = f64::from(flows) * NANOS as f64 / lasted.nanos() as f64;
@@ -77,10 +77,6 @@ fn end(flow: FlowRef<'_>) -> Time {
 }
 
 const NANOS: i64 = 1_000_000_000;
-
-fn second(time: Time) -> i64 {
-    time.nanos().div_euclid(NANOS)
-}
 
 fn histogram() -> Option<Histogram<u32>> {
     Histogram::new(DIGITS).ok()

@@ -7,7 +7,6 @@ use super::looker::{Answer, Job, Verdict};
 use super::view::{DetailView, Query, RowView, Services, Shown, Traces, View, Waterfall, Window};
 use crate::filter::Needs;
 use crate::model::FlowId;
-use crate::time::Time;
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
@@ -292,8 +291,7 @@ impl Engine {
 
     fn renew_services(&mut self) -> bool {
         let (flows, now) = (self.edges.flows(), self.now);
-        let second = |time: Time| time.nanos().div_euclid(1_000_000_000);
-        let moved = |(table, of): &mut (Arc<Services>, u64)| *of != flows || (flows > 0 && second(table.at) != second(now));
+        let moved = |(table, of): &mut (Arc<Services>, u64)| *of != flows || (flows > 0 && table.at.second() != now.second());
         self.screen.services.take_if(moved).is_some()
     }
 

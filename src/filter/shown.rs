@@ -13,7 +13,7 @@ pub type Ask<'a> = &'a mut dyn FnMut(&str) -> bool;
 /// The ways to call a party: its name, `addr:port`, the address, `:port`, the port.
 pub fn party(party: &Party, ask: Ask<'_>) -> bool {
     let (host, port) = party.addr.rsplit_once(':').unwrap_or((&party.addr, ""));
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    let bare = party.host();
     party.service.as_deref().is_some_and(&mut *ask)
         || ask(&party.addr)
         || ask(host)

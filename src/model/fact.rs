@@ -189,6 +189,12 @@ impl Party {
         self.service.as_deref().unwrap_or(&self.addr)
     }
 
+    /// Its address without the port, and without the brackets of an IPv6 one.
+    pub fn host(&self) -> &str {
+        let host = self.addr.rsplit_once(':').map_or(&*self.addr, |(host, _)| host);
+        host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
+    }
+
     /// Its process.
     pub fn pid(&self) -> Option<u32> {
         self.owner.as_ref()?.pid
@@ -197,5 +203,17 @@ impl Party {
     /// Its container.
     pub fn container(&self) -> Option<&str> {
         self.owner.as_ref()?.container.as_deref()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_is_the_address_without_its_port() {
+        for (addr, host) in [("10.0.0.7:80", "10.0.0.7"), ("[::1]:80", "::1"), ("shop", "shop"), ("", "")] {
+            assert_eq!(Party { addr: addr.into(), service: None, owner: None }.host(), host);
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! Datadog's `x-datadog-trace-id` and its kin: decimal numbers of 64 bits; the upper half of a longer ID is the tag `_dd.p.tid`
 //! (<https://docs.datadoghq.com/tracing/trace_collection/trace_context_propagation/>).
 
-use super::{Carried, Found, Propagator, context};
+use super::{Carried, Found, Propagator, context, padded};
 use crate::model::{Issue, TraceContext};
 
 /// `x-datadog-trace-id`.
@@ -10,6 +10,8 @@ pub const PROPAGATOR: Propagator = Propagator {
     fields: &["x-datadog-trace-id", "x-datadog-parent-id", "x-datadog-sampling-priority", "x-datadog-tags"],
     read,
     malformed: Issue::remark("malformed x-datadog-trace-id"),
+    // the low 64 bits as a decimal number
+    key: |id| id.parse::<u64>().map(|n| padded(&format!("{n:x}"))).unwrap_or_default(),
 };
 
 fn read(fields: &Carried<'_>) -> Found {

@@ -1,7 +1,7 @@
 //! Jaeger's `uber-trace-id: {trace-id}:{span-id}:{parent-span-id}:{flags}`
 //! (<https://www.jaegertracing.io/docs/1.76/architecture/sdk/#propagation-format>).
 
-use super::{Carried, Found, Propagator, context, hex_id};
+use super::{Carried, Found, Propagator, context, hex_id, padded};
 use crate::model::{Issue, TraceContext};
 use std::borrow::Cow;
 
@@ -11,6 +11,7 @@ pub const PROPAGATOR: Propagator = Propagator {
     fields: &["uber-trace-id"],
     read,
     malformed: Issue::remark("malformed uber-trace-id"),
+    key: padded,
 };
 
 fn read(fields: &Carried<'_>) -> Found {

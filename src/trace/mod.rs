@@ -16,8 +16,8 @@ use crate::model::{Headers, Issue, TraceContext, text_of};
 pub use request_id::is_request_id;
 use std::sync::LazyLock;
 
-/// How many contexts of one message are read; more are noise.
-const MOST: usize = 8;
+/// Bytes of baggage, and of a state, that are kept: as many as every propagator has to carry (W3C Baggage §3.3.2).
+const LONGEST: usize = 8192;
 /// Hexadecimal digits of an ID of 64 bits, and of one of 128.
 const SHORT: usize = 16;
 const LONG: usize = 32;
@@ -35,6 +35,8 @@ pub struct Propagator {
     pub read: fn(&Carried<'_>) -> Found,
     /// What is noted where they cannot be read.
     pub malformed: Issue,
+    /// What a trace is known by, from the text of its ID.
+    pub key: fn(&str) -> String,
 }
 
 /// The strongest first: where a message has several, the first one is its trace.
@@ -89,10 +91,12 @@ impl<'a> Carried<'a> {
         self.all(n).next().map(<[u8]>::trim_ascii)
     }
 
-    /// Several fields of a list count as one, in order (RFC 9110 §5.3).
+    /// Several fields of a list count as one, in order (RFC 9110 §5.3); what is longer than [`LONGEST`] ends with its last whole member.
     pub fn joined(&self, n: usize) -> Option<Box<str>> {
         let values: Vec<_> = self.all(n).map(text_of).collect();
-        (!values.is_empty()).then(|| values.join(",").into())
+        let list = values.join(",");
+        let end = if list.len() <= LONGEST { list.len() } else { list.get(..list.floor_char_boundary(LONGEST))?.rfind(',')? };
+        (!values.is_empty()).then(|| list.get(..end).unwrap_or_default().into())
     }
 }
 
@@ -109,7 +113,7 @@ pub struct Extracted {
 pub fn extract(headers: &Headers) -> Extracted {
     let mut values = Vec::new();
     for (name, value) in headers.iter() {
-        values.extend(NAMES.of(name).take(MOST).map(|(propagator, field)| (propagator, field, value)));
+        values.extend(NAMES.of(name).map(|(propagator, field)| (propagator, field, value)));
     }
     let mut out = Extracted::default();
     if values.is_empty() {
@@ -134,19 +138,16 @@ pub fn extract(headers: &Headers) -> Extracted {
     out
 }
 
-/// What a trace is known by whatever carries its ID: 16 or 32 hexadecimal digits, in lower case, where it is a number. Datadog writes the
-/// low 64 bits as a decimal number, X-Ray puts dashes in between, Jaeger leaves out leading zeros.
+/// What a trace is known by whatever carries its ID: 16 or 32 hexadecimal digits, in lower case, where it is a number.
 pub fn key(context: &TraceContext) -> Box<str> {
-    let id = &*context.trace_id;
-    let padded = |hex: &str| if hex.len() <= SHORT { format!("{hex:0>SHORT$}") } else { format!("{hex:0>LONG$}") };
-    match context.carrier {
-        c if c == datadog::PROPAGATOR.carrier => id.parse::<u64>().map(|n| padded(&format!("{n:x}"))).unwrap_or_default(),
-        c if c == xray::PROPAGATOR.carrier => id.split('-').skip(1).collect(),
-        c if c == jaeger::PROPAGATOR.carrier => padded(&id.to_ascii_lowercase()),
-        c if c == skywalking::PROPAGATOR.carrier || is_request_id(c) => id.to_owned(),
-        _ => id.to_ascii_lowercase(),
-    }
-    .into()
+    let carried = PROPAGATORS.iter().find(|how| how.carrier == context.carrier);
+    carried.map_or_else(|| context.trace_id.clone(), |how| (how.key)(&context.trace_id).into())
+}
+
+/// A number of 64 or 128 bits, of which leading zeros may have been left out.
+fn padded(hex: &str) -> String {
+    let hex = hex.to_ascii_lowercase();
+    if hex.len() <= SHORT { format!("{hex:0>SHORT$}") } else { format!("{hex:0>LONG$}") }
 }
 
 /// Whether two keys are of one trace: where one has 64 bits only, the other's lower 64 count.

@@ -12,6 +12,7 @@ pub const REQUEST: Propagator = Propagator {
     fields: &["x-request-id"],
     read: |fields| read(fields, "x-request-id"),
     malformed: Issue::remark("malformed x-request-id"),
+    key: str::to_owned,
 };
 
 /// `x-correlation-id`.
@@ -20,6 +21,7 @@ pub const CORRELATION: Propagator = Propagator {
     fields: &["x-correlation-id"],
     read: |fields| read(fields, "x-correlation-id"),
     malformed: Issue::remark("malformed x-correlation-id"),
+    key: str::to_owned,
 };
 
 /// Whether a carrier is one of these.

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 
 /// `sw8`.
 pub const PROPAGATOR: Propagator =
-    Propagator { carrier: "sw8", fields: &["sw8"], read, malformed: Issue::remark("malformed sw8") };
+    Propagator { carrier: "sw8", fields: &["sw8"], read, malformed: Issue::remark("malformed sw8"), key: str::to_owned };
 
 fn read(fields: &Carried<'_>) -> Found {
     let parse = |value: &str| {

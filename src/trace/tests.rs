@@ -126,6 +126,16 @@ fn the_strongest_comes_first_and_what_disagrees_is_told() {
 }
 
 #[test]
+fn endless_baggage_ends_with_a_whole_member() {
+    let member = format!("user={}", "é".repeat(500));
+    let found = of(&[("traceparent", W3C), ("baggage", &member), ("baggage", &[&*member; 20].join(","))]);
+    let baggage = found.contexts[0].baggage.as_deref().unwrap();
+    assert!(baggage.len() <= LONGEST && baggage.len() > LONGEST - 2 * member.len(), "{} bytes", baggage.len());
+    assert!(baggage.split(',').all(|kept| kept == member));
+    assert_eq!(of(&[("traceparent", W3C), ("baggage", &"x".repeat(LONGEST + 1))]).contexts[0].baggage, None);
+}
+
+#[test]
 fn states_and_baggage_ride_along() {
     let found = of(&[("traceparent", W3C), ("tracestate", "a=1"), ("baggage", "user=7"), ("tracestate", "b=2")]);
     let [context] = &found.contexts[..] else { panic!("{found:?}") };

@@ -10,6 +10,8 @@ pub const PROPAGATOR: Propagator = Propagator {
     fields: &["x-amzn-trace-id"],
     read,
     malformed: Issue::remark("malformed x-amzn-trace-id"),
+    // with dashes in between
+    key: |id| id.split('-').skip(1).collect(),
 };
 
 fn read(fields: &Carried<'_>) -> Found {

@@ -67,8 +67,8 @@ pub(super) fn document(raw: &Raw<'_>, more: bool) -> Option<Document> {
         }
     }
     if raw.bytes.is_empty() {
-        // nothing is a message too, where messages are what there is
-        let is_message = !more && (raw.schema.is_some() || document.schema.is_some());
+        // nothing is a message too, where the protocol or the content type says that messages are what there is; a rule alone needs bytes
+        let is_message = !more && (raw.schema.is_some() || claims(raw.media) && document.schema.is_some());
         return match (more, is_message) {
             (true, _) => Some(document),
             (false, true) => Some(Document { value: Content::Json("{}".to_owned()), ..document }),

@@ -67,6 +67,11 @@ pub(super) struct Record {
 impl Message {
     /// Reads a message. None where it is none, or ends before its question does.
     pub(super) fn read(data: &[u8]) -> Option<Self> {
+        Self::read_if(data, |_| true)
+    }
+
+    /// The same; none also where it is not `wanted`, which is asked before the records are read.
+    pub(super) fn read_if(data: &[u8], wanted: impl FnOnce(&Self) -> bool) -> Option<Self> {
         if !plausible(data) {
             return None;
         }
@@ -88,6 +93,9 @@ impl Message {
             count: usize::from(answers),
             whole: false,
         };
+        if !wanted(&message) {
+            return None;
+        }
         let rest = usize::from(authorities) + usize::from(additional);
         message.whole = message.records(&mut c, rest).is_some() && c.rest().is_empty();
         Some(message)
@@ -96,10 +104,10 @@ impl Message {
     /// The answers, and `rest` records that are passed over.
     fn records(&mut self, c: &mut Cursor<'_>, rest: usize) -> Option<()> {
         for n in 0..self.count + rest {
-            let name = name::read(c)?;
+            let name = if n < self.count.min(ANSWERS) { Some(name::read(c)?) } else { name::skip(c).map(|()| None)? };
             let (kind, _class, ttl) = (c.u16()?, c.u16()?, c.u32()?);
             let length = usize::from(c.u16()?);
-            if n < self.count.min(ANSWERS) {
+            if let Some(name) = name {
                 let data = Data::read(kind, c, length)?;
                 self.answers.push(Record { name, kind, data });
                 continue;

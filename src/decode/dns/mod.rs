@@ -58,17 +58,15 @@ const ASKED_GROUP: Issue = Issue::unseen("asked of a group");
 
 /// Whether this is a message, and of the side that it is from.
 fn verdict(data: &[u8], dir: Dir) -> Verdict {
-    let Some(message) = Message::read(data) else { return Verdict::No };
     // NetBIOS's name service is framed alike (RFC 1002 §4.2), and encodes its names in half-bytes (RFC 1001 §14.1)
     let net_bios =
         |name: &str| name.split('.').next().is_some_and(|l| l.len() == 32 && l.bytes().all(|b| matches!(b, b'A'..=b'P')));
     let known = |q: &Question| q.kind != 0 && matches!(q.class, 1 | 3 | 4 | 254 | 255) && !net_bios(&q.name);
-    let own = if message.response { Dir::ToClient } else { Dir::ToServer };
-    match message.question {
-        Some(question) if known(&question) && !message.whole => Verdict::More,
-        Some(question) if known(&question) && own == dir => Verdict::Yes,
-        Some(question) if known(&question) => Verdict::Reversed,
-        _ => Verdict::No,
+    match Message::read_if(data, |message| message.question.as_ref().is_some_and(known)) {
+        None => Verdict::No,
+        Some(message) if !message.whole => Verdict::More,
+        Some(message) if message.response == (dir == Dir::ToClient) => Verdict::Yes,
+        Some(_) => Verdict::Reversed,
     }
 }
 

@@ -8,6 +8,18 @@ const LONGEST: usize = 255;
 /// Pointers followed for one name: more than it can have labels is a maze.
 const POINTERS: usize = 127;
 
+/// Passes over the name that stands there: its labels, up to the root or a pointer.
+pub(super) fn skip(c: &mut Cursor<'_>) -> Option<()> {
+    loop {
+        match c.u8()? {
+            0 => return Some(()),
+            n @ 1..=63 => c.take(usize::from(n))?,
+            0xc0.. => return c.u8().map(drop),
+            _ => return None,
+        };
+    }
+}
+
 /// The name that stands there, as on the wire, without its last dot (the root: `.`). The cursor is to begin with the message, which
 /// pointers count from; they lead back only (RFC 1035 §4.1.4), so that every name ends.
 pub(super) fn read(c: &mut Cursor<'_>) -> Option<String> {

@@ -207,6 +207,21 @@ fn what_is_kept_of_many_answers_is_bounded() {
     assert!(read.answers.iter().all(|r| matches!(&r.data, Data::Text(text) if text.chars().count() <= 1025)));
 }
 
+#[test]
+fn records_that_are_passed_over_are_counted_by_their_lengths() {
+    let mut sent = answer(1, "a", &[]);
+    // two authorities: one by a pointer, one by labels
+    sent[9] = 2;
+    for name in [&[0xc0, 12][..], &wire("b.c")] {
+        sent.extend([name, &[0, 2, 0, 1, 0, 0, 0, 60, 0, 1, 0]].concat());
+    }
+    assert!(Message::read(&sent).unwrap().whole);
+    for cut in 1..26 {
+        assert!(!Message::read(&sent[..sent.len() - cut]).unwrap().whole, "{cut}");
+    }
+    assert_eq!(Message::read_if(&sent, |message| message.whole), None, "asked before the records are read");
+}
+
 /// What dnspython makes of messages that it made itself (`tests/services/captures/dns_messages.py`): the message in hex, its answers as text.
 #[test]
 fn records_read_as_another_reader_reads_them() {

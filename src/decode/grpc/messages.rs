@@ -1,5 +1,6 @@
 //! Messages out of the bytes of one side's body, as they come: nothing of them but where they begin and end.
 
+use super::COMPRESSED;
 use crate::decode::Input;
 use crate::model::Stamp;
 use base64::Engine as _;
@@ -9,6 +10,8 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 const PREFIX: usize = 5;
 /// The flags that there are.
 const FLAGS: u8 = 0x83;
+/// How much is kept of what ends a call in place of a message, however little of a message is: it tells the status.
+const ENDING: usize = 16 * 1024;
 
 /// A message, or what else is put in its place.
 #[derive(Debug, PartialEq, Eq)]
@@ -23,6 +26,16 @@ pub struct Piece {
     pub bytes: u64,
     /// Whether all of it was seen.
     pub whole: bool,
+    /// Whether no more of it is kept.
+    full: bool,
+}
+
+/// How much of a message is kept: at most so many bytes, of which as many are held as this grants.
+pub struct Room<'a> {
+    /// The most.
+    pub keep: usize,
+    /// Asked for so many bytes.
+    pub hold: &'a mut dyn FnMut(usize) -> usize,
 }
 
 /// Reads one side.
@@ -65,7 +78,7 @@ impl Default for State {
 
 impl Piece {
     fn empty(first: Stamp) -> Self {
-        Self { flags: 0, first, kept: Vec::new(), bytes: 0, whole: true }
+        Self { flags: 0, first, kept: Vec::new(), bytes: 0, whole: true, full: false }
     }
 }
 
@@ -93,10 +106,10 @@ impl Reader {
         }
     }
 
-    /// Reads on, keeping up to `keep` bytes of a message. Whether these can be messages.
-    pub fn read(&mut self, input: Input<'_>, keep: usize, out: &mut Vec<Piece>) -> bool {
+    /// Reads on, keeping as much of a message as there is room for. Whether these can be messages.
+    pub fn read(&mut self, input: Input<'_>, room: &mut Room<'_>, out: &mut Vec<Piece>) -> bool {
         match &mut self.form {
-            Form::Framed => self.framed(input.data, &|i| input.at(i), keep, out),
+            Form::Framed => self.framed(input.data, &|i| input.at(i), room, out),
             Form::Base64(group) => {
                 let mut group = std::mem::take(group);
                 let mut valid = true;
@@ -105,7 +118,7 @@ impl Reader {
                     if group.len() == 4 {
                         let bytes = BASE64.decode(&group);
                         group.clear();
-                        valid &= bytes.is_ok_and(|bytes| self.framed(&bytes, &|_| input.at(i), keep, out));
+                        valid &= bytes.is_ok_and(|bytes| self.framed(&bytes, &|_| input.at(i), room, out));
                     }
                 }
                 self.form = Form::Base64(group);
@@ -117,14 +130,14 @@ impl Reader {
                 }
                 if let State::Message(piece, _) = &mut self.state {
                     piece.bytes += input.data.len() as u64;
-                    keep_some(piece, input.data, keep);
+                    room.fill(piece, input.data);
                 }
                 true
             }
         }
     }
 
-    fn framed(&mut self, mut data: &[u8], at: &dyn Fn(usize) -> Stamp, keep: usize, out: &mut Vec<Piece>) -> bool {
+    fn framed(&mut self, mut data: &[u8], at: &dyn Fn(usize) -> Stamp, room: &mut Room<'_>, out: &mut Vec<Piece>) -> bool {
         let total = data.len();
         while !data.is_empty() {
             match &mut self.state {
@@ -138,7 +151,7 @@ impl Reader {
                     data = rest;
                     let Some(&[flags, a, b, c, d]) = prefix.first_chunk() else { return true };
                     let bytes = u64::from(u32::from_be_bytes([a, b, c, d]));
-                    let piece = Piece { flags, first: *first, kept: Vec::new(), bytes, whole: true };
+                    let piece = Piece { flags, bytes, ..Piece::empty(*first) };
                     let found = matches!(self.state, State::Found(.., length) if length != bytes + PREFIX as u64 || flags > 1);
                     if flags & !FLAGS != 0 || found {
                         self.state = State::Lost;
@@ -148,7 +161,7 @@ impl Reader {
                 }
                 State::Message(piece, left) => {
                     let (taken, rest) = data.split_at(usize::try_from(*left).unwrap_or(usize::MAX).min(data.len()));
-                    keep_some(piece, taken, keep);
+                    room.fill(piece, taken);
                     *left -= taken.len() as u64;
                     data = rest;
                 }
@@ -210,10 +223,15 @@ impl Reader {
     }
 }
 
-/// Keeps the beginning of a message; nothing behind a gap.
-fn keep_some(piece: &mut Piece, bytes: &[u8], keep: usize) {
-    if piece.whole {
-        let room = keep.saturating_sub(piece.kept.len());
-        piece.kept.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
+impl Room<'_> {
+    /// Keeps the beginning of a message; nothing behind a gap, or behind what there was no room for.
+    fn fill(&mut self, piece: &mut Piece, bytes: &[u8]) {
+        if piece.full || !piece.whole {
+            return;
+        }
+        let keep = if piece.flags & !COMPRESSED == 0 { self.keep } else { self.keep.max(ENDING) };
+        let held = (self.hold)(bytes.len().min(keep.saturating_sub(piece.kept.len())));
+        piece.kept.extend_from_slice(bytes.get(..held).unwrap_or(bytes));
+        piece.full = held < bytes.len();
     }
 }

@@ -11,11 +11,11 @@ mod status;
 #[cfg(test)]
 pub(super) mod tests;
 
-use super::http1::field;
+use super::http1::fields_so_far;
 use super::{Cx, Input};
 use crate::model::{Body, BodyHint, Dir, Fields, Headers, Issue, Message, PENDING, Part, Pattern, Stamp, text_of};
 use crate::text::percent;
-use messages::{Piece, Reader};
+use messages::{Piece, Reader, Room};
 
 const NO_METHOD: Issue = Issue::unseen("method not captured");
 const NO_STATUS: Issue = Issue::unseen("status not captured");
@@ -210,8 +210,8 @@ impl Call {
         let dir = input.dir;
         let mut pieces = Vec::new();
         let side = &mut self.sides[dir.index()];
-        let keep = [false, true].map(|coded| cx.limits().keep(coded));
-        let valid = side.reader.read(input, keep[usize::from(side.encoding.is_some())], &mut pieces);
+        let keep = cx.limits().keep(side.encoding.is_some());
+        let valid = side.reader.read(input, &mut Room { keep, hold: &mut |n| cx.hold(n) }, &mut pieces);
         if !valid {
             cx.note(key, BAD_MESSAGE);
         }
@@ -243,20 +243,15 @@ impl Call {
 
     /// What a side's reader found: a message, or the end of the call.
     fn piece(&mut self, cx: &mut Cx<'_, '_>, key: u64, dir: Dir, piece: Piece) {
-        let Piece { flags, first, kept, bytes, whole } = piece;
+        let Piece { flags, first, kept, bytes, whole, .. } = piece;
+        cx.release(kept.len());
         let cut = !whole || kept.len() as u64 != bytes;
         match self.dialect {
             Dialect::Web | Dialect::WebText if flags & TRAILERS != 0 => {
                 self.unseen |= cut || flags & COMPRESSED != 0;
-                // of the last line of trailers that were cut, nobody knows how it goes on
-                let end = if cut { memchr::memrchr(b'\n', &kept).unwrap_or(0) } else { kept.len() };
-                let kept = kept.get(..end).unwrap_or_default();
-                let mut trailers = Headers::default();
-                for line in kept.split(|b| *b == b'\n') {
-                    if let Some((name, value)) = field(line.trim_ascii_end()) {
-                        trailers.push(name, value);
-                    }
-                }
+                // nobody knows how the last line goes on where they were cut; else nothing has to follow it
+                let lines = if cut { kept } else { [&kept[..], b"\r\n\r\n"].concat() };
+                let trailers = fields_so_far(&lines, cx.limits().fields).headers;
                 self.end_fields(cx, key, &trailers);
                 return cx.part(key, Part::Trailers(dir, trailers));
             }

@@ -1,5 +1,6 @@
 //! Calls by script, over HTTP/2: what they say of themselves, and what is made of it when they do not.
 
+use crate::decode::Limits;
 use crate::decode::http2::tests::{Script, frame, late};
 use crate::decode::properties::{Conversation, Sketch, flows};
 use crate::model::{Dir, Stamp};
@@ -53,7 +54,12 @@ pub fn calls() -> Conversation {
 
 /// One call with what comes behind its head, both ways.
 fn call(media: &str, up: &[u8], down: impl FnOnce(&mut Script) -> Vec<u8>) -> Sketch {
+    call_within(Limits::default(), media, up, down)
+}
+
+fn call_within(limits: Limits, media: &str, up: &[u8], down: impl FnOnce(&mut Script) -> Vec<u8>) -> Sketch {
     let mut s = Script::new("one call");
+    s.talk.limits = limits;
     let head = ask(&mut s, 1, "/shop.v1.Orders/Place", media);
     s.say(UP, &[head, frame(0, END, 1, up)]);
     let down = down(&mut s);
@@ -129,6 +135,48 @@ fn the_end_of_a_connect_stream_that_is_not_kept_whole_tells_no_status() {
     let long = format!(r#"{{"metadata":{{"x":["{}"]}},"error":{{"code":"not_found"}}}}"#, "x".repeat(1 << 20));
     let flow = call("application/connect+json", &message(0, "{}"), |s| answer(s, "application/connect+json", &message(2, &long)));
     assert_eq!((status(&flow), flow.notes.contains(&"status not captured")), (None, true), "{:?}", flow.notes);
+}
+
+#[test]
+fn a_status_in_the_body_is_read_however_little_of_bodies_is_kept() {
+    let none = Limits { body: 0, ..Limits::default() };
+    let body = [message(0, "answer"), message(0x80, "grpc-status: 3\r\ngrpc-message:bad")].concat();
+    let web = call_within(none, "application/grpc-web", &message(0, "ask"), |s| answer(s, "application/grpc-web", &body));
+    assert_eq!((status(&web), texts(&web, DOWN)), (Some("INVALID_ARGUMENT"), vec![String::new()]));
+    assert_eq!((web.messages[1].1.body.bytes, web.fields["grpc.message"].as_str()), (6, "Text(\"bad\")"));
+    let body = [message(0, "one"), message(2, r#"{"error":{"code":"not_found"}}"#)].concat();
+    let connect = |s: &mut Script| answer(s, "application/connect+json", &body);
+    assert_eq!(status(&call_within(none, "application/connect+json", &message(0, "{}"), connect)), Some("NOT_FOUND"));
+}
+
+#[test]
+fn trailers_that_are_not_kept_whole_end_with_a_whole_line() {
+    let lines = format!("grpc-status: 5\r\nx-a: 1\r\nx-long: {}\r\n", "y".repeat(100_000));
+    let flow = call("application/grpc-web", &message(0, "ask"), |s| answer(s, "application/grpc-web", &message(0x80, &lines)));
+    assert_eq!((status(&flow), flow.trailers[1].len()), (Some("NOT_FOUND"), 2));
+    let many = format!("grpc-status: 5\r\n{}", "x:\r\n".repeat(2000));
+    let flow = call("application/grpc-web", &message(0, "ask"), |s| answer(s, "application/grpc-web", &message(0x80, &many)));
+    assert_eq!(flow.trailers[1].len(), Limits::default().fields);
+}
+
+#[test]
+fn what_a_connection_holds_of_unfinished_messages_is_bounded() {
+    let mut s = Script::new("messages that take their time");
+    s.talk.limits.held = 100;
+    let sent = message(0, &"x".repeat(60));
+    for id in [1, 3, 5, 7] {
+        let head = ask(&mut s, id, "/shop.v1.Orders/Place", "application/grpc");
+        s.say(UP, &[head, frame(0, 0, id, &sent[..50])]);
+    }
+    // nothing is kept behind what there was no room for, and what is told makes room
+    for id in [1, 3, 5, 7] {
+        s.say(UP, &[frame(0, END, id, &sent[50..])]);
+    }
+    let head = ask(&mut s, 9, "/shop.v1.Orders/Place", "application/grpc");
+    s.say(UP, &[head, frame(0, END, 9, &sent)]);
+    let flows = flows(&s.talk);
+    let kept: Vec<_> = flows.iter().map(|f| (f.messages[0].1.body.kept.len(), f.messages[0].1.body.bytes)).collect();
+    assert_eq!(kept, [(45, 60), (60, 60), (10, 60), (0, 60), (60, 60)]);
 }
 
 #[test]

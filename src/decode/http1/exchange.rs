@@ -106,7 +106,7 @@ impl Exchanges {
     }
 
     /// A request begins.
-    pub fn ask(&mut self, key: u64, method: Method, target: &str, upgrade: Option<Box<Upgrade>>) {
+    pub fn ask(&mut self, key: u64, method: Method, target: &str, upgrade: Option<Box<Upgrade>>, call: Option<Box<Call>>) {
         self.asked = true;
         self.pipelined |= self.open.iter().any(|e| e.answered.is_none() && e.doubt != Doubt::AnswerLost);
         let doubt = if std::mem::take(&mut self.hidden) { Doubt::Preceded } else { Doubt::None };
@@ -115,7 +115,7 @@ impl Exchanges {
             method,
             upgrade,
             target: target.into(),
-            call: None,
+            call,
             request_done: false,
             answered: None,
             doubt,

@@ -118,8 +118,7 @@ impl Http1 {
             "CONNECT" => Method::Connect,
             _ => Method::Other,
         };
-        self.exchanges.ask(key, method, target, upgrade);
-        self.exchanges.get(key).into_iter().for_each(|e| e.call = call.take());
+        self.exchanges.ask(key, method, target, upgrade, call);
         self.begin(cx, input, Begun { key, framing, code: None, encoded, head, cut })
     }
 

@@ -14,7 +14,7 @@ use crate::model::{ConnMeta, Dir, End, Issue, Joined, PENDING, Part, Pattern, St
 use exchange::{Answer, Exchange, Exchanges, Method, Whose};
 use framing::{Framing, Move};
 use head::{Kind, Parsed, Start};
-pub(super) use head::{field, meaning};
+pub(super) use head::{fields_so_far, meaning};
 pub(super) use message::{interim, path};
 
 /// HTTP/1.

@@ -164,7 +164,7 @@ impl Http2 {
                 }
             }
             Kind::GoAway => {
-                let note = frame::goaway(payload).map(|(_, code)| Issue::remark(frame::going_away(code)));
+                let note = frame::goaway(payload).map(|code| Issue::remark(frame::going_away(code)));
                 self.streams.iter().for_each(|stream| note.into_iter().for_each(|note| stream.note(cx, note)));
             }
             _ => return self.block(cx, input, frame, payload),

@@ -183,8 +183,8 @@ impl Stream {
             call.head(cx, self.key, (dir, first), &head.headers, head.unseen);
             hint = BodyHint::default();
         }
-        // what follows an answer that says nothing of a body may be a tunnel's, where what was asked is not known
-        let tunnel = !self.asked
+        // what follows a head that says nothing of a body may be a tunnel's, where the method is not known
+        let tunnel = self.method.is_none()
             && self.call.is_none()
             && hint == BodyHint::default()
             && head.headers.get("content-length").is_none()

@@ -1,7 +1,7 @@
 //! HTTP/2 by script: conversations for the shared properties, and what is particular to the protocol.
 
 use super::frame::PREFACE;
-use crate::decode::properties::{Conversation, Sketch, flows};
+use crate::decode::properties::{Conversation, Sketch, flows, reference};
 use crate::model::{Dir, Joined};
 use httlib_hpack::Encoder;
 
@@ -84,6 +84,7 @@ pub fn samples() -> Vec<Conversation> {
         push(),
         reset(),
         tunnel(),
+        extended(),
         upgrade(),
         crate::decode::grpc::tests::calls(),
     ]
@@ -161,6 +162,25 @@ fn tunnel() -> Conversation {
     s.say(DOWN, &[ok]);
     s.say(UP, &[frame(0, END, 1, b"GET /in HTTP/1.1\r\nHost: shop\r\n\r\n")]);
     s.say(DOWN, &[frame(0, END, 1, b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")]);
+    s.talk
+}
+
+/// Extended CONNECTs (RFC 8441 §4): to a protocol that is read, to one that is not, and one that is refused.
+fn extended() -> Conversation {
+    let mut s = Script::new("extended CONNECT, then what :protocol says");
+    for (id, protocol) in [(1, "lines"), (3, "nobody-reads-it"), (5, "lines")] {
+        let to = [(":scheme", "http"), (":path", "/chat?room=1"), (":authority", "shop:80")];
+        let head = s.headers(UP, id, 0, &[&[(":method", "CONNECT"), (":protocol", protocol)], &to[..]].concat());
+        s.say(UP, &[head]);
+    }
+    let (ok, opaque) = (s.headers(DOWN, 1, 0, &[(":status", "200")]), s.headers(DOWN, 3, 0, &[(":status", "200")]));
+    let refused = s.answer(5, "403", "no");
+    s.say(DOWN, &[ok, opaque, refused]);
+    s.say(
+        UP,
+        &[frame(0, 0, 1, b"hello\nhow "), frame(0, END, 3, b"12345"), frame(0, END, 1, b"are you\n"), frame(0, END, 5, b"")],
+    );
+    s.say(DOWN, &[frame(0, END, 1, b"fine\n"), frame(0, END, 3, b"678")]);
     s.talk
 }
 
@@ -242,6 +262,18 @@ fn a_tunnel_is_read_within_its_stream() {
     let flows = flows(&tunnel());
     assert_eq!(flows.iter().map(told).collect::<Vec<_>>(), [("CONNECT shop:80", Some("200")), ("GET /in", Some("200"))]);
     assert_eq!(flows[1].layers, ["http2", "proxy"]);
+}
+
+#[test]
+fn an_extended_connect_carries_what_its_protocol_says() {
+    let out = reference(&extended());
+    let flows: Vec<_> = out.flows.into_values().collect();
+    let lines = [("hello", None), ("how are you", None), ("fine", None)];
+    let connects = [("CONNECT /chat", Some("200")), ("CONNECT /chat", Some("200")), ("CONNECT /chat", Some("403"))];
+    assert_eq!(flows.iter().map(told).collect::<Vec<_>>(), [&connects[..], &lines].concat());
+    assert_eq!((&flows[1].fields["http.protocol"][..], &flows[2].bodies[1][..]), ("Text(\"nobody-reads-it\")", &b"no"[..]));
+    assert!(flows[3..].iter().all(|flow| flow.layers == ["http2"] && flow.protocol == "toy-lines"), "{flows:?}");
+    assert_eq!(out.totals.undecoded_bytes, 8, "what is not read is counted");
 }
 
 #[test]

@@ -1,6 +1,9 @@
-//! HPACK against the examples of RFC 7541 (Appendix C) and another implementation, from the first block on and joined late.
+//! HPACK against the examples of RFC 7541 (Appendix C), the public stories and another implementation, from the first block on and
+//! joined late.
 
 use super::*;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use proptest::prelude::*;
 
 type Known = (Option<String>, Option<String>);
@@ -135,6 +138,36 @@ fn the_table_never_holds_more_than_its_limit() {
     }
     assert!(decoder.0.get(61 + 2048 + 1) == Field::default());
     assert_eq!(decode(&mut decoder, &hex("400161 0162 be")), known(&[("a", "b"), ("a", "b")]));
+}
+
+#[test]
+fn the_public_stories_of_other_encoders() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/hpack/stories.jsonl");
+    let (mut lists, mut stories) = (Vec::new(), 0);
+    for line in std::fs::read_to_string(file).unwrap().lines() {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        let Some(blocks) = line["blocks"].as_array() else {
+            lists = serde_json::from_value::<Vec<Vec<(String, String)>>>(line["headers"].clone()).unwrap();
+            continue;
+        };
+        let blocks: Vec<_> = blocks.iter().map(|block| BASE64.decode(block.as_str().unwrap()).unwrap()).collect();
+        let place = |n: usize| format!("{} {} block {n}", line["encoder"], line["story"]);
+        stories += 1;
+        assert_eq!(blocks.len(), lists.len(), "{}", place(0));
+        for late in 0..blocks.len() {
+            let mut decoder = Decoder::new(late == 0);
+            for (n, (block, list)) in blocks.iter().zip(&lists).enumerate().skip(late) {
+                let seen = decode(&mut decoder, block);
+                assert_eq!(seen.len(), list.len(), "{} from {late}", place(n));
+                let wrong = seen.iter().zip(list).any(|((name, value), truth)| {
+                    let differs = |seen: &Option<String>, truth: &String| seen.as_ref().map_or(late == 0, |seen| seen != truth);
+                    differs(name, &truth.0) || differs(value, &truth.1)
+                });
+                assert!(!wrong, "{} from {late}: {seen:?}", place(n));
+            }
+        }
+    }
+    assert_eq!(stories, 4 * 11);
 }
 
 /// A field's name and value, and the oracle's flags.

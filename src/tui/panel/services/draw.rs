@@ -139,9 +139,8 @@ fn duration(span: Option<Span>, theme: &Theme) -> Vec<(String, Style)> {
 /// The last minute as `room` bars, each of the same whole seconds as long as it is on the screen, so that no bar changes as it moves on.
 fn bars(recent: &[u32; RECENT], at: Time, room: usize, theme: &Theme) -> Vec<(String, Style)> {
     let each = RECENT.div_ceil(room.max(1));
-    let second = at.nanos().div_euclid(1_000_000_000);
     // seconds of the newest bar that have not come yet
-    let ahead = each - 1 - second.rem_euclid(each as i64) as usize;
+    let ahead = each - 1 - at.second().rem_euclid(each as i64) as usize;
     let mut sums = vec![0u64; room];
     for (age, count) in recent.iter().rev().enumerate() {
         if let Some(sum) = sums.get_mut((age + ahead) / each) {
