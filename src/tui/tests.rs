@@ -1,6 +1,9 @@
 //! The whole screen against a scripted engine: what it looks like, and how it behaves while flows arrive.
 
 mod behaviour;
-pub(super) mod rig;
+mod list;
+mod rig;
+pub(super) mod sample;
 mod screens;
 mod services;
+mod typing;

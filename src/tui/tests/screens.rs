@@ -1,6 +1,7 @@
 //! What the screen looks like: each test one or some files under `tests/snapshots/tui`.
 
-use super::rig::{Rig, golden, party, row};
+use super::rig::{Rig, golden};
+use super::sample::{party, row};
 use crate::engine::view::{SourceStatus, Status};
 use crate::model::{Dir, Pattern, State};
 use crate::tui::keymap::Keymap;
