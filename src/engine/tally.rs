@@ -92,6 +92,7 @@ impl Tally {
             progress: sources.progress,
             ended: self.ended,
             warning: sources.warning.clone(),
+            notice: sources.notice.clone(),
             memory_limit: 0,
             capture_filter: None,
         }
@@ -114,6 +115,7 @@ pub(super) struct Sources {
     sets: Vec<(SourceSet, Vec<Arc<str>>)>,
     progress: Option<(u64, u64)>,
     warning: Option<String>,
+    notice: Option<(u64, Arc<str>)>,
 }
 
 #[derive(Debug, Default)]
@@ -144,7 +146,8 @@ impl Sources {
             }
             SourceNews::KernelDrops(id, drops) => self.source(id.0).kernel_drops = drops,
             SourceNews::Packets(id, n) => self.source(id.0).status.packets = n,
-            SourceNews::Told(text) => self.warning = Some(text.to_string()),
+            SourceNews::Told(text) => self.notice = Some((self.notice.as_ref().map_or(1, |(n, _)| n + 1), text)),
+            SourceNews::Warned(text) => self.warning = Some(text.to_string()),
             SourceNews::Progress(done, all) => self.progress = Some((done, all)),
             // a fact, not about the source: the engine takes it before
             SourceNews::Name(..) | SourceNews::Zone(..) => {}

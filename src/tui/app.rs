@@ -68,6 +68,8 @@ pub struct App {
     pub confirming: bool,
     /// The last thing that was told; until the next key.
     pub notice: Option<String>,
+    /// How many of the engine's notices were told.
+    told: u64,
     /// What the engine shows; none before its first word.
     pub view: Option<Arc<View>>,
     /// Columns and rows of the terminal.
@@ -98,6 +100,7 @@ impl App {
             narrowed: None,
             confirming: false,
             notice: None,
+            told: 0,
             view: None,
             size,
             grammar: options.grammar,
@@ -195,6 +198,9 @@ impl App {
     }
 
     fn arrive(&mut self, view: Arc<View>) {
+        if let Some((n, text)) = view.status.notice.as_ref().filter(|(n, _)| *n > self.told) {
+            (self.told, self.notice) = (*n, Some(text.to_string()));
+        }
         let answers = self.asked.as_ref().is_some_and(|q| q.generation == view.generation);
         self.view = Some(view.clone());
         self.list.arrive(&view, self.rows(), answers);

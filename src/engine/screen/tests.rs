@@ -358,6 +358,8 @@ fn the_truth_line_counts_flows_of_the_last_second_of_packet_time() {
         SourceNews::Closed(SourceId(2), "eth9: no such interface".into()),
         SourceNews::Closed(SourceId(1), "went away".into()),
         SourceNews::Progress(3, 9),
+        SourceNews::Told("saved 3 packets".into()),
+        SourceNews::Told("saved 4 packets".into()),
     ];
     turn.totals.packets = 1202;
     engine.take(turn, &mut |_| {});
@@ -370,6 +372,7 @@ fn the_truth_line_counts_flows_of_the_last_second_of_packet_time() {
     engine.take(turn, &mut |_| {});
     assert_eq!(engine.view().status.unknown_connections, 1);
     assert_eq!((status.warning.as_deref(), status.sources[1].closed.as_deref()), (Some("docker0: went away"), Some("went away")));
+    assert_eq!(status.notice, Some((2, "saved 4 packets".into())), "an answer is no warning");
     assert_eq!(status.sources.len(), 2, "one that was never opened is not being read");
     assert_eq!(status.capture_filter.as_deref(), Some("tcp"));
     engine.take(Turn { until: super::super::script::at(3000), last: true, ..Turn::default() }, &mut |_| {});

@@ -175,6 +175,25 @@ fn a_notice_is_cut_where_there_is_no_room_not_left_out() {
 }
 
 #[test]
+fn an_answer_of_the_reader_is_told_once_and_a_warning_stays() {
+    let mut rig = Rig::new(100, 24);
+    rig.engine.status.warning = Some("docker0 went away".into());
+    rig.engine.status.notice = Some((1, "saved 42 packets to a.pcapng".into()));
+    rig.arrive(1);
+    assert!(rig.screen().contains("saved 42 packets to a.pcapng"), "{}", rig.screen());
+    rig.press("j");
+    rig.arrive(1);
+    assert!(!rig.screen().contains("saved 42") && rig.screen().contains("! docker0 went away"), "{}", rig.screen());
+    rig.engine.status.notice = Some((2, "saved 42 packets to a.pcapng".into()));
+    rig.show();
+    assert!(rig.screen().contains("saved 42"), "the same words again are another answer");
+    rig.press("j");
+    rig.engine.status.warning = Some(format!("{} is broken", "very/".repeat(40)));
+    rig.show();
+    assert!(rig.screen().contains("  ! very/very/") && rig.screen().contains('…'), "cut, not left out: {}", rig.screen());
+}
+
+#[test]
 fn the_mouse_selects_opens_and_scrolls() {
     let mut rig = Rig::new(80, 24);
     rig.arrive(100);

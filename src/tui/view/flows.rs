@@ -1,7 +1,7 @@
 //! The list: a row a flow. Columns are a function of the width alone; a narrow screen leaves out trace first, then size, and at last who talks to whom.
 
 use crate::engine::view::{RowView, View};
-use crate::model::{Dir, Flow, Party, State};
+use crate::model::{Dir, Flow, Party, Row, State};
 use crate::tui::app::App;
 use crate::tui::format;
 use crate::tui::theme::Theme;
@@ -89,7 +89,7 @@ fn runs(app: &App, theme: &Theme, view: &RowView, cell: Cell, room: usize) -> Ve
         Cell::Flag => Vec::new(),
         Cell::Protocol => vec![(row.protocol.to_owned(), theme.name)],
         Cell::Parties => parties(flow, theme, room),
-        Cell::Operation => vec![(row.operation.to_string(), plain)],
+        Cell::Operation => vec![(operation(row, room).to_owned(), plain)],
         Cell::Status => status(flow, theme),
         Cell::Duration => duration(app, flow, theme),
         Cell::Size if row.bytes == 0 => vec![("0 B".to_owned(), theme.dim)],
@@ -102,6 +102,14 @@ fn runs(app: &App, theme: &Theme, view: &RowView, cell: Cell, room: usize) -> Ve
             None => vec![("·".to_owned(), theme.dim)],
         },
     }
+}
+
+/// The operation; of a call, whose path is mostly package, service and method where the path does not fit.
+fn operation(row: &Row, room: usize) -> &str {
+    let path = &*row.operation;
+    let service = path.rsplit_once('/').filter(|_| row.pattern.is_call() && width(path) > room);
+    let package = service.and_then(|(service, _)| service.rfind('.'));
+    package.and_then(|dot| path.get(dot + 1..)).unwrap_or(path)
 }
 
 /// Who to whom; what goes from the server to the client is told the other way round. Neither side takes the room that the other needs.
