@@ -125,6 +125,9 @@ pub struct Engine {
     /// Of the settled flows, where there is a screen to show them.
     edges: Edges,
     screen: Screen,
+    /// How often the schemas that are looked with had been loaded, and what is wrong with them.
+    schemas: u64,
+    problems: Arc<[String]>,
     /// How far packet time has come; a capture's clock that steps back does not turn it back.
     now: Time,
 }
@@ -137,7 +140,10 @@ impl Engine {
         for (scope, service) in &options.names {
             tally.unplaced += u64::from(!facts.learn(scope.clone(), Rank::User, Arc::clone(service)));
         }
+        let schemas = options.schemas.get();
         let engine = Self {
+            schemas: schemas.generation(),
+            problems: schemas.problems().into(),
             store: Store::new(options.max_memory, options.keep),
             facts,
             tally,
@@ -173,6 +179,19 @@ impl Engine {
                 self.sources.hear(news);
             }
         }
+    }
+
+    /// The schemas may be others now: then what somebody looks at is decoded anew, filters judge again, and that is told. Says whether.
+    pub fn renew_schemas(&mut self) -> bool {
+        let schemas = self.options.schemas.get();
+        let new = schemas.generation() != self.schemas;
+        if new {
+            (self.schemas, self.problems) = (schemas.generation(), schemas.problems().into());
+            let problem = if self.problems.is_empty() { "" } else { ", not all could be used" };
+            self.sources.answer(format!("read descriptors: {} methods{problem}", schemas.methods().count()).into());
+            self.screen.look_again();
+        }
+        new
     }
 
     /// The second part, event by event.

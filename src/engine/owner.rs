@@ -33,6 +33,8 @@ pub enum Command {
     Clear,
     /// Somebody's name was found out.
     Fact(Fact),
+    /// The schemas were exchanged.
+    Schemas,
     /// Stop, whatever is still to come.
     Stop,
 }
@@ -226,7 +228,8 @@ impl Owner {
                 self.engine.learn(fact);
                 Due::NextFrame
             }
-            Command::Stop => Due::Never,
+            Command::Schemas if self.engine.renew_schemas() => Due::NextFrame,
+            Command::Schemas | Command::Stop => Due::Never,
         };
         self.due = self.due.max(due);
     }

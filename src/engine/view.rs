@@ -174,6 +174,8 @@ pub struct Status {
     pub ended: bool,
     /// The last warning, for the status line (`docker0 went away`).
     pub warning: Option<String>,
+    /// What is wrong with the user's descriptors, a line each.
+    pub problems: Arc<[String]>,
     /// The last answer to what somebody asked of the reader, to be told once, and how many there were.
     pub notice: Option<(u64, Arc<str>)>,
 }

@@ -84,9 +84,9 @@ impl Loader {
     fn read(&mut self, first: bool) -> Result<Schemas, String> {
         self.generation += 1;
         let mut schemas = Schemas { rules: self.sources.rules.clone(), generation: self.generation, ..Schemas::default() };
-        self.seen = Seen::new();
+        // with the stamps of before they are read: a change while they are is then one more
+        let before: Seen = std::mem::take(&mut self.seen).into_keys().map(|file| (file.clone(), stamp(&file))).collect();
         for (path, last) in self.sources.protos.iter().zip(&mut self.last) {
-            // before it is read: a change while it is read is then one more
             self.seen.extend(files(path).into_iter().map(|file| (file.clone(), stamp(&file))));
             let Compiled { set, problems, files } = one(path, &self.sources.includes);
             for file in files {
@@ -100,6 +100,10 @@ impl Loader {
             *last = set.or(last.take());
             schemas.sets.extend(last.clone());
         }
+        // what was read through a file that is broken now is part of it still
+        if !schemas.problems.is_empty() {
+            before.into_iter().for_each(|(file, stamp)| _ = self.seen.entry(file).or_insert(stamp));
+        }
         schemas.sets.extend(self.asked.iter().cloned());
         schemas.problems.extend(self.asked_problems.iter().cloned());
         schemas.tell_conflicts();
@@ -107,8 +111,8 @@ impl Loader {
         Ok(schemas)
     }
 
-    /// Puts what changes into `current` from now on, until nobody else holds it.
-    pub fn watch(mut self, current: &Current) -> std::io::Result<()> {
+    /// Puts what changes into `current` from now on, until nobody else holds it, and calls `changed` with it: which must not wait.
+    pub fn watch(mut self, current: &Current, changed: impl Fn(&Schemas) + Send + 'static) -> std::io::Result<()> {
         if self.sources.protos.is_empty() {
             return Ok(());
         }
@@ -119,6 +123,7 @@ impl Loader {
                 let Some(current) = watched.upgrade().map(Current) else { return };
                 if let Some(schemas) = self.reload() {
                     current.set(schemas);
+                    changed(&current.get());
                 }
             }
         };

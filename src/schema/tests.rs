@@ -176,6 +176,34 @@ fn files_are_read_again_when_one_changed_came_or_went() {
 }
 
 #[test]
+fn an_import_that_breaks_or_is_missing_is_watched_until_it_is_mended() {
+    let common = "syntax = \"proto3\"; message Common {}";
+    let folder = Folder::with(&[
+        ("p/use.proto", "syntax = \"proto3\"; import \"common.proto\"; message Use { Common c = 1; }"),
+        ("i/common.proto", common),
+    ]);
+    let mut loader = folder.loader(&["p"], &["i"]);
+    loader.load().unwrap();
+    for _ in 0..2 {
+        touch(&folder.path("i/common.proto"), "message {");
+        let broken = loader.reload().unwrap();
+        assert!(problems(&broken, &folder)[0].starts_with("i/common.proto:1:9: "), "{:?}", broken.problems());
+        assert!(broken.message("Use").is_some() && loader.reload().is_none());
+        touch(&folder.path("i/common.proto"), common);
+        assert_eq!(loader.reload().unwrap().problems(), [""; 0]);
+    }
+    // one that was never there, and one that never was right
+    let also = "syntax = \"proto3\"; import \"later.proto\"; message Also { Later l = 1; }";
+    folder.write("p/also.proto", also);
+    assert!(problems(&loader.reload().unwrap(), &folder)[0].contains("later.proto' not found"));
+    folder.write("i/later.proto", "message {");
+    assert!(problems(&loader.reload().unwrap(), &folder)[0].starts_with("i/later.proto:1:"));
+    touch(&folder.path("i/later.proto"), "syntax = \"proto3\"; message Later {}");
+    let mended = loader.reload().unwrap();
+    assert!(mended.problems().is_empty() && mended.message("Also").is_some(), "{:?}", mended.problems());
+}
+
+#[test]
 fn what_becomes_unusable_stays_as_it_was_and_that_is_told() {
     let folder = Folder::with(&[("shop.proto", SHOP)]);
     let mut loader = folder.loader(&["shop.proto"], &[]);

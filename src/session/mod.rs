@@ -12,13 +12,13 @@ mod screen;
 
 use crate::cli::{Command, Input, Options};
 use crate::decode::{Limits, registry};
-use crate::engine::owner::Mailbox;
+use crate::engine::owner::{self, Mailbox};
 use crate::engine::{EngineOptions, SETTLE_FILE, SETTLE_LIVE};
 use crate::error::Error;
 use crate::model::Turn;
 use crate::pipeline::{self, Names, PipelineError, Plan, Taps};
 use crate::privileges::{self, Keep};
-use crate::schema::{Current, Loader};
+use crate::schema::{Current, Loader, Schemas};
 use crate::source::netns::Wanted;
 use crate::source::own::OwnSockets;
 use crate::source::pcapng_write::Writer;
@@ -99,7 +99,7 @@ fn schemas(options: &Options, own: &OwnSockets) -> Result<Known, Error> {
     loader.ask(|local, peer| own.add(local, peer)).map_err(Error::unusable)?;
     let schemas = loader.load().map_err(Error::unusable)?;
     if options.headless {
-        schemas.problems().iter().for_each(|problem| eprintln!("meshtop: {}", escape(problem)));
+        tell(&schemas);
     }
     let current = Current::default();
     current.set(schemas);
@@ -222,7 +222,7 @@ fn watch(mut options: Options, opened: Opened, schemas: Known, own: OwnSockets) 
     };
     privileges::drop_the_rest().map_err(|e| Error::failed(e.to_string()))?;
     options.filter = options.filter.map(|filter| filter.knowing(&schemas.current));
-    let started = schemas.loader.watch(&schemas.current);
+    let started = schemas.loader.watch(&schemas.current, changed(&mailbox, screen));
     started.map_err(|e| Error::failed(format!("cannot start a thread: {e}")))?;
     let run = Run { options, engine, mailbox, taken, reading, stop, live, save };
     #[cfg(feature = "tui")]
@@ -230,6 +230,24 @@ fn watch(mut options: Options, opened: Opened, schemas: Known, own: OwnSockets) 
         return screen::show(run);
     }
     headless::print_records(run)
+}
+
+/// What happens when the schemas have changed: the screen shows it and what is wrong with them; without one that is told here.
+fn changed(mailbox: &Mailbox, screen: bool) -> impl Fn(&Schemas) + Send + use<> {
+    let mail = mailbox.sender();
+    move |schemas| {
+        if screen {
+            // an engine that is gone shows nothing
+            _ = mail.send(owner::Command::Schemas);
+        } else {
+            tell(schemas);
+        }
+    }
+}
+
+/// Tells what is wrong with schemas.
+fn tell(schemas: &Schemas) {
+    schemas.problems().iter().for_each(|problem| eprintln!("meshtop: {}", escape(problem)));
 }
 
 /// A run on its way.

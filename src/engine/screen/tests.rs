@@ -11,6 +11,7 @@ use crate::schema::Current;
 use std::sync::atomic::AtomicU64;
 
 mod acts;
+mod schemas;
 mod services;
 
 fn query(generation: u64, filter: Option<&str>, window: Window, height: usize) -> Query {

@@ -142,6 +142,19 @@ fn losses_and_warnings_are_told() {
 }
 
 #[test]
+fn what_is_wrong_with_descriptors_is_told() {
+    let mut rig = Rig::new(80, 24);
+    let problem =
+        |file: &str| format!("protos/{file}.proto:3:3: type 'strin' was not found; what was read before stays in force");
+    rig.engine.status.problems = [problem("shop"), problem("stock")].into();
+    rig.engine.status.warning = Some("docker0 went away".into());
+    rig.arrive(3);
+    rig.golden("problems.txt");
+    rig.press("6 G");
+    rig.golden("problems-counters.txt");
+}
+
+#[test]
 fn why_there_is_nothing_to_see() {
     let lo = |packets| vec![SourceStatus { name: "lo".into(), closed: None, packets }];
     let seen = |packets: u64, connections| Status {

@@ -72,7 +72,7 @@ fn items(app: &App, theme: &Theme, width: u16) -> Vec<Item> {
     if arrived > 0 && app.screen == Screen::Flows && status.progress.is_none() {
         items.push(item(format!("+{} new", short(arrived)), theme.good, 7));
     }
-    if let Some(warning) = &status.warning {
+    if let Some(warning) = warning(app, status) {
         items.push(item(format!("! {warning}"), theme.warn, WARNING));
     }
     items.push(item(format!("packets {}", short(status.packets)), Style::new(), 5));
@@ -86,6 +86,15 @@ fn items(app: &App, theme: &Theme, width: u16) -> Vec<Item> {
     }
     items.push(item(format!("mem {}", share(status.memory, status.memory_limit)), theme.dim, 3));
     items
+}
+
+/// What is wrong: with the descriptors first, since whoever reads it can mend them.
+fn warning(app: &App, status: &Status) -> Option<String> {
+    match &*status.problems {
+        [] => status.warning.clone(),
+        [problem] => Some(problem.clone()),
+        [problem, more @ ..] => Some(format!("{problem} (and {} more: {})", more.len(), app.keymap.key_of(Action::Stats))),
+    }
 }
 
 /// Everything that was not seen or is no longer there: a word, how often, and what it means.
