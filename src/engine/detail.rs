@@ -21,6 +21,7 @@ pub(super) fn inspect(flow: &Flow, looks: &Looks) -> DetailView {
         overview: overview(flow, &eye),
         request: detail.and_then(|d| Some(side(d.request.as_ref()?, &eye))),
         response: detail.and_then(|d| Some(side(d.response.as_ref()?, &eye))),
+        unknown: flow.row.pattern.is_call() && schemas.method(&flow.row.operation).is_none(),
         ..untold(flow)
     }
 }

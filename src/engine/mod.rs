@@ -37,7 +37,7 @@ use crate::model::{
     Ask, ConnId, ConnRecord, Detail, Event, EventKind, Fact, Flow, FlowId, FlowRef, Key, Naming, Rank, Row, Scope, SourceNews,
     Stamp, Stats, Totals, Turn,
 };
-use crate::schema::Current;
+use crate::schema::{Current, Offer};
 use crate::time::{Span, Time};
 use conns::Conns;
 use cost::Charge;
@@ -128,6 +128,8 @@ pub struct Engine {
     /// How often the schemas that are looked with had been loaded, and what is wrong with them.
     schemas: u64,
     problems: Arc<[String]>,
+    /// Descriptors that could be read too.
+    offers: Arc<[Offer]>,
     /// How far packet time has come; a capture's clock that steps back does not turn it back.
     now: Time,
 }
@@ -144,6 +146,7 @@ impl Engine {
         let engine = Self {
             schemas: schemas.generation(),
             problems: schemas.problems().into(),
+            offers: Arc::default(),
             store: Store::new(options.max_memory, options.keep),
             facts,
             tally,
@@ -187,11 +190,20 @@ impl Engine {
         let new = schemas.generation() != self.schemas;
         if new {
             (self.schemas, self.problems) = (schemas.generation(), schemas.problems().into());
-            let problem = if self.problems.is_empty() { "" } else { ", not all could be used" };
-            self.sources.answer(format!("read descriptors: {} methods{problem}", schemas.methods().count()).into());
+            let methods = schemas.methods().count();
+            let s = if methods == 1 { "" } else { "s" };
+            self.sources.answer(match self.problems.first() {
+                None => format!("read descriptors: {methods} method{s}").into(),
+                Some(problem) => problem.as_str().into(),
+            });
             self.screen.look_again();
         }
         new
+    }
+
+    /// What could be read too, to be offered on the screen.
+    pub fn offer(&mut self, offers: Arc<[Offer]>) {
+        self.offers = offers;
     }
 
     /// The second part, event by event.

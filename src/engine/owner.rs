@@ -7,6 +7,7 @@ use super::looker::{self, Answer, Job, Looks};
 use super::view::{Query, View};
 use super::{Engine, EngineOptions, Record};
 use crate::model::{Event, Fact, Stamp, Totals, Turn};
+use crate::schema::Offer;
 use crossbeam_channel::{Receiver, Select, Sender, TryRecvError, bounded, never, unbounded};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -35,6 +36,8 @@ pub enum Command {
     Fact(Fact),
     /// The schemas were exchanged.
     Schemas,
+    /// These descriptors were found, and could be read too.
+    Offered(Arc<[Offer]>),
     /// Stop, whatever is still to come.
     Stop,
 }
@@ -226,6 +229,10 @@ impl Owner {
             }
             Command::Fact(fact) => {
                 self.engine.learn(fact);
+                Due::NextFrame
+            }
+            Command::Offered(offers) => {
+                self.engine.offer(offers);
                 Due::NextFrame
             }
             Command::Schemas if self.engine.renew_schemas() => Due::NextFrame,

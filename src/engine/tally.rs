@@ -95,6 +95,7 @@ impl Tally {
             notice: sources.notice.clone(),
             memory_limit: 0,
             problems: Arc::default(),
+            offers: Arc::default(),
             capture_filter: None,
         }
     }

@@ -2,6 +2,7 @@
 
 use crate::filter::Filter;
 use crate::model::{Flow, FlowId, Service};
+use crate::schema::Offer;
 use crate::text::Line;
 use crate::time::Time;
 use std::sync::Arc;
@@ -108,6 +109,8 @@ pub struct DetailView {
     pub request: Option<SideView>,
     /// The response.
     pub response: Option<SideView>,
+    /// Whether something of it has a schema that nobody gave.
+    pub unknown: bool,
 }
 
 /// One side of a flow for reading.
@@ -174,6 +177,8 @@ pub struct Status {
     pub ended: bool,
     /// The last warning, for the status line (`docker0 went away`).
     pub warning: Option<String>,
+    /// Descriptors that were found and can be read at a word.
+    pub offers: Arc<[Offer]>,
     /// What is wrong with the user's descriptors, a line each.
     pub problems: Arc<[String]>,
     /// The last answer to what somebody asked of the reader, to be told once, and how many there were.

@@ -1,5 +1,6 @@
 //! Descriptors from files: found, looked up, told apart, and read again when they change.
 
+use super::load::{News, Watch};
 use super::*;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -201,6 +202,33 @@ fn an_import_that_breaks_or_is_missing_is_watched_until_it_is_mended() {
     touch(&folder.path("i/later.proto"), "syntax = \"proto3\"; message Later {}");
     let mended = loader.reload().unwrap();
     assert!(mended.problems().is_empty() && mended.message("Also").is_some(), "{:?}", mended.problems());
+}
+
+#[test]
+fn what_is_found_is_read_once_it_is_accepted() {
+    let folder = Folder::with(&[("api/shop.proto", SHOP), ("node_modules/x/copy.proto", SHOP)]);
+    let (accept, accepted) = crossbeam_channel::bounded(1);
+    let (told, news) = crossbeam_channel::unbounded();
+    let tell = move |news: News<'_>| {
+        _ = told.send(match news {
+            News::Offered(offers) => offers.iter().map(|offer| offer.path.clone()).collect(),
+            News::Changed(schemas) => vec![PathBuf::from(schemas.methods().count().to_string())],
+        });
+    };
+    let current = Current::default();
+    let watch = Watch { below: Some(folder.path("")), accepted, tell: Box::new(tell) };
+    Loader::new(Sources::default()).watch(&current, watch).unwrap();
+    assert_eq!(news.recv().unwrap(), [folder.path("api")]);
+    assert!(current.get().message("shop.v1.Order").is_none());
+    accept.send(()).unwrap();
+    assert_eq!((news.recv().unwrap(), news.recv().unwrap()), (vec![], vec![PathBuf::from("2")]));
+    assert!(current.get().message("shop.v1.Order").is_some());
+    // and watched like those that were named
+    touch(&folder.path("api/shop.proto"), &SHOP.replace("Order", "Purchase"));
+    assert_eq!(news.recv().unwrap(), [PathBuf::from("2")]);
+    assert!(current.get().message("shop.v1.Purchase").is_some());
+    drop(current);
+    assert!(news.recv().is_err(), "the watch ends with whoever uses it");
 }
 
 #[test]

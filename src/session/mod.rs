@@ -18,6 +18,7 @@ use crate::error::Error;
 use crate::model::Turn;
 use crate::pipeline::{self, Names, PipelineError, Plan, Taps};
 use crate::privileges::{self, Keep};
+use crate::schema::load::{News, Watch};
 use crate::schema::{Current, Loader, Schemas};
 use crate::source::netns::Wanted;
 use crate::source::own::OwnSockets;
@@ -27,7 +28,7 @@ use crate::source::recorder::Recorder;
 use crate::source::{Files, Source, SourceIds};
 use crate::text::escape;
 use crate::worker::Settings;
-use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
+use crossbeam_channel::{Receiver, Sender, bounded, never, unbounded};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
@@ -222,9 +223,14 @@ fn watch(mut options: Options, opened: Opened, schemas: Known, own: OwnSockets) 
     };
     privileges::drop_the_rest().map_err(|e| Error::failed(e.to_string()))?;
     options.filter = options.filter.map(|filter| filter.knowing(&schemas.current));
-    let started = schemas.loader.watch(&schemas.current, changed(&mailbox, screen));
+    // whoever named descriptors wants no others
+    let below = (screen && options.schema.protos.is_empty()).then(|| PathBuf::from("."));
+    let (accept, accepted) = bounded(1);
+    let accepted = if screen { accepted } else { never() };
+    let watch = Watch { below, accepted, tell: teller(&mailbox, screen) };
+    let started = schemas.loader.watch(&schemas.current, watch);
     started.map_err(|e| Error::failed(format!("cannot start a thread: {e}")))?;
-    let run = Run { options, engine, mailbox, taken, reading, stop, live, save };
+    let run = Run { options, engine, mailbox, taken, reading, stop, live, save, accept };
     #[cfg(feature = "tui")]
     if screen {
         return screen::show(run);
@@ -233,16 +239,16 @@ fn watch(mut options: Options, opened: Opened, schemas: Known, own: OwnSockets) 
 }
 
 /// What happens when the schemas have changed: the screen shows it and what is wrong with them; without one that is told here.
-fn changed(mailbox: &Mailbox, screen: bool) -> impl Fn(&Schemas) + Send + use<> {
+fn teller(mailbox: &Mailbox, screen: bool) -> Box<dyn Fn(News<'_>) + Send> {
     let mail = mailbox.sender();
-    move |schemas| {
-        if screen {
-            // an engine that is gone shows nothing
-            _ = mail.send(owner::Command::Schemas);
-        } else {
-            tell(schemas);
+    Box::new(move |news| {
+        // an engine that is gone shows nothing
+        match news {
+            News::Offered(offers) => _ = mail.send(owner::Command::Offered(offers.into())),
+            News::Changed(_) if screen => _ = mail.send(owner::Command::Schemas),
+            News::Changed(schemas) => tell(schemas),
         }
-    }
+    })
 }
 
 /// Tells what is wrong with schemas.
@@ -261,6 +267,8 @@ struct Run {
     live: bool,
     /// Asks the reader to save what it holds.
     save: Sender<()>,
+    /// Asks for the descriptors that were offered.
+    accept: Sender<()>,
 }
 
 impl Run {

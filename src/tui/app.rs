@@ -2,9 +2,11 @@
 
 mod act;
 
+use super::action::Action;
 use super::detail::Detail;
 use super::effect::Effect;
 use super::event::Event;
+use super::format;
 use super::grammar::Grammar;
 use super::input::FilterLine;
 use super::keymap::{Context, Keymap};
@@ -219,7 +221,9 @@ impl App {
     fn settle(&mut self) {
         if let Some(layout) = self.layout() {
             if self.detail.is_open() {
-                self.detail.lay_out(&layout);
+                let offers = self.view.as_deref().and_then(|view| format::offers(&view.status.offers));
+                let hint = offers.map(|o| format!("{} reads its messages by {o}", self.keymap.key_of(Action::Accept)));
+                self.detail.lay_out(&layout, hint.as_deref());
             }
             if let Some(panel) = self.panels.front_mut(self.screen) {
                 panel.lay_out(&self.keymap, self.view.as_deref(), layout.main);

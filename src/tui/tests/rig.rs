@@ -2,7 +2,7 @@
 
 use super::sample::{detail, row};
 use crate::engine::edges::Edges;
-use crate::engine::view::{Query, RowView, Services, Shown, SourceStatus, Status, View, Window};
+use crate::engine::view::{DetailView, Query, RowView, Services, Shown, SourceStatus, Status, View, Window};
 use crate::filter::{Filter, FilterError};
 use crate::model::Flow;
 use crate::time::{Span, Time};
@@ -37,6 +37,8 @@ pub struct Engine {
     /// With a filter, which flows match.
     pub matches: Option<fn(&Flow) -> bool>,
     pub query: Option<Query>,
+    /// Whether the open flow is one without a schema.
+    pub unknown: bool,
 }
 
 impl Engine {
@@ -63,7 +65,7 @@ impl Engine {
             newer: (list.len() - end) as u64,
             searched_percent: self.searched,
             unseen: self.unseen,
-            detail: query.inspect.and_then(found).map(|r| Arc::new(detail(&r.flow))),
+            detail: query.inspect.and_then(found).map(|r| Arc::new(DetailView { unknown: self.unknown, ..detail(&r.flow) })),
             services: (query.shown == Shown::Services).then(|| Arc::new(self.services())),
             status: Status { flows: self.status.flows.max(self.seen), ..self.status.clone() },
             ..View::default()

@@ -115,5 +115,6 @@ pub fn detail(flow: &Flow) -> DetailView {
         ],
         request: Some(side("json · 412 B")),
         response: Some(side("json · gzip · 1.2 KiB")),
+        unknown: false,
     }
 }

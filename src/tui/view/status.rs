@@ -3,7 +3,7 @@
 use crate::engine::view::Status;
 use crate::tui::action::Action;
 use crate::tui::app::App;
-use crate::tui::format::{counted, share, short};
+use crate::tui::format::{self, counted, share, short};
 use crate::tui::keymap::Context;
 use crate::tui::panel::Screen;
 use crate::tui::theme::Theme;
@@ -15,6 +15,8 @@ use ratatui::style::{Modifier, Style};
 /// Cells between two items.
 const GAP: u16 = 2;
 
+/// How much an offer matters: as much as what is counted.
+const OFFER: u8 = 5;
 /// How much a warning matters: more than what is counted, less than what was lost.
 const WARNING: u8 = 6;
 /// Fewer cells of a warning tell nothing.
@@ -71,6 +73,10 @@ fn items(app: &App, theme: &Theme, width: u16) -> Vec<Item> {
     let arrived = app.arrived();
     if arrived > 0 && app.screen == Screen::Flows && status.progress.is_none() {
         items.push(item(format!("+{} new", short(arrived)), theme.good, 7));
+    }
+    let calls = || app.view.iter().flat_map(|view| &view.rows).any(|row| row.flow.row.pattern.is_call());
+    if let Some(offers) = format::offers(&status.offers).filter(|_| calls()) {
+        items.push(item(format!("{} reads {offers}", app.keymap.key_of(Action::Accept)), theme.good, OFFER));
     }
     if let Some(warning) = warning(app, status) {
         items.push(item(format!("! {warning}"), theme.warn, WARNING));
