@@ -109,7 +109,7 @@ pub fn run(
         }
         // a failure is told once; afterwards the writer only counts, and the watch goes on
         if let Err(e) = taps.write(plan.live, filled == Filled::Idle, Instant::now()) {
-            reader.held.push(SourceNews::Told(e.to_string().into()));
+            reader.held.push(SourceNews::Warned(e.to_string().into()));
             written = Err(e.into());
         }
         if over || filled == Filled::End || crew.gone() {

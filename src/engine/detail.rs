@@ -3,8 +3,8 @@
 use super::looker::Looks;
 use super::view::{DetailView, SideView};
 use crate::body::{self, Context, Kind, protobuf};
-use crate::mask;
-use crate::model::{Body, Dir, Flow, Half, Headers, Issue, Message, Origin, Party, Process, TraceContext, Value, text_of};
+use crate::mask::{self, Secrets};
+use crate::model::{Body, Dir, Flow, Half, Headers, Message, Origin, Party, Process, TraceContext, Value, text_of};
 use crate::schema::Place;
 use crate::text::{Line, Token, escape};
 use crate::time::Span;
@@ -13,12 +13,23 @@ use std::borrow::Cow;
 /// The flow for reading.
 pub(super) fn inspect(flow: &Flow, looks: &Looks) -> DetailView {
     let detail = flow.detail.as_deref();
+    // one for all of it: they may be exchanged at any moment
+    let schemas = looks.schemas.get();
+    let place = detail.map(Place::of).unwrap_or_default();
+    let eye = Eye { secrets: looks.secrets, context: Context { limit: looks.body_limit, schemas: &schemas, place } };
     DetailView {
-        overview: overview(flow, looks),
-        request: detail.and_then(|d| Some(side(d.request.as_ref()?, Place::of(d), looks))),
-        response: detail.and_then(|d| Some(side(d.response.as_ref()?, Place::of(d), looks))),
+        overview: overview(flow, &eye),
+        request: detail.and_then(|d| Some(side(d.request.as_ref()?, &eye))),
+        response: detail.and_then(|d| Some(side(d.response.as_ref()?, &eye))),
+        unknown: flow.row.pattern.is_call() && schemas.method(&flow.row.operation).is_none(),
         ..untold(flow)
     }
+}
+
+/// How one flow is looked at.
+struct Eye<'a> {
+    secrets: Secrets,
+    context: Context<'a>,
 }
 
 /// The flow, where a decoder failed on it.
@@ -33,10 +44,10 @@ fn untold(flow: &Flow) -> DetailView {
 }
 
 /// What is known of it, in a fixed order; what has no value is left out.
-fn overview(flow: &Flow, looks: &Looks) -> Vec<(String, String)> {
+fn overview(flow: &Flow, eye: &Eye<'_>) -> Vec<(String, String)> {
     let row = &flow.row;
     let mut out = List::default();
-    let shape = looks.schemas.get().shape(&row.operation, row.pattern);
+    let shape = eye.context.schemas.shape(&row.operation, row.pattern);
     out.push("protocol", format!("{}, {}", row.protocol, shape.unwrap_or(row.pattern).word()));
     out.push("operation", &row.operation);
     match &row.status {
@@ -47,7 +58,7 @@ fn overview(flow: &Flow, looks: &Looks) -> Vec<(String, String)> {
     out.push("time", row.time.to_string());
     out.push("duration", row.duration.map(span).unwrap_or_default());
     for (name, party) in [("client", &flow.client), ("server", &flow.server)] {
-        party_lines(name, party, looks, &mut out);
+        party_lines(name, party, eye, &mut out);
     }
     let Some(detail) = flow.detail.as_deref() else {
         out.push("size", size(row.bytes));
@@ -65,22 +76,17 @@ fn overview(flow: &Flow, looks: &Looks) -> Vec<(String, String)> {
         }
     }
     if let Some((trace, others)) = detail.traces.split_first() {
-        trace_lines(trace, looks, &mut out);
+        trace_lines(trace, eye, &mut out);
         others.iter().for_each(|other| out.push("also carries", format!("{} {}", other.carrier, other.trace_id)));
     }
-    let context = Context { limit: looks.body_limit, schemas: &looks.schemas.get(), place: Place::default() };
-    let fields = protobuf::fields(row.pattern, detail, &context);
+    let fields = protobuf::fields(row.pattern, detail, &eye.context);
     for (name, value) in fields.iter() {
-        out.push(name, mask::value(name, &shown(value, looks), looks.secrets));
+        out.push(name, mask::value(name, &shown(value, eye), eye.secrets));
     }
     out.push("layers", detail.layers.join(", "));
     out.push("seen by", flow.sources.join(", "));
     out.push("connection", flow.connection.to_string());
-    let told = |note: &&Issue| shape.is_none() || **note != Issue::SHAPE_GUESSED;
-    detail.notes.iter().filter(told).for_each(|note| out.push("note", note.text));
-    if fields.get("grpc.candidates").is_some() {
-        out.push("note", Issue::METHOD_GUESSED.text);
-    }
+    protobuf::notes(row, detail, &fields, eye.context.schemas).into_iter().for_each(|note| out.push("note", note));
     if row.pattern.is_call() && fields.get("grpc.method").is_none() {
         let client = flow.client.label();
         out.push("hint", format!("restart {client} to see the method: its name went over the wire before, or was lost"));
@@ -92,7 +98,7 @@ fn overview(flow: &Flow, looks: &Looks) -> Vec<(String, String)> {
 }
 
 /// Who one end was: its name and address, and below what is known of its process.
-fn party_lines(side: &str, party: &Party, looks: &Looks, out: &mut List) {
+fn party_lines(side: &str, party: &Party, eye: &Eye<'_>, out: &mut List) {
     match &party.service {
         Some(service) => out.push(side, format!("{service} ({})", party.addr)),
         None => out.push(side, &party.addr),
@@ -108,49 +114,48 @@ fn party_lines(side: &str, party: &Party, looks: &Looks, out: &mut List) {
     line("process", &ids.into_iter().flatten().collect::<Vec<_>>().join(" · "));
     line("container", owner.container.as_deref().unwrap_or_default());
     let Some(Process { command, cwd, started, .. }) = process else { return };
-    line("command", &mask::command(command, looks.secrets));
+    line("command", &mask::command(command, eye.secrets));
     line("folder", cwd.as_deref().unwrap_or_default());
     line("since", &started.map(|t| t.to_string()).unwrap_or_default());
 }
 
-fn trace_lines(trace: &TraceContext, looks: &Looks, out: &mut List) {
+fn trace_lines(trace: &TraceContext, eye: &Eye<'_>, out: &mut List) {
     out.push("trace id", &trace.trace_id);
     out.push("span id", trace.span_id.as_deref().unwrap_or_default());
     out.push("parent id", trace.parent_id.as_deref().unwrap_or_default());
     out.push("carrier", trace.carrier);
     out.push("sampled", trace.sampled.map_or("", |sampled| if sampled { "yes" } else { "no" }));
-    out.push("trace state", mask::text(trace.state.as_deref().unwrap_or_default(), looks.secrets));
-    out.push("baggage", mask::text(trace.baggage.as_deref().unwrap_or_default(), looks.secrets));
+    out.push("trace state", mask::text(trace.state.as_deref().unwrap_or_default(), eye.secrets));
+    out.push("baggage", mask::text(trace.baggage.as_deref().unwrap_or_default(), eye.secrets));
 }
 
-fn side(half: &Half, place: Place<'_>, looks: &Looks) -> SideView {
-    let mut view =
-        SideView { headers: fields(&half.headers, looks), trailers: fields(&half.trailers, looks), ..SideView::default() };
+fn side(half: &Half, eye: &Eye<'_>) -> SideView {
+    let mut view = SideView { headers: fields(&half.headers, eye), trailers: fields(&half.trailers, eye), ..SideView::default() };
     if half.messages.is_empty() && half.messages_dropped == 0 {
-        let read = read(&half.body, place, looks);
+        let read = read(&half.body, eye);
         view.caption = read.caption;
-        (view.body, view.hex) = (read.lines, body::hex(&half.body.kept, looks.secrets));
+        (view.body, view.hex) = (read.lines, body::hex(&half.body.kept, eye.secrets));
         (view.copy, view.formatted) = (read.copy, read.formatted);
     } else {
-        messages(half, place, looks, &mut view);
+        messages(half, eye, &mut view);
     }
     view
 }
 
 /// Several messages, each under a line of its own.
-fn messages(half: &Half, place: Place<'_>, looks: &Looks, view: &mut SideView) {
+fn messages(half: &Half, eye: &Eye<'_>, view: &mut SideView) {
     let total = half.messages.len() as u64 + half.messages_dropped;
     view.caption = format!("{total} message{}", if total == 1 { "" } else { "s" });
     if half.messages_dropped > 0 {
         view.caption.push_str(&format!(", the oldest {} not kept", half.messages_dropped));
     }
     for (Message { first, body }, no) in half.messages.iter().zip(half.messages_dropped + 1..) {
-        let Read { caption, lines, copy, formatted } = read(body, place, looks);
+        let Read { caption, lines, copy, formatted } = read(body, eye);
         view.formatted |= formatted;
         let heading = Line::of(Token::Dim, format!("{no} · {} · {caption}", first.time));
         if !body.kept.is_empty() {
             view.hex.push(heading.clone());
-            view.hex.extend(body::hex(&body.kept, looks.secrets));
+            view.hex.extend(body::hex(&body.kept, eye.secrets));
         }
         view.body.push(heading);
         view.body.extend(lines);
@@ -169,13 +174,12 @@ struct Read {
     formatted: bool,
 }
 
-fn read(body: &Body, place: Place<'_>, looks: &Looks) -> Read {
+fn read(body: &Body, eye: &Eye<'_>) -> Read {
     let plain = |caption| Read { caption, lines: Vec::new(), copy: String::new(), formatted: false };
     if body.kept.is_empty() && body.bytes > 0 {
         return plain(format!("{} · not kept", size(body.bytes)));
     }
-    let schemas = looks.schemas.get();
-    let document = body::decode(body, &Context { limit: looks.body_limit, schemas: &schemas, place });
+    let document = body::decode(body, &eye.context);
     // an empty message is not nothing
     if body.kept.is_empty() && document.kind == Kind::Empty {
         return plain("empty".to_owned());
@@ -191,19 +195,17 @@ fn read(body: &Body, place: Place<'_>, looks: &Looks) -> Read {
         document.error.as_deref().map(escape),
     ];
     let caption = parts.into_iter().flatten().collect::<Vec<_>>().join(" · ");
-    let copy = body::plain(&document, looks.secrets);
+    let copy = body::plain(&document, eye.secrets);
     let formatted = matches!(document.kind, Kind::Json | Kind::Protobuf | Kind::Xml) && copy.as_bytes() != body.kept;
-    Read { caption, lines: body::render(&document, looks.secrets), copy, formatted }
+    Read { caption, lines: body::render(&document, eye.secrets), copy, formatted }
 }
 
-fn fields(headers: &Headers, looks: &Looks) -> Vec<(String, String)> {
+fn fields(headers: &Headers, eye: &Eye<'_>) -> Vec<(String, String)> {
     let mut out = Vec::new();
     for (name, raw) in headers.iter() {
         let (name, value) = (text_of(name), text_of(raw));
-        out.push((escape(&name), escape(&mask::header(&name, &value, looks.secrets))));
-        if name.eq_ignore_ascii_case("grpc-status-details-bin") {
-            let details = protobuf::grpc_status(raw, &looks.schemas.get());
-            let shown = details.map_or_else(|why| why, |json| mask::json(&json, looks.secrets).into_owned());
+        out.push((escape(&name), escape(&mask::header(&name, &value, eye.secrets))));
+        if let Some(shown) = protobuf::in_header(&name, raw, eye.context.schemas, eye.secrets) {
             out.push((format!("{}, decoded", escape(&name)), escape(&shown)));
         }
     }
@@ -220,14 +222,14 @@ fn sizes(half: &Half) -> String {
 }
 
 /// A field's value on one line.
-fn shown<'v>(value: &'v Value, looks: &Looks) -> Cow<'v, str> {
+fn shown<'v>(value: &'v Value, eye: &Eye<'_>) -> Cow<'v, str> {
     match value {
         Value::Text(text) => Cow::Borrowed(text),
         Value::Int(n) => Cow::Owned(n.to_string()),
         Value::Bool(yes) => Cow::Borrowed(if *yes { "yes" } else { "no" }),
-        Value::List(items) => Cow::Owned(items.iter().map(|v| shown(v, looks)).collect::<Vec<_>>().join(", ")),
+        Value::List(items) => Cow::Owned(items.iter().map(|v| shown(v, eye)).collect::<Vec<_>>().join(", ")),
         Value::Map(pairs) => {
-            let pair = |(key, v): &(Box<str>, Value)| format!("{key}={}", mask::value(key, &shown(v, looks), looks.secrets));
+            let pair = |(key, v): &(Box<str>, Value)| format!("{key}={}", mask::value(key, &shown(v, eye), eye.secrets));
             Cow::Owned(pairs.iter().map(pair).collect::<Vec<_>>().join(", "))
         }
     }

@@ -38,7 +38,7 @@ use crate::model::{
     Ask, ConnId, ConnRecord, Detail, Event, EventKind, Fact, Flow, FlowId, FlowRef, Key, Naming, Rank, Row, Scope, SourceNews,
     Stamp, Stats, Totals, TraceRecord, Turn,
 };
-use crate::schema::Current;
+use crate::schema::{Current, Offer};
 use crate::time::{Span, Time};
 use conns::Conns;
 use cost::Charge;
@@ -132,6 +132,11 @@ pub struct Engine {
     /// Of the settled flows, where there is a screen to show them.
     edges: Edges,
     screen: Screen,
+    /// How often the schemas that are looked with had been loaded, and what is wrong with them.
+    schemas: u64,
+    problems: Arc<[String]>,
+    /// Descriptors that could be read too.
+    offers: Arc<[Offer]>,
     /// How far packet time has come; a capture's clock that steps back does not turn it back.
     now: Time,
 }
@@ -144,7 +149,11 @@ impl Engine {
         for (scope, service) in &options.names {
             tally.unplaced += u64::from(!facts.learn(scope.clone(), Rank::User, Arc::clone(service)));
         }
+        let schemas = options.schemas.get();
         let engine = Self {
+            schemas: schemas.generation(),
+            problems: schemas.problems().into(),
+            offers: Arc::default(),
             store: Store::new(options.max_memory - options.max_memory / TRACES, options.keep),
             traces: Traces::new(options.max_memory / TRACES),
             facts,
@@ -181,6 +190,28 @@ impl Engine {
                 self.sources.hear(news);
             }
         }
+    }
+
+    /// The schemas may be others now: then what somebody looks at is decoded anew, filters judge again, and that is told. Says whether.
+    pub fn renew_schemas(&mut self) -> bool {
+        let schemas = self.options.schemas.get();
+        let new = schemas.generation() != self.schemas;
+        if new {
+            (self.schemas, self.problems) = (schemas.generation(), schemas.problems().into());
+            let methods = schemas.methods().count();
+            let s = if methods == 1 { "" } else { "s" };
+            self.sources.answer(match self.problems.first() {
+                None => format!("read descriptors: {methods} method{s}").into(),
+                Some(problem) => problem.as_str().into(),
+            });
+            self.screen.look_again();
+        }
+        new
+    }
+
+    /// What could be read too, to be offered on the screen.
+    pub fn offer(&mut self, offers: Arc<[Offer]>) {
+        self.offers = offers;
     }
 
     /// The second part, event by event.

@@ -7,6 +7,7 @@ use super::looker::{self, Answer, Job, Looks};
 use super::view::{Query, View};
 use super::{Engine, EngineOptions, Record};
 use crate::model::{Event, Fact, Stamp, Totals, Turn};
+use crate::schema::Offer;
 use crossbeam_channel::{Receiver, Select, Sender, TryRecvError, bounded, never, unbounded};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -33,6 +34,10 @@ pub enum Command {
     Clear,
     /// Somebody's name was found out.
     Fact(Fact),
+    /// The schemas were exchanged.
+    Schemas,
+    /// These descriptors were found, and could be read too.
+    Offered(Arc<[Offer]>),
     /// Stop, whatever is still to come.
     Stop,
 }
@@ -226,7 +231,12 @@ impl Owner {
                 self.engine.learn(fact);
                 Due::NextFrame
             }
-            Command::Stop => Due::Never,
+            Command::Offered(offers) => {
+                self.engine.offer(offers);
+                Due::NextFrame
+            }
+            Command::Schemas if self.engine.renew_schemas() => Due::NextFrame,
+            Command::Schemas | Command::Stop => Due::Never,
         };
         self.due = self.due.max(due);
     }

@@ -310,6 +310,8 @@ impl Engine {
         let mut status = self.tally.status(self.now, &self.conns, &self.sources, &self.store, &self.traces);
         status.memory_limit = self.options.max_memory as u64;
         status.capture_filter.clone_from(&self.options.capture_filter);
+        status.offers = Arc::clone(&self.offers);
+        status.problems = Arc::clone(&self.problems);
         let total = self.store.count_from(self.screen.hidden);
         let serial = self.screen.serial;
         let (services, traces, trace) = (self.services(), self.traces(), self.waterfall());

@@ -94,7 +94,10 @@ impl Tally {
             progress: sources.progress,
             ended: self.ended,
             warning: sources.warning.clone(),
+            notice: sources.notice.clone(),
             memory_limit: 0,
+            problems: Arc::default(),
+            offers: Arc::default(),
             capture_filter: None,
         }
     }
@@ -116,6 +119,7 @@ pub(super) struct Sources {
     sets: Vec<(SourceSet, Vec<Arc<str>>)>,
     progress: Option<(u64, u64)>,
     warning: Option<String>,
+    notice: Option<(u64, Arc<str>)>,
 }
 
 #[derive(Debug, Default)]
@@ -146,11 +150,17 @@ impl Sources {
             }
             SourceNews::KernelDrops(id, drops) => self.source(id.0).kernel_drops = drops,
             SourceNews::Packets(id, n) => self.source(id.0).status.packets = n,
-            SourceNews::Told(text) => self.warning = Some(text.to_string()),
+            SourceNews::Told(text) => self.answer(text),
+            SourceNews::Warned(text) => self.warning = Some(text.to_string()),
             SourceNews::Progress(done, all) => self.progress = Some((done, all)),
             // a fact, not about the source: the engine takes it before
             SourceNews::Name(..) | SourceNews::Zone(..) => {}
         }
+    }
+
+    /// Tells something once.
+    pub(super) fn answer(&mut self, text: Arc<str>) {
+        self.notice = Some((self.notice.as_ref().map_or(1, |(n, _)| n + 1), text));
     }
 
     /// The names of what saw something.

@@ -2,6 +2,7 @@
 
 use crate::filter::Filter;
 use crate::model::{Flow, FlowId, Node, Service, TraceNo};
+use crate::schema::Offer;
 use crate::text::Line;
 use crate::time::{Span, Time};
 use std::sync::Arc;
@@ -182,6 +183,8 @@ pub struct DetailView {
     pub request: Option<SideView>,
     /// The response.
     pub response: Option<SideView>,
+    /// Whether something of it has a schema that nobody gave.
+    pub unknown: bool,
 }
 
 /// One side of a flow for reading.
@@ -248,6 +251,12 @@ pub struct Status {
     pub ended: bool,
     /// The last warning, for the status line (`docker0 went away`).
     pub warning: Option<String>,
+    /// Descriptors that were found and can be read at a word.
+    pub offers: Arc<[Offer]>,
+    /// What is wrong with the user's descriptors, a line each.
+    pub problems: Arc<[String]>,
+    /// The last answer to what somebody asked of the reader, to be told once, and how many there were.
+    pub notice: Option<(u64, Arc<str>)>,
 }
 
 /// One source.

@@ -4,8 +4,9 @@ use super::expr::{Cmp, Expr, Literal, Value};
 use super::field::{Common, Field};
 use super::parse::{of_day, order};
 use super::shown::{self, Ask};
+use crate::body::protobuf;
 use crate::mask::Secrets;
-use crate::model::{FlowRef, Issue, Row};
+use crate::model::FlowRef;
 use crate::schema::Schemas;
 use std::cmp::Ordering;
 
@@ -95,7 +96,7 @@ impl Look<'_> {
         let row = flow.row;
         match field {
             Field::Header(name) => flow.detail.is_some_and(|d| shown::header(d, name, self, ask)),
-            Field::Own(name) => flow.detail.is_some_and(|d| shown::own(d, name, self, ask)),
+            Field::Own(name) => flow.detail.is_some_and(|d| shown::own(row, d, name, self, ask)),
             Field::Common(common) => match common {
                 Common::Proto => ask(row.protocol),
                 Common::Client => shown::party(flow.client, ask),
@@ -110,17 +111,13 @@ impl Look<'_> {
         }
     }
 
-    /// Whether a note is shown: that a shape was guessed is not, where a descriptor gives it.
-    fn tells(self, note: &Issue, row: &Row) -> bool {
-        *note != Issue::SHAPE_GUESSED || self.schemas.shape(&row.operation, row.pattern).is_none()
-    }
-
     /// Asks about everything visible of a flow, bodies last.
     fn shows(self, flow: FlowRef<'_>, ask: Ask<'_>) -> bool {
         shown::row(flow, ask)
             || flow.detail.is_some_and(|d| {
-                d.notes.iter().any(|n| self.tells(n, flow.row) && ask(n.text))
-                    || shown::fields(d, self, ask)
+                let fields = shown::known(flow.row, d, self);
+                protobuf::notes(flow.row, d, &fields, self.schemas).into_iter().any(&mut *ask)
+                    || shown::fields(&fields, self, ask)
                     || shown::headers(d, self, ask)
                     || shown::bodies(d, self, ask)
             })

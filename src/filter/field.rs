@@ -1,6 +1,7 @@
 //! The fields of the language: one table that the parser, the matcher and the completion read.
 
 use super::Needs;
+use crate::body::protobuf;
 use std::fmt;
 
 /// A field.
@@ -118,6 +119,8 @@ impl Field {
     pub fn needs(&self) -> Needs {
         match self {
             Self::Common(field) => row(*field).3,
+            // told from the messages
+            Self::Own(name) if name == protobuf::CANDIDATES => Needs::Bodies,
             Self::Header(_) | Self::Own(_) => Needs::Detail,
         }
     }

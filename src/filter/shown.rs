@@ -2,10 +2,11 @@
 //! is accepted, and says whether one was.
 
 use super::eval::Look;
-use crate::body::{self, Content, Context};
+use crate::body::{self, Content, Context, protobuf};
 use crate::mask::{self, Secrets};
-use crate::model::{Body, Detail, FlowRef, Half, Headers, Party, Value, text_of};
+use crate::model::{Body, Detail, Fields, FlowRef, Half, Headers, Party, Row, Value, text_of};
 use crate::schema::Place;
+use std::borrow::Cow;
 
 /// Asks about one text.
 pub type Ask<'a> = &'a mut dyn FnMut(&str) -> bool;
@@ -23,16 +24,21 @@ pub fn party(party: &Party, ask: Ask<'_>) -> bool {
 
 /// The values of a header or trailer field of either side.
 pub fn header(detail: &Detail, name: &str, look: Look<'_>, ask: Ask<'_>) -> bool {
-    sections(detail).any(|headers| headers.all(name).any(|value| ask(&mask::header(name, &text_of(value), look.secrets))))
+    let mut one = |value: &[u8]| {
+        ask(&mask::header(name, &text_of(value), look.secrets))
+            || protobuf::in_header(name, value, look.schemas, look.secrets).is_some_and(|more| ask(&more))
+    };
+    sections(detail).any(|headers| headers.all(name).any(&mut one))
 }
 
 /// All header and trailer fields of both sides, as lines.
 pub fn headers(detail: &Detail, look: Look<'_>, ask: Ask<'_>) -> bool {
-    let line = |(name, value): (&[u8], &[u8])| {
-        let (name, value) = (text_of(name), text_of(value));
-        format!("{name}: {}", mask::header(&name, &value, look.secrets))
+    let mut line = |(name, raw): (&[u8], &[u8])| {
+        let (name, value) = (text_of(name), text_of(raw));
+        ask(&format!("{name}: {}", mask::header(&name, &value, look.secrets)))
+            || protobuf::in_header(&name, raw, look.schemas, look.secrets).is_some_and(|more| ask(&more))
     };
-    sections(detail).any(|headers| headers.iter().any(|field| ask(&line(field))))
+    sections(detail).any(|headers| headers.iter().any(&mut line))
 }
 
 /// The decoded bodies of both sides.
@@ -45,9 +51,11 @@ pub fn bodies(detail: &Detail, look: Look<'_>, ask: Ask<'_>) -> bool {
 }
 
 /// A protocol's own field, each value of a list by itself. A name may go on into a map (`amqp.properties.type`).
-pub fn own(detail: &Detail, name: &str, look: Look<'_>, ask: Ask<'_>) -> bool {
+pub fn own(row: &Row, detail: &Detail, name: &str, look: Look<'_>, ask: Ask<'_>) -> bool {
     let mut found = false;
-    for (field, value) in detail.fields.iter() {
+    // to guess a method costs more than all else that a filter does: only who asks for it pays
+    let fields = if name == protobuf::CANDIDATES { known(row, detail, look) } else { Cow::Borrowed(&detail.fields) };
+    for (field, value) in fields.iter() {
         let value = match name.strip_prefix(field) {
             Some("") => Some(value),
             Some(path) => path.strip_prefix('.').and_then(|path| inside(value, path)),
@@ -58,9 +66,15 @@ pub fn own(detail: &Detail, name: &str, look: Look<'_>, ask: Ask<'_>) -> bool {
     found
 }
 
+/// The protocol's own fields, with what descriptors add to them.
+pub fn known<'d>(row: &Row, detail: &'d Detail, look: Look<'_>) -> Cow<'d, Fields> {
+    let context = Context { limit: look.body_limit, schemas: look.schemas, place: Place::default() };
+    protobuf::fields(row.pattern, detail, &context)
+}
+
 /// All of the protocol's own fields.
-pub fn fields(detail: &Detail, look: Look<'_>, ask: Ask<'_>) -> bool {
-    detail.fields.iter().any(|(name, value)| texts(name, value, look, ask))
+pub fn fields(fields: &Fields, look: Look<'_>, ask: Ask<'_>) -> bool {
+    fields.iter().any(|(name, value)| texts(name, value, look, ask))
 }
 
 /// Everything that the row shows.

@@ -7,6 +7,8 @@ use crate::model::*;
 use crate::time::{Span, Time};
 use std::sync::Arc;
 
+mod calls;
+
 /// 2026-11-21T07:21:03.123456789Z
 const AT: i64 = 1_795_245_663_123_456_789;
 

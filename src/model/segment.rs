@@ -92,8 +92,10 @@ pub enum SourceNews {
     Packets(SourceId, u64),
     /// How far a file is read: bytes done, bytes in all.
     Progress(u64, u64),
-    /// Something to tell the person who watches: that packets were saved, and where.
+    /// The answer to what the person who watches asked for: that packets were saved, and where.
     Told(Arc<str>),
+    /// Something that went wrong, and stays so: packets are not written any more.
+    Warned(Arc<str>),
     /// A name for an address that the capture itself holds (pcapng name resolution block).
     Name(std::net::IpAddr, Arc<str>),
 }

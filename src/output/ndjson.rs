@@ -5,8 +5,8 @@ mod tree;
 use crate::body::{self, Context, protobuf};
 use crate::mask::{self, MASK, Secrets};
 use crate::model::{
-    Body, ConnRecord, Counts, Detail, Dir, Edge, Fields, FlowRef, Half, Headers, Issue, Message, Party, Stats, TraceContext,
-    Value, text_of,
+    Body, ConnRecord, Counts, Detail, Dir, Edge, Fields, FlowRef, Half, Headers, Message, Party, Stats, TraceContext, Value,
+    text_of,
 };
 use crate::schema::{Place, Schemas};
 use crate::text::write_json_string;
@@ -74,17 +74,8 @@ pub fn write_flow(flow: FlowRef<'_>, options: &NdjsonOptions<'_>, out: &mut Vec<
     o.list("layers", flow.detail.map(|d| d.layers.as_slice()).unwrap_or_default().iter().copied(), false);
     o.list("sources", flow.sources.iter().map(|s| &**s), true);
     o.number("connection", flow.connection);
-    let mut notes: Vec<&str> = Vec::new();
-    for note in flow.detail.iter().flat_map(|d| &d.notes).map(|n| n.text).chain(dropped(flow.detail)) {
-        // the same oddity of both sides is said once
-        let known = shape.is_some() && note == Issue::SHAPE_GUESSED.text;
-        if !known && !notes.contains(&note) {
-            notes.push(note);
-        }
-    }
-    let guessed = fields.as_ref().and_then(|fields| fields.get("grpc.candidates"));
-    notes.extend(guessed.map(|_| Issue::METHOD_GUESSED.text));
-    o.list("notes", notes.into_iter(), false);
+    let notes = flow.detail.zip(fields.as_deref()).map(|(detail, fields)| protobuf::notes(row, detail, fields, options.schemas));
+    o.list("notes", notes.into_iter().flatten().chain(dropped(flow.detail)), false);
     o.end_line();
 }
 

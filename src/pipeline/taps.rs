@@ -145,7 +145,7 @@ impl Taps {
         });
         let told = match saved {
             Ok(()) => format!("saved {} packets to {name}", recorder.iter().count()),
-            Err(e) => e.to_string(),
+            Err(e) => format!("not saved: {e}"),
         };
         Some(SourceNews::Told(Arc::from(told)))
     }

@@ -76,7 +76,7 @@ pub(super) fn is_known(name: &str) -> bool {
 }
 
 /// The decoder's reason without its preamble.
-fn reason(error: &prost_reflect::prost::DecodeError) -> String {
+pub fn reason(error: &prost_reflect::prost::DecodeError) -> String {
     error.to_string().trim_start_matches("failed to decode Protobuf message: ").to_owned()
 }
 

@@ -13,7 +13,7 @@ pub(super) struct Compiled {
     pub set: Option<Set>,
     /// A line for each file that could not.
     pub problems: Vec<String>,
-    /// The files that it is made of, imports too.
+    /// The files that it is made of, imports too, and those that it would be made of: a change of any mends it or breaks it.
     pub files: Vec<PathBuf>,
 }
 
@@ -38,12 +38,17 @@ pub(super) fn sources(path: &Path, includes: &[PathBuf]) -> Compiled {
     resolver.add(DescriptorSetFileResolver::new(FileDescriptorSet::decode(builtin::BYTES).unwrap_or_default()));
     let mut compiler = Compiler::with_file_resolver(resolver);
     let mut problems: Vec<String> = Vec::new();
+    let mut culprits: Vec<PathBuf> = Vec::new();
+    let roots: Vec<&Path> = includes.iter().map(PathBuf::as_path).chain([folder.as_path()]).collect();
     let mut good = 0;
     for file in &files {
         match compiler.open_file(file) {
             Ok(_) => good += 1,
             Err(error) => {
-                let told = problem(file, &error, &folder, includes);
+                let path = culprit(file, &error, &roots);
+                let told = problem(&path, &error);
+                culprits.push(path);
+                culprits.extend(missing(&error).iter().flat_map(|name| roots.iter().map(move |root| root.join(name))));
                 // a file that many import is told once
                 if !problems.contains(&told) {
                     problems.push(told);
@@ -58,17 +63,27 @@ pub(super) fn sources(path: &Path, includes: &[PathBuf]) -> Compiled {
         origin: "built in".to_owned(),
         files: compiler.files().filter_map(place).collect(),
     });
-    Compiled { set, problems, files: files.into_iter().chain(read).collect() }
+    Compiled { set, problems, files: files.into_iter().chain(read).chain(culprits).collect() }
+}
+
+/// The file in which the error is: one that `file` imports, or itself.
+fn culprit(file: &Path, error: &protox::Error, roots: &[&Path]) -> PathBuf {
+    let named = error.file().filter(|name| !name.is_empty());
+    let found = named.and_then(|name| roots.iter().map(|root| root.join(name)).find(|path| path.is_file()));
+    found.unwrap_or_else(|| file.to_owned())
+}
+
+/// The import that is not there, by its name; none where another thing is wrong.
+fn missing(error: &protox::Error) -> Option<String> {
+    error.to_string().strip_prefix("import '")?.strip_suffix("' not found").map(str::to_owned)
 }
 
 /// One line: the file, its line, what is wrong, and what to do where that is not plain. The compiler's own text is
 /// `name:line:column: what`, with the name that imports give the file.
-fn problem(file: &Path, error: &protox::Error, folder: &Path, includes: &[PathBuf]) -> String {
+fn problem(path: &Path, error: &protox::Error) -> String {
     let text = format!("{error:?}");
     let text = text.lines().map(str::trim).collect::<Vec<_>>().join(" ");
     let named = error.file().unwrap_or_default();
-    let found = includes.iter().map(PathBuf::as_path).chain([folder]).map(|i| i.join(named)).find(|path| path.is_file());
-    let path = if named.is_empty() { file } else { found.as_deref().unwrap_or(file) };
     let what = text.strip_prefix(named).and_then(|rest| rest.strip_prefix(':')).filter(|_| !named.is_empty()).unwrap_or(&text);
     let placed = what.starts_with(|c: char| c.is_ascii_digit());
     // what is missing at the end has no place of its own

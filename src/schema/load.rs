@@ -1,7 +1,9 @@
 //! Where descriptors come from: files, folders, servers; read at the start, and again when a file has changed. It decodes no message.
 
 use super::compile::{self, Compiled};
-use super::{Current, Rule, Schemas, Set, assemble, scan};
+use super::scan::{self, Offer, offered};
+use super::{Current, Rule, Schemas, Set, assemble};
+use crossbeam_channel::{Receiver, RecvTimeoutError};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
@@ -84,9 +86,9 @@ impl Loader {
     fn read(&mut self, first: bool) -> Result<Schemas, String> {
         self.generation += 1;
         let mut schemas = Schemas { rules: self.sources.rules.clone(), generation: self.generation, ..Schemas::default() };
-        self.seen = Seen::new();
+        // with the stamps of before they are read: a change while they are is then one more
+        let before: Seen = std::mem::take(&mut self.seen).into_keys().map(|file| (file.clone(), stamp(&file))).collect();
         for (path, last) in self.sources.protos.iter().zip(&mut self.last) {
-            // before it is read: a change while it is read is then one more
             self.seen.extend(files(path).into_iter().map(|file| (file.clone(), stamp(&file))));
             let Compiled { set, problems, files } = one(path, &self.sources.includes);
             for file in files {
@@ -100,6 +102,10 @@ impl Loader {
             *last = set.or(last.take());
             schemas.sets.extend(last.clone());
         }
+        // what was read through a file that is broken now is part of it still
+        if !schemas.problems.is_empty() {
+            before.into_iter().for_each(|(file, stamp)| _ = self.seen.entry(file).or_insert(stamp));
+        }
         schemas.sets.extend(self.asked.iter().cloned());
         schemas.problems.extend(self.asked_problems.iter().cloned());
         schemas.tell_conflicts();
@@ -107,23 +113,64 @@ impl Loader {
         Ok(schemas)
     }
 
-    /// Puts what changes into `current` from now on, until nobody else holds it.
-    pub fn watch(mut self, current: &Current) -> std::io::Result<()> {
-        if self.sources.protos.is_empty() {
-            return Ok(());
+    /// Reads what was offered too, from now on.
+    pub fn accept(&mut self, offers: Vec<Offer>) -> Option<Schemas> {
+        if offers.is_empty() {
+            return None;
         }
+        self.sources.protos.extend(offers.into_iter().map(|offer| offer.path));
+        self.last.resize(self.sources.protos.len(), None);
+        self.read(false).ok()
+    }
+
+    /// Looks for descriptors that could be offered, then puts what changes into `current` until nobody else holds it, or nobody is left
+    /// who could accept an offer. All of it on a thread of its own.
+    pub fn watch(mut self, current: &Current, watch: Watch) -> std::io::Result<()> {
+        let Watch { below, accepted, tell } = watch;
         let watched: Weak<_> = Arc::downgrade(&current.0);
         let work = move || {
-            loop {
-                thread::sleep(POLL);
+            let mut offers = below.map(|root| offered(&root)).unwrap_or_default();
+            if !offers.is_empty() {
+                tell(News::Offered(&offers));
+            }
+            while !(self.sources.protos.is_empty() && offers.is_empty()) {
+                let accepted = accepted.recv_timeout(POLL);
                 let Some(current) = watched.upgrade().map(Current) else { return };
-                if let Some(schemas) = self.reload() {
+                let new = match accepted {
+                    Ok(()) => {
+                        tell(News::Offered(&[]));
+                        self.accept(std::mem::take(&mut offers))
+                    }
+                    Err(RecvTimeoutError::Timeout) => self.reload(),
+                    Err(RecvTimeoutError::Disconnected) => return,
+                };
+                if let Some(schemas) = new {
                     current.set(schemas);
+                    tell(News::Changed(&current.get()));
                 }
             }
         };
         thread::Builder::new().name("schemas".into()).spawn(work).map(drop)
     }
+}
+
+/// What a watch is about beside the files that are read already.
+pub struct Watch {
+    /// Below which folder descriptors are looked for that nobody named; none: nowhere.
+    pub below: Option<PathBuf>,
+    /// The user's word that what was offered is to be read.
+    pub accepted: Receiver<()>,
+    /// Hears what has happened; must not wait.
+    pub tell: Box<dyn Fn(News<'_>) + Send>,
+}
+
+/// What has happened to descriptors.
+#[derive(Clone, Copy, Debug)]
+pub enum News<'a> {
+    /// These were found, and are not read; none any more once they are.
+    Offered(&'a [Offer]),
+    /// These are in force now.
+    Changed(&'a Schemas),
 }
 
 /// Reads one `--proto`.

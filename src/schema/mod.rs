@@ -6,9 +6,10 @@ use prost_reflect::{DescriptorPool, MessageDescriptor, MethodDescriptor, Service
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 
+pub(crate) use assemble::reason;
 pub use load::{Loader, Sources};
 pub use rules::{Place, Rule};
-pub use scan::{Offer, offered};
+pub use scan::Offer;
 
 mod assemble;
 mod builtin;

@@ -1,8 +1,8 @@
 //! Files below a folder, within bounds; and the descriptors of a project that nobody named, to be offered. It compiles nothing.
 
 use super::assemble;
-use std::fs;
 use std::path::{Path, PathBuf};
+use std::{fmt, fs};
 
 /// How deep folders are searched: sources of the largest monorepos lie ten deep.
 const MAX_DEPTH: usize = 12;
@@ -12,6 +12,8 @@ const MAX_ENTRIES: usize = 50_000;
 pub(super) const MAX_SET: u64 = 64 << 20;
 /// How many sets are opened to see what they are: a `.pb` may be anything, models of a gigabyte among them.
 const MAX_OPENED: usize = 64;
+/// How many bytes of them are read for that.
+const MAX_READ: u64 = 128 << 20;
 
 /// Folders that hold copies, builds and histories.
 const PASSED_OVER: &[&str] = &["node_modules", "target", "vendor", "third_party", "build", "dist", "__pycache__", "venv"];
@@ -25,9 +27,16 @@ pub struct Offer {
     pub files: usize,
 }
 
+impl fmt::Display for Offer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let s = if self.files == 1 { "" } else { "s" };
+        write!(f, "{} ({} file{s})", self.path.display(), self.files)
+    }
+}
+
 /// What the folder and those below it have to offer, sets last: modules of `buf.yaml`, folders of `.proto` files, files that parse as
 /// descriptor sets.
-pub fn offered(root: &Path) -> Vec<Offer> {
+pub(super) fn offered(root: &Path) -> Vec<Offer> {
     let found = files_below(root, |path| is_proto(path) || is_set(path) || named(path, &["buf.yaml"]));
     let modules: Vec<&Path> = found.iter().filter(|p| named(p, &["buf.yaml"])).filter_map(|p| p.parent()).collect();
     let mut offers: Vec<Offer> = Vec::new();
@@ -43,9 +52,17 @@ pub fn offered(root: &Path) -> Vec<Offer> {
         }
     }
     let sets = found.iter().filter(|path| is_set(path)).take(MAX_OPENED);
-    let sets = sets.filter(|path| read_set(path).is_ok_and(|bytes| assemble::is_set(&bytes)));
+    let mut left = MAX_READ;
+    let sets = sets.filter(|path| {
+        let size = fs::metadata(path).map_or(u64::MAX, |m| m.len());
+        let room = left.checked_sub(size);
+        left = room.unwrap_or(left);
+        room.is_some() && read_set(path).is_ok_and(|bytes| assemble::is_set(&bytes))
+    });
     offers.extend(sets.map(|path| Offer { path: path.clone(), files: 1 }));
-    offers
+    // as a person in the working directory would call it
+    let bare = |path: PathBuf| path.strip_prefix(".").map(Path::to_owned).ok().filter(|p| *p != PathBuf::new()).unwrap_or(path);
+    offers.into_iter().map(|offer| Offer { path: bare(offer.path), ..offer }).collect()
 }
 
 fn named(path: &Path, names: &[&str]) -> bool {

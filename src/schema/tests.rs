@@ -1,5 +1,6 @@
 //! Descriptors from files: found, looked up, told apart, and read again when they change.
 
+use super::load::{News, Watch};
 use super::*;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -173,6 +174,61 @@ fn files_are_read_again_when_one_changed_came_or_went() {
     fs::remove_file(folder.path("p/new/more.proto")).unwrap();
     assert!(loader.reload().unwrap().message("More").is_none());
     assert!(loader.reload().is_none());
+}
+
+#[test]
+fn an_import_that_breaks_or_is_missing_is_watched_until_it_is_mended() {
+    let common = "syntax = \"proto3\"; message Common {}";
+    let folder = Folder::with(&[
+        ("p/use.proto", "syntax = \"proto3\"; import \"common.proto\"; message Use { Common c = 1; }"),
+        ("i/common.proto", common),
+    ]);
+    let mut loader = folder.loader(&["p"], &["i"]);
+    loader.load().unwrap();
+    for _ in 0..2 {
+        touch(&folder.path("i/common.proto"), "message {");
+        let broken = loader.reload().unwrap();
+        assert!(problems(&broken, &folder)[0].starts_with("i/common.proto:1:9: "), "{:?}", broken.problems());
+        assert!(broken.message("Use").is_some() && loader.reload().is_none());
+        touch(&folder.path("i/common.proto"), common);
+        assert_eq!(loader.reload().unwrap().problems(), [""; 0]);
+    }
+    // one that was never there, and one that never was right
+    let also = "syntax = \"proto3\"; import \"later.proto\"; message Also { Later l = 1; }";
+    folder.write("p/also.proto", also);
+    assert!(problems(&loader.reload().unwrap(), &folder)[0].contains("later.proto' not found"));
+    folder.write("i/later.proto", "message {");
+    assert!(problems(&loader.reload().unwrap(), &folder)[0].starts_with("i/later.proto:1:"));
+    touch(&folder.path("i/later.proto"), "syntax = \"proto3\"; message Later {}");
+    let mended = loader.reload().unwrap();
+    assert!(mended.problems().is_empty() && mended.message("Also").is_some(), "{:?}", mended.problems());
+}
+
+#[test]
+fn what_is_found_is_read_once_it_is_accepted() {
+    let folder = Folder::with(&[("api/shop.proto", SHOP), ("node_modules/x/copy.proto", SHOP)]);
+    let (accept, accepted) = crossbeam_channel::bounded(1);
+    let (told, news) = crossbeam_channel::unbounded();
+    let tell = move |news: News<'_>| {
+        _ = told.send(match news {
+            News::Offered(offers) => offers.iter().map(|offer| offer.path.clone()).collect(),
+            News::Changed(schemas) => vec![PathBuf::from(schemas.methods().count().to_string())],
+        });
+    };
+    let current = Current::default();
+    let watch = Watch { below: Some(folder.path("")), accepted, tell: Box::new(tell) };
+    Loader::new(Sources::default()).watch(&current, watch).unwrap();
+    assert_eq!(news.recv().unwrap(), [folder.path("api")]);
+    assert!(current.get().message("shop.v1.Order").is_none());
+    accept.send(()).unwrap();
+    assert_eq!((news.recv().unwrap(), news.recv().unwrap()), (vec![], vec![PathBuf::from("2")]));
+    assert!(current.get().message("shop.v1.Order").is_some());
+    // and watched like those that were named
+    touch(&folder.path("api/shop.proto"), &SHOP.replace("Order", "Purchase"));
+    assert_eq!(news.recv().unwrap(), [PathBuf::from("2")]);
+    assert!(current.get().message("shop.v1.Purchase").is_some());
+    drop(current);
+    assert!(news.recv().is_err(), "the watch ends with whoever uses it");
 }
 
 #[test]

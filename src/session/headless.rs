@@ -29,9 +29,9 @@ pub fn print(text: &str) -> Result<(), Error> {
 
 /// Prints records until the input ends, a signal comes, or enough flows have matched.
 pub fn print_records(run: Run) -> Result<(), Error> {
-    let Run { options, engine, mailbox, taken, reading, stop, live, save } = run;
-    // there is no key to ask with
-    drop(save);
+    let Run { options, engine, mailbox, taken, reading, stop, live, save, accept } = run;
+    // there are no keys to ask with
+    drop((save, accept));
     stop.on_signals()?;
     let (to, records) = bounded(RECORDS);
     let schemas = engine.schemas.clone();

@@ -12,13 +12,14 @@ mod screen;
 
 use crate::cli::{Command, Input, Options};
 use crate::decode::{Limits, registry};
-use crate::engine::owner::Mailbox;
+use crate::engine::owner::{self, Mailbox};
 use crate::engine::{EngineOptions, SETTLE_FILE, SETTLE_LIVE};
 use crate::error::Error;
 use crate::model::Turn;
 use crate::pipeline::{self, Names, PipelineError, Plan, Taps};
 use crate::privileges::{self, Keep};
-use crate::schema::{Current, Loader};
+use crate::schema::load::{News, Watch};
+use crate::schema::{Current, Loader, Schemas};
 use crate::source::netns::Wanted;
 use crate::source::own::OwnSockets;
 use crate::source::pcapng_write::Writer;
@@ -27,7 +28,7 @@ use crate::source::recorder::Recorder;
 use crate::source::{Files, Source, SourceIds};
 use crate::text::escape;
 use crate::worker::Settings;
-use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
+use crossbeam_channel::{Receiver, Sender, bounded, never, unbounded};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
@@ -99,7 +100,7 @@ fn schemas(options: &Options, own: &OwnSockets) -> Result<Known, Error> {
     loader.ask(|local, peer| own.add(local, peer)).map_err(Error::unusable)?;
     let schemas = loader.load().map_err(Error::unusable)?;
     if options.headless {
-        schemas.problems().iter().for_each(|problem| eprintln!("meshtop: {}", escape(problem)));
+        tell(&schemas);
     }
     let current = Current::default();
     current.set(schemas);
@@ -222,14 +223,37 @@ fn watch(mut options: Options, opened: Opened, schemas: Known, own: OwnSockets) 
     };
     privileges::drop_the_rest().map_err(|e| Error::failed(e.to_string()))?;
     options.filter = options.filter.map(|filter| filter.knowing(&schemas.current));
-    let started = schemas.loader.watch(&schemas.current);
+    // whoever named descriptors wants no others
+    let below = (screen && options.schema.protos.is_empty()).then(|| PathBuf::from("."));
+    let (accept, accepted) = bounded(1);
+    let accepted = if screen { accepted } else { never() };
+    let watch = Watch { below, accepted, tell: teller(&mailbox, screen) };
+    let started = schemas.loader.watch(&schemas.current, watch);
     started.map_err(|e| Error::failed(format!("cannot start a thread: {e}")))?;
-    let run = Run { options, engine, mailbox, taken, reading, stop, live, save };
+    let run = Run { options, engine, mailbox, taken, reading, stop, live, save, accept };
     #[cfg(feature = "tui")]
     if screen {
         return screen::show(run);
     }
     headless::print_records(run)
+}
+
+/// What happens when the schemas have changed: the screen shows it and what is wrong with them; without one that is told here.
+fn teller(mailbox: &Mailbox, screen: bool) -> Box<dyn Fn(News<'_>) + Send> {
+    let mail = mailbox.sender();
+    Box::new(move |news| {
+        // an engine that is gone shows nothing
+        match news {
+            News::Offered(offers) => _ = mail.send(owner::Command::Offered(offers.into())),
+            News::Changed(_) if screen => _ = mail.send(owner::Command::Schemas),
+            News::Changed(schemas) => tell(schemas),
+        }
+    })
+}
+
+/// Tells what is wrong with schemas.
+fn tell(schemas: &Schemas) {
+    schemas.problems().iter().for_each(|problem| eprintln!("meshtop: {}", escape(problem)));
 }
 
 /// A run on its way.
@@ -243,6 +267,8 @@ struct Run {
     live: bool,
     /// Asks the reader to save what it holds.
     save: Sender<()>,
+    /// Asks for the descriptors that were offered.
+    accept: Sender<()>,
 }
 
 impl Run {

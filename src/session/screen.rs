@@ -17,7 +17,7 @@ const SLOW: Span = Span::from_millis(250);
 
 /// Shows the run until the user quits.
 pub fn show(run: Run) -> Result<(), Error> {
-    let Run { options, engine, mailbox, taken, reading, stop, live, save } = run;
+    let Run { options, engine, mailbox, taken, reading, stop, live, save, accept } = run;
     let keymap = Keymap::new(&options.keys).map_err(|e| Error::unusable(e.to_string()))?;
     let (wake, woken) = bounded(1);
     let slot = Arc::new(Slot::default());
@@ -47,7 +47,7 @@ pub fn show(run: Run) -> Result<(), Error> {
         filter: options.filter.map(|filter| (filter.to_string(), filter)),
         grammar,
     };
-    let shown = tui::run(&Engine { handle: &engine, slot, save }, &woken, settings);
+    let shown = tui::run(&Engine { handle: &engine, slot, save, accept }, &woken, settings);
     let cut_short = !reading.is_finished();
     stop.now();
     engine.send(owner::Command::Stop);
@@ -68,6 +68,7 @@ struct Engine<'a> {
     handle: &'a Handle,
     slot: Arc<Slot>,
     save: Sender<()>,
+    accept: Sender<()>,
 }
 
 impl Port for Engine<'_> {
@@ -78,6 +79,7 @@ impl Port for Engine<'_> {
             Command::Clear => drop(self.handle.send(owner::Command::Clear)),
             // the reader that is saving already, or is gone, needs no second word
             Command::Save => drop(self.save.try_send(())),
+            Command::Accept => drop(self.accept.try_send(())),
         }
     }
 

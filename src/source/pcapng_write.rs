@@ -100,6 +100,7 @@ impl<W: Write> Writer<W> {
             SourceNews::Zone(..)
             | SourceNews::Closed(..)
             | SourceNews::Told(_)
+            | SourceNews::Warned(_)
             | SourceNews::Packets(..)
             | SourceNews::Progress(..)
             | SourceNews::Name(..) => {}

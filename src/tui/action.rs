@@ -50,6 +50,8 @@ actions! {
     Clear,
     /// Write the packets of just now to a file.
     Save,
+    /// Read the descriptors that were found.
+    Accept,
     /// Mouse on or off.
     Mouse,
     /// Show the help.

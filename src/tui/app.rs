@@ -2,9 +2,11 @@
 
 mod act;
 
+use super::action::Action;
 use super::detail::Detail;
 use super::effect::Effect;
 use super::event::Event;
+use super::format;
 use super::grammar::Grammar;
 use super::input::FilterLine;
 use super::keymap::{Context, Keymap};
@@ -70,6 +72,8 @@ pub struct App {
     pub confirming: bool,
     /// The last thing that was told; until the next key.
     pub notice: Option<String>,
+    /// How many of the engine's notices were told.
+    told: u64,
     /// What the engine shows; none before its first word.
     pub view: Option<Arc<View>>,
     /// Columns and rows of the terminal.
@@ -101,6 +105,7 @@ impl App {
             traced_from: Screen::Traces,
             confirming: false,
             notice: None,
+            told: 0,
             view: None,
             size,
             grammar: options.grammar,
@@ -198,6 +203,9 @@ impl App {
     }
 
     fn arrive(&mut self, view: Arc<View>) {
+        if let Some((n, text)) = view.status.notice.as_ref().filter(|(n, _)| *n > self.told) {
+            (self.told, self.notice) = (*n, Some(text.to_string()));
+        }
         let answers = self.asked.as_ref().is_some_and(|q| q.generation == view.generation);
         self.view = Some(view.clone());
         self.list.arrive(&view, self.rows(), answers);
@@ -216,7 +224,9 @@ impl App {
     fn settle(&mut self) {
         if let Some(layout) = self.layout() {
             if self.detail.is_open() {
-                self.detail.lay_out(&layout);
+                let offers = self.view.as_deref().and_then(|view| format::offers(&view.status.offers));
+                let hint = offers.map(|o| format!("{} reads its messages by {o}", self.keymap.key_of(Action::Accept)));
+                self.detail.lay_out(&layout, hint.as_deref());
             }
             if let Some(panel) = self.panels.front_mut(self.screen) {
                 panel.lay_out(&self.keymap, self.view.as_deref(), layout.main);

@@ -60,13 +60,13 @@ pub struct Detail {
     pub shown: Option<Arc<DetailView>>,
     /// Its text.
     pub page: Page,
-    laid_out: (Tab, u16),
+    laid_out: (Tab, u16, bool),
 }
 
 impl Default for Detail {
     fn default() -> Self {
         let page = Page::default();
-        Self { open: Open::No, tab: Tab::default(), scroll: 0, shown: None, page, laid_out: (Tab::default(), 0) }
+        Self { open: Open::No, tab: Tab::default(), scroll: 0, shown: None, page, laid_out: (Tab::default(), 0, false) }
     }
 }
 
@@ -106,13 +106,13 @@ impl Detail {
         }
     }
 
-    /// Lays the text out anew where flow, tab or width changed, and keeps the scroll inside it.
-    pub fn lay_out(&mut self, layout: &Layout) {
+    /// Lays the text out anew where flow, tab or width changed, and keeps the scroll inside it. `hint` is for a flow without a schema.
+    pub fn lay_out(&mut self, layout: &Layout, hint: Option<&str>) {
         let area = layout.text();
         match &self.shown {
-            Some(shown) if self.laid_out != (self.tab, area.width) => {
-                self.page = page(shown, self.tab, area.width.saturating_sub(2));
-                self.laid_out = (self.tab, area.width);
+            Some(shown) if self.laid_out != (self.tab, area.width, hint.is_some()) => {
+                self.page = page(shown, self.tab, area.width.saturating_sub(2), hint);
+                self.laid_out = (self.tab, area.width, hint.is_some());
             }
             Some(_) => {}
             None => (self.page, self.laid_out.1) = (Page::default(), 0),
@@ -121,14 +121,15 @@ impl Detail {
     }
 }
 
-fn page(detail: &DetailView, tab: Tab, width: u16) -> Page {
+fn page(detail: &DetailView, tab: Tab, width: u16, hint: Option<&str>) -> Page {
     if tab == Tab::Overview {
+        let hint = hint.filter(|_| detail.unknown).map(|hint| ("hint".to_owned(), hint.to_owned()));
         let names = detail.overview.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0).min(NAMES);
         let line = |(name, value): &(String, String)| Line {
             indent: 0,
             spans: vec![(Token::Dim, format!("{name:names$}  ")), (Token::Plain, value.clone())],
         };
-        let lines = detail.overview.iter().map(line).collect();
+        let lines = detail.overview.iter().chain(&hint).map(line).collect();
         return Page::new(&[lines], width, u16::try_from(names + 2).unwrap_or(0));
     }
     let request = side("request", detail.request.as_ref(), tab);

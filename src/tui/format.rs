@@ -1,5 +1,6 @@
 //! Numbers for narrow columns: at most seven wide, units steady, never rounded to nothing.
 
+use crate::schema::Offer;
 use crate::time::{Span, Time};
 
 /// `0.04 ms`, `1.8 ms`, `12 ms`, `1.20 s`, `75 s`, `12 min`, `3.2 h`.
@@ -86,6 +87,13 @@ pub fn share(part: u64, whole: u64) -> String {
         (Some((_, unit)), Some((number, same))) if unit == same => format!("{number}/{whole}"),
         _ => format!("{}/{whole}", part.1),
     }
+}
+
+/// `api (3 files)`, `api (3 files) and 2 more`; none where nothing is offered.
+pub fn offers(offers: &[Offer]) -> Option<String> {
+    let (first, more) = offers.split_first()?;
+    let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
+    Some(format!("{first}{more}"))
 }
 
 /// The date and the time of day of a moment, in UTC: `2026-11-21`, `07:21:03.123`.

@@ -93,6 +93,7 @@ pub const TABLE: &[Entry] = &[
     e(Anywhere, Action::Stats, "stats", &["6"], "what was counted"),
     e(Anywhere, Action::Clear, "clear", &["z"], "forget all flows (asks)"),
     e(Anywhere, Action::Save, "save", &["w"], "save the packets of just now as pcapng"),
+    e(Anywhere, Action::Accept, "read-descriptors", &["D"], "read the descriptors that were found"),
     e(Anywhere, Action::Mouse, "mouse", &["M"], "mouse on or off (off: select text)"),
     e(Anywhere, Action::Help, "help", &["?", "f1"], "this help"),
     e(Anywhere, Action::Redraw, "redraw", &["ctrl-l"], "paint the screen again"),

@@ -20,4 +20,6 @@ pub enum Command {
     Clear,
     /// Write the packets that are still held to a file; the status tells which.
     Save,
+    /// Read the descriptors that were offered.
+    Accept,
 }

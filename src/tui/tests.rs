@@ -1,8 +1,11 @@
 //! The whole screen against a scripted engine: what it looks like, and how it behaves while flows arrive.
 
 mod behaviour;
+mod list;
 mod mesh;
-pub(super) mod rig;
+mod rig;
+pub(super) mod sample;
 mod screens;
 mod services;
 mod traces;
+mod typing;

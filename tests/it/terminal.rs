@@ -241,6 +241,36 @@ fn a_panic_restores_the_terminal_and_is_told() {
 }
 
 #[test]
+fn descriptors_below_the_working_directory_are_read_at_a_key_and_again_when_they_change() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("api/shop.proto");
+    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+    let proto = |id: &str| {
+        format!(
+            "syntax = \"proto3\"; package shop.v1; message M {{ string {id} = 1; }} service Orders {{ rpc Get(M) returns (M); }}"
+        )
+    };
+    std::fs::write(&file, proto("order_id")).unwrap();
+    let capture = root("tests/captures/grpc/input.pcap");
+    let mut terminal = Terminal::open_in(folder.path(), &["-r", capture.to_str().unwrap()], 100, 30, &[]);
+    terminal.shows("D reads api (1 file)");
+    terminal.press("\r\t\t");
+    terminal.shows("a guess: no schema for /shop.v1.Orders/Get");
+    terminal.press("D");
+    terminal.shows("\"orderId\"");
+    terminal.shows("read descriptors: 1 method");
+    std::fs::write(&file, proto("renamed")).unwrap();
+    terminal.shows("\"renamed\"");
+    std::fs::write(&file, "syntax = \"proto3\"; messag").unwrap();
+    terminal.shows("api/shop.proto:1:");
+    terminal.press("k");
+    terminal.shows("! api/shop.proto:1:");
+    terminal.shows("\"renamed\"");
+    terminal.press("Q");
+    assert_eq!(terminal.ends().0, 0);
+}
+
+#[test]
 fn what_just_happened_can_be_saved() {
     if !can_capture("what_just_happened_can_be_saved") {
         return;

@@ -5,7 +5,7 @@ use super::wire::{self, Field, Fields};
 use super::{guess, known};
 use crate::body::json::MAX_DEPTH;
 use crate::body::list;
-use crate::schema::Schemas;
+use crate::schema::{Schemas, reason};
 use crate::text::write_json_string;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -46,11 +46,6 @@ fn culprit(bytes: &[u8], message: &MessageDescriptor) -> Option<String> {
         }
     }
     Some(path.join("."))
-}
-
-/// The decoder's reason without its preamble.
-fn reason(error: &prost_reflect::prost::DecodeError) -> String {
-    error.to_string().trim_start_matches("failed to decode Protobuf message: ").to_owned()
 }
 
 /// Why a message cannot be written after all.

@@ -4,7 +4,7 @@
 use super::wire::{self, Field, MAX_DEPTH, Value};
 use crate::body::{Context, coding};
 use crate::decode::cursor::Cursor;
-use crate::model::{Body, Detail, Fields, Half, Pattern, Value as FieldValue};
+use crate::model::{Body, Detail, Fields, Half, Issue, Pattern, Row, Value as FieldValue};
 use crate::schema::{Schemas, path, shape};
 use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor, MethodDescriptor};
 use std::borrow::Cow;
@@ -38,7 +38,25 @@ pub fn fields<'d>(seen: Pattern, detail: &'d Detail, context: &Context<'_>) -> C
         return fields;
     }
     let methods = found.iter().map(|method| FieldValue::from(method.as_str())).collect();
-    Cow::Owned(fields.into_owned().with("grpc.candidates", FieldValue::List(methods)))
+    Cow::Owned(fields.into_owned().with(CANDIDATES, FieldValue::List(methods)))
+}
+
+/// The name of the field that holds the methods that a call may have been.
+pub const CANDIDATES: &str = "grpc.candidates";
+
+/// What was odd about a flow, each oddity once. That its shape was guessed is not said where a descriptor gives it; that its method is,
+/// is said where `fields`, which are [`fields`]'s, have candidates.
+pub fn notes(row: &Row, detail: &Detail, fields: &Fields, schemas: &Schemas) -> Vec<&'static str> {
+    let guessed = || schemas.shape(&row.operation, row.pattern).is_none();
+    let mut notes: Vec<&str> = Vec::new();
+    for note in detail.notes.iter().filter(|note| **note != Issue::SHAPE_GUESSED || guessed()) {
+        // the same oddity of both sides is said once
+        if !notes.contains(&note.text) {
+            notes.push(note.text);
+        }
+    }
+    notes.extend(fields.get(CANDIDATES).map(|_| Issue::METHOD_GUESSED.text));
+    notes
 }
 
 /// A message of which every byte is there, without its compression.

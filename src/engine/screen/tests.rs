@@ -8,8 +8,11 @@ use crate::filter::Filter;
 use crate::mask::Secrets;
 use crate::model::{Dir, Event, EventKind, Issue, Part, Turn};
 use crate::schema::Current;
-use proptest::prelude::*;
 use std::sync::atomic::AtomicU64;
+
+mod acts;
+mod schemas;
+mod services;
 
 fn query(generation: u64, filter: Option<&str>, window: Window, height: usize) -> Query {
     let filter = filter.map(|text| Arc::new(Filter::parse(text).unwrap()));
@@ -356,6 +359,8 @@ fn the_truth_line_counts_flows_of_the_last_second_of_packet_time() {
         SourceNews::Closed(SourceId(2), "eth9: no such interface".into()),
         SourceNews::Closed(SourceId(1), "went away".into()),
         SourceNews::Progress(3, 9),
+        SourceNews::Told("saved 3 packets".into()),
+        SourceNews::Told("saved 4 packets".into()),
     ];
     turn.totals.packets = 1202;
     engine.take(turn, &mut |_| {});
@@ -368,6 +373,7 @@ fn the_truth_line_counts_flows_of_the_last_second_of_packet_time() {
     engine.take(turn, &mut |_| {});
     assert_eq!(engine.view().status.unknown_connections, 1);
     assert_eq!((status.warning.as_deref(), status.sources[1].closed.as_deref()), (Some("docker0: went away"), Some("went away")));
+    assert_eq!(status.notice, Some((2, "saved 4 packets".into())), "an answer is no warning");
     assert_eq!(status.sources.len(), 2, "one that was never opened is not being read");
     assert_eq!(status.capture_filter.as_deref(), Some("tcp"));
     engine.take(Turn { until: super::super::script::at(3000), last: true, ..Turn::default() }, &mut |_| {});
@@ -383,139 +389,4 @@ fn parts_of_a_flow_that_was_evicted_meanwhile_do_no_harm() {
     engine.event(Event { conn: conn(1), at: super::super::script::at(50), kind: part }, &mut |_| {});
     let view = engine.view();
     assert_eq!((view.matching, view.total, view.status.unplaced), (0, 0, 1));
-}
-
-/// What may happen in a watch.
-#[derive(Clone, Debug)]
-enum Act {
-    Log(u8, u64, u64),
-    Query(u8, u8),
-    Name,
-    Sweep(usize),
-    Look,
-    Clear,
-}
-
-fn act() -> impl Strategy<Value = Act> {
-    prop_oneof![
-        12 => (0..10u8, 1..4u64, 0..4u64).prop_map(|(what, c, k)| Act::Log(what, c, k)),
-        1 => (0..4u8, 0..3u8).prop_map(|(filter, window)| Act::Query(filter, window)),
-        1 => Just(Act::Name),
-        2 => (0..5usize).prop_map(Act::Sweep),
-        2 => Just(Act::Look),
-        1 => Just(Act::Clear),
-    ]
-}
-
-const FILTERS: [Option<&str>; 4] = [None, Some("not ok"), Some("server == shop"), Some("header.host == a and not body")];
-
-fn log_of(what: u8, c: u64, k: u64) -> Log {
-    let log = Log::default();
-    match what {
-        0 => log.began(c),
-        1 | 2 => log.open(c, k),
-        3 => log.head(c, k, Dir::ToServer, "Host", if k == 1 { "a" } else { "b" }),
-        4 => log.body(c, k, Dir::ToClient, &[b'x'; 3000]),
-        5 => log.message(c, k, Dir::ToClient, b"m"),
-        6 => log.trace(c, k, if k == 2 { "t" } else { "u" }),
-        7 => log.close(c, k, "500"),
-        8 => log.close(c, k, "200"),
-        _ => log.ended(c),
-    }
-}
-
-proptest! {
-    #[test]
-    fn whatever_happens_the_list_is_what_matches_and_every_flow_settles_once(
-        acts in prop::collection::vec(act(), 1..200),
-        max_memory in prop_oneof![Just(0), Just(6000), Just(20_000), Just(1 << 20)],
-        keep in any::<bool>(),
-    ) {
-        let mut engine = Engine::new(EngineOptions { max_memory, keep, ..EngineOptions::default() });
-        let mut filter = None;
-        let mut hidden = 0;
-        let mut settled = Vec::new();
-        let mut out = |record| if let super::super::Record::Flow(flow) = record { settled.push(flow.row.id.0) };
-        for (n, act) in acts.into_iter().enumerate() {
-            match act {
-                Act::Log(what, c, k) => {
-                    let log = log_of(what, c, k);
-                    engine.take(log.turn(), &mut out);
-                }
-                Act::Query(which, window) => {
-                    filter = FILTERS[which as usize];
-                    let window = [Window::Follow, Window::Top, Window::From(FlowId(3))][window as usize];
-                    engine.query(Query { inspect: Some(FlowId(2)), ..query(n as u64, filter, window, 3) });
-                }
-                Act::Name => _ = engine.learn(port_fact(80, if n % 2 == 0 { "shop" } else { "other" })),
-                Act::Sweep(rows) => _ = engine.sweep(rows),
-                Act::Look => _ = engine.next_job(true).map(|job| answer(&mut engine, job)),
-                Act::Clear => {
-                    engine.clear();
-                    hidden = engine.store.next_id().0;
-                }
-            }
-            let view = engine.view();
-            prop_assert!(view.rows.len() <= 9 && view.top <= view.rows.len());
-        }
-        while engine.sweep(7) {}
-        look_at_all(&mut engine);
-        let ids: Vec<_> = engine.store.ids().filter(|id| id.0 >= hidden).collect();
-        if engine.screen.query.is_some() {
-            let judge = filter.map(|text| Filter::parse(text).unwrap());
-            let matching: Vec<_> = ids.iter().copied()
-                .filter(|&id| engine.flow(id, true).is_some_and(|flow| judge.as_ref().is_none_or(|f| f.matches(flow.as_ref()))))
-                .collect();
-            // a detail that was evicted since a flow was judged is not missed: its verdict stands
-            if max_memory == 1 << 20 || filter.is_none_or(|text| !text.contains("header")) {
-                prop_assert_eq!(engine.screen.list.0.iter().copied().collect::<Vec<_>>(), matching);
-            }
-        }
-        let opened = engine.store.next_id().0 - 1;
-        engine.take(Turn { last: true, ..Turn::default() }, &mut out);
-        settled.sort_unstable();
-        prop_assert_eq!(settled, (1..=opened).collect::<Vec<_>>());
-        engine.clear();
-        for c in 1..4 {
-            engine.event(Log::default().ended(c).events.remove(0), &mut |_| {});
-        }
-        prop_assert_eq!(engine.store.used(), 0);
-    }
-}
-
-#[test]
-fn the_table_of_services_is_there_when_it_is_shown_and_renewed_when_its_numbers_move() {
-    let mut engine = engine(exchanges(3));
-    assert!(engine.view().services.is_none(), "nobody looks");
-    let shown = |generation, shown| Query { shown, ..query(generation, None, Window::Follow, 100) };
-    engine.query(shown(2, Shown::Services));
-    let table = |engine: &mut Engine| engine.view().services.clone().unwrap();
-    let count = |engine: &mut Engine| table(engine).list.iter().map(|s| s.serves.count).sum::<u64>();
-    let first = table(&mut engine);
-    assert_eq!(count(&mut engine), 3);
-    assert!(!engine.renew_services() && Arc::ptr_eq(&first, &table(&mut engine)), "nothing has moved");
-    take(&mut engine, Log::default().skip(40).began(2).exchange(2, 1, "200").exchange(2, 2, "500"));
-    assert_eq!(count(&mut engine), 3, "the owner says when");
-    assert!(engine.renew_services());
-    assert_eq!(count(&mut engine), 5);
-    let rate = |engine: &mut Engine| table(engine).list.iter().map(|s| s.serves.rate).sum::<f64>();
-    assert!(rate(&mut engine) > 0.0);
-    take(&mut engine, Log::default().skip(30_000));
-    assert!(engine.renew_services(), "time alone sinks the rate");
-    assert_eq!(rate(&mut engine), 0.0);
-    engine.query(shown(3, Shown::Flows));
-    assert!(engine.view().services.is_none() && !engine.renew_services());
-    engine.query(shown(4, Shown::Services));
-    engine.clear();
-    assert_eq!(table(&mut engine).list, [], "forgotten with the flows");
-}
-
-#[test]
-fn the_last_turn_renews_the_table_of_services() {
-    let mut engine = engine(exchanges(1));
-    engine.query(Query { shown: Shown::Services, ..query(2, None, Window::Top, 5) });
-    assert_eq!(engine.view().services.as_ref().unwrap().list.len(), 2);
-    engine.take(Log::default().skip(20).began(2).exchange(2, 1, "200").last(), &mut |_| {});
-    let calls: u64 = engine.view().services.as_ref().unwrap().list.iter().flat_map(|s| &s.calls).map(|e| e.load.count).sum();
-    assert_eq!(calls, 2);
 }

@@ -61,6 +61,7 @@ impl App {
             Action::Stats => self.show(Screen::Stats),
             Action::Clear => self.confirming = true,
             Action::Save => return vec![Effect::Send(Command::Save)],
+            Action::Accept => return self.accept(),
             Action::Mouse => return self.toggle_mouse(),
             Action::Help => self.panels.turn_help(),
             Action::Redraw => return vec![Effect::Redraw],
@@ -323,6 +324,14 @@ impl App {
 
     fn edit(&mut self, request: InputRequest) {
         self.filter.edit(request, &self.grammar);
+    }
+
+    /// Has the descriptors read that were found.
+    fn accept(&mut self) -> Vec<Effect> {
+        let offers = self.view.as_deref().and_then(|view| format::offers(&view.status.offers));
+        let told = offers.as_ref().map_or("no descriptors to read; --proto names some".to_owned(), |o| format!("reading {o} …"));
+        self.notice = Some(told);
+        offers.map(|_| Effect::Send(Command::Accept)).into_iter().collect()
     }
 
     fn toggle_mouse(&mut self) -> Vec<Effect> {

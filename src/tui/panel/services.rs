@@ -232,7 +232,7 @@ mod tests {
     use crate::filter::Filter;
     use crate::model::{Flow, Pattern};
     use crate::time::Time;
-    use crate::tui::tests::rig::{party, row};
+    use crate::tui::tests::sample::{party, row};
 
     fn between(client: (&str, Option<&str>), server: (&str, Option<&str>)) -> Flow {
         let mut flow = row(1).flow;

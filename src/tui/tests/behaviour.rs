@@ -1,4 +1,4 @@
-//! How the screen behaves: what follows, what stays, what is asked of the engine, what keys do.
+//! How the screen behaves: what is asked of the engine, what stays open, what keys and the mouse do.
 
 use super::rig::{Rig, event};
 use crate::engine::view::Window;
@@ -10,149 +10,8 @@ use crate::tui::event::Event;
 use crate::tui::keymap::{Context, Key, Keymap, TABLE};
 use crossterm::event::{KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 
-/// At 80x24 this many rows fit.
-const ROWS: u64 = 20;
-
 fn mouse(kind: MouseEventKind, column: u16, row: u16) -> Event {
     Event::Mouse(MouseEvent { kind, column, row, modifiers: KeyModifiers::NONE })
-}
-
-#[test]
-fn it_follows_until_somebody_moves_up_and_again_when_asked() {
-    let mut rig = Rig::new(80, 24);
-    rig.arrive(50);
-    assert_eq!((rig.selected(), rig.listed()), (50, (31..=50).collect()));
-    rig.press("j");
-    rig.arrive(5);
-    assert_eq!(rig.selected(), 55);
-    rig.press("k");
-    let listed = rig.listed();
-    rig.arrive(500);
-    assert_eq!((rig.selected(), rig.listed()), (54, listed));
-    assert!(rig.screen().contains("PAUSED   +500 new"), "{}", rig.screen());
-    for (pause, resume) in [("k", "G"), ("p", "F"), ("space", "p"), ("g", "end"), ("pageup", "space")] {
-        rig.press(resume);
-        assert!(rig.screen().contains("FOLLOW "), "{resume}");
-        rig.arrive(1);
-        assert_eq!(rig.selected(), rig.engine.seen);
-        rig.press(pause);
-        assert!(rig.screen().contains("PAUSED "), "{pause}");
-    }
-}
-
-#[test]
-fn a_pause_before_the_first_flow_holds_the_start() {
-    let mut rig = Rig::new(80, 24);
-    rig.show();
-    rig.press("p");
-    rig.arrive(100);
-    assert_eq!((rig.selected(), rig.listed()), (1, (1..=ROWS).collect()));
-}
-
-#[test]
-fn pages_miss_no_flow() {
-    let mut rig = Rig::with(80, 24, |o| o.follow = false);
-    rig.arrive(333);
-    assert_eq!((rig.selected(), rig.listed()), (1, (1..=ROWS).collect()));
-    let mut seen = rig.listed();
-    while rig.selected() < 333 {
-        let before = rig.selected();
-        rig.press("pagedown");
-        assert!(rig.selected() > before);
-        let last = *seen.last().unwrap();
-        seen.extend(rig.listed().into_iter().filter(|id| *id > last));
-    }
-    assert_eq!(seen, (1..=333).collect::<Vec<_>>());
-    rig.press("g");
-    assert_eq!(rig.selected(), 1);
-}
-
-#[test]
-fn a_file_stands_still_while_it_is_read() {
-    let mut rig = Rig::with(80, 24, |o| o.follow = false);
-    rig.engine.status.progress = Some((1, 3));
-    rig.arrive(3);
-    assert_eq!(rig.selected(), 1);
-    rig.press("j");
-    rig.arrive(1_000);
-    assert_eq!((rig.selected(), rig.listed()), (2, (1..=ROWS).collect()));
-    assert!(rig.screen().contains("LOADING"));
-}
-
-#[test]
-fn the_selection_stays_on_its_flow() {
-    let mut rig = Rig::new(80, 24);
-    rig.arrive(200);
-    rig.press("k k k");
-    assert_eq!(rig.selected(), 197);
-    // evicted below the window, then the window's own rows, then the flow itself
-    for (first, selected) in [(100, 197), (190, 197), (199, 199)] {
-        rig.engine.flows.retain(|r| r.flow.row.id.0 >= first);
-        rig.show();
-        assert_eq!(rig.selected(), selected, "from {first}");
-    }
-    // a size, and back
-    rig.arrive(100);
-    for size in [(80, 9), (200, 50), (80, 24)] {
-        rig.update(Event::Resize(size.0, size.1));
-        assert_eq!(rig.selected(), 199);
-        assert!(rig.listed().contains(&199));
-    }
-}
-
-#[test]
-fn a_flow_that_stops_matching_is_selected_again_when_it_matches_again() {
-    let mut rig = Rig::new(80, 24);
-    rig.arrive(60);
-    rig.press("k k /");
-    rig.write("anything");
-    rig.engine.matches = Some(|f| f.row.id.0 % 2 == 0);
-    rig.press("enter");
-    assert_eq!(rig.selected(), 58);
-    rig.engine.matches = Some(|f| f.row.id.0 % 3 == 0);
-    rig.show();
-    assert_eq!(rig.selected(), 60);
-    rig.engine.matches = Some(|_| false);
-    rig.show();
-    assert!(rig.screen().contains("60 flows, none matches the filter"));
-    rig.engine.matches = None;
-    rig.show();
-    assert_eq!(rig.selected(), 58);
-}
-
-#[test]
-fn a_filter_and_no_filter_keep_the_selected_flow_on_the_screen() {
-    let mut rig = Rig::with(80, 24, |o| o.follow = false);
-    rig.arrive(1_000);
-    rig.engine.matches = Some(|f| f.row.id.0 % 50 == 0);
-    rig.press("/");
-    rig.write("anything");
-    rig.press("enter g j j j j");
-    assert_eq!(rig.selected(), 250);
-    rig.press("esc");
-    assert_eq!(rig.selected(), 250);
-    assert!(rig.listed().contains(&250));
-    assert_eq!(rig.engine.view().matching, 1_000);
-}
-
-#[test]
-fn keys_before_the_answer_never_yank() {
-    let mut rig = Rig::new(80, 24);
-    rig.arrive(500);
-    rig.press("k");
-    let listed = rig.listed();
-    rig.press_only("g");
-    assert_eq!(rig.listed(), listed);
-    rig.press_only("G");
-    assert_eq!(rig.listed(), listed);
-    rig.press_only("k");
-    rig.show();
-    assert_eq!((rig.selected(), rig.listed()), (498, listed));
-    for _ in 0..100 {
-        rig.press_only("pageup");
-    }
-    rig.show();
-    assert!(rig.listed().contains(&rig.selected()));
 }
 
 #[test]
@@ -181,24 +40,6 @@ fn a_jump_and_an_open_in_one_burst_open_the_flow_that_was_jumped_to() {
     rig.press_only("enter");
     rig.show();
     assert!(!rig.app.detail.is_open(), "there is none to open");
-}
-
-#[test]
-fn an_invalid_filter_leaves_the_count_of_new_flows() {
-    let mut rig = Rig::new(80, 24);
-    rig.arrive(50);
-    rig.press("k");
-    rig.engine.matches = Some(|flow| !flow.row.ok);
-    rig.arrive(88);
-    rig.press("/");
-    rig.write("status ==");
-    rig.press("enter");
-    assert!(rig.app.filter.error().is_some() && rig.app.arrived() == 88, "{}", rig.app.arrived());
-    rig.press("ctrl-u");
-    rig.write("not ok");
-    rig.press("enter");
-    assert!(rig.app.filter.filter().is_some());
-    assert_ne!(rig.app.arrived(), 88, "the list is another one");
 }
 
 #[test]
@@ -294,101 +135,6 @@ fn forgetting_asks_first() {
 }
 
 #[test]
-fn a_filter_is_used_when_it_is_valid_and_left_as_it_was_otherwise() {
-    let mut rig = Rig::new(80, 24);
-    rig.arrive(9);
-    let filtered = |rig: &Rig| rig.engine.query.as_ref().unwrap().filter.is_some();
-    rig.press("/");
-    rig.write("status ==");
-    rig.press("enter");
-    assert!(rig.app.filter.editing() && !filtered(&rig), "an invalid one is not used");
-    rig.write(" 200 q");
-    assert!(rig.app.filter.error().is_none());
-    rig.press("enter");
-    assert!(!rig.app.filter.editing() && filtered(&rig));
-    rig.press("/ ctrl-u");
-    rig.write("other");
-    rig.press("esc");
-    assert_eq!(rig.app.filter.text(), "status == 200 q");
-    rig.press("/ ctrl-w backspace enter");
-    assert_eq!(rig.app.filter.text(), "status == 200");
-    rig.press("esc");
-    assert!(!filtered(&rig), "escape in the list clears it");
-    rig.press("/");
-    rig.write("x");
-    rig.press("backspace enter");
-    assert!(!rig.app.filter.editing() && !filtered(&rig), "an empty one shows all");
-}
-
-#[test]
-fn filters_are_remembered() {
-    let mut rig = Rig::new(80, 24);
-    rig.arrive(1);
-    for text in ["one", "two", "three", "two"] {
-        rig.press("/ ctrl-u");
-        rig.write(text);
-        rig.press("enter");
-    }
-    rig.press("/ ctrl-u");
-    rig.write("draft");
-    let mut texts = Vec::new();
-    for key in ["up", "up", "up", "up", "down", "down", "down", "down"] {
-        rig.press(key);
-        texts.push(rig.app.filter.text().to_owned());
-    }
-    assert_eq!(texts, ["two", "three", "one", "one", "three", "two", "draft", "draft"]);
-    for n in 0..300 {
-        rig.press("/ ctrl-u");
-        rig.write(&format!("f{n}"));
-        rig.press("enter");
-    }
-    rig.press("/");
-    for _ in 0..300 {
-        rig.press_only("up");
-    }
-    assert_eq!(rig.app.filter.text(), "f200", "a hundred are kept");
-}
-
-#[test]
-fn words_are_completed_where_the_cursor_is() {
-    let mut rig = Rig::new(80, 24);
-    rig.arrive(12);
-    rig.press("/");
-    rig.write("ok or s");
-    let mut texts = Vec::new();
-    for _ in 0..3 {
-        rig.press("tab");
-        texts.push((rig.app.filter.text().to_owned(), rig.app.filter.cursor()));
-    }
-    let wanted = [("ok or status", 12), ("ok or server", 12), ("ok or status", 12)];
-    assert_eq!(texts, wanted.map(|(t, c)| (t.to_owned(), c)));
-    assert!(rig.screen().contains("1 of 2, Tab: the next"));
-    rig.write(" == 20");
-    rig.press("tab");
-    assert_eq!(rig.app.filter.text(), "ok or status == 200", "values come from the flows");
-    rig.press("ctrl-u");
-    rig.write("注文 st x");
-    rig.press("left left tab");
-    assert_eq!((rig.app.filter.text(), rig.app.filter.cursor()), ("注文 status x", 9));
-    rig.press("end tab");
-    assert_eq!(rig.app.filter.text(), "注文 status x", "nothing fits, nothing changes");
-}
-
-#[test]
-fn what_is_pasted_is_only_text() {
-    let mut rig = Rig::new(80, 24);
-    rig.arrive(1);
-    rig.update(Event::Paste("q".into()));
-    assert!(rig.effects.is_empty(), "outside the filter line a paste does nothing");
-    rig.press("/");
-    rig.update(Event::Paste("ok\n\x1b[2J\u{202e}and\tx".into()));
-    assert_eq!(rig.app.filter.text(), "ok [2Jand x");
-    rig.update(Event::Paste("y".repeat(1_000_000)));
-    assert!(rig.app.filter.text().len() <= 4096);
-    rig.screen();
-}
-
-#[test]
 fn bodies_are_copied_as_harmless_text_of_a_size_that_terminals_take() {
     let mut rig = Rig::new(80, 24);
     rig.arrive(1);
@@ -426,6 +172,25 @@ fn a_notice_is_cut_where_there_is_no_room_not_left_out() {
         let last = screen.lines().last().unwrap();
         assert!(last.contains("sent the response's body") && last.contains(end), "{last}");
     }
+}
+
+#[test]
+fn an_answer_of_the_reader_is_told_once_and_a_warning_stays() {
+    let mut rig = Rig::new(100, 24);
+    rig.engine.status.warning = Some("docker0 went away".into());
+    rig.engine.status.notice = Some((1, "saved 42 packets to a.pcapng".into()));
+    rig.arrive(1);
+    assert!(rig.screen().contains("saved 42 packets to a.pcapng"), "{}", rig.screen());
+    rig.press("j");
+    rig.arrive(1);
+    assert!(!rig.screen().contains("saved 42") && rig.screen().contains("! docker0 went away"), "{}", rig.screen());
+    rig.engine.status.notice = Some((2, "saved 42 packets to a.pcapng".into()));
+    rig.show();
+    assert!(rig.screen().contains("saved 42"), "the same words again are another answer");
+    rig.press("j");
+    rig.engine.status.warning = Some(format!("{} is broken", "very/".repeat(40)));
+    rig.show();
+    assert!(rig.screen().contains("  ! very/very/") && rig.screen().contains('…'), "cut, not left out: {}", rig.screen());
 }
 
 #[test]

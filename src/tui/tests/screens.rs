@@ -1,9 +1,13 @@
 //! What the screen looks like: each test one or some files under `tests/snapshots/tui`.
 
-use super::rig::{Rig, golden, party, row};
+use super::rig::{Rig, golden};
+use super::sample::{party, row};
 use crate::engine::view::{SourceStatus, Status};
 use crate::model::{Dir, Pattern, State, TraceNo};
+use crate::schema::Offer;
+use crate::tui::effect::Effect;
 use crate::tui::keymap::Keymap;
+use crate::tui::port::Command;
 use crate::tui::theme::Palette;
 
 #[test]
@@ -138,6 +142,44 @@ fn losses_and_warnings_are_told() {
     rig.golden("losses-80x24.txt");
     rig.app.size = (200, 12);
     rig.golden("losses-200x12.txt");
+}
+
+#[test]
+fn what_is_wrong_with_descriptors_is_told() {
+    let mut rig = Rig::new(80, 24);
+    let problem =
+        |file: &str| format!("protos/{file}.proto:3:3: type 'strin' was not found; what was read before stays in force");
+    rig.engine.status.problems = [problem("shop"), problem("stock")].into();
+    rig.engine.status.warning = Some("docker0 went away".into());
+    rig.arrive(3);
+    rig.golden("problems.txt");
+    rig.press("6 G");
+    rig.golden("problems-counters.txt");
+}
+
+#[test]
+fn descriptors_that_were_found_are_offered_where_they_would_be_used() {
+    let offer = |path: &str, files| Offer { path: path.into(), files };
+    let mut rig = Rig::new(80, 24);
+    rig.engine.status.offers = [offer("api", 3), offer("shop.protoset", 1)].into();
+    rig.engine.status.capture_filter = None;
+    rig.show();
+    rig.golden("offer-empty.txt");
+    rig.arrive(1);
+    assert!(!rig.screen().contains("api"), "nobody needs them");
+    rig.engine.flows[0].flow.row.pattern = Pattern::Unary;
+    rig.show();
+    rig.golden("offer.txt");
+    rig.engine.unknown = true;
+    rig.press("enter G");
+    assert!(rig.screen().contains("hint             D reads its messages by api (3 files) and 1 more"), "{}", rig.screen());
+    rig.press("D");
+    assert!(matches!(rig.effects[..], [Effect::Send(Command::Accept)]), "{:?}", rig.effects);
+    assert!(rig.screen().contains("reading api (3 files) and 1 more …"));
+    rig.engine.status.offers = [].into();
+    rig.show();
+    rig.press("D");
+    assert!(rig.effects.len() == 1 && rig.screen().contains("no descriptors to read"), "{}", rig.screen());
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The table of services: what it looks like, what stays where it is, and what Enter narrows to.
 
-use super::rig::{Rig, party};
+use super::rig::Rig;
+use super::sample::party;
 use crate::tui::event::Event;
 use crate::tui::keymap::Context;
 use crossterm::event::{KeyModifiers, MouseButton, MouseEvent, MouseEventKind};

@@ -4,7 +4,7 @@ use crate::engine::view::{Status, View};
 use crate::text::{Line, Token};
 use crate::tui::action::Action;
 use crate::tui::app::App;
-use crate::tui::format::{count, counted, size};
+use crate::tui::format::{count, counted, offers, size};
 use crate::tui::panel::Screen;
 use crate::tui::theme::Theme;
 use crate::tui::widget::scroll::Page;
@@ -43,6 +43,9 @@ fn lines(app: &App, view: &View) -> Vec<Line> {
             .map_or("none: every packet is read".to_owned(), |f| format!("{f} (packets that match it are read)")),
     );
     fact("seen", seen(status));
+    if let Some(offers) = offers(&status.offers) {
+        fact("descriptors", format!("{offers} found here, not read: {} reads them", app.keymap.key_of(Action::Accept)));
+    }
     if view.unseen > 0 {
         fact("not searched", format!("{}: what the filter asks about was evicted (--max-memory)", counted(view.unseen, "flow")));
     }

@@ -90,7 +90,7 @@ fn runs(app: &App, theme: &Theme, view: &RowView, cell: Cell, room: usize) -> Ve
         Cell::Flag => Vec::new(),
         Cell::Protocol => vec![(row.protocol.to_owned(), theme.name)],
         Cell::Parties => parties(flow, theme, room),
-        Cell::Operation => vec![(operation(row, room), plain)],
+        Cell::Operation => vec![(operation(row, room).to_owned(), plain)],
         Cell::Status => status(flow, theme),
         Cell::Duration => match flow.row.duration {
             Some(span) => timed(app, span, theme),
@@ -110,6 +110,14 @@ fn runs(app: &App, theme: &Theme, view: &RowView, cell: Cell, room: usize) -> Ve
             None => vec![("·".to_owned(), theme.dim)],
         },
     }
+}
+
+/// The operation; of a call, whose path is mostly package, service and method where the path does not fit.
+pub fn operation(row: &Row, room: usize) -> &str {
+    let path = &*row.operation;
+    let service = path.rsplit_once('/').filter(|_| row.pattern.is_call() && width(path) > room);
+    let package = service.and_then(|(service, _)| service.rfind('.'));
+    package.and_then(|dot| path.get(dot + 1..)).unwrap_or(path)
 }
 
 /// Who to whom; what goes from the server to the client is told the other way round. Neither side takes the room that the other needs.
@@ -145,11 +153,6 @@ pub fn status(flow: &Flow, theme: &Theme) -> Vec<(String, Style)> {
         (None, State::Complete | State::Settled) if row.ok => Vec::new(),
         (None, State::Complete | State::Settled) => vec![("✗".to_owned(), style)],
     }
-}
-
-/// What a person would call it.
-pub fn operation(row: &Row, room: usize) -> String {
-    fit(&row.operation, room)
 }
 
 /// The number, the unit dim, and a place for the mark of what is slow: always there, so that numbers stay below each other.

@@ -3,7 +3,7 @@
 use crate::engine::view::Status;
 use crate::tui::action::Action;
 use crate::tui::app::App;
-use crate::tui::format::{counted, share, short};
+use crate::tui::format::{self, counted, share, short};
 use crate::tui::keymap::Context;
 use crate::tui::panel::Screen;
 use crate::tui::theme::Theme;
@@ -14,6 +14,13 @@ use ratatui::style::{Modifier, Style};
 
 /// Cells between two items.
 const GAP: u16 = 2;
+
+/// How much an offer matters: as much as what is counted.
+const OFFER: u8 = 5;
+/// How much a warning matters: more than what is counted, less than what was lost.
+const WARNING: u8 = 6;
+/// Fewer cells of a warning tell nothing.
+const SHORTEST: usize = 12;
 
 /// Something to tell; what matters less goes first where there is no room.
 struct Item {
@@ -42,7 +49,13 @@ fn fitting(mut items: Vec<Item>, room: u16) -> Vec<Item> {
     let taken = |items: &[Item]| items.iter().map(|i| text::width(&i.text) + usize::from(GAP)).sum::<usize>();
     while items.len() > 1 && taken(&items) > usize::from(room) {
         let Some(least) = items.iter().enumerate().min_by_key(|(_, i)| i.weight).map(|(at, _)| at) else { break };
-        items.remove(least);
+        let item = items.remove(least);
+        let left = usize::from(room).saturating_sub(taken(&items) + usize::from(GAP));
+        // the beginning of a warning is better than none
+        if item.weight == WARNING && left >= SHORTEST {
+            items.insert(least, Item { text: text::fit(&item.text, left), ..item });
+            break;
+        }
     }
     items
 }
@@ -61,8 +74,12 @@ fn items(app: &App, theme: &Theme, width: u16) -> Vec<Item> {
     if arrived > 0 && app.screen == Screen::Flows && status.progress.is_none() {
         items.push(item(format!("+{} new", short(arrived)), theme.good, 7));
     }
-    if let Some(warning) = &status.warning {
-        items.push(item(format!("! {warning}"), theme.warn, 6));
+    let calls = || app.view.iter().flat_map(|view| &view.rows).any(|row| row.flow.row.pattern.is_call());
+    if let Some(offers) = format::offers(&status.offers).filter(|_| calls()) {
+        items.push(item(format!("{} reads {offers}", app.keymap.key_of(Action::Accept)), theme.good, OFFER));
+    }
+    if let Some(warning) = warning(app, status) {
+        items.push(item(format!("! {warning}"), theme.warn, WARNING));
     }
     items.push(item(format!("packets {}", short(status.packets)), Style::new(), 5));
     // the first two are always there, so that nought can be seen too; the others come when they are not nought
@@ -75,6 +92,15 @@ fn items(app: &App, theme: &Theme, width: u16) -> Vec<Item> {
     }
     items.push(item(format!("mem {}", share(status.memory, status.memory_limit)), theme.dim, 3));
     items
+}
+
+/// What is wrong: with the descriptors first, since whoever reads it can mend them.
+fn warning(app: &App, status: &Status) -> Option<String> {
+    match &*status.problems {
+        [] => status.warning.clone(),
+        [problem] => Some(problem.clone()),
+        [problem, more @ ..] => Some(format!("{problem} (and {} more: {})", more.len(), app.keymap.key_of(Action::Stats))),
+    }
 }
 
 /// Everything that was not seen or is no longer there: a word, how often, and what it means.
@@ -122,12 +148,15 @@ fn hints(app: &App, theme: &Theme, buffer: &mut Buffer, area: Rect, taken: u16) 
         Context::Detail => {
             &[(Action::Back, "close"), (Action::NextTab, "tabs"), (Action::NextFlow, "next"), (Action::CopyResponse, "copy")]
         }
-        Context::List if app.list.follows() => &[(Action::Help, "help"), (Action::Filter, "filter"), (Action::Open, "open")],
+        Context::List if app.view.as_deref().is_none_or(|v| v.rows.is_empty()) => {
+            &[(Action::Help, "help"), (Action::Stats, "counters"), (Action::Back, "quit")]
+        }
+        Context::List if app.list.follows() => &[(Action::Help, "help"), (Action::Open, "open"), (Action::Filter, "filter")],
         Context::List if over(app) => {
-            &[(Action::Help, "help"), (Action::Bottom, "end"), (Action::Filter, "filter"), (Action::Open, "open")]
+            &[(Action::Help, "help"), (Action::Open, "open"), (Action::Filter, "filter"), (Action::Bottom, "end")]
         }
         Context::List => {
-            &[(Action::Help, "help"), (Action::Bottom, "follow"), (Action::Filter, "filter"), (Action::Open, "open")]
+            &[(Action::Help, "help"), (Action::Bottom, "follow"), (Action::Open, "open"), (Action::Filter, "filter")]
         }
     };
     let mut hints = String::new();

@@ -87,8 +87,8 @@ fn columns(width: u16) -> Vec<Column<Cell>> {
 fn title(shown: &view::Waterfall, theme: &Theme, buffer: &mut Buffer, area: Rect) {
     let trace = &shown.line;
     let room = usize::from(area.width) / 3;
-    let root = trace.root.as_ref().map_or("its first flow was evicted".into(), |flow| operation(&flow.row, room));
-    let mut at = put(buffer, area, 1, &fit(&root, room), theme.strong);
+    let root = trace.root.as_ref().map_or("its first flow was evicted", |flow| operation(&flow.row, room));
+    let mut at = put(buffer, area, 1, &fit(root, room), theme.strong);
     let duration = if trace.open { "open".to_owned() } else { format::duration(trace.duration) };
     let services = format::counted(shown.services.len() as u64, "service");
     at = put(buffer, area, at, &format!(" · {} · {services} · {duration}", format::counted(trace.hops, "hop")), Style::new());
@@ -125,7 +125,7 @@ fn hop_runs(
         },
         Cell::Protocol => vec![(flow.map_or("", |flow| flow.row.protocol).to_owned(), theme.name)],
         Cell::Operation => {
-            vec![flow.map_or(("evicted".to_owned(), theme.dim), |flow| (operation(&flow.row, room), Style::new()))]
+            vec![flow.map_or(("evicted".to_owned(), theme.dim), |flow| (operation(&flow.row, room).to_owned(), Style::new()))]
         }
         Cell::Status => flow.map(|flow| status(flow, theme)).unwrap_or_default(),
     }
