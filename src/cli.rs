@@ -11,6 +11,7 @@ use crate::output::Emit;
 use crate::schema;
 use crate::source::netns::Wanted;
 use crate::time::Span;
+use crate::trace::Named;
 use clap::{CommandFactory as _, FromArgMatches as _};
 use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
@@ -80,6 +81,8 @@ pub struct Options {
     pub max_memory: u64,
     /// Names the user gave.
     pub names: Vec<(Scope, Arc<str>)>,
+    /// Headers that carry trace IDs, by the user's word.
+    pub trace_headers: Vec<Named>,
     /// Where descriptors of messages come from.
     pub schema: schema::Sources,
     /// Masked or not.

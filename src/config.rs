@@ -72,6 +72,10 @@ pub struct Config {
     /// `[services]`: `"10.0.0.7" = "orders"`, `":8081" = "stock"`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub services: BTreeMap<String, String>,
+    /// `[trace-headers]`: which other headers carry a trace, and like which one they are written: `"x-shop-trace" = "traceparent"`, or
+    /// `"id"` for a bare ID.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub trace_headers: BTreeMap<String, String>,
     /// `[[body]]`: which message a body holds that nothing else tells, `topic = "orders.*"`, `type = "shop.v1.Order"`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub body: Vec<Rule>,
@@ -200,7 +204,7 @@ mod tests {
     fn keys_mirror_the_long_options() {
         let config = Config::parse(
             "interface = [\"lo\"]\nbody-limit = 100\nmax-memory = \"1GiB\"\nno-mouse = true\ncolor = \"never\"\n\
-             proto = [\"a.proto\"]\n[[body]]\ntopic = \"o.*\"\ntype = \"a.B\"\n[services]\n\":8081\" = \"orders\"\n[keys]\npause = \"p\"\nfollow = [\"F\", \"end\"]\n",
+             proto = [\"a.proto\"]\n[[body]]\ntopic = \"o.*\"\ntype = \"a.B\"\n[services]\n\":8081\" = \"orders\"\n[trace-headers]\nx-shop = \"id\"\n[keys]\npause = \"p\"\nfollow = [\"F\", \"end\"]\n",
         )
         .unwrap();
         assert_eq!((config.body_limit, config.max_memory), (Some(Size(100)), Some(Size(1 << 30))));

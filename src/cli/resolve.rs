@@ -10,6 +10,7 @@ use crate::model::Scope;
 use crate::output::Emit;
 use crate::schema::{Rule, Sources};
 use crate::source::netns::Wanted;
+use crate::trace::Named;
 use clap::CommandFactory as _;
 use regex::Regex;
 use std::net::IpAddr;
@@ -87,6 +88,8 @@ fn options(mut capture: Capture, watch: Watch, mut config: Config, file: Option<
         let pair = port_protocol(text, &env.protocols).map_err(|e| Error::unusable(format!("--decode-as: {e}")))?;
         replace(&mut decode_as, pair, |d| d.0);
     }
+    let named = |(name, like): (&String, &String)| Named::new(name, like).map_err(|e| told("trace-headers", e));
+    let trace_headers = config.trace_headers.iter().map(named).collect::<Result<Vec<_>, _>>()?;
     let mut names = Vec::new();
     for (addr, service) in &config.services {
         replace(&mut names, name(addr, service).map_err(|e| told("services", e))?, |n| n.0.clone());
@@ -120,6 +123,7 @@ fn options(mut capture: Capture, watch: Watch, mut config: Config, file: Option<
         body_limit,
         max_memory,
         names,
+        trace_headers,
         schema,
         secrets,
         color: watch.color.or(env.no_color.then_some(Color::Never)).or(config.color).unwrap_or_default(),
@@ -253,6 +257,7 @@ fn in_force(options: &Options) -> Config {
         color: Some(options.color),
         theme: Some(options.theme),
         no_mouse: Some(!options.mouse),
+        trace_headers: options.trace_headers.iter().map(|h| (h.name().to_owned(), h.like().to_owned())).collect(),
         services: options.names.iter().map(|(whom, service)| (scope(whom), service.to_string())).collect(),
         keys: options.keys.iter().map(|(action, keys)| (action.clone(), Keys::Several(keys.clone()))).collect(),
     }

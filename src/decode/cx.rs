@@ -117,7 +117,7 @@ impl Cx<'_, '_> {
 
     /// The trace context that a message's fields carry, and what is wrong with it.
     pub fn trace(&mut self, key: u64, headers: &Headers) {
-        let found = trace::extract(headers);
+        let found = trace::extract(headers, self.sink.limits.trace_headers);
         found.contexts.into_iter().for_each(|context| self.part(key, Part::Trace(Box::new(context))));
         found.issues.into_iter().for_each(|issue| self.note(key, issue));
     }

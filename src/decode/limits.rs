@@ -1,6 +1,8 @@
-//! The named limits of the decoders: what a hostile peer can make us hold.
+//! What decoders are told: their named limits, which is what a hostile peer can make us hold, and what the user knows.
 
-/// Bounds for one connection.
+use crate::trace::Named;
+
+/// Bounds for one connection, and what the user knows of all.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// Bytes kept of each body after its encoding is undone (`--body-limit`).
@@ -19,6 +21,8 @@ pub struct Limits {
     pub held: usize,
     /// Exchanges of one connection that wait for their answer.
     pub pending: usize,
+    /// Headers that carry trace IDs, by the user's word.
+    pub trace_headers: &'static [Named],
     /// Header fields of one message; further ones are dropped and noted.
     pub fields: usize,
 }
@@ -34,6 +38,7 @@ impl Default for Limits {
             inner: 1024,
             held: 8 * 1024 * 1024,
             pending: 1000,
+            trace_headers: &[],
             fields: 1000,
         }
     }

@@ -168,7 +168,9 @@ fn watch(mut options: Options, opened: Opened, schemas: Known, own: OwnSockets) 
         let thread = std::thread::Builder::new().name("namespaces".into()).spawn(keeper);
         thread.map_err(|e| Error::failed(format!("cannot start a thread: {e}")))?;
     }
-    let limits = Limits { body: options.body_limit, ..Limits::default() };
+    // for as long as the program runs, as every analyzer reads it
+    let trace_headers = std::mem::take(&mut options.trace_headers).leak();
+    let limits = Limits { body: options.body_limit, trace_headers, ..Limits::default() };
     let decode_as = options.decode_as.iter().flat_map(|(port, name)| registry::by_name(name).map(|p| (*port, p))).collect();
     plan.settings = Settings { limits, decode_as };
     // beside the reader, which is never to wait for decoding

@@ -6,6 +6,7 @@ mod cloud;
 mod datadog;
 mod grpc_bin;
 mod jaeger;
+mod named;
 mod request_id;
 mod sentry;
 mod skywalking;
@@ -13,6 +14,7 @@ mod w3c;
 mod xray;
 
 use crate::model::{Headers, Issue, TraceContext, text_of};
+pub use named::Named;
 pub use request_id::is_request_id;
 use std::sync::LazyLock;
 
@@ -109,14 +111,21 @@ pub struct Extracted {
     pub issues: Vec<Issue>,
 }
 
-/// The trace context that a message's fields carry.
-pub fn extract(headers: &Headers) -> Extracted {
+/// The trace context that a message's fields carry; `named` are the headers that the user knows besides.
+pub fn extract(headers: &Headers, named: &[Named]) -> Extracted {
     let mut values = Vec::new();
     for (name, value) in headers.iter() {
         values.extend(NAMES.of(name).map(|(propagator, field)| (propagator, field, value)));
     }
     let mut out = Extracted::default();
-    if values.is_empty() {
+    for header in named {
+        match header.read(headers) {
+            Found::Nothing => {}
+            Found::Malformed => out.issues.push(named::MALFORMED),
+            Found::Context(context) => out.contexts.push(context),
+        }
+    }
+    if values.is_empty() && out.contexts.is_empty() {
         return out;
     }
     for (propagator, how) in PROPAGATORS.iter().enumerate() {
@@ -141,7 +150,8 @@ pub fn extract(headers: &Headers) -> Extracted {
 /// What a trace is known by whatever carries its ID: 16 or 32 hexadecimal digits, in lower case, where it is a number.
 pub fn key(context: &TraceContext) -> Box<str> {
     let carried = PROPAGATORS.iter().find(|how| how.carrier == context.carrier);
-    carried.map_or_else(|| context.trace_id.clone(), |how| (how.key)(&context.trace_id).into())
+    // what the user named is known as its other writers would have written it, where it is a number
+    carried.map_or_else(|| context.trace_id.to_ascii_lowercase().into(), |how| (how.key)(&context.trace_id).into())
 }
 
 /// A number of 64 or 128 bits, of which leading zeros may have been left out.

@@ -10,7 +10,7 @@ fn of(fields: &[(&str, &str)]) -> Extracted {
     for (name, value) in fields {
         headers.push(name.as_bytes(), value.as_bytes());
     }
-    extract(&headers)
+    extract(&headers, &[])
 }
 
 /// `trace span parent sampled carrier` of each context.
@@ -152,4 +152,36 @@ fn keys_compare_across_carriers() {
     assert_eq!(key_of(&[("x-request-id", "00FF")]), "00FF", "any text");
     assert!(same("ab", "ab") && same("4bf92f3577b34da6a3ce929d0e0e4736", "a3ce929d0e0e4736") && !same("ab", "cd"));
     assert!(!same("4bf92f3577b34da6a3ce929d0e0e4736", "5bf92f3577b34da6a3ce929d0e0e4736"), "of two long ones all counts");
+}
+
+#[test]
+fn the_user_names_headers_and_what_they_are_written_like() {
+    let named = |name, like| Named::new(name, like).unwrap();
+    let shown_by = |header: Named, value: &str| {
+        let mut headers = Headers::default();
+        headers.push(b"X-Shop", value.as_bytes());
+        let found = extract(&headers, &[header]);
+        (shown(&found), found.issues.len())
+    };
+    let ids = |text: &str| (vec![text.to_owned()], 0);
+    assert_eq!(shown_by(named("x-Shop", "id"), " 17-b "), ids("17-b - - - x-shop"));
+    let as_w3c = ids("4bf92f3577b34da6a3ce929d0e0e4736 00f067aa0ba902b7 - 1 x-shop");
+    assert_eq!(shown_by(named("X-SHOP", "traceparent"), W3C), as_w3c);
+    assert_eq!(shown_by(named("x-shop", "traceparent"), "17"), (Vec::new(), 1));
+    assert_eq!(shown_by(named("x-shop", "id"), &"9".repeat(200)), (Vec::new(), 1));
+    assert_eq!(shown_by(named("x-shop", "id"), ""), (Vec::new(), 0));
+    assert_eq!(shown_by(named("x-other", "id"), "17"), (Vec::new(), 0));
+    // it comes first, and two that disagree are told
+    let mut headers = Headers::default();
+    headers.push(b"traceparent", W3C.as_bytes());
+    headers.push(b"x-shop", b"aaa");
+    let both = extract(&headers, &[named("x-shop", "id")]);
+    assert_eq!(
+        (both.contexts[0].carrier, both.contexts[1].carrier, &both.issues[..]),
+        ("x-shop", "traceparent", &[DISAGREE][..])
+    );
+    assert_eq!((named("X-Shop", "b3").name(), named("x", "b3").like(), named("x", "id").like()), ("x-shop", "b3", "id"));
+    for (name, like) in [("", "id"), ("a b", "id"), ("a:", "id"), ("a", "zipkin")] {
+        Named::new(name, like).unwrap_err();
+    }
 }
