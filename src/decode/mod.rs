@@ -33,6 +33,7 @@ mod toy;
 
 // The registry: a protocol is its folder and its two lines here, the more telling first bytes first.
 
+pub mod amqp;
 pub mod dns;
 pub mod grpc;
 pub mod http1;
@@ -42,6 +43,7 @@ pub mod socks;
 /// Every protocol that is read, in the order in which they are asked.
 pub static PROTOCOLS: &[&Protocol] = &[
     &http2::PROTOCOL,
+    &amqp::PROTOCOL,
     &http1::PROTOCOL,
     &socks::PROTOCOL,
     &dns::UDP,

@@ -224,7 +224,8 @@ fn sizes(half: &Half) -> String {
 /// A field's value on one line.
 fn shown<'v>(value: &'v Value, eye: &Eye<'_>) -> Cow<'v, str> {
     match value {
-        Value::Text(text) => Cow::Borrowed(text),
+        Value::Text(text) | Value::Number(text) => Cow::Borrowed(text),
+        Value::Null => Cow::Borrowed("null"),
         Value::Int(n) => Cow::Owned(n.to_string()),
         Value::Bool(yes) => Cow::Borrowed(if *yes { "yes" } else { "no" }),
         Value::List(items) => Cow::Owned(items.iter().map(|v| shown(v, eye)).collect::<Vec<_>>().join(", ")),

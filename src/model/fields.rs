@@ -7,6 +7,10 @@ pub enum Value {
     Text(Box<str>),
     /// A whole number.
     Int(i64),
+    /// A number as JSON writes it, with a fraction or of more digits.
+    Number(Box<str>),
+    /// Nothing, where the wire has a value for that.
+    Null,
     /// Yes or no.
     Bool(bool),
     /// Several.
@@ -79,8 +83,8 @@ impl Fields {
 
 fn cost_of(value: &Value) -> usize {
     match value {
-        Value::Text(t) => t.len(),
-        Value::Int(_) | Value::Bool(_) => 0,
+        Value::Text(t) | Value::Number(t) => t.len(),
+        Value::Int(_) | Value::Null | Value::Bool(_) => 0,
         Value::List(items) => items.iter().map(|v| size_of::<Value>() + cost_of(v)).sum(),
         Value::Map(pairs) => pairs.iter().map(|(k, v)| size_of::<(Box<str>, Value)>() + k.len() + cost_of(v)).sum(),
     }

@@ -265,6 +265,8 @@ fn write_value(name: &str, value: &Value, secrets: Secrets, out: &mut Vec<u8>) {
     match value {
         Value::Text(text) => write_json_string(&mask::value(name, text, secrets), out),
         Value::Int(n) => plain(&n.to_string(), out),
+        Value::Number(n) => plain(n, out),
+        Value::Null => plain("null", out),
         Value::Bool(b) => plain(if *b { "true" } else { "false" }, out),
         Value::List(items) => write_list(items, out, |item, out| write_value(name, item, secrets, out)),
         Value::Map(pairs) => {

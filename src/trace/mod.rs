@@ -55,6 +55,7 @@ static PROPAGATORS: &[&Propagator] = &[
     &skywalking::PROPAGATOR,
     &request_id::REQUEST,
     &request_id::CORRELATION,
+    &request_id::PROPERTY,
 ];
 
 /// What a propagator found.

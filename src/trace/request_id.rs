@@ -1,4 +1,4 @@
-//! IDs that tie messages together without being a tracer's: `X-Request-Id`, `X-Correlation-Id`. The weakest: any text will do.
+//! IDs that tie messages together without being a tracer's: `X-Request-Id`, `X-Correlation-Id`, the `correlation-id` of messages. The weakest: any text will do.
 
 use super::{Carried, Found, Propagator, context};
 use crate::model::{Issue, text_of};
@@ -24,9 +24,17 @@ pub const CORRELATION: Propagator = Propagator {
     key: str::to_owned,
 };
 
+/// `correlation-id`, a property of messages.
+pub const PROPERTY: Propagator = Propagator {
+    carrier: "correlation-id",
+    fields: &["correlation-id"],
+    read: |fields| read(fields, "correlation-id"),
+    malformed: Issue::remark("malformed correlation-id"),
+};
+
 /// Whether a carrier is one of these.
 pub fn is_request_id(carrier: &str) -> bool {
-    carrier == REQUEST.carrier || carrier == CORRELATION.carrier
+    [REQUEST, CORRELATION, PROPERTY].iter().any(|one| one.carrier == carrier)
 }
 
 fn read(fields: &Carried<'_>, carrier: &'static str) -> Found {

@@ -1,0 +1,310 @@
+//! One channel: what was asked and not answered, which messages wait for their acknowledgement, who consumes what. Not frames.
+//!
+//! Tags of publishes are counted from `confirm.select` on, and never said by the client: they are known as long as every publish since
+//! then was seen. Tags of deliveries are said with each.
+
+use super::content::{Content, What};
+use super::field::Table;
+use super::method::Method;
+use super::waiting::{Routed, Wait, Waiting};
+use crate::decode::Cx;
+use crate::model::{Dir, Fields, Issue, PENDING, Stamp};
+use crate::time::Span;
+use std::collections::{BTreeMap, VecDeque};
+
+/// How many messages of one channel wait for their acknowledgement; of more the oldest is given up.
+const WAITING: usize = 4096;
+/// The same for publishes that may come back and are not confirmed, and for deliveries of which it is not known whether an
+/// acknowledgement is due: they may wait for nothing.
+const WAITING_FOR_NOTHING: usize = 64;
+/// How many consumers of a channel are known by their tags; of further ones the queue is not known.
+const CONSUMERS: usize = 1024;
+/// How long a publish that is not confirmed is held, because it may come back: brokers send it back at once.
+const RETURN: Span = Span::from_secs(1);
+
+const TOO_MANY: Issue = Issue::unseen("too many messages wait for their acknowledgement");
+const UNCOUNTED: Issue = Issue::unseen("its confirmation cannot be told: not all publishes before it were captured");
+
+/// A channel.
+#[derive(Debug, Default)]
+pub struct Channel {
+    /// What was asked, by the direction of the question.
+    pub asked: [VecDeque<Asked>; 2],
+    /// The content on its way in each direction.
+    pub contents: [Option<Content>; 2],
+    /// Which publish is confirmed by which tag.
+    pub confirms: Confirms,
+    /// Publishes that will be confirmed.
+    pub publishes: Waiting,
+    /// Publishes that are not, and may come back; numbered as they come.
+    pub mandatory: Waiting,
+    next_mandatory: u64,
+    /// Deliveries that will be acknowledged.
+    pub deliveries: Waiting,
+    /// Those of which that is not known.
+    pub unsure: Waiting,
+    /// Whether any delivery was acknowledged.
+    acknowledges: bool,
+    consumers: BTreeMap<Box<str>, Consumer>,
+    /// The queue that was declared last: an empty name means it (§1.7.2.1 of the reference).
+    pub queue: Option<Box<str>>,
+}
+
+/// A question that waits for its answer.
+#[derive(Debug)]
+pub struct Asked {
+    /// Its flow; none where there is nothing to tell of it.
+    pub key: Option<u64>,
+    /// What was asked.
+    pub method: &'static Method,
+    /// The packets that brought its first and its last byte.
+    pub at: (Stamp, Stamp),
+    /// The queue, or whatever else it is about.
+    pub subject: Box<str>,
+    /// The consumer tag, of `basic.consume`.
+    pub tag: Box<str>,
+    /// Whether messages of it are not acknowledged.
+    pub no_ack: bool,
+    /// Of a close: the error that it tells of.
+    pub error: Option<Box<str>>,
+    /// Whether its answer may lie in a hole.
+    pub doubt: bool,
+}
+
+/// How publishes are counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Confirms {
+    /// They are not confirmed, as far as is known.
+    #[default]
+    Off,
+    /// The next one has this tag.
+    Next(u64),
+    /// They are, but not all of them were seen.
+    Uncounted,
+}
+
+/// A consumer.
+#[derive(Clone, Debug, Default)]
+pub struct Consumer {
+    /// Its queue, where that was seen.
+    pub queue: Option<Box<str>>,
+    /// Whether an acknowledgement is due, where that is known.
+    pub due: Option<bool>,
+}
+
+impl Channel {
+    /// The tag of a publish that begins now.
+    pub fn next_tag(&mut self) -> Option<u64> {
+        let Confirms::Next(tag) = &mut self.confirms else { return None };
+        *tag += 1;
+        Some(*tag - 1)
+    }
+
+    /// A consumer's tag stands for its queue.
+    pub fn consume(&mut self, tag: &str, consumer: Consumer) {
+        if self.consumers.len() < CONSUMERS || self.consumers.contains_key(tag) {
+            self.consumers.insert(tag.into(), consumer);
+        }
+    }
+
+    /// A consumer is no more, or no longer known.
+    pub fn cancel(&mut self, tag: &str) {
+        self.consumers.remove(tag);
+    }
+
+    /// The consumer of a tag.
+    pub fn consumer(&self, tag: &str) -> Consumer {
+        self.consumers.get(tag).cloned().unwrap_or_default()
+    }
+
+    /// The content of a direction is over.
+    pub fn end_content(&mut self, cx: &mut Cx<'_, '_>, content: Content) -> Option<Content> {
+        content.end(cx);
+        let (last, doubt, returned) = (content.last, false, false);
+        match (&content.what, content.key) {
+            (What::Publish(tag, routed), Some(key)) => {
+                let digest = content.digest();
+                let mandatory = routed.clone().map(|routed| Routed { digest, ..routed });
+                let wait = Wait { key, last, mandatory, returned, due: tag.is_some(), doubt };
+                match tag {
+                    Some(tag) => self.hold(cx, *tag, wait),
+                    None if wait.mandatory.is_some() => {
+                        self.settle_mandatory(cx, last);
+                        self.next_mandatory += 1;
+                        self.mandatory.push(self.next_mandatory, wait);
+                        if self.mandatory.len() > WAITING_FOR_NOTHING {
+                            self.mandatory.pop().into_iter().for_each(|wait| wait.give_up(cx));
+                        }
+                    }
+                    None => {
+                        if self.confirms == Confirms::Uncounted {
+                            cx.note(key, UNCOUNTED);
+                        }
+                        cx.close(key, None, true, Some(last));
+                    }
+                }
+                None
+            }
+            (What::Deliver(tag, due), Some(key)) => {
+                let wait = Wait { key, last, mandatory: None, returned, due: *due == Some(true), doubt };
+                match due {
+                    Some(false) => cx.close(key, Some("auto".into()), true, Some(last)),
+                    Some(true) => {
+                        self.deliveries.push(*tag, wait);
+                        if self.deliveries.len() > WAITING {
+                            self.deliveries.pop().into_iter().for_each(|wait| forgotten(cx, wait));
+                        }
+                    }
+                    None => {
+                        self.unsure.push(*tag, wait);
+                        if self.unsure.len() > if self.acknowledges { WAITING } else { WAITING_FOR_NOTHING } {
+                            self.unsure.pop().into_iter().for_each(|wait| wait.give_up(cx));
+                        }
+                    }
+                }
+                None
+            }
+            (What::Return(..), _) | (_, None) => Some(content),
+        }
+    }
+
+    fn hold(&mut self, cx: &mut Cx<'_, '_>, tag: u64, wait: Wait) {
+        self.publishes.push(tag, wait);
+        if self.publishes.len() > WAITING {
+            self.publishes.pop().into_iter().for_each(|wait| forgotten(cx, wait));
+        }
+    }
+
+    /// Those publishes that would have come back by now did not.
+    pub fn settle_mandatory(&mut self, cx: &mut Cx<'_, '_>, now: Stamp) {
+        for wait in self.mandatory.extract(|wait| now.time.since(wait.last.time) > RETURN) {
+            wait.give_up(cx);
+        }
+    }
+
+    /// Nothing is held back of what was published before this packet: its answer has come, and answers come in order.
+    pub fn answered(&mut self, cx: &mut Cx<'_, '_>, before: Stamp) {
+        for wait in self.mandatory.extract(|wait| wait.last.packet < before.packet) {
+            wait.give_up(cx);
+        }
+    }
+
+    /// An acknowledgement: from the server of publishes, from the client of deliveries. Whether it was of any that are known.
+    pub fn acknowledge(&mut self, cx: &mut Cx<'_, '_>, dir: Dir, word: &'static str, args: &Table<'_>, last: Stamp) -> bool {
+        let (tag, multiple) = (args.number("delivery_tag"), args.is("multiple"));
+        let mut known = Vec::new();
+        match dir {
+            Dir::ToClient => {
+                if self.confirms == Confirms::Off {
+                    self.confirms = Confirms::Uncounted;
+                }
+                known.extend(self.publishes.take(tag, multiple));
+            }
+            Dir::ToServer => {
+                self.acknowledges = true;
+                known.extend(self.deliveries.take(tag, multiple));
+                known.extend(self.unsure.take(tag, multiple));
+            }
+        }
+        let some = !known.is_empty();
+        for (wait, sure) in known {
+            // what may have come back in a hole is confirmed all the same
+            if !sure || wait.returned || wait.doubt && wait.mandatory.is_some() {
+                wait.give_up(cx);
+                continue;
+            }
+            let mut fields = Fields::default().with("amqp.outcome", word);
+            if word != "ack" && dir == Dir::ToServer {
+                fields.set("amqp.requeue", args.is("requeue"));
+            }
+            cx.fields(wait.key, fields);
+            cx.close(wait.key, Some(word.into()), word == "ack", Some(last));
+        }
+        some
+    }
+
+    /// The question that an answer is to: the first one of its kind. Those of which the answer may be lost give way to one that was
+    /// asked later.
+    pub fn take_asked(&mut self, cx: &mut Cx<'_, '_>, asker: Dir, class: u16, id: u16) -> Option<Asked> {
+        let asked = self.asked.get_mut(asker.index())?;
+        let is = |a: &Asked| a.method.class == class && a.method.id == id;
+        let sure = asked.iter().any(|a| is(a) && !a.doubt);
+        let lone = asked.iter().filter(|a| is(a)).count() == 1;
+        while let Some(at) = asked.iter().position(&is) {
+            let found = asked.remove(at)?;
+            if lone || (sure && !found.doubt) {
+                return Some(found);
+            }
+            found.give_up(cx);
+        }
+        None
+    }
+
+    /// Bytes of a direction are lost.
+    pub fn lose(&mut self, cx: &mut Cx<'_, '_>, dir: Dir) {
+        self.end_contents(cx, dir, Issue::GAP);
+        if let Some(asked) = self.asked.get_mut(dir.other().index()) {
+            asked.iter_mut().for_each(|asked| asked.doubt = true);
+        }
+        match dir {
+            Dir::ToServer => {
+                if self.confirms != Confirms::Off {
+                    self.confirms = Confirms::Uncounted;
+                }
+                self.deliveries.doubt();
+                self.unsure.doubt();
+            }
+            Dir::ToClient => {
+                self.publishes.doubt();
+                self.mandatory.doubt();
+            }
+        }
+    }
+
+    /// The content of a direction ends early.
+    pub fn end_contents(&mut self, cx: &mut Cx<'_, '_>, dir: Dir, issue: Issue) {
+        let content = self.contents.get_mut(dir.index()).and_then(Option::take);
+        if let Some(mut content) = content {
+            content.lose(cx, issue);
+            self.end_content(cx, content);
+        }
+    }
+
+    /// Nothing more will come in a direction.
+    pub fn over(&mut self, cx: &mut Cx<'_, '_>, dir: Dir) {
+        self.end_contents(cx, dir, Issue::CUT);
+        let asked = self.asked.get_mut(dir.other().index()).map(std::mem::take).unwrap_or_default();
+        asked.into_iter().for_each(|asked| asked.give_up(cx));
+        match dir {
+            Dir::ToServer => {
+                self.deliveries.give_up(cx);
+                self.unsure.give_up(cx);
+            }
+            Dir::ToClient => {
+                self.publishes.give_up(cx);
+                self.mandatory.give_up(cx);
+            }
+        }
+    }
+}
+
+impl Asked {
+    /// It will not be answered.
+    pub fn give_up(self, cx: &mut Cx<'_, '_>) {
+        let Some(key) = self.key else { return };
+        match self.error {
+            Some(word) => cx.close(key, Some(word), false, None),
+            None if self.doubt => {
+                cx.note(key, Issue::NO_RESPONSE);
+                cx.close(key, None, true, None);
+            }
+            None => cx.close(key, Some(PENDING.into()), false, None),
+        }
+    }
+}
+
+/// Nothing more is known of it, for want of room.
+fn forgotten(cx: &mut Cx<'_, '_>, wait: Wait) {
+    cx.note(wait.key, TOO_MANY);
+    cx.close(wait.key, None, true, None);
+}

@@ -1,0 +1,403 @@
+//! What a method means for its channel: a question, an answer, a message that begins, what became of one. Not how it is read.
+
+use super::channel::{Asked, Channel, Confirms, Consumer};
+use super::content::{Content, What};
+use super::field::{self, Field, Table};
+use super::method::{self, Method, Role};
+use super::waiting::{Routed, Wait};
+use super::{Amqp, Found, half, message};
+use crate::decode::Cx;
+use crate::model::{Dir, Fields, Issue, Part, Pattern, Value, text_of};
+
+const BLOCKED: Issue = Issue::remark("the broker takes no publishes for now");
+const RECOVERED: Issue = Issue::remark("recovered: the broker delivers it again");
+/// What names a question, the first one that it has.
+const SUBJECTS: &[&str] = &["queue", "exchange", "destination", "consumer_tag", "virtual_host"];
+/// Arguments that have a field of their own.
+const OWN: &[(&str, &str)] = &[
+    ("queue", "amqp.queue"),
+    ("exchange", "amqp.exchange"),
+    ("routing_key", "amqp.routing_key"),
+    ("consumer_tag", "amqp.consumer_tag"),
+    ("reply_code", "amqp.reply_code"),
+    ("reply_text", "amqp.reply_text"),
+];
+
+const CONNECTION: u16 = 10;
+const CHANNEL: u16 = 20;
+const QUEUE: u16 = 50;
+const BASIC: u16 = 60;
+const CONFIRM: u16 = 85;
+
+impl Amqp {
+    /// A method that its sender may send, on a channel that is followed.
+    pub(super) fn converse(&mut self, cx: &mut Cx<'_, '_>, method: &'static Method, args: &Table<'_>, found: Found<'_>) {
+        match (method.class, method.id) {
+            (BASIC, 40) => self.publish(cx, args, found),
+            (BASIC, 50) => self.comes_back(cx, args, found),
+            (BASIC, 60) => self.deliver(cx, args, found),
+            (BASIC, 80) => self.acknowledge(cx, "ack", args, found),
+            (BASIC, 90) => self.acknowledge(cx, "reject", args, found),
+            (BASIC, 120) => self.acknowledge(cx, "nack", args, found),
+            (BASIC, 100) => self.recover(cx, found.channel),
+            (CONNECTION, 60) => self.blocked = true,
+            (CONNECTION, 61) => self.blocked = false,
+            (CONNECTION, 50) | (CHANNEL, 40) => self.close(cx, method, args, found),
+            _ => match method.role {
+                Role::Asks => self.ask(cx, method, args, found, None),
+                Role::Answers(to) => self.answer(cx, method, to, args, found),
+                Role::Tells => {}
+            },
+        }
+    }
+
+    fn publish(&mut self, cx: &mut Cx<'_, '_>, args: &Table<'_>, found: Found<'_>) {
+        let (exchange, routing_key) = (args.bytes("exchange"), args.bytes("routing_key"));
+        let operation = message::published(exchange, routing_key);
+        let key = self.flows.open(cx, Pattern::Publish, operation, found.dir, found.at.0);
+        cx.fields(key, message::routed(exchange, routing_key).with("amqp.channel", i64::from(found.channel)));
+        if self.blocked {
+            cx.note(key, BLOCKED);
+        }
+        let routed = Routed { exchange: exchange.into(), routing_key: routing_key.into(), digest: None };
+        let routed = Some(routed).filter(|_| args.is("mandatory") || args.is("immediate"));
+        let Some(channel) = self.channels.get_mut(&found.channel) else { return };
+        let what = What::Publish(channel.next_tag(), routed);
+        channel.begin(cx, Content::new(what, Some(key), found.at, found.length));
+    }
+
+    fn deliver(&mut self, cx: &mut Cx<'_, '_>, args: &Table<'_>, found: Found<'_>) {
+        let Some(channel) = self.channels.get_mut(&found.channel) else { return };
+        let tag = args.text("consumer_tag");
+        let Consumer { queue, due } = channel.consumer(&tag);
+        let operation = message::named("deliver", queue.as_deref().unwrap_or(&tag));
+        let key = self.flows.open(cx, Pattern::Deliver, operation, found.dir, found.at.0);
+        let fields = delivered(args, queue.as_deref(), found.channel);
+        cx.fields(key, fields.with("amqp.consumer_tag", &*tag));
+        let what = What::Deliver(args.number("delivery_tag"), due);
+        channel.begin(cx, Content::new(what, Some(key), found.at, found.length));
+    }
+
+    /// The answer to a get is a message.
+    fn got(&mut self, cx: &mut Cx<'_, '_>, asked: Option<Asked>, args: &Table<'_>, found: Found<'_>) {
+        let (key, queue, due) = match asked {
+            Some(Asked { key: Some(key), subject, no_ack, .. }) => (key, subject, Some(!no_ack)),
+            _ => {
+                let operation = "get (unknown queue)".to_owned();
+                let key = self.flows.open(cx, Pattern::Deliver, operation, Dir::ToClient, found.at.0);
+                cx.note(key, Issue::NO_REQUEST);
+                (key, Box::default(), None)
+            }
+        };
+        let queue = Some(&*queue).filter(|queue| !queue.is_empty());
+        if let Some(queue) = queue {
+            let operation = message::named("get", queue).into();
+            cx.part(key, Part::Named { protocol: super::PROTOCOL.name, pattern: Pattern::Deliver, operation });
+        }
+        cx.fields(key, delivered(args, queue, found.channel));
+        let what = What::Deliver(args.number("delivery_tag"), due);
+        if let Some(channel) = self.channels.get_mut(&found.channel) {
+            channel.begin(cx, Content::new(what, Some(key), found.at, found.length));
+        }
+    }
+
+    fn acknowledge(&mut self, cx: &mut Cx<'_, '_>, word: &'static str, args: &Table<'_>, found: Found<'_>) {
+        let Some(channel) = self.channels.get_mut(&found.channel) else { return };
+        if !channel.acknowledge(cx, found.dir, word, args, found.at.1) {
+            cx.undecoded(found.length as u64);
+        }
+    }
+
+    /// All deliveries of the channel that are not acknowledged will be delivered again (§1.8.3.15 of the reference).
+    fn recover(&mut self, cx: &mut Cx<'_, '_>, channel: u16) {
+        let Some(channel) = self.channels.get_mut(&channel) else { return };
+        for waiting in [&mut channel.deliveries, &mut channel.unsure] {
+            waiting.iter_mut().for_each(|wait| cx.note(wait.key, RECOVERED));
+            waiting.give_up(cx);
+        }
+    }
+
+    fn ask(&mut self, cx: &mut Cx<'_, '_>, method: &'static Method, args: &Table<'_>, found: Found<'_>, error: Option<Box<str>>) {
+        if (method.class, method.id) == (CHANNEL, 10)
+            && let Some(mut before) = self.channels.insert(found.channel, Channel::default())
+        {
+            Dir::BOTH.into_iter().for_each(|dir| before.over(cx, dir));
+        }
+        let Some(channel) = self.channels.get_mut(&found.channel) else { return };
+        let named = SUBJECTS.iter().map(|name| args.text(name)).find(|text| !text.is_empty());
+        let meant =
+            channel.queue.clone().filter(|_| method.id != 10 && args.get("queue").is_some() && args.bytes("queue").is_empty());
+        let subject: Box<str> = meant.unwrap_or_else(|| named.unwrap_or_default().into());
+        let is_get = (method.class, method.id) == (BASIC, 70);
+        let (name, dir) = if is_get { ("get", Dir::ToClient) } else { (method.name, found.dir) };
+        let key = self.flows.open(cx, Pattern::RequestResponse, message::named(name, &subject), dir, found.at.0);
+        let mut fields = told(args, "amqp.arguments");
+        if args.get("queue").is_some() && !subject.is_empty() {
+            fields.set("amqp.queue", &*subject);
+        }
+        cx.fields(key, fields.with("amqp.channel", i64::from(found.channel)));
+        if !is_get {
+            half(cx, key, found.dir, found.at.0, found.length);
+        }
+        let tag: Box<str> = args.text("consumer_tag").into();
+        let consumes = (method.class, method.id) == (BASIC, 20);
+        if consumes && !tag.is_empty() {
+            channel.consume(&tag, Consumer { queue: Some(subject.clone()), due: Some(!args.is("no_ack")) });
+        }
+        match (method.class, method.id, found.dir) {
+            (CONFIRM, 10, _) => channel.confirms = Confirms::Next(1),
+            (BASIC, 30, Dir::ToClient) => channel.cancel(&tag),
+            (BASIC, 110, _) => self.recover(cx, found.channel),
+            _ => {}
+        }
+        if args.is("no_wait") {
+            return cx.close(key, None, true, Some(found.at.1));
+        }
+        let asked = Asked { key: Some(key), method, at: found.at, subject, tag, no_ack: args.is("no_ack"), error, doubt: false };
+        self.push_asked(cx, found, asked);
+    }
+
+    fn push_asked(&mut self, cx: &mut Cx<'_, '_>, found: Found<'_>, asked: Asked) {
+        let asked_most = cx.limits().pending;
+        let Some(list) = self.channels.get_mut(&found.channel).and_then(|c| c.asked.get_mut(found.dir.index())) else { return };
+        if list.len() >= asked_most
+            && let Some(oldest) = list.pop_front()
+        {
+            Asked { doubt: true, ..oldest }.give_up(cx);
+        }
+        list.push_back(asked);
+    }
+
+    fn answer(&mut self, cx: &mut Cx<'_, '_>, method: &'static Method, to: u16, args: &Table<'_>, found: Found<'_>) {
+        let asker = found.dir.other();
+        let Some(channel) = self.channels.get_mut(&found.channel) else { return };
+        let asked = channel.take_asked(cx, asker, method.class, to);
+        if let Some(asked) = &asked {
+            channel.answered(cx, asked.at.0);
+            channel.learn(method, asked, args);
+        }
+        match (method.class, method.id) {
+            (BASIC, 71) => return self.got(cx, asked, args, found),
+            (CONNECTION, 31) => self.frame_max = usize::try_from(args.number("frame_max")).unwrap_or(0),
+            (BASIC, 21) if asked.is_none() => channel.cancel(&args.text("consumer_tag")),
+            _ => {}
+        }
+        let empty = (method.class, method.id) == (BASIC, 72);
+        let (key, status, ok, last) = match asked {
+            // an error, which was told as the answer to what caused it
+            Some(Asked { key: None, .. }) => (None, "ok".into(), true, None),
+            // it may have been one
+            None if found.dir == Dir::ToServer && matches!((method.class, method.id), (CONNECTION, 51) | (CHANNEL, 41)) => {
+                cx.undecoded(found.length as u64);
+                (None, "ok".into(), true, None)
+            }
+            Some(asked) => {
+                let (status, ok) = match asked.error {
+                    Some(word) => (word, false),
+                    None => (if empty { "empty" } else { "ok" }.into(), true),
+                };
+                (asked.key, status, ok, Some(found.at.1))
+            }
+            None => {
+                (Some(self.unasked(cx, method::of(method.class, to).unwrap_or(method), args, found)), "ok".into(), true, None)
+            }
+        };
+        if let Some(key) = key {
+            cx.fields(key, told(args, "amqp.reply"));
+            if !empty {
+                half(cx, key, found.dir, found.at.0, found.length);
+            }
+            cx.close(key, Some(status), ok, last);
+        }
+        match (method.class, method.id) {
+            (CONNECTION, 51) => {
+                let channels = std::mem::take(&mut self.channels);
+                for mut channel in channels.into_values() {
+                    Dir::BOTH.into_iter().for_each(|dir| channel.over(cx, dir));
+                }
+            }
+            (CHANNEL, 41) => {
+                if let Some(mut channel) = self.channels.remove(&found.channel) {
+                    Dir::BOTH.into_iter().for_each(|dir| channel.over(cx, dir));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// A flow for an answer whose question was not seen.
+    fn unasked(&mut self, cx: &mut Cx<'_, '_>, asked: &'static Method, args: &Table<'_>, found: Found<'_>) -> u64 {
+        let name = asked.name;
+        let subject = SUBJECTS.iter().map(|name| args.text(name)).find(|text| !text.is_empty()).unwrap_or_default();
+        let (name, dir) = if name == "basic.get" { ("get (unknown queue)", Dir::ToClient) } else { (name, found.dir.other()) };
+        let operation = message::named(name, &subject);
+        let key = self.flows.open(cx, Pattern::RequestResponse, operation, dir, found.at.0);
+        cx.note(key, Issue::NO_REQUEST);
+        key
+    }
+
+    /// The end of a channel or of the connection. An error that the broker tells of is the answer to what caused it, if that waits.
+    fn close(&mut self, cx: &mut Cx<'_, '_>, method: &'static Method, args: &Table<'_>, found: Found<'_>) {
+        let code = args.number("reply_code");
+        let error = (code >= 300).then(|| method::code_word(code));
+        let culprit = match &error {
+            Some(_) if found.dir == Dir::ToClient => self.culprit(cx, method.class == CHANNEL, args, found),
+            _ => None,
+        };
+        match (culprit, error) {
+            (Some((key, is_asked)), Some(word)) => {
+                cx.fields(key, told(args, "amqp.reply"));
+                if is_asked {
+                    half(cx, key, found.dir, found.at.0, found.length);
+                }
+                cx.close(key, Some(word), false, Some(found.at.1));
+                let (subject, tag) = Default::default();
+                let asked = Asked { key: None, method, at: found.at, subject, tag, no_ack: false, error: None, doubt: false };
+                self.push_asked(cx, found, asked);
+            }
+            (_, error) => self.ask(cx, method, args, found, error),
+        }
+    }
+
+    /// What an error is about, and whether it is a question: by the method that it names, where one of those waits, and only one could
+    /// be meant. A question that was not seen has a flow from here on.
+    fn culprit(&mut self, cx: &mut Cx<'_, '_>, own: bool, args: &Table<'_>, found: Found<'_>) -> Option<(u64, bool)> {
+        let number = |name| u16::try_from(args.number(name)).ok();
+        let named = method::of(number("class_id")?, number("method_id")?)?;
+        let mut channels: Vec<_> =
+            self.channels.iter_mut().filter(|(n, _)| !own || **n == found.channel).map(|(_, c)| c).collect();
+        if named.role == Role::Asks {
+            let found_in = |channel: &mut Channel| channel.take_asked(cx, Dir::ToServer, named.class, named.id);
+            let asked = channels.into_iter().find_map(found_in);
+            return match asked {
+                Some(asked) => Some((asked.key?, named.name != "basic.get")),
+                None => self.late.then(|| (self.unasked(cx, named, &Table::default(), found), true)),
+            };
+        }
+        let waits = channels.iter().map(|channel| channel.publishes.len() + channel.mandatory.len()).sum::<usize>();
+        if named.name != "basic.publish" || waits != 1 || self.late {
+            return None;
+        }
+        let wait = channels.iter_mut().find_map(|channel| channel.publishes.pop().or_else(|| channel.mandatory.pop()));
+        wait.map(|wait| (wait.key, false))
+    }
+
+    /// A publish comes back; its content follows.
+    fn comes_back(&mut self, cx: &mut Cx<'_, '_>, args: &Table<'_>, found: Found<'_>) {
+        let (exchange, routing_key) = (args.bytes("exchange").into(), args.bytes("routing_key").into());
+        let routed = Routed { exchange, routing_key, digest: None };
+        let fields = told(&args.only(&["reply_code", "reply_text"]), "amqp.reply");
+        if let Some(channel) = self.channels.get_mut(&found.channel) {
+            channel.begin(cx, Content::new(What::Return(routed, fields), None, found.at, found.length));
+        }
+    }
+
+    /// A publish has come back whole: which one it is, its properties and its body tell.
+    pub(super) fn came_back(&mut self, cx: &mut Cx<'_, '_>, number: u16, content: Content) {
+        let (digest, last, first) = (content.digest(), content.last, content.first);
+        let What::Return(routed, fields) = content.what else { return };
+        let Some(channel) = self.channels.get_mut(&number) else { return };
+        let is = |wait: &Wait| {
+            let own = wait.mandatory.as_ref();
+            own.is_some_and(|own| (&own.exchange, &own.routing_key) == (&routed.exchange, &routed.routing_key)) && !wait.returned
+        };
+        let same = |wait: &Wait| digest.is_some() && wait.mandatory.as_ref().is_some_and(|own| own.digest == digest);
+        let many = channel.publishes.iter_mut().chain(channel.mandatory.iter_mut()).filter(|w| is(w)).count();
+        let meant = |wait: &&mut Wait| is(wait) && (same(wait) || many == 1);
+        match channel.publishes.iter_mut().chain(channel.mandatory.iter_mut()).find(meant) {
+            Some(wait) => {
+                (wait.returned, wait.last) = (true, last);
+                cx.fields(wait.key, fields);
+            }
+            None => {
+                let operation = message::published(&routed.exchange, &routed.routing_key);
+                let key = self.flows.open(cx, Pattern::Publish, operation, Dir::ToServer, first);
+                cx.note(key, Issue::NO_REQUEST);
+                cx.fields(key, message::routed(&routed.exchange, &routed.routing_key));
+                cx.fields(key, fields);
+                return cx.close(key, Some("returned".into()), false, None);
+            }
+        }
+        // what is not confirmed is over with this
+        for wait in channel.mandatory.extract(|wait| wait.returned) {
+            wait.give_up(cx);
+        }
+    }
+}
+
+impl Channel {
+    /// A content begins; one that is on its way in the same direction ends with that.
+    fn begin(&mut self, cx: &mut Cx<'_, '_>, content: Content) {
+        let dir = content.dir();
+        self.end_contents(cx, dir, Issue::CUT);
+        if let Some(slot) = self.contents.get_mut(dir.index()) {
+            *slot = Some(content);
+        }
+    }
+
+    /// What an answer tells of the channel.
+    fn learn(&mut self, method: &Method, asked: &Asked, args: &Table<'_>) {
+        match (method.class, method.id) {
+            (QUEUE, 11) => self.queue = Some(args.text("queue").into()),
+            (BASIC, 21) => {
+                let queue = Some(asked.subject.clone()).filter(|queue| !queue.is_empty());
+                self.consume(&args.text("consumer_tag"), Consumer { queue, due: Some(!asked.no_ack) });
+            }
+            (BASIC, 31) => self.cancel(&asked.tag),
+            _ => {}
+        }
+    }
+}
+
+/// How a message was delivered.
+fn delivered(args: &Table<'_>, queue: Option<&str>, channel: u16) -> Fields {
+    let mut fields = message::routed(args.bytes("exchange"), args.bytes("routing_key"));
+    if let Some(queue) = queue {
+        fields.set("amqp.queue", queue);
+    }
+    let tag = Field::Uint(args.number("delivery_tag")).value();
+    fields
+        .with("amqp.redelivered", args.is("redelivered"))
+        .with("amqp.delivery_tag", tag)
+        .with("amqp.channel", i64::from(channel))
+}
+
+/// A method's arguments: those that have a field of their own, the rest under `rest`.
+fn told(args: &Table<'_>, rest: &'static str) -> Fields {
+    let (mut fields, mut others) = (Fields::default(), Vec::new());
+    for (name, field) in &args.0 {
+        let name = text_of(name);
+        match (OWN.iter().find(|(own, _)| *own == name), field) {
+            (_, Field::Text([])) | (_, Field::Table(Table(_))) if is_empty(field) => {}
+            (Some((_, own)), field) => fields.set(own, field.value()),
+            (None, _) if matches!(&*name, "reserved" | "no_wait") => {}
+            (None, Field::Text(response)) if name == "response" => others.extend(credentials(&args.text("mechanism"), response)),
+            (None, field) => others.push((name.into(), field.value())),
+        }
+    }
+    if !others.is_empty() {
+        fields.set(rest, Value::Map(others));
+    }
+    fields
+}
+
+fn is_empty(field: &Field<'_>) -> bool {
+    matches!(field, Field::Text([])) || matches!(field, Field::Table(Table(pairs)) if pairs.is_empty())
+}
+
+/// Who logs in, and by what (RFC 4616; AMQPLAIN is a table without its length). The names tell what has to be masked.
+fn credentials(mechanism: &str, response: &[u8]) -> Vec<(Box<str>, Value)> {
+    let text = |bytes: &[u8]| Value::Text(text_of(bytes).into());
+    match mechanism {
+        "PLAIN" => {
+            let mut parts = response.splitn(3, |&b| b == 0).skip(1);
+            let (user, password) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+            vec![("user".into(), text(user)), ("password".into(), text(password))]
+        }
+        "AMQPLAIN" => {
+            let table = field::bare_table(response).unwrap_or_default();
+            vec![("user".into(), text(table.bytes("LOGIN"))), ("password".into(), text(table.bytes("PASSWORD")))]
+        }
+        _ => vec![("credentials".into(), text(response))],
+    }
+}

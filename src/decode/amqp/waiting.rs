@@ -1,0 +1,108 @@
+//! Messages that wait for what becomes of them, by the tag under which that will be said. Not what the tags count: see `channel`.
+
+use super::content::Digest;
+use crate::decode::Cx;
+use crate::model::{Issue, PENDING, Stamp};
+use std::collections::BTreeMap;
+
+/// A message whose flow is open.
+#[derive(Debug)]
+pub struct Wait {
+    /// Its flow.
+    pub key: u64,
+    /// The packet that brought its last byte.
+    pub last: Stamp,
+    /// Of a publish that may come back: by what it is known again.
+    pub mandatory: Option<Routed>,
+    /// Whether it has come back.
+    pub returned: bool,
+    /// Whether an answer is due.
+    pub due: bool,
+    /// Whether what became of it may lie in a hole.
+    pub doubt: bool,
+}
+
+/// By what a message that comes back is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Routed {
+    /// Where it was published.
+    pub exchange: Box<[u8]>,
+    /// Its key.
+    pub routing_key: Box<[u8]>,
+    /// Properties and body, where all of them were seen.
+    pub digest: Option<Digest>,
+}
+
+/// Messages by tag.
+#[derive(Debug, Default)]
+pub struct Waiting(BTreeMap<u64, Wait>);
+
+impl Waiting {
+    /// How many.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// One more.
+    pub fn push(&mut self, tag: u64, wait: Wait) {
+        self.0.insert(tag, wait);
+    }
+
+    /// The oldest one.
+    pub fn pop(&mut self) -> Option<Wait> {
+        self.0.pop_first().map(|(_, wait)| wait)
+    }
+
+    /// Those that wait, in order.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Wait> {
+        self.0.values_mut()
+    }
+
+    /// Those that an acknowledgement names: one, or all up to it (all there are: 0). Of the latter each with whether it is meant for
+    /// certain: one of them may have been named alone, in a hole.
+    pub fn take(&mut self, tag: u64, multiple: bool) -> Vec<(Wait, bool)> {
+        if !multiple {
+            return self.0.remove(&tag).map(|wait| (wait, true)).into_iter().collect();
+        }
+        let later = match tag.checked_add(1) {
+            Some(next) if tag != 0 => self.0.split_off(&next),
+            _ => BTreeMap::new(),
+        };
+        let meant = std::mem::replace(&mut self.0, later);
+        meant.into_iter().map(|(own, wait)| (own == tag || !wait.doubt, wait)).map(|(sure, wait)| (wait, sure)).collect()
+    }
+
+    /// Removes those that are of a kind.
+    pub fn extract(&mut self, is: impl Fn(&Wait) -> bool) -> Vec<Wait> {
+        let tags: Vec<u64> = self.0.iter().filter(|(_, wait)| is(wait)).map(|(tag, _)| *tag).collect();
+        tags.into_iter().filter_map(|tag| self.0.remove(&tag)).collect()
+    }
+
+    /// What becomes of those that are there may lie in a hole.
+    pub fn doubt(&mut self) {
+        self.0.values_mut().for_each(|wait| wait.doubt = true);
+    }
+
+    /// Nothing more will be said of any.
+    pub fn give_up(&mut self, cx: &mut Cx<'_, '_>) {
+        std::mem::take(&mut self.0).into_values().for_each(|wait| wait.give_up(cx));
+    }
+}
+
+impl Wait {
+    /// Nothing more will be said of it.
+    pub fn give_up(self, cx: &mut Cx<'_, '_>) {
+        match self {
+            Self { key, returned: true, last, .. } => cx.close(key, Some("returned".into()), false, Some(last)),
+            Self { key, due: false, last, mandatory, .. } => {
+                // of a publish nothing was due; of a delivery it is not known whether something was
+                cx.close(key, None, true, mandatory.map(|_| last));
+            }
+            Self { key, doubt: true, .. } => {
+                cx.note(key, Issue::NO_RESPONSE);
+                cx.close(key, None, true, None);
+            }
+            Self { key, .. } => cx.close(key, Some(PENDING.into()), false, None),
+        }
+    }
+}
