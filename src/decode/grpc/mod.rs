@@ -266,7 +266,7 @@ impl Call {
                 if let Some(code) =
                     status::connect(&kept).filter(|_| self.sides[1].media_type.as_deref() == Some("application/json"))
                 {
-                    self.status = Some(Status::Code(code));
+                    self.ended(cx, key, Status::Code(code));
                 }
             }
             _ => {}

@@ -170,6 +170,7 @@ impl Stream {
         let last = block.last;
         self.begin(cx, Dir::ToClient, block);
         if self.tunnels() {
+            Dir::BOTH.into_iter().for_each(|dir| cx.part(self.key, Part::BodyEnd { dir, bytes: 0, whole: true }));
             self.tell_end(cx, Some(last).filter(|_| self.asked), None);
         }
     }

@@ -1,5 +1,5 @@
-"""gRPC calls of every shape. `calls.py serve PORT` answers them, `calls.py call PORT` makes them, one after the other on one connection.
-Messages are written by hand: field 1 is a text. Not a benchmark, and not a use of generated code."""
+"""gRPC calls of every shape. `calls.py serve PORT` answers them, `calls.py web PORT` answers gRPC-Web, in base64 too (sonora), and
+`calls.py call PORT` makes them, one after the other on one connection. Messages are written by hand: field 1 is a text. Not a benchmark, and not a use of generated code."""
 import sys
 from concurrent import futures
 
@@ -44,6 +44,17 @@ def serve(port):
     server.wait_for_termination()
 
 
+def web(port):
+    from wsgiref.simple_server import make_server
+
+    from sonora.wsgi import grpcWSGI
+
+    app = grpcWSGI(None)
+    methods = {name: method._replace(request_deserializer=bytes, response_serializer=bytes) for name, method in METHODS.items()}
+    app.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, methods),))
+    make_server("127.0.0.1", port, app).serve_forever()
+
+
 def call(port):
     trace = (("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),)
     with grpc.insecure_channel(f"127.0.0.1:{port}", options=[("grpc.enable_http_proxy", 0)]) as channel:
@@ -64,4 +75,4 @@ def call(port):
         waiting.cancel()
 
 
-{"serve": serve, "call": call}[sys.argv[1]](int(sys.argv[2]))
+{"serve": serve, "web": web, "call": call}[sys.argv[1]](int(sys.argv[2]))

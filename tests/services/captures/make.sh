@@ -5,7 +5,7 @@ source "$(dirname "$0")/../lib.sh"
 here="$services/captures"
 cases="$services/../captures"
 wanted=" $* "
-read -r a e n p six d mute h x g < <(free_ports 10)
+read -r a e n p six d mute h x g k c c2 w ec < <(free_ports 15)
 export TRUTH="$dir/truth"
 
 start kitchen.py "$python" "$services/apps/kitchen.py" "$a" "127.0.0.1:$e"
@@ -27,6 +27,16 @@ start nghttpx nghttpx -f "127.0.0.1,$x;no-tls" -b "127.0.0.1,$n" --conf=/dev/nul
 ready nghttpx 127.0.0.1 "$x"
 start calls.py "$python" "$services/apps/calls.py" serve "$g"
 ready calls.py 127.0.0.1 "$g"
+start calls.py-web "$python" "$services/apps/calls.py" web "$w"
+ready calls.py-web 127.0.0.1 "$w"
+start kitchen_grpc.js node "$services/apps/kitchen_grpc.js" "$k"
+ready kitchen_grpc.js 127.0.0.1 "$k"
+proto="$services/apps/proto"
+"$python" -m grpc_tools.protoc -I "$proto" --include_imports --descriptor_set_out="$dir/kitchen.binpb" kitchen.proto
+start connect.js node "$services/apps/connect.js" serve "$dir/kitchen.binpb" "$c" "$c2"
+ready connect.js 127.0.0.1 "$c" "$c2"
+start extended_connect.js node "$services/apps/extended_connect.js" serve "$ec"
+ready extended_connect.js 127.0.0.1 "$ec"
 
 start dnsmasq dnsmasq -k -C /dev/null -p "$d" --listen-address=127.0.0.1 --bind-interfaces --no-resolv --no-hosts --user= --local=/test/ \
   --host-record=shop.test,192.0.2.7,2001:db8::7 --host-record=orders.default.svc.cluster.local,127.0.0.1 --cname=www.shop.test,shop.test \
@@ -115,7 +125,14 @@ capture http2-curl "port $h" curl --http2-prior-knowledge -H 'content-type: text
 capture http2-frames "port $h" nghttp --continuation -b 10 -H 'x-padded: yes' --trailer 'x-last: 1' -d "$dir/static/style.css" "http://127.0.0.1:$h/echo"
 capture http2-push "port $h" nghttp "http://127.0.0.1:$h/index.html"
 capture http2-upgrade "port $x" curl --http2 "http://127.0.0.1:$x/index.html" "http://127.0.0.1:$x/none"
+capture http2-websocket "port $ec" node "$services/apps/extended_connect.js" call "$ec"
 capture grpc "port $g" "$python" "$services/apps/calls.py" call "$g"
+capture grpc-js "port $k" node "$services/apps/calls.js" "$k"
+rpc() { node "$services/apps/connect.js" call "$dir/kitchen.binpb" "$@"; }
+capture grpc-web "port $c" rpc "$c" 1.1 grpc-web
+capture grpc-web-text "port $w" node "$services/apps/grpc_web.js" "$w"
+capture connect-rpc "port $c" rpc "$c" 1.1 connect
+capture connect-rpc-json "port $c2" rpc "$c2" 2 connect-json
 
 of grpc-midway grpc midway 20
 of grpc-gap grpc drop 20
