@@ -2,6 +2,7 @@
 
 mod behaviour;
 mod list;
+mod messages;
 mod rig;
 pub(super) mod sample;
 mod screens;
