@@ -20,6 +20,8 @@ pub enum Token {
     Dim,
     /// What is wrong.
     Error,
+    /// What somebody looks for.
+    Found,
 }
 
 /// One line, ready to be shown: control characters are escaped already.

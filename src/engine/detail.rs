@@ -1,14 +1,16 @@
 //! One flow made readable: the overview, and each side with its fields and its body decoded, masked and escaped. The looker's work.
 
 use super::looker::Looks;
-use super::view::{DetailView, SideView};
+use super::view::{DetailView, MessageView, SideView};
 use crate::body::{self, Context, Kind, protobuf};
 use crate::mask::{self, Secrets};
-use crate::model::{Body, Dir, Flow, Half, Headers, Message, Origin, Party, Process, TraceContext, Value, text_of};
+use crate::model::{Body, Dir, Flow, Half, Headers, Origin, Party, Process, TraceContext, Value, text_of};
 use crate::schema::Place;
-use crate::text::{Line, Token, escape};
+use crate::text::{Line, escape};
 use crate::time::Span;
 use std::borrow::Cow;
+
+mod messages;
 
 /// The flow for reading.
 pub(super) fn inspect(flow: &Flow, looks: &Looks) -> DetailView {
@@ -17,10 +19,12 @@ pub(super) fn inspect(flow: &Flow, looks: &Looks) -> DetailView {
     let schemas = looks.schemas.get();
     let place = detail.map(Place::of).unwrap_or_default();
     let eye = Eye { secrets: looks.secrets, context: Context { limit: looks.body_limit, schemas: &schemas, place } };
+    let messages = detail.map(|d| messages::list(d, flow.row.time, &eye)).unwrap_or_default();
     DetailView {
         overview: overview(flow, &eye),
-        request: detail.and_then(|d| Some(side(d.request.as_ref()?, &eye))),
-        response: detail.and_then(|d| Some(side(d.response.as_ref()?, &eye))),
+        request: detail.and_then(|d| Some(side(d.request.as_ref()?, true, &messages, &eye))),
+        response: detail.and_then(|d| Some(side(d.response.as_ref()?, false, &messages, &eye))),
+        messages,
         unknown: flow.row.pattern.is_call() && schemas.method(&flow.row.operation).is_none(),
         ..untold(flow)
     }
@@ -129,41 +133,25 @@ fn trace_lines(trace: &TraceContext, eye: &Eye<'_>, out: &mut List) {
     out.push("baggage", mask::text(trace.baggage.as_deref().unwrap_or_default(), eye.secrets));
 }
 
-fn side(half: &Half, eye: &Eye<'_>) -> SideView {
+/// One side; its messages are among those of both.
+fn side(half: &Half, request: bool, messages: &[MessageView], eye: &Eye<'_>) -> SideView {
     let mut view = SideView { headers: fields(&half.headers, eye), trailers: fields(&half.trailers, eye), ..SideView::default() };
     if half.messages.is_empty() && half.messages_dropped == 0 {
         let read = read(&half.body, eye);
         view.caption = read.caption;
         (view.body, view.hex) = (read.lines, body::hex(&half.body.kept, eye.secrets));
         (view.copy, view.formatted) = (read.copy, read.formatted);
-    } else {
-        messages(half, eye, &mut view);
+        return view;
     }
-    view
-}
-
-/// Several messages, each under a line of its own.
-fn messages(half: &Half, eye: &Eye<'_>, view: &mut SideView) {
     let total = half.messages.len() as u64 + half.messages_dropped;
     view.caption = format!("{total} message{}", if total == 1 { "" } else { "s" });
     if half.messages_dropped > 0 {
         view.caption.push_str(&format!(", the oldest {} not kept", half.messages_dropped));
     }
-    for (Message { first, body }, no) in half.messages.iter().zip(half.messages_dropped + 1..) {
-        let Read { caption, lines, copy, formatted } = read(body, eye);
-        view.formatted |= formatted;
-        let heading = Line::of(Token::Dim, format!("{no} · {} · {caption}", first.time));
-        if !body.kept.is_empty() {
-            view.hex.push(heading.clone());
-            view.hex.extend(body::hex(&body.kept, eye.secrets));
-        }
-        view.body.push(heading);
-        view.body.extend(lines);
-        if !view.copy.is_empty() {
-            view.copy.push('\n');
-        }
-        view.copy.push_str(&copy);
-    }
+    let own = || messages.iter().filter(|message| message.request == request);
+    view.copy = own().map(|message| message.copy.as_str()).collect::<Vec<_>>().join("\n");
+    view.formatted = own().any(|message| message.formatted);
+    view
 }
 
 /// A body for reading.

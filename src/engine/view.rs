@@ -183,8 +183,37 @@ pub struct DetailView {
     pub request: Option<SideView>,
     /// The response.
     pub response: Option<SideView>,
+    /// Its messages, where it has several, of both sides in the order in which they were seen.
+    pub messages: Vec<MessageView>,
     /// Whether something of it has a schema that nobody gave.
     pub unknown: bool,
+}
+
+/// One message of a flow that has several, for reading.
+#[derive(Clone, Debug, Default)]
+pub struct MessageView {
+    /// Its number on its side, from 1 up; those that were not kept are counted.
+    pub number: u64,
+    /// Whether it is of the request's side.
+    pub request: bool,
+    /// From the flow's first byte to its own.
+    pub after: Span,
+    /// From the first byte of the message before it, of whichever side; none for the first.
+    pub gap: Option<Span>,
+    /// Its bytes, as sent.
+    pub bytes: u64,
+    /// The beginning of what it holds, on one line.
+    pub summary: String,
+    /// What it is, and what is wrong with it.
+    pub caption: String,
+    /// What it holds.
+    pub body: Vec<Line>,
+    /// Its bytes as a hex dump.
+    pub hex: Vec<Line>,
+    /// What it holds, as it is copied.
+    pub copy: String,
+    /// Whether the copy is laid out for reading, and so not what was sent.
+    pub formatted: bool,
 }
 
 /// One side of a flow for reading.
@@ -196,11 +225,11 @@ pub struct SideView {
     pub headers: Vec<(String, String)>,
     /// Trailer fields, masked.
     pub trailers: Vec<(String, String)>,
-    /// The body for reading, tokens told apart for colour.
+    /// The body for reading, tokens told apart for colour; none where it is in messages.
     pub body: Vec<Line>,
     /// The body's bytes as a hex dump, as sent, at most the kept part.
     pub hex: Vec<Line>,
-    /// The body as it is copied: decoded text.
+    /// The body, or the messages one after the other, as it is copied: decoded text.
     pub copy: String,
     /// Whether the copy is laid out for reading, and so not what was sent.
     pub formatted: bool,

@@ -30,6 +30,7 @@ pub const PROPERTY: Propagator = Propagator {
     fields: &["correlation-id"],
     read: |fields| read(fields, "correlation-id"),
     malformed: Issue::remark("malformed correlation-id"),
+    key: str::to_owned,
 };
 
 /// Whether a carrier is one of these.

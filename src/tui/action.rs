@@ -76,6 +76,12 @@ actions! {
     NextFlow,
     /// Open the flow before.
     PrevFlow,
+    /// Read the chosen message alone; where there is none, as below.
+    Read,
+    /// The next place of what is looked for.
+    NextFound,
+    /// The place before.
+    PrevFound,
     /// The open flow on the whole screen, or beside the list.
     Zoom,
     /// Copy the response's body.

@@ -125,7 +125,7 @@ impl App {
         let mut effects = match event {
             Event::Key(key) => self.key(key),
             Event::Paste(text) => {
-                self.filter.insert(&text, &self.grammar);
+                self.insert(&text);
                 Vec::new()
             }
             Event::Mouse(mouse) => {
@@ -160,7 +160,7 @@ impl App {
     pub fn context(&self) -> Context {
         match () {
             () if self.confirming => Context::Confirm,
-            () if self.filter.editing() => Context::Filter,
+            () if self.filter.editing() || self.detail.search.typed().is_some() => Context::Filter,
             () => match self.front() {
                 Some(panel) => panel.context(),
                 None if self.detail.is_open() => Context::Detail,
@@ -196,6 +196,7 @@ impl App {
         let Some(layout) = self.layout() else { return 1 };
         let height = match self.front() {
             Some(panel) => panel.page(layout.main),
+            None if self.detail.lists() => self.detail.parts(&layout).rows(),
             None if self.detail.is_open() => usize::from(layout.text().height),
             None => layout.rows(),
         };
@@ -226,7 +227,9 @@ impl App {
             if self.detail.is_open() {
                 let offers = self.view.as_deref().and_then(|view| format::offers(&view.status.offers));
                 let hint = offers.map(|o| format!("{} reads its messages by {o}", self.keymap.key_of(Action::Accept)));
-                self.detail.lay_out(&layout, hint.as_deref());
+                if let Some(told) = self.detail.lay_out(&layout, hint.as_deref()) {
+                    self.notice = Some(told);
+                }
             }
             if let Some(panel) = self.panels.front_mut(self.screen) {
                 panel.lay_out(&self.keymap, self.view.as_deref(), layout.main);

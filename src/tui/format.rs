@@ -89,6 +89,12 @@ pub fn share(part: u64, whole: u64) -> String {
     }
 }
 
+/// `Orders/Get` of `/shop.v1.Orders/Get`; what is no such path stays.
+pub fn method(path: &str) -> &str {
+    let service = path.strip_prefix('/').and_then(|path| path.split_once('/')).map_or("", |(service, _)| service);
+    service.rfind('.').and_then(|dot| path.get(dot + 2..)).unwrap_or(path)
+}
+
 /// `api (3 files)`, `api (3 files) and 2 more`; none where nothing is offered.
 pub fn offers(offers: &[Offer]) -> Option<String> {
     let (first, more) = offers.split_first()?;
@@ -148,6 +154,12 @@ mod tests {
         let shares =
             [(0, 9), (0, 0), (1, 100_000), (1, 12), (1, 2), (99_999, 100_000), (7, 7)].map(|(part, of)| percent(part, of));
         assert_eq!(shares, ["0 %", "0 %", "0.1 %", "8.3 %", "50 %", "99 %", "100 %"]);
+    }
+
+    #[test]
+    fn methods_lose_their_package() {
+        let short = ["/shop.v1.Orders/Get", "/Orders/Get", "GET /a.b/c", "/a.B/x/y.z", "unknown method", "/"].map(method);
+        assert_eq!(short, ["Orders/Get", "/Orders/Get", "GET /a.b/c", "B/x/y.z", "unknown method", "/"]);
     }
 
     #[test]

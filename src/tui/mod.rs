@@ -18,9 +18,11 @@ mod input;
 pub mod keymap;
 mod layout;
 mod list;
+mod messages;
 mod panel;
 mod port;
 mod run;
+mod search;
 mod terminal;
 #[cfg(test)]
 mod tests;

@@ -3,6 +3,7 @@
 mod behaviour;
 mod list;
 mod mesh;
+mod messages;
 mod rig;
 pub(super) mod sample;
 mod screens;

@@ -87,6 +87,7 @@ impl Theme {
             Token::Key => self.name,
             Token::Punctuation | Token::Dim => self.dim,
             Token::Error => self.error,
+            Token::Found => Style::new().add_modifier(Modifier::REVERSED),
         }
     }
 }

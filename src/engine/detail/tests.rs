@@ -3,7 +3,9 @@
 use super::super::script::at;
 use super::*;
 use crate::mask::Secrets;
-use crate::model::{BodyHint, ConnId, Detail, Dir, Fields, FlowId, Issue, Owner, Party, Pattern, Row, SourceSet, State};
+use crate::model::{
+    BodyHint, ConnId, Detail, Dir, Fields, FlowId, Issue, Message, Owner, Party, Pattern, Row, SourceSet, Stamp, State,
+};
 use crate::schema::Current;
 use std::sync::Arc;
 
@@ -186,25 +188,38 @@ fn a_cut_body_says_so() {
 }
 
 #[test]
-fn messages_stand_one_under_the_other() {
-    let message = |text: &str| Message {
-        first: at(5),
+fn messages_of_both_sides_are_one_list_in_their_order() {
+    let message = |at: Stamp, text: &str| Message {
+        first: at,
         body: Body {
             kept: text.into(),
             bytes: text.len() as u64,
-            hint: BodyHint { media_type: Some("text/plain".into()), ..BodyHint::default() },
+            hint: BodyHint { media_type: Some("application/json".into()), ..BodyHint::default() },
             whole: true,
         },
     };
-    let half = Half { messages: vec![message("one"), message(""), message("two")], messages_dropped: 4, ..Half::default() };
-    let view =
-        inspect(&flow(Some(Detail { response: Some(half), ..Detail::default() })), &looks(Secrets::Mask)).response.unwrap();
-    assert_eq!(view.caption, "7 messages, the oldest 4 not kept");
-    let lines: Vec<_> = view.body.iter().map(Line::text).collect();
-    assert_eq!(lines.len(), 5, "{lines:?}");
-    assert!(lines[0].starts_with("5 · 1970-01-01T00:00:00.005000000Z · text · 3 B") && lines[1] == "one");
-    assert!(lines[2].ends_with("empty") && lines[4] == "two");
-    assert_eq!((view.copy.as_str(), view.hex.len()), ("one\n\ntwo", 4));
+    let half = |messages, messages_dropped| Some(Half { messages, messages_dropped, ..Half::default() });
+    let request = half(vec![message(at(5), "{\"a\":1}"), message(at(9), "")], 4);
+    let response = half(vec![message(at(7), "[1,\n  {\"b\": \"x  y\"}]"), message(at(12), "\"\u{1b}[2J\"")], 0);
+    let view = inspect(&flow(Some(Detail { request, response, ..Detail::default() })), &looks(Secrets::Mask));
+    let micros = |span: Span| span.nanos() / 1000;
+    let list: Vec<_> = view
+        .messages
+        .iter()
+        .map(|m| (m.request, m.number, micros(m.after), m.gap.map(micros), m.bytes, m.summary.as_str()))
+        .collect();
+    let wanted = [
+        (true, 5, 0, None, 7, "{\"a\": 1}"),
+        (false, 1, 2000, Some(2000), 20, "[1, {\"b\": \"x  y\"}]"),
+        (true, 6, 4000, Some(2000), 0, "empty"),
+    ];
+    assert_eq!(list[..3], wanted);
+    assert!(!list[3].5.contains('\u{1b}') && list[3].3 == Some(3000), "{:?}", list[3]);
+    assert_eq!(view.messages[0].caption, "json · 7 B");
+    assert!(!view.messages[0].body.is_empty() && view.messages[0].hex.len() == 1 && view.messages[2].hex.is_empty());
+    let request = view.request.unwrap();
+    assert_eq!((request.caption.as_str(), request.body.len()), ("6 messages, the oldest 4 not kept", 0));
+    assert_eq!((request.copy.as_str(), request.formatted), ("{\n  \"a\": 1\n}\n", true));
 }
 
 #[test]

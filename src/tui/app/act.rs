@@ -1,6 +1,7 @@
 //! What keys and the mouse do.
 
 use super::{App, Narrowed};
+use crate::engine::view::SideView;
 use crate::text::{escape, is_control};
 use crate::tui::action::Action;
 use crate::tui::effect::Effect;
@@ -29,10 +30,19 @@ impl App {
             None => {
                 let plain = (key.modifiers - KeyModifiers::SHIFT).is_empty();
                 if let (Context::Filter, KeyCode::Char(c), true) = (context, key.code, plain) {
-                    self.filter.insert(c.encode_utf8(&mut [0; 4]), &self.grammar);
+                    self.insert(c.encode_utf8(&mut [0; 4]));
                 }
                 Vec::new()
             }
+        }
+    }
+
+    /// Types a text into what is being typed.
+    pub(super) fn insert(&mut self, text: &str) {
+        if self.detail.search.typed().is_some() {
+            self.detail.search.insert(text);
+        } else {
+            self.filter.insert(text, &self.grammar);
         }
     }
 
@@ -50,6 +60,7 @@ impl App {
             Action::Follow => self.list.follow(),
             Action::Pause if self.list.follows() => self.pause(),
             Action::Pause => self.list.follow(),
+            Action::Filter if self.front().is_none() && self.detail.shown.is_some() => self.detail.search.open(),
             Action::Filter => self.open_filter(),
             Action::Flows => {
                 self.narrowed = None;
@@ -67,7 +78,8 @@ impl App {
             Action::Redraw => return vec![Effect::Redraw],
             Action::Suspend => return vec![Effect::Suspend],
             Action::Escape => {
-                if !self.close() && self.filter.filter().is_some() {
+                let searched = self.front().is_none() && self.detail.search.clear();
+                if !searched && !self.close() && self.filter.filter().is_some() {
                     self.filter.clear();
                     self.list.recount(self.count());
                 }
@@ -94,7 +106,12 @@ impl App {
             Action::PrevTab => self.detail.turn(false),
             Action::NextFlow => self.step(1),
             Action::PrevFlow => self.step(-1),
-            Action::Zoom => self.detail.open = if self.detail.open == Open::Whole { Open::Shared } else { Open::Whole },
+            Action::Read if self.detail.read() => {}
+            Action::NextFound => self.detail.search.go(true),
+            Action::PrevFound => self.detail.search.go(false),
+            Action::Read | Action::Zoom => {
+                self.detail.open = if self.detail.open == Open::Whole { Open::Shared } else { Open::Whole }
+            }
             Action::CopyResponse => return self.copy(false),
             Action::CopyRequest => return self.copy(true),
             Action::Yes => {
@@ -105,6 +122,10 @@ impl App {
                 return vec![Effect::Send(Command::Clear)];
             }
             Action::No => self.confirming = false,
+            Action::Apply if self.detail.search.typed().is_some() => self.detail.search.apply(),
+            Action::Cancel if self.detail.search.typed().is_some() => self.detail.search.cancel(),
+            // a search has no words to complete and no history
+            Action::Complete | Action::Older | Action::Newer if self.detail.search.typed().is_some() => {}
             Action::Apply => {
                 if self.filter.apply(&self.grammar) {
                     self.narrowed = None;
@@ -162,7 +183,7 @@ impl App {
     fn go(&mut self, by: isize) {
         match self.panels.front_mut(self.screen) {
             Some(panel) => panel.go(by),
-            None if self.detail.is_open() => self.detail.scroll = self.detail.scroll.saturating_add_signed(by),
+            None if self.detail.is_open() => self.detail.go(by),
             None => self.step(by),
         }
     }
@@ -171,7 +192,7 @@ impl App {
     fn ends(&mut self, start: bool) {
         match self.panels.front_mut(self.screen) {
             Some(panel) => panel.ends(start),
-            None if self.detail.is_open() => self.detail.scroll = if start { 0 } else { usize::MAX },
+            None if self.detail.is_open() => self.detail.ends(start),
             None if !start => self.list.follow(),
             None => {
                 if let Some(view) = self.view.clone() {
@@ -239,6 +260,7 @@ impl App {
                 self.screen = Screen::Flows;
                 true
             }
+            () if self.detail.is_open() && self.detail.unread() => true,
             () if self.detail.is_open() => {
                 self.detail.close();
                 true
@@ -323,6 +345,9 @@ impl App {
     }
 
     fn edit(&mut self, request: InputRequest) {
+        if self.detail.search.typed().is_some() {
+            return self.detail.search.edit(request);
+        }
         self.filter.edit(request, &self.grammar);
     }
 
@@ -342,13 +367,15 @@ impl App {
     }
 
     fn copy(&mut self, request: bool) -> Vec<Effect> {
-        let (name, side) = match &self.detail.shown {
-            Some(shown) if request => ("request", shown.request.as_ref()),
-            Some(shown) => ("response", shown.response.as_ref()),
-            None => return Vec::new(),
+        let Some(shown) = &self.detail.shown else { return Vec::new() };
+        let of = |side: &Option<SideView>| side.as_ref().map(|side| (pasteable(&side.copy), side.formatted));
+        let (name, copy) = match self.detail.message() {
+            Some(message) if !request => ("message", Some((pasteable(&message.copy), message.formatted))),
+            _ if request => ("request", of(&shown.request)),
+            _ => ("response", of(&shown.response)),
         };
-        let text = side.map(|s| pasteable(&s.copy)).unwrap_or_default();
-        let formatted = if side.is_some_and(|s| s.formatted) { ", formatted" } else { "" };
+        let (text, formatted) = copy.unwrap_or_default();
+        let formatted = if formatted { ", formatted" } else { "" };
         let bytes = format::size(text.len() as u64);
         match text.len() {
             0 => self.notice = Some(format!("the {name} has no body to copy")),

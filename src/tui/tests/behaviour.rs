@@ -234,7 +234,7 @@ fn every_action_does_something() {
     let places = |context| match context {
         Context::Anywhere => &["p", "k k k", "6", "enter"][..],
         Context::List => &["k"],
-        Context::Detail => &["k enter tab"],
+        Context::Detail => &["k enter tab", "k enter tab / o enter"],
         Context::Traces => &["2"],
         Context::Trace => &["2 enter", "2 enter +"],
         Context::Services => &["3"],

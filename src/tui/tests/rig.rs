@@ -1,7 +1,7 @@
 //! A scripted engine and a terminal in memory.
 
 use super::mesh;
-use super::sample::{detail, row};
+use super::sample::{detail, messages, row};
 use crate::engine::edges::Edges;
 use crate::engine::view::{DetailView, Query, RowView, Services, Shown, SourceStatus, Status, View, Window};
 use crate::filter::{Filter, FilterError};
@@ -38,6 +38,8 @@ pub struct Engine {
     /// With a filter, which flows match.
     pub matches: Option<fn(&Flow) -> bool>,
     pub query: Option<Query>,
+    /// How many messages the open flow has.
+    pub messages: u64,
     /// Whether the open flow is one without a schema.
     pub unknown: bool,
 }
@@ -66,7 +68,10 @@ impl Engine {
             newer: (list.len() - end) as u64,
             searched_percent: self.searched,
             unseen: self.unseen,
-            detail: query.inspect.and_then(found).map(|r| Arc::new(DetailView { unknown: self.unknown, ..detail(&r.flow) })),
+            detail: query
+                .inspect
+                .and_then(found)
+                .map(|r| Arc::new(DetailView { unknown: self.unknown, messages: messages(self.messages), ..detail(&r.flow) })),
             services: (query.shown == Shown::Services).then(|| Arc::new(self.services())),
             traces: (query.shown == Shown::Traces).then(|| Arc::new(mesh::traces(&self.flows))),
             trace: match query.shown {

@@ -1,6 +1,6 @@
 //! Flows of a small mesh, for screens to show.
 
-use crate::engine::view::{DetailView, RowView, SideView};
+use crate::engine::view::{DetailView, MessageView, RowView, SideView};
 use crate::model::{ConnId, Dir, Flow, FlowId, Party, Pattern, Row, SourceSet, State, TraceNo};
 use crate::text::{Line, Token};
 use crate::time::{Span, Time};
@@ -115,6 +115,33 @@ pub fn detail(flow: &Flow) -> DetailView {
         ],
         request: Some(side("json · 412 B")),
         response: Some(side("json · gzip · 1.2 KiB")),
+        messages: Vec::new(),
         unknown: false,
     }
+}
+
+/// The first `n` messages of a stream: each third is an answer, and tells something else.
+pub fn messages(n: u64) -> Vec<MessageView> {
+    let (mut asked, mut answered) = (0, 0);
+    let one = |i: u64| {
+        let request = i % 3 != 2;
+        let number = if request { &mut asked } else { &mut answered };
+        *number += 1;
+        let text = if request { format!("\"sku\": \"k{i}\"") } else { format!("\"left\": {i}") };
+        let member = Line { indent: 1, spans: vec![(Token::Key, text.clone())] };
+        MessageView {
+            number: *number,
+            request,
+            after: Span::from_nanos(i * i * 300_000),
+            gap: (i > 0).then(|| Span::from_nanos((2 * i - 1) * 300_000)),
+            bytes: 7 + i * 41,
+            summary: format!("{{{text}}}"),
+            caption: format!("protobuf · {} B · shop.v1.Stock from api/shop.proto", 7 + i * 41),
+            body: vec![Line::of(Token::Punctuation, "{"), member, Line::of(Token::Punctuation, "}")],
+            hex: vec![Line::of(Token::Dim, format!("00000000  0a {i:02x}"))],
+            copy: format!("{{\n  {text}\n}}"),
+            formatted: true,
+        }
+    };
+    (0..n).map(one).collect()
 }

@@ -12,6 +12,12 @@ use unicode_width::UnicodeWidthChar;
 
 /// Draws it; where it is being typed, the column of the cursor.
 pub fn draw(app: &App, theme: &Theme, buffer: &mut Buffer, area: Rect) -> Option<u16> {
+    if let Some(typed) = app.detail.search.typed() {
+        let end = text::put_right(buffer, area, "in the open flow, Enter finds ", theme.dim);
+        text::put(buffer, area, 1, "/", theme.name);
+        let place = Rect { x: area.x + 3, width: end.saturating_sub(5), ..area };
+        return Some(3 + draw_typed(typed, None, theme, buffer, place));
+    }
     let filter = &app.filter;
     // sign, filter and a space on either side come first
     let beside = usize::from(area.width).saturating_sub(text::width(filter.text()) + 5);
@@ -41,12 +47,11 @@ pub fn draw(app: &App, theme: &Theme, buffer: &mut Buffer, area: Rect) -> Option
         text::put(buffer, place, 0, filter.text(), theme.strong);
         return None;
     }
-    Some(3 + typed(app, theme, buffer, place))
+    Some(3 + draw_typed((filter.text(), filter.cursor()), filter.error().map(|e| e.at), theme, buffer, place))
 }
 
 /// Draws the part of the text around the cursor, the wrong place underlined; returns the cursor's column.
-fn typed(app: &App, theme: &Theme, buffer: &mut Buffer, place: Rect) -> u16 {
-    let (text, cursor) = (app.filter.text(), app.filter.cursor());
+fn draw_typed((text, cursor): (&str, usize), wrong: Option<usize>, theme: &Theme, buffer: &mut Buffer, place: Rect) -> u16 {
     let wide = |c: char| c.width().unwrap_or(0);
     let room = usize::from(place.width).saturating_sub(1);
     let before: Vec<char> = text.chars().take(cursor).collect();
@@ -56,7 +61,6 @@ fn typed(app: &App, theme: &Theme, buffer: &mut Buffer, place: Rect) -> u16 {
         at -= before.get(skipped).copied().map_or(at, wide);
         skipped += 1;
     }
-    let wrong = app.filter.error().map(|e| e.at);
     let marked = theme.error.add_modifier(Modifier::UNDERLINED);
     let mut x = 0;
     for (i, c) in text.chars().enumerate().skip(skipped) {

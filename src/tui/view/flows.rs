@@ -91,7 +91,7 @@ fn runs(app: &App, theme: &Theme, view: &RowView, cell: Cell, room: usize) -> Ve
         Cell::Protocol => vec![(row.protocol.to_owned(), theme.name)],
         Cell::Parties => parties(flow, theme, room),
         Cell::Operation => vec![(operation(row, room).to_owned(), plain)],
-        Cell::Status => status(flow, theme),
+        Cell::Status => status(flow, theme, room),
         Cell::Duration => match flow.row.duration {
             Some(span) => timed(app, span, theme),
             None => vec![("·  ".to_owned(), theme.dim)],
@@ -115,9 +115,7 @@ fn runs(app: &App, theme: &Theme, view: &RowView, cell: Cell, room: usize) -> Ve
 /// The operation; of a call, whose path is mostly package, service and method where the path does not fit.
 pub fn operation(row: &Row, room: usize) -> &str {
     let path = &*row.operation;
-    let service = path.rsplit_once('/').filter(|_| row.pattern.is_call() && width(path) > room);
-    let package = service.and_then(|(service, _)| service.rfind('.'));
-    package.and_then(|dot| path.get(dot + 1..)).unwrap_or(path)
+    if row.pattern.is_call() && width(path) > room { format::method(path) } else { path }
 }
 
 /// Who to whom; what goes from the server to the client is told the other way round. Neither side takes the room that the other needs.
@@ -142,13 +140,13 @@ fn party(party: &Party) -> String {
     }
 }
 
-/// The protocol's own word, with its mark where it did not go well.
-pub fn status(flow: &Flow, theme: &Theme) -> Vec<(String, Style)> {
+/// The protocol's own word, cut before the mark of a failure is.
+pub fn status(flow: &Flow, theme: &Theme, room: usize) -> Vec<(String, Style)> {
     let row = &flow.row;
     let style = if row.ok { Style::new() } else { theme.error };
     match (&row.status, row.state) {
         (Some(word), _) if row.ok => vec![(word.to_string(), style)],
-        (Some(word), _) => vec![(format!("{word} ✗"), style)],
+        (Some(word), _) => vec![(format!("{} ✗", fit(word, room.saturating_sub(2))), style)],
         (None, State::Open) => vec![("…".to_owned(), theme.dim)],
         (None, State::Complete | State::Settled) if row.ok => Vec::new(),
         (None, State::Complete | State::Settled) => vec![("✗".to_owned(), style)],

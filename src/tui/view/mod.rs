@@ -6,6 +6,7 @@ mod filter;
 pub mod flows;
 mod header;
 pub mod help;
+mod messages;
 pub mod stats;
 mod status;
 
@@ -47,7 +48,7 @@ fn flows(app: &App, theme: &Theme, buffer: &mut Buffer, layout: &Layout) {
     for y in 0..layout.rule.height {
         text::put(buffer, text::line(layout.rule, y), 0, "│", theme.dim);
     }
-    detail::draw(app, theme, buffer, layout.detail);
+    detail::draw(app, theme, buffer, layout);
 }
 
 /// At the right edge of a text, that more of it is above or below.

@@ -138,6 +138,7 @@ fn over(app: &App) -> bool {
 fn hints(app: &App, theme: &Theme, buffer: &mut Buffer, area: Rect, taken: u16) {
     let wanted: &[(Action, &str)] = match app.context() {
         Context::Confirm => &[],
+        Context::Filter if app.detail.search.typed().is_some() => &[(Action::Apply, "find"), (Action::Cancel, "leave")],
         Context::Filter => {
             &[(Action::Apply, "use"), (Action::Complete, "complete"), (Action::Older, "older"), (Action::Cancel, "leave")]
         }
@@ -145,9 +146,23 @@ fn hints(app: &App, theme: &Theme, buffer: &mut Buffer, area: Rect, taken: u16) 
         Context::Traces => &[(Action::OpenTrace, "open"), (Action::SortTraces, "sort"), (Action::Back, "back")],
         Context::Trace => &[(Action::OpenHop, "flow"), (Action::ZoomIn, "zoom"), (Action::Back, "back")],
         Context::Services => &[(Action::Narrow, "flows"), (Action::Sort, "sort"), (Action::Back, "back")],
-        Context::Detail => {
-            &[(Action::Back, "close"), (Action::NextTab, "tabs"), (Action::NextFlow, "next"), (Action::CopyResponse, "copy")]
+        Context::Detail if !app.detail.search.needle().is_empty() => {
+            &[(Action::NextFound, "next"), (Action::PrevFound, "before"), (Action::Escape, "search off")]
         }
+        Context::Detail if app.detail.lists() => &[
+            (Action::Back, "close"),
+            (Action::Read, "read"),
+            (Action::NextTab, "tabs"),
+            (Action::Filter, "search"),
+            (Action::CopyResponse, "copy"),
+        ],
+        Context::Detail => &[
+            (Action::Back, if app.detail.messages.reading { "list" } else { "close" }),
+            (Action::NextTab, "tabs"),
+            (Action::Filter, "search"),
+            (Action::NextFlow, "next"),
+            (Action::CopyResponse, "copy"),
+        ],
         Context::List if app.view.as_deref().is_none_or(|v| v.rows.is_empty()) => {
             &[(Action::Help, "help"), (Action::Stats, "counters"), (Action::Back, "quit")]
         }

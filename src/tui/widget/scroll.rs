@@ -43,6 +43,13 @@ impl Page {
         self.columns.iter().map(|c| c.rows.len()).max().unwrap_or(0)
     }
 
+    /// The lines of the screen that have something that was looked for.
+    pub fn found(&self) -> Vec<usize> {
+        let has = |row: &Row| row.1.iter().any(|(token, _)| *token == Token::Found);
+        let has = |at: &usize| self.columns.iter().any(|column| column.rows.get(*at).is_some_and(has));
+        (0..self.height()).filter(has).collect()
+    }
+
     /// The furthest that it can be scrolled on a screen of `height` lines.
     pub fn furthest(&self, height: usize) -> usize {
         self.height().saturating_sub(height)

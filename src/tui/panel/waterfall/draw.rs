@@ -127,7 +127,7 @@ fn hop_runs(
         Cell::Operation => {
             vec![flow.map_or(("evicted".to_owned(), theme.dim), |flow| (operation(&flow.row, room).to_owned(), Style::new()))]
         }
-        Cell::Status => flow.map(|flow| status(flow, theme)).unwrap_or_default(),
+        Cell::Status => flow.map(|flow| status(flow, theme, room)).unwrap_or_default(),
     }
 }
 
