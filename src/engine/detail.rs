@@ -10,6 +10,7 @@ use crate::text::{Line, escape};
 use crate::time::Span;
 use std::borrow::Cow;
 
+mod command;
 mod messages;
 
 /// The flow for reading.
@@ -25,6 +26,7 @@ pub(super) fn inspect(flow: &Flow, looks: &Looks) -> DetailView {
         request: detail.and_then(|d| Some(side(d.request.as_ref()?, true, &messages, &eye))),
         response: detail.and_then(|d| Some(side(d.response.as_ref()?, false, &messages, &eye))),
         messages,
+        command: detail.and_then(|d| command::of(flow, d, &eye)),
         unknown: flow.row.pattern.is_call() && schemas.method(&flow.row.operation).is_none(),
         ..untold(flow)
     }

@@ -185,8 +185,21 @@ pub struct DetailView {
     pub response: Option<SideView>,
     /// Its messages, where it has several, of both sides in the order in which they were seen.
     pub messages: Vec<MessageView>,
+    /// A command that makes it again, where there is one.
+    pub command: Option<CommandView>,
     /// Whether something of it has a schema that nobody gave.
     pub unknown: bool,
+}
+
+/// A command for a shell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommandView {
+    /// Which tool it runs.
+    pub tool: &'static str,
+    /// The command, quoted.
+    pub text: String,
+    /// What is not in it.
+    pub lacks: Option<&'static str>,
 }
 
 /// One message of a flow that has several, for reading.

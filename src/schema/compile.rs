@@ -62,6 +62,7 @@ pub(super) fn sources(path: &Path, includes: &[PathBuf]) -> Compiled {
         pool: compiler.descriptor_pool(),
         origin: "built in".to_owned(),
         files: compiler.files().filter_map(place).collect(),
+        is_file: false,
     });
     Compiled { set, problems, files: files.into_iter().chain(read).chain(culprits).collect() }
 }

@@ -187,7 +187,7 @@ fn one(path: &Path, includes: &[PathBuf]) -> Compiled {
         Ok((pool, problems)) => {
             let shown = path.display().to_string();
             let problems = problems.into_iter().map(|p| format!("{shown}: {p}; protoc --include_imports puts it in")).collect();
-            let set = Set { pool, origin: shown, ..Set::default() };
+            let set = Set { pool, origin: shown, is_file: true, ..Set::default() };
             Compiled { set: Some(set), problems, files: vec![path.to_owned()] }
         }
         Err(why) => none(format!(

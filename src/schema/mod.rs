@@ -3,7 +3,7 @@
 
 use crate::model::Pattern;
 use prost_reflect::{DescriptorPool, MessageDescriptor, MethodDescriptor, ServiceDescriptor};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 
 pub(crate) use assemble::reason;
@@ -37,6 +37,8 @@ struct Set {
     origin: String,
     /// Where single files of it come from, by the names that imports give them.
     files: HashMap<String, String>,
+    /// Whether `origin` is the file that holds all of it.
+    is_file: bool,
 }
 
 /// A message, and where its descriptor was found.
@@ -46,6 +48,22 @@ pub struct Found {
     pub message: MessageDescriptor,
     /// `protos/shop.proto`, `built in`, `localhost:8081, by reflection`.
     pub from: String,
+}
+
+/// The files in which a method was found, for a tool that reads them too.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// A `.proto` file, by the name that imports give it, and the folders that imports are relative to.
+    Proto {
+        /// The folders, in the order of their names.
+        roots: Vec<String>,
+        /// The name.
+        name: String,
+    },
+    /// A descriptor set.
+    Set(String),
+    /// None: it is built in, or a server told it.
+    Elsewhere,
 }
 
 /// What a gRPC method takes and gives.
@@ -82,6 +100,11 @@ impl Schemas {
     /// A method by its path, `/shop.v1.Orders/PlaceOrder`.
     pub fn method(&self, path: &str) -> Option<Method> {
         self.find(path).map(|(set, method)| set.method(&method))
+    }
+
+    /// Where a method was found, by its path.
+    pub fn source(&self, path: &str) -> Option<Source> {
+        self.find(path).map(|(set, method)| set.source(method.parent_service().parent_file().name()))
     }
 
     /// The shape that its descriptor gives to a gRPC call, by its path. None for one of which more was seen than that allows: the
@@ -156,6 +179,18 @@ impl Set {
 
     fn from(&self, message: &MessageDescriptor) -> String {
         self.files.get(message.parent_file().name()).unwrap_or(&self.origin).clone()
+    }
+
+    fn source(&self, file: &str) -> Source {
+        if !self.files.contains_key(file) {
+            return if self.is_file { Source::Set(self.origin.clone()) } else { Source::Elsewhere };
+        }
+        let root = |(name, path): (&String, &String)| match path.strip_suffix(name.as_str())? {
+            "" => Some(".".to_owned()),
+            root => Some(root.strip_suffix('/').filter(|root| !root.is_empty()).unwrap_or(root).to_owned()),
+        };
+        let roots: BTreeSet<String> = self.files.iter().filter_map(root).collect();
+        Source::Proto { roots: roots.into_iter().collect(), name: file.to_owned() }
     }
 
     fn method(&self, method: &MethodDescriptor) -> Method {

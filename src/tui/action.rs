@@ -88,6 +88,8 @@ actions! {
     CopyResponse,
     /// Copy the request's body.
     CopyRequest,
+    /// Copy a command that makes the call again.
+    CopyCommand,
     /// Show the flows of the selected service or edge.
     Narrow,
     /// Another order.

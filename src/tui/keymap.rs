@@ -112,6 +112,7 @@ pub const TABLE: &[Entry] = &[
     e(Detail, Action::Zoom, "zoom", &["\\"], "whole screen, or beside the list"),
     e(Detail, Action::CopyResponse, "copy-response", &["y"], "copy the response's body"),
     e(Detail, Action::CopyRequest, "copy-request", &["Y"], "copy the request's body"),
+    e(Detail, Action::CopyCommand, "copy-command", &["c"], "copy it as a curl or grpcurl command"),
     e(Traces, Action::OpenTrace, "open-trace", &["enter", "l", "right"], "the trace, drawn out in time"),
     e(Traces, Action::SortTraces, "sort-traces", &["s"], "order by time, duration, errors, hops"),
     e(Trace, Action::OpenHop, "open-hop", &["enter", "l", "right"], "open the flow; esc comes back"),

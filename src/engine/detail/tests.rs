@@ -9,7 +9,7 @@ use crate::model::{
 use crate::schema::Current;
 use std::sync::Arc;
 
-fn looks(secrets: Secrets) -> Looks {
+pub(super) fn looks(secrets: Secrets) -> Looks {
     Looks { secrets, body_limit: 1000, schemas: Current::default() }
 }
 
@@ -17,7 +17,7 @@ fn party(addr: &str, service: Option<&str>) -> Party {
     Party { addr: addr.into(), service: service.map(Into::into), owner: None }
 }
 
-fn flow(detail: Option<Detail>) -> Flow {
+pub(super) fn flow(detail: Option<Detail>) -> Flow {
     let row = Row {
         id: FlowId(7),
         conn: ConnId::default(),

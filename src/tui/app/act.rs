@@ -114,6 +114,7 @@ impl App {
             }
             Action::CopyResponse => return self.copy(false),
             Action::CopyRequest => return self.copy(true),
+            Action::CopyCommand => return self.copy_command(),
             Action::Yes => {
                 self.confirming = false;
                 self.detail.close();
@@ -381,11 +382,27 @@ impl App {
             0 => self.notice = Some(format!("the {name} has no body to copy")),
             1..=CLIPBOARD => return vec![Effect::Copy(format!("the {name}'s body{formatted}, {bytes}"), text)],
             _ => {
-                let limit = format::size(CLIPBOARD as u64);
-                self.notice = Some(format!("not copied: the {name}'s body is {bytes}{formatted}, terminals take {limit}"));
+                self.notice = Some(format!("not copied: the {name}'s body is {bytes}{formatted}, {}", terminals_take()));
             }
         }
         Vec::new()
+    }
+
+    /// Copies a command that makes the call again.
+    fn copy_command(&mut self) -> Vec<Effect> {
+        let Some(shown) = &self.detail.shown else { return Vec::new() };
+        let Some(command) = &shown.command else {
+            self.notice =
+                Some("no command makes this again: its request was not captured, or is none of HTTP's or gRPC's".to_owned());
+            return Vec::new();
+        };
+        let bytes = command.text.len();
+        if bytes > CLIPBOARD {
+            self.notice = Some(format!("not copied: the command is {}, {}", format::size(bytes as u64), terminals_take()));
+            return Vec::new();
+        }
+        let lacks = command.lacks.map(|lacks| format!(", {lacks}")).unwrap_or_default();
+        vec![Effect::Copy(format!("it as {}{lacks},", command.tool), pasteable(&command.text))]
     }
 
     /// Values of fields as the rows at hand have them, for completion.
@@ -400,6 +417,10 @@ impl App {
         }
         values.map(|(name, set)| (name, set.into_iter().map(|v| escape(&v)).collect())).into()
     }
+}
+
+fn terminals_take() -> String {
+    format!("terminals take {}", format::size(CLIPBOARD as u64))
 }
 
 /// Text that does nothing but be text where it is pasted: line ends and tabs stay, other control characters are escaped.

@@ -93,6 +93,19 @@ fn the_chosen_message_is_copied() {
 }
 
 #[test]
+fn the_call_is_copied_as_a_command() {
+    let mut rig = open(80, 24, 3);
+    rig.press("c");
+    let Some(Effect::Copy(what, text)) = rig.effects.last() else { panic!("{:?}", rig.effects) };
+    assert_eq!((what.as_str(), text.as_str()), ("it as curl, without its body,", "curl http://127.0.0.1:8080/"));
+    let mut shown = (**rig.app.detail.shown.as_ref().unwrap()).clone();
+    shown.command = None;
+    rig.app.detail.shown = Some(std::sync::Arc::new(shown));
+    rig.press_only("c");
+    assert!(rig.effects.len() == 1 && rig.screen().contains("no command makes this again"), "{}", rig.screen());
+}
+
+#[test]
 fn a_search_goes_through_messages_and_through_a_text() {
     let mut rig = open(80, 24, 30);
     let search = |rig: &mut Rig, text: &str| {

@@ -1,6 +1,6 @@
 //! Flows of a small mesh, for screens to show.
 
-use crate::engine::view::{DetailView, MessageView, RowView, SideView};
+use crate::engine::view::{CommandView, DetailView, MessageView, RowView, SideView};
 use crate::model::{ConnId, Dir, Flow, FlowId, Party, Pattern, Row, SourceSet, State, TraceNo};
 use crate::text::{Line, Token};
 use crate::time::{Span, Time};
@@ -116,6 +116,7 @@ pub fn detail(flow: &Flow) -> DetailView {
         request: Some(side("json · 412 B")),
         response: Some(side("json · gzip · 1.2 KiB")),
         messages: Vec::new(),
+        command: Some(CommandView { tool: "curl", text: "curl http://127.0.0.1:8080/".into(), lacks: Some("without its body") }),
         unknown: false,
     }
 }
