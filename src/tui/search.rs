@@ -149,7 +149,7 @@ mod tests {
         let wanted = [(Token::Key, "\"S"), (Token::Found, "kuÄb"), (Token::Text, "\": 1")];
         assert_eq!((marked.indent, marked.spans), (2, wanted.map(|(t, s)| (t, s.to_owned())).to_vec()));
         for none in ["", "nowhere"] {
-            assert_eq!(mark(vec![line.clone()], none), [line.clone()]);
+            assert_eq!(mark(vec![line.clone()], none).remove(0), line);
         }
     }
 
