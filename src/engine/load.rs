@@ -52,7 +52,7 @@ impl Sum {
         self.count = self.count.saturating_sub(1);
         self.errors = self.errors.saturating_sub(u64::from(!row.ok));
         self.bytes = self.bytes.saturating_sub(row.bytes);
-        self.recent.take_back(second(end(flow)));
+        self.recent.take_back(end(flow).second());
         self.percentiles.1 = 0;
         if let (Some(duration), Some(durations), Some(mut one)) = (row.duration, &mut self.durations, histogram()) {
             // it can only fail where it was not counted

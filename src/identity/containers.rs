@@ -32,7 +32,7 @@ pub struct Listed {
 /// The way to the thread that asks.
 #[derive(Debug)]
 pub struct Engines {
-    /// Whenever the engines have been asked: all that those who answered listed, where that is anything.
+    /// Whenever the engines have been asked: all that they listed.
     pub lists: Receiver<Vec<Listed>>,
     wishes: Sender<()>,
 }
@@ -60,10 +60,14 @@ impl Engines {
 }
 
 fn serve(sockets: &[PathBuf], wished: &Receiver<()>, listed: &Sender<Vec<Listed>>) {
+    let mut told = vec![Vec::new(); sockets.len()];
     loop {
-        let all: Vec<_> = sockets.iter().filter_map(|socket| list(socket).ok()).flatten().collect();
-        // what nobody tells of any more keeps its names. Whoever takes them is gone, or so far behind that a later list will do
-        if !all.is_empty() && matches!(listed.try_send(all), Err(TrySendError::Disconnected(_))) {
+        for (told, socket) in told.iter_mut().zip(sockets) {
+            // one that does not answer now has what it said last
+            *told = list(socket).unwrap_or_else(|_| std::mem::take(told));
+        }
+        // whoever takes them is gone, or so far behind that a later list will do
+        if let Err(TrySendError::Disconnected(_)) = listed.try_send(told.concat()) {
             return;
         }
         _ = after(REST).recv();
