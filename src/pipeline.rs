@@ -10,23 +10,20 @@ use crate::source::own::{OwnReader, OwnSockets};
 use crate::source::pcapng_write::WriteError;
 use crate::source::{Filled, Source, SourceError};
 use crate::time::{Span, Time};
-use crate::worker::{Made, Settings, Worker, merge};
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crate::worker::Settings;
+use crossbeam_channel::Sender;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::{self, JoinHandle};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+mod crew;
 mod held;
 mod names;
 mod taps;
 
+use crew::Crew;
 pub use names::Names;
 pub use taps::{Say, Taps};
-
-/// Batches on their way to each worker; past half of it new connections are refused, when it is full packets are.
-const QUEUE: usize = 32;
 
 /// How a run goes.
 #[derive(Clone, Debug, Default)]
@@ -190,153 +187,6 @@ fn now() -> Time {
     Time::from_nanos(i64::try_from(nanos).unwrap_or(i64::MAX))
 }
 
-/// The workers, inline or in threads.
-enum Crew {
-    Inline { worker: Box<Worker>, turns: Sender<Turn>, gone: bool },
-    Threads { live: bool, queues: Vec<Sender<Work>>, threads: Vec<JoinHandle<()>>, merger: JoinHandle<()>, gone: Arc<AtomicBool> },
-}
-
-/// What a worker thread is handed.
-#[derive(Clone)]
-enum Work {
-    Batch(Arc<Batch>, Arc<Totals>),
-    Finish(Arc<Batch>, Arc<Totals>),
-}
-
-/// What the merger gets from a worker.
-struct Done {
-    made: Made,
-    /// The same from each worker.
-    batch: Arc<Batch>,
-    reader: Arc<Totals>,
-    last: bool,
-}
-
-impl Crew {
-    fn start(plan: &Plan, turns: &Sender<Turn>) -> std::io::Result<Self> {
-        let settings = Arc::new(plan.settings.clone());
-        if plan.workers == 0 {
-            return Ok(Self::Inline { worker: Box::new(Worker::new(settings, 0, 1)), turns: turns.clone(), gone: false });
-        }
-        let (mut queues, mut results, mut threads) = (Vec::new(), Vec::new(), Vec::new());
-        for index in 0..plan.workers {
-            let (queue, work) = bounded(QUEUE);
-            let (done, result) = bounded(QUEUE);
-            let worker = Worker::new(Arc::clone(&settings), index, plan.workers);
-            threads.push(thread::Builder::new().name(format!("worker {index}")).spawn(move || toil(worker, &work, &done))?);
-            queues.push(queue);
-            results.push(result);
-        }
-        let gone = Arc::new(AtomicBool::new(false));
-        let (turns, left) = (turns.clone(), Arc::clone(&gone));
-        let merger = thread::Builder::new().name("merger".into()).spawn(move || join(&results, &turns, &left))?;
-        Ok(Self::Threads { live: plan.live, queues, threads, merger, gone })
-    }
-
-    /// Hands a batch over; live it is dropped where a worker has no room for it, and its news given back.
-    fn give(&mut self, mut batch: Batch, sums: &mut Totals) -> Vec<SourceNews> {
-        match self {
-            Self::Inline { worker, turns, gone } => {
-                let made = worker.batch(&batch);
-                let (events, mut totals) = merge(vec![made]);
-                totals.add(sums);
-                let turn = Turn { events, until: batch.last, news: batch.news, totals, last: false };
-                *gone = turns.send(turn).is_err();
-            }
-            Self::Threads { live, queues, .. } => {
-                let longest = queues.iter().map(Sender::len).max().unwrap_or(0);
-                batch.overload = *live && longest > QUEUE / 2;
-                if *live && longest >= QUEUE {
-                    sums.own_drops += batch.packets;
-                    return batch.news;
-                }
-                let (batch, sums) = (Arc::new(batch), Arc::new(sums.clone()));
-                for queue in queues {
-                    // a worker that is gone has panicked: the merger notices
-                    let _ = queue.send(Work::Batch(Arc::clone(&batch), Arc::clone(&sums)));
-                }
-            }
-        }
-        Vec::new()
-    }
-
-    /// Whether nobody takes turns any more.
-    fn gone(&self) -> bool {
-        match self {
-            Self::Inline { gone, .. } => *gone,
-            Self::Threads { gone, .. } => gone.load(Ordering::Relaxed),
-        }
-    }
-
-    fn finish(self, sums: &Totals, rest: Batch) -> Result<(), PipelineError> {
-        match self {
-            Self::Inline { mut worker, turns, .. } => {
-                let (events, mut totals) = merge(vec![worker.finish(rest.last)]);
-                totals.add(sums);
-                let _ = turns.send(Turn { events, until: rest.last, news: rest.news, totals, last: true });
-            }
-            Self::Threads { queues, threads, merger, .. } => {
-                let sums = Arc::new(sums.clone());
-                let rest = Arc::new(rest);
-                for queue in queues {
-                    let _ = queue.send(Work::Finish(Arc::clone(&rest), Arc::clone(&sums)));
-                }
-                // all of them are waited for, also behind one that failed
-                let failed = threads.into_iter().chain([merger]).filter_map(|thread| thread.join().err()).count();
-                if failed > 0 {
-                    return Err(PipelineError::Worker);
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-/// What reads hostile bytes has no rights, or does not run; the reader, which starts these threads, may still open interfaces.
-fn rightless() {
-    if let Err(e) = privileges::drop_the_rest() {
-        panic!("{e}");
-    }
-}
-
-fn toil(mut worker: Worker, work: &Receiver<Work>, done: &Sender<Done>) {
-    rightless();
-    for work in work {
-        let result = match work {
-            Work::Batch(batch, reader) => Done { made: worker.batch(&batch), batch, reader, last: false },
-            Work::Finish(batch, reader) => Done { made: worker.finish(batch.last), batch, reader, last: true },
-        };
-        if done.send(result).is_err() {
-            return;
-        }
-    }
-}
-
-/// Takes each batch's results from all workers, in step, and sends them on as one turn.
-fn join(results: &[Receiver<Done>], turns: &Sender<Turn>, gone: &AtomicBool) {
-    rightless();
-    loop {
-        let mut parts = Vec::with_capacity(results.len());
-        let mut first = None;
-        for result in results {
-            let Ok(Done { made, batch, reader, last }) = result.recv() else {
-                gone.store(true, Ordering::Relaxed);
-                return;
-            };
-            parts.push(made);
-            first.get_or_insert((batch, reader, last));
-        }
-        let Some((batch, reader, last)) = first else { return };
-        let (events, mut totals) = merge(parts);
-        totals.add(&reader);
-        let turn = Turn { events, until: batch.last, news: batch.news.clone(), totals, last };
-        if turns.send(turn).is_err() || last {
-            gone.store(true, Ordering::Relaxed);
-            return;
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -428,21 +278,5 @@ mod tests {
         let times: Vec<_> = all.iter().flat_map(|turn| turn.events).map(|event| event.at.time).collect();
         let (first, last) = (times.iter().min().unwrap(), times.iter().max().unwrap());
         assert!(last.since(*first) <= Span::from_secs(3) && times.len() > 100);
-    }
-
-    #[test]
-    fn a_crew_that_failed_is_not_a_run_that_went_well() {
-        let (queue, _) = bounded(QUEUE);
-        let [worker, merger] = ["worker", "merger"].map(|name| {
-            let fail = name == "worker";
-            thread::spawn(move || {
-                if fail {
-                    std::panic::resume_unwind(Box::new("on purpose"))
-                }
-            })
-        });
-        let gone = Arc::new(AtomicBool::new(false));
-        let crew = Crew::Threads { live: false, queues: vec![queue], threads: vec![worker], merger, gone };
-        assert!(matches!(crew.finish(&Totals::default(), Batch::default()), Err(PipelineError::Worker)));
     }
 }

@@ -95,6 +95,16 @@ pub enum PrivilegeError {
     },
 }
 
+/// Whether this thread may capture.
+pub fn may_capture() -> bool {
+    capabilities::has_capture()
+}
+
+/// Whether this thread may enter other network namespaces, find them by the processes of everybody, and capture there.
+pub fn may_enter() -> bool {
+    capabilities::has_namespaces()
+}
+
 /// Whether this thread may look into the processes of everybody.
 pub fn sees_all_processes() -> bool {
     capabilities::has_names()
@@ -197,8 +207,20 @@ mod capabilities {
         keep(NAMESPACES)
     }
 
+    pub fn has_capture() -> bool {
+        has(CAPTURE)
+    }
+
+    pub fn has_namespaces() -> bool {
+        has(NAMESPACES)
+    }
+
     pub fn has_names() -> bool {
-        capabilities(None).is_ok_and(|now| now.effective.contains(NAMES))
+        has(NAMES)
+    }
+
+    fn has(wanted: CapabilitySet) -> bool {
+        capabilities(None).is_ok_and(|now| now.effective.contains(wanted))
     }
 
     fn keep(wanted: CapabilitySet) -> Result<(), PrivilegeError> {
@@ -241,6 +263,14 @@ mod capabilities {
 
     pub fn keep_for_namespaces() -> Result<(), PrivilegeError> {
         Ok(())
+    }
+
+    pub fn has_capture() -> bool {
+        false
+    }
+
+    pub fn has_namespaces() -> bool {
+        false
     }
 
     pub fn has_names() -> bool {

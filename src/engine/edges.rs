@@ -1,4 +1,7 @@
 //! Who talks to whom: settled flows summed up by sender, receiver, what lies between them and protocol. It has no clock.
+//!
+//! An end is called as it was when the flow settled. A name that comes later moves what was counted: that of a socket's owner moves the
+//! flows of its connection that are still there, that of an address all that bears the address.
 
 use super::load::Sum;
 use crate::model::{Detail, Dir, Edge, FlowRef, Party, Service, Value};
@@ -58,17 +61,69 @@ struct Key<'a> {
 impl Edges {
     /// Counts a flow that has settled.
     pub fn add(&mut self, flow: FlowRef<'_>) {
-        let row = flow.row;
-        // what a broker or server sends on its own goes from the server to the client
-        let dir = if row.pattern.one_way() { row.dir } else { Dir::ToServer };
-        let (client, server) = (client_label(flow.client), flow.server.label());
-        let (from, to) = if dir == Dir::ToServer { (client, server) } else { (server, client) };
-        let wanted = Key { from, to, via: flow.detail.and_then(between), protocol: row.protocol };
+        let (wanted, dir) = Key::of(flow);
         let key = self.room_for(wanted);
         self.flows += 1;
-        self.began = Some(self.began.map_or(row.time, |began| began.min(row.time)));
-        self.call(key, dir).sum.add(flow);
-        self.services.entry(key.to.into()).or_default().serves.add(flow);
+        self.began = Some(self.began.map_or(flow.row.time, |began| began.min(flow.row.time)));
+        let edges = &mut self.edges;
+        with(&mut self.services, key.from, |node| {
+            let at = node.find(key).unwrap_or_else(|at| {
+                let (to, via, protocol, sum) = (key.to.into(), key.via.map(Arc::from), key.protocol, Sum::default());
+                node.calls.insert(at, Call { to, via, protocol, dir, sum });
+                *edges += 1;
+                at
+            });
+            node.calls[at].sum.add(flow);
+        });
+        with(&mut self.services, key.to, |node| node.serves.add(flow));
+    }
+
+    /// Counts a flow no more, as long as its ends are called as they were when it was counted; says whether it was. Where the table is
+    /// full it may have been counted elsewhere: then it stays there.
+    pub fn take_back(&mut self, flow: FlowRef<'_>) -> bool {
+        let (key, _) = Key::of(flow);
+        if self.edges >= MAX_TOPICS {
+            return false;
+        }
+        let Some(node) = self.services.get_mut(key.from) else { return false };
+        let Ok(at) = node.find(key) else { return false };
+        let Some(call) = node.calls.get_mut(at) else { return false };
+        call.sum.take_back(flow);
+        if call.sum.is_empty() {
+            node.calls.remove(at);
+            self.edges -= 1;
+        }
+        with(&mut self.services, key.to, |node| node.serves.take_back(flow));
+        self.flows -= 1;
+        for end in [key.from, key.to] {
+            if self.services.get(end).is_some_and(|node| node.calls.is_empty() && node.serves.is_empty()) {
+                self.services.remove(end);
+            }
+        }
+        true
+    }
+
+    /// Addresses may have got names, which `name` tells: what was counted for an address is counted for its name.
+    pub fn rename(&mut self, name: impl Fn(&str) -> Option<Arc<str>>) {
+        let named = |end: &Arc<str>| name(end).filter(|name| name != end);
+        let new =
+            |(end, node): (&Arc<str>, &Node)| named(end).is_some() || node.calls.iter().any(|call| named(&call.to).is_some());
+        if !self.services.iter().any(new) {
+            return;
+        }
+        for (end, node) in std::mem::take(&mut self.services) {
+            let end = named(&end).unwrap_or(end);
+            let into = self.services.entry(end).or_default();
+            into.serves.merge(node.serves);
+            for mut call in node.calls {
+                call.to = named(&call.to).unwrap_or(call.to);
+                match into.find(call.key()) {
+                    Ok(at) => into.calls[at].sum.merge(call.sum),
+                    Err(at) => into.calls.insert(at, call),
+                }
+            }
+        }
+        self.edges = self.services.values().map(|node| node.calls.len()).sum();
     }
 
     /// How many flows were counted.
@@ -105,19 +160,25 @@ impl Edges {
             () => Key { from: OTHER, to: OTHER, ..without },
         }
     }
+}
 
-    fn call(&mut self, key: Key<'_>, dir: Dir) -> &mut Call {
-        let node = self.services.entry(key.from.into()).or_default();
-        let at = match node.find(key) {
-            Ok(at) => at,
-            Err(at) => {
-                let (to, via, protocol, sum) = (key.to.into(), key.via.map(Arc::from), key.protocol, Sum::default());
-                node.calls.insert(at, Call { to, via, protocol, dir, sum });
-                self.edges += 1;
-                at
-            }
-        };
-        &mut node.calls[at]
+/// Does something with a service's entry, which is made where there is none.
+fn with(services: &mut BTreeMap<Arc<str>, Node>, name: &str, work: impl FnOnce(&mut Node)) {
+    match services.get_mut(name) {
+        Some(node) => work(node),
+        None => work(services.entry(name.into()).or_default()),
+    }
+}
+
+impl<'a> Key<'a> {
+    /// What a flow wants to be counted under, and which way the edge points on its connections.
+    fn of(flow: FlowRef<'a>) -> (Self, Dir) {
+        let row = flow.row;
+        // what a broker or server sends on its own goes from the server to the client
+        let dir = if row.pattern.one_way() { row.dir } else { Dir::ToServer };
+        let (client, server) = (client_label(flow.client), flow.server.label());
+        let (from, to) = if dir == Dir::ToServer { (client, server) } else { (server, client) };
+        (Self { from, to, via: flow.detail.and_then(between), protocol: row.protocol }, dir)
     }
 }
 
@@ -131,6 +192,11 @@ impl Node {
 impl Call {
     fn place(&self, key: Key<'_>) -> Ordering {
         (&*self.to, self.via.as_deref(), self.protocol).cmp(&(key.to, key.via, key.protocol))
+    }
+
+    /// Its place is the same from every service.
+    fn key(&self) -> Key<'_> {
+        Key { from: "", to: &self.to, via: self.via.as_deref(), protocol: self.protocol }
     }
 }
 

@@ -132,6 +132,13 @@ impl Facts {
         self.names.get(&(scope, rank))
     }
 
+    /// What an address is called by itself, whoever held its sockets: one as text, with a port or without.
+    pub(super) fn called(&self, end: &str) -> Option<Arc<str>> {
+        let addr = end.parse().or_else(|_| end.parse().map(|ip: IpAddr| SocketAddr::new(ip, 0))).ok()?;
+        let party = Party { addr: end.into(), service: None, owner: None };
+        self.name(&Endpoint { addr, party, version: 0, users: 0 })
+    }
+
     fn party(&self, at: u32) -> &Party {
         /// Stands for an endpoint that is not in the table; connections hold theirs, so none is ever seen.
         static NOBODY: std::sync::LazyLock<Party> =

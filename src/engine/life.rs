@@ -51,9 +51,12 @@ impl Engine {
         }
         let turned = self.facts.addr(conn.client) == Some(server) && self.facts.addr(conn.server) == Some(client);
         if turned {
-            std::mem::swap(&mut conn.client, &mut conn.server);
-            std::mem::swap(&mut conn.awaited.client, &mut conn.awaited.server);
-            self.parties_changed(id);
+            let counted = self.take_back(id);
+            if let Some(conn) = self.conns.get(id) {
+                std::mem::swap(&mut conn.client, &mut conn.server);
+                std::mem::swap(&mut conn.awaited.client, &mut conn.awaited.server);
+            }
+            self.parties_changed(id, counted);
         }
         turned
     }
@@ -68,6 +71,7 @@ impl Engine {
         if owner.is_none() {
             return;
         }
+        let counted = self.take_back(id);
         let known = ends.map(|(is, before)| if is { Some((self.hold(end, owner), before)) } else { None });
         let Some(conn) = self.conns.get(id) else { return };
         let [client, server] = known;
@@ -75,21 +79,47 @@ impl Engine {
         conn.server = server.map_or(conn.server, |(now, _)| now);
         let freed: usize = known.into_iter().flatten().map(|(_, before)| self.facts.release(before)).sum();
         self.store.discharge(freed);
-        self.parties_changed(id);
+        self.parties_changed(id, counted);
         self.tell_ends(id);
     }
 
-    /// The rows of a connection may match otherwise now. A connection of many flows is looked through with all the rest.
-    fn parties_changed(&mut self, id: ConnId) {
-        let Some((first, last)) = self.conns.get(id).and_then(|conn| conn.flows) else { return };
-        if last.0 - first.0 > NEIGHBOURS {
-            self.screen.look_again();
-            return;
+    /// The rows of a connection; none where they lie so far apart that looking for them would take long.
+    fn rows_of(&self, id: ConnId) -> Option<Vec<FlowId>> {
+        let Some((first, last)) = self.conns.place(id).and_then(|at| self.conns.at(at)?.flows) else { return Some(Vec::new()) };
+        let of = |flow: &FlowId| self.store.get(*flow).is_some_and(|slot| slot.row.conn == id);
+        (last.0 - first.0 <= NEIGHBOURS).then(|| (first.0..=last.0).map(FlowId).filter(of).collect())
+    }
+
+    /// The ends of a connection will be called otherwise: its settled flows are counted no more, as far as they are whole and near. Which
+    /// those are.
+    fn take_back(&mut self, id: ConnId) -> Vec<FlowId> {
+        let mut rows = self.rows_of(id).unwrap_or_default();
+        rows.retain(|row| self.store.get(*row).is_some_and(|slot| slot.row.state == State::Settled && slot.detail.is_some()));
+        if !rows.is_empty() {
+            self.call_edges();
         }
-        for flow in (first.0..=last.0).map(FlowId) {
-            if self.store.get(flow).is_some_and(|slot| slot.row.conn == id) {
-                self.screen.changed(flow);
+        rows.retain(|row| self.flow(*row, true).is_some_and(|flow| self.edges.take_back(flow.as_ref())));
+        rows
+    }
+
+    /// They are called otherwise now: those flows are counted again, and all may match otherwise. A connection of many flows is looked
+    /// through with all the rest.
+    fn parties_changed(&mut self, id: ConnId, counted: Vec<FlowId>) {
+        for row in counted {
+            if let Some(flow) = self.flow(row, true) {
+                self.edges.add(flow.as_ref());
             }
+        }
+        match self.rows_of(id) {
+            Some(rows) => rows.into_iter().for_each(|row| self.screen.changed(row)),
+            None => self.screen.look_again(),
+        }
+    }
+
+    /// Has the edges' ends that are addresses called as they are now.
+    pub(super) fn call_edges(&mut self) {
+        if std::mem::replace(&mut self.called, self.facts.version()) != self.facts.version() {
+            self.edges.rename(|end| self.facts.called(end));
         }
     }
 

@@ -46,6 +46,41 @@ impl Sum {
         }
     }
 
+    /// One less: of a flow that was counted here, and counts elsewhere now. Where the longest was one of these, it stays the longest.
+    pub(super) fn take_back(&mut self, flow: FlowRef<'_>) {
+        let row = flow.row;
+        self.count = self.count.saturating_sub(1);
+        self.errors = self.errors.saturating_sub(u64::from(!row.ok));
+        self.bytes = self.bytes.saturating_sub(row.bytes);
+        self.recent.take_back(end(flow).second());
+        self.percentiles.1 = 0;
+        if let (Some(duration), Some(durations), Some(mut one)) = (row.duration, &mut self.durations, histogram()) {
+            // it can only fail where it was not counted
+            _ = one.record(duration.micros_up().clamp(1, LONGEST));
+            _ = durations.subtract(&one);
+        }
+    }
+
+    /// All that another one counted, too.
+    pub(super) fn merge(&mut self, other: Self) {
+        self.count += other.count;
+        self.errors += other.errors;
+        self.bytes = self.bytes.saturating_add(other.bytes);
+        self.longest = self.longest.max(other.longest);
+        self.percentiles.1 = 0;
+        self.recent.merge(&other.recent);
+        match (&mut self.durations, other.durations) {
+            // both have the same bounds
+            (Some(durations), Some(others)) => _ = durations.add(others),
+            (durations, others) => *durations = durations.take().or(others),
+        }
+    }
+
+    /// Whether it counts nothing (any more).
+    pub(super) fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
     /// The sum as it stands at `now`, of flows that could have come since `began`.
     pub(super) fn load(&mut self, began: Time, now: Time) -> Load {
         let [p50, p95, p99] = self.percentiles();
@@ -108,6 +143,28 @@ impl Recent {
         }
     }
 
+    /// One less in a second that is still counted.
+    fn take_back(&mut self, second: i64) {
+        if second > self.newest.saturating_sub(RECENT as i64) && second <= self.newest {
+            let count = &mut self.counts[place(second)];
+            *count = count.saturating_sub(1);
+        }
+    }
+
+    /// Those of another one, too.
+    fn merge(&mut self, other: &Self) {
+        if other.newest == i64::MIN {
+            return;
+        }
+        // the later of both tells which seconds are counted
+        let newest = self.newest.max(other.newest);
+        let (mine, others) = (self.until(newest), other.until(newest));
+        for (second, (mine, others)) in (newest.saturating_sub(RECENT as i64 - 1)..).zip(mine.into_iter().zip(others)) {
+            self.counts[place(second)] = mine.saturating_add(others);
+        }
+        self.newest = newest;
+    }
+
     /// The counts of the seconds up to this one.
     fn until(&self, now: i64) -> [u32; RECENT] {
         let oldest = self.newest.saturating_sub(RECENT as i64);
@@ -160,6 +217,50 @@ mod tests {
                     prop_assert!(found >= LONGEST - LONGEST / 100 && found <= micros[micros.len() - 1]);
                 }
             }
+        }
+
+        #[test]
+        fn what_is_moved_counts_there_as_if_it_had_never_been_here(
+            here in prop::collection::vec(1..1_000_000u64, 1..40), moved in prop::collection::vec(1..1_000_000u64, 1..40)
+        ) {
+            let shown = |sum: &mut Sum| (sum.count, sum.errors, sum.bytes, sum.percentiles());
+            let mut left = sum_of(&[here.as_slice(), &moved].concat());
+            let all = shown(&mut left);
+            let flows = moved.iter().map(|&micros| {
+                let mut flow = flow("a", "b");
+                flow.row.duration = Some(Span::from_nanos(micros * 1000));
+                flow
+            });
+            flows.for_each(|flow| left.take_back(flow.as_ref()));
+            // the longest of all may stay, and cuts a step of the histogram less
+            left.longest = sum_of(&here).longest;
+            prop_assert_eq!(shown(&mut left), shown(&mut sum_of(&here)));
+            left.merge(sum_of(&moved));
+            prop_assert_eq!(shown(&mut left), all);
+        }
+
+        #[test]
+        fn seconds_are_moved_as_they_were_counted(
+            mine in prop::collection::vec(0..100i64, 0..100), others in prop::collection::vec(0..100i64, 0..100)
+        ) {
+            let of = |seconds: &[i64]| {
+                let mut recent = Recent::default();
+                seconds.iter().for_each(|second| recent.add(*second));
+                recent
+            };
+            // in the order of time nothing is too late to count
+            let (mut mine, mut others) = (mine, others);
+            mine.sort_unstable();
+            others.sort_unstable();
+            let mut all = [mine.as_slice(), &others].concat();
+            all.sort_unstable();
+            let mut merged = of(&mine);
+            merged.merge(&of(&others));
+            prop_assert_eq!(merged.until(99), of(&all).until(99));
+            others.iter().for_each(|second| merged.take_back(*second));
+            let newest = all.last().copied().unwrap_or(0);
+            let kept: Vec<_> = mine.into_iter().filter(|second| *second > newest - RECENT as i64).collect();
+            prop_assert_eq!(merged.until(99), of(&kept).until(99));
         }
 
         #[test]

@@ -131,6 +131,8 @@ pub struct Engine {
     tally: Tally,
     /// Of the settled flows, where there is a screen to show them.
     edges: Edges,
+    /// By which names of addresses the edges' ends are called.
+    called: u32,
     screen: Screen,
     /// How often the schemas that are looked with had been loaded, and what is wrong with them.
     schemas: u64,
@@ -159,6 +161,7 @@ impl Engine {
             facts,
             tally,
             edges: Edges::default(),
+            called: 0,
             sources: Sources::default(),
             conns: Conns::default(),
             open: HashMap::new(),

@@ -299,6 +299,7 @@ impl Engine {
         if self.screen.query.as_ref()?.shown != Shown::Services {
             return None;
         }
+        self.call_edges();
         let (at, edges) = (self.now, &mut self.edges);
         let build = || (Arc::new(Services { at, list: edges.table(at) }), edges.flows());
         Some(Arc::clone(&self.screen.services.get_or_insert_with(build).0))

@@ -394,3 +394,25 @@ fn two_services_never_swap_names_when_a_port_is_used_again() {
     assert!(engine.flow(FlowId(1), false).is_none());
     assert_eq!(engine.store.used(), 0, "what was held for the rows is given back");
 }
+
+#[test]
+fn a_name_that_comes_late_reaches_the_sums() {
+    let mut engine = Engine::new(EngineOptions::default());
+    engine.take(Log::default().began(1).exchange(1, 0, "200").began(2).exchange(2, 0, "200").turn(), &mut |_| {});
+    let edges = |engine: &mut Engine| {
+        engine.call_edges();
+        let table = engine.edges.table(engine.now);
+        let edges = table.iter().flat_map(|service| &service.calls);
+        edges.map(|edge| format!("{} -> {} {}", edge.from, edge.to, edge.load.count)).collect::<Vec<_>>()
+    };
+    assert_eq!(edges(&mut engine), ["10.0.0.1 -> 10.0.0.2:80 2"]);
+    let client = "10.0.0.1:50001".parse().unwrap();
+    engine.learn(Fact::Owned { conn: conn(1), end: client, owner: Some(owner("curl")) });
+    assert_eq!(edges(&mut engine), ["10.0.0.1 -> 10.0.0.2:80 1", "curl -> 10.0.0.2:80 1"], "of its own connection alone");
+    let named = |ip: [u8; 4], name: &str| Fact::Named { scope: Scope::Ip(ip.into()), rank: Rank::System, service: name.into() };
+    engine.learn(named([10, 0, 0, 2], "shop"));
+    engine.learn(Fact::Owned { conn: conn(1), end: client, owner: Some(owner("client.py")) });
+    assert_eq!(edges(&mut engine), ["10.0.0.1 -> shop 1", "client.py -> shop 1"]);
+    engine.learn(named([10, 0, 0, 1], "host"));
+    assert_eq!(edges(&mut engine), ["client.py -> shop 1", "host -> shop 1"], "a process's own name stays");
+}

@@ -48,6 +48,8 @@ impl Look<'_> {
         match field {
             Field::Common(Common::Ok) => Some(row.ok),
             Field::Common(Common::Size | Common::Body) => (row.bytes > 0).then_some(true),
+            Field::Common(Common::Client) => Some(flow.client.service.is_some()),
+            Field::Common(Common::Server) => Some(flow.server.service.is_some()),
             Field::Common(Common::Service) => (flow.client.service.is_some() || flow.server.service.is_some()).then_some(true),
             Field::Common(Common::Dur | Common::Conn | Common::Time | Common::Hops) => quantity(field, flow).map(|_| true),
             field => {

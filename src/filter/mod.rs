@@ -15,7 +15,8 @@
 //! - A comparison with an absent field is false, `!=` too: `http.method != GET` finds HTTP flows alone; `not http.method == GET` all others too.
 //! - A field with several values (a header sent twice, `service`, a list) equals what one of them equals; `!=` holds when none does.
 //! - `==`, `~` and `contains` mind the case, but for `proto`, `trace` and the names of header fields; `~ "(?i)…"` does not.
-//! - `client`, `server` and `service` (either side) match the name, `addr:port`, the address, `:port` and the port.
+//! - `client`, `server` and `service` (either side) match the name, `addr:port`, the address, `:port` and the port. Alone they say that
+//!   there is a name: `not client` finds the clients without one.
 //! - `time` takes RFC 3339 or a time of day in UTC, and is as exact as it is written: `time == 07:21:03` is that whole second.
 //! - `link` and `hops` have no value in this version, so that a test of them is false.
 //! - Secrets are masked before they are looked at: a filter cannot find what is not shown.

@@ -1,6 +1,7 @@
 //! What Docker and Podman know of their containers, asked over their sockets by the Docker Engine API
 //! (<https://docs.docker.com/reference/api/engine/>, `GET /containers/json`), which Podman answers too. On a thread of its own, without
-//! rights: an engine that hangs delays nothing but its names.
+//! rights: an engine that hangs delays nothing but names. Its socket is opened as the user who watches: under sudo(8) that is the one who
+//! called it, who may need to be in the group that owns the socket.
 
 use super::name::Container;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, after, bounded};
@@ -10,7 +11,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// How long an engine may take for an answer.
+/// How long an engine may be silent while it is asked or answers.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Between two questions, however many wish one.
 const REST: Duration = Duration::from_secs(1);
@@ -31,7 +32,7 @@ pub struct Listed {
 /// The way to the thread that asks.
 #[derive(Debug)]
 pub struct Engines {
-    /// Whenever an engine has been asked: all that it listed.
+    /// Whenever the engines have been asked: all that they listed.
     pub lists: Receiver<Vec<Listed>>,
     wishes: Sender<()>,
 }
@@ -59,10 +60,14 @@ impl Engines {
 }
 
 fn serve(sockets: &[PathBuf], wished: &Receiver<()>, listed: &Sender<Vec<Listed>>) {
+    let mut told = vec![Vec::new(); sockets.len()];
     loop {
-        let all: Vec<_> = sockets.iter().filter_map(|socket| list(socket).ok()).flatten().collect();
+        for (told, socket) in told.iter_mut().zip(sockets) {
+            // one that does not answer now has what it said last
+            *told = list(socket).unwrap_or_else(|_| std::mem::take(told));
+        }
         // whoever takes them is gone, or so far behind that a later list will do
-        if !all.is_empty() && matches!(listed.try_send(all), Err(TrySendError::Disconnected(_))) {
+        if let Err(TrySendError::Disconnected(_)) = listed.try_send(told.concat()) {
             return;
         }
         _ = after(REST).recv();
@@ -72,23 +77,33 @@ fn serve(sockets: &[PathBuf], wished: &Receiver<()>, listed: &Sender<Vec<Listed>
     }
 }
 
-/// Where engines listen: `$DOCKER_HOST`, then the usual places.
+/// Where engines listen for this user: `$DOCKER_HOST`, then the usual places.
 pub fn usual_sockets() -> Vec<PathBuf> {
-    let told = std::env::var("DOCKER_HOST").ok().and_then(|host| Some(PathBuf::from(host.strip_prefix("unix://")?)));
-    let own = std::env::var_os("XDG_RUNTIME_DIR").map(|folder| Path::new(&folder).join("podman/podman.sock"));
-    let usual = ["/var/run/docker.sock", "/run/podman/podman.sock"].map(PathBuf::from);
-    // Docker Desktop on macOS, where it was not allowed to put one into /var/run
-    let desktop = std::env::var_os("HOME").map(|folder| Path::new(&folder).join(".docker/run/docker.sock"));
-    let mut all: Vec<PathBuf> = told.into_iter().chain(usual).chain(own).chain(desktop).collect();
+    let set = |name: &str| std::env::var_os(name).map(PathBuf::from);
+    let all =
+        sockets(std::env::var("DOCKER_HOST").ok().as_deref(), set("XDG_RUNTIME_DIR"), crate::privileges::own_uid(), set("HOME"));
     // /var/run is /run nearly everywhere
     let mut seen = Vec::new();
-    all.retain(|path| {
+    let new = |path: &PathBuf| {
         let real = path.canonicalize().unwrap_or_else(|_| path.clone());
         let new = !seen.contains(&real);
         seen.push(real);
         new
-    });
-    all
+    };
+    all.into_iter().filter(new).collect()
+}
+
+/// The places, the likeliest first. sudo(8) hides the variables of its user, whose folder is that of the number then.
+fn sockets(docker_host: Option<&str>, runtime: Option<PathBuf>, uid: u32, home: Option<PathBuf>) -> Vec<PathBuf> {
+    let told = docker_host.and_then(|host| host.strip_prefix("unix://")).map(PathBuf::from);
+    let usual = ["/var/run/docker.sock", "/run/podman/podman.sock"].map(PathBuf::from);
+    // engines that run without root
+    let own = [runtime, cfg!(target_os = "linux").then(|| PathBuf::from(format!("/run/user/{uid}")))];
+    let own = own.into_iter().flatten().flat_map(|folder| ["podman/podman.sock", "docker.sock"].map(|name| folder.join(name)));
+    // Docker Desktop, where it was not allowed to put one into /var/run
+    let desktop = [".docker/run/docker.sock", ".docker/desktop/docker.sock"];
+    let desktop = home.into_iter().flat_map(|folder| desktop.map(|name| folder.join(name)));
+    told.into_iter().chain(usual).chain(own).chain(desktop).collect()
 }
 
 /// All running containers of one engine. An error says what the system, or the engine, said.

@@ -1,9 +1,10 @@
 //! Which process holds a socket: it is one of the open files of some process, as [`system`] tells them.
 //!
 //! Looking through all of them takes tens of milliseconds, in which a short-lived client comes and goes. So first come the places where
-//! sockets were found before, which takes microseconds: a client that calls again gets the same number again. Then come the processes
-//! that began lately; and those that had sockets before, at last all of them, on a thread beside. However many ask, looking takes a fifth
-//! of one core at the most: a look finds all sockets of a process, whoever asked for them.
+//! sockets were found before, which takes microseconds: a client that calls again gets the same number again; and the very newest
+//! processes, one of which it mostly is. Then come the processes that began lately; and those that had sockets before, at last all of
+//! them, on a thread beside. However many ask, looking takes three tenths of one core at the most: a look finds all sockets of a process,
+//! whoever asked for them.
 
 use super::system::{self, Id, Socket};
 use crate::privileges;
@@ -18,6 +19,8 @@ const RECENT: usize = 12;
 const PLACES: usize = 24;
 /// Young processes, at most: a shell that starts several at once.
 const YOUNG: u32 = 64;
+/// The newest processes, which are looked at with the places.
+const NEWEST: u32 = 4;
 /// How long a process is young: what it takes an interpreter from its start to its first connection.
 const YOUTH: Duration = Duration::from_secs(2);
 /// Files of one process that are looked at: what it holds beyond them is found by no look.
@@ -53,6 +56,8 @@ pub struct Holders {
     /// The newest process at the last look.
     newest: u32,
     next_look: Instant,
+    /// When the very newest may be looked at again.
+    next_glance: Instant,
     jobs: Sender<Vec<u32>>,
     /// What the thread beside has seen.
     pub seen: Receiver<Vec<Seen>>,
@@ -72,7 +77,8 @@ impl Holders {
         std::thread::Builder::new().name("searcher".into()).spawn(work)?;
         let (recent, places, young) = (VecDeque::new(), VecDeque::new(), VecDeque::new());
         let (sockets, newest) = (HashMap::new(), system::newest().unwrap_or_default());
-        Ok(Self { sockets, recent, places, young, newest, next_look: Instant::now(), jobs, seen, searching: false })
+        let (next_look, next_glance) = (Instant::now(), Instant::now());
+        Ok(Self { sockets, recent, places, young, newest, next_look, next_glance, jobs, seen, searching: false })
     }
 
     /// The process that holds a socket, or held it; none where it was not seen so far.
@@ -92,7 +98,7 @@ impl Holders {
         Some(seen)
     }
 
-    /// Looks where sockets were found before.
+    /// Looks where sockets were found before, and at the newest processes.
     pub fn glance(&mut self) {
         let mut places = std::mem::take(&mut self.places);
         places.retain(|&(pid, file)| {
@@ -105,6 +111,13 @@ impl Holders {
             there || system::ticks(pid.0) == Some(pid.1)
         });
         self.places = places;
+        let start = Instant::now();
+        if start >= self.next_glance {
+            let newest = system::newest().unwrap_or_default();
+            let found = (newest.saturating_sub(NEWEST) + 1..=newest).filter_map(system::sockets).flatten();
+            self.take_in(found);
+            self.next_glance = Instant::now() + start.elapsed() * REST;
+        }
     }
 
     /// When the young processes may be looked at again.

@@ -46,7 +46,7 @@ pub use resolver::{Options, start};
 #[cfg(target_os = "linux")]
 pub use sock_diag::Diag;
 #[cfg(target_os = "linux")]
-pub use survey::{Namespace, Sight, other_namespaces, sight};
+pub use survey::{Server, Sight, servers, sight};
 
 /// One end of a connection: the socket's own address, the other one, and the namespace in which it was seen.
 #[cfg(any(target_os = "linux", target_os = "macos"))]

@@ -143,7 +143,7 @@ fn python(info: &Info, args: &[String]) -> Option<String> {
                 let module = args.next()?;
                 let rest: Vec<String> = args.cloned().collect();
                 let launcher = matches!(family(module), Family::Launcher);
-                return if launcher { launched(info, module, &rest) } else { Some(by_module(info, module)) };
+                return if launcher { launched(info, module, &rest) } else { Some(specific(info, module)) };
             }
             "-c" | "-" => return folder(info),
             "-W" | "-X" => _ = args.next(),
@@ -204,14 +204,9 @@ fn launched(info: &Info, launcher: &str, args: &[String]) -> Option<String> {
     });
     match told {
         Some(file) if is_script(file) => Some(by_file(info, file)),
-        Some(module) => Some(by_module(info, module.split(':').next().unwrap_or(module))),
+        Some(module) => Some(specific(info, module.split(':').next().unwrap_or(module))),
         None => folder(info).or_else(|| Some(launcher.to_owned())),
     }
-}
-
-/// `pkg.app` → `pkg.app`; one that says nothing, by its folder.
-fn by_module(info: &Info, module: &str) -> String {
-    specific(info, module)
 }
 
 /// A file without its folders, its ending, and a version (`shop-1.2.0.jar`).
@@ -233,6 +228,7 @@ fn by_file(info: &Info, path: &str) -> String {
     own.map(str::to_owned).or_else(|| folder(info)).unwrap_or_else(|| stem.to_owned())
 }
 
+/// A module or class as it is (`pkg.app`); one that says nothing, by its folder.
 fn specific(info: &Info, name: &str) -> String {
     let generic = GENERIC.contains(&name.to_ascii_lowercase().as_str());
     if generic { folder(info).unwrap_or_else(|| name.to_owned()) } else { name.to_owned() }

@@ -21,6 +21,8 @@ use std::time::{Duration, Instant};
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How long what was found at a SYN waits for the question: decoding is never that far behind.
 const EARLY: Duration = Duration::from_secs(10);
+/// A second SYN of the same ends within this is the first one, seen on another interface of the namespace.
+const SAME: Duration = Duration::from_millis(50);
 /// How many such answers wait.
 const MOST_EARLY: usize = 1 << 13;
 /// How many ends wait until their process is found; of further ones nobody finds out.
@@ -168,6 +170,9 @@ impl Resolver {
                 return;
             }
             let end = (local, peer, zone);
+            if self.early.get(&end).is_some_and(|early| early.socket.is_some() && now.duration_since(early.at) < SAME) {
+                continue;
+            }
             let socket = self.lookup.find(end, accepts);
             self.early.insert(end, Early { socket, owner: None, at: now });
             if let Some(socket) = socket.filter(|socket| self.rights.sees(socket))
@@ -304,8 +309,9 @@ impl Resolver {
         self.tell(conn, end, Some(owner));
     }
 
-    /// The socket was there, and is gone. That its process is too can be said where it would have been seen, and where the system tells
-    /// whose it was.
+    /// The socket was there, and is gone before its process was found. So, mostly, is the process: one that only closed it and goes on is
+    /// not told apart, for nothing of the socket is left to tell. It is said where the process would have been seen, and where the system
+    /// tells whose it was.
     fn exited(&mut self, conn: ConnId, end: SocketAddr, socket: Socket) {
         let Some(uid) = socket.uid().filter(|_| self.rights.sees(&socket)) else { return self.tell(conn, end, None) };
         let service = format!("uid {uid}, exited").into();

@@ -3,7 +3,7 @@
 use super::held::Held;
 use super::names::Names;
 use super::now;
-use crate::model::{Item, Packet, SourceId, SourceNews};
+use crate::model::{Item, Packet, PacketNo, SourceId, SourceNews};
 use crate::net::connection_key;
 use crate::source::pcapng_write::{WriteError, Writer};
 use crate::source::private_file::Owner;
@@ -80,20 +80,24 @@ impl Taps {
             Item::Datagram(_) | Item::Tick(_) => None,
         });
         let mut next = segments.next();
-        let mut keys = Vec::with_capacity(list.len());
+        let mut keys = Vec::with_capacity(if self.writer.is_some() { list.len() } else { 0 });
+        let mut before = None;
         for packet in &list {
             let connection = next.filter(|(number, _)| *number == packet.stamp.packet).map(|(_, key)| key);
             if connection.is_some() {
                 next = segments.next();
             }
             // a rough mark will do: once for packets of one connection in a row
-            if let Some(key) = connection.filter(|_| keys.last() != Some(&connection)) {
+            if let Some(key) = connection.filter(|_| before != connection) {
                 self.naming.touch(packet.stamp.packet, key);
             }
+            before = connection;
             if let Some(recorder) = &mut self.recorder {
                 recorder.push(packet, slab.get(packet.bytes.clone()).unwrap_or_default(), connection);
             }
-            keys.push(connection);
+            if self.writer.is_some() {
+                keys.push(connection);
+            }
         }
         if self.writer.is_some() {
             self.held.push(list, slab, keys, now);
@@ -103,32 +107,41 @@ impl Taps {
     /// Writes the packets that have waited long enough. Those of a file wait until the engine has seen them, where need be at the
     /// cost of the reader; live, names come from elsewhere, and nobody waits for them longer than [`HOLD`](super::held::HOLD).
     pub(super) fn write(&mut self, live: bool, idle: bool, now: Instant) -> Result<(), WriteError> {
-        let Some(writer) = &mut self.writer else { return Ok(()) };
-        let mut written = Ok(());
-        while let Some(last) = self.held.oldest() {
-            let waited = if live { !self.naming.come() || self.held.waited(now) } else { self.naming.have_passed(last) };
-            if !waited && !self.held.too_many() {
-                break;
+        let written = self.write_held(|naming, held, last| {
+            let waited = if live { !naming.come() || held.waited(now) } else { naming.have_passed(last) };
+            let due = waited || held.too_many();
+            if due && !live {
+                naming.wait_for(last);
             }
-            if !live {
-                self.naming.wait_for(last);
-            }
-            written = written.and(self.held.write(&mut self.naming, writer));
+            due
+        });
+        match &mut self.writer {
+            Some(writer) if idle => written.and(writer.flush()),
+            _ => written,
         }
-        if idle { written.and(writer.flush()) } else { written }
     }
 
     /// Writes what still waits, after all that can be known is: where the engine had its last turn.
     pub(super) fn finish(&mut self, all_told: bool) -> Result<(), WriteError> {
-        let Some(writer) = &mut self.writer else { return Ok(()) };
-        let mut written = Ok(());
-        while let Some(last) = self.held.oldest() {
+        let written = self.write_held(|naming, _, last| {
             if all_told {
-                self.naming.wait_for(last);
+                naming.wait_for(last);
             }
-            written = written.and(self.held.write(&mut self.naming, writer));
+            true
+        });
+        self.writer.as_mut().map_or(Ok(()), |writer| written.and(writer.finish()))
+    }
+
+    /// Writes the packets that wait, the oldest first, for as long as they are due, by the last of those that came together.
+    fn write_held(&mut self, mut due: impl FnMut(&mut Names, &Held, PacketNo) -> bool) -> Result<(), WriteError> {
+        let (Some(writer), naming, held) = (&mut self.writer, &mut self.naming, &mut self.held) else { return Ok(()) };
+        let mut written = Ok(());
+        while let Some(last) = held.oldest()
+            && due(naming, held, last)
+        {
+            written = written.and(held.write(naming, writer));
         }
-        written.and(writer.finish())
+        written
     }
 
     /// Saves what is held, if somebody asked; what there is to tell then.
@@ -167,7 +180,7 @@ mod tests {
     use super::super::held::HOLD;
     use super::*;
     use crate::demo::RECORDING;
-    use crate::model::{Batch, ConnId, LinkType, Naming, Origin, OwnedEnd, Owner as Owned, PacketNo, Packets, Segment, Stamp};
+    use crate::model::{Batch, ConnId, LinkType, Naming, Origin, OwnedEnd, Owner as Owned, Packets, Segment, Stamp};
     use crate::net::Slicer;
     use crate::source::{Files, Filled, Source, SourceIds};
     use crossbeam_channel::Sender;

@@ -9,7 +9,7 @@ use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 pub(crate) use assemble::reason;
 pub use load::{Loader, Sources};
 pub use rules::{Place, Rule};
-pub use scan::Offer;
+pub use scan::{Offer, offered};
 
 mod assemble;
 mod builtin;

@@ -36,7 +36,7 @@ impl fmt::Display for Offer {
 
 /// What the folder and those below it have to offer, sets last: modules of `buf.yaml`, folders of `.proto` files, files that parse as
 /// descriptor sets.
-pub(super) fn offered(root: &Path) -> Vec<Offer> {
+pub fn offered(root: &Path) -> Vec<Offer> {
     let found = files_below(root, |path| is_proto(path) || is_set(path) || named(path, &["buf.yaml"]));
     let modules: Vec<&Path> = found.iter().filter(|p| named(p, &["buf.yaml"])).filter_map(|p| p.parent()).collect();
     let mut offers: Vec<Offer> = Vec::new();

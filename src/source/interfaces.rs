@@ -1,6 +1,6 @@
 //! Which interfaces there are, which of them are captured by default, and which can be captured: what `meshtop interfaces` prints.
 
-use super::live::{ANY, LiveError, open_for_a_look};
+use super::live::{LiveError, open_for_a_look};
 use super::watch::{Link, links};
 use crate::text::escape;
 use std::fmt;
@@ -26,9 +26,40 @@ pub struct InterfaceInfo {
     /// The name of its link type; none where it could not be opened.
     pub link: Option<String>,
     /// Why it cannot be captured now; none where it can.
-    pub refused: Option<String>,
+    pub refused: Option<Refusal>,
     /// Whether it is captured where no `-i` is given.
     pub default: bool,
+}
+
+/// Why an interface cannot be captured now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// It is not switched on.
+    Down,
+    /// We may not; the command that grants the right.
+    NoRight(String),
+    /// Something else, in libpcap's words.
+    Other(String),
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Down => f.write_str("it is down"),
+            Self::NoRight(how) => write!(f, "no right: {how}"),
+            Self::Other(why) => f.write_str(why),
+        }
+    }
+}
+
+impl From<LiveError> for Refusal {
+    fn from(error: LiveError) -> Self {
+        match error {
+            LiveError::Denied { how, .. } => Self::NoRight(how),
+            LiveError::Open { why, .. } => Self::Other(why),
+            other => Self::Other(other.to_string()),
+        }
+    }
 }
 
 /// What an interface is.
@@ -69,8 +100,8 @@ pub fn list() -> Result<Vec<InterfaceInfo>, LiveError> {
         let device = devices.iter().find(|d| d.name == name);
         device.map(|d| d.addresses.iter().map(|a| a.addr).collect()).unwrap_or_default()
     };
-    let mut all: Vec<_> = links.iter().map(|l| info(&l.name, addresses(&l.name), l.up, kind(l), in_default_set(l))).collect();
-    all.push(info(ANY, Vec::new(), true, Kind::Any, false));
+    let mut all: Vec<_> = links.iter().map(|l| info(l, addresses(&l.name), kind(l), in_default_set(l))).collect();
+    all.push(info(&Link::any(), Vec::new(), Kind::Any, false));
     Ok(all)
 }
 
@@ -106,21 +137,19 @@ fn kind(link: &Link) -> Kind {
     }
 }
 
-fn info(name: &str, addresses: Vec<IpAddr>, up: bool, kind: Kind, default: bool) -> InterfaceInfo {
-    let opened = open_for_a_look(name);
+fn info(link: &Link, addresses: Vec<IpAddr>, kind: Kind, default: bool) -> InterfaceInfo {
+    let opened = if link.up { open_for_a_look(link).map_err(Refusal::from) } else { Err(Refusal::Down) };
+    let (name, up) = (link.name.clone(), link.up);
     let (link, refused) = match opened {
-        _ if !up => (None, Some("it is down".to_owned())),
         Ok(link) => (Some(link), None),
-        Err(LiveError::Denied { how, .. }) => (None, Some(format!("no right: {how}"))),
-        Err(LiveError::Open { why, .. }) => (None, Some(why)),
-        Err(other) => (None, Some(other.to_string())),
+        Err(why) => (None, Some(why)),
     };
-    InterfaceInfo { name: name.to_owned(), addresses, up, kind, link, refused, default }
+    InterfaceInfo { name, addresses, up, kind, link, refused, default }
 }
 
 fn row(info: &InterfaceInfo) -> [String; 6] {
     let capture = match (&info.refused, &info.link) {
-        (Some(why), _) => escape(why),
+        (Some(why), _) => escape(&why.to_string()),
         (None, Some(link)) => format!("yes ({link})"),
         (None, None) => "yes".to_owned(),
     };
@@ -188,7 +217,7 @@ mod tests {
             up: false,
             kind: Kind::Virtual("tun".into()),
             link: None,
-            refused: Some("it is down".into()),
+            refused: Some(Refusal::Down),
             default: false,
         };
         let mut out = Vec::new();

@@ -7,13 +7,14 @@
 mod error;
 mod filter;
 mod handle;
+mod open;
 mod port;
 mod spaces;
 
 use super::interfaces::in_default_set;
 use super::netns::Wanted;
 use super::scout::Scout;
-use super::watch::{Link, Watch, links};
+use super::watch::{ANY, Link, Watch, links};
 use super::{FILL_BYTES, FILL_PACKETS, Filled, PATIENCE, Source, SourceError, SourceIds};
 use crate::model::{Packets, SourceId, SourceNews, Zone};
 use crate::text::escape;
@@ -22,9 +23,10 @@ pub use error::LiveError;
 use filter::compose;
 pub(super) use filter::program;
 pub use filter::{Control, check_filter};
-use handle::{Handle, LARGE_RING, SMALL_RING, open_device};
-pub(super) use handle::{link_type, open_for_a_look};
-use pcap::{Active, Capture};
+use handle::Handle;
+pub(super) use handle::link_type;
+use open::{LARGE_RING, Opened, Opener, SMALL_RING};
+pub(super) use open::{MAX_OPEN, Share, open_for_a_look, open_with};
 pub use port::Keeper;
 use port::Port;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -38,15 +40,11 @@ const LONG_WAIT: Duration = Duration::from_millis(100);
 const QUIET: Duration = Duration::from_secs(2);
 /// How often the kernel's drops are read, and a failed opening is tried again.
 const EVERY: Duration = Duration::from_secs(1);
-/// Interfaces read at once: each costs a ring in the kernel.
-const MAX_OPEN: usize = 128;
 /// Names remembered, so that one that comes back is the same source: compose makes a new bridge at each start.
 const MAX_KNOWN: usize = 1024;
 /// Why an interface is waited for.
 const DOWN: &str = "it is down";
 const MADE_ANEW: &str = "it was made anew";
-/// The pseudo-interface that stands for all.
-pub(super) const ANY: &str = "any";
 
 /// What to capture.
 #[derive(Clone, Debug, Default)]
@@ -74,6 +72,7 @@ pub struct Live {
     options: Options,
     control: Control,
     watch: Watch,
+    opener: Opener,
     open: Vec<Handle>,
     known: Vec<Known>,
     /// To be told at the next `fill`.
@@ -111,6 +110,7 @@ impl Live {
         let now = Instant::now();
         let mut live = Self {
             control: Control::new(text),
+            opener: Opener::new(options.scout.is_some()),
             options,
             watch,
             open: Vec::new(),
@@ -134,7 +134,7 @@ impl Live {
         }
         for link in live.wanted(&links) {
             match live.try_open(&link) {
-                Err(e) if live.must_open(&link) || e.exit_code() != 1 => return Err(e),
+                Err(e) if !matches!(e, LiveError::Full { .. }) && (live.must_open(&link) || e.exit_code() != 1) => return Err(e),
                 Err(e) => {
                     live.refuse(&link.name, e.to_string());
                     live.again = true;
@@ -165,7 +165,7 @@ impl Live {
             let none = !self.options.namespaces.named.is_empty() && !self.options.namespaces.all;
             return links.iter().filter(|l| !none && in_default_set(l)).cloned().collect();
         }
-        let any = Link { name: ANY.into(), index: 0, up: true, loopback: false, kind: String::new() };
+        let any = Link::any();
         let all = links.iter().filter(|l| l.name != ANY).chain([&any]);
         all.filter(|l| names.contains(&l.name)).cloned().collect()
     }
@@ -183,23 +183,20 @@ impl Live {
             }
             return Ok(());
         }
-        let capture = open_device(link, if self.must_open(link) { LARGE_RING } else { SMALL_RING })?;
-        self.add(&link.name, Zone::default(), link, capture)?;
-        if let Some(scout) = &self.options.scout {
-            scout.watch(&link.name, link.loopback, &compose(&self.control.text(), self.options.ssh));
-        }
-        Ok(())
+        let opened = self.opener.open(link, if self.must_open(link) { LARGE_RING } else { SMALL_RING })?;
+        self.add(&link.name, Zone::default(), link, opened)
     }
 
     /// Reads from now on what was opened, under the name of its source.
-    fn add(&mut self, source: &str, zone: Zone, link: &Link, capture: Capture<Active>) -> Result<(), LiveError> {
-        if self.open.len() >= MAX_OPEN {
-            self.refuse(source, format!("{MAX_OPEN} interfaces are being read already"));
-            return Ok(());
-        }
+    fn add(&mut self, source: &str, zone: Zone, link: &Link, mut opened: Opened) -> Result<(), LiveError> {
+        let lookout = opened.lookout.take();
         let known = self.known(source);
         let (id, name, base) = (known.id, known.name.clone(), known.drops);
-        let handle = Handle::new(id, name.clone(), zone, link, capture, base, &self.control.text(), self.options.ssh)?;
+        let share = Arc::downgrade(&opened.share);
+        let handle = Handle::new(id, name.clone(), zone, link, opened, base, &self.control.text(), self.options.ssh)?;
+        if let Some((scout, lookout)) = self.options.scout.as_ref().zip(lookout) {
+            scout.watch(lookout, zone, share, &compose(&self.control.text(), self.options.ssh));
+        }
         let known = self.known(source);
         known.told = None;
         if std::mem::replace(&mut known.zone, zone) != zone {
@@ -277,8 +274,13 @@ impl Live {
         known.drops = handle.drops();
         known.told = Some(why.clone());
         self.news.push(SourceNews::Closed(id, why));
+        let (zone, index) = (handle.zone, handle.index);
+        drop(handle);
+        if let Some(scout) = &self.options.scout {
+            scout.wake();
+        }
         self.control.set_links(self.open.iter().map(Handle::datalink).collect());
-        if !self.spaces.as_ref().is_some_and(|spaces| spaces.lost(handle.zone, handle.index)) {
+        if !self.spaces.as_ref().is_some_and(|spaces| spaces.lost(zone, index)) {
             self.again = true;
         }
     }

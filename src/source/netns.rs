@@ -37,13 +37,18 @@ impl Wanted {
 pub struct Found {
     /// What tells it from others.
     pub inode: u64,
-    /// Its name, or the lowest PID in it; safe to show.
+    /// Its name, or the lowest PID in it, or the whole path that was given; safe to show.
     pub name: Arc<str>,
     /// A file that leads to it.
     pub path: PathBuf,
 }
 
 impl Found {
+    /// Whether it was found by the number of a process, which may be another's later.
+    pub fn is_by_process(&self) -> bool {
+        self.path.starts_with("/proc")
+    }
+
     /// As errors call it.
     pub fn full(&self) -> String {
         format!("network namespace {}", self.name)
@@ -87,14 +92,22 @@ impl NetnsError {
     }
 }
 
-/// The namespace that a name, a PID or a path stands for.
+/// The namespace that a name, a PID or a path stands for; where there is none, the error tells which there are.
 pub fn find(text: &str) -> Result<Found, NetnsError> {
+    locate(text)?.ok_or_else(|| {
+        let there: Vec<String> = all().iter().map(|found| found.name.to_string()).collect();
+        let there = if there.is_empty() { "none beside this one".to_owned() } else { there.join(", ") };
+        NetnsError::Unknown { name: escape(text), there }
+    })
+}
+
+/// The namespace that a name, a PID or a path stands for, where there is one.
+pub fn locate(text: &str) -> Result<Option<Found>, NetnsError> {
     let (shown, named) = (escape(text), Path::new(NAMED).join(text));
     let full = || format!("network namespace {shown}");
-    let (path, name) = match text.parse::<u32>() {
-        Ok(pid) if !named.exists() => (PathBuf::from(format!("/proc/{pid}/ns/net")), shown.clone()),
-        _ if text.contains('/') => (PathBuf::from(text), name_of(Path::new(text))),
-        _ => (named, shown.clone()),
+    let path = match text.parse::<u32>() {
+        Ok(pid) if !named.exists() => PathBuf::from(format!("/proc/{pid}/ns/net")),
+        _ => named,
     };
     let own = identity(Path::new(OWN)).map_err(|e| NetnsError::Failed(full(), e))?;
     match identity(&path) {
@@ -102,12 +115,8 @@ pub fn find(text: &str) -> Result<Found, NetnsError> {
         Ok((device, _)) if device != own.0 => {
             Err(NetnsError::Failed(full(), io::Error::other("its file is none of a network namespace")))
         }
-        Ok((_, inode)) => Ok(Found { inode, name: name.into(), path }),
-        Err(e) if e.kind() == io::ErrorKind::NotFound => {
-            let there: Vec<String> = all().iter().map(|found| found.name.to_string()).collect();
-            let there = if there.is_empty() { "none beside this one".to_owned() } else { there.join(", ") };
-            Err(NetnsError::Unknown { name: shown, there })
-        }
+        Ok((_, inode)) => Ok(Some(Found { inode, name: shown.into(), path })),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(e) => Err(NetnsError::from_io(&full(), e)),
     }
 }
@@ -119,7 +128,8 @@ pub fn all() -> Vec<Found> {
     names.sort();
     let mut pids: Vec<u32> = entries("/proc").filter_map(|path| path.file_name()?.to_str()?.parse().ok()).collect();
     pids.sort_unstable();
-    let named = names.into_iter().map(|path| (name_of(&path), path));
+    let name = |path: &Path| escape(&path.file_name().unwrap_or_default().to_string_lossy());
+    let named = names.into_iter().map(|path| (name(&path), path));
     let of_processes = pids.into_iter().map(|pid| (pid.to_string(), PathBuf::from(format!("/proc/{pid}/ns/net"))));
     let mut found: BTreeMap<u64, Found> = BTreeMap::new();
     let mut order = Vec::new();
@@ -134,9 +144,13 @@ pub fn all() -> Vec<Found> {
     order.into_iter().filter_map(|inode| found.remove(&inode)).collect()
 }
 
-/// Opens it.
+/// Opens it, where its file still leads to it.
 pub fn open(found: &Found) -> Result<File, NetnsError> {
-    File::open(&found.path).map_err(|e| NetnsError::from_io(&found.full(), e))
+    let open = || {
+        let file = File::open(&found.path)?;
+        if file.metadata()?.ino() == found.inode { Ok(file) } else { Err(io::Error::other("it has just gone")) }
+    };
+    open().map_err(|e| NetnsError::from_io(&found.full(), e))
 }
 
 /// Whether this thread could enter a namespace, and come back.
@@ -182,12 +196,6 @@ fn entries(folder: &str) -> impl Iterator<Item = PathBuf> {
     fs::read_dir(folder).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()))
 }
 
-/// The last part of a path, or all of it where that says nothing (`/proc/1/ns/net`).
-fn name_of(path: &Path) -> String {
-    let last = path.file_name().filter(|name| *name != "net").unwrap_or(path.as_os_str());
-    escape(&last.to_string_lossy())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -206,6 +214,7 @@ mod tests {
             "cannot enter network namespace /proc/self/status: its file is none of a network namespace"
         );
         assert!(!text("a\x1b[2J").contains('\x1b'));
+        assert_eq!(locate("no-such-namespace").unwrap(), None);
         let own = identity(Path::new(OWN)).unwrap().1;
         assert!(all().iter().all(|found| found.inode != own));
     }

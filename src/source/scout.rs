@@ -4,7 +4,9 @@
 //! a `curl`. So each interface has a second, tiny handle in immediate mode that lets nothing but SYNs through, and a thread that only
 //! passes on who calls whom. What it misses costs a name at the most: it is never waited for, and counts nothing.
 
-use crate::model::{Batch, Hint, Item, PacketNo, Packets, SourceId, TcpFlags};
+use super::live::{LiveError, MAX_OPEN, Share, link_type, open_with};
+use super::watch::Link;
+use crate::model::{Batch, Hint, Item, LinkType, PacketNo, Packets, SourceId, TcpFlags, Zone};
 use crate::net::Slicer;
 use crate::time::Time;
 use crossbeam_channel::{Receiver, Sender, TryRecvError, after, bounded};
@@ -12,6 +14,7 @@ use pcap::{Active, Capture};
 use rustix::event::{PollFd, PollFlags, poll};
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::os::fd::AsFd;
+use std::sync::Weak;
 use std::time::{Duration, Instant};
 
 /// Only what opens a connection, of either IP version. pcap-filter(7) reads TCP flags of IPv4 alone: in IPv6 they are the 14th byte after
@@ -28,9 +31,9 @@ const BUSY: usize = 50;
 const WINDOW: Duration = Duration::from_millis(50);
 const PAUSE: Duration = Duration::from_millis(10);
 /// Handles that wait to be taken over.
-const ADDED: usize = 64;
+const ADDED: usize = MAX_OPEN;
 
-/// Opens the handles: the capture's side.
+/// Hands over the handles: the capture's side.
 #[derive(Debug)]
 pub struct Scout {
     added: Sender<Handle>,
@@ -46,7 +49,10 @@ pub struct Lookout {
 
 struct Handle {
     capture: Capture<Active>,
-    link: crate::model::LinkType,
+    link: LinkType,
+    zone: Zone,
+    /// Gone once its interface is not read any more.
+    read: Weak<Share>,
 }
 
 /// Both sides. Handles may be opened before the thread runs: while there are rights, and no thread that would inherit them.
@@ -69,26 +75,28 @@ impl Lookout {
     }
 }
 
+/// A handle on an interface of this thread's network namespace; nobody reads it yet.
+pub(super) fn open(link: &Link) -> Result<Capture<Active>, LiveError> {
+    // where its capture needs it to be promiscuous, it is
+    open_with(link, |capture| capture.promisc(false).snaplen(SNAPLEN).buffer_size(RING).immediate_mode(true))
+}
+
 impl Scout {
-    /// Looks at an interface from now on, as far as the user's own filter lets it. That it cannot be opened is told by its capture.
-    pub(super) fn watch(&self, name: &str, loopback: bool, filter: &str) {
-        let open = || {
-            let capture = Capture::from_device(name)?.promisc(false).snaplen(SNAPLEN).buffer_size(RING);
-            let mut capture = capture.immediate_mode(true).open()?.setnonblock()?;
-            #[cfg(target_os = "linux")]
-            if loopback {
-                let _ = crate::sys::ignore_outgoing(capture.as_fd());
-            }
-            let filter = if filter.trim().is_empty() { SYN.to_owned() } else { format!("({SYN}) and ({filter})") };
-            capture.filter(&filter, true)?;
-            Ok::<_, pcap::Error>(capture)
-        };
-        let _ = loopback;
-        if let Ok(capture) = open() {
-            let link = super::live::link_type(capture.get_datalink());
-            let sent = self.added.try_send(Handle { capture, link }).is_ok();
-            let _ = sent && (&self.wake).write_all(&[0]).is_ok();
+    /// Looks at an interface of a namespace from now on, as far as the user's own filter lets it, for as long as it is `read`. That this
+    /// fails costs names at the most.
+    pub(super) fn watch(&self, mut capture: Capture<Active>, zone: Zone, read: Weak<Share>, filter: &str) {
+        let filter = if filter.trim().is_empty() { SYN.to_owned() } else { format!("({SYN}) and ({filter})") };
+        if capture.filter(&filter, true).is_ok() {
+            let link = link_type(capture.get_datalink());
+            let _ = self.added.try_send(Handle { capture, link, zone, read });
+            self.wake();
         }
+    }
+
+    /// Has it look for what is new, and for what is not read any more: what is open of a namespace would keep that alive.
+    pub(super) fn wake(&self) {
+        // who is gone watches nothing
+        let _ = (&self.wake).write_all(&[0]);
     }
 }
 
@@ -116,10 +124,8 @@ fn run(adding: &Receiver<Handle>, mut woken: PipeReader, hints: &Sender<Hint>) {
         let mut ready = ready.into_iter();
         // an interface that went away is told by its capture
         handles.retain_mut(|handle| {
-            if ready.next() != Some(true) {
-                return true;
-            }
-            handle.pass_on(hints).map(|seen| count += seen).is_ok()
+            let passed_on = ready.next() != Some(true) || handle.pass_on(hints).map(|seen| count += seen).is_ok();
+            passed_on && handle.read.strong_count() > 0
         });
         if since.elapsed() > WINDOW {
             (since, count) = (Instant::now(), 0);
@@ -151,7 +157,7 @@ impl Handle {
             {
                 seen += 1;
                 // a resolver that is behind finds it by the connection itself, if at all
-                let _ = hints.try_send(Hint { client: seg.from, server: seg.to, zone: Default::default() });
+                let _ = hints.try_send(Hint { client: seg.from, server: seg.to, zone: self.zone });
             }
         }
         Ok(seen)
@@ -163,6 +169,7 @@ mod tests {
     use super::*;
     use crossbeam_channel::unbounded;
     use std::net::{TcpListener, TcpStream};
+    use std::sync::Arc;
 
     #[test]
     fn whoever_calls_is_told_at_once_and_nothing_else() {
@@ -170,11 +177,13 @@ mod tests {
         let listeners = ["127.0.0.1:0", "[::1]:0"].map(|at| TcpListener::bind(at).unwrap());
         let port = |n: usize| listeners[n].local_addr().unwrap().port();
         let (scout, lookout) = pair().unwrap();
-        scout.watch("lo", true, &format!("port {} or port {}", port(0), port(1)));
-        if scout.added.is_empty() && Capture::from_device("lo").unwrap().open().is_err() {
+        let lo = super::super::watch::links().unwrap().into_iter().find(|link| link.loopback).unwrap();
+        let Ok(capture) = open(&lo) else {
             eprintln!("skipped: no right to capture");
             return;
-        }
+        };
+        let read = Arc::new(Share::default());
+        scout.watch(capture, Zone(7), Arc::downgrade(&read), &format!("port {} or port {}", port(0), port(1)));
         lookout.start(hints).unwrap();
         for listener in &listeners {
             let server = listener.local_addr().unwrap();
@@ -182,7 +191,7 @@ mod tests {
             loop {
                 let client = TcpStream::connect(server).unwrap();
                 if let Ok(hint) = seen.recv_timeout(Duration::from_millis(500)) {
-                    assert_eq!((hint.client, hint.server), (client.local_addr().unwrap(), server));
+                    assert_eq!((hint.client, hint.server, hint.zone), (client.local_addr().unwrap(), server, Zone(7)));
                     break;
                 }
             }

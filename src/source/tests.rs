@@ -1,11 +1,15 @@
 //! Captures in every dialect, cut and damaged anywhere, written and read again.
 
+mod craft;
+mod written;
+
 use super::capture::Capture;
 use super::input::Bytes;
 use super::pcapng_write::Writer;
 use super::*;
 use crate::model::{LinkType, OwnedEnd, PacketNo, SourceNews};
 use crate::time::Time;
+use craft::{BE, LE, To};
 use proptest::prelude::*;
 use std::fs::File;
 use std::io::Write;
@@ -71,61 +75,6 @@ fn open(paths: &[PathBuf]) -> Read {
         Err(e) => Read { error: Some(e.to_string()), ..Read::default() },
     }
 }
-
-/// Numbers in one byte order.
-#[derive(Clone, Copy)]
-struct To(bool);
-
-impl To {
-    fn n16(self, n: u16) -> [u8; 2] {
-        if self.0 { n.to_be_bytes() } else { n.to_le_bytes() }
-    }
-    fn n32(self, n: u32) -> [u8; 4] {
-        if self.0 { n.to_be_bytes() } else { n.to_le_bytes() }
-    }
-    fn words(self, words: &[u32]) -> Vec<u8> {
-        words.iter().flat_map(|&n| self.n32(n)).collect()
-    }
-    fn pcap(self, magic: u32, minor: u16, link: u32, packets: &[(&[u32], &[u8])]) -> Vec<u8> {
-        let mut out = [self.n32(magic).to_vec(), self.n16(2).to_vec(), self.n16(minor).to_vec()].concat();
-        out.extend(self.words(&[0, 0, 65535, link]));
-        for (header, bytes) in packets {
-            out.extend(self.words(header));
-            out.extend_from_slice(bytes);
-        }
-        out
-    }
-    fn block(self, kind: u32, body: &[u8]) -> Vec<u8> {
-        let mut body = body.to_vec();
-        body.resize(body.len().next_multiple_of(4), 0);
-        let len = body.len() as u32 + 12;
-        [self.words(&[kind, len]), body, self.words(&[len])].concat()
-    }
-    fn section(self) -> Vec<u8> {
-        let version = [self.n16(1), self.n16(0)].concat();
-        self.block(0x0a0d_0d0a, &[self.words(&[0x1a2b_3c4d]), version, vec![0xff; 8]].concat())
-    }
-    fn interface(self, link: u16, snaplen: u32, options: &[(u16, &[u8])]) -> Vec<u8> {
-        let fixed = [self.n16(link).to_vec(), vec![0; 2], self.words(&[snaplen])].concat();
-        self.block(1, &[fixed, self.options(options)].concat())
-    }
-    fn options(self, options: &[(u16, &[u8])]) -> Vec<u8> {
-        let mut out = Vec::new();
-        for (code, value) in options {
-            out.extend([self.n16(*code), self.n16(value.len() as u16)].concat());
-            out.extend_from_slice(value);
-            out.resize(out.len().next_multiple_of(4), 0);
-        }
-        out
-    }
-    fn packet(self, interface: u32, units: u64, bytes: &[u8]) -> Vec<u8> {
-        let len = bytes.len() as u32;
-        self.block(6, &[self.words(&[interface, (units >> 32) as u32, units as u32, len, len]), bytes.to_vec()].concat())
-    }
-}
-
-const LE: To = To(false);
-const BE: To = To(true);
 
 #[test]
 fn pcap_in_every_kind() {
@@ -375,58 +324,6 @@ fn a_pipe_is_read_while_it_grows() {
     until(&mut out, 2, Filled::End);
 }
 
-#[test]
-fn what_is_written_is_read_again() {
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("out.pcapng");
-    let mut batch = Packets::starting_at(PacketNo(1));
-    batch.news.push(SourceNews::Opened(SourceId(3), "lo".into()));
-    batch.push(Time::from_nanos(1_795_245_663_123_456_789), SourceId(3), LinkType(1), 70_000, &[1; 65_539]);
-    batch.push(Time::from_nanos(5), SourceId(4), LinkType(276), 3, b"abc");
-    batch.push(Time::from_nanos(6), SourceId(3), LinkType(1), 0, b"");
-    let mut writer = Writer::create(&path, &[], None).unwrap();
-    batch.news.iter().for_each(|news| writer.news(news));
-    writer.names([([10, 0, 0, 7].into(), "orders")]).unwrap();
-    let comments = [Some("of a person"), Some("meshtop: 10.0.0.7:80 is orders (pid 7)"), None];
-    for (packet, comment) in batch.list.iter().zip(comments) {
-        writer.packet(packet, batch.bytes(packet), comment).unwrap();
-    }
-    writer.news(&SourceNews::KernelDrops(SourceId(4), 12));
-    writer.finish().unwrap();
-    let got = open(from_ref(&path));
-    let expected: [Seen; 3] =
-        [(1_795_245_663_123_456_789, 0, 1, 70_000, vec![1; 65_539]), (5, 1, 276, 3, b"abc".to_vec()), (6, 0, 1, 0, vec![])];
-    assert_eq!(got.packets, expected);
-    let owned: Vec<_> = got.owned.iter().map(|(packet, ends)| (packet.0, ends.len(), ends[0].owner.pid)).collect();
-    assert_eq!(owned, [(2, 1, Some(7))]);
-    assert!(got.closed().is_empty());
-    assert!(got.news.contains(&SourceNews::Name([10, 0, 0, 7].into(), "orders".into())));
-    assert!(got.news.contains(&SourceNews::KernelDrops(SourceId(1), 12)));
-    assert!(
-        matches!(Writer::create(&path, from_ref(&path), None), Err(e) if e.to_string().ends_with("it is being read: name another file"))
-    );
-}
-
-#[test]
-fn a_full_disk_is_told_once() {
-    struct Full(usize);
-    impl Write for Full {
-        fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-            self.0 = self.0.checked_sub(buf.len()).ok_or(io::ErrorKind::StorageFull)?;
-            Ok(buf.len())
-        }
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-    let mut writer = Writer::new(Full(200), "out".into()).unwrap();
-    let mut batch = Packets::default();
-    batch.push(Time::default(), SourceId(0), LinkType(1), 1, b"x");
-    let errors: Vec<_> = (0..9).filter_map(|_| writer.packet(&batch.list[0], b"x", None).err()).map(|e| e.to_string()).collect();
-    assert_eq!(errors, ["-w out: writing stopped, the file is cut short: no storage space"]);
-    assert!(writer.unwritten() > 3 && writer.finish().is_ok());
-}
-
 proptest! {
     #[test]
     fn any_mutation_ends(at in 0usize..1000, bytes in prop::collection::vec(any::<u8>(), 1..9), squeeze: bool) {
@@ -450,16 +347,4 @@ fn a_named_pipe_that_cannot_be_read_is_told() {
     let failed = Bytes::pipe(|| File::open("/nowhere/at/all"));
     let files = Files::merge(vec![Capture::new(failed, "fifo", "fifo".into(), &SourceIds::default())]);
     assert_eq!(read(files).error.unwrap(), "fifo: no such file: check the path");
-}
-
-#[test]
-fn a_capture_without_packets_still_describes_an_interface() {
-    let mut out = Vec::new();
-    let mut writer = Writer::new(&mut out, "x".into()).unwrap();
-    writer.news(&SourceNews::Opened(SourceId(0), "lo".into()));
-    writer.finish().unwrap();
-    drop(writer);
-    let after_header = u32::from_le_bytes(out[4..8].try_into().unwrap()) as usize;
-    assert_eq!(out[after_header..after_header + 4], 1_u32.to_le_bytes(), "an interface description block");
-    assert!(out.windows(2).any(|w| w == b"lo"));
 }

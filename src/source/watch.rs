@@ -18,6 +18,16 @@ pub(super) struct Link {
     pub kind: String,
 }
 
+/// The pseudo-interface that stands for all.
+pub(super) const ANY: &str = "any";
+
+impl Link {
+    /// The one that stands for all, which no list has.
+    pub fn any() -> Self {
+        Self { name: ANY.into(), index: 0, up: true, loopback: false, kind: String::new() }
+    }
+}
+
 pub(super) use system::{List, Watch, diag, links};
 
 #[cfg(target_os = "linux")]

@@ -158,6 +158,8 @@ fn clients_that_live_for_milliseconds_are_never_taken_for_others() {
         *clients.entry(client).or_default() += 1;
     }
     let _ = writeln!(std::io::stderr(), "\nclients of {CALLS} short calls: {clients:?}");
+    // nearly all of them are; where the machine is busy with other things, fewer
+    assert!(clients.get("curl").is_some_and(|named| *named >= CALLS / 4), "{clients:?}");
 }
 
 #[test]

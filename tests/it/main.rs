@@ -1,6 +1,7 @@
 //! The integration tests: the program as its users run it. One binary, so that it is linked once.
 
 mod beside;
+mod containers;
 mod demo;
 mod errors;
 mod golden;

@@ -6,7 +6,7 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 
 /// Namespaces of one test, and interfaces of ours that go with it.
-struct Lab {
+pub struct Lab {
     tag: String,
     namespaces: Vec<String>,
     links: Vec<String>,
@@ -14,7 +14,7 @@ struct Lab {
 
 impl Lab {
     /// None, said loudly, without the right to make namespaces.
-    fn new(test: &str, letter: char) -> Option<Self> {
+    pub fn new(test: &str, letter: char) -> Option<Self> {
         let may = Command::new("unshare").args(["--net", "true"]).output().is_ok_and(|o| o.status.success());
         if !may {
             // not by eprintln, which the test runner keeps to itself
@@ -26,7 +26,7 @@ impl Lab {
     }
 
     /// A namespace with its loopback up.
-    fn namespace(&mut self, name: &str) -> String {
+    pub fn namespace(&mut self, name: &str) -> String {
         let name = format!("{}{name}", self.tag);
         ip(&format!("netns add {name}"));
         self.namespaces.push(name.clone());
@@ -35,7 +35,7 @@ impl Lab {
     }
 
     /// An interface of ours that is to go with the test.
-    fn link(&mut self, name: &str) -> String {
+    pub fn link(&mut self, name: &str) -> String {
         let name = format!("{}{name}", self.tag);
         self.links.push(name.clone());
         name
@@ -53,12 +53,12 @@ impl Drop for Lab {
     }
 }
 
-fn ip(arguments: &str) {
+pub fn ip(arguments: &str) {
     assert!(Command::new("ip").args(arguments.split(' ')).status().unwrap().success(), "ip {arguments}");
 }
 
 /// An interface in a namespace, up and with an address.
-fn address(namespace: &str, interface: &str, address: &str) {
+pub fn address(namespace: &str, interface: &str, address: &str) {
     ip(&format!("-n {namespace} address add {address}/24 dev {interface}"));
     ip(&format!("-n {namespace} link set {interface} up"));
 }

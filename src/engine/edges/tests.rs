@@ -113,6 +113,43 @@ fn errors_bytes_and_durations_add_up() {
 }
 
 #[test]
+fn a_flow_whose_ends_are_called_otherwise_now_is_counted_under_its_new_names_alone() {
+    let (stays, nameless) = (flow("gateway", "b"), flow("127.0.0.1:50001", "b"));
+    let mut edges = of(&[stays, nameless.clone(), nameless.clone()]);
+    assert!(edges.take_back(nameless.as_ref()));
+    edges.add(flow("curl", "b").as_ref());
+    assert_eq!(lines(&mut edges), ["127.0.0.1 -http-> b 1", "curl -http-> b 1", "gateway -http-> b 1"]);
+    assert!(edges.take_back(nameless.as_ref()));
+    edges.add(flow("curl", "b").as_ref());
+    assert_eq!(lines(&mut edges), ["curl -http-> b 2", "gateway -http-> b 1"], "of what counts nothing, nothing is left");
+    let table = edges.table(Time::default());
+    assert_eq!((table.len(), table[0].serves.count, edges.flows()), (3, 3, 3));
+    assert!(!edges.take_back(nameless.as_ref()), "it is not counted there any more");
+}
+
+#[test]
+fn what_was_counted_for_an_address_is_counted_for_its_name() {
+    let mut edges = of(&[
+        flow("a", "10.0.0.7:80"),
+        flow("10.0.0.7:50001", "b"),
+        flow("a", "orders"),
+        flow("10.0.0.7:50002", "10.0.0.7:80"),
+        flow("a", "10.0.0.8:80"),
+    ]);
+    let name = |end: &str| end.starts_with("10.0.0.7").then(|| Arc::from("orders"));
+    edges.rename(name);
+    let moved = ["a -http-> 10.0.0.8:80 1", "a -http-> orders 2", "orders -http-> b 1", "orders -http-> orders 1"];
+    assert_eq!(lines(&mut edges), moved);
+    edges.rename(name);
+    assert_eq!((lines(&mut edges), edges.edges, edges.flows()), (moved.map(str::to_owned).to_vec(), 4, 5));
+    let table = edges.table(Time::default());
+    assert_eq!(
+        table.iter().map(|s| (&*s.name, s.serves.count)).collect::<Vec<_>>(),
+        [("10.0.0.8:80", 1), ("a", 0), ("b", 1), ("orders", 3)]
+    );
+}
+
+#[test]
 fn order_is_that_of_names_whatever_the_order_of_flows() {
     let mut flows: Vec<_> = (0..50).map(|n| flow(&format!("s{}", n % 7), &format!("s{}", n % 5))).collect();
     let forth = lines(&mut of(&flows));

@@ -75,10 +75,28 @@ fn what_goes_wrong_is_an_error() {
 }
 
 #[test]
-fn a_list_comes_at_once_and_again_when_it_is_asked_for() {
+fn a_list_comes_at_once_and_again_when_it_is_asked_for_and_outlives_an_engine_that_fails() {
     let folder = tempfile::tempdir().unwrap();
     let socket = engine(folder.path(), vec![whole("[]"), whole(LIST)]);
     let engines = Engines::start(vec![socket, folder.path().join("none.sock")]).unwrap();
-    engines.ask_again();
-    assert_eq!(engines.lists.recv().unwrap().len(), 2, "an empty list is no news");
+    // the last answer is none: what was said before it stays
+    let lengths = [0, 2, 2].map(|_| {
+        engines.ask_again();
+        engines.lists.recv().unwrap().len()
+    });
+    assert_eq!(lengths, [0, 2, 2]);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn engines_without_root_are_found_under_sudo_too() {
+    let at = |runtime: Option<&str>| {
+        let all = sockets(Some("unix:///mine.sock"), runtime.map(PathBuf::from), 1000, Some("/root".into()));
+        all.into_iter().map(|path| path.to_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let hidden = at(None);
+    assert_eq!(hidden[..3], ["/mine.sock", "/var/run/docker.sock", "/run/podman/podman.sock"]);
+    assert!(hidden.contains(&"/run/user/1000/podman/podman.sock".to_owned()), "{hidden:?}");
+    assert!(at(Some("/tmp/run")).contains(&"/tmp/run/podman/podman.sock".to_owned()));
+    assert!(!sockets(Some("tcp://10.0.0.1:2375"), None, 1, None).iter().any(|path| path.ends_with("2375")));
 }

@@ -1,5 +1,6 @@
 //! Why there is no capture, as the person who asked is told.
 
+use super::open::MAX_OPEN;
 use crate::source::netns::NetnsError;
 
 /// Why there is no capture.
@@ -24,6 +25,12 @@ pub enum LiveError {
         /// The command that grants it.
         how: String,
     },
+    /// So many are open that this one has to wait.
+    #[error("cannot capture on {name}: {MAX_OPEN} interfaces are being read already")]
+    Full {
+        /// The interface.
+        name: String,
+    },
     /// Something else.
     #[error("cannot capture on {name}: {why}")]
     Open {
@@ -46,7 +53,7 @@ impl LiveError {
         match self {
             Self::NoInterface { .. } | Self::Filter(_) | Self::Namespace(NetnsError::Unknown { .. } | NetnsError::Own(_)) => 2,
             Self::Denied { .. } | Self::Namespace(NetnsError::Denied { .. }) => 3,
-            Self::Open { .. } | Self::List(_) | Self::Namespace(NetnsError::Failed(..)) => 1,
+            Self::Full { .. } | Self::Open { .. } | Self::List(_) | Self::Namespace(NetnsError::Failed(..)) => 1,
         }
     }
 }

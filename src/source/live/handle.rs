@@ -2,26 +2,16 @@
 
 use super::LiveError;
 use super::filter::{compose, words};
+use super::open::{LARGE_RING, NANOS, Opened, Share};
 use crate::model::{LinkType, Packets, SourceId, Zone};
-use crate::source::PATIENCE;
 use crate::source::watch::Link;
 use crate::time::Time;
-use pcap::{Active, Capture, Linktype, Packet, Precision};
+use pcap::{Active, Capture, Linktype, Packet};
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 
-/// As tcpdump's: segments on the loopback are up to 64 KiB, with BIG TCP more, and a shorter one would cut them.
-const SNAPLEN: i32 = 262_144;
-/// Rings in the kernel: of what was asked for, and of each bridge that was found.
-pub(super) const LARGE_RING: i32 = 16 << 20;
-pub(super) const SMALL_RING: i32 = 4 << 20;
-const LOOK_RING: i32 = 1 << 20;
-/// The kernel's word for a switch in software.
-const BRIDGE: &str = "bridge";
-/// libpcap has nanoseconds on Linux; elsewhere it does not say whether it has.
-const NANOS: bool = cfg!(target_os = "linux");
 /// Packets taken from a handle at once: what the merging holds back of each is at most this.
 const CHUNK: usize = 64;
 /// More chunks than a ring can hold of the shortest packets (60 bytes, beside the kernel's header of 68).
@@ -34,6 +24,8 @@ pub(super) struct Handle {
     pub(super) zone: Zone,
     pub(super) index: u32,
     capture: Capture<Active>,
+    /// Its share of the rings that may be open.
+    _share: Arc<Share>,
     link: LinkType,
     /// The kernel's drops before this handle, of this handle, and what was told.
     drops: (u64, u64, u64),
@@ -57,12 +49,14 @@ impl Handle {
         name: Arc<str>,
         zone: Zone,
         link: &Link,
-        capture: Capture<Active>,
+        opened: Opened,
         drops: u64,
         filter: &str,
         ssh: Option<(SocketAddr, SocketAddr)>,
     ) -> Result<Self, LiveError> {
+        let Opened { capture, share, .. } = opened;
         let mut handle = Self {
+            _share: share,
             link: link_type(capture.get_datalink()),
             drops: (drops, 0, drops),
             ready: false,
@@ -223,43 +217,6 @@ pub(super) fn read(handles: &mut [Handle], out: &mut Packets, packets: usize, by
     failed
 }
 
-/// Opens an interface of this thread's network namespace, with a ring of so many bytes.
-pub(super) fn open_device(link: &Link, ring: i32) -> Result<Capture<Active>, LiveError> {
-    // A bridge hands up what it passes from one container to another only where it is promiscuous.
-    let capture = open(&link.name, ring, link.kind == BRIDGE)?;
-    // On Linux's loopback each packet comes by twice, going out and coming in. libpcap drops the first in user space, after
-    // it took room in the ring; where the kernel is too old to spare us that, it stays so. Not by a filter `inbound`: what
-    // is in the ring when a filter is set is filtered by libpcap itself, which cannot read a packet's direction there and
-    // would lose the first block.
-    #[cfg(target_os = "linux")]
-    if link.loopback {
-        let _ = crate::sys::ignore_outgoing(capture.as_fd());
-    }
-    Ok(capture)
-}
-
-/// Opens a handle as we want them all: promiscuous only where that is needed, non-blocking, its blocks handed over after 10 ms.
-fn open(name: &str, ring: i32, promiscuous: bool) -> Result<Capture<Active>, LiveError> {
-    let open = || {
-        let capture = Capture::from_device(name)?.promisc(promiscuous).snaplen(SNAPLEN).buffer_size(ring);
-        let capture = capture.timeout(i32::try_from(PATIENCE.as_millis()).unwrap_or(10));
-        let capture = if NANOS { capture.precision(Precision::Nano) } else { capture };
-        capture.open()?.setnonblock()
-    };
-    open().map_err(|e| {
-        let (name, why) = (crate::text::escape(name), words(e));
-        match denied(&why) {
-            true => LiveError::Denied { how: crate::privileges::how_to_capture(), name },
-            false => LiveError::Open { name, why },
-        }
-    })
-}
-
-/// libpcap's code for it does not come through; its words are strerror's for EPERM and EACCES, or name the capability.
-fn denied(why: &str) -> bool {
-    ["ermitted", "ermission", "CAP_NET_RAW"].iter().any(|word| why.contains(word))
-}
-
 /// LINKTYPE values are what files hold; a handle has DLT values, which differ for raw IP (pcap-linktype(7)).
 pub(in crate::source) fn link_type(dlt: Linktype) -> LinkType {
     match dlt.0 {
@@ -275,10 +232,4 @@ fn time(packet: &Packet<'_>) -> Time {
     let (seconds, fraction) = (i64::from(ts.tv_sec), i64::from(ts.tv_usec));
     let nanos = if NANOS { fraction } else { fraction.saturating_mul(1000) };
     Time::from_nanos(seconds.saturating_mul(1_000_000_000).saturating_add(nanos))
-}
-
-/// Opens an interface with the smallest ring and lets go of it: the name of its link type, or why it cannot be captured.
-pub(in crate::source) fn open_for_a_look(name: &str) -> Result<String, LiveError> {
-    let link = open(name, LOOK_RING, false)?.get_datalink();
-    Ok(link.get_name().unwrap_or_else(|_| format!("link type {}", link.0)))
 }

@@ -1,7 +1,8 @@
 //! The reader's end of what opens interfaces in other network namespaces.
 
+use super::open::MAX_OPEN;
 use super::spaces::{Fresh, News, Spaces};
-use super::{DOWN, Live, LiveError, MADE_ANEW, MAX_OPEN};
+use super::{DOWN, Live, LiveError, MADE_ANEW};
 use crate::model::{Packets, Zone};
 use crate::privileges;
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -36,10 +37,10 @@ impl Live {
     pub(super) fn open_spaces(&mut self) -> Result<(), LiveError> {
         let wanted = self.options.namespaces.clone();
         let all = wanted.all;
-        let mut spaces = Spaces::new(wanted, self.options.tell.clone())?;
+        let mut spaces = Spaces::new(wanted, self.opener.clone(), self.options.tell.clone())?;
         for news in spaces.look() {
             match news {
-                News::Refused(_, e) if !all => return Err(e),
+                News::Refused(_, e) if !all && !matches!(e, LiveError::Full { .. }) => return Err(e),
                 News::Opened(fresh) => self.take(fresh)?,
                 other => self.hear(other, &mut Packets::default()),
             }
@@ -83,10 +84,10 @@ impl Live {
 
     /// Reads from now on what was opened in another network namespace.
     fn take(&mut self, fresh: Fresh) -> Result<(), LiveError> {
-        let Fresh { zone, name, link, capture } = fresh;
+        let Fresh { zone, name, link, opened } = fresh;
         if let Some(old) = self.open.iter().find(|h| *h.name == *name).map(|h| h.id) {
             self.close(old, MADE_ANEW.into(), &mut Packets::default());
         }
-        self.add(&name, zone, &link, capture)
+        self.add(&name, zone, &link, opened)
     }
 }

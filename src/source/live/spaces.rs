@@ -5,12 +5,11 @@
 //! namespace alive, so that one that is not found any more is let go.
 
 use super::LiveError;
-use super::handle::{LARGE_RING, SMALL_RING, open_device};
+use super::open::{LARGE_RING, Opened, Opener, SMALL_RING};
 use crate::model::Zone;
 use crate::source::netns::{self, Found, NetnsError, Wanted};
 use crate::source::watch::{self, Link, List};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
-use pcap::{Active, Capture};
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -41,12 +40,15 @@ pub(super) struct Fresh {
     /// As a source: `eth0@blue`.
     pub(super) name: String,
     pub(super) link: Link,
-    pub(super) capture: Capture<Active>,
+    pub(super) opened: Opened,
 }
 
 /// All that is captured in, or is to be.
 pub(super) struct Spaces {
-    wanted: Wanted,
+    /// What was asked for, and which namespace a process was in then: its number may be another's later.
+    named: Vec<(String, Option<u64>)>,
+    all: bool,
+    opener: Opener,
     open: Vec<Space>,
     /// Zones that were given out.
     zones: u16,
@@ -60,24 +62,28 @@ struct Space {
     list: List,
     /// Whether it was asked for by name.
     named: bool,
-    /// Numbers of the interfaces that are open, or could not be.
+    /// Numbers of the interfaces that are open.
     done: Vec<u32>,
 }
 
 impl Spaces {
     /// What was named must be there.
-    pub(super) fn new(wanted: Wanted, tell: Option<Sender<(Zone, Option<OwnedFd>)>>) -> Result<Self, NetnsError> {
-        for name in &wanted.named {
-            netns::find(name)?;
-        }
+    pub(super) fn new(wanted: Wanted, opener: Opener, tell: Option<Sender<(Zone, Option<OwnedFd>)>>) -> Result<Self, NetnsError> {
+        let Wanted { named, all } = wanted;
+        let find = |name: String| netns::find(&name).map(|found| (name, found.is_by_process().then_some(found.inode)));
+        let named = named.into_iter().map(find).collect::<Result<_, _>>()?;
         netns::may_enter().map_err(|e| NetnsError::from_io("other network namespaces", e))?;
-        Ok(Self { wanted, open: Vec::new(), zones: 0, tell })
+        Ok(Self { named, all, opener, open: Vec::new(), zones: 0, tell })
     }
 
     /// Lets go of what is not there any more, enters what is new, and opens the interfaces that are up.
     pub(super) fn look(&mut self) -> Vec<News> {
-        let named: Vec<Found> = self.wanted.named.iter().filter_map(|name| netns::find(name).ok()).collect();
-        let all = if self.wanted.all { netns::all() } else { Vec::new() };
+        let locate = |(name, inode): &(String, Option<u64>)| {
+            let found = netns::locate(name).ok().flatten();
+            found.filter(|found| inode.is_none_or(|inode| inode == found.inode))
+        };
+        let named: Vec<Found> = self.named.iter().filter_map(locate).collect();
+        let all = if self.all { netns::all() } else { Vec::new() };
         let is_there = |space: &Space| named.iter().chain(&all).any(|found| found.inode == space.found.inode);
         let gone: Vec<Zone> = self.open.extract_if(.., |space| !is_there(space)).map(|space| space.zone).collect();
         gone.iter().for_each(|zone| self.tell(*zone, None));
@@ -92,7 +98,7 @@ impl Spaces {
                 news.push(News::Refused(format!("*@{}", found.name), e.into()));
             }
         }
-        self.open.iter_mut().for_each(|space| space.look(&mut news));
+        self.open.iter_mut().for_each(|space| space.look(&self.opener, &mut news));
         news
     }
 
@@ -134,7 +140,7 @@ impl Spaces {
 }
 
 impl Space {
-    fn look(&mut self, news: &mut Vec<News>) {
+    fn look(&mut self, opener: &Opener, news: &mut Vec<News>) {
         let Ok(links) = self.list.links() else { return };
         self.done.retain(|done| links.iter().any(|link| link.index == *done));
         if self.named && !links.iter().any(|link| link.up) {
@@ -144,11 +150,13 @@ impl Space {
             if self.done.contains(&link.index) {
                 continue;
             }
-            self.done.push(link.index);
             let ring = if self.named { LARGE_RING } else { SMALL_RING };
             let name = self.source(&link.name);
-            news.push(match netns::inside(&self.file, || open_device(&link, ring)) {
-                Ok(Ok(capture)) => News::Opened(Fresh { zone: self.zone, name, link, capture }),
+            news.push(match netns::inside(&self.file, || opener.open(&link, ring)) {
+                Ok(Ok(opened)) => {
+                    self.done.push(link.index);
+                    News::Opened(Fresh { zone: self.zone, name, link, opened })
+                }
                 Ok(Err(e)) => News::Refused(name, e),
                 Err(e) => News::Refused(name, NetnsError::from_io(&self.found.full(), e).into()),
             });
@@ -158,5 +166,30 @@ impl Space {
     /// What an interface is called where sources are.
     fn source(&self, interface: &str) -> String {
         format!("{interface}@{}", self.found.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::Command;
+
+    #[test]
+    fn the_number_of_a_process_is_not_followed_to_another_namespace() {
+        if netns::may_enter().is_err() {
+            eprintln!("no right to enter network namespaces: this is not run");
+            return;
+        }
+        let mut child = Command::new("unshare").args(["--net", "sleep", "1000"]).spawn().unwrap();
+        let pid = child.id().to_string();
+        let inode = std::iter::repeat_with(|| netns::locate(&pid)).find_map(|found| found.ok().flatten()).unwrap().inode;
+        for (then, sees) in [(inode, true), (inode ^ 1, false)] {
+            let mut spaces = Spaces::new(Wanted { named: vec![pid.clone()], all: false }, Opener::new(false), None).unwrap();
+            assert_eq!(spaces.named, [(pid.clone(), Some(inode))]);
+            spaces.named[0].1 = Some(then);
+            assert_eq!(!spaces.look().is_empty(), sees);
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
     }
 }

@@ -192,7 +192,7 @@ fn without_the_right_it_says_how_to_get_it() {
     assert!(text.contains(&*std::env::current_exe().unwrap().to_string_lossy()) && !text.contains('\n'), "{text}");
     assert_eq!(Live::open(Options::default()).err().unwrap().exit_code(), 3, "by default too");
     let lo = crate::source::interfaces::list().unwrap().into_iter().find(|i| i.name == "lo").unwrap();
-    assert!(lo.refused.unwrap().starts_with("no right: run `sudo setcap"));
+    assert!(lo.refused.unwrap().to_string().starts_with("no right: run `sudo setcap"));
 }
 
 #[test]
@@ -301,9 +301,16 @@ fn a_namespace_that_goes_away_is_let_go_and_one_of_its_name_is_another() {
     }
     let name = format!("mtz{}", std::process::id());
     let first = Namespace::add(&name);
+    // ours goes with the namespace, once nothing of it is open any more
+    let cable = format!("v{name}");
+    ip(&format!("link add {cable} type veth peer name eth0 netns {name}"));
     let (tell, told) = crossbeam_channel::bounded(4);
     let namespaces = Wanted { named: vec![name.clone()], all: false };
-    let mut live = Live::open(Options { namespaces, tell: Some(tell), ..Options::default() }).unwrap();
+    let (scout, lookout) = crate::source::scout::pair().unwrap();
+    let (hints, hinted) = crossbeam_channel::unbounded();
+    let scout = Some(Arc::new(scout));
+    let mut live = Live::open(Options { namespaces, scout, tell: Some(tell), ..Options::default() }).unwrap();
+    lookout.start(hints).unwrap();
     let keeper = std::thread::spawn(live.keeper().unwrap());
     assert!(matches!(told.recv(), Ok((Zone(1), Some(_)))), "with a socket inside it");
     let mut out = Packets::default();
@@ -311,12 +318,18 @@ fn a_namespace_that_goes_away_is_let_go_and_one_of_its_name_is_another() {
     let (in_zone, opened) = (|zone| SourceNews::Zone(SourceId(0), Zone(zone)), SourceNews::Opened(SourceId(0), lo.clone()));
     read_until(&mut live, &mut out, |out| out.news == [in_zone(1), opened.clone()]);
     assert_eq!(live.names(), [lo], "nothing of ours");
+    // nobody is there to answer: that somebody calls is told, and where
+    ip(&format!("netns exec {name} bash -c :</dev/tcp/127.0.0.1/9||:"));
+    let hint = hinted.recv().unwrap();
+    assert_eq!((hint.server, hint.zone), ("127.0.0.1:9".parse().unwrap(), Zone(1)));
 
     drop(first);
     let gone = SourceNews::Closed(SourceId(0), "its network namespace went away".into());
     read_until(&mut live, &mut out, |out| out.news.contains(&gone));
     assert!(matches!(told.recv(), Ok((Zone(1), None))));
     assert!(live.names().is_empty());
+    let there = || Command::new("ip").args(["link", "show", &cable]).output().unwrap().status.success();
+    read_until(&mut live, &mut out, |_| !there());
 
     let _second = Namespace::add(&name);
     out.news.clear();

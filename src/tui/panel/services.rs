@@ -13,7 +13,7 @@ use crate::tui::theme::Theme;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use std::cmp::Ordering;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -36,7 +36,7 @@ pub struct Services {
 /// The order of services, and of the edges of each.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Sort {
-    /// By name: no line moves while numbers do.
+    /// By name, those without one last: no line moves while numbers do.
     #[default]
     Name,
     /// The busiest first.
@@ -99,18 +99,27 @@ impl Services {
 
     /// Puts the lines in order, and the cursor on the line that was selected.
     fn arrange(&mut self) {
-        let (table, sort) = (&self.table.list, self.sort);
-        let by = |a: Option<&Load>, b: Option<&Load>| a.zip(b).map_or(Ordering::Equal, |(a, b)| sort.order(a, b));
-        let mut services: Vec<_> = (0..table.len()).collect();
-        services.sort_by(|a, b| by(table.get(*a).map(|s| &s.serves), table.get(*b).map(|s| &s.serves)));
-        let mut rows = Vec::new();
-        for service in services {
-            rows.push(Row::Service(service));
-            let calls = table.get(service).map(|s| s.calls.as_slice()).unwrap_or_default();
-            let mut edges: Vec<_> = (0..calls.len()).collect();
-            edges.sort_by(|a, b| by(calls.get(*a).map(|e| &e.load), calls.get(*b).map(|e| &e.load)));
-            rows.extend(edges.into_iter().map(|edge| Row::Edge(service, edge)));
+        let sort = self.sort;
+        let mut services: Vec<(usize, &Service, Vec<usize>)> = (self.table.list.iter().enumerate())
+            .map(|(at, service)| {
+                let mut edges: Vec<_> = service.calls.iter().enumerate().collect();
+                edges.sort_by(|(_, a), (_, b)| sort.order(&a.load, &b.load));
+                (at, service, edges.into_iter().map(|(at, _)| at).collect())
+            })
+            .collect();
+        // who serves nobody is as busy, as wrong or as slow as the first of what it asks
+        fn load<'a>((_, service, edges): &(usize, &'a Service, Vec<usize>)) -> &'a Load {
+            let first = edges.first().and_then(|edge| service.calls.get(*edge)).filter(|_| service.serves.count == 0);
+            first.map_or(&service.serves, |edge| &edge.load)
         }
+        match sort {
+            Sort::Name => services.sort_by_key(|(_, service, _)| is_address(&service.name)),
+            Sort::Rate | Sort::Errors | Sort::P95 => services.sort_by(|a, b| sort.order(load(a), load(b))),
+        }
+        let lines = |(at, _, edges): (usize, &Service, Vec<usize>)| {
+            std::iter::once(Row::Service(at)).chain(edges.into_iter().map(move |edge| Row::Edge(at, edge)))
+        };
+        let rows = services.into_iter().flat_map(lines).collect();
         self.rows = rows;
         let found = self.selected.as_ref().and_then(|id| self.rows.iter().position(|row| self.id(*row).as_ref() == Some(id)));
         self.at = found.unwrap_or(self.at);
@@ -143,7 +152,14 @@ impl Services {
             return Some(Wish::Tell("these are all the edges beyond the limit: no filter finds them"));
         }
         let name = quoted(&service.name);
-        let Some(edge) = edge else { return Some(Wish::Narrow(format!("client == {name} or server == {name}"))) };
+        let Some(edge) = edge else {
+            return Some(Wish::Narrow(match (service.name.parse::<IpAddr>(), service.name.parse::<SocketAddr>()) {
+                (Ok(_), _) => client_is(&service.name),
+                // without a name only a server has a port
+                (_, Ok(_)) => format!("server == {name} and not server"),
+                _ => format!("client == {name} or server == {name}"),
+            }));
+        };
         let (client, server) = match edge.dir {
             Dir::ToServer => (&edge.from, &edge.to),
             Dir::ToClient => (&edge.to, &edge.from),
@@ -211,13 +227,18 @@ impl Panel for Services {
     }
 }
 
-/// The flows of a client. A bare address is that of a client without a name: its port is any.
+/// The flows of a client. A bare address is that of clients without a name: their ports are any.
 fn client_is(name: &str) -> String {
     match name.parse::<IpAddr>() {
-        Ok(IpAddr::V4(_)) => format!("client ~ \"^{}:\"", name.replace('.', "\\.")),
-        Ok(IpAddr::V6(_)) => format!("client ~ \"^\\[{name}\\]:\""),
+        Ok(IpAddr::V4(_)) => format!("client ~ \"^{}:\" and not client", name.replace('.', "\\.")),
+        Ok(IpAddr::V6(_)) => format!("client ~ \"^\\[{name}\\]:\" and not client"),
         Err(_) => format!("client == {}", quoted(name)),
     }
+}
+
+/// Whether it is called by its address, for want of a name.
+fn is_address(name: &str) -> bool {
+    name.parse::<IpAddr>().is_ok() || name.parse::<SocketAddr>().is_ok()
 }
 
 /// A text as a value of the filter language.
@@ -240,15 +261,19 @@ mod tests {
         flow
     }
 
-    /// What is narrowed to from each line.
-    fn filters(flows: &[Flow]) -> Vec<String> {
+    fn panel(flows: &[Flow]) -> Services {
         let mut edges = Edges::default();
         flows.iter().for_each(|flow| edges.add(flow.as_ref()));
         let at = Time::default();
         let table = Arc::new(view::Services { at, list: edges.table(at) });
         let mut panel = Services { table, height: 9, ..Services::default() };
         panel.arrange();
-        let mut filters = Vec::new();
+        panel
+    }
+
+    /// What is narrowed to from each line.
+    fn filters(flows: &[Flow]) -> Vec<String> {
+        let (mut panel, mut filters) = (panel(flows), Vec::new());
         for at in 0..panel.rows.len() {
             panel.select(at);
             match panel.narrow().unwrap() {
@@ -266,6 +291,7 @@ mod tests {
         (delivered.row.pattern, delivered.row.dir, delivered.row.protocol) = (Pattern::Deliver, Dir::ToClient, "amqp");
         let flows = [
             between(("127.0.0.1:50001", None), ("127.0.0.1:80", None)),
+            between(("127.0.0.1:50002", Some("curl")), ("127.0.0.1:81", Some("web"))),
             between(("[fd00::7]:50001", None), ("[fd00::8]:80", None)),
             between(("10.0.0.3:5", Some("a \"b\" \\c")), ("10.0.0.4:80", Some("d"))),
             delivered,
@@ -277,8 +303,33 @@ mod tests {
         for flow in &flows {
             assert_eq!(parsed.iter().filter(|filter| filter.matches(flow.as_ref())).count(), 3, "{filters:#?}");
         }
-        assert!(filters.contains(&r#"client ~ "^127\.0\.0\.1:" and server == "127.0.0.1:80" and proto == http"#.to_owned()));
+        let edge = r#"client ~ "^127\.0\.0\.1:" and not client and server == "127.0.0.1:80" and proto == http"#;
+        assert!(filters.contains(&edge.to_owned()), "{filters:#?}");
         assert!(filters.contains(&r#"client == "billing" and server == "broker" and proto == amqp"#.to_owned()));
+    }
+
+    #[test]
+    fn the_nameless_come_last_by_name_and_a_client_is_as_slow_as_what_it_asks() {
+        let mut slow = between(("10.0.0.3:1", Some("browser")), ("10.0.0.1:80", Some("web")));
+        slow.row.duration = Some(crate::time::Span::from_secs(9));
+        let flows = [
+            between(("127.0.0.1:50001", None), ("10.0.0.1:80", Some("web"))),
+            between(("10.0.0.1:1", Some("web")), ("[fd00::1]:80", None)),
+            between(("10.0.0.4:1", Some("cron")), ("10.0.0.5:80", Some("api"))),
+            slow,
+        ];
+        let mut panel = panel(&flows);
+        let names = |panel: &Services| {
+            let services = panel.rows.iter().filter(|row| matches!(row, Row::Service(_)));
+            services.map(|row| panel.service(*row).unwrap().name.to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(names(&panel), ["api", "browser", "cron", "web", "127.0.0.1", "[fd00::1]:80"]);
+        while panel.sort != Sort::P95 {
+            panel.act(Action::Sort);
+        }
+        let mut slowest = names(&panel)[..2].to_vec();
+        slowest.sort();
+        assert_eq!(slowest, ["browser", "web"]);
     }
 
     #[test]

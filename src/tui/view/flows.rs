@@ -1,7 +1,7 @@
 //! The list: a row a flow. Columns are a function of the width alone; a narrow screen leaves out trace first, then size, and at last who talks to whom.
 
 use crate::engine::view::{RowView, View};
-use crate::model::{Dir, Flow, Party, Row, State};
+use crate::model::{Dir, Flow, Origin, Party, Row, State};
 use crate::time::Span;
 use crate::tui::app::App;
 use crate::tui::format;
@@ -124,15 +124,18 @@ pub fn parties(flow: &Flow, theme: &Theme, room: usize) -> Vec<(String, Style)> 
     let (from, to) = if back { (&flow.server, &flow.client) } else { (&flow.client, &flow.server) };
     let arrow = " → ";
     let room = room.saturating_sub(width(arrow));
-    let (from, to) = (party(from), party(to));
+    let (from, to) = (party(from, room / 2), party(to, room / 2));
     let left = width(&from).min((room / 2).max(room.saturating_sub(width(&to))));
     vec![(fit(&from, left), Style::new()), (arrow.to_owned(), theme.dim), (to, Style::new())]
 }
 
-/// A name; without one the address, of which on the machine itself only the port tells anything.
-fn party(party: &Party) -> String {
+/// A name; without one the address, of which on the machine itself only the port tells anything. That a process has exited is told where
+/// there is room.
+fn party(party: &Party, room: usize) -> String {
     if let Some(name) = &party.service {
-        return name.to_string();
+        let gone = party.owner.as_ref().is_some_and(|owner| owner.origin == Origin::Exited);
+        let short = name.split_once(',').filter(|_| gone && width(name) > room).map(|(user, _)| user);
+        return short.unwrap_or(name).to_owned();
     }
     match party.addr.rsplit_once(':') {
         Some((host, port)) if host.starts_with("127.") || host == "[::1]" => format!(":{port}"),
