@@ -94,7 +94,7 @@ impl<'a> Carried<'a> {
         self.all(n).next().map(<[u8]>::trim_ascii)
     }
 
-    /// Several fields of a list count as one, in order (RFC 9110 §5.3); what is longer than [`LONGEST`] ends with its last whole member.
+    /// Several fields of a list count as one, in order (RFC 9110 §5.3); what is longer than 8 KiB ends with its last whole member.
     pub fn joined(&self, n: usize) -> Option<Box<str>> {
         let values: Vec<_> = self.all(n).map(text_of).collect();
         let list = values.join(",");
