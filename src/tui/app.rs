@@ -1,6 +1,7 @@
 //! The application: what is on the screen and how it changes. No IO, no drawing, no clock: events in, effects out.
 
 mod act;
+mod copy;
 
 use super::action::Action;
 use super::detail::Detail;
