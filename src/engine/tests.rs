@@ -1,12 +1,11 @@
 //! The core from outside: events in, records out.
 
+mod names;
+
 use super::flow::MAX_MESSAGES;
 use super::script::{Log, at, conn, connections, flows, key, run, stats};
 use super::*;
-use crate::model::Zone;
-use crate::model::{Closed, Dir, Issue, Origin, OwnedEnd, Owner, Part, Pattern, SourceId, State};
-use std::net::SocketAddr;
-use std::sync::Arc;
+use crate::model::{Closed, Dir, Issue, Part, Pattern, State};
 
 #[test]
 fn an_exchange_comes_out_whole_once_and_stats_are_last() {
@@ -99,83 +98,6 @@ fn a_key_that_opens_again_gives_up_the_earlier_flow() {
     let records = run(EngineOptions::default(), vec![log.last()]);
     let words: Vec<_> = flows(&records).iter().map(|f| f.row.status.as_deref().unwrap().to_owned()).collect();
     assert_eq!(words, ["pending", "200"]);
-}
-
-#[test]
-fn names_are_what_was_known_when_a_flow_settled() {
-    let log = Log::default().began(1).exchange(1, 0, "200").named(80, "shop").exchange(1, 1, "200").ended(1);
-    let records = run(EngineOptions::default(), vec![log.last()]);
-    let names: Vec<_> = flows(&records).iter().map(|f| f.server.label().to_owned()).collect();
-    assert_eq!(names, ["10.0.0.2:80", "shop"]);
-    assert_eq!(connections(&records)[0].server.label(), "shop");
-}
-
-#[test]
-fn a_port_names_either_side_and_the_file_names_addresses() {
-    let options = EngineOptions { names: vec![(Scope::Port(50_001), "browser".into())], ..EngineOptions::default() };
-    let news =
-        vec![SourceNews::Opened(SourceId(0), "lo".into()), SourceNews::Name("10.0.0.2".parse().unwrap(), "backend".into())];
-    let turn = Turn { news, ..Log::default().began(1).exchange(1, 0, "200").last() };
-    let records = run(options, vec![turn]);
-    let flow = flows(&records)[0];
-    assert_eq!((flow.client.label(), flow.server.label()), ("browser", "backend"));
-    assert_eq!(flow.sources, ["lo".into()]);
-}
-
-#[test]
-fn a_flow_waits_for_a_name_until_it_comes_or_its_time_is_over() {
-    let server: SocketAddr = "10.0.0.2:80".parse().unwrap();
-    let start = |ends: &str| {
-        let (resolver, asked) = crossbeam_channel::bounded(1);
-        let mut engine = Engine::new(EngineOptions { resolver: Some(resolver), ..EngineOptions::default() });
-        let mut out = Vec::new();
-        engine.take(Log::default().began(1).exchange(1, 0, ends).exchange(1, 1, ends).turn(), &mut |r| out.push(r));
-        assert!(out.is_empty(), "both wait");
-        let Ask { conn: about, client, server, .. } = asked.try_recv().unwrap();
-        assert_eq!((about, server), (conn(1), "10.0.0.2:80".parse().unwrap()));
-        assert!(engine.learn(Fact::Owned { conn: about, end: client, owner: None }), "of the client nobody knows");
-        engine
-    };
-    let settled = |engine: &mut Engine, turn: Turn| {
-        let mut out = Vec::new();
-        engine.take(turn, &mut |r| out.push(r));
-        flows(&out).iter().map(|f| f.server.label().to_owned()).collect::<Vec<_>>()
-    };
-
-    let mut engine = start("200");
-    let fact = Fact::Owned { conn: conn(1), end: server, owner: Some(owner("shop")) };
-    let named = Log::default().skip(20).kind(1, EventKind::Fact(Box::new(fact))).kind(1, EventKind::SeenBy(SourceId(1))).turn();
-    assert_eq!(settled(&mut engine, named), ["shop", "shop"]);
-
-    let mut engine = start("200");
-    // the first completed at 5 ms, the second at 9 ms
-    assert_eq!(settled(&mut engine, Turn { until: at(304), ..Turn::default() }).len(), 0);
-    assert_eq!(settled(&mut engine, Turn { until: at(305), ..Turn::default() }), ["10.0.0.2:80"]);
-    assert_eq!(settled(&mut engine, Turn { until: at(200), ..Turn::default() }).len(), 0, "time does not go back");
-    assert_eq!(settled(&mut engine, Turn { until: at(309), ..Turn::default() }).len(), 1);
-
-    let mut engine = start("200");
-    engine.learn(Fact::Owned { conn: conn(1), end: server, owner: None });
-    assert_eq!(settled(&mut engine, Turn { until: at(21), ..Turn::default() }).len(), 2, "nobody looks any more");
-
-    let mut engine = start("200");
-    assert_eq!(settled(&mut engine, Turn { until: at(10), last: true, ..Turn::default() }).len(), 2, "at the end nothing waits");
-}
-
-#[test]
-fn roles_may_turn_out_otherwise() {
-    let (a, b) = ("10.0.0.1:50001".parse().unwrap(), "10.0.0.2:80".parse().unwrap());
-    let log = Log::default()
-        .began(1)
-        .open(1, 0)
-        .kind(1, EventKind::Oriented(b, a))
-        .open(1, 1)
-        .close(1, 0, "200")
-        .close(1, 1, "200")
-        .ended(1);
-    let records = run(EngineOptions::default(), vec![log.last()]);
-    assert!(flows(&records).iter().all(|f| &*f.client.addr == "10.0.0.2:80" && &*f.server.addr == "10.0.0.1:50001"));
-    assert_eq!(&*connections(&records)[0].client.addr, "10.0.0.2:80");
 }
 
 #[test]
@@ -327,92 +249,4 @@ fn a_close_with_the_wrong_key_touches_nothing() {
     let log = Log::default().began(1).open(1, 0).kind(1, EventKind::Close(key(1), Box::new(closed))).close(1, 0, "200");
     let records = run(EngineOptions::default(), vec![log.last()]);
     assert_eq!((flows(&records).len(), stats(&records).unplaced), (1, 1));
-}
-
-fn owner(service: &str) -> Arc<Owner> {
-    Arc::new(Owner { service: service.into(), origin: Origin::Script, pid: Some(7), container: None, process: None })
-}
-
-#[test]
-fn who_writes_files_is_told_what_the_screen_shows() {
-    let (namer, told) = crossbeam_channel::unbounded();
-    let user = |scope, name: &str| (scope, Arc::from(name));
-    let names = vec![user(Scope::Ip([127, 0, 0, 2].into()), "mine"), user(Scope::Port(80), "shop")];
-    let mut engine = Engine::new(EngineOptions { namer: Some(namer), names, ..EngineOptions::default() });
-    engine.take(Log::default().began(1).turn(), &mut |_| {});
-    let [client, server]: [SocketAddr; 2] = ["10.0.0.1:50001", "10.0.0.2:80"].map(|end| end.parse().unwrap());
-    for end in [client, server] {
-        engine.learn(Fact::Owned { conn: conn(1), end, owner: Some(owner("app")) });
-    }
-    engine.learn(Fact::Owned { conn: conn(1), end: client, owner: None });
-    for (ip, rank) in [([127, 0, 0, 1], Rank::System), ([10, 0, 0, 1], Rank::System), ([10, 0, 0, 1], Rank::Capture)] {
-        engine.learn(Fact::Named { scope: Scope::Ip(ip.into()), rank, service: format!("{rank:?}").into() });
-    }
-    let end = |end, service: &str, pid| {
-        let owner = Owner { service: service.into(), origin: Origin::File, pid, container: None, process: None };
-        OwnedEnd { end, owner: Arc::new(owner) }
-    };
-    let ends = |ends| Naming::Ends { conn: conn(1), between: [client, server], zone: Zone::default(), ends };
-    let expected = [
-        Naming::Address([127, 0, 0, 2].into(), "mine".into()),
-        ends(vec![end(server, "shop", None)]),
-        Naming::Passed(at(1).packet),
-        ends(vec![end(client, "app", Some(7)), end(server, "shop", None)]),
-        ends(vec![end(client, "app", Some(7)), end(server, "shop", Some(7))]),
-        Naming::Address([10, 0, 0, 1].into(), "System".into()),
-        Naming::Address([10, 0, 0, 1].into(), "System".into()),
-    ];
-    assert_eq!(told.try_iter().collect::<Vec<_>>(), expected);
-}
-
-#[test]
-fn two_services_never_swap_names_when_a_port_is_used_again() {
-    let end: SocketAddr = "10.0.0.1:50001".parse().unwrap();
-    let mut engine = Engine::new(EngineOptions::default());
-    let mut out = |_| {};
-    // the same two sockets twice: another process each time
-    engine.take(Log::default().began(1).exchange(1, 0, "200").ended(1).turn(), &mut out);
-    let mut again = Log::default().skip(10).began(1).exchange(1, 0, "200").ended(1);
-    again.events.iter_mut().for_each(|e| {
-        e.conn = conn(2);
-        if let EventKind::Began(meta, _) = &mut e.kind {
-            meta.id = conn(2);
-        }
-    });
-    engine.take(again.turn(), &mut out);
-    let label = |engine: &mut Engine, id| engine.flow(FlowId(id), false).unwrap().client.label().to_owned();
-    engine.learn(Fact::Owned { conn: conn(2), end, owner: Some(owner("late")) });
-    assert_eq!((label(&mut engine, 1), label(&mut engine, 2)), ("10.0.0.1:50001".into(), "late".into()));
-    engine.learn(Fact::Owned { conn: conn(1), end, owner: Some(owner("early")) });
-    assert_eq!(
-        (label(&mut engine, 1), label(&mut engine, 2)),
-        ("early".into(), "late".into()),
-        "it reaches rows that are settled"
-    );
-    engine.learn(Fact::Owned { conn: conn(3), end, owner: Some(owner("nobody")) });
-    engine.clear();
-    assert!(engine.flow(FlowId(1), false).is_none());
-    assert_eq!(engine.store.used(), 0, "what was held for the rows is given back");
-}
-
-#[test]
-fn a_name_that_comes_late_reaches_the_sums() {
-    let mut engine = Engine::new(EngineOptions::default());
-    engine.take(Log::default().began(1).exchange(1, 0, "200").began(2).exchange(2, 0, "200").turn(), &mut |_| {});
-    let edges = |engine: &mut Engine| {
-        engine.call_edges();
-        let table = engine.edges.table(engine.now);
-        let edges = table.iter().flat_map(|service| &service.calls);
-        edges.map(|edge| format!("{} -> {} {}", edge.from, edge.to, edge.load.count)).collect::<Vec<_>>()
-    };
-    assert_eq!(edges(&mut engine), ["10.0.0.1 -> 10.0.0.2:80 2"]);
-    let client = "10.0.0.1:50001".parse().unwrap();
-    engine.learn(Fact::Owned { conn: conn(1), end: client, owner: Some(owner("curl")) });
-    assert_eq!(edges(&mut engine), ["10.0.0.1 -> 10.0.0.2:80 1", "curl -> 10.0.0.2:80 1"], "of its own connection alone");
-    let named = |ip: [u8; 4], name: &str| Fact::Named { scope: Scope::Ip(ip.into()), rank: Rank::System, service: name.into() };
-    engine.learn(named([10, 0, 0, 2], "shop"));
-    engine.learn(Fact::Owned { conn: conn(1), end: client, owner: Some(owner("client.py")) });
-    assert_eq!(edges(&mut engine), ["10.0.0.1 -> shop 1", "client.py -> shop 1"]);
-    engine.learn(named([10, 0, 0, 1], "host"));
-    assert_eq!(edges(&mut engine), ["client.py -> shop 1", "host -> shop 1"], "a process's own name stays");
 }
