@@ -1,5 +1,6 @@
 //! The integration tests: the program as its users run it. One binary, so that it is linked once.
 
+mod amqp;
 mod beside;
 mod demo;
 mod errors;
