@@ -14,3 +14,4 @@ mod program;
 mod schema;
 mod terminal;
 mod tidy;
+mod tonic;
