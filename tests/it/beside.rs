@@ -93,7 +93,7 @@ pub fn assert_trace(told: &Value, flow: &Value) {
 }
 
 /// Flows from the first whole probe on: the one before it may have been under way when the capture began.
-fn from_the_probe(mut lines: Vec<Value>) -> Vec<Value> {
+pub fn from_the_probe(mut lines: Vec<Value>) -> Vec<Value> {
     lines.retain(|line| line["type"] == "flow");
     let first = lines.iter().filter(|flow| is_probe(&[flow])).filter_map(|flow| flow["id"].as_u64()).min();
     lines.retain(|flow| flow["id"].as_u64() >= first);

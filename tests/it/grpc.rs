@@ -17,7 +17,7 @@ fn every_call_is_seen_once_with_its_messages() {
 }
 
 /// Each call or exchange that a client tells of is there once, and nothing else is.
-fn assert_truth(truth: &[Value], lines: Vec<Value>) {
+pub fn assert_truth(truth: &[Value], lines: Vec<Value>) {
     let word = |v: &Value| v.as_str().unwrap_or_default().to_owned();
     let mut flows: BTreeMap<_, Vec<Value>> = BTreeMap::new();
     for flow in lines.into_iter().filter(|flow| !is_probe(&[flow])) {

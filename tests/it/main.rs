@@ -1,5 +1,6 @@
 //! The integration tests: the program as its users run it. One binary, so that it is linked once.
 
+mod amqp;
 mod beside;
 mod containers;
 mod demo;
@@ -15,3 +16,4 @@ mod program;
 mod schema;
 mod terminal;
 mod tidy;
+mod tonic;

@@ -37,10 +37,12 @@ install_missing() {
   apt-get)
     $sudo apt-get update -qq </dev/null
     $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" </dev/null >/dev/null
-    # Debian starts nginx as a service on port 80; the tests start their own on free ports.
-    if [[ " ${missing[*]} " == *" nginx "* ]] && [ -d /run/systemd/system ]; then
-      $sudo systemctl disable --quiet --now nginx </dev/null || true
-    fi
+    # Debian starts these as services on their usual ports; the tests start their own on free ports.
+    for service in nginx rabbitmq-server; do
+      if [[ " ${missing[*]} " == *" $service "* ]] && [ -d /run/systemd/system ]; then
+        $sudo systemctl disable --quiet --now "$service" </dev/null || true
+      fi
+    done
     ;;
   dnf) $sudo dnf install -y -q "${missing[@]}" </dev/null ;;
   brew) brew install -q "${missing[@]}" </dev/null ;;
@@ -80,6 +82,7 @@ if [ "${1:-build}" = test ]; then
   need 'command -v wrk' wrk wrk wrk
   need 'command -v dnsmasq' dnsmasq-base dnsmasq dnsmasq
   need 'command -v dig' bind9-dnsutils bind-utils bind
+  need 'command -v rabbitmq-server && command -v epmd' rabbitmq-server rabbitmq-server rabbitmq
   need 'command -v node && command -v npm' 'nodejs npm' 'nodejs npm' node
   need 'python3 -c "import venv, ensurepip"' 'python3 python3-venv' python3 python
 fi

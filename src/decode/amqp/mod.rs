@@ -16,6 +16,7 @@ pub mod message;
 pub mod method;
 #[cfg(test)]
 mod tests;
+mod told;
 mod waiting;
 
 use super::{Analyzer, Cx, Gap, Input, Protocol, Resync, Step};
