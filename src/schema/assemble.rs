@@ -3,6 +3,7 @@
 
 use super::builtin;
 use prost_reflect::DescriptorPool;
+use prost_reflect::prost::DecodeError;
 use prost_reflect::prost::Message as _;
 use prost_reflect::prost_types::{FileDescriptorProto, FileDescriptorSet};
 use std::collections::HashMap;
@@ -76,7 +77,7 @@ pub(super) fn is_known(name: &str) -> bool {
 }
 
 /// The decoder's reason without its preamble.
-pub fn reason(error: &prost_reflect::prost::DecodeError) -> String {
+pub fn reason(error: &DecodeError) -> String {
     error.to_string().trim_start_matches("failed to decode Protobuf message: ").to_owned()
 }
 
