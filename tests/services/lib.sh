@@ -94,10 +94,10 @@ CONFIG
   start "$1" nginx -p "$home" -e stderr -c "$home/nginx.conf"
 }
 
-# rabbitmq_start NAME PORT DIST EPMD: RabbitMQ on loopback, nothing of it shared with another one: node, cookie, data, epmd. In the
+# rabbitmq_start NAME PORT DIST EPMD [HOST]: RabbitMQ on loopback, nothing of it shared with another one: node, cookie, data, epmd. In the
 # foreground, so that it ends with us; a user's own installation is not asked for anything
 rabbitmq_start() {
-  local name=$1 port=$2 dist=$3 epmd=$4 home="$dir/$1.home" bin
+  local name=$1 port=$2 dist=$3 epmd=$4 host=${5:-127.0.0.1} home="$dir/$1.home" bin
   bin=$(command -v /usr/lib/rabbitmq/bin/rabbitmq-server || command -v rabbitmq-server)
   mkdir -p "$home"
   printf 'loopback_users.guest = true\nlog.console = true\nlog.file = false\n' >"$home/rabbitmq.conf"
@@ -105,7 +105,7 @@ rabbitmq_start() {
   start "$name.epmd" epmd -port "$epmd" -address 127.0.0.1
   ready "$name.epmd" 127.0.0.1 "$epmd"
   start "$name" env HOME="$home" ERL_EPMD_PORT="$epmd" ERL_EPMD_ADDRESS=127.0.0.1 RABBITMQ_NODENAME="t$port@localhost" \
-    RABBITMQ_MNESIA_BASE="$home/data" RABBITMQ_LOG_BASE="$home/log" RABBITMQ_NODE_IP_ADDRESS=127.0.0.1 RABBITMQ_NODE_PORT="$port" \
+    RABBITMQ_MNESIA_BASE="$home/data" RABBITMQ_LOG_BASE="$home/log" RABBITMQ_NODE_IP_ADDRESS="$host" RABBITMQ_NODE_PORT="$port" \
     RABBITMQ_DIST_PORT="$dist" RABBITMQ_CONFIG_FILE="$home/rabbitmq.conf" RABBITMQ_ENABLED_PLUGINS_FILE="$home/plugins" \
     RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS="+S 1:1 +sbwt none" "$bin"
   # its port accepts a little before it answers

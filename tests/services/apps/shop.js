@@ -1,4 +1,4 @@
-// The Node half of the demo's shop: payments and accounts (Express), inventory (gRPC). Usage: shop.js ROLE ADDRESS:PORT
+// The Node half of the demo's shop: payments, accounts and courier (Express), inventory (gRPC). Usage: shop.js ROLE ADDRESS:PORT
 // Each role listens on an address of its own and calls from it. Where the others are stands in MESH (name=address:port,…).
 const path = require("node:path");
 const express = require("express");
@@ -58,6 +58,12 @@ const roles = {
       await sleep(12);
       if (risk > 0.5) return res.status(402).json({ error: "refused", risk });
       res.status(201).json({ id: `p-${7000 + served}`, order: req.body.order, amount: req.body.amount, risk });
+    });
+  },
+  courier() {
+    app.post("/parcels", async (req, res) => {
+      await sleep(9);
+      res.status(202).json({ parcel: `DE-${4000 + served++}`, order: req.body.order });
     });
   },
   accounts() {

@@ -1,14 +1,16 @@
-"""The aiohttp half of the demo's shop: orders (which calls inventory by gRPC), catalog and fraud. Usage: shop.py ROLE ADDRESS:PORT
+"""The aiohttp half of the demo's shop: orders (which calls inventory by gRPC and tells RabbitMQ), catalog and fraud. Usage: shop.py ROLE ADDRESS:PORT
 
 Each role listens on an address of its own and calls from it. Where the others are stands in MESH (name=address:port,…).
 """
 
 import asyncio
 import functools
+import json
 import os
 import random
 import secrets
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import aiohttp
 from aiohttp import web
@@ -51,6 +53,32 @@ class LocalChannel(Channel):
         return protocol
 
 
+def broker():
+    """A publisher with confirms, on a thread of its own: pika's connection blocks."""
+    from here import call_from
+
+    call_from(ADDRESS)
+    import pika
+
+    # at the first order: a recording that has begun by then has the connection whole
+    @functools.cache
+    def channel():
+        host, port = MESH["rabbitmq"].split(":")
+        opened = pika.BlockingConnection(pika.ConnectionParameters(host, int(port))).channel()
+        opened.exchange_declare("shop", "topic")
+        opened.confirm_delivery()
+        return opened
+
+    def publish(order, headers):
+        properties = pika.BasicProperties(
+            content_type="application/json", headers=headers, message_id=f"m-{secrets.token_hex(4)}", app_id="orders", delivery_mode=2
+        )
+        channel().basic_publish("shop", "order.placed", json.dumps(order).encode(), properties)
+
+    thread = ThreadPoolExecutor(1)
+    return lambda order, headers: asyncio.wrap_future(thread.submit(publish, order, headers))
+
+
 async def checkout(request):
     order = await request.json()
     order_id = f"o-{secrets.token_hex(4)}"
@@ -68,6 +96,8 @@ async def checkout(request):
         if status == 402:
             return web.json_response({"error": "payment refused", "order": order_id}, status=402)
         if status == 201:
+            placed = {"id": order_id, "customer": order["customer"], "items": order["items"], "total": total}
+            await request.app["broker"](placed, onward(request))
             return web.json_response({"id": order_id, "total": total, "payment": paid["id"], "eta": "2 days"}, status=201)
         await asyncio.sleep(0.05 * 2**attempt)
     return web.json_response({"error": "payment is not available", "order": order_id}, status=502)
@@ -124,6 +154,7 @@ async def client(app):
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(local_addr=(ADDRESS, 0))) as app["client"]:
         host, port = MESH["inventory"].split(":")
         app["inventory"] = LocalChannel(host, int(port))
+        app["broker"] = broker() if ROLE == "orders" else None
         yield
         app["inventory"].close()
 
