@@ -132,7 +132,7 @@ impl Channel {
                     None if wait.mandatory.is_some() => {
                         self.settle_mandatory(cx, last);
                         self.next_mandatory += 1;
-                        self.mandatory.push(self.next_mandatory, wait);
+                        self.mandatory.push(cx, self.next_mandatory, wait);
                         if self.mandatory.len() > WAITING_FOR_NOTHING {
                             self.mandatory.pop().into_iter().for_each(|wait| wait.give_up(cx));
                         }
@@ -151,13 +151,13 @@ impl Channel {
                 match due {
                     Some(false) => cx.close(key, Some("auto".into()), true, Some(last)),
                     Some(true) => {
-                        self.deliveries.push(*tag, wait);
+                        self.deliveries.push(cx, *tag, wait);
                         if self.deliveries.len() > self.room {
                             self.deliveries.pop().into_iter().for_each(|wait| forgotten(cx, wait));
                         }
                     }
                     None => {
-                        self.unsure.push(*tag, wait);
+                        self.unsure.push(cx, *tag, wait);
                         if self.unsure.len() > if self.acknowledges { self.room } else { WAITING_FOR_NOTHING } {
                             self.unsure.pop().into_iter().for_each(|wait| wait.give_up(cx));
                         }
@@ -170,7 +170,7 @@ impl Channel {
     }
 
     fn hold(&mut self, cx: &mut Cx<'_, '_>, tag: u64, wait: Wait) {
-        self.publishes.push(tag, wait);
+        self.publishes.push(cx, tag, wait);
         if self.publishes.len() > self.room {
             self.publishes.pop().into_iter().for_each(|wait| forgotten(cx, wait));
         }

@@ -190,6 +190,7 @@ impl Amqp {
         }
         let total = frame.total();
         if total > cx.limits().buffer {
+            cx.sink.note(None, Issue::TOO_LONG);
             *self.state(input.dir) = State::Skip(total as u64);
             return self.skip(cx, input, total as u64);
         }
