@@ -174,6 +174,22 @@ fn decimals_have_their_point() {
 }
 
 #[test]
+fn headers_are_text_and_carry_traces_as_bytes_too() {
+    let headers = bare_table(b"\x01ax\0\0\0\x02\0\xff\x01bx\0\0\0\x03yes\x01ct\x01").unwrap();
+    let told = message::told(&Table(vec![(b"headers", Field::Table(headers)), (b"correlation_id", Field::Text(b"c-1"))]));
+    assert_eq!(format!("{:?}", told.headers), r#"[("a", "AP8="), ("b", "yes"), ("c", "true")]"#);
+    assert_eq!(told.carried.iter().map(|(name, _)| name).collect::<Vec<_>>(), [&b"a"[..], b"b", b"correlation-id"]);
+}
+
+#[test]
+fn charsets_are_no_codings() {
+    let coded = |coding: &'static str| {
+        message::told(&Table(vec![(b"content_encoding", Field::Text(coding.as_bytes()))])).hint.encodings.len()
+    };
+    assert_eq!(["utf-8", "binary", "gzip"].map(coded), [0, 0, 1]);
+}
+
+#[test]
 fn tables_keep_order_and_duplicates() {
     let table = bare_table(b"\x01bt\x01\x01aV\x01bt\0").unwrap();
     let names: Vec<_> = table.0.iter().map(|(name, _)| *name).collect();
