@@ -109,7 +109,7 @@ rabbitmq_start() {
     RABBITMQ_DIST_PORT="$dist" RABBITMQ_CONFIG_FILE="$home/rabbitmq.conf" RABBITMQ_ENABLED_PLUGINS_FILE="$home/plugins" \
     RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS="+S 1:1 +sbwt none" "$bin"
   # its port accepts a little before it answers
-  until grep -q "Server startup complete" "$dir/$name.log"; do
+  until grep -qs "Server startup complete" "$dir/$name.log"; do
     kill -0 "${groups[-1]}" 2>/dev/null || { cat "$dir/$name.log" >&2; exit 1; }
     sleep 0.1
   done

@@ -12,13 +12,12 @@ use crate::model::{Dir, Fields, Issue, PENDING, Stamp};
 use crate::time::Span;
 use std::collections::{BTreeMap, VecDeque};
 
-/// How many messages of one channel wait for their acknowledgement; of more the oldest is given up.
-const WAITING: usize = 4096;
+/// How many messages of one channel wait for their acknowledgement; of more the oldest is given up. As many are the questions that wait,
+/// and the consumers that are known by their tags: of further ones the queue is not known.
+pub const WAITING: usize = 4096;
 /// The same for publishes that may come back and are not confirmed, and for deliveries of which it is not known whether an
 /// acknowledgement is due: they may wait for nothing.
 const WAITING_FOR_NOTHING: usize = 64;
-/// How many consumers of a channel are known by their tags; of further ones the queue is not known.
-const CONSUMERS: usize = 1024;
 /// How long a publish that is not confirmed is held, because it may come back: brokers send it back at once.
 const RETURN: Span = Span::from_secs(1);
 
@@ -28,6 +27,8 @@ const UNCOUNTED: Issue = Issue::unseen("its confirmation cannot be told: not all
 /// A channel.
 #[derive(Debug, Default)]
 pub struct Channel {
+    /// How many may wait of each kind: its share of what the connection may hold.
+    pub room: usize,
     /// What was asked, by the direction of the question.
     pub asked: [VecDeque<Asked>; 2],
     /// The content on its way in each direction.
@@ -102,7 +103,7 @@ impl Channel {
 
     /// A consumer's tag stands for its queue.
     pub fn consume(&mut self, tag: &str, consumer: Consumer) {
-        if self.consumers.len() < CONSUMERS || self.consumers.contains_key(tag) {
+        if self.consumers.len() < self.room || self.consumers.contains_key(tag) {
             self.consumers.insert(tag.into(), consumer);
         }
     }
@@ -131,7 +132,7 @@ impl Channel {
                     None if wait.mandatory.is_some() => {
                         self.settle_mandatory(cx, last);
                         self.next_mandatory += 1;
-                        self.mandatory.push(self.next_mandatory, wait);
+                        self.mandatory.push(cx, self.next_mandatory, wait);
                         if self.mandatory.len() > WAITING_FOR_NOTHING {
                             self.mandatory.pop().into_iter().for_each(|wait| wait.give_up(cx));
                         }
@@ -150,14 +151,14 @@ impl Channel {
                 match due {
                     Some(false) => cx.close(key, Some("auto".into()), true, Some(last)),
                     Some(true) => {
-                        self.deliveries.push(*tag, wait);
-                        if self.deliveries.len() > WAITING {
+                        self.deliveries.push(cx, *tag, wait);
+                        if self.deliveries.len() > self.room {
                             self.deliveries.pop().into_iter().for_each(|wait| forgotten(cx, wait));
                         }
                     }
                     None => {
-                        self.unsure.push(*tag, wait);
-                        if self.unsure.len() > if self.acknowledges { WAITING } else { WAITING_FOR_NOTHING } {
+                        self.unsure.push(cx, *tag, wait);
+                        if self.unsure.len() > if self.acknowledges { self.room } else { WAITING_FOR_NOTHING } {
                             self.unsure.pop().into_iter().for_each(|wait| wait.give_up(cx));
                         }
                     }
@@ -169,8 +170,8 @@ impl Channel {
     }
 
     fn hold(&mut self, cx: &mut Cx<'_, '_>, tag: u64, wait: Wait) {
-        self.publishes.push(tag, wait);
-        if self.publishes.len() > WAITING {
+        self.publishes.push(cx, tag, wait);
+        if self.publishes.len() > self.room {
             self.publishes.pop().into_iter().for_each(|wait| forgotten(cx, wait));
         }
     }

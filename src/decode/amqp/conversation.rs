@@ -9,6 +9,7 @@ use super::waiting::{Routed, Wait};
 use super::{Amqp, Found, half, message};
 use crate::decode::Cx;
 use crate::model::{Dir, Issue, Part, Pattern};
+use std::borrow::Cow;
 
 const BLOCKED: Issue = Issue::remark("the broker takes no publishes for now");
 const RECOVERED: Issue = Issue::remark("recovered: the broker delivers it again");
@@ -110,15 +111,14 @@ impl Amqp {
 
     fn ask(&mut self, cx: &mut Cx<'_, '_>, method: &'static Method, args: &Table<'_>, found: Found<'_>, error: Option<Box<str>>) {
         if (method.class, method.id) == (CHANNEL, 10)
-            && let Some(mut before) = self.channels.insert(found.channel, Channel::default())
+            && let Some(mut before) = self.channels.remove(&found.channel)
         {
             Dir::BOTH.into_iter().for_each(|dir| before.over(cx, dir));
         }
-        let Some(channel) = self.channels.get_mut(&found.channel) else { return };
-        let named = SUBJECTS.iter().map(|name| args.text(name)).find(|text| !text.is_empty());
+        let Some(channel) = self.channel(found.channel) else { return };
         let meant =
             channel.queue.clone().filter(|_| method.id != 10 && args.get("queue").is_some() && args.bytes("queue").is_empty());
-        let subject: Box<str> = meant.unwrap_or_else(|| named.unwrap_or_default().into());
+        let subject: Box<str> = meant.unwrap_or_else(|| subject(args).into());
         let is_get = (method.class, method.id) == (BASIC, 70);
         let (name, dir) = if is_get { ("get", Dir::ToClient) } else { (method.name, found.dir) };
         let key = self.flows.open(cx, Pattern::RequestResponse, message::named(name, &subject), dir, found.at.0);
@@ -132,11 +132,12 @@ impl Amqp {
         }
         let tag: Box<str> = args.text("consumer_tag").into();
         let consumes = (method.class, method.id) == (BASIC, 20);
+        let Some(channel) = self.channels.get_mut(&found.channel) else { return };
         if consumes && !tag.is_empty() {
             channel.consume(&tag, Consumer { queue: Some(subject.clone()), due: Some(!args.is("no_ack")) });
         }
         match (method.class, method.id, found.dir) {
-            (CONFIRM, 10, _) => channel.confirms = Confirms::Next(1),
+            (CONFIRM, 10, _) if channel.confirms == Confirms::Off => channel.confirms = Confirms::Next(1),
             (BASIC, 30, Dir::ToClient) => channel.cancel(&tag),
             (BASIC, 110, _) => self.recover(cx, found.channel),
             _ => {}
@@ -149,9 +150,9 @@ impl Amqp {
     }
 
     fn push_asked(&mut self, cx: &mut Cx<'_, '_>, found: Found<'_>, asked: Asked) {
-        let asked_most = cx.limits().pending;
-        let Some(list) = self.channels.get_mut(&found.channel).and_then(|c| c.asked.get_mut(found.dir.index())) else { return };
-        if list.len() >= asked_most
+        let Some(channel) = self.channels.get_mut(&found.channel) else { return };
+        let Some(list) = channel.asked.get_mut(found.dir.index()) else { return };
+        if list.len() >= channel.room
             && let Some(oldest) = list.pop_front()
         {
             Asked { doubt: true, ..oldest }.give_up(cx);
@@ -166,6 +167,13 @@ impl Amqp {
         if let Some(asked) = &asked {
             channel.answered(cx, asked.at.0);
             channel.learn(method, asked, args);
+            // the broker has given it a name
+            if let (Some(key), "", subject) = (asked.key, &*asked.subject, subject(args))
+                && !subject.is_empty()
+            {
+                let operation = message::named(asked.method.name, &subject).into();
+                cx.part(key, Part::Named { protocol: super::PROTOCOL.name, pattern: Pattern::RequestResponse, operation });
+            }
         }
         match (method.class, method.id) {
             (BASIC, 71) => return self.got(cx, asked, args, found),
@@ -174,23 +182,24 @@ impl Amqp {
             _ => {}
         }
         let empty = (method.class, method.id) == (BASIC, 72);
+        let word = if empty { "empty" } else { "ok" };
         let (key, status, ok, last) = match asked {
             // an error, which was told as the answer to what caused it
-            Some(Asked { key: None, .. }) => (None, "ok".into(), true, None),
+            Some(Asked { key: None, .. }) => (None, word.into(), true, None),
             // it may have been one
             None if found.dir == Dir::ToServer && matches!((method.class, method.id), (CONNECTION, 51) | (CHANNEL, 41)) => {
                 cx.undecoded(found.length as u64);
-                (None, "ok".into(), true, None)
+                (None, word.into(), true, None)
             }
             Some(asked) => {
                 let (status, ok) = match asked.error {
                     Some(word) => (word, false),
-                    None => (if empty { "empty" } else { "ok" }.into(), true),
+                    None => (word.into(), true),
                 };
                 (asked.key, status, ok, Some(found.at.1))
             }
             None => {
-                (Some(self.unasked(cx, method::of(method.class, to).unwrap_or(method), args, found)), "ok".into(), true, None)
+                (Some(self.unasked(cx, method::of(method.class, to).unwrap_or(method), args, found)), word.into(), true, None)
             }
         };
         if let Some(key) = key {
@@ -219,7 +228,7 @@ impl Amqp {
     /// A flow for an answer whose question was not seen.
     fn unasked(&mut self, cx: &mut Cx<'_, '_>, asked: &'static Method, args: &Table<'_>, found: Found<'_>) -> u64 {
         let name = asked.name;
-        let subject = SUBJECTS.iter().map(|name| args.text(name)).find(|text| !text.is_empty()).unwrap_or_default();
+        let subject = subject(args);
         let (name, dir) = if name == "basic.get" { ("get (unknown queue)", Dir::ToClient) } else { (name, found.dir.other()) };
         let operation = message::named(name, &subject);
         let key = self.flows.open(cx, Pattern::RequestResponse, operation, dir, found.at.0);
@@ -338,4 +347,9 @@ impl Channel {
             _ => {}
         }
     }
+}
+
+/// What a method is about; empty where that is not said.
+fn subject<'a>(args: &Table<'a>) -> Cow<'a, str> {
+    SUBJECTS.iter().map(|name| args.text(name)).find(|text| !text.is_empty()).unwrap_or_default()
 }

@@ -31,7 +31,7 @@ pub enum Field<'a> {
     Decimal(i32, u8),
     /// `S`, and short strings: text by intent, any bytes in fact.
     Text(&'a [u8]),
-    /// `x`.
+    /// `x`: shown as text where they are some, else in base64.
     Bytes(&'a [u8]),
     /// `T`: seconds since 1970.
     Time(u64),
@@ -89,7 +89,7 @@ impl<'a> Table<'a> {
 }
 
 impl Field<'_> {
-    /// As a field of a flow: what JSON has no form for is text, bytes in base64.
+    /// As a field of a flow: what JSON has no form for is text.
     pub fn value(&self) -> Value {
         match self {
             Self::Void => Value::Null,
@@ -118,7 +118,10 @@ impl Field<'_> {
             Self::Double(n) => n.to_string().into(),
             Self::Decimal(digits, scale) => decimal(*digits, usize::from(*scale)).into(),
             Self::Text(text) => text_of(text),
-            Self::Bytes(bytes) => BASE64.encode(bytes).into(),
+            Self::Bytes(bytes) => match std::str::from_utf8(bytes) {
+                Ok(text) if !text.contains(char::is_control) => Cow::Borrowed(text),
+                _ => BASE64.encode(bytes).into(),
+            },
             Self::List(items) => format!("[{}]", items.iter().map(Field::text).collect::<Vec<_>>().join(", ")).into(),
             Self::Table(Table(pairs)) => {
                 let pairs = pairs.iter().map(|(name, field)| format!("{}: {}", text_of(name), field.text()));

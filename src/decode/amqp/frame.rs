@@ -12,6 +12,7 @@ use super::{message, method};
 use crate::decode::cursor::Cursor;
 use crate::decode::{Probe, Resync, Verdict};
 use crate::model::Dir;
+use std::fmt;
 
 /// The length of what stands before the payload.
 pub const HEAD: usize = 7;
@@ -45,6 +46,10 @@ pub struct Frame {
     /// The payload's length, in bytes.
     pub size: usize,
 }
+
+/// What stands behind the name in a protocol header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Version([u8; 4]);
 
 /// What bytes look like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,16 +92,28 @@ impl Frame {
     }
 }
 
-/// The version in a protocol header, where it is one of this protocol: 0-9-1, or what brokers of it take for that.
-pub fn version(data: &[u8]) -> Start<&'static str> {
+/// The version that a protocol header asks for, where it is one of this protocol: it may be one that brokers refuse.
+pub fn version(data: &[u8]) -> Start<Version> {
     const NAME: &[u8] = b"AMQP";
-    match (data.get(..NAME.len()), data.get(NAME.len()..PROTOCOL)) {
+    match (data.get(..NAME.len()), data.get(NAME.len()..).and_then(<[u8]>::first_chunk)) {
         (None, _) if NAME.starts_with(data) => Start::Partial,
         (Some(NAME), None) => Start::Partial,
-        (Some(NAME), Some([0, 0, 9, 1])) => Start::Is("0-9-1"),
-        (Some(NAME), Some([1, 1, 0, 9])) => Start::Is("0-9"),
-        (Some(NAME), Some([1, 1, 8, 0] | [1, 1, 9, 1])) => Start::Is("0-8"),
+        // AMQP 1.0, plain, by TLS, and by SASL
+        (Some(NAME), Some([0 | 2 | 3, 1, 0, 0])) => Start::No,
+        (Some(NAME), Some(version)) => Start::Is(Version(*version)),
         _ => Start::No,
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            [0, 0, 9, 1] => f.write_str("0-9-1"),
+            [1, 1, 0, 9] => f.write_str("0-9"),
+            [1, 1, 8, 0] | [1, 1, 9, 1] => f.write_str("0-8"),
+            [1, 1, 0, 10] => f.write_str("0-10"),
+            [a, b, c, d] => write!(f, "{a}.{b}.{c}.{d}"),
+        }
     }
 }
 

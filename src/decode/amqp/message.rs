@@ -76,11 +76,11 @@ pub fn told(properties: &Table<'_>) -> Told {
     let mut told = Told::default();
     if let Some(Field::Table(Table(pairs))) = properties.get(HEADERS) {
         for (name, field) in pairs {
+            if let Field::Text(bytes) | Field::Bytes(bytes) = field {
+                told.carried.push(name, bytes);
+            }
             match field {
-                Field::Text(bytes) | Field::Bytes(bytes) => {
-                    told.carried.push(name, bytes);
-                    told.headers.push(name, if matches!(field, Field::Text(_)) { bytes } else { &[] });
-                }
+                Field::Text(bytes) => told.headers.push(name, bytes),
                 other => told.headers.push(name, other.text().as_bytes()),
             }
         }

@@ -23,7 +23,7 @@ use super::{Analyzer, Cx, Gap, Input, Protocol, Resync, Step};
 use crate::model::{ConnMeta, Dir, End, Fields, Issue, Joined, Part, Pattern, Stamp, Transport};
 use channel::Channel;
 use content::Content;
-use frame::{Frame, HEAD, Kind, PROTOCOL as PROTOCOL_HEADER, Start};
+use frame::{Frame, HEAD, Kind, PROTOCOL as PROTOCOL_HEADER, Start, Version};
 use method::Sender;
 use std::collections::BTreeMap;
 
@@ -43,6 +43,9 @@ pub static PROTOCOL: Protocol = Protocol {
 /// How many channels of a connection are followed: what RabbitMQ allows unless told otherwise.
 const CHANNELS: usize = 2048;
 
+/// How many messages of a connection wait for what becomes of them, and as many questions and consumers; its channels share it.
+const WAITING: usize = 65_536;
+
 const BAD_FRAME: Issue = Issue::broken("not an AMQP frame");
 const BAD_METHOD: Issue = Issue::broken("an AMQP method that cannot be read");
 const TOO_MANY_CHANNELS: Issue = Issue::unseen("too many channels are open");
@@ -58,7 +61,7 @@ struct Amqp {
     /// Whether it is known who is the client.
     turned: bool,
     /// The protocol header that the client began with.
-    header: Option<(Stamp, &'static str)>,
+    header: Option<(Stamp, Version)>,
     /// The largest frame that was agreed on, in bytes; 0: any.
     frame_max: usize,
     /// Whether the broker has said that it takes no publishes for now.
@@ -142,7 +145,10 @@ impl Amqp {
         if self.channels.len() >= CHANNELS && !self.channels.contains_key(&number) {
             return None;
         }
-        Some(self.channels.entry(number).or_default())
+        let share = WAITING / (self.channels.len() + 1);
+        let channel = self.channels.entry(number).or_default();
+        channel.room = share.min(channel::WAITING);
+        Some(channel)
     }
 
     /// The protocol header, or the server's, which refuses the client's (§4.2.2).
@@ -161,7 +167,7 @@ impl Amqp {
             (Dir::ToServer, _) => self.header = Some((at.0, version)),
             (Dir::ToClient, Some((first, asked))) => {
                 let key = self.flows.open(cx, Pattern::RequestResponse, format!("protocol {asked}"), Dir::ToServer, first);
-                cx.fields(key, Fields::default().with("amqp.supported", version));
+                cx.fields(key, Fields::default().with("amqp.supported", &*version.to_string()));
                 for (dir, first) in [(Dir::ToServer, first), (Dir::ToClient, at.0)] {
                     half(cx, key, dir, first, PROTOCOL_HEADER);
                 }
@@ -184,6 +190,7 @@ impl Amqp {
         }
         let total = frame.total();
         if total > cx.limits().buffer {
+            cx.sink.note(None, Issue::TOO_LONG);
             *self.state(input.dir) = State::Skip(total as u64);
             return self.skip(cx, input, total as u64);
         }

@@ -36,6 +36,8 @@ pub fn told(args: &Table<'_>, rest: &'static str) -> Fields {
             (_, field) if is_empty(field) => {}
             (Some((_, own)), field) => fields.set(own, field.value()),
             (None, _) if matches!(&*name, "reserved" | "no_wait") => {}
+            // an end that no method caused
+            (None, Field::Uint(0)) if matches!(&*name, "class_id" | "method_id") => {}
             (None, Field::Text(response)) if name == "response" => others.extend(credentials(&args.text("mechanism"), response)),
             (None, field) => others.push((name.into(), field.value())),
         }

@@ -43,9 +43,11 @@ impl Waiting {
         self.0.len()
     }
 
-    /// One more.
-    pub fn push(&mut self, tag: u64, wait: Wait) {
-        self.0.insert(tag, wait);
+    /// One more. A tag that is used again is another channel's under the same number: what became of the earlier one was not seen.
+    pub fn push(&mut self, cx: &mut Cx<'_, '_>, tag: u64, wait: Wait) {
+        if let Some(earlier) = self.0.insert(tag, wait) {
+            Wait { doubt: true, ..earlier }.give_up(cx);
+        }
     }
 
     /// The oldest one.
@@ -94,8 +96,11 @@ impl Wait {
     pub fn give_up(self, cx: &mut Cx<'_, '_>) {
         match self {
             Self { key, returned: true, last, .. } => cx.close(key, Some("returned".into()), false, Some(last)),
-            Self { key, due: false, last, mandatory, .. } => {
+            Self { key, due: false, last, mandatory, doubt, .. } => {
                 // of a publish nothing was due; of a delivery it is not known whether something was
+                if doubt && mandatory.is_some() {
+                    cx.note(key, Issue::NO_RESPONSE);
+                }
                 cx.close(key, None, true, mandatory.map(|_| last));
             }
             Self { key, doubt: true, .. } => {

@@ -5,7 +5,7 @@ source "$(dirname "$0")/../lib.sh"
 here="$services/captures"
 cases="$services/../captures"
 wanted=" $* "
-read -r a e n p six d mute h x g k c c2 w ec < <(free_ports 15)
+read -r a e n p six d mute h x g k c c2 w ec q q_dist q_epmd < <(free_ports 18)
 export TRUTH="$dir/truth"
 
 start kitchen.py "$python" "$services/apps/kitchen.py" "$a" "127.0.0.1:$e"
@@ -134,6 +134,13 @@ capture grpc-web-text "port $w" node "$services/apps/grpc_web.js" "$w"
 capture connect-rpc "port $c" rpc "$c" 1.1 connect
 capture connect-rpc-json "port $c2" rpc "$c2" 2 connect-json
 
+rabbitmq_start rabbitmq "$q" "$q_dist" "$q_epmd"
+capture amqp "port $q" "$python" "$here/shop.py" "$q" messages
+capture amqp-errors "port $q" "$python" "$here/shop.py" "$q" errors
+capture amqp-refused "port $q" python3 "$here/raw.py" 127.0.0.1 "$q" 'AMQP\x01\x01\x00\x0a'
+
+of amqp-midway amqp midway 30
+of amqp-gap amqp drop 40
 of grpc-midway grpc midway 20
 of grpc-gap grpc drop 20
 of vlan keep-alive vlan

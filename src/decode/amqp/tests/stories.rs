@@ -90,3 +90,112 @@ fn an_error_is_the_answer_to_what_caused_it() {
         ]
     );
 }
+
+/// Operation, headers, and a few fields of the flows after the channel's opening.
+fn joined(turns: impl FnOnce(&mut Script)) -> Vec<String> {
+    let mut script = Script::new("joined late");
+    turns(&mut script);
+    lines(&Conversation { joined: Joined::Midway, ..script.talk() })
+}
+
+#[test]
+fn joined_late_acknowledgements_of_what_was_not_seen_are_nobodys() {
+    let told = joined(|script| {
+        script.publish(1, "shop", "a", false).content(UP, 1, b"one", 9);
+        script.method(DOWN, 1, "basic.ack").u64(7).octet(0);
+        script.publish(1, "shop", "b", false).content(UP, 1, b"two", 9);
+        script.method(DOWN, 1, "basic.ack").u64(8).octet(0);
+        script.deliver(1, "tag-1", 40, false, "shop", "a").content(DOWN, 1, b"one", 9);
+        script.deliver(1, "tag-1", 41, false, "shop", "b").content(DOWN, 1, b"two", 9);
+        script.method(UP, 1, "basic.ack").u64(40).octet(0);
+    });
+    assert_eq!(
+        told,
+        [
+            "publish shop a: -; joined mid-connection",
+            "publish shop b: -; its confirmation cannot be told: not all publishes before it were captured",
+            "deliver tag-1: ack",
+            "deliver tag-1: -"
+        ]
+    );
+}
+
+#[test]
+fn a_server_that_was_taken_for_the_client_is_put_right() {
+    let told = joined(|script| {
+        // a frame that either may send comes first
+        script.frame(UP, 8, 0, b"");
+        script.method(UP, 1, "basic.get-empty").short(b"");
+        script.method(DOWN, 1, "basic.get").u16(0).short(b"ledger").octet(1);
+        script.method(UP, 1, "basic.get-empty").short(b"");
+    });
+    assert_eq!(told, ["get (unknown queue): empty; joined mid-connection; request not captured", "get ledger: empty"]);
+}
+
+#[test]
+fn a_name_that_the_broker_gives_and_one_that_is_left_out() {
+    let mut script = opened("names");
+    script.method(UP, 1, "queue.declare").u16(0).short(b"").octet(0b100).table(&[]);
+    script.method(DOWN, 1, "queue.declare-ok").short(b"amq.gen-1").u32(0).u32(0);
+    script.method(UP, 1, "queue.bind").u16(0).short(b"").short(b"shop").short(b"#").octet(0).table(&[]);
+    script.method(DOWN, 1, "queue.bind-ok");
+    script.method(UP, 1, "basic.consume").u16(0).short(b"").short(b"").octet(0b10).table(&[]);
+    script.method(DOWN, 1, "basic.consume-ok").short(b"ctag-1");
+    script.deliver(1, "ctag-1", 1, false, "shop", "a").content(DOWN, 1, b"one", 9);
+    script.method(UP, 1, "basic.cancel").short(b"ctag-1").octet(0);
+    script.method(DOWN, 1, "basic.cancel-ok").short(b"ctag-1");
+    script.deliver(1, "ctag-1", 2, false, "shop", "a").content(DOWN, 1, b"two", 9);
+    assert_eq!(
+        told(&script.talk()),
+        [
+            "queue.declare amq.gen-1: ok",
+            "queue.bind amq.gen-1: ok",
+            "basic.consume amq.gen-1: ok",
+            "deliver amq.gen-1: auto",
+            "basic.cancel ctag-1: ok",
+            "deliver ctag-1: -"
+        ]
+    );
+}
+
+#[test]
+fn an_error_that_answers_no_question() {
+    for (confirmed, expected) in [
+        (true, &["confirm.select: ok", "publish none a: NOT_FOUND (failed)"][..]),
+        (false, &["publish none a: -", "channel.close: NOT_FOUND (failed)"]),
+    ] {
+        let mut script = opened("a publish to nowhere");
+        if confirmed {
+            script.method(UP, 1, "confirm.select").octet(0).method(DOWN, 1, "confirm.select-ok");
+        }
+        script.publish(1, "none", "a", false).content(UP, 1, b"one", 9);
+        script.method(DOWN, 1, "channel.close").u16(404).short(b"NOT_FOUND - no exchange").u16(60).u16(40);
+        script.method(UP, 1, "channel.close-ok");
+        assert_eq!(told(&script.talk()), expected);
+    }
+}
+
+#[test]
+fn more_than_is_held_is_given_up() {
+    let mut script = opened("publishes that may come back");
+    for n in 0..65 {
+        script.publish(1, "", &format!("q{n}"), true).parts(UP, 1, 0, b"", b"", 1);
+    }
+    for n in 0..2 {
+        script.method(DOWN, 1, "basic.return").u16(312).short(b"NO_ROUTE").short(b"").short(format!("q{n}").as_bytes());
+        script.parts(DOWN, 1, 0, b"", b"", 1);
+    }
+    let told = told(&script.talk());
+    assert_eq!(told[..2], ["publish (default) q0: -", "publish (default) q1: returned (failed)"]);
+    assert_eq!(told[65..], ["publish (default) q0: returned (failed); request not captured"]);
+}
+
+#[test]
+fn several_channels_at_once() {
+    let mut script = opened("two channels");
+    script.method(UP, 2, "channel.open").short(b"").method(DOWN, 2, "channel.open-ok").long(b"");
+    script.publish(1, "one", "a", false);
+    script.publish(2, "two", "b", false);
+    script.parts(UP, 1, 0, b"", b"", 1).frame(UP, 8, 0, b"").parts(UP, 2, 0, b"", b"second", 3);
+    assert_eq!(told(&script.talk()), ["channel.open: ok", "publish one a: -", "publish two b: -"]);
+}
