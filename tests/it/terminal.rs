@@ -271,6 +271,28 @@ fn descriptors_below_the_working_directory_are_read_at_a_key_and_again_when_they
 }
 
 #[test]
+fn a_stream_is_a_list_of_messages_that_is_searched_and_copied() {
+    let mut terminal = Terminal::open(&["-r", "tests/captures/grpc/input.pcap"], 100, 30);
+    terminal.shows("Orders/Chat");
+    terminal.press("jjjj\r\t\t");
+    terminal.shows("← ");
+    terminal.shows("▸Messages");
+    terminal.press("/BYE\r");
+    terminal.shows("“BYE”: 1 of 2");
+    terminal.press("n\r");
+    terminal.hides("gap    size");
+    terminal.shows("← response 2");
+    terminal.press("c");
+    terminal.shows("sent it as grpcurl, without its messages");
+    terminal.press("\x1b");
+    terminal.hides("sent it as");
+    terminal.press("q");
+    terminal.shows("gap    size");
+    terminal.press("Q");
+    assert_eq!(terminal.ends().0, 0);
+}
+
+#[test]
 fn what_just_happened_can_be_saved() {
     if !can_capture("what_just_happened_can_be_saved") {
         return;

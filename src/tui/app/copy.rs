@@ -45,8 +45,8 @@ impl App {
             self.notice = Some(format!("not copied: the command is {}, {}", format::size(bytes as u64), terminals_take()));
             return Vec::new();
         }
-        let lacks = command.lacks.map(|lacks| format!(", {lacks}")).unwrap_or_default();
-        vec![Effect::Copy(format!("it as {}{lacks},", command.tool), pasteable(&command.text))]
+        let lacks = command.lacks.map(|lacks| format!(", {lacks},")).unwrap_or_default();
+        vec![Effect::Copy(format!("it as {}{lacks}", command.tool), pasteable(&command.text))]
     }
 }
 

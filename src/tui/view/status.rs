@@ -155,6 +155,7 @@ fn hints(app: &App, theme: &Theme, buffer: &mut Buffer, area: Rect, taken: u16) 
             (Action::NextTab, "tabs"),
             (Action::Filter, "search"),
             (Action::CopyResponse, "copy"),
+            (Action::CopyCommand, "as command"),
         ],
         Context::Detail => &[
             (Action::Back, if app.detail.messages.reading { "list" } else { "close" }),
@@ -162,6 +163,7 @@ fn hints(app: &App, theme: &Theme, buffer: &mut Buffer, area: Rect, taken: u16) 
             (Action::Filter, "search"),
             (Action::NextFlow, "next"),
             (Action::CopyResponse, "copy"),
+            (Action::CopyCommand, "as command"),
         ],
         Context::List if app.view.as_deref().is_none_or(|v| v.rows.is_empty()) => {
             &[(Action::Help, "help"), (Action::Stats, "counters"), (Action::Back, "quit")]
