@@ -263,6 +263,11 @@ pub fn flows(talk: &Conversation) -> Vec<Sketch> {
     reference(talk).flows.into_values().collect()
 }
 
+/// The flows of a conversation of which a turn comes whole: quicker, where the places of packets do not matter.
+pub fn quick_flows(talk: &Conversation) -> Vec<Sketch> {
+    play(talk, &cut(talk, &[])).flows.into_values().collect()
+}
+
 /// What a conversation comes to where nothing is lost.
 pub fn reference(talk: &Conversation) -> Outcome {
     play(talk, &cut(talk, &(0..total(talk)).collect::<Vec<_>>()))

@@ -8,6 +8,7 @@ mod errors;
 mod golden;
 mod grpc;
 mod identity;
+mod late;
 mod live;
 mod names;
 mod netns;

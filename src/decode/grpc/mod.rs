@@ -35,6 +35,8 @@ const TRAILERS: u8 = 0x80;
 #[derive(Debug)]
 pub struct Call {
     dialect: Dialect,
+    /// Whether that is only what its content looks like.
+    guessed: bool,
     /// `/package.Service/Method`
     path: Option<Box<str>>,
     sides: [Side; 2],
@@ -109,7 +111,7 @@ impl Call {
         if flags > COMPRESSED || u64::from(u32::from_be_bytes([a, b, c, d])) + 5 != length {
             return None;
         }
-        let call = Self::new(Dialect::Grpc, path);
+        let call = Self { guessed: true, ..Self::new(Dialect::Grpc, path) };
         call.tell(cx, key);
         cx.note(key, BY_CONTENT);
         Some(call)
@@ -117,7 +119,8 @@ impl Call {
 
     fn new(dialect: Dialect, path: Option<&str>) -> Self {
         let path = path.map(|path| path.split(['?', '#']).next().unwrap_or_default().into());
-        Self { dialect, path, sides: Default::default(), status: None, unseen: false, pattern: Pattern::Unary }
+        let (sides, pattern) = (Default::default(), Pattern::Unary);
+        Self { dialect, guessed: false, path, sides, status: None, unseen: false, pattern }
     }
 
     /// Tells what the flow is.
@@ -128,14 +131,26 @@ impl Call {
             fields.set("grpc.service", service.trim_start_matches('/'));
             fields.set("grpc.method", method);
         }
-        match self.dialect {
-            Dialect::Grpc => {}
-            Dialect::Web | Dialect::WebText => fields.set("grpc.web", true),
-            Dialect::ConnectStream | Dialect::ConnectUnary => fields.set("grpc.connect", true),
-        }
         cx.fields(key, fields);
+        self.tell_dialect(cx, key);
         if self.path.is_none() {
             cx.note(key, NO_METHOD);
+        }
+    }
+
+    /// Something tells the dialect of a call that was only taken for gRPC.
+    fn know_better(&mut self, cx: &mut Cx<'_, '_>, key: u64, dialect: Option<Dialect>) {
+        if let Some(dialect) = dialect.filter(|_| std::mem::take(&mut self.guessed)) {
+            self.dialect = dialect;
+            self.tell_dialect(cx, key);
+        }
+    }
+
+    fn tell_dialect(&self, cx: &mut Cx<'_, '_>, key: u64) {
+        match self.dialect {
+            Dialect::Grpc => {}
+            Dialect::Web | Dialect::WebText => cx.fields(key, Fields::default().with("grpc.web", true)),
+            Dialect::ConnectStream | Dialect::ConnectUnary => cx.fields(key, Fields::default().with("grpc.connect", true)),
         }
     }
 
@@ -148,6 +163,8 @@ impl Call {
     pub fn head(&mut self, cx: &mut Cx<'_, '_>, key: u64, (dir, first): (Dir, Stamp), headers: &Headers, unseen: bool) {
         let text = |name| headers.get(name).map(|value| text_of(value).into());
         let dialect = dialect(headers);
+        // a head knows better than the content before it
+        self.know_better(cx, key, dialect.filter(|dialect| *dialect != Dialect::ConnectUnary));
         let coding = match self.dialect {
             Dialect::ConnectUnary => "content-encoding",
             Dialect::ConnectStream => "connect-content-encoding",
@@ -246,6 +263,13 @@ impl Call {
         let Piece { flags, first, kept, bytes, whole, .. } = piece;
         cx.release(kept.len());
         let cut = !whole || kept.len() as u64 != bytes;
+        // flags that gRPC's own messages do not have
+        let other = match flags & !COMPRESSED {
+            END => Some(Dialect::ConnectStream),
+            TRAILERS => Some(Dialect::Web),
+            _ => None,
+        };
+        self.know_better(cx, key, other.filter(|_| dir == Dir::ToClient));
         match self.dialect {
             Dialect::Web | Dialect::WebText if flags & TRAILERS != 0 => {
                 self.unseen |= cut || flags & COMPRESSED != 0;

@@ -274,7 +274,10 @@ impl Http2 {
         let Pieces { stream: id, promised, end, first, bytes, fragments, .. } = pieces;
         let head = Head::read(&mut self.side(dir).decoder, &fragments, cx.limits());
         let turned = match dir {
-            Dir::ToServer => head.status.is_some(),
+            // trailers of gRPC are a server's, too
+            Dir::ToServer => {
+                head.status.is_some() || ["grpc-status", "grpc-message"].iter().any(|n| head.headers.get(n).is_some())
+            }
             Dir::ToClient => head.method.is_some() && promised.is_none(),
         };
         if turned && self.streams.is_unturned() {

@@ -1,9 +1,12 @@
 //! HTTP/2 by script: conversations for the shared properties, and what is particular to the protocol.
 
+mod late;
+
 use super::frame::PREFACE;
 use crate::decode::properties::{Conversation, Sketch, flows, reference};
 use crate::model::{Dir, Joined};
 use httlib_hpack::Encoder;
+pub use late::late;
 
 const UP: Dir = Dir::ToServer;
 const DOWN: Dir = Dir::ToClient;
@@ -282,49 +285,6 @@ fn an_upgrade_is_answered_on_the_first_stream() {
     let told: Vec<_> = flows.iter().map(told).collect();
     assert_eq!(told, [("GET /first", Some("101")), ("GET /first", Some("200")), ("GET /second", Some("200"))]);
     assert_eq!(flows[1].notes, ["its request is the HTTP/1 upgrade"]);
-}
-
-/// A conversation of which the first bytes were not captured.
-pub fn late(talk: &Conversation, mut skip: usize) -> Conversation {
-    let mut late = Conversation { joined: Joined::Midway, turns: Vec::new(), ..talk.clone() };
-    for (dir, bytes) in &talk.turns {
-        let rest = &bytes[skip.min(bytes.len())..];
-        skip -= bytes.len() - rest.len();
-        if !rest.is_empty() {
-            late.say(*dir, rest);
-        }
-    }
-    late
-}
-
-#[test]
-fn joined_late_at_every_byte_no_header_is_wrong() {
-    for talk in [one_by_one("indexed fields", 0x17), interleaved(), odd(), push()] {
-        let truth = flows(&talk);
-        let total: usize = talk.turns.iter().map(|(_, bytes)| bytes.len()).sum();
-        for skip in 1..total {
-            for seen in flows(&late(&talk, skip)) {
-                let fits = |t: &&Sketch| {
-                    let head = |i: usize| seen.halves[i].as_ref().zip(t.halves[i].as_ref());
-                    (0..2)
-                        .all(|i| head(i).is_none_or(|((_, seen), (_, truth))| seen.iter().all(|f| truth.iter().any(|t| t == f))))
-                        && seen.fields.iter().all(|(name, value)| t.fields.get(name) == Some(value))
-                };
-                assert!(truth.iter().any(|t| fits(&t)), "{} from {skip}: {seen:?}", talk.name);
-            }
-        }
-    }
-}
-
-#[test]
-fn joined_late_what_follows_is_found() {
-    let talk = one_by_one("each field written out", 0);
-    let total: usize = talk.turns.iter().map(|(_, bytes)| bytes.len()).sum();
-    for skip in 1..total / 2 {
-        let seen = flows(&late(&talk, skip));
-        let last = seen.last().map(told);
-        assert_eq!(last, Some(("POST /orders/3", Some("404"))), "from {skip}: {seen:?}");
-    }
 }
 
 #[test]
