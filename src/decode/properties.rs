@@ -313,7 +313,8 @@ fn check_hole(talk: &Conversation, truth: &Outcome, cuts: &[usize], from: usize,
 fn no_hole_without_cuts_makes_anything_up() {
     for talk in conversations() {
         let truth = reference(&talk);
-        for from in 0..total(&talk) {
+        // each place of a short one; of a long one some, and the others are left to chance below
+        for from in (0..total(&talk)).step_by(1 + total(&talk) / 500) {
             for len in [1, 2, 3, 7, 19, 30, 31, 62, 110, 250] {
                 let verdict = check_hole(&talk, &truth, &[], from, len);
                 assert!(verdict.is_ok(), "{}", verdict.unwrap_err());

@@ -140,7 +140,7 @@ fn it_plays_one_lap_or_until_it_is_stopped() {
 fn the_recording_is_a_whole_play() {
     let script = Script::read(RECORDING).unwrap();
     assert!(script.names.iter().any(|(ip, name)| ip.to_string() == "127.0.1.12" && &**name == "orders"));
-    assert_eq!(script.servers().len(), 7);
+    assert_eq!(script.servers().len(), 9);
     assert!(script.connections.iter().all(|c| c.streams.iter().all(|stream| !stream.is_empty())));
     let streams = Ids::find(&script).fresh(&script, &mut Random(1));
     assert_eq!(arrivals(&script, &streams, Placement::of_this_system()), streams);
