@@ -60,7 +60,7 @@ fn columns(width: u16) -> Vec<Column<Cell>> {
         column(Cell::Protocol, "proto", by_width([0, 5, 5, 10]), Left),
         column(Cell::Parties, "client → server", by_width([0, 1, 1, 1]), Left),
         column(Cell::Operation, "operation", 1, Left),
-        column(Cell::Status, "status", by_width([6, 9, 12, 20]), Left),
+        column(Cell::Status, "status", by_width([6, 9, 9, 20]), Left),
         column(Cell::Duration, "dur", 9, Right),
         column(Cell::Size, "size", if width < 90 { 0 } else { 7 }, Right),
         column(Cell::Trace, "trace", by_width([0, 0, 9, 9]), Left),

@@ -74,7 +74,8 @@ fn items(app: &App, theme: &Theme, width: u16) -> Vec<Item> {
     if arrived > 0 && app.screen == Screen::Flows && status.progress.is_none() {
         items.push(item(format!("+{} new", short(arrived)), theme.good, 7));
     }
-    let calls = || app.view.iter().flat_map(|view| &view.rows).any(|row| row.flow.row.pattern.is_call());
+    let calls =
+        || app.screen == Screen::Flows && app.view.iter().flat_map(|view| &view.rows).any(|row| row.flow.row.pattern.is_call());
     if let Some(offers) = format::offers(&status.offers).filter(|_| calls()) {
         items.push(item(format!("{} reads {offers}", app.keymap.key_of(Action::Accept)), theme.good, OFFER));
     }
