@@ -169,13 +169,41 @@ fn services_narrow_the_flows_and_come_back() {
     let mut terminal = Terminal::open(&["-r", "assets/demo.pcapng"], 80, 24);
     terminal.shows("ENDED");
     terminal.press("3");
-    terminal.shows("─http→ fraud");
-    terminal.press("G\r");
-    terminal.shows("client == \"payments\" and server == \"fraud\" and proto == http");
-    terminal.shows("8 of 234 match");
+    terminal.shows("─http→ gateway");
+    terminal.press("G");
+    terminal.shows("─http→ courier");
+    terminal.press("kkk\r");
+    terminal.shows("client == \"shipping\" and server == \"courier\" and proto == http");
+    terminal.shows("6 of 272 match");
     terminal.press("\x1b");
-    terminal.shows("─http→ fraud");
+    terminal.shows("─http→ courier");
     terminal.hides("server ==");
+    terminal.press("Q");
+    assert_eq!(terminal.ends().0, 0);
+}
+
+#[test]
+fn one_checkout_is_one_waterfall() {
+    let mut terminal = Terminal::open(&["-r", "assets/demo.pcapng"], 100, 30);
+    terminal.shows("ended");
+    terminal.press("2");
+    terminal.shows("POST /api/checkout");
+    terminal.press("sss");
+    terminal.shows("▾hops");
+    terminal.press("\r");
+    for hop in ["11 hops · 9 services", "Inventory/Reserve", "503 ✗", "publish shop order", "queue ", "nack ✗", "POST /parcels"]
+    {
+        terminal.shows(hop);
+    }
+    terminal.press("G\r");
+    terminal.shows("POST /parcels · shipping → courier");
+    terminal.shows("11 of 272 match");
+    terminal.press("\x1b");
+    terminal.hides("POST /parcels · shipping");
+    terminal.press("\x1b");
+    terminal.shows("tied by the trace ID");
+    terminal.press("\x1b");
+    terminal.shows("▾hops");
     terminal.press("Q");
     assert_eq!(terminal.ends().0, 0);
 }
