@@ -173,7 +173,7 @@ fn services_narrow_the_flows_and_come_back() {
     terminal.press("G");
     terminal.shows("─http→ courier");
     terminal.press("kkk\r");
-    terminal.shows("client == \"shipping\" and server == \"courier\" and proto == http");
+    terminal.shows("client == \"shipping\" and server == \"courier\"");
     terminal.shows("6 of 272 match");
     terminal.press("\x1b");
     terminal.shows("─http→ courier");
