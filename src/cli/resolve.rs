@@ -114,7 +114,8 @@ fn options(mut capture: Capture, watch: Watch, mut config: Config, file: Option<
     }
     // a tap of the command line beside interfaces of the configuration stands alone
     let asked = !capture.interface.is_empty() || !capture.netns.is_empty() || capture.all_netns;
-    let configured = capture.tap.is_empty() && (config.interface.is_some() || !config.netns.is_empty() || config.all_netns == Some(true));
+    let configured =
+        capture.tap.is_empty() && (config.interface.is_some() || !config.netns.is_empty() || config.all_netns == Some(true));
     let input = if !taps.is_empty() && capture.read.is_empty() && !asked && !configured {
         if capture.capture_filter.is_some() {
             return Err(Error::unusable("-f: with --tap and no -i nothing is captured; add -i"));

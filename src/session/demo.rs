@@ -52,7 +52,16 @@ fn play(options: &Options) -> Result<Option<Opened>, Error> {
     let laps = if options.headless { Laps::Once } else { Laps::Forever };
     let plan = Plan { live: true, ..Plan::default() };
     let source = Box::new(Stage::new(Box::new(capture), player, laps));
-    Ok(Some(Opened { source, live: true, names: None, files: Vec::new(), plan, capture_filter: filter, taps: None, keeper: None }))
+    Ok(Some(Opened {
+        source,
+        live: true,
+        names: None,
+        files: Vec::new(),
+        plan,
+        capture_filter: filter,
+        taps: None,
+        keeper: None,
+    }))
 }
 
 #[cfg(not(feature = "live"))]

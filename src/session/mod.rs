@@ -218,11 +218,14 @@ fn watch(mut options: Options, opened: Opened, schemas: Known, own: OwnSockets) 
     } else {
         (None, Names::default())
     };
+    // what the wire tells and a tap does too has to wait for that
+    let twins = taps.is_some() && options.input != Input::Nothing;
     let engine = EngineOptions {
         max_memory: budget - ring,
         keep: screen,
         body_limit: options.body_limit,
-        settle: if live { SETTLE_LIVE } else { SETTLE_FILE },
+        settle: if !live || twins { SETTLE_FILE } else { SETTLE_LIVE },
+        twins,
         names: options.names.clone(),
         resolver,
         namer,

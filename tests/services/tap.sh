@@ -12,16 +12,20 @@ echo "ready $rabbit $MANAGEMENT"
 while read -r what arguments; do
   case $what in
   restart)
-    broker=${groups[-1]}
-    kill -TERM -- "-$broker"
-    wait "$broker" || true
-    unset 'groups[-1]' 'groups[-2]'
+    # the broker, then its epmd
+    for ((i = 1; i >= 0; i--)); do
+      kill -TERM -- "-${groups[i]}"
+      wait "${groups[i]}" || true
+    done
+    groups=()
     rm -f "$dir/rabbitmq.log"
     rabbitmq_start rabbitmq "$rabbit" "$dist" "$epmd"
     ready rabbitmq 127.0.0.1 "$MANAGEMENT"
     echo restarted
     ;;
-  # shellcheck disable=SC2086
-  *) "$python" "$services/apps/tapped.py" "$rabbit" "$MANAGEMENT" "$what" $arguments ;;
+  *)
+    # shellcheck disable=SC2086
+    "$python" "$services/apps/tapped.py" "$rabbit" "$MANAGEMENT" "$what" $arguments
+    ;;
   esac
 done

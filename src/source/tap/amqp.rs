@@ -72,7 +72,8 @@ impl From<lapin::Error> for Trouble {
         // the broker's own text names the user
         match error.kind() {
             ErrorKind::ProtocolError(e) if e.get_id() == 403 => Self::Refused(
-                "the broker refuses this login: give USER:PASSWORD@ in the URL, or MESHTOP_AMQP_USER and MESHTOP_AMQP_PASSWORD".into(),
+                "the broker refuses this login: give USER:PASSWORD@ in the URL, or MESHTOP_AMQP_USER and MESHTOP_AMQP_PASSWORD"
+                    .into(),
             ),
             ErrorKind::ProtocolError(e) if e.get_id() == 530 => {
                 Self::Refused("the broker refuses this virtual host: is it there, and may this user use it?".into())
@@ -235,7 +236,7 @@ impl Tap {
     /// The name of the queue, for whoever looks at the broker. Another one each time: the one before may not be gone yet.
     fn queue(&self) -> String {
         let host = rustix::system::uname();
-        format!("meshtop.tap.{}.{}.{}", host.nodename().to_string_lossy(), std::process::id(), self.times + 1)
+        format!("{}{}.{}.{}", message::QUEUE, host.nodename().to_string_lossy(), std::process::id(), self.times + 1)
     }
 
     /// Binds the queue to what there is, and says what it is not bound to.
@@ -249,7 +250,7 @@ impl Tap {
             Ok(exchanges) => (exchanges, self.api.bindings().unwrap_or_default()),
             Err(_) => (binding::without_management(&self.seat.url, connection).await?, Vec::new()),
         };
-        bindings.retain(|b| !b.destination.starts_with("meshtop.tap."));
+        bindings.retain(|b| !b.destination.starts_with(message::QUEUE));
         let Plan { bindings, left_out } = binding::plan(&self.seat.url, &exchanges, &bindings);
         for why in left_out {
             self.tell(&why);

@@ -13,7 +13,8 @@ const MAX_BINDINGS: usize = 4096;
 /// What the names of a broker's own exchanges begin with that are no place to publish to (its log, its traces, its events).
 const OF_THE_BROKER: &str = "amq.rabbitmq.";
 /// The exchanges that every virtual host has (§3.1.3).
-const STANDARD: [(&str, &str); 4] = [("amq.direct", "direct"), ("amq.fanout", "fanout"), ("amq.headers", "headers"), ("amq.topic", "topic")];
+const STANDARD: [(&str, &str); 4] =
+    [("amq.direct", "direct"), ("amq.fanout", "fanout"), ("amq.headers", "headers"), ("amq.topic", "topic")];
 
 /// What is to be bound, and what cannot be.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -55,7 +56,8 @@ pub fn plan(url: &Url, exchanges: &[Exchange], bindings: &[Binding]) -> Plan {
                 url.keys.iter().filter(|key| !key.contains(['#', '*'])).for_each(|key| bind(key));
             }
             kind => {
-                plan.left_out.insert(format!("'{name}' is of type {kind}, which may hand a message to one queue alone: it is not bound"));
+                plan.left_out
+                    .insert(format!("'{name}' is of type {kind}, which may hand a message to one queue alone: it is not bound"));
             }
         }
     }
@@ -122,7 +124,15 @@ mod tests {
     use super::*;
 
     fn planned(url: &str) -> Plan {
-        let exchanges = [("", "direct"), ("amq.rabbitmq.trace", "topic"), ("shop", "topic"), ("jobs", "direct"), ("news", "fanout"), ("h", "headers"), ("share", "x-consistent-hash")];
+        let exchanges = [
+            ("", "direct"),
+            ("amq.rabbitmq.trace", "topic"),
+            ("shop", "topic"),
+            ("jobs", "direct"),
+            ("news", "fanout"),
+            ("h", "headers"),
+            ("share", "x-consistent-hash"),
+        ];
         let exchanges = exchanges.map(|(name, kind)| Exchange { name: name.into(), kind: kind.into() });
         let binding = |source: &str, key: &str| Binding { source: source.into(), destination: "q".into(), key: key.into() };
         let bindings = [binding("jobs", "mail.send"), binding("jobs", "print"), binding("shop", "x"), binding("", "q")];
@@ -136,10 +146,16 @@ mod tests {
     #[test]
     fn everything_that_gives_a_copy_is_bound_and_nothing_else() {
         assert_eq!(bound("amqp://h"), ["h/", "jobs/mail.send", "jobs/print", "news/", "shop/#"]);
-        assert_eq!(bound("amqp://h/?key=mail.%23&key=stop"), ["h/", "jobs/mail.send", "jobs/stop", "news/", "shop/mail.#", "shop/stop"]);
+        assert_eq!(
+            bound("amqp://h/?key=mail.%23&key=stop"),
+            ["h/", "jobs/mail.send", "jobs/stop", "news/", "shop/mail.#", "shop/stop"]
+        );
         assert_eq!(bound("amqp://h/?exchange=shop&key=order.%23"), ["shop/order.#"]);
         let left_out = planned("amqp://h").left_out;
-        assert!(left_out.len() == 1 && left_out.iter().all(|why| why.contains("'share' is of type x-consistent-hash")), "{left_out:?}");
+        assert!(
+            left_out.len() == 1 && left_out.iter().all(|why| why.contains("'share' is of type x-consistent-hash")),
+            "{left_out:?}"
+        );
     }
 
     #[test]
@@ -147,6 +163,9 @@ mod tests {
         let Plan { bindings, left_out } = planned("amqp://h/?exchange=&exchange=gone");
         assert!(bindings.is_empty());
         let left_out: Vec<_> = left_out.into_iter().collect();
-        assert!(left_out[0].starts_with("the default exchange cannot be bound") && left_out[1].contains("'gone'"), "{left_out:?}");
+        assert!(
+            left_out[0].starts_with("the default exchange cannot be bound") && left_out[1].contains("'gone'"),
+            "{left_out:?}"
+        );
     }
 }

@@ -62,7 +62,8 @@ impl Api {
     /// The bindings of the virtual host.
     pub fn bindings(&self) -> io::Result<Vec<Binding>> {
         let list = self.list(&format!("/api/bindings/{}?columns=source,destination,routing_key", encoded(&self.vhost)))?;
-        let binding = |b: &Value| Binding { source: text(b, "source"), destination: text(b, "destination"), key: text(b, "routing_key") };
+        let binding =
+            |b: &Value| Binding { source: text(b, "source"), destination: text(b, "destination"), key: text(b, "routing_key") };
         Ok(list.iter().map(binding).collect())
     }
 

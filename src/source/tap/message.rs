@@ -13,6 +13,9 @@ const PUBLISH: &str = "publish.";
 /// See [`PUBLISH`].
 const DELIVER: &str = "deliver.";
 
+/// What the names of taps' queues begin with: what is delivered to them is no message between services.
+pub const QUEUE: &str = "meshtop.tap.";
+
 /// A message that came to a bound queue: a publish. None where it is not wanted.
 pub fn bound<'a>(url: &Url, delivery: &'a Delivery) -> Option<Handed<'a>> {
     let (exchange, key) = (delivery.exchange.as_str(), delivery.routing_key.as_str());
@@ -29,7 +32,7 @@ pub fn traced<'a>(url: &Url, delivery: &'a Delivery) -> Option<Handed<'a>> {
         Some(queue) => Some(queue),
         None => name.strip_prefix(PUBLISH).map(|_| None)?,
     };
-    if !url.wants(exchange, key) {
+    if !url.wants(exchange, key) || queue.is_some_and(|queue| queue.starts_with(QUEUE)) {
         return None;
     }
     let mut fields = Fields::default();
@@ -64,7 +67,14 @@ fn handed<'a>(
     body: &'a [u8],
     fields: Fields,
 ) -> Handed<'a> {
-    Handed { queue: queue.map(str::as_bytes), exchange: exchange.as_bytes(), routing_key: key.as_bytes(), properties, body, fields }
+    Handed {
+        queue: queue.map(str::as_bytes),
+        exchange: exchange.as_bytes(),
+        routing_key: key.as_bytes(),
+        properties,
+        body,
+        fields,
+    }
 }
 
 /// What a message's own properties are, by the names that the wire's reader has for them.

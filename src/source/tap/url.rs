@@ -53,7 +53,9 @@ impl Url {
         let tls = match scheme {
             "amqp" => false,
             "amqps" => true,
-            other if NOT_YET.contains(&other) => return Err(format!("{other}:// is not in this version: amqp:// and amqps:// are")),
+            other if NOT_YET.contains(&other) => {
+                return Err(format!("{other}:// is not in this version: amqp:// and amqps:// are"));
+            }
             _ => return Err("it begins neither with amqp:// nor with amqps://".to_owned()),
         };
         if rest.contains('#') {
@@ -202,7 +204,8 @@ mod tests {
 
     #[test]
     fn all_of_a_url_is_read_and_its_credentials_are_told_nowhere() {
-        let url = Url::parse("amqp://ann:s%40c:r@broker:5673/shop%2feu?exchange=a&exchange=b&key=order.%23&rate=5&firehose=on").unwrap();
+        let url = Url::parse("amqp://ann:s%40c:r@broker:5673/shop%2feu?exchange=a&exchange=b&key=order.%23&rate=5&firehose=on")
+            .unwrap();
         assert_eq!((url.user.as_deref(), url.password.as_deref()), (Some("ann"), Some("s@c:r")));
         assert_eq!((&*url.host, url.port, &*url.vhost, url.rate, url.firehose), ("broker", 5673, "shop/eu", 5, true));
         assert_eq!((url.exchanges.len(), &*url.keys[0], url.management.port), (2, "order.#", 15673));
@@ -246,7 +249,9 @@ mod tests {
 
     #[test]
     fn a_key_is_matched_as_a_topic_exchange_matches_it() {
-        for (pattern, key) in [("#", ""), ("#", "a.b"), ("a.#", "a"), ("a.*", "a.b"), ("#.b", "a.a.b"), ("a.#.c", "a.b.b.c"), ("", "")] {
+        for (pattern, key) in
+            [("#", ""), ("#", "a.b"), ("a.#", "a"), ("a.*", "a.b"), ("#.b", "a.a.b"), ("a.#.c", "a.b.b.c"), ("", "")]
+        {
             assert!(is_match(pattern, key), "{pattern} {key}");
         }
         for (pattern, key) in [("a", "b"), ("a.*", "a"), ("*", ""), ("a.#.c", "a.b"), ("a", "a.b"), ("", "a")] {
