@@ -226,3 +226,43 @@ fn digest(value: &Value, hasher: &mut DefaultHasher) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fields(properties: &[(&str, Value)]) -> Fields {
+        let pairs = properties.iter().map(|(name, value)| ((*name).into(), value.clone())).collect();
+        let routed = Fields::default().with("amqp.exchange", "shop").with("amqp.routing_key", "order");
+        routed.with("amqp.properties", Value::Map(pairs)).with("amqp.queue", "q")
+    }
+
+    fn of(properties: &[(&str, Value)], body: &[u8]) -> Same {
+        let body = Body { kept: body.to_vec(), bytes: body.len() as u64, ..Body::default() };
+        same(SocketAddr::from(([127, 0, 0, 1], 5672)), false, &fields(properties), &body).unwrap().0
+    }
+
+    #[test]
+    fn a_message_is_known_by_its_id_else_by_all_of_it() {
+        let (id, kind, n) = (("message_id", Value::from("m1")), ("type", Value::from("t")), ("priority", Value::from(1)));
+        assert_eq!(of(&[id.clone(), kind.clone()], b"a"), of(&[id], b"b"));
+        assert_eq!(of(&[kind.clone(), n.clone()], b"a"), of(&[n.clone(), kind.clone()], b"a"), "a tap is handed names sorted");
+        assert_ne!(of(&[kind.clone()], b"a"), of(&[kind.clone(), n], b"a"));
+        assert_ne!(of(&[kind.clone()], b"a"), of(&[kind], b"b"));
+    }
+
+    #[test]
+    fn the_first_within_the_window_and_of_the_same_queue_is_taken() {
+        let at = |millis: i64| Time::from_nanos(millis * 1_000_000);
+        let waits = |millis, queue: Option<&str>, what| Waiting {
+            time: at(millis),
+            came: at(millis),
+            queue: queue.map(Into::into),
+            what,
+        };
+        let mut list =
+            VecDeque::from([waits(0, None, 0), waits(3000, Some("a"), 1), waits(3001, None, 2), waits(3002, Some("b"), 3)]);
+        let taken = [Some("b"), Some("b"), Some("b"), None, None].map(|queue| take(&mut list, at(4500), queue));
+        assert_eq!(taken, [Some(2), Some(3), None, Some(1), None], "the one of long before is another message");
+    }
+}

@@ -9,7 +9,7 @@
 //! ```
 
 use super::binding::{self, Plan};
-use super::management::Api;
+use super::management::{Api, Exchange};
 use super::sessions::Sessions;
 use super::{Seat, message};
 use crate::decode::Limits;
@@ -97,6 +97,8 @@ pub(super) struct Tap {
     ends: Option<(SocketAddr, SocketAddr)>,
     /// Attached how often.
     times: u64,
+    /// Whether it is looked for more to bind, from time to time.
+    refreshes: bool,
     /// Whether it was us who had everything traced.
     traces: bool,
     /// What was told already.
@@ -117,6 +119,7 @@ pub fn run(seat: Seat, limits: Limits) {
         pace: Pace::new(seat.url.rate),
         ends: None,
         times: 0,
+        refreshes: true,
         traces: false,
         told: BTreeSet::new(),
         dropped: 0,
@@ -188,6 +191,7 @@ impl Tap {
         let consume = BasicConsumeOptions { exclusive: true, ..BasicConsumeOptions::default() };
         let consumer = channel.basic_consume(queue.as_str().into(), "meshtop".into(), consume, FieldTable::default()).await?;
         let mut bound = BTreeSet::new();
+        self.refreshes = !self.seat.url.firehose;
         if self.seat.url.firehose {
             binding::bind(connection, &queue, TRACE, "#").await?;
             self.trace();
@@ -225,7 +229,7 @@ impl Tap {
                 channel.basic_ack(last, BasicAckOptions { multiple: true }).await?;
                 owed = 0;
             }
-            if !self.seat.url.firehose && refreshed.elapsed() >= REFRESH {
+            if self.refreshes && refreshed.elapsed() >= REFRESH {
                 self.bind(connection, queue, bound).await?;
                 refreshed = Instant::now();
             }
@@ -248,7 +252,11 @@ impl Tap {
     ) -> Result<(), Trouble> {
         let (exchanges, mut bindings) = match self.api.exchanges() {
             Ok(exchanges) => (exchanges, self.api.bindings().unwrap_or_default()),
-            Err(_) => (binding::without_management(&self.seat.url, connection).await?, Vec::new()),
+            Err(e) => {
+                // what is asked of the broker itself it may log as errors of ours: once is enough
+                self.refreshes = false;
+                (self.guess(connection, &e.to_string()).await?, Vec::new())
+            }
         };
         bindings.retain(|b| !b.destination.starts_with(message::QUEUE));
         let Plan { bindings, left_out } = binding::plan(&self.seat.url, &exchanges, &bindings);
@@ -264,6 +272,26 @@ impl Tap {
             }
         }
         Ok(())
+    }
+
+    /// The exchanges, where the management API does not say; and what is missed for that.
+    async fn guess(&mut self, connection: &Connection, why: &str) -> Result<Vec<Exchange>, Trouble> {
+        let exchanges = binding::without_management(&self.seat.url, connection).await?;
+        if self.seat.url.exchanges.is_empty() {
+            self.tell(&format!(
+                "its management API does not answer ({why}): only the exchanges that every virtual host has are watched; name others by \
+                 exchange=, or the API by management=http://HOST:PORT"
+            ));
+        }
+        let named =
+            |e: &&Exchange| e.kind == "direct" && self.seat.url.exchanges.contains(&e.name) && self.seat.url.keys.is_empty();
+        let direct: Vec<_> = exchanges.iter().filter(named).map(|e| e.name.clone()).collect();
+        for name in direct {
+            self.tell(&format!(
+                "'{name}' is a direct exchange, whose keys are not known without its management API: name them by key="
+            ));
+        }
+        Ok(exchanges)
     }
 
     /// Hands a message on, as the events of its flow. What is more than may be in a second, or more than the reader takes, is counted.
