@@ -261,7 +261,7 @@ mod tests {
         let bytes = include_bytes!("../tests/captures/dns/input.pcap");
         let once = || Box::new(Files::bundled("dns", bytes, &SourceIds::default())) as Box<dyn Source>;
         let flows = |turns: &[Turn]| {
-            let flow = |e: &&crate::model::Event| matches!(e.kind, EventKind::Open(..) | EventKind::Close(..));
+            let flow = |e: &&Event| matches!(e.kind, EventKind::Open(..) | EventKind::Close(..));
             turns.iter().map(|turn| turn.events.iter().filter(flow).count()).sum::<usize>()
         };
         let inline = turns(Box::new(Twice(once())), 0);
