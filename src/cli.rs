@@ -10,6 +10,7 @@ use crate::model::Scope;
 use crate::output::Emit;
 use crate::schema;
 use crate::source::netns::Wanted;
+use crate::source::tap::Url;
 use crate::time::Span;
 use crate::trace::Named;
 use clap::{CommandFactory as _, FromArgMatches as _};
@@ -59,7 +60,9 @@ pub enum Command {
 pub struct Options {
     /// Where packets come from.
     pub input: Input,
-    /// Where they are written too.
+    /// Brokers that are tapped.
+    pub taps: Vec<Url>,
+    /// Where packets are written too.
     pub write: Option<PathBuf>,
     /// Which flows are shown, printed and counted. It sees what is shown: it knows `secrets` and `body_limit`.
     pub filter: Option<Filter>,
@@ -109,6 +112,8 @@ pub enum Input {
         /// The libpcap filter.
         filter: Option<String>,
     },
+    /// None: there are taps alone.
+    Nothing,
     /// Files, merged by time.
     Files {
         /// Their names; `-` is standard input.
@@ -145,7 +150,7 @@ pub enum Theme {
 }
 
 /// Options of the contract that this version does not have, and its subcommands likewise.
-const NOT_YET: &[&str] = &["--tap", "--keylog", "--export", "--expect", "run", "diff"];
+const NOT_YET: &[&str] = &["--keylog", "--export", "--expect", "run", "diff"];
 
 /// Reads a command line, the program's name first.
 pub fn parse(arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>, env: &Env) -> Result<Command, Error> {

@@ -30,6 +30,9 @@ pub struct Config {
     /// `capture-filter = "tcp port 80"`: live capture only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub capture_filter: Option<String>,
+    /// `tap = ["amqp://localhost/%2f?exchange=shop"]`; who may write it here without USER:PASSWORD@, the environment has them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tap: Vec<String>,
     /// `filter = "not ok"`
     #[serde(skip_serializing_if = "Option::is_none")]
     pub filter: Option<String>,

@@ -6,6 +6,7 @@
 //! ```text
 //!  interfaces ─┐  reader thread (pipeline): numbers packets, keeps them (recorder), writes them (-w), slices link..TCP once
 //!  file, stdin ┴─> Batch of Segments and Ticks ── 64 shards, by connection ──> workers 0..N (worker; 0: inline in the reader)
+//!  broker taps ─ Tapped: whole flows, behind those of the packets of a batch; a message that the wire tells too is one (engine's twins)
 //!                      ConnTable ─> Reassembler ─> data, hole, end ─> Driver ─> Analyzer ─> inner Driver, or events
 //!                                                                                        │ a Turn a batch, the same for any N
 //!      engine thread (one owner, no locks): facts ─> pairing by (connection, key) ─> settling ─> edges, traces, store (byte budget)
@@ -25,7 +26,7 @@
 //! | [`trace`] | trace context from headers, a file a propagator | model |
 //! | [`body`], [`mask`], [`text`] | bytes to readable documents, on demand; secrets; escaping | model, schema's lookups |
 //! | [`schema`] | descriptors of messages: from `.proto` files, sets, servers; read again when they change | model |
-//! | [`source`] | bytes in: files, standard input, interfaces, also in other network namespaces; the recorder; pcapng out | model, libpcap |
+//! | [`source`] | bytes in: files, standard input, interfaces, also in other network namespaces; brokers' taps; the recorder; pcapng out | model, decode's functions for taps, libpcap, broker clients |
 //! | [`worker`], [`pipeline`] | the path from a source to turns | net, decode, source |
 //! | [`identity`] | who owns a socket: process, container, name; gives facts | model, privileges |
 //! | [`engine`] | flows from events, their life, the store, the views | model, body, filter |

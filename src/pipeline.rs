@@ -3,15 +3,16 @@
 //! Workers run inline in the reader (none), or in threads of their own; the turns are the same. Only packets are ever dropped, and
 //! only live: a worker that is behind first has new connections refused whole, then packets, and all of it is counted.
 
-use crate::model::{Batch, Item, PacketNo, Packets, SourceId, SourceNews, Stamp, Totals, Turn};
+use crate::model::{Batch, Event, Item, PacketNo, Packets, SourceId, SourceNews, Stamp, Tapped, Totals, Turn};
 use crate::net::Slicer;
 use crate::privileges;
 use crate::source::own::{OwnReader, OwnSockets};
 use crate::source::pcapng_write::WriteError;
+use crate::source::tap::Stop;
 use crate::source::{Filled, Source, SourceError};
 use crate::time::{Span, Time};
 use crate::worker::Settings;
-use crossbeam_channel::Sender;
+use crossbeam_channel::{Receiver, Sender};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -38,6 +39,8 @@ pub struct Plan {
     pub duration: Option<Span>,
     /// Connections of our own: left out, and counted.
     pub own: OwnSockets,
+    /// What taps of brokers tell, and what ends them.
+    pub tapped: Option<(Receiver<Tapped>, Stop)>,
 }
 
 /// How reading ended.
@@ -76,7 +79,7 @@ pub fn run(
         sums: Totals::default(),
         until: None,
         last: Stamp::default(),
-        held: Vec::new(),
+        held: Kept::default(),
         own: plan.own.reader(),
         counts: BTreeMap::new(),
     };
@@ -88,11 +91,13 @@ pub fn run(
         let filled = match source.fill(&mut packets) {
             Ok(filled) => filled,
             Err(e) => {
+                reader.held.news.push(SourceNews::Warned(e.to_string().into()));
                 ended = Err(e.into());
                 break;
             }
         };
         reader.next = packets.next();
+        reader.hear_taps(plan.tapped.iter().flat_map(|(tapped, _)| tapped.try_iter()), &mut packets);
         let over = plan.duration.is_some_and(|d| {
             if plan.live { began.elapsed().as_nanos() >= u128::from(d.nanos()) } else { reader.cut(&mut packets, d) }
         });
@@ -101,25 +106,40 @@ pub fn run(
         let list = if taps.take_packets() { packets.list.clone() } else { Vec::new() };
         let batch = reader.batch(packets, plan.live.then(now));
         taps.take(list, &batch.slab, &batch.items, Instant::now());
-        if !batch.items.is_empty() || !batch.news.is_empty() || batch.packets > 0 {
+        if !batch.items.is_empty() || !batch.news.is_empty() || !batch.tapped.is_empty() || batch.packets > 0 {
             reader.held = crew.give(batch, &mut reader.sums);
         }
         // a failure is told once; afterwards the writer only counts, and the watch goes on
         if let Err(e) = taps.write(plan.live, filled == Filled::Idle, Instant::now()) {
-            reader.held.push(SourceNews::Warned(e.to_string().into()));
+            reader.held.news.push(SourceNews::Warned(e.to_string().into()));
             written = Err(e.into());
         }
         if over || filled == Filled::End || crew.gone() {
             break;
         }
     }
-    let mut rest = Batch { last: reader.last, news: reader.held, ..Batch::default() };
+    let mut rest = Packets::starting_at(reader.next);
+    if let Some((tapped, stop)) = &plan.tapped {
+        // each lets go within seconds, and its way here closes with it
+        stop.now();
+        reader.hear_taps(tapped.iter(), &mut rest);
+    }
+    taps.hear(&rest.news);
+    reader.held.news.append(&mut rest.news);
+    let mut rest = Batch { last: reader.last, news: reader.held.news, tapped: reader.held.tapped, ..Batch::default() };
     reader.slicer.finish(&mut rest);
     reader.sums.add(&Totals { passed_over: std::mem::take(&mut rest.passed_over), ..Totals::default() });
     let worked = crew.finish(&reader.sums, rest);
     // a worker that failed never gives the last turn
     let finished = taps.finish(worked.is_ok()).map_err(PipelineError::from);
     ended.and(written).and(finished).and(worked)
+}
+
+/// What does not go with the packets of a batch that was dropped.
+#[derive(Default)]
+struct Kept {
+    news: Vec<SourceNews>,
+    tapped: Vec<Event>,
 }
 
 /// The reader's own state.
@@ -132,8 +152,7 @@ struct Reader {
     until: Option<Time>,
     /// How far it has come.
     last: Stamp,
-    /// News of a batch that was dropped.
-    held: Vec<SourceNews>,
+    held: Kept,
     own: OwnReader,
     /// Packets of each source.
     counts: BTreeMap<SourceId, u64>,
@@ -162,13 +181,26 @@ impl Reader {
         }
         self.no += 1;
         self.last = batch.last;
-        batch.news.splice(0..0, std::mem::take(&mut self.held));
+        batch.news.splice(0..0, std::mem::take(&mut self.held.news));
+        batch.tapped = std::mem::take(&mut self.held.tapped);
+        for event in &mut batch.tapped {
+            event.at.packet = self.last.packet;
+        }
         if !idle {
             batch.news.extend(self.counts.iter().map(|(source, n)| SourceNews::Packets(*source, *n)));
         }
         let passed_over = std::mem::take(&mut batch.passed_over);
         self.sums.add(&Totals { packets: batch.packets, bytes: batch.bytes, passed_over, ..Totals::default() });
         batch
+    }
+
+    /// Takes what taps tell: it goes with the next batch.
+    fn hear_taps(&mut self, tapped: impl Iterator<Item = Tapped>, packets: &mut Packets) {
+        for Tapped { events, news, dropped } in tapped {
+            self.held.tapped.extend(events);
+            packets.news.extend(news);
+            self.sums.own_drops += dropped;
+        }
     }
 
     /// Leaves out packets after the duration, counted from the first one; whether there were any.
@@ -229,7 +261,7 @@ mod tests {
         let bytes = include_bytes!("../tests/captures/dns/input.pcap");
         let once = || Box::new(Files::bundled("dns", bytes, &SourceIds::default())) as Box<dyn Source>;
         let flows = |turns: &[Turn]| {
-            let flow = |e: &&crate::model::Event| matches!(e.kind, EventKind::Open(..) | EventKind::Close(..));
+            let flow = |e: &&Event| matches!(e.kind, EventKind::Open(..) | EventKind::Close(..));
             turns.iter().map(|turn| turn.events.iter().filter(flow).count()).sum::<usize>()
         };
         let inline = turns(Box::new(Twice(once())), 0);

@@ -56,6 +56,10 @@ pub struct Capture {
     /// Take what goes to or from this port for that protocol; repeatable
     #[arg(short, long, value_name = "PORT=PROTO")]
     pub decode_as: Vec<String>,
+    /// Watch what goes through this broker too, without taking it from anybody (amqp://USER:PASSWORD@HOST/VHOST, amqps://; its query
+    /// chooses: exchange=shop&key=order.%23, firehose=on, rate=N); with it and no -i nothing is captured; repeatable
+    #[arg(long, value_name = "URL", conflicts_with = "read")]
+    pub tap: Vec<String>,
     /// Read messages by these schemas: a .proto file, a folder of them, or a descriptor set; repeatable
     #[arg(long, value_name = "PATH")]
     pub proto: Vec<PathBuf>,

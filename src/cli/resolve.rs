@@ -10,6 +10,7 @@ use crate::model::Scope;
 use crate::output::Emit;
 use crate::schema::{Rule, Sources};
 use crate::source::netns::Wanted;
+use crate::source::tap::Url;
 use crate::trace::Named;
 use clap::CommandFactory as _;
 use regex::Regex;
@@ -102,7 +103,25 @@ fn options(mut capture: Capture, watch: Watch, mut config: Config, file: Option<
         let (addr, service) = pair?;
         replace(&mut names, name(addr, service).map_err(|e| Error::unusable(format!("--name: {e}")))?, |n| n.0.clone());
     }
-    let input = if capture.read.is_empty() {
+    let taps = if capture.tap.is_empty() {
+        config.tap.iter().map(|text| Url::parse(text)).collect::<Result<_, _>>().map_err(|e| told("tap", e))?
+    } else {
+        let read = capture.tap.iter().map(|text| Url::parse(text)).collect::<Result<Vec<_>, _>>();
+        read.map_err(|e| Error::unusable(format!("--tap: {e}")))?
+    };
+    if !taps.is_empty() && cfg!(not(feature = "taps")) {
+        return Err(Error::unusable("--tap: built without taps of brokers"));
+    }
+    // a tap of the command line beside interfaces of the configuration stands alone
+    let asked = !capture.interface.is_empty() || !capture.netns.is_empty() || capture.all_netns;
+    let configured =
+        capture.tap.is_empty() && (config.interface.is_some() || !config.netns.is_empty() || config.all_netns == Some(true));
+    let input = if !taps.is_empty() && capture.read.is_empty() && !asked && !configured {
+        if capture.capture_filter.is_some() {
+            return Err(Error::unusable("-f: with --tap and no -i nothing is captured; add -i"));
+        }
+        Input::Nothing
+    } else if capture.read.is_empty() {
         let interfaces = if capture.interface.is_empty() { config.interface.unwrap_or_default() } else { capture.interface };
         let named = if capture.netns.is_empty() { config.netns } else { capture.netns };
         let namespaces = Wanted { named, all: capture.all_netns || config.all_netns == Some(true) };
@@ -112,6 +131,8 @@ fn options(mut capture: Capture, watch: Watch, mut config: Config, file: Option<
     };
     Ok(Options {
         input,
+        // what is past has nothing to do with what goes through a broker now
+        taps: if capture.read.is_empty() { taps } else { Vec::new() },
         write: capture.write,
         filter: filter.map(|f| f.looking(secrets, body_limit)),
         decode_as,
@@ -227,6 +248,7 @@ fn in_force(options: &Options) -> Config {
         Input::Live { interfaces, namespaces, filter } => {
             (Some(interfaces.clone()).filter(|i| !i.is_empty()), namespaces.clone(), filter.clone())
         }
+        Input::Nothing => (None, Wanted::default(), None),
         Input::Files { filter, .. } => (None, Wanted::default(), filter.clone()),
     };
     let scope = |scope: &Scope| match scope {
@@ -243,6 +265,7 @@ fn in_force(options: &Options) -> Config {
         netns: namespaces.named,
         all_netns: namespaces.all.then_some(true),
         capture_filter,
+        tap: options.taps.iter().map(Url::to_string).collect(),
         filter: options.filter.as_ref().map(Filter::to_string),
         decode_as: options.decode_as.iter().map(|(port, protocol)| format!("{port}={protocol}")).collect(),
         proto: paths(&options.schema.protos),

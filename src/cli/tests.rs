@@ -166,6 +166,7 @@ fn help_lists_what_works_and_nothing_else() {
             "--proto",
             "--proto-path",
             "--reflect",
+            "--tap",
             "--body-limit",
             "--max-memory",
             "--name",
@@ -189,8 +190,9 @@ fn help_lists_what_works_and_nothing_else() {
 fn what_is_refused_is_one_line_and_exit_code_2() {
     let long = "a\nb\x1b";
     for (line, message) in [
-        (&["--tap", "amqp://x"][..], "--tap is not in this version; see"),
-        (&["--tap=amqp://x"], "--tap is not in this version"),
+        (&["--tap", "kafka://u:p@x"][..], "--tap: kafka:// is not in this version: amqp:// and amqps:// are"),
+        (&["--tap=amqp://x?rate=0"], "--tap: rate is a number of messages a second"),
+        (&["--tap", "amqp://x", "-f", "tcp"], "-f: with --tap and no -i nothing is captured"),
         (&["--reflect", "localhost"], "--reflect: 'localhost' is not HOST:PORT, as in localhost:8081"),
         (&["--reflect", "http://localhost:80"], "--reflect: 'http://localhost:80' is not HOST:PORT"),
         (&["--reflect", ":80"], "--reflect: ':80' is not HOST:PORT"),
@@ -324,4 +326,20 @@ fn the_configuration_in_force_reads_back_the_same() {
         assert_eq!(printed(&["--config", &path, "--print-config"], &Env { terminal: false, ..env() }), first);
     }
     assert!(printed(&["--print-config"], &env()).contains("max-memory = \"256MiB\"\n"));
+}
+
+#[test]
+#[cfg(feature = "taps")]
+fn a_tap_stands_alone_unless_interfaces_are_named_and_its_login_is_printed_nowhere() {
+    let url = "amqp://ann:hidden@localhost/%2f?exchange=shop&key=order.%23";
+    let printed = printed(&["--tap", url, "--print-config"], &env());
+    assert!(printed.contains("tap = [\"amqp://localhost/%2f?exchange=shop&key=order.%23\"]\n"), "{printed}");
+    assert!(!printed.contains("ann") && !printed.contains("hidden"), "{printed}");
+    let input = |line: &[&str]| options(line, &env()).input;
+    assert_eq!(input(&["--tap", url]), Input::Nothing);
+    assert!(matches!(input(&["--tap", url, "-i", "lo"]), Input::Live { interfaces, .. } if interfaces == ["lo"]));
+    let (_folder, path) = file("interface = [\"lo\"]\n");
+    assert_eq!(input(&["--config", &path, "--tap", url]), Input::Nothing);
+    let (_folder, path) = file(&format!("interface = [\"lo\"]\ntap = [\"{url}\"]\n"));
+    assert!(matches!(input(&["--config", &path]), Input::Live { .. }));
 }

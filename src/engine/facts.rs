@@ -1,7 +1,7 @@
 //! Who the endpoints are: an endpoint is an address and, where it is known, who held the socket; and the table of facts that names
 //! them. Names are looked up when they are read.
 
-use crate::model::{Origin, Owner, Party, Rank, Scope};
+use crate::model::{NOBODY, Origin, Owner, Party, Rank, Scope, UNKNOWN};
 use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
 use regex::Regex;
 use std::hash::BuildHasher;
@@ -47,7 +47,8 @@ impl Facts {
             }
             return (at, false);
         }
-        let party = Party { addr: addr.to_string().into(), service: None, owner: owner.cloned() };
+        let text = if addr == UNKNOWN { NOBODY.into() } else { addr.to_string().into() };
+        let party = Party { addr: text, service: None, owner: owner.cloned() };
         let endpoint = Some(Endpoint { addr, party, version: self.version.wrapping_sub(1), users: 1 });
         let at = match self.free.pop() {
             Some(at) => {
@@ -141,9 +142,9 @@ impl Facts {
 
     fn party(&self, at: u32) -> &Party {
         /// Stands for an endpoint that is not in the table; connections hold theirs, so none is ever seen.
-        static NOBODY: std::sync::LazyLock<Party> =
-            std::sync::LazyLock::new(|| Party { addr: "?".into(), service: None, owner: None });
-        entry(&self.endpoints, at).map_or(&NOBODY, |e| &e.party)
+        static STRANGER: std::sync::LazyLock<Party> =
+            std::sync::LazyLock::new(|| Party { addr: NOBODY.into(), service: None, owner: None });
+        entry(&self.endpoints, at).map_or(&STRANGER, |e| &e.party)
     }
 
     fn refresh(&mut self, at: u32) {

@@ -173,6 +173,7 @@ impl Engine {
             Part::Trace(trace) => Some(trace.clone()),
             _ => None,
         };
+        let told = matches!(part, Part::BodyEnd { .. }) && self.options.twins && !conn.is_session();
         let (full, limit) = (self.store.full(), self.options.body_limit);
         let mut stripped = false;
         self.change(id, |row, detail| {
@@ -185,6 +186,9 @@ impl Engine {
         }
         if let Some(trace) = trace {
             self.join_trace(id, &trace);
+        }
+        if told {
+            self.wire_told(id);
         }
         self.trim();
         true
@@ -275,7 +279,7 @@ impl Engine {
         let sources = self.store.get(id).map(|slot| slot.row.conn).and_then(|conn| Some(self.conns.get(conn)?.sources));
         self.change(id, |row, _| {
             row.state = State::Settled;
-            row.sources = sources.unwrap_or(row.sources);
+            row.sources.0 |= sources.unwrap_or_default().0;
             Charge::default()
         });
         let Some(flow) = self.flow(id, true) else { return };

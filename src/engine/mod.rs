@@ -30,6 +30,7 @@ mod script;
 mod store;
 mod tally;
 mod traces;
+pub mod twins;
 pub mod view;
 
 use crate::filter::Filter;
@@ -52,6 +53,7 @@ use std::sync::Arc;
 use store::Store;
 use tally::{Sources, Tally};
 use traces::Traces;
+use twins::Twins;
 
 /// How long a complete flow may wait for a name, live.
 pub const SETTLE_LIVE: Span = Span::from_millis(300);
@@ -85,6 +87,8 @@ pub struct EngineOptions {
     pub schemas: Current,
     /// The capture filter in force, for the status line.
     pub capture_filter: Option<String>,
+    /// Whether there are taps beside a capture, so that a message may come twice.
+    pub twins: bool,
 }
 
 impl Default for EngineOptions {
@@ -100,6 +104,7 @@ impl Default for EngineOptions {
             secrets: Secrets::Mask,
             schemas: Current::default(),
             capture_filter: None,
+            twins: false,
         }
     }
 }
@@ -128,6 +133,7 @@ pub struct Engine {
     settling: VecDeque<(FlowId, Time)>,
     store: Store,
     traces: Traces,
+    twins: Twins,
     tally: Tally,
     /// Of the settled flows, where there is a screen to show them.
     edges: Edges,
@@ -158,6 +164,7 @@ impl Engine {
             offers: Arc::default(),
             store: Store::new(options.max_memory - options.max_memory / TRACES, options.keep),
             traces: Traces::new(options.max_memory / TRACES),
+            twins: Twins::default(),
             facts,
             tally,
             edges: Edges::default(),
@@ -219,6 +226,12 @@ impl Engine {
 
     /// The second part, event by event.
     pub fn event(&mut self, event: Event, out: &mut dyn FnMut(Record)) {
+        if let Some(event) = self.keep_back(event, out) {
+            self.apply(event, out);
+        }
+    }
+
+    fn apply(&mut self, event: Event, out: &mut dyn FnMut(Record)) {
         let Event { conn, at, kind } = event;
         self.advance(at.time, out);
         let placed = match kind {
@@ -249,6 +262,8 @@ impl Engine {
     pub fn pass(&mut self, until: Stamp, totals: Totals, last: bool, out: &mut dyn FnMut(Record)) {
         self.tally.totals = totals;
         self.advance(until.time, out);
+        let waited = if last { i64::MAX } else { self.now.nanos().saturating_sub(twins::WINDOW.nanos() as i64) };
+        self.let_go(Time::from_nanos(waited), out);
         self.tell_passed(until.packet);
         if !last || self.tally.ended {
             return;

@@ -135,8 +135,11 @@ impl Sources {
         match news {
             SourceNews::Opened(id, name) => {
                 let source = self.source(id.0);
+                let again = source.status.closed.is_some();
                 source.status = SourceStatus { name: name.to_string(), closed: None, ..source.status.clone() };
-                source.name = Some(name);
+                source.name = Some(Arc::clone(&name));
+                // it is back: that it went is no warning any more
+                self.warning.take_if(|warning| again && warning.starts_with(&format!("{name}: ")));
                 self.sets.clear();
             }
             SourceNews::Closed(id, why) => {

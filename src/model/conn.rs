@@ -1,7 +1,7 @@
 //! Connections and the stamps of packets. Not the connection table: that is `net`'s.
 
 use crate::time::Time;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 /// The number the one reader gave a packet, from 1 up: the order of everything.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -10,6 +10,24 @@ pub struct PacketNo(pub u64);
 /// A connection, named by its first packet: unique, and the same for any number of workers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnId(pub PacketNo);
+
+/// Stands in the name of a session for a packet: no capture has so many.
+const SESSION: u64 = 1 << 63;
+
+impl ConnId {
+    /// The `n`th session that a tap tells of: a connection of which no packet was seen.
+    pub const fn session(n: u64) -> Self {
+        Self(PacketNo(SESSION | n))
+    }
+
+    /// Whether it is one.
+    pub const fn is_session(self) -> bool {
+        self.0.0 & SESSION != 0
+    }
+}
+
+/// Stands for the end of a session that nobody tells of.
+pub const UNKNOWN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 
 /// Which packet, and when.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -172,6 +172,9 @@ pub struct Hint {
     pub zone: Zone,
 }
 
+/// The address of an end that nobody tells of ([`UNKNOWN`](super::UNKNOWN)).
+pub const NOBODY: &str = "?";
+
 /// An endpoint as people see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Party {
@@ -184,6 +187,11 @@ pub struct Party {
 }
 
 impl Party {
+    /// Whether anything is known of it.
+    pub fn is_known(&self) -> bool {
+        &*self.addr != NOBODY || self.service.is_some()
+    }
+
     /// The name, else the address.
     pub fn label(&self) -> &str {
         self.service.as_deref().unwrap_or(&self.addr)

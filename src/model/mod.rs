@@ -14,14 +14,14 @@ mod segment;
 mod trace;
 
 pub use body::{Body, BodyHint};
-pub use conn::{ConnId, ConnMeta, Dir, End, Joined, PacketNo, Stamp, Transport, Zone};
+pub use conn::{ConnId, ConnMeta, Dir, End, Joined, PacketNo, Stamp, Transport, UNKNOWN, Zone};
 pub use edge::{Edge, Load, RECENT, Service};
 pub use event::{Closed, Counts, Ended, Event, EventKind, Key, Opened, Part};
-pub use fact::{Ask, Fact, Hint, Naming, Origin, OwnedEnd, Owner, Party, Process, Rank, Scope};
+pub use fact::{Ask, Fact, Hint, NOBODY, Naming, Origin, OwnedEnd, Owner, Party, Process, Rank, Scope};
 pub use fields::{Fields, Value};
 pub use flow::{Detail, Flow, FlowId, FlowRef, Half, Message, PENDING, Pattern, Row, SourceSet, State};
 pub use headers::{Headers, text_of};
 pub use issue::{Issue, Severity};
-pub use record::{ConnRecord, Stats, Totals, Turn};
+pub use record::{ConnRecord, Stats, Tapped, Totals, Turn};
 pub use segment::{Batch, Item, LinkType, Packet, Packets, Segment, SourceId, SourceNews, TcpFlags};
 pub use trace::{Link, Node, TraceContext, TraceNo, TraceRecord};

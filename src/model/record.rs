@@ -117,3 +117,14 @@ pub struct Stats {
     /// The most bytes that the process held at once.
     pub peak_memory: u64,
 }
+
+/// What a tap hands the reader, which gives it its place.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Tapped {
+    /// Whole flows of a session ([`ConnId::session`](super::ConnId::session)), and what begins and ends those.
+    pub events: Vec<Event>,
+    /// How the tap is.
+    pub news: Vec<SourceNews>,
+    /// Messages that were dropped since it last told.
+    pub dropped: u64,
+}

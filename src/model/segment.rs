@@ -1,6 +1,7 @@
 //! Packets and TCP segments on their way from the one reader to the shards, in batches that share one slab of bytes.
 
 use super::conn::{PacketNo, Stamp, Zone};
+use super::event::Event;
 use super::fact::OwnedEnd;
 use crate::time::Time;
 use std::net::SocketAddr;
@@ -175,6 +176,8 @@ pub struct Batch {
     pub bytes: u64,
     /// What the sources said.
     pub news: Vec<SourceNews>,
+    /// What taps tell: behind all that the packets hold.
+    pub tapped: Vec<Event>,
     /// What the comments of packets say of the ends of their connections, in packet order.
     pub owned: Vec<(PacketNo, Vec<OwnedEnd>)>,
     /// Packets that hold nothing we look into (ARP, ICMP, an unknown link type), by reason.

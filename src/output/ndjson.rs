@@ -59,8 +59,11 @@ pub fn write_flow(flow: FlowRef<'_>, options: &NdjsonOptions<'_>, out: &mut Vec<
     o.text("operation", if row.operation.is_empty() { row.protocol } else { &row.operation });
     o.opt(row.status.as_deref().filter(|s| !s.is_empty()), |o, s| o.text("status", s));
     o.flag("ok", row.ok);
-    write_party("client", flow.client, &mut o);
-    write_party("server", flow.server, &mut o);
+    for (key, party) in [("client", flow.client), ("server", flow.server)] {
+        if party.is_known() {
+            write_party(key, party, &mut o);
+        }
+    }
     if row.pattern.one_way() {
         o.text("direction", if row.dir == Dir::ToServer { "to_server" } else { "to_client" });
     }

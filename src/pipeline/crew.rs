@@ -1,7 +1,7 @@
 //! The workers of one run, and how their results become turns. What they do is [`crate::worker`]'s.
 
-use super::{PipelineError, Plan};
-use crate::model::{Batch, SourceNews, Totals, Turn};
+use super::{Kept, PipelineError, Plan};
+use crate::model::{Batch, Totals, Turn};
 use crate::privileges;
 use crate::worker::{Made, Worker, merge};
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -56,11 +56,12 @@ impl Crew {
     }
 
     /// Hands a batch over; live it is dropped where a worker has no room for it, and its news given back.
-    pub(super) fn give(&mut self, mut batch: Batch, sums: &mut Totals) -> Vec<SourceNews> {
+    pub(super) fn give(&mut self, mut batch: Batch, sums: &mut Totals) -> Kept {
         match self {
             Self::Inline { worker, turns, gone } => {
                 let made = worker.batch(&batch);
-                let (events, mut totals) = merge(vec![made]);
+                let (mut events, mut totals) = merge(vec![made]);
+                events.append(&mut batch.tapped);
                 totals.add(sums);
                 let turn = Turn { events, until: batch.last, news: batch.news, totals, last: false };
                 *gone = turns.send(turn).is_err();
@@ -70,7 +71,7 @@ impl Crew {
                 batch.overload = *live && longest > QUEUE / 2;
                 if *live && longest >= QUEUE {
                     sums.own_drops += batch.packets;
-                    return batch.news;
+                    return Kept { news: batch.news, tapped: batch.tapped };
                 }
                 let (batch, sums) = (Arc::new(batch), Arc::new(sums.clone()));
                 for queue in queues {
@@ -79,7 +80,7 @@ impl Crew {
                 }
             }
         }
-        Vec::new()
+        Kept::default()
     }
 
     /// Whether nobody takes turns any more.
@@ -93,7 +94,8 @@ impl Crew {
     pub(super) fn finish(self, sums: &Totals, rest: Batch) -> Result<(), PipelineError> {
         match self {
             Self::Inline { mut worker, turns, .. } => {
-                let (events, mut totals) = merge(vec![worker.finish(rest.last)]);
+                let (mut events, mut totals) = merge(vec![worker.finish(rest.last)]);
+                events.extend(rest.tapped);
                 totals.add(sums);
                 let _ = turns.send(Turn { events, until: rest.last, news: rest.news, totals, last: true });
             }
@@ -149,7 +151,8 @@ fn join(results: &[Receiver<Done>], turns: &Sender<Turn>, gone: &AtomicBool) {
             first.get_or_insert((batch, reader, last));
         }
         let Some((batch, reader, last)) = first else { return };
-        let (events, mut totals) = merge(parts);
+        let (mut events, mut totals) = merge(parts);
+        events.extend(batch.tapped.iter().cloned());
         totals.add(&reader);
         let turn = Turn { events, until: batch.last, news: batch.news.clone(), totals, last };
         if turns.send(turn).is_err() || last {

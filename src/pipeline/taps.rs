@@ -51,6 +51,7 @@ impl Taps {
             match news {
                 SourceNews::Opened(id, name) => drop(self.names.insert(*id, Arc::clone(name))),
                 SourceNews::Closed(id, why) => self.say(*id, why),
+                SourceNews::Warned(why) => self.say.iter().for_each(|say| say(why)),
                 _ => {}
             }
         }

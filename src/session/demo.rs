@@ -28,6 +28,7 @@ fn read() -> Opened {
         files: Vec::new(),
         plan: Plan::default(),
         capture_filter: None,
+        taps: None,
         keeper: None,
     }
 }
@@ -51,7 +52,16 @@ fn play(options: &Options) -> Result<Option<Opened>, Error> {
     let laps = if options.headless { Laps::Once } else { Laps::Forever };
     let plan = Plan { live: true, ..Plan::default() };
     let source = Box::new(Stage::new(Box::new(capture), player, laps));
-    Ok(Some(Opened { source, live: true, names: None, files: Vec::new(), plan, capture_filter: filter, keeper: None }))
+    Ok(Some(Opened {
+        source,
+        live: true,
+        names: None,
+        files: Vec::new(),
+        plan,
+        capture_filter: filter,
+        taps: None,
+        keeper: None,
+    }))
 }
 
 #[cfg(not(feature = "live"))]

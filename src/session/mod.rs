@@ -25,6 +25,7 @@ use crate::source::own::OwnSockets;
 use crate::source::pcapng_write::Writer;
 use crate::source::private_file::Owner;
 use crate::source::recorder::Recorder;
+use crate::source::tap;
 use crate::source::{Files, Source, SourceIds};
 use crate::text::escape;
 use crate::worker::Settings;
@@ -54,7 +55,7 @@ pub fn run(command: Command) -> Result<(), Error> {
         Command::Watch(options) => {
             let own = OwnSockets::with_ssh();
             let schemas = schemas(&options, &own)?;
-            let opened = open(&options)?;
+            let opened = open(&options, &own)?;
             watch(*options, opened, schemas, own)
         }
         Command::Demo { recorded, options } => demo::run(recorded, *options),
@@ -71,20 +72,31 @@ struct Opened {
     plan: Plan,
     /// The capture filter in force.
     capture_filter: Option<String>,
+    /// Brokers' taps.
+    taps: Option<tap::Taps>,
     /// What keeps the right to enter other network namespaces, on a thread of its own.
     keeper: Option<Box<dyn FnOnce() + Send>>,
 }
 
-fn open(options: &Options) -> Result<Opened, Error> {
+fn open(options: &Options, own: &OwnSockets) -> Result<Opened, Error> {
     let ids = SourceIds::default();
+    let taps = (!options.taps.is_empty()).then(|| tap::Taps::new(&options.taps, &ids, own, options.input == Input::Nothing));
     match &options.input {
+        Input::Nothing => {
+            let refused = taps.as_ref().map_or_else(never, |taps| taps.refused.clone());
+            let (source, names, plan) = (Box::new(tap::Quiet::new(refused)), clues()?, Plan { live: true, ..Plan::default() });
+            Ok(Opened { source, live: true, names, files: Vec::new(), plan, capture_filter: None, taps, keeper: None })
+        }
         Input::Files { paths, filter } => {
             let files = Files::open(paths, &ids).map_err(|e| Error::unusable(e.to_string()))?;
             let source = filtered(Box::new(files), filter.as_deref())?;
-            let (files, capture_filter) = (paths.clone(), filter.clone());
-            Ok(Opened { source, live: false, names: None, files, plan: Plan::default(), capture_filter, keeper: None })
+            let (files, capture_filter, plan) = (paths.clone(), filter.clone(), Plan::default());
+            Ok(Opened { source, live: false, names: None, files, plan, capture_filter, taps, keeper: None })
         }
-        Input::Live { interfaces, namespaces, filter } => open_live(interfaces.clone(), namespaces.clone(), filter.clone(), ids),
+        Input::Live { interfaces, namespaces, filter } => {
+            let opened = open_live(interfaces.clone(), namespaces.clone(), filter.clone(), ids)?;
+            Ok(Opened { taps, ..opened })
+        }
     }
 }
 
@@ -120,6 +132,17 @@ fn filtered(files: Box<dyn Source>, filter: Option<&str>) -> Result<Box<dyn Sour
     if filter.is_some() { Err(refused) } else { Ok(files) }
 }
 
+/// What helps to find out names where nothing is captured: only who holds the sockets that taps tell of.
+#[cfg(feature = "live")]
+fn clues() -> Result<Option<names::Clues>, Error> {
+    names::clues().map(|(clues, ..)| Some(clues))
+}
+
+#[cfg(not(feature = "live"))]
+fn clues() -> Result<Option<names::Clues>, Error> {
+    Ok(None)
+}
+
 #[cfg(feature = "live")]
 fn open_live(interfaces: Vec<String>, namespaces: Wanted, filter: Option<String>, ids: SourceIds) -> Result<Opened, Error> {
     use crate::source::live::{self, Live};
@@ -134,7 +157,8 @@ fn open_live(interfaces: Vec<String>, namespaces: Wanted, filter: Option<String>
     })?;
     let keeper = live.keeper();
     let plan = Plan { live: true, ..Plan::default() };
-    Ok(Opened { source: Box::new(live), live: true, names: Some(clues), files: Vec::new(), plan, capture_filter: filter, keeper })
+    let (source, names, files, capture_filter, taps) = (Box::new(live), Some(clues), Vec::new(), filter, None);
+    Ok(Opened { source, live: true, names, files, plan, capture_filter, taps, keeper })
 }
 
 #[cfg(not(feature = "live"))]
@@ -158,7 +182,7 @@ fn interfaces() -> Result<(), Error> {
 
 /// Watches an open input until it ends or is stopped.
 fn watch(mut options: Options, opened: Opened, schemas: Known, own: OwnSockets) -> Result<(), Error> {
-    let Opened { source, live, names: clues, files, mut plan, capture_filter, keeper } = opened;
+    let Opened { source, live, names: clues, files, mut plan, capture_filter, mut taps, keeper } = opened;
     let owner = privileges::invoking_user().map(|u| Owner { uid: u.uid, gid: u.gid });
     let writer = options.write.as_ref().map(|path| Writer::create(path, &files, owner)).transpose();
     let writer = writer.map_err(|e| Error::unusable(e.to_string()))?;
@@ -173,6 +197,7 @@ fn watch(mut options: Options, opened: Opened, schemas: Known, own: OwnSockets) 
     let limits = Limits { body: options.body_limit, trace_headers, ..Limits::default() };
     let decode_as = options.decode_as.iter().flat_map(|(port, name)| registry::by_name(name).map(|p| (*port, p))).collect();
     plan.settings = Settings { limits, decode_as };
+    plan.tapped = taps.as_ref().map(|taps| (taps.tapped.clone(), taps.stop.clone()));
     // beside the reader, which is never to wait for decoding
     plan.workers = 1;
     plan.duration = options.duration;
@@ -193,11 +218,14 @@ fn watch(mut options: Options, opened: Opened, schemas: Known, own: OwnSockets) 
     } else {
         (None, Names::default())
     };
+    // what the wire tells and a tap does too has to wait for that
+    let twins = taps.is_some() && options.input != Input::Nothing;
     let engine = EngineOptions {
         max_memory: budget - ring,
         keep: screen,
         body_limit: options.body_limit,
-        settle: if live { SETTLE_LIVE } else { SETTLE_FILE },
+        settle: if !live || twins { SETTLE_FILE } else { SETTLE_LIVE },
+        twins,
         names: options.names.clone(),
         resolver,
         namer,
@@ -224,6 +252,9 @@ fn watch(mut options: Options, opened: Opened, schemas: Known, own: OwnSockets) 
             .map_err(|e| Error::failed(format!("cannot start a thread: {e}")))?
     };
     privileges::drop_the_rest().map_err(|e| Error::failed(e.to_string()))?;
+    if let Some(taps) = &mut taps {
+        taps.start(limits).map_err(|e| Error::failed(format!("cannot start a thread: {e}")))?;
+    }
     options.filter = options.filter.map(|filter| filter.knowing(&schemas.current));
     // whoever named descriptors wants no others
     let below = (screen && options.schema.protos.is_empty()).then(|| PathBuf::from("."));

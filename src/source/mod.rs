@@ -21,6 +21,7 @@ pub mod private_file;
 pub mod recorder;
 #[cfg(feature = "live")]
 pub mod scout;
+pub mod tap;
 #[cfg(feature = "live")]
 mod watch;
 mod window;
@@ -93,6 +94,9 @@ pub enum SourceError {
     /// The capture filter cannot be used for its packets.
     #[error("{0}")]
     Filter(String),
+    /// A broker that will not have a tap.
+    #[error("{0}")]
+    Tap(String),
     /// It could not be opened or read.
     #[error("{0}: cannot be read: {1}")]
     Unreadable(Arc<str>, io::Error),

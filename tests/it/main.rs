@@ -15,6 +15,8 @@ mod netns;
 mod process;
 mod program;
 mod schema;
+#[cfg(feature = "taps")]
+mod tap;
 mod terminal;
 mod tidy;
 mod tonic;

@@ -95,13 +95,14 @@ CONFIG
 }
 
 # rabbitmq_start NAME PORT DIST EPMD [HOST]: RabbitMQ on loopback, nothing of it shared with another one: node, cookie, data, epmd. In the
-# foreground, so that it ends with us; a user's own installation is not asked for anything
+# foreground, so that it ends with us; a user's own installation is not asked for anything. MANAGEMENT: the port of its management API
 rabbitmq_start() {
   local name=$1 port=$2 dist=$3 epmd=$4 host=${5:-127.0.0.1} home="$dir/$1.home" bin
   bin=$(command -v /usr/lib/rabbitmq/bin/rabbitmq-server || command -v rabbitmq-server)
   mkdir -p "$home"
   printf 'loopback_users.guest = true\nlog.console = true\nlog.file = false\n' >"$home/rabbitmq.conf"
-  printf '[].\n' >"$home/plugins"
+  printf '[%s].\n' "${MANAGEMENT:+rabbitmq_management}" >"$home/plugins"
+  [ -z "${MANAGEMENT:-}" ] || printf 'management.tcp.ip = 127.0.0.1\nmanagement.tcp.port = %s\n' "$MANAGEMENT" >>"$home/rabbitmq.conf"
   start "$name.epmd" epmd -port "$epmd" -address 127.0.0.1
   ready "$name.epmd" 127.0.0.1 "$epmd"
   start "$name" env HOME="$home" ERL_EPMD_PORT="$epmd" ERL_EPMD_ADDRESS=127.0.0.1 RABBITMQ_NODENAME="t$port@localhost" \

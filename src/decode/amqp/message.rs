@@ -58,6 +58,14 @@ pub fn read(payload: &[u8]) -> Option<(u64, Table<'_>)> {
     (flags & 3 == 0 && c.rest().is_empty()).then_some((size, found))
 }
 
+/// The properties among some pairs, in the order of the wire.
+pub fn in_order<'a>(Table(pairs): Table<'a>) -> Table<'a> {
+    let place = |name: &[u8]| PROPERTIES.iter().position(|(known, _)| known.as_bytes() == name);
+    let mut found: Vec<_> = pairs.into_iter().filter_map(|pair| Some((place(pair.0)?, pair))).collect();
+    found.sort_by_key(|(place, _)| *place);
+    Table(found.into_iter().map(|(_, pair)| pair).collect())
+}
+
 /// What properties tell.
 #[derive(Debug, Default)]
 pub struct Told {

@@ -12,6 +12,7 @@ mod content;
 mod conversation;
 pub mod field;
 mod frame;
+pub mod handed;
 pub mod message;
 pub mod method;
 #[cfg(test)]

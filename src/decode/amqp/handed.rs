@@ -1,0 +1,53 @@
+//! A message that a tap was handed whole, told as the wire's analyzer tells it and by the same functions. Not where it came from: that is
+//! the tap's.
+
+use super::field::Table;
+use super::{PROTOCOL, message};
+use crate::decode::{Cx, Limits, Sink, detect};
+use crate::model::{ConnMeta, Dir, Event, Fields, Part, Pattern, Stamp, Totals, text_of};
+
+/// A message.
+#[derive(Debug)]
+pub struct Handed<'a> {
+    /// Whether the broker delivers it to a consumer of this queue; else a client has published it.
+    pub queue: Option<&'a [u8]>,
+    /// Where it was published; empty: the default exchange.
+    pub exchange: &'a [u8],
+    /// With which key.
+    pub routing_key: &'a [u8],
+    /// Its properties.
+    pub properties: Table<'a>,
+    /// Its body.
+    pub body: &'a [u8],
+    /// What else the broker told of it.
+    pub fields: Fields,
+}
+
+/// The events of the flow that a message is: flow `key` of a session. What becomes of it nobody tells a tap: it has no status.
+pub fn tell(events: &mut Vec<Event>, session: &ConnMeta, key: u64, at: Stamp, handed: Handed<'_>, limits: &Limits) {
+    let decode_as = detect::DecodeAs::default();
+    let (totals, streams, held) = (&mut Totals::default(), &mut 1, &mut 0);
+    let mut sink = Sink { events, totals, streams, held, conn: session.id, at, limits, decode_as: &decode_as };
+    let cx = &mut Cx { sink: &mut sink, meta: session, stream: 0, layers: &[], inners: &mut Vec::new() };
+    let Handed { queue, exchange, routing_key, properties, body, fields } = handed;
+    let mut routed = message::routed(exchange, routing_key);
+    let (pattern, operation, dir) = match queue {
+        None => (Pattern::Publish, message::published(exchange, routing_key), Dir::ToServer),
+        Some(queue) => {
+            let queue = text_of(queue);
+            routed.set("amqp.queue", &*queue);
+            (Pattern::Deliver, message::named("deliver", &queue), Dir::ToClient)
+        }
+    };
+    routed.merge(fields);
+    cx.open(key, PROTOCOL.name, pattern, operation, dir, at);
+    cx.fields(key, routed);
+    let told = message::told(&message::in_order(properties));
+    let room = limits.keep(!told.hint.encodings.is_empty());
+    cx.trace(key, &told.carried);
+    cx.fields(key, told.fields);
+    cx.part(key, Part::Head { dir, first: at, headers: told.headers, head_bytes: 0, hint: told.hint });
+    cx.body(key, dir, body.get(..room).unwrap_or(body));
+    cx.part(key, Part::BodyEnd { dir, bytes: body.len() as u64, whole: true });
+    cx.close(key, None, true, Some(at));
+}

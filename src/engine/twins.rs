@@ -1,0 +1,270 @@
+//! The same message from the wire and from a tap: one flow with two sources. Merged one to one, in order, within broker, exchange, routing
+//! key and message ID (or a hash of properties and body) and [`WINDOW`]; two of the wire, or two of taps, are two messages.
+//!
+//! What the wire tells is a flow at once, as it knows who and what became of it. What a tap tells waits for the wire's: it is a flow of its
+//! own only where that does not come.
+
+use super::cost::Charge;
+use super::{Engine, Record};
+use crate::model::{Body, ConnId, Event, EventKind, Fields, FlowId, Part, Pattern, SourceSet, Value};
+use crate::time::{Span, Time};
+use hashbrown::HashMap;
+use std::collections::VecDeque;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+/// How far the two may be apart.
+pub const WINDOW: Span = Span::from_secs(2);
+/// How many messages wait for the other one at once; of more the oldest waits no longer.
+const MAX_WAITING: usize = 1 << 16;
+/// How much of a body is compared, in bytes; its length always is.
+const COMPARED: usize = 4096;
+
+/// What two have in common.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Same {
+    broker: SocketAddr,
+    delivered: bool,
+    exchange: Box<str>,
+    routing_key: Box<str>,
+    id: Result<Box<str>, u64>,
+}
+
+/// One that waits for the other.
+#[derive(Debug)]
+struct Waiting<T> {
+    time: Time,
+    came: Time,
+    /// Of a delivery, where it is known.
+    queue: Option<Box<str>>,
+    what: T,
+}
+
+#[derive(Debug, Default)]
+struct Pair {
+    wires: VecDeque<Waiting<FlowId>>,
+    taps: VecDeque<Waiting<(SourceSet, Vec<Event>)>>,
+}
+
+/// All that wait.
+#[derive(Debug, Default)]
+pub(super) struct Twins {
+    pairs: HashMap<Same, Pair>,
+    /// Of each, in the order in which they came: when it came.
+    order: VecDeque<(Time, Same)>,
+    /// The flow that a tap is telling.
+    making: Vec<Event>,
+}
+
+impl Twins {
+    fn wait(&mut self, same: Same, now: Time) -> &mut Pair {
+        self.order.push_back((now, same.clone()));
+        self.pairs.entry(same).or_default()
+    }
+
+    /// What waited since before `until` waits no longer: what taps told of it.
+    fn give_up(&mut self, until: Time) -> Vec<Event> {
+        let mut events = Vec::new();
+        while self.order.front().is_some_and(|(came, _)| *came < until) || self.order.len() > MAX_WAITING {
+            let Some((came, same)) = self.order.pop_front() else { break };
+            let Some(pair) = self.pairs.get_mut(&same) else { continue };
+            pair.wires.pop_front_if(|wire| wire.came <= came);
+            if let Some(tap) = pair.taps.pop_front_if(|tap| tap.came <= came) {
+                events.extend(tap.what.1);
+            }
+            if pair.wires.is_empty() && pair.taps.is_empty() {
+                self.pairs.remove(&same);
+            }
+        }
+        events
+    }
+}
+
+impl Engine {
+    /// Keeps back what a tap tells of a message. Returns what is to be taken in now.
+    pub(super) fn keep_back(&mut self, event: Event, out: &mut dyn FnMut(Record)) -> Option<Event> {
+        if !self.options.twins {
+            return Some(event);
+        }
+        self.let_go(Time::from_nanos(self.now.nanos().saturating_sub(WINDOW.nanos() as i64)), out);
+        if !event.conn.is_session() {
+            return Some(event);
+        }
+        match event.kind {
+            EventKind::Open(..) => self.twins.making = vec![event],
+            EventKind::Part(..) | EventKind::Note(Some(_), _) => self.twins.making.push(event),
+            EventKind::Close(..) => {
+                let conn = event.conn;
+                self.twins.making.push(event);
+                let events = std::mem::take(&mut self.twins.making);
+                self.tap_told(conn, events, out);
+            }
+            EventKind::Ended(_) => {
+                self.let_go(Time::from_nanos(i64::MAX), out);
+                return Some(event);
+            }
+            _ => return Some(event),
+        }
+        None
+    }
+
+    /// What taps told before `until`, and the wire did not, becomes flows.
+    pub(super) fn let_go(&mut self, until: Time, out: &mut dyn FnMut(Record)) {
+        for event in self.twins.give_up(until) {
+            self.apply(event, out);
+        }
+    }
+
+    /// A tap has told all of a message.
+    fn tap_told(&mut self, conn: ConnId, events: Vec<Event>, out: &mut dyn FnMut(Record)) {
+        let (mut fields, mut body, mut delivered, mut time) = (Fields::default(), Body::default(), false, self.now);
+        for event in &events {
+            match &event.kind {
+                EventKind::Open(_, opened) => (delivered, time) = (opened.pattern == Pattern::Deliver, opened.first.time),
+                EventKind::Part(_, Part::Fields(more)) => fields.merge(more.clone()),
+                EventKind::Part(_, Part::Body(_, bytes)) => body.kept.extend(bytes),
+                EventKind::Part(_, Part::BodyEnd { bytes, .. }) => body.bytes = *bytes,
+                _ => {}
+            }
+        }
+        let sources = self.conns.get(conn).map(|conn| conn.sources).unwrap_or_default();
+        let same = self.broker(conn).and_then(|broker| same(broker, delivered, &fields, &body));
+        let Some((same, queue)) = same else { return events.into_iter().for_each(|event| self.apply(event, out)) };
+        match self.twins.pairs.get_mut(&same).and_then(|pair| take(&mut pair.wires, time, queue.as_deref())) {
+            Some(flow) => self.seen_too(flow, sources),
+            None => {
+                let came = self.now.max(time);
+                self.twins.wait(same, came).taps.push_back(Waiting { time, came, queue, what: (sources, events) });
+            }
+        }
+    }
+
+    /// The wire has told all of a message.
+    pub(super) fn wire_told(&mut self, flow: FlowId) {
+        let Some(slot) = self.store.get(flow).filter(|slot| matches!(slot.row.pattern, Pattern::Publish | Pattern::Deliver))
+        else {
+            return;
+        };
+        let (conn, time, delivered) = (slot.row.conn, slot.row.time, slot.row.pattern == Pattern::Deliver);
+        let Some(detail) = slot.detail.clone() else { return };
+        let (Some(half), Some(broker)) = (&detail.request, self.broker(conn)) else { return };
+        let Some((same, queue)) = same(broker, delivered, &detail.fields, &half.body) else { return };
+        match self.twins.pairs.get_mut(&same).and_then(|pair| take(&mut pair.taps, time, queue.as_deref())) {
+            Some((sources, _)) => self.seen_too(flow, sources),
+            None => {
+                let came = self.now.max(time);
+                self.twins.wait(same, came).wires.push_back(Waiting { time, came, queue, what: flow });
+            }
+        }
+    }
+
+    fn seen_too(&mut self, flow: FlowId, sources: SourceSet) {
+        self.change(flow, |row, _| {
+            row.sources = SourceSet(row.sources.0 | sources.0);
+            Charge::default()
+        });
+    }
+
+    /// The broker of a connection. On this machine it has many addresses.
+    fn broker(&mut self, conn: ConnId) -> Option<SocketAddr> {
+        let server = self.conns.get(conn)?.server;
+        let addr = self.facts.addr(server)?;
+        let ip = addr.ip().to_canonical();
+        let ip = if ip.is_loopback() { IpAddr::V4(Ipv4Addr::LOCALHOST) } else { ip };
+        Some(SocketAddr::new(ip, addr.port()))
+    }
+}
+
+/// The first one that waits, within the window, and of the same queue as far as that is known.
+fn take<T>(list: &mut VecDeque<Waiting<T>>, time: Time, queue: Option<&str>) -> Option<T> {
+    let near = |w: &Waiting<T>| time.since(w.time).max(w.time.since(time)) <= WINDOW;
+    let fits = |w: &Waiting<T>| w.queue.as_deref().zip(queue).is_none_or(|(a, b)| a == b);
+    let at = list.iter().position(|w| near(w) && fits(w))?;
+    list.remove(at).map(|w| w.what)
+}
+
+/// By what a message is known, and its queue; none where it is none of a broker's exchanges.
+fn same(broker: SocketAddr, delivered: bool, fields: &Fields, body: &Body) -> Option<(Same, Option<Box<str>>)> {
+    let text = |name| match fields.get(name) {
+        Some(Value::Text(text)) => Some(text.clone()),
+        _ => None,
+    };
+    let (exchange, routing_key) = (text("amqp.exchange")?, text("amqp.routing_key")?);
+    let properties = fields.get("amqp.properties");
+    let id = match properties {
+        Some(Value::Map(pairs)) => pairs.iter().find(|(name, _)| &**name == "message_id"),
+        _ => None,
+    };
+    let id = match id {
+        Some((_, Value::Text(id))) if !id.is_empty() => Ok(id.clone()),
+        _ => {
+            let mut hasher = DefaultHasher::new();
+            properties.iter().for_each(|properties| digest(properties, &mut hasher));
+            body.bytes.hash(&mut hasher);
+            body.kept.get(..COMPARED).unwrap_or(&body.kept).hash(&mut hasher);
+            Err(hasher.finish())
+        }
+    };
+    Some((Same { broker, delivered, exchange, routing_key, id }, text("amqp.queue").filter(|_| delivered)))
+}
+
+/// The same for any order of names: a tap is handed them sorted.
+fn digest(value: &Value, hasher: &mut DefaultHasher) {
+    match value {
+        Value::Text(text) | Value::Number(text) => text.hash(hasher),
+        Value::Int(n) => n.hash(hasher),
+        Value::Null => 0_u8.hash(hasher),
+        Value::Bool(b) => b.hash(hasher),
+        Value::List(items) => items.iter().for_each(|item| digest(item, hasher)),
+        Value::Map(pairs) => {
+            let mut pairs: Vec<_> = pairs.iter().collect();
+            pairs.sort_by(|a, b| a.0.cmp(&b.0));
+            for (name, value) in pairs {
+                name.hash(hasher);
+                digest(value, hasher);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fields(properties: &[(&str, Value)]) -> Fields {
+        let pairs = properties.iter().map(|(name, value)| ((*name).into(), value.clone())).collect();
+        let routed = Fields::default().with("amqp.exchange", "shop").with("amqp.routing_key", "order");
+        routed.with("amqp.properties", Value::Map(pairs)).with("amqp.queue", "q")
+    }
+
+    fn of(properties: &[(&str, Value)], body: &[u8]) -> Same {
+        let body = Body { kept: body.to_vec(), bytes: body.len() as u64, ..Body::default() };
+        same(SocketAddr::from(([127, 0, 0, 1], 5672)), false, &fields(properties), &body).unwrap().0
+    }
+
+    #[test]
+    fn a_message_is_known_by_its_id_else_by_all_of_it() {
+        let (id, kind, n) = (("message_id", Value::from("m1")), ("type", Value::from("t")), ("priority", Value::from(1)));
+        assert_eq!(of(&[id.clone(), kind.clone()], b"a"), of(&[id], b"b"));
+        assert_eq!(of(&[kind.clone(), n.clone()], b"a"), of(&[n.clone(), kind.clone()], b"a"), "a tap is handed names sorted");
+        let more = of(&[kind.clone(), n], b"a");
+        let kind = [kind];
+        assert_ne!(of(&kind, b"a"), more);
+        assert_ne!(of(&kind, b"a"), of(&kind, b"b"));
+    }
+
+    #[test]
+    fn the_first_within_the_window_and_of_the_same_queue_is_taken() {
+        let at = |millis: i64| Time::from_nanos(millis * 1_000_000);
+        let waits = |millis, queue: Option<&str>, what| Waiting {
+            time: at(millis),
+            came: at(millis),
+            queue: queue.map(Into::into),
+            what,
+        };
+        let mut list =
+            VecDeque::from([waits(0, None, 0), waits(3000, Some("a"), 1), waits(3001, None, 2), waits(3002, Some("b"), 3)]);
+        let taken = [Some("b"), Some("b"), Some("b"), None, None].map(|queue| take(&mut list, at(4500), queue));
+        assert_eq!(taken, [Some(2), Some(3), None, Some(1), None], "the one of long before is another message");
+    }
+}

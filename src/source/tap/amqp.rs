@@ -1,0 +1,358 @@
+//! A tap of RabbitMQ (<https://www.rabbitmq.com/docs>): a queue of its own, bound beside those of the consumers, or the broker's trace
+//! exchange. It publishes nothing, consumes no queue but its own, and leaves nothing behind: the queue is exclusive, so that it goes with
+//! the connection, however that ends. Tracing alone would stay where the program is killed.
+//!
+//! ```text
+//!  attach ─> declare ─> bind ─> consume ─┬─> message ─> Tapped     every few seconds: what else is there to bind
+//!    ^  waits longer each time           └─> lost, or refused
+//!    └──────────────────────────────────────────┘
+//! ```
+
+use super::binding::{self, Plan};
+use super::management::{Api, Exchange};
+use super::sessions::Sessions;
+use super::{Seat, message};
+use crate::decode::Limits;
+use crate::decode::amqp::handed;
+use crate::model::{SourceNews, Stamp, Tapped, UNKNOWN};
+use crate::time::Time;
+use connect::connect;
+use futures_core::Stream as _;
+use lapin::message::Delivery;
+use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions, QueueDeclareOptions};
+use lapin::types::{AMQPValue, FieldTable};
+use lapin::{Channel, Connection, Consumer, ErrorKind};
+use pace::Pace;
+use std::collections::BTreeSet;
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+mod connect;
+mod firehose;
+mod pace;
+
+/// What the queue holds at most while we are behind; the oldest go. The broker's memory is more than our sight.
+const MAX_LENGTH: i64 = 10_000;
+/// See [`MAX_LENGTH`].
+const MAX_BYTES: i64 = 64 << 20;
+/// Messages on their way that are not acknowledged: what is held here where the reader is behind.
+const PREFETCH: u16 = 500;
+/// After so many messages they are acknowledged together.
+const ACKNOWLEDGE: u64 = 100;
+/// How long a broker may take to let us in, and to let us go.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// See [`PATIENCE`].
+const PARTING: Duration = Duration::from_secs(2);
+/// How often it is looked whether we are to stop.
+const LOOK: Duration = Duration::from_millis(50);
+/// How often it is asked what else is there to bind.
+const REFRESH: Duration = Duration::from_secs(5);
+/// How long to wait before the second attempt, and before any at most.
+const FIRST_WAIT: Duration = Duration::from_millis(200);
+/// See [`FIRST_WAIT`].
+const LAST_WAIT: Duration = Duration::from_secs(10);
+/// How many things are told once.
+const MAX_TOLD: usize = 64;
+/// The exchange of traced messages.
+const TRACE: &str = "amq.rabbitmq.trace";
+
+/// Why a tap is not attached, or not any more.
+pub(super) enum Trouble {
+    /// It may pass.
+    Passing(String),
+    /// The broker will not have us.
+    Refused(String),
+}
+
+impl From<lapin::Error> for Trouble {
+    fn from(error: lapin::Error) -> Self {
+        // the broker's own text names the user
+        match error.kind() {
+            ErrorKind::ProtocolError(e) if e.get_id() == 403 => Self::Refused(
+                "the broker refuses this login: give USER:PASSWORD@ in the URL, or MESHTOP_AMQP_USER and MESHTOP_AMQP_PASSWORD"
+                    .into(),
+            ),
+            ErrorKind::ProtocolError(e) if e.get_id() == 530 => {
+                Self::Refused("the broker refuses this virtual host: is it there, and may this user use it?".into())
+            }
+            ErrorKind::ProtocolError(e) => Self::Passing(format!("the broker says {}", e.get_id())),
+            ErrorKind::IOError(e) => Self::Passing(e.to_string()),
+            _ => Self::Passing("the connection is lost".into()),
+        }
+    }
+}
+
+/// One tap.
+pub(super) struct Tap {
+    seat: Seat,
+    limits: Limits,
+    name: Arc<str>,
+    api: Api,
+    sessions: Sessions,
+    pace: Pace,
+    /// Our connection's two ends.
+    ends: Option<(SocketAddr, SocketAddr)>,
+    /// Attached how often.
+    times: u64,
+    /// Whether it is looked for more to bind, from time to time.
+    refreshes: bool,
+    /// Whether it was us who had everything traced.
+    traces: bool,
+    /// What was told already.
+    told: BTreeSet<String>,
+    dropped: u64,
+}
+
+/// Watches until it is told to stop.
+pub fn run(seat: Seat, limits: Limits) {
+    let from_env = |name: &str| std::env::var(name).ok();
+    let user = seat.url.user.clone().or_else(|| from_env("MESHTOP_AMQP_USER")).unwrap_or_else(|| "guest".into());
+    let password = seat.url.password.clone().or_else(|| from_env("MESHTOP_AMQP_PASSWORD")).unwrap_or_else(|| "guest".into());
+    let (at, vhost, own) = (seat.url.management.clone(), seat.url.vhost.clone(), seat.own.clone());
+    let mut tap = Tap {
+        name: seat.url.name().into(),
+        api: Api { at, user, password, vhost, own, last: None.into() },
+        sessions: Sessions::new(seat.id, Arc::clone(&seat.sessions)),
+        pace: Pace::new(seat.url.rate),
+        ends: None,
+        times: 0,
+        refreshes: true,
+        traces: false,
+        told: BTreeSet::new(),
+        dropped: 0,
+        seat,
+        limits,
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build();
+    match runtime {
+        Ok(runtime) => tap.watch(&runtime),
+        Err(e) => tap.close(&format!("cannot be tapped: {e}")),
+    }
+    tap.untrace();
+    let mut rest = Tapped { dropped: tap.dropped, ..Tapped::default() };
+    tap.sessions.end(&mut rest.events);
+    tap.send(rest);
+}
+
+impl Tap {
+    fn watch(&mut self, runtime: &tokio::runtime::Runtime) {
+        let mut wait = FIRST_WAIT;
+        loop {
+            let before = self.times;
+            match runtime.block_on(self.attached()) {
+                Ok(()) => return,
+                Err(Trouble::Refused(why)) if self.times == 0 => {
+                    match &self.seat.refuse {
+                        Some(refuse) => _ = refuse.try_send(format!("{}: {why}", self.name)),
+                        None => self.close(&format!("{}: {why}", self.name)),
+                    }
+                    return;
+                }
+                Err(Trouble::Passing(why) | Trouble::Refused(why)) => self.close(&format!("{}: {why}; trying again", self.name)),
+            }
+            if self.times > before {
+                wait = FIRST_WAIT;
+            }
+            let until = Instant::now() + wait;
+            while Instant::now() < until {
+                if self.seat.stop.is_asked() {
+                    return;
+                }
+                std::thread::sleep(LOOK.min(wait));
+            }
+            wait = (wait * 2).min(LAST_WAIT);
+        }
+    }
+
+    /// Attached, until it is told to stop.
+    async fn attached(&mut self) -> Result<(), Trouble> {
+        let late = || Trouble::Passing(format!("no answer within {} seconds", PATIENCE.as_secs()));
+        let connection = tokio::time::timeout(PATIENCE, connect(self)).await.map_err(|_| late())??;
+        let watched = self.consume(&connection).await;
+        let bye = connection.close(200, "OK".into());
+        // a connection that is lost already has nobody to say it to
+        _ = tokio::time::timeout(PARTING, bye).await;
+        watched
+    }
+
+    async fn consume(&mut self, connection: &Connection) -> Result<(), Trouble> {
+        let channel = connection.create_channel().await?;
+        channel.basic_qos(PREFETCH, BasicQosOptions::default()).await?;
+        let queue = self.queue();
+        let options = QueueDeclareOptions { exclusive: true, auto_delete: true, ..QueueDeclareOptions::default() };
+        let mut arguments = FieldTable::default();
+        arguments.insert("x-max-length".into(), AMQPValue::LongLongInt(MAX_LENGTH));
+        arguments.insert("x-max-length-bytes".into(), AMQPValue::LongLongInt(MAX_BYTES));
+        arguments.insert("x-overflow".into(), AMQPValue::LongString("drop-head".into()));
+        channel.queue_declare(queue.as_str().into(), options, arguments).await?;
+        let consume = BasicConsumeOptions { exclusive: true, ..BasicConsumeOptions::default() };
+        let consumer = channel.basic_consume(queue.as_str().into(), "meshtop".into(), consume, FieldTable::default()).await?;
+        let mut bound = BTreeSet::new();
+        self.refreshes = !self.seat.url.firehose;
+        if self.seat.url.firehose {
+            binding::bind(connection, &queue, TRACE, "#").await?;
+            self.trace();
+        } else {
+            self.bind(connection, &queue, &mut bound).await?;
+        }
+        self.times += 1;
+        self.say(SourceNews::Opened(self.seat.id, Arc::clone(&self.name)));
+        self.listen(connection, &channel, consumer, &queue, &mut bound).await
+    }
+
+    async fn listen(
+        &mut self,
+        connection: &Connection,
+        channel: &Channel,
+        mut consumer: Consumer,
+        queue: &str,
+        bound: &mut BTreeSet<(String, String)>,
+    ) -> Result<(), Trouble> {
+        let (mut refreshed, mut last, mut owed) = (Instant::now(), 0, 0);
+        while !self.seat.stop.is_asked() {
+            let next = tokio::time::timeout(LOOK, poll_fn(|cx| Pin::new(&mut consumer).poll_next(cx))).await;
+            let idle = next.is_err();
+            match next {
+                Ok(Some(delivery)) => {
+                    let delivery = delivery?;
+                    (last, owed) = (delivery.delivery_tag, owed + 1);
+                    self.hand(&delivery);
+                }
+                Ok(None) => return Err(Trouble::Passing("the broker has ended it".into())),
+                Err(_) => {}
+            }
+            self.tell_dropped();
+            if owed >= ACKNOWLEDGE || owed > 0 && idle {
+                channel.basic_ack(last, BasicAckOptions { multiple: true }).await?;
+                owed = 0;
+            }
+            if self.refreshes && refreshed.elapsed() >= REFRESH {
+                self.bind(connection, queue, bound).await?;
+                refreshed = Instant::now();
+            }
+        }
+        Ok(())
+    }
+
+    /// The name of the queue, for whoever looks at the broker. Another one each time: the one before may not be gone yet.
+    fn queue(&self) -> String {
+        let host = rustix::system::uname();
+        format!("{}{}.{}.{}", message::QUEUE, host.nodename().to_string_lossy(), std::process::id(), self.times + 1)
+    }
+
+    /// Binds the queue to what there is, and says what it is not bound to.
+    async fn bind(
+        &mut self,
+        connection: &Connection,
+        queue: &str,
+        bound: &mut BTreeSet<(String, String)>,
+    ) -> Result<(), Trouble> {
+        let (exchanges, mut bindings) = match self.api.exchanges() {
+            Ok(exchanges) => (exchanges, self.api.bindings().unwrap_or_default()),
+            Err(e) => {
+                // what is asked of the broker itself it may log as errors of ours: once is enough
+                self.refreshes = false;
+                (self.guess(connection, &e.to_string()).await?, Vec::new())
+            }
+        };
+        bindings.retain(|b| !b.destination.starts_with(message::QUEUE));
+        let Plan { bindings, left_out } = binding::plan(&self.seat.url, &exchanges, &bindings);
+        for why in left_out {
+            self.tell(&why);
+        }
+        for (exchange, key) in bindings.difference(&bound.clone()) {
+            match binding::bind(connection, queue, exchange, key).await {
+                Ok(()) => drop(bound.insert((exchange.clone(), key.clone()))),
+                // the connection itself may be lost
+                Err(_) if connection.status().connected() => self.tell(&format!("'{exchange}' cannot be bound")),
+                Err(e) => return Err(e.into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// The exchanges, where the management API does not say; and what is missed for that.
+    async fn guess(&mut self, connection: &Connection, why: &str) -> Result<Vec<Exchange>, Trouble> {
+        let exchanges = binding::without_management(&self.seat.url, connection).await?;
+        if self.seat.url.exchanges.is_empty() {
+            self.tell(&format!(
+                "its management API does not answer ({why}): only the exchanges that every virtual host has are watched; name others by \
+                 exchange=, or the API by management=http://HOST:PORT"
+            ));
+        }
+        let named =
+            |e: &&Exchange| e.kind == "direct" && self.seat.url.exchanges.contains(&e.name) && self.seat.url.keys.is_empty();
+        let direct: Vec<_> = exchanges.iter().filter(named).map(|e| e.name.clone()).collect();
+        for name in direct {
+            self.tell(&format!(
+                "'{name}' is a direct exchange, whose keys are not known without its management API: name them by key="
+            ));
+        }
+        Ok(exchanges)
+    }
+
+    /// Hands a message on, as the events of its flow. What is more than may be in a second, or more than the reader takes, is counted.
+    fn hand(&mut self, delivery: &Delivery) {
+        let url = &self.seat.url;
+        let handed = if url.firehose { message::traced(url, delivery) } else { message::bound(url, delivery) };
+        let Some(handed) = handed else { return };
+        if !self.pace.allows(Instant::now()) {
+            self.dropped += 1;
+            return;
+        }
+        let at = Stamp { time: now(), ..Stamp::default() };
+        let broker = self.ends.map_or(UNKNOWN, |(_, broker)| broker);
+        let between = message::between(delivery).filter(|_| url.firehose).unwrap_or((UNKNOWN, broker));
+        let mut events = Vec::new();
+        let (session, key) = self.sessions.next(between, at, &mut events);
+        let begun = events.len();
+        handed::tell(&mut events, &session, key, at, handed, &self.limits);
+        if let Err(full) = self.seat.to.try_send(Tapped { events, ..Tapped::default() }) {
+            self.dropped += 1;
+            // a session that has begun has begun, whatever becomes of its messages
+            let mut events = full.into_inner().events;
+            events.truncate(begun);
+            self.send(Tapped { events, ..Tapped::default() });
+        }
+    }
+
+    fn tell_dropped(&mut self) {
+        if self.dropped > 0 && self.pace.is_time_to_tell(Instant::now()) {
+            let dropped = std::mem::take(&mut self.dropped);
+            let rate = self.seat.url.rate;
+            let why = format!("{}: {dropped} messages dropped: more than {rate} a second, or than fit (rate=N)", self.name);
+            self.send(Tapped { dropped, news: vec![SourceNews::Warned(why.into())], ..Tapped::default() });
+        }
+    }
+
+    /// Tells something once.
+    fn tell(&mut self, what: &str) {
+        if self.told.len() < MAX_TOLD && self.told.insert(what.to_owned()) {
+            self.say(SourceNews::Warned(format!("{}: {what}", self.name).into()));
+        }
+    }
+
+    fn close(&mut self, why: &str) {
+        if self.told.len() < MAX_TOLD && self.told.insert(why.to_owned()) || self.times > 0 {
+            self.say(SourceNews::Closed(self.seat.id, why.into()));
+        }
+    }
+
+    fn say(&self, news: SourceNews) {
+        self.send(Tapped { news: vec![news], ..Tapped::default() });
+    }
+
+    fn send(&self, tapped: Tapped) {
+        // a reader that is gone needs nothing
+        _ = self.seat.to.send(tapped);
+    }
+}
+
+/// A tap's clock: that of the machine, as nothing says when a message was published.
+fn now() -> Time {
+    let nanos = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_nanos());
+    Time::from_nanos(i64::try_from(nanos).unwrap_or(i64::MAX))
+}

@@ -1,0 +1,158 @@
+//! RabbitMQ's management API (<https://www.rabbitmq.com/docs/management#http-api>), as far as a tap asks it: one question a connection,
+//! in clear text, with the tap's own credentials. It changes nothing but whether a virtual host is traced.
+
+use super::url::{Management, encoded};
+use crate::source::own::OwnSockets;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use serde_json::Value;
+use std::cell::Cell;
+use std::io::{self, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs as _};
+use std::time::Duration;
+
+/// How long it may take to accept, and to say anything.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// The longest answer that is read: some ten thousand bindings.
+const MAX_ANSWER: u64 = 16 << 20;
+
+/// Who is asked, and as whom.
+pub struct Api {
+    /// Where it answers.
+    pub at: Management,
+    /// Whose rights it has.
+    pub user: String,
+    /// See `user`.
+    pub password: String,
+    /// Of which virtual host.
+    pub vhost: String,
+    /// Where its connections are told of, and the last one.
+    pub own: OwnSockets,
+    /// See `own`.
+    pub last: Cell<Option<(SocketAddr, SocketAddr)>>,
+}
+
+/// An exchange.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exchange {
+    /// Its name.
+    pub name: String,
+    /// Its type.
+    pub kind: String,
+}
+
+/// A binding of a queue or exchange to an exchange.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Binding {
+    /// From which exchange.
+    pub source: String,
+    /// To which queue or exchange.
+    pub destination: String,
+    /// Under which key.
+    pub key: String,
+}
+
+impl Api {
+    /// The exchanges of the virtual host.
+    pub fn exchanges(&self) -> io::Result<Vec<Exchange>> {
+        let list = self.list(&format!("/api/exchanges/{}?columns=name,type", encoded(&self.vhost)))?;
+        Ok(list.iter().map(|e| Exchange { name: text(e, "name"), kind: text(e, "type") }).collect())
+    }
+
+    /// The bindings of the virtual host.
+    pub fn bindings(&self) -> io::Result<Vec<Binding>> {
+        let list = self.list(&format!("/api/bindings/{}?columns=source,destination,routing_key", encoded(&self.vhost)))?;
+        let binding =
+            |b: &Value| Binding { source: text(b, "source"), destination: text(b, "destination"), key: text(b, "routing_key") };
+        Ok(list.iter().map(binding).collect())
+    }
+
+    /// Whether the virtual host is traced.
+    pub fn is_traced(&self) -> io::Result<bool> {
+        let vhost = self.ask("GET", &format!("/api/vhosts/{}", encoded(&self.vhost)), "")?;
+        vhost.get("tracing").and_then(Value::as_bool).ok_or_else(|| io::Error::other("it does not say whether it is traced"))
+    }
+
+    /// Has it traced, or not.
+    pub fn trace(&self, on: bool) -> io::Result<()> {
+        self.ask("PUT", &format!("/api/vhosts/{}", encoded(&self.vhost)), &format!("{{\"tracing\":{on}}}")).map(drop)
+    }
+
+    fn list(&self, path: &str) -> io::Result<Vec<Value>> {
+        match self.ask("GET", path, "")? {
+            Value::Array(list) => Ok(list),
+            _ => Err(io::Error::other("its answer is no list")),
+        }
+    }
+
+    /// One question. By HTTP/1.0, so that the answer ends with the connection.
+    fn ask(&self, method: &str, path: &str, body: &str) -> io::Result<Value> {
+        let mut stream = self.connect()?;
+        let login = BASE64.encode(format!("{}:{}", self.user, self.password));
+        let (host, length) = (&self.at.host, body.len());
+        write!(
+            stream,
+            "{method} {path} HTTP/1.0\r\nHost: {host}\r\nAuthorization: Basic {login}\r\nContent-Type: application/json\r\n\
+             Content-Length: {length}\r\n\r\n{body}"
+        )?;
+        let mut answer = Vec::new();
+        stream.take(MAX_ANSWER).read_to_end(&mut answer)?;
+        read(&answer)
+    }
+
+    fn connect(&self) -> io::Result<TcpStream> {
+        let mut failed = io::Error::other("the name has no address");
+        for address in (&*self.at.host, self.at.port).to_socket_addrs()? {
+            match TcpStream::connect_timeout(&address, PATIENCE) {
+                Ok(stream) => {
+                    stream.set_read_timeout(Some(PATIENCE))?;
+                    stream.set_write_timeout(Some(PATIENCE))?;
+                    let ends = (stream.local_addr()?, stream.peer_addr()?);
+                    self.own.add(ends.0, ends.1);
+                    // its last packets may have come behind the answer
+                    if let Some((local, peer)) = self.last.replace(Some(ends)).filter(|before| *before != ends) {
+                        self.own.remove(local, peer);
+                    }
+                    return Ok(stream);
+                }
+                Err(e) => failed = e,
+            }
+        }
+        Err(failed)
+    }
+}
+
+/// The document of an answer; null where it has none.
+fn read(answer: &[u8]) -> io::Result<Value> {
+    let end = answer.windows(4).position(|four| four == b"\r\n\r\n").ok_or_else(|| io::Error::other("it does not speak HTTP"))?;
+    let (head, body) = (&answer[..end], &answer[end + 4..]);
+    let code = head.split(|b| *b == b' ').nth(1).and_then(|code| std::str::from_utf8(code).ok()).unwrap_or("no code");
+    match code {
+        "200" => serde_json::from_slice(body).map_err(|_| io::Error::other("its answer is no JSON")),
+        "201" | "204" => Ok(Value::Null),
+        code => Err(io::Error::other(format!("it answers {code}"))),
+    }
+}
+
+fn text(value: &Value, key: &str) -> String {
+    value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_are_read_and_refusals_are_told() {
+        assert_eq!(read(b"HTTP/1.1 200 OK\r\na: b\r\n\r\n[1]").unwrap(), serde_json::json!([1]));
+        assert_eq!(read(b"HTTP/1.1 204 No Content\r\n\r\n").unwrap(), Value::Null);
+        for (answer, why) in [
+            (&b"HTTP/1.1 401 Unauthorized\r\n\r\n"[..], "it answers 401"),
+            (b"HTTP/1.1 200 OK\r\n\r\n[", "its answer is no JSON"),
+            (b"AMQP\0\0\x09\x01", "it does not speak HTTP"),
+            (b"\r\n\r\n", "it answers no code"),
+        ] {
+            assert_eq!(read(answer).unwrap_err().to_string(), why);
+        }
+    }
+}
