@@ -4,10 +4,10 @@ use super::looker::Looks;
 use super::view::{DetailView, MessageView, SideView};
 use crate::body::{self, Context, Kind, protobuf};
 use crate::mask::{self, Secrets};
-use crate::model::{Body, Dir, Flow, Half, Headers, Origin, Party, Process, TraceContext, Value, text_of};
+use crate::model::{Body, Dir, Flow, Half, Headers, Party, Process, TraceContext, Value, text_of};
 use crate::schema::Place;
 use crate::text::{Line, escape};
-use crate::time::Span;
+use crate::time::{Span, Time};
 use std::borrow::Cow;
 
 mod command;
@@ -64,7 +64,7 @@ fn overview(flow: &Flow, eye: &Eye<'_>) -> Vec<(String, String)> {
     out.push("time", row.time.to_string());
     out.push("duration", row.duration.map(span).unwrap_or_default());
     for (name, party) in [("client", &flow.client), ("server", &flow.server)] {
-        party_lines(name, party, eye, &mut out);
+        party_lines(name, party, row.time, eye, &mut out);
     }
     let Some(detail) = flow.detail.as_deref() else {
         out.push("size", size(row.bytes));
@@ -103,18 +103,15 @@ fn overview(flow: &Flow, eye: &Eye<'_>) -> Vec<(String, String)> {
     out.0
 }
 
-/// Who one end was: its name and address, and below what is known of its process.
-fn party_lines(side: &str, party: &Party, eye: &Eye<'_>, out: &mut List) {
+/// Who one end was: its name and address, and below what is known of its process as of `time`.
+fn party_lines(side: &str, party: &Party, time: Time, eye: &Eye<'_>, out: &mut List) {
     match &party.service {
         Some(service) => out.push(side, format!("{service} ({})", party.addr)),
         None => out.push(side, &party.addr),
     }
-    let Some(owner) = &party.owner else { return };
     let mut line = |what: &str, value: &str| out.push(&format!("{side} {what}"), value);
-    // a name that is not the process's own is better than that: only the user's is
-    let own = party.service.as_ref() == Some(&owner.service);
-    let user = (!own && owner.origin != Origin::Exited).then_some("--name or configuration");
-    line("named by", if own { owner.origin.word() } else { user }.unwrap_or_default());
+    line("named by", party.named_by().unwrap_or_default());
+    let Some(owner) = &party.owner else { return };
     let process = owner.process.as_ref();
     let ids = [owner.pid.map(|pid| format!("pid {pid}")), process.map(|p| format!("uid {}", p.uid))];
     line("process", &ids.into_iter().flatten().collect::<Vec<_>>().join(" · "));
@@ -122,7 +119,23 @@ fn party_lines(side: &str, party: &Party, eye: &Eye<'_>, out: &mut List) {
     let Some(Process { command, cwd, started, .. }) = process else { return };
     line("command", &mask::command(command, eye.secrets));
     line("folder", cwd.as_deref().unwrap_or_default());
-    line("since", &started.map(|t| t.to_string()).unwrap_or_default());
+    line("since", &started.map(|began| since(began, time)).unwrap_or_default());
+}
+
+/// When a process began, in seconds: the system's clock ticks are no finer than some hundredths, and when it booted is less certain yet.
+/// And how old that was.
+fn since(began: Time, time: Time) -> String {
+    let text = began.to_string();
+    let second = text.split_once('.').map_or(&*text, |(second, _)| second);
+    let seconds = (time.nanos() - began.nanos()) / 1_000_000_000;
+    let age = match seconds {
+        ..0 => return format!("{second}Z"),
+        0..120 => format!("{seconds} s"),
+        120..7_200 => format!("{} min", seconds / 60),
+        7_200..172_800 => format!("{} h", seconds / 3600),
+        172_800.. => format!("{} days", seconds / 86_400),
+    };
+    format!("{second}Z, {age} before")
 }
 
 fn trace_lines(trace: &TraceContext, eye: &Eye<'_>, out: &mut List) {

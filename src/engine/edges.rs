@@ -4,7 +4,7 @@
 //! flows of its connection that are still there, that of an address all that bears the address.
 
 use super::load::Sum;
-use crate::model::{Detail, Dir, Edge, FlowRef, Party, Service, Value};
+use crate::model::{Dir, Edge, FlowRef, Party, Service};
 use crate::time::Time;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -17,9 +17,6 @@ pub const MAX_EDGES: usize = 1024;
 const MAX_TOPICS: usize = MAX_EDGES / 2;
 /// Stands for both ends of the edges beyond the limit: no name that a service could well have.
 pub const OTHER: &str = "(other)";
-/// The fields that name a topic or queue, by the protocols' own names. The first that a flow has counts.
-const BETWEEN: &[&str] = &["amqp.queue", "amqp.exchange", "kafka.topic", "nats.subject", "mqtt.topic", "stomp.destination"];
-
 /// All edges.
 #[derive(Debug, Default)]
 pub struct Edges {
@@ -175,10 +172,10 @@ impl<'a> Key<'a> {
     fn of(flow: FlowRef<'a>) -> (Self, Dir) {
         let row = flow.row;
         // what a broker or server sends on its own goes from the server to the client
-        let dir = if row.pattern.one_way() { row.dir } else { Dir::ToServer };
+        let dir = row.direction().unwrap_or(Dir::ToServer);
         let (client, server) = (client_label(flow.client), flow.server.label());
         let (from, to) = if dir == Dir::ToServer { (client, server) } else { (server, client) };
-        (Self { from, to, via: flow.detail.and_then(between), protocol: row.protocol }, dir)
+        (Self { from, to, via: flow.via(), protocol: row.protocol }, dir)
     }
 }
 
@@ -203,14 +200,6 @@ impl Call {
 /// A client's name. Without one its address alone: the port of a client is nobody's name.
 fn client_label(party: &Party) -> &str {
     party.service.as_deref().unwrap_or_else(|| party.host())
-}
-
-/// The topic or queue that a message goes through; a default exchange has no name.
-fn between(detail: &Detail) -> Option<&str> {
-    BETWEEN.iter().find_map(|name| match detail.fields.get(name) {
-        Some(Value::Text(text)) if !text.is_empty() => Some(&**text),
-        _ => None,
-    })
 }
 
 #[cfg(test)]

@@ -4,11 +4,13 @@
 use crate::model::{NOBODY, Origin, Owner, Party, Rank, Scope, UNKNOWN};
 use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
 use regex::Regex;
+use std::collections::VecDeque;
 use std::hash::BuildHasher;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-/// How many facts are held: a resolver that is fed by the wire (DNS answers) must not fill the memory. What the user said always counts.
+/// How many facts are held: a resolver that is fed by the wire (DNS answers) must not fill the memory, so that its oldest make room. What
+/// the user said always counts.
 const MAX_FACTS: usize = 1 << 16;
 /// What one endpoint holds: its entry, its text (an address is at most 47 characters, in a shared allocation) and its place in the index.
 pub(super) const ENDPOINT_COST: usize = size_of::<Endpoint>() + 64 + 8;
@@ -21,6 +23,8 @@ pub(super) struct Facts {
     index: HashTable<u32>,
     hasher: DefaultHashBuilder,
     names: HashMap<(Scope, Rank), Arc<str>>,
+    /// What the wire named, the oldest first: that makes room.
+    captured: VecDeque<Scope>,
     /// What the user named by networks, the longest first, and by patterns, in the order given.
     nets: Vec<(IpAddr, u8, Arc<str>)>,
     patterns: Vec<(Regex, Arc<str>)>,
@@ -48,7 +52,7 @@ impl Facts {
             return (at, false);
         }
         let text = if addr == UNKNOWN { NOBODY.into() } else { addr.to_string().into() };
-        let party = Party { addr: text, service: None, owner: owner.cloned() };
+        let party = Party { addr: text, service: None, rank: None, owner: owner.cloned() };
         let endpoint = Some(Endpoint { addr, party, version: self.version.wrapping_sub(1), users: 1 });
         let at = match self.free.pop() {
             Some(at) => {
@@ -98,8 +102,13 @@ impl Facts {
             }
             Scope::Socket(_) | Scope::Port(_) | Scope::Ip(_) => {
                 let key = (scope, rank);
-                if self.names.len() >= MAX_FACTS && rank != Rank::User && !self.names.contains_key(&key) {
-                    return false;
+                let new = !self.names.contains_key(&key);
+                if new && self.names.len() >= MAX_FACTS && rank != Rank::User {
+                    let Some(oldest) = self.captured.pop_front() else { return false };
+                    self.names.remove(&(oldest, Rank::Capture));
+                }
+                if new && rank == Rank::Capture {
+                    self.captured.push_back(key.0.clone());
                 }
                 let before = self.names.insert(key, Arc::clone(&service));
                 if before.is_some_and(|before| before == service) {
@@ -136,14 +145,14 @@ impl Facts {
     /// What an address is called by itself, whoever held its sockets: one as text, with a port or without.
     pub(super) fn called(&self, end: &str) -> Option<Arc<str>> {
         let addr = end.parse().or_else(|_| end.parse().map(|ip: IpAddr| SocketAddr::new(ip, 0))).ok()?;
-        let party = Party { addr: end.into(), service: None, owner: None };
-        self.name(&Endpoint { addr, party, version: 0, users: 0 })
+        let party = Party { addr: end.into(), service: None, rank: None, owner: None };
+        self.name(&Endpoint { addr, party, version: 0, users: 0 }).map(|(name, _)| name)
     }
 
     fn party(&self, at: u32) -> &Party {
         /// Stands for an endpoint that is not in the table; connections hold theirs, so none is ever seen.
         static STRANGER: std::sync::LazyLock<Party> =
-            std::sync::LazyLock::new(|| Party { addr: NOBODY.into(), service: None, owner: None });
+            std::sync::LazyLock::new(|| Party { addr: NOBODY.into(), service: None, rank: None, owner: None });
         entry(&self.endpoints, at).map_or(&STRANGER, |e| &e.party)
     }
 
@@ -151,13 +160,15 @@ impl Facts {
         let stale = entry(&self.endpoints, at).is_some_and(|e| e.version != self.version);
         let name = if stale { entry(&self.endpoints, at).and_then(|e| self.name(e)) } else { return };
         if let Some(Some(endpoint)) = self.endpoints.get_mut(at as usize) {
-            (endpoint.version, endpoint.party.service) = (self.version, name);
+            let (service, rank) = name.unzip();
+            endpoint.version = self.version;
+            (endpoint.party.service, endpoint.party.rank) = (service, rank.flatten());
         }
     }
 
     /// The best name of an endpoint: what the user said, what its process is called, what its address is called; of the same kind the
-    /// narrower. Last of all, that its process is gone.
-    fn name(&self, endpoint: &Endpoint) -> Option<Arc<str>> {
+    /// narrower. Last of all, that its process is gone. And the rank of one that is not its owner's.
+    fn name(&self, endpoint: &Endpoint) -> Option<(Arc<str>, Option<Rank>)> {
         let Endpoint { addr, party, .. } = endpoint;
         let scopes = || [Scope::Socket(*addr), Scope::Port(addr.port()), Scope::Ip(addr.ip())];
         let [socket, port, ip] = scopes().map(|scope| self.known(scope, Rank::User));
@@ -167,8 +178,10 @@ impl Facts {
         let user = socket.or(port).or_else(pattern).or(ip).or_else(net);
         let owner = |gone: bool| party.owner.as_ref().filter(|o| (o.origin == Origin::Exited) == gone).map(|o| &o.service);
         let ranks = || [Rank::System, Rank::Capture].into_iter().flat_map(|rank| scopes().map(|scope| (scope, rank)));
-        let address = || ranks().find_map(|(scope, rank)| self.known(scope, rank));
-        user.or_else(|| owner(false)).or_else(address).or_else(|| owner(true)).cloned()
+        let address = || ranks().find_map(|(scope, rank)| Some((self.known(scope, rank)?, Some(rank))));
+        let owned = |gone| owner(gone).map(|name| (name, None));
+        let user = user.map(|name| (name, Some(Rank::User)));
+        user.or_else(|| owned(false)).or_else(address).or_else(|| owned(true)).map(|(name, rank)| (Arc::clone(name), rank))
     }
 }
 

@@ -35,7 +35,8 @@ impl Engine {
             return false;
         }
         let (client, server) = (self.hold(meta.client, None), self.hold(meta.server, None));
-        let ask = Ask { conn: meta.id, client: meta.client, server: meta.server, zone: meta.zone };
+        let ConnMeta { id, client: from, server: to, transport, zone, .. } = *meta;
+        let ask = Ask { conn: id, client: from, server: to, transport, zone };
         // a resolver that is far behind is not waited for: names are help, flows are the matter
         let asked = self.options.resolver.as_ref().is_some_and(|resolver| resolver.try_send(ask).is_ok());
         self.conns.begin(meta, client, server, Awaited { client: asked, server: asked });

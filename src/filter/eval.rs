@@ -106,6 +106,8 @@ impl Look<'_> {
                 Common::Service => shown::party(flow.client, ask) || shown::party(flow.server, ask),
                 Common::Op => !row.operation.is_empty() && ask(&row.operation),
                 Common::Status => row.status.as_deref().is_some_and(ask),
+                Common::Via => flow.via().is_some_and(ask),
+                Common::Direction => row.direction().is_some_and(|dir| ask(dir.word())),
                 Common::Trace => row.trace_id.as_deref().is_some_and(ask),
                 Common::Body => flow.detail.is_some_and(|d| shown::bodies(d, self, ask)),
                 Common::Ok | Common::Dur | Common::Size | Common::Link | Common::Hops | Common::Conn | Common::Time => false,
@@ -136,7 +138,7 @@ fn quantity(field: &Field, flow: FlowRef<'_>) -> Option<i128> {
         Common::Conn => Some(flow.connection.into()),
         Common::Time => Some(flow.row.time.nanos().into()),
         Common::Proto | Common::Service | Common::Client | Common::Server | Common::Op | Common::Status | Common::Ok => None,
-        Common::Trace | Common::Link | Common::Hops | Common::Body => None,
+        Common::Trace | Common::Link | Common::Hops | Common::Body | Common::Via | Common::Direction => None,
     }
 }
 

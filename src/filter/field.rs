@@ -48,6 +48,10 @@ pub enum Common {
     Conn,
     /// First byte.
     Time,
+    /// The topic or queue that a message goes through.
+    Via,
+    /// Which way a one-way message goes.
+    Direction,
 }
 
 /// What a field holds, and so what it is compared with.
@@ -86,6 +90,8 @@ pub const FIELDS: &[(&str, Common, Holds, Needs)] = &[
     ("body", Common::Body, Holds::Text, Needs::Bodies),
     ("conn", Common::Conn, Holds::Count, Needs::Row),
     ("time", Common::Time, Holds::Time, Needs::Row),
+    ("via", Common::Via, Holds::Text, Needs::Detail),
+    ("direction", Common::Direction, Holds::Text, Needs::Row),
 ];
 
 /// The prefix of header fields' names.

@@ -18,6 +18,7 @@
 //! - `client`, `server` and `service` (either side) match the name, `addr:port`, the address, `:port` and the port. Alone they say that
 //!   there is a name: `not client` finds the clients without one.
 //! - `time` takes RFC 3339 or a time of day in UTC, and is as exact as it is written: `time == 07:21:03` is that whole second.
+//! - `via` is the topic or queue that a message goes through, `direction` the way of a one-way message: `to_server` or `to_client`.
 //! - `link` and `hops` have no value in this version, so that a test of them is false.
 //! - Secrets are masked before they are looked at: a filter cannot find what is not shown.
 

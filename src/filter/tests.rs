@@ -37,7 +37,8 @@ fn flow() -> Flow {
         notes: vec![Issue::JOINED],
         ..Detail::default()
     };
-    let party = |addr: &str, service: Option<&str>| Party { addr: addr.into(), service: service.map(Arc::from), owner: None };
+    let party =
+        |addr: &str, service: Option<&str>| Party { addr: addr.into(), service: service.map(Arc::from), rank: None, owner: None };
     Flow {
         row: Row {
             id: FlowId(17),

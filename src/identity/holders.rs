@@ -2,9 +2,10 @@
 //!
 //! Looking through all of them takes tens of milliseconds, in which a short-lived client comes and goes. So first come the places where
 //! sockets were found before, which takes microseconds: a client that calls again gets the same number again; and the very newest
-//! processes, one of which it mostly is. Then come the processes that began lately; and those that had sockets before, at last all of
-//! them, on a thread beside. However many ask, looking takes three tenths of one core at the most: a look finds all sockets of a process,
-//! whoever asked for them.
+//! processes, one of which it mostly is. Then come the places that a process opens its next file at, which is the lowest number that is
+//! free (open(2)): a service that opens a connection per call is found there at its first or second one. Then come the processes that began
+//! lately; and those that had sockets before, at last all of them, on a thread beside. However many ask, looking takes four tenths of one
+//! core at the most: a look finds all sockets of a process, whoever asked for them.
 
 use super::system::{self, Id, Socket};
 use crate::privileges;
@@ -23,6 +24,14 @@ const YOUNG: u32 = 64;
 const NEWEST: u32 = 4;
 /// How long a process is young: what it takes an interpreter from its start to its first connection.
 const YOUTH: Duration = Duration::from_secs(2);
+/// Free numbers of a process that its next file may get: what it is at work on has the lower ones.
+pub const FREE: usize = 3;
+/// Places where the next sockets may come, at most, those of the processes that ran most since the last search first.
+const NEXT: usize = 1024;
+/// How long it is remembered that a process was there.
+const MEMORY: Duration = Duration::from_secs(4);
+/// Processes of which that is remembered.
+const MEMORIES: usize = 256;
 /// Files of one process that are looked at: what it holds beyond them is found by no look.
 pub const LINKS: usize = 65_536;
 /// Sockets that are remembered, those of processes that are gone among them.
@@ -46,23 +55,52 @@ pub struct Seen {
     pub file: u32,
 }
 
+/// A place where a socket is, or may come to be: a process, and the number of its file.
+type Place = (Pid, u32);
+
+/// The files of a process.
+#[derive(Debug)]
+pub struct Files {
+    pub pid: Pid,
+    pub sockets: Vec<Seen>,
+    /// The lowest numbers that it has no file at ([`FREE`]), where the system tells; of one without any file none.
+    pub free: Vec<u32>,
+}
+
+/// What the thread beside has seen.
+#[derive(Debug)]
+pub struct Found {
+    sockets: Vec<Seen>,
+    /// Where the next ones may come; empty where it has not looked at all processes.
+    next: Vec<Place>,
+}
+
 /// Who holds which socket, as far as was seen.
 #[derive(Debug)]
 pub struct Holders {
     sockets: HashMap<Id, Seen>,
     recent: VecDeque<u32>,
-    places: VecDeque<(Pid, u32)>,
+    places: VecDeque<Place>,
+    next: Vec<Place>,
     young: VecDeque<(u32, Instant)>,
-    /// The newest process at the last look.
+    /// The newest process at the last look, and at the last glance.
     newest: u32,
+    glanced: u32,
+    /// New processes, and when each was seen last; one that was gone by then has begun at no time.
+    there: VecDeque<(Pid, Instant)>,
     next_look: Instant,
     /// When the very newest may be looked at again.
     next_glance: Instant,
+    /// When the places where the next ones may come may be looked at again.
+    next_peek: Instant,
     jobs: Sender<Vec<u32>>,
-    /// What the thread beside has seen.
-    pub seen: Receiver<Vec<Seen>>,
-    /// Whether it is at work.
+    /// What the thread beside has seen; nothing: it is at rest again.
+    pub seen: Receiver<Option<Found>>,
+    /// Whether it is at work or rests.
     searching: bool,
+    /// Searches that were begun, and those that have told what they saw.
+    begun: u64,
+    told: u64,
 }
 
 impl Holders {
@@ -75,10 +113,25 @@ impl Holders {
             }
         };
         std::thread::Builder::new().name("searcher".into()).spawn(work)?;
-        let (recent, places, young) = (VecDeque::new(), VecDeque::new(), VecDeque::new());
-        let (sockets, newest) = (HashMap::new(), system::newest().unwrap_or_default());
-        let (next_look, next_glance) = (Instant::now(), Instant::now());
-        Ok(Self { sockets, recent, places, young, newest, next_look, next_glance, jobs, seen, searching: false })
+        let (newest, now) = (system::newest().unwrap_or_default(), Instant::now());
+        Ok(Self {
+            sockets: HashMap::new(),
+            recent: VecDeque::new(),
+            places: VecDeque::new(),
+            next: Vec::new(),
+            young: VecDeque::new(),
+            newest,
+            glanced: newest,
+            there: VecDeque::new(),
+            next_look: now,
+            next_glance: now,
+            next_peek: now,
+            jobs,
+            seen,
+            searching: false,
+            begun: 0,
+            told: 0,
+        })
     }
 
     /// The process that holds a socket, or held it; none where it was not seen so far.
@@ -114,10 +167,41 @@ impl Holders {
         let start = Instant::now();
         if start >= self.next_glance {
             let newest = system::newest().unwrap_or_default();
-            let found = (newest.saturating_sub(NEWEST) + 1..=newest).filter_map(system::sockets).flatten();
-            self.take_in(found);
+            let before = std::mem::replace(&mut self.glanced, newest);
+            for pid in newest.saturating_sub(NEWEST) + 1..=newest {
+                let found = system::sockets(pid);
+                match system::ticks(pid) {
+                    Some(ticks) => self.was_there((pid, ticks), start),
+                    None if pid > before => self.was_there((pid, 0), start),
+                    None => {}
+                }
+                self.take_in(found.into_iter().flatten());
+            }
             self.next_glance = Instant::now() + start.elapsed() * REST;
         }
+    }
+
+    fn was_there(&mut self, pid: Pid, at: Instant) {
+        self.there.retain(|(other, seen)| *other != pid && at.duration_since(*seen) < MEMORY);
+        self.there.truncate(MEMORIES);
+        self.there.push_front((pid, at));
+    }
+
+    /// Whether a new process that was there then, or began since, is gone.
+    pub fn one_ended(&self, since: Instant) -> bool {
+        self.there.iter().take_while(|(_, at)| *at >= since).any(|(pid, _)| system::ticks(pid.0) != Some(pid.1))
+    }
+
+    /// Looks where the next sockets may have come.
+    pub fn peek(&mut self) {
+        let start = Instant::now();
+        if start < self.next_peek {
+            return;
+        }
+        let found = self.next.iter().flat_map(|&(pid, file)| system::socket(pid.0, file).map(move |id| Seen { id, pid, file }));
+        let found: Vec<_> = found.collect();
+        self.take_in(found.into_iter());
+        self.next_peek = Instant::now() + start.elapsed() * REST;
     }
 
     /// When the young processes may be looked at again.
@@ -152,13 +236,24 @@ impl Holders {
     pub fn search(&mut self) {
         if !self.searching {
             self.searching = self.jobs.try_send(self.recent.iter().copied().collect()).is_ok();
+            self.begun += u64::from(self.searching);
         }
     }
 
-    /// Takes in what the thread beside has seen; nothing: it is at rest again.
-    pub fn take(&mut self, seen: Vec<Seen>) {
-        self.searching &= !seen.is_empty();
-        self.take_in(seen.into_iter());
+    /// The search that is under way, by its number.
+    pub fn running(&self) -> Option<u64> {
+        (self.begun > self.told).then_some(self.begun)
+    }
+
+    /// Takes in what the thread beside has seen.
+    pub fn take(&mut self, found: Option<Found>) {
+        self.searching &= found.is_some();
+        self.told = self.begun;
+        let Some(Found { sockets, next }) = found else { return };
+        if !next.is_empty() {
+            self.next = next;
+        }
+        self.take_in(sockets.into_iter());
     }
 
     /// Of several that hold the same socket the oldest counts: it opened it, the others inherited it.
@@ -175,27 +270,43 @@ impl Holders {
     }
 }
 
-/// Looks at the processes of each job, then, not too often, at all; says when it is done by an empty list.
-fn search(jobs: &Receiver<Vec<u32>>, found: &Sender<Vec<Seen>>) {
+/// Looks at the processes of each job, then, not too often, at all; says when it is at rest.
+fn search(jobs: &Receiver<Vec<u32>>, found: &Sender<Option<Found>>) {
     let mut next_scan = Instant::now();
+    let mut ran = HashMap::new();
     for recent in jobs {
         let start = Instant::now();
-        let mut seen: Vec<_> = recent.into_iter().filter_map(system::sockets).flatten().collect();
+        let mut sockets: Vec<_> = recent.into_iter().filter_map(system::sockets).flatten().collect();
+        let mut next = Vec::new();
         let mut rest = start.elapsed() * REST;
         if start >= next_scan {
-            seen.extend(system::all().filter_map(system::sockets).flatten());
+            let mut all: Vec<Files> = system::all().filter_map(system::files).collect();
+            sockets.extend(all.iter_mut().flat_map(|files| std::mem::take(&mut files.sockets)));
+            next = places_of_next(all, &mut ran);
             rest = start.elapsed() * REST;
             next_scan = Instant::now() + rest.max(LEAST_REST);
         }
         // nobody takes it: then nobody needs it
-        if !seen.is_empty() && found.send(seen).is_err() {
+        if found.send(Some(Found { sockets, next })).is_err() {
             return;
         }
         _ = after(rest).recv();
-        if found.send(Vec::new()).is_err() {
+        if found.send(None).is_err() {
             return;
         }
     }
+}
+
+/// Where the next sockets may come: the lowest free number of each process, then the ones after it. Who `ran` most since the last time comes
+/// first; one that waits for years has most likely nothing to say now.
+fn places_of_next(files: Vec<Files>, ran: &mut HashMap<Pid, u64>) -> Vec<Place> {
+    let now: HashMap<Pid, u64> = files.iter().map(|files| (files.pid, system::ran(files.pid.0))).collect();
+    let since = |pid: Pid| now.get(&pid).copied().unwrap_or_default().saturating_sub(ran.get(&pid).copied().unwrap_or_default());
+    let mut free: Vec<(u64, Pid, Vec<u32>)> = files.into_iter().map(|files| (since(files.pid), files.pid, files.free)).collect();
+    free.sort_unstable_by(|(a, ..), (b, ..)| b.cmp(a));
+    *ran = now;
+    let nth = |n: usize| free.iter().filter_map(move |(_, pid, free)| Some((*pid, *free.get(n)?)));
+    (0..FREE).flat_map(nth).take(NEXT).collect()
 }
 
 fn to_front<T: PartialEq>(list: &mut VecDeque<T>, item: T, most: usize) {

@@ -1,11 +1,11 @@
 //! What Linux tells of processes and their sockets: sock_diag(7), and `/proc` (proc_pid_cmdline(5) and its kin).
 
 use super::End;
-use super::holders::{LINKS, Seen};
+use super::holders::{FREE, Files, LINKS, Pid, Seen};
 use super::process::{Info, variable};
 use super::sock_diag::Diag;
 pub use super::sock_diag::Socket;
-use crate::model::Zone;
+use crate::model::{Transport, Zone};
 use crate::time::Time;
 use std::fs;
 use std::io::{self, Read};
@@ -40,43 +40,74 @@ impl Lookup {
     }
 
     /// The socket at one end. Where it was made by accepting, the one that accepts tells as much, and is there for longer; but one that
-    /// accepts on any address does so on those of its own namespace alone. A loopback address is that of the namespace in which it was
-    /// seen, any other may be of any of them.
+    /// accepts on any address, as one of UDP that takes whatever comes to a port, does so on those of its own namespace alone. A loopback
+    /// address is that of the namespace in which it was seen, any other may be of any of them.
     pub fn find(&self, end: End, accepts: bool) -> Option<Socket> {
-        let (local, peer, zone) = end;
+        let End { local, peer, transport, zone } = end;
         let all = std::iter::once((Zone::default(), &self.own)).chain(self.zones.iter().map(|(zone, diag)| (*zone, diag)));
         let (here, others): (Vec<_>, Vec<_>) = all.partition(|(z, _)| *z == zone);
         let others = others.into_iter().filter(|_| !local.ip().is_loopback());
         here.into_iter().chain(others).find_map(|(z, diag)| {
-            let is_here =
-                || local.ip().is_loopback() || (z == Zone::default() && super::is_ours(local.ip())) || diag.knows(local, peer);
-            let listener = if accepts && is_here() { diag.listener(local) } else { None };
-            listener.or_else(|| diag.connected(local, peer))
+            let is_here = || local.ip().is_loopback() || (z == Zone::default() && super::is_ours(local.ip()));
+            match transport {
+                Transport::Datagram => {
+                    diag.bound(local, peer).filter(|(_, at)| *at == local.ip() || is_here()).map(|found| found.0)
+                }
+                Transport::Stream => {
+                    let listens = accepts && (is_here() || diag.knows(local, peer));
+                    let listener = if listens { diag.listener(local) } else { None };
+                    listener.or_else(|| diag.connected(local, peer))
+                }
+            }
         })
     }
 }
 
 /// The sockets of a process; none where it is gone, or not ours to look at.
 pub fn sockets(pid: u32) -> Option<Vec<Seen>> {
+    let (sockets, _) = links(pid)?;
+    if sockets.is_empty() { Some(Vec::new()) } else { Some(seen(whole(pid)?, sockets)) }
+}
+
+/// Its sockets, and where the next ones may come: what it opens next gets the lowest number that is free (open(2)).
+pub fn files(pid: u32) -> Option<Files> {
+    let (sockets, mut used) = links(pid)?;
+    used.sort_unstable();
+    let count = if used.is_empty() { 0 } else { FREE };
+    let free = (0..).filter(|file| used.binary_search(file).is_err()).take(count).collect();
+    let pid = (pid, ticks(pid)?);
+    Some(Files { pid, sockets: seen(pid, sockets), free })
+}
+
+/// The inodes of its sockets, each with the number of the file; and the numbers of all files.
+fn links(pid: u32) -> Option<(Vec<(u32, u32)>, Vec<u32>)> {
     let links = fs::read_dir(format!("/proc/{pid}/fd")).ok()?.take(LINKS).flatten();
-    let file = |link: fs::DirEntry| {
-        let inode = inode(fs::read_link(link.path()).ok()?.to_str()?)?;
-        Some((inode, link.file_name().to_str()?.parse().ok()?))
-    };
-    let files: Vec<(u32, u32)> = links.filter_map(file).collect();
-    if files.is_empty() {
-        return Some(Vec::new());
-    }
-    // the newest number may be a thread's
+    let number = |link: &fs::DirEntry| link.file_name().to_str()?.parse().ok();
+    let numbered: Vec<(u32, fs::DirEntry)> = links.filter_map(|link| Some((number(&link)?, link))).collect();
+    let socket = |(file, link): &(u32, fs::DirEntry)| Some((inode(fs::read_link(link.path()).ok()?.to_str()?)?, *file));
+    Some((numbered.iter().filter_map(socket).collect(), numbered.iter().map(|(file, _)| *file).collect()))
+}
+
+/// The process of a number, which may be a thread's where it is the newest.
+fn whole(pid: u32) -> Option<Pid> {
     let pid = leader(pid).unwrap_or(pid);
-    let ticks = ticks(pid)?;
-    Some(files.into_iter().map(|(id, file)| Seen { id, pid: (pid, ticks), file }).collect())
+    Some((pid, ticks(pid)?))
+}
+
+fn seen(pid: Pid, sockets: Vec<(u32, u32)>) -> Vec<Seen> {
+    sockets.into_iter().map(|(id, file)| Seen { id, pid, file }).collect()
 }
 
 /// The socket that one of a process's files is, where it is one.
 pub fn socket(pid: u32, file: u32) -> impl Iterator<Item = Id> {
     let target = fs::read_link(format!("/proc/{pid}/fd/{file}")).ok();
     target.as_deref().and_then(|target| inode(target.to_str()?)).into_iter()
+}
+
+/// How long the first thread of a process has run so far, in nanoseconds; 0 where that is not told.
+pub fn ran(pid: u32) -> u64 {
+    let stat = text(format!("/proc/{pid}/schedstat")).unwrap_or_default();
+    stat.split(' ').next().and_then(|time| time.parse().ok()).unwrap_or_default()
 }
 
 /// Whether what was seen still tells whose a socket is: an inode is no other socket's soon, so that those that are gone keep their names.
@@ -203,9 +234,16 @@ mod tests {
         let listener = std::net::TcpListener::bind("0.0.0.0:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let lookup = Lookup::open().unwrap();
-        let find = |ip: [u8; 4]| lookup.find(((ip, port).into(), ([127, 0, 0, 1], 9).into(), Zone::default()), true);
-        assert!(find([127, 0, 0, 1]).is_some());
-        assert_eq!(find([192, 0, 2, 7]), None, "a server elsewhere that has the same port");
+        let find = |ip: [u8; 4], transport| {
+            let (local, peer) = ((ip, port).into(), ([127, 0, 0, 1], 9).into());
+            lookup.find(End { local, peer, transport, zone: Zone::default() }, true)
+        };
+        assert!(find([127, 0, 0, 1], Transport::Stream).is_some());
+        assert_eq!(find([192, 0, 2, 7], Transport::Stream), None, "a server elsewhere that has the same port");
+        assert_eq!(find([127, 0, 0, 1], Transport::Datagram), None, "what comes by UDP is none of its business");
+        let _socket = std::net::UdpSocket::bind(("0.0.0.0", port)).unwrap();
+        assert!(find([127, 0, 0, 1], Transport::Datagram).is_some());
+        assert_eq!(find([192, 0, 2, 7], Transport::Datagram), None);
     }
 
     #[test]

@@ -5,11 +5,11 @@
 //! name. Nor have addresses of IPv6 that need an interface (`fe80::`).
 
 use super::End;
-use super::holders::{LINKS, Seen};
+use super::holders::{Files, LINKS, Seen};
 pub use super::proc_info::Socket;
 use super::proc_info::{self, Basics, Ends, Started};
 use super::process::Info;
-use crate::model::Zone;
+use crate::model::{Transport, Zone};
 use crate::sys;
 use crate::time::Time;
 use std::io;
@@ -39,9 +39,9 @@ impl Lookup {
     /// There are no other namespaces.
     pub fn zone(&mut self, _: Zone, _: Option<OwnedFd>) {}
 
-    /// The socket that may be at one end; none where that is not on this machine.
-    pub fn find(&self, (local, peer, _): End, accepts: bool) -> Option<Socket> {
-        Socket::new(local, peer, accepts)
+    /// The TCP socket that may be at one end; none where that is not on this machine.
+    pub fn find(&self, end: End, accepts: bool) -> Option<Socket> {
+        if end.transport == Transport::Stream { Socket::new(end.local, end.peer, accepts) } else { None }
     }
 }
 
@@ -61,6 +61,17 @@ pub fn socket(pid: u32, file: u32) -> impl Iterator<Item = Id> {
     let mut info = [0; proc_info::SOCKET];
     let told = sys::socket_info(pid, file, &mut info).unwrap_or_default();
     proc_info::ends(info.get(..told).unwrap_or_default()).into_iter()
+}
+
+/// Its sockets; the numbers of its other files are not looked for here.
+pub fn files(pid: u32) -> Option<Files> {
+    let began = ticks(pid)?;
+    Some(Files { pid: (pid, began), sockets: sockets(pid)?, free: Vec::new() })
+}
+
+/// How long a process has run so far: it makes no difference here.
+pub fn ran(_: u32) -> u64 {
+    0
 }
 
 /// Whether what was seen still tells whose a socket is: addresses are used again.

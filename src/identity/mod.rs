@@ -32,6 +32,8 @@ mod proc_info;
 mod process;
 #[cfg(any(target_os = "linux", target_os = "macos"))]
 mod resolver;
+#[cfg(any(target_os = "linux", target_os = "macos"))]
+mod rights;
 #[cfg(target_os = "linux")]
 mod sock_diag;
 #[cfg(target_os = "linux")]
@@ -48,9 +50,18 @@ pub use sock_diag::Diag;
 #[cfg(target_os = "linux")]
 pub use survey::{Server, Sight, servers, sight};
 
-/// One end of a connection: the socket's own address, the other one, and the namespace in which it was seen.
+/// One end of a connection.
 #[cfg(any(target_os = "linux", target_os = "macos"))]
-type End = (std::net::SocketAddr, std::net::SocketAddr, crate::model::Zone);
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct End {
+    /// The socket's own address.
+    local: std::net::SocketAddr,
+    /// The other end's.
+    peer: std::net::SocketAddr,
+    transport: crate::model::Transport,
+    /// The namespace in which it was seen.
+    zone: crate::model::Zone,
+}
 
 /// Whether an address is one of this machine's, in our namespace: nobody can bind to another's (ip(7), bind(2)).
 #[cfg(any(target_os = "linux", target_os = "macos"))]

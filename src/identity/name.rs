@@ -57,8 +57,7 @@ pub fn container_id(cgroup: &str) -> Option<&str> {
 /// The variables by which tracers are told the service's name, the general ones first.
 fn environment(info: &Info) -> Option<String> {
     let attribute = |list: &str| {
-        list.split(',')
-            .find_map(|pair| pair.trim().strip_prefix("service.name=").filter(|name| !name.is_empty()).map(str::to_owned))
+        list.split(',').find_map(|pair| pair.trim().strip_prefix("service.name=").filter(|name| !name.is_empty()).map(decoded))
     };
     info.var("OTEL_SERVICE_NAME").map(str::to_owned).or_else(|| info.var("OTEL_RESOURCE_ATTRIBUTES").and_then(attribute)).or_else(
         || {
@@ -68,11 +67,25 @@ fn environment(info: &Info) -> Option<String> {
     )
 }
 
-/// The systemd unit of a control group, where it is a service's own: not a person's session, nor what a desktop started.
+/// A value of `OTEL_RESOURCE_ATTRIBUTES` (OpenTelemetry's resource SDK: percent-encoded as in W3C Baggage); as it is where it is not UTF-8.
+fn decoded(value: &str) -> String {
+    let hex = |at: usize| u8::from_str_radix(value.get(at + 1..at + 3)?, 16).ok();
+    let (mut bytes, mut at) = (Vec::new(), 0);
+    while let Some(&byte) = value.as_bytes().get(at) {
+        let code = if byte == b'%' { hex(at) } else { None };
+        at += if code.is_some() { 3 } else { 1 };
+        bytes.push(code.unwrap_or(byte));
+    }
+    String::from_utf8(bytes).unwrap_or_else(|_| value.to_owned())
+}
+
+/// The systemd unit of a control group, where it is a service's own: neither a person's manager, nor what a desktop started there
+/// (`app-gnome-….service`, by systemd's rules for desktop environments).
 fn unit(cgroup: &str) -> Option<String> {
     let name = cgroup.lines().find_map(|line| line.trim().rsplit('/').find_map(|part| part.strip_suffix(".service")))?;
     // the innermost unit counts: user@1000.service holds all that a person runs
-    let own = !name.starts_with("user@") && !name.starts_with("session-") && !name.contains("app-") && !name.starts_with("init");
+    let desktop = cgroup.contains("/user@") && name.starts_with("app-");
+    let own = !name.starts_with("user@") && !desktop;
     // of a template the instance tells which one (systemd.unit(5))
     let name = match name.split_once('@') {
         Some((template, "")) => template.to_owned(),
@@ -90,16 +103,7 @@ fn script(info: &Info) -> Option<String> {
         Family::Python => python(info, args),
         Family::Java => java(info, args),
         Family::Launcher => launched(info, &program, args),
-        Family::Interpreter => {
-            let file = args.iter().find(|arg| !arg.starts_with('-'))?;
-            // deno run x.ts, bun run x.ts, dotnet exec x.dll, php artisan …
-            let file = if matches!(file.as_str(), "run" | "exec" | "serve" | "task") {
-                args.iter().filter(|a| !a.starts_with('-')).nth(1)?
-            } else {
-                file
-            };
-            Some(by_file(info, file))
-        }
+        Family::Interpreter => interpreted(info, &program, args),
         Family::Shell => args
             .iter()
             .find(|arg| !arg.starts_with('-'))
@@ -120,8 +124,13 @@ enum Family {
     None,
 }
 
+/// A program without its version: `python3.11`.
+fn plain(program: &str) -> &str {
+    program.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.' || c == '-')
+}
+
 fn family(program: &str) -> Family {
-    match program.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.' || c == '-') {
+    match plain(program) {
         "python" | "pypy" | "pythonw" => Family::Python,
         "java" => Family::Java,
         "node" | "nodejs" | "deno" | "bun" | "ruby" | "perl" | "php" | "php-fpm" | "lua" | "luajit" | "dotnet" | "mono"
@@ -131,6 +140,80 @@ fn family(program: &str) -> Family {
         "sh" | "bash" | "dash" | "zsh" | "ksh" | "ash" => Family::Shell,
         "beam.smp" | "beam" => Family::Erlang,
         _ => Family::None,
+    }
+}
+
+/// `deno run x.ts`, `tsx watch x.ts`, `dotnet exec x.dll`, or a file. Options with a value of their own are stepped over: `--require
+/// ./tracing.js cart.js` runs the cart. Code on the command line has no name, nor has a server of files.
+fn interpreted(info: &Info, program: &str, args: &[String]) -> Option<String> {
+    let (with_value, code) = options(program);
+    let mut args = args.iter();
+    while let Some(arg) = args.next() {
+        let is_code = |option: &&str| arg == option || (option.starts_with("--") && arg.starts_with(&format!("{option}=")));
+        match arg.as_str() {
+            "--" => return args.next().map(|file| by_file(info, file)),
+            "run" | "exec" | "serve" | "task" | "watch" => {}
+            option if with_value.contains(&option) => _ = args.next(),
+            _ if code.iter().any(is_code) => return folder(info),
+            option if option.starts_with('-') => {}
+            file => return Some(by_file(info, file)),
+        }
+    }
+    None
+}
+
+/// The options of an interpreter that take the next argument, and those after which there is no file. From node(1) and `node --help`,
+/// ruby(1), perlrun(1), php(1), lua(1), `deno run --help` and `bun --help`.
+fn options(program: &str) -> (&'static [&'static str], &'static [&'static str]) {
+    match plain(program) {
+        "node" | "nodejs" | "tsx" | "ts-node" | "bun" => (
+            &[
+                "-r",
+                "--require",
+                "--preload",
+                "--import",
+                "--loader",
+                "--experimental-loader",
+                "-C",
+                "--conditions",
+                "--title",
+                "--env-file",
+                "--env-file-if-exists",
+                "--input-type",
+                "--icu-data-dir",
+                "--openssl-config",
+                "--tls-keylog",
+                "--dns-result-order",
+                "--unhandled-rejections",
+                "--stack-trace-limit",
+                "--max-http-header-size",
+                "--cwd",
+                "--inspect-port",
+                "--diagnostic-dir",
+                "--redirect-warnings",
+                "--disable-warning",
+                "--watch-path",
+                "--tsconfig",
+                "-O",
+                "--compiler-options",
+                "-P",
+                "--project",
+                "--config",
+                "-c",
+            ],
+            &["-e", "--eval", "-p", "--print", "-pe", "-i", "--interactive"],
+        ),
+        "deno" => {
+            (&["-c", "--config", "--import-map", "--lock", "--location", "--seed", "--cert", "--env-file"], &["eval", "repl"])
+        }
+        "ruby" => (&["-I", "-r", "-C", "-E", "-K", "--encoding"], &["-e"]),
+        "perl" => (&["-I"], &["-e", "-E"]),
+        "php" => (&["-c", "-d", "-z", "-t"], &["-r", "-S", "-a"]),
+        "lua" | "luajit" => (&["-l"], &["-e"]),
+        "elixir" => (&["-r", "-pa", "-pz", "--name", "--sname", "--cookie", "--erl", "-S"], &["-e", "--eval"]),
+        "Rscript" => (&[], &["-e"]),
+        "dotnet" => (&["--depsfile", "--runtimeconfig", "--additionalprobingpath", "--fx-version", "--roll-forward"], &[]),
+        _ => (&[], &[]),
     }
 }
 

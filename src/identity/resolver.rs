@@ -5,8 +5,9 @@ use super::containers::{Engines, Listed};
 use super::holders::{Holders, Pid};
 use super::name::{self, Container};
 use super::process::{self, Info};
+use super::rights::Rights;
 use super::system::{self, Lookup, Socket};
-use crate::model::{Ask, ConnId, Fact, Hint, Origin, Owner, Process, Rank, Scope, Zone};
+use crate::model::{Ask, ConnId, Fact, Hint, Origin, Owner, Process, Rank, Scope, Transport, Zone};
 use crate::privileges;
 use crossbeam_channel::{Receiver, at, never, select};
 use std::collections::HashMap;
@@ -72,8 +73,12 @@ struct Wanted {
     socket: Socket,
     whose: Whose,
     since: Instant,
+    /// When it was seen for the first time.
+    seen: Instant,
     /// How often the young processes were looked at for it.
     looks: u8,
+    /// Of one that is gone: the search that was under way then, the last one that may have seen it.
+    last: Option<u64>,
 }
 
 #[derive(Clone, Copy)]
@@ -119,7 +124,7 @@ impl Resolver {
             engines,
             containers: HashMap::new(),
             nameless: Vec::new(),
-            rights: Rights { all: privileges::sees_all_processes(), own: privileges::own_uid() },
+            rights: Rights::of_this_thread(),
             next_settle: Instant::now(),
         }
     }
@@ -158,9 +163,17 @@ impl Resolver {
         at(if self.wanted.iter().any(worth_a_look) { over.min(self.holders.next_look()) } else { over })
     }
 
+    /// What is asked about is in no namespace that was told of later: none is asked about before its look-up is known.
+    fn enter_zones(&mut self) {
+        while let Ok((zone, socket)) = self.options.zones.try_recv() {
+            self.lookup.zone(zone, socket);
+        }
+    }
+
     /// A SYN was seen: both ends are looked up while they are there.
     fn hint(&mut self, hint: Hint) {
         let Hint { client, server, zone } = hint;
+        self.enter_zones();
         let now = Instant::now();
         if self.early.len() + 2 > MOST_EARLY {
             self.early.retain(|_, early| now.duration_since(early.at) < EARLY);
@@ -169,7 +182,7 @@ impl Resolver {
             if self.early.len() >= MOST_EARLY {
                 return;
             }
-            let end = (local, peer, zone);
+            let end = End { local, peer, transport: Transport::Stream, zone };
             if self.early.get(&end).is_some_and(|early| early.socket.is_some() && now.duration_since(early.at) < SAME) {
                 continue;
             }
@@ -178,39 +191,43 @@ impl Resolver {
             if let Some(socket) = socket.filter(|socket| self.rights.sees(socket))
                 && self.wanted.len() < MOST_WANTED
             {
-                self.wanted.push(Wanted { socket, whose: Whose::Hinted(end), since: now, looks: 0 });
+                self.wanted.push(Wanted { socket, whose: Whose::Hinted(end), since: now, seen: now, looks: 0, last: None });
             }
         }
     }
 
     fn ask(&mut self, ask: Ask) {
-        let Ask { conn, client, server, zone } = ask;
+        let Ask { conn, client, server, transport, zone } = ask;
+        self.enter_zones();
         for (local, peer, accepts) in [(client, server, false), (server, client, true)] {
-            let end = (local, peer, zone);
+            let end = End { local, peer, transport, zone };
             let early = self.early.remove(&end).filter(|early| early.at.elapsed() < EARLY);
-            let (socket, owner) = early.map_or((None, None), |early| (early.socket, early.owner));
+            let since = Instant::now();
+            let (before, owner, seen) = early.map_or((None, None, since), |early| (early.socket, early.owner, early.at));
             if let Some((pid, owner)) = owner {
                 self.found(conn, local, pid, owner);
                 continue;
             }
-            match (socket, self.lookup.find(end, accepts)) {
-                (None, None) => self.tell(conn, local, None),
-                (_, Some(socket)) if self.wanted.len() < MOST_WANTED && self.rights.sees(&socket) => {
-                    self.wanted.push(Wanted { socket, whose: Whose::Asked(conn, end), since: Instant::now(), looks: 0 });
+            let now = self.lookup.find(end, accepts);
+            match now.or(before).filter(|socket| self.rights.sees(socket)) {
+                Some(socket) if self.wanted.len() < MOST_WANTED => {
+                    // one that is gone is found by no look
+                    let looks = if now.is_some() { 0 } else { LOOKS };
+                    self.wanted.push(Wanted { socket, whose: Whose::Asked(conn, end), since, seen, looks, last: None });
                 }
-                // it was there, and no process holds it any more
-                (Some(socket), None) => self.exited(conn, local, socket),
-                (_, Some(_)) => self.tell(conn, local, None),
+                _ => self.tell(conn, local, None),
             }
         }
     }
 
     /// Looks for the processes of the wanted sockets, as far as it is time to.
     fn search(&mut self) {
-        if !self.is_early() && self.wanted.iter().any(|wanted| wanted.looks == 0) {
-            self.holders.glance();
+        for look in [Holders::glance, Holders::peek] {
+            if !self.is_early() && self.wanted.iter().any(|wanted| wanted.looks == 0) {
+                look(&mut self.holders);
+            }
+            self.settle();
         }
-        self.settle();
         if self.wanted.iter().any(worth_a_look) && Instant::now() >= self.holders.next_look() {
             self.holders.look();
             self.wanted.iter_mut().for_each(|wanted| wanted.looks = wanted.looks.saturating_add(1));
@@ -231,15 +248,23 @@ impl Resolver {
             let Wanted { socket, whose, since, .. } = wanted;
             let owner = self.holders.of(socket).and_then(|(pid, ticks)| Some((pid, self.owner(pid, ticks)?)));
             match (owner, whose) {
-                (Some((pid, owner)), Whose::Asked(conn, end)) => self.found(conn, end.0, pid, owner),
+                (Some((pid, owner)), Whose::Asked(conn, end)) => self.found(conn, end.local, pid, owner),
                 (Some(owner), Whose::Hinted(end)) => {
                     if let Some(early) = self.early.get_mut(&end) {
                         early.owner = Some(owner);
                     }
                 }
-                (None, Whose::Asked(conn, end)) if !self.is_held(end, socket) => self.exited(conn, end.0, socket),
+                (None, Whose::Asked(conn, end)) if !self.is_held(end, socket) => {
+                    let running = self.holders.running();
+                    let last = wanted.last.or(running);
+                    if last.is_some() && last == running && since.elapsed() < PATIENCE {
+                        self.wanted.push(Wanted { last, ..wanted });
+                    } else {
+                        self.gone(conn, end.local, &wanted);
+                    }
+                }
                 // somebody holds it whom we may not look into
-                (None, Whose::Asked(conn, end)) if since.elapsed() >= PATIENCE => self.tell(conn, end.0, None),
+                (None, Whose::Asked(conn, end)) if since.elapsed() >= PATIENCE => self.tell(conn, end.local, None),
                 (None, Whose::Hinted(_)) if since.elapsed() >= PATIENCE => {}
                 (None, Whose::Hinted(end)) if !self.early.contains_key(&end) => {}
                 (None, Whose::Asked(..) | Whose::Hinted(_)) => self.wanted.push(wanted),
@@ -309,12 +334,14 @@ impl Resolver {
         self.tell(conn, end, Some(owner));
     }
 
-    /// The socket was there, and is gone before its process was found. So, mostly, is the process: one that only closed it and goes on is
-    /// not told apart, for nothing of the socket is left to tell. It is said where the process would have been seen, and where the system
-    /// tells whose it was.
-    fn exited(&mut self, conn: ConnId, end: SocketAddr, socket: Socket) {
-        let Some(uid) = socket.uid().filter(|_| self.rights.sees(&socket)) else { return self.tell(conn, end, None) };
-        let service = format!("uid {uid}, exited").into();
+    /// The socket was there, and is gone before its process was found: nothing of it is left to tell which one that was. Whose it was is
+    /// said where the system tells; that the process is gone too, only where one was seen to end since.
+    fn gone(&mut self, conn: ConnId, end: SocketAddr, wanted: &Wanted) {
+        // where its next one will be is known then
+        self.holders.search();
+        let Some(uid) = wanted.socket.uid() else { return self.tell(conn, end, None) };
+        let how = if self.holders.one_ended(wanted.seen) { "exited" } else { "closed" };
+        let service = format!("uid {uid}, {how}").into();
         let owner = Owner { service, origin: Origin::Exited, pid: None, container: None, process: None };
         self.tell(conn, end, Some(Arc::new(owner)));
     }
@@ -341,22 +368,6 @@ impl Resolver {
                 self.tell(conn, end, Some(owner));
             }
         }
-    }
-}
-
-/// Whose processes may be looked into.
-#[derive(Clone, Copy, Debug)]
-struct Rights {
-    /// Everybody's.
-    all: bool,
-    /// This user's in any case.
-    own: u32,
-}
-
-impl Rights {
-    /// Whether the process that holds a socket would be seen; where the system does not say whose it is, it may be.
-    fn sees(self, socket: &Socket) -> bool {
-        self.all || socket.uid().is_none_or(|uid| uid == self.own)
     }
 }
 

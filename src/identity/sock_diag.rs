@@ -12,13 +12,15 @@ const NLMSG_ERROR: u16 = 2;
 const SOCK_DIAG_BY_FAMILY: u16 = 20;
 const NLM_F_REQUEST: u16 = 1;
 const TCP: u8 = 6;
+const UDP: u8 = 17;
 const INET: u8 = 2;
 const INET6: u8 = 10;
 const LISTEN: u8 = 10;
 /// `nlmsghdr`, and with `inet_diag_req_v2`.
 const HEADER: usize = 16;
 const REQUEST: usize = HEADER + 56;
-/// Where in an answer's `inet_diag_msg` the uid and the inode are.
+/// Where in an answer's `inet_diag_msg` the socket's own address, the uid and the inode are.
+const SOURCE: usize = 8;
 const UID: usize = 64;
 const INODE: usize = 68;
 
@@ -69,6 +71,14 @@ impl Diag {
         self.either(local, peer).filter(|socket| !socket.listens && socket.inode != 0)
     }
 
+    /// The UDP socket that gets what `peer` sends to `local`, connected or not, and its own address, which may be any. UDP's part of the
+    /// kernel takes the two ends of a request the other way round (`udp_dump_one` in net/ipv4/udp_diag.c).
+    pub fn bound(&self, local: SocketAddr, peer: SocketAddr) -> Option<(Socket, IpAddr)> {
+        let family = if local.is_ipv4() { INET } else { INET6 };
+        let found = self.send(&request(family, UDP, peer, local), local.port())?;
+        (found.0.inode != 0).then_some(found)
+    }
+
     /// Whether the connection is one of this namespace, accepted or not: then `local` is an address of it.
     pub fn knows(&self, local: SocketAddr, peer: SocketAddr) -> bool {
         self.either(local, peer).is_some_and(|socket| !socket.listens)
@@ -90,14 +100,19 @@ impl Diag {
     }
 
     fn ask(&self, family: u8, local: SocketAddr, peer: SocketAddr) -> Option<Socket> {
-        send(&self.socket, &request(family, local, peer), SendFlags::empty()).ok()?;
+        self.send(&request(family, TCP, local, peer), local.port()).map(|(socket, _)| socket)
+    }
+
+    /// Sends a request about the socket that has a port.
+    fn send(&self, request: &[u8], port: u16) -> Option<(Socket, IpAddr)> {
+        send(&self.socket, request, SendFlags::empty()).ok()?;
         let mut buffer = [0; 1024];
         // the answer is there once the request is sent (netlink(7)); an older one, of a request that was given up, is passed over
         loop {
             let (_, n) = recv(&self.socket, &mut buffer, RecvFlags::DONTWAIT).ok()?;
             let message = buffer.get(..n)?;
             match kind(message)? {
-                SOCK_DIAG_BY_FAMILY => return answer(message.get(HEADER..)?, local.port()),
+                SOCK_DIAG_BY_FAMILY => return answer(message.get(HEADER..)?, port),
                 NLMSG_ERROR => return None,
                 _ => {}
             }
@@ -105,14 +120,14 @@ impl Diag {
     }
 }
 
-fn request(family: u8, local: SocketAddr, peer: SocketAddr) -> [u8; REQUEST] {
+fn request(family: u8, protocol: u8, local: SocketAddr, peer: SocketAddr) -> [u8; REQUEST] {
     let mut out = Vec::with_capacity(REQUEST);
     out.extend_from_slice(&(REQUEST as u32).to_ne_bytes());
     out.extend_from_slice(&SOCK_DIAG_BY_FAMILY.to_ne_bytes());
     out.extend_from_slice(&NLM_F_REQUEST.to_ne_bytes());
     out.extend_from_slice(&[0; 8]);
     // family, protocol, extensions, padding; all states
-    out.extend_from_slice(&[family, TCP, 0, 0]);
+    out.extend_from_slice(&[family, protocol, 0, 0]);
     out.extend_from_slice(&u32::MAX.to_ne_bytes());
     out.extend_from_slice(&local.port().to_be_bytes());
     out.extend_from_slice(&peer.port().to_be_bytes());
@@ -144,22 +159,46 @@ fn kind(message: &[u8]) -> Option<u16> {
     Some(u16::from_ne_bytes(message.get(4..6)?.try_into().ok()?))
 }
 
-/// An `inet_diag_msg`.
-fn answer(body: &[u8], port: u16) -> Option<Socket> {
+/// An `inet_diag_msg`: the socket, and its own address.
+fn answer(body: &[u8], port: u16) -> Option<(Socket, IpAddr)> {
     let number = |at: usize| Some(u32::from_ne_bytes(body.get(at..at + 4)?.try_into().ok()?));
     let state = *body.get(1)?;
     let is_asked = body.get(4..6)? == port.to_be_bytes();
-    is_asked.then_some(Socket { inode: number(INODE)?, uid: number(UID)?, listens: state == LISTEN })
+    let own: [u8; 16] = body.get(SOURCE..SOURCE + 16)?.try_into().ok()?;
+    let own = match *body.first()? {
+        INET => IpAddr::V4([own[0], own[1], own[2], own[3]].into()),
+        _ => IpAddr::V6(own.into()).to_canonical(),
+    };
+    is_asked.then_some((Socket { inode: number(INODE)?, uid: number(UID)?, listens: state == LISTEN }, own))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::net::{TcpListener, TcpStream};
+    use std::net::{TcpListener, TcpStream, UdpSocket};
     use std::os::fd::AsFd;
 
     fn inode(of: impl AsFd) -> u32 {
         u32::try_from(rustix::fs::fstat(of).unwrap().st_ino).unwrap()
+    }
+
+    #[test]
+    fn a_udp_socket_is_found_by_its_own_address_whether_it_is_connected_or_not() {
+        let diag = Diag::open().unwrap();
+        for (at, from) in [("127.0.0.1:0", "127.0.0.1"), ("[::1]:0", "::1"), ("0.0.0.0:0", "127.0.0.1"), ("[::]:0", "127.0.0.1")]
+        {
+            let server = UdpSocket::bind(at).unwrap();
+            let (own, port) = (server.local_addr().unwrap().ip(), server.local_addr().unwrap().port());
+            let _tcp = TcpListener::bind((from, port)).unwrap();
+            let client = UdpSocket::bind((from, 0)).unwrap();
+            let (caller, called) = (client.local_addr().unwrap(), SocketAddr::new(from.parse().unwrap(), port));
+            let (found, address) = diag.bound(called, caller).unwrap();
+            assert_eq!((found.inode, address), (inode(&server), own), "{at}");
+            client.connect(called).unwrap();
+            assert_eq!(diag.bound(caller, called).unwrap().0.inode, inode(&client), "{at}");
+            drop(server);
+            assert_eq!(diag.bound(called, caller), None, "{at}: a listener of TCP is another's");
+        }
     }
 
     #[test]

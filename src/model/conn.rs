@@ -63,6 +63,14 @@ impl Dir {
         }
     }
 
+    /// The contract's word.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::ToServer => "to_server",
+            Self::ToClient => "to_client",
+        }
+    }
+
     /// 0 to the server, 1 to the client: for arrays of two.
     pub const fn index(self) -> usize {
         match self {

@@ -1,6 +1,6 @@
 //! What is learned beside the flows, from elsewhere and later: the only way in which knowledge crosses connections.
 
-use super::conn::{ConnId, PacketNo, Zone};
+use super::conn::{ConnId, PacketNo, Transport, Zone};
 use crate::time::Time;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -86,7 +86,8 @@ pub enum Origin {
     Program,
     /// The capture file says so.
     File,
-    /// The process was gone before it could be looked at: the name says whose it was (`uid 1000, exited`), not what.
+    /// The socket was gone before its process was found: the name says whose it was, not what. `uid 1000, exited` where a process was
+    /// seen to end since, else `uid 1000, closed`.
     Exited,
 }
 
@@ -157,11 +158,13 @@ pub struct Ask {
     pub client: SocketAddr,
     /// Who accepted it.
     pub server: SocketAddr,
+    /// What carries it: the same port may be one's by TCP and another's by UDP.
+    pub transport: Transport,
     /// The network namespace in which it was seen.
     pub zone: Zone,
 }
 
-/// A connection is being opened: told the moment its SYN is seen, for processes that are gone before it is decoded.
+/// A TCP connection is being opened: told the moment its SYN is seen, for processes that are gone before it is decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hint {
     /// Who opens it.
@@ -182,6 +185,8 @@ pub struct Party {
     pub addr: Arc<str>,
     /// Its name, where one is known.
     pub service: Option<Arc<str>>,
+    /// Where that name is from, unless it is the owner's.
+    pub rank: Option<Rank>,
     /// Who held the socket, where that is known.
     pub owner: Option<Arc<Owner>>,
 }
@@ -190,6 +195,16 @@ impl Party {
     /// Whether anything is known of it.
     pub fn is_known(&self) -> bool {
         &*self.addr != NOBODY || self.service.is_some()
+    }
+
+    /// What gave the name, for people; none where there is none, or it only says that its process was not found.
+    pub fn named_by(&self) -> Option<&'static str> {
+        match self.rank {
+            Some(Rank::User) => Some("--name or configuration"),
+            Some(Rank::System) => Some("container engine, by its address"),
+            Some(Rank::Capture) => Some("DNS answer or capture file, by its address"),
+            None => self.owner.as_ref().filter(|_| self.service.is_some())?.origin.word(),
+        }
     }
 
     /// The name, else the address.
@@ -221,7 +236,7 @@ mod tests {
     #[test]
     fn a_host_is_the_address_without_its_port() {
         for (addr, host) in [("10.0.0.7:80", "10.0.0.7"), ("[::1]:80", "::1"), ("shop", "shop"), ("", "")] {
-            assert_eq!(Party { addr: addr.into(), service: None, owner: None }.host(), host);
+            assert_eq!(Party { addr: addr.into(), service: None, rank: None, owner: None }.host(), host);
         }
     }
 }

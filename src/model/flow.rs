@@ -3,7 +3,7 @@
 use super::body::Body;
 use super::conn::{ConnId, Dir, Stamp};
 use super::fact::Party;
-use super::fields::Fields;
+use super::fields::{Fields, Value};
 use super::headers::Headers;
 use super::issue::Issue;
 use super::segment::SourceId;
@@ -133,6 +133,16 @@ pub struct Row {
     pub sources: SourceSet,
 }
 
+/// The fields that name a topic or queue, by the protocols' own names. The first that a flow has counts.
+const VIA: &[&str] = &["amqp.queue", "amqp.exchange", "kafka.topic", "nats.subject", "mqtt.topic", "stomp.destination"];
+
+impl Row {
+    /// Which way a one-way message goes.
+    pub fn direction(&self) -> Option<Dir> {
+        self.pattern.one_way().then_some(self.dir)
+    }
+}
+
 /// One side of a flow.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Half {
@@ -195,6 +205,17 @@ pub struct FlowRef<'a> {
     pub connection: u64,
     /// Names of what saw it.
     pub sources: &'a [Arc<str>],
+}
+
+impl<'a> FlowRef<'a> {
+    /// The topic or queue that a message goes through; a default exchange has no name, and what is asked about a queue goes through none.
+    pub fn via(self) -> Option<&'a str> {
+        let fields = &self.detail.filter(|_| self.row.direction().is_some() || self.row.protocol != "amqp")?.fields;
+        VIA.iter().find_map(|name| match fields.get(name) {
+            Some(Value::Text(text)) if !text.is_empty() => Some(&**text),
+            _ => None,
+        })
+    }
 }
 
 /// The same, owned: what crosses to the looker.

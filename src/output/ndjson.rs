@@ -5,8 +5,7 @@ mod tree;
 use crate::body::{self, Context, protobuf};
 use crate::mask::{self, MASK, Secrets};
 use crate::model::{
-    Body, ConnRecord, Counts, Detail, Dir, Edge, Fields, FlowRef, Half, Headers, Message, Party, Stats, TraceContext, Value,
-    text_of,
+    Body, ConnRecord, Counts, Detail, Edge, Fields, FlowRef, Half, Headers, Message, Party, Stats, TraceContext, Value, text_of,
 };
 use crate::schema::{Place, Schemas};
 use crate::text::write_json_string;
@@ -64,9 +63,7 @@ pub fn write_flow(flow: FlowRef<'_>, options: &NdjsonOptions<'_>, out: &mut Vec<
             write_party(key, party, &mut o);
         }
     }
-    if row.pattern.one_way() {
-        o.text("direction", if row.dir == Dir::ToServer { "to_server" } else { "to_client" });
-    }
+    o.opt(row.direction(), |o, dir| o.text("direction", dir.word()));
     let fields = flow.detail.map(|detail| {
         let context = Context { limit: options.body_limit, schemas: options.schemas, place: Place::default() };
         protobuf::fields(row.pattern, detail, &context)

@@ -55,6 +55,9 @@ impl Found {
     }
 }
 
+/// Namespaces captured in at once: each has an interface or two, and more are not read than the reader's limit.
+pub const MAX_SPACES: usize = 64;
+
 /// Why one cannot be entered.
 #[derive(Debug, thiserror::Error)]
 pub enum NetnsError {
@@ -77,6 +80,9 @@ pub enum NetnsError {
         /// The command that grants it.
         how: String,
     },
+    /// So many are captured in that this one has to wait.
+    #[error("cannot enter {0}: {MAX_SPACES} network namespaces are captured in already")]
+    Full(String),
     /// Something else.
     #[error("cannot enter {0}: {1}")]
     Failed(String, io::Error),
@@ -148,7 +154,11 @@ pub fn all() -> Vec<Found> {
 pub fn open(found: &Found) -> Result<File, NetnsError> {
     let open = || {
         let file = File::open(&found.path)?;
-        if file.metadata()?.ino() == found.inode { Ok(file) } else { Err(io::Error::other("it has just gone")) }
+        if file.metadata()?.ino() == found.inode {
+            Ok(file)
+        } else {
+            Err(io::Error::new(io::ErrorKind::NotFound, "it has just gone"))
+        }
     };
     open().map_err(|e| NetnsError::from_io(&found.full(), e))
 }

@@ -5,7 +5,7 @@
 
 use crossbeam_channel::{bounded, never, unbounded};
 use meshtop::identity::{self, Options};
-use meshtop::model::{Ask, ConnId, Fact, PacketNo, Zone};
+use meshtop::model::{Ask, ConnId, Fact, PacketNo, Transport, Zone};
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::net::{TcpListener, TcpStream};
@@ -16,6 +16,8 @@ use std::time::{Duration, Instant};
 const QUESTIONS: u64 = 2000;
 /// Calls of each kind of client.
 const CALLS: usize = 200;
+/// Calls of each client that takes its time, and what it does: as a service that has been there for long.
+const SLOW_CALLS: usize = 40;
 /// Processes that do nothing.
 const IDLE: usize = 300;
 
@@ -37,14 +39,27 @@ fn main() {
     println!("who is who, beside {IDLE} idle processes\n");
     latency();
     println!("\n{:<44} {:>7} {:>7} {:>7}   CPU of the naming threads", "clients", "named", "gone", "unseen");
-    clients("curl, a process a call", |port| {
+    clients("curl, a process a call", CALLS, |port| {
         format!("for i in $(seq {CALLS}); do curl -s -o /dev/null http://127.0.0.1:{port}/; done")
     });
     let python = "import urllib.request as u";
-    clients("Python, a process, a connection a call", |port| {
+    clients("Python, a process, a connection a call", CALLS, |port| {
         format!("python3 -c \"{python}\nfor i in range({CALLS}): u.urlopen('http://127.0.0.1:{port}/').read()\"")
     });
-    clients("curl, one connection for all calls", |port| format!("curl -s -o /dev/null 'http://127.0.0.1:{port}/[1-{CALLS}]'"));
+    clients("curl, one connection for all calls", CALLS, |port| {
+        format!("curl -s -o /dev/null 'http://127.0.0.1:{port}/[1-{CALLS}]'")
+    });
+    clients("Python, 5 s old, a connection each 300 ms", SLOW_CALLS, |port| {
+        format!(
+            "python3 -c \"import time; {python}; time.sleep(5)\nfor i in range({SLOW_CALLS}):\n u.urlopen('http://127.0.0.1:{port}/').read()\n time.sleep(0.3)\""
+        )
+    });
+    clients("Node, 5 s old, a connection each 300 ms", SLOW_CALLS, |port| {
+        let call = format!("require('http').get({{ port: {port}, agent: false }}, answer => answer.resume())");
+        format!(
+            "node -e \"let n = 0; const call = () => {{ {call}; if (++n < {SLOW_CALLS}) setTimeout(call, 300) }}; setTimeout(call, 5000)\""
+        )
+    });
 }
 
 /// From the question about a connection of ours to the answer about both ends.
@@ -60,8 +75,8 @@ fn latency() {
         let client = TcpStream::connect(server).unwrap();
         let _accepted = listener.accept().unwrap();
         let start = Instant::now();
-        let ask = Ask { conn: ConnId(PacketNo(n + 1)), client: client.local_addr().unwrap(), server, zone: Zone::default() };
-        asks.send(ask).unwrap();
+        let (conn, client, transport) = (ConnId(PacketNo(n + 1)), client.local_addr().unwrap(), Transport::Stream);
+        asks.send(Ask { conn, client, server, transport, zone: Zone::default() }).unwrap();
         let named = (0..2).filter(|_| matches!(facts.recv().unwrap(), Fact::Owned { owner: Some(_), .. })).count();
         // the first one has all processes looked through
         if n > 0 && named == 2 {
@@ -80,7 +95,7 @@ fn latency() {
 }
 
 /// What comes of the calls that a shell makes.
-fn clients(what: &str, calls: impl Fn(u16) -> String) {
+fn clients(what: &str, count: usize, calls: impl Fn(u16) -> String) {
     let mut server = Command::new("node");
     let script = "const s = require('http').createServer((q, r) => r.end('tea')); s.listen(0, '127.0.0.1', () => console.log(s.address().port))";
     let mut server = Killed(server.args(["-e", script]).stdout(Stdio::piped()).spawn().unwrap());
@@ -89,7 +104,7 @@ fn clients(what: &str, calls: impl Fn(u16) -> String) {
     let port: u16 = line.trim().parse().unwrap();
     let mut meshtop = Command::new(env!("CARGO_BIN_EXE_meshtop"));
     let meshtop =
-        meshtop.args(["-i", "lo", "-f", &format!("tcp port {port}"), "--json", "--emit", "meta,flow", "-c", &CALLS.to_string()]);
+        meshtop.args(["-i", "lo", "-f", &format!("tcp port {port}"), "--json", "--emit", "meta,flow", "-c", &count.to_string()]);
     let mut meshtop = Killed(meshtop.stdout(Stdio::piped()).spawn().unwrap());
     let mut lines = BufReader::new(meshtop.0.stdout.take().unwrap()).lines().map_while(Result::ok);
     lines.next().expect("it may capture");
@@ -106,14 +121,14 @@ fn clients(what: &str, calls: impl Fn(u16) -> String) {
     for line in lines {
         let flow: serde_json::Value = serde_json::from_str(&line).unwrap();
         match flow["client"]["service"].as_str() {
-            Some(name) if name.ends_with(", exited") => gone += 1,
+            Some(name) if name.ends_with(", exited") || name.ends_with(", closed") => gone += 1,
             Some(_) => named += 1,
             None => unseen += 1,
         }
     }
     let threads =
         ["resolver", "searcher", "scout"].map(|name| format!("{name} {:?}", spent.get(name).copied().unwrap_or_default()));
-    println!("{what:<44} {named:>7} {gone:>7} {unseen:>7}   {} for {CALLS} calls", threads.join(", "));
+    println!("{what:<44} {named:>7} {gone:>7} {unseen:>7}   {} for {count} calls", threads.join(", "));
 }
 
 /// The CPU time of each thread so far (proc_pid_stat(5): fields 14 and 15, in ticks of a hundredth of a second).

@@ -39,8 +39,18 @@ const JAVA: &str = "public class Ledger { public static void main(String[] a) th
 
 /// Captures what the ports are part of, from before `act` until its last exchange is seen, and gives the flows for `/wanted`.
 fn flows_while(ports: &[u16], act: impl FnOnce()) -> Vec<Value> {
+    flows_by(meshtop(), ports, act)
+}
+
+fn wanted(mut flows: Vec<Value>) -> Vec<Value> {
+    // a probe may have been on its way when the capture began
+    flows.retain(|flow| flow["operation"].as_str().unwrap().contains("/wanted"));
+    flows
+}
+
+fn flows_by(mut meshtop: Command, ports: &[u16], act: impl FnOnce()) -> Vec<Value> {
     let filter = ports.iter().map(|port| format!("tcp port {port}")).collect::<Vec<_>>().join(" or ");
-    let live = Running::start(meshtop().args(["-i", "lo", "-f", &filter, "--json", "--emit", "flow"]));
+    let live = Running::start(meshtop.args(["-i", "lo", "-f", &filter, "--json", "--emit", "flow"]));
     let mut seen: Vec<String> = Vec::new();
     let probe = |path: &str| {
         let mut to = TcpStream::connect(("127.0.0.1", ports[0])).unwrap();
@@ -59,10 +69,13 @@ fn flows_while(ports: &[u16], act: impl FnOnce()) -> Vec<Value> {
     }
     live.signal("INT");
     seen.extend(std::iter::from_fn(|| live.line()));
-    let mut flows = lines(seen.join("\n").as_bytes());
-    // a probe may have been on its way when the capture began
-    flows.retain(|flow| flow["operation"].as_str().unwrap().contains("/wanted"));
-    flows
+    wanted(lines(seen.join("\n").as_bytes()))
+}
+
+fn get(port: u16) {
+    let mut to = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    write!(to, "GET /wanted HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").unwrap();
+    let _ = to.read_to_end(&mut Vec::new());
 }
 
 #[test]
@@ -94,11 +107,7 @@ fn servers_are_called_by_what_they_run() {
     }
     let ports: Vec<u16> = servers.iter().map(|(_, server)| server.port).collect();
     let flows = flows_while(&ports, || {
-        for &port in &ports {
-            let mut to = TcpStream::connect(("127.0.0.1", port)).unwrap();
-            write!(to, "GET /wanted HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").unwrap();
-            let _ = to.read_to_end(&mut Vec::new());
-        }
+        ports.iter().for_each(|port| get(*port));
     });
     let named: BTreeMap<String, (String, u64)> = flows
         .iter()
@@ -147,19 +156,151 @@ fn clients_that_live_for_milliseconds_are_never_taken_for_others() {
     let loops = format!("for i in $(seq {CALLS}); do curl -s -o /dev/null http://127.0.0.1:{}/wanted; done", server.port);
     let flows = flows_while(&[server.port], || assert!(Command::new("bash").args(["-c", &loops]).status().unwrap().success()));
     assert_eq!(flows.len(), CALLS);
+    let uid = rustix::process::geteuid().as_raw();
     let mut clients: BTreeMap<&str, usize> = BTreeMap::new();
     for flow in &flows {
         assert_eq!(flow["server"]["service"], "orders-svc", "{flow}");
         let client = flow["client"]["service"].as_str().unwrap_or("not seen");
-        assert!(
-            client == "curl" || client == "not seen" || (client.starts_with("uid ") && client.ends_with(", exited")),
-            "{flow}"
-        );
+        let unfound = [", exited", ", closed"].map(|how| format!("uid {uid}{how}"));
+        // one whose SYN was read too late for even that has no name, and no wrong one
+        assert!(client == "curl" || client == "not seen" || unfound.iter().any(|name| name == client), "{flow}");
         *clients.entry(client).or_default() += 1;
     }
+    let unseen = clients.get("not seen").copied().unwrap_or_default();
+    assert!(unseen <= CALLS / 4, "{clients:?}");
     let _ = writeln!(std::io::stderr(), "\nclients of {CALLS} short calls: {clients:?}");
     // nearly all of them are; where the machine is busy with other things, fewer
     assert!(clients.get("curl").is_some_and(|named| *named >= CALLS / 4), "{clients:?}");
+}
+
+#[test]
+fn names_of_a_live_capture_are_read_back_from_its_file_whatever_runs_then() {
+    if !can_capture("names_of_a_live_capture_are_read_back_from_its_file_whatever_runs_then") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("live.pcapng");
+    file(folder.path(), "billing/billing.py", PYTHON);
+    file(folder.path(), "other/other.py", &PYTHON.replace("', 0", "', int(__import__('sys').argv[1])"));
+    let first = server(Command::new("python3").args(["-u", "billing.py"]).current_dir(folder.path().join("billing")));
+    let (port, pid) = (first.port, first.running.child.id());
+    let mut command = meshtop();
+    command.arg("-w").arg(&path);
+    let flows = flows_by(command, &[port], || get(port));
+    assert_eq!((&flows[0]["server"]["service"], &flows[0]["server"]["pid"]), (&"billing".into(), &pid.into()));
+    drop(first);
+    // the port is another's now
+    let mut other = Command::new("python3");
+    let _other = server(other.args(["-u", "other.py", &port.to_string()]).current_dir(folder.path().join("other")));
+    let read = meshtop().arg("-r").arg(&path).args(["--json", "--emit", "flow"]).output().unwrap();
+    let again = wanted(lines(&read.stdout));
+    let ends = |flows: &[Value]| flows.iter().map(|flow| [flow["client"].clone(), flow["server"].clone()]).collect::<Vec<_>>();
+    assert_eq!(ends(&again), ends(&flows));
+}
+
+#[test]
+fn a_port_that_is_used_again_swaps_no_names() {
+    if !can_capture("a_port_that_is_used_again_swaps_no_names") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let script = PYTHON.replace("', 0", "', int(__import__('sys').argv[1])");
+    let run = |name: &str, port: u16| {
+        file(folder.path(), &format!("{name}.py"), &script);
+        let mut command = Command::new("python3");
+        server(command.args(["-u", &format!("{name}.py"), &port.to_string()]).current_dir(folder.path()))
+    };
+    let first = run("alpha", 0);
+    let port = first.port;
+    let mut pids = vec![first.running.child.id()];
+    let mut last = None;
+    let flows = flows_while(&[port], || {
+        get(port);
+        drop(first);
+        let second = run("beta", port);
+        pids.push(second.running.child.id());
+        get(port);
+        // what ends the capture asks it too
+        last = Some(second);
+    });
+    assert!(last.is_some());
+    let servers: Vec<_> = flows.iter().map(|flow| (flow["server"]["service"].clone(), flow["server"]["pid"].clone())).collect();
+    assert_eq!(servers, [("alpha".into(), pids[0].into()), ("beta".into(), pids[1].into())]);
+}
+
+#[test]
+fn a_process_of_another_user_is_named_after_the_rights_are_given_up() {
+    if !can_capture("a_process_of_another_user_is_named_after_the_rights_are_given_up") {
+        return;
+    }
+    let user = ["--reuid", "12345", "--regid", "12345", "--clear-groups", "/usr/bin/python3", "-c", PYTHON];
+    let server = server(Command::new("setpriv").args(user).current_dir("/").env("OTEL_SERVICE_NAME", "theirs"));
+    // as by sudo of a third one
+    let mut command = meshtop();
+    command.env("SUDO_UID", "54321").env("SUDO_GID", "54322");
+    let flows = flows_by(command, &[server.port], || get(server.port));
+    assert_eq!(
+        (&flows[0]["server"]["service"], &flows[0]["server"]["pid"]),
+        (&"theirs".into(), &server.running.child.id().into())
+    );
+}
+
+/// The clients of a server that were there long before the watch, and open a connection for each of their calls.
+#[test]
+fn a_service_that_opens_a_connection_per_call_is_named() {
+    if !can_capture("a_service_that_opens_a_connection_per_call_is_named") {
+        return;
+    }
+    const CALLS: usize = 20;
+    let folder = tempfile::tempdir().unwrap();
+    file(folder.path(), "orders-svc/server.js", NODE);
+    let server = server(Command::new("node").arg("server.js").current_dir(folder.path().join("orders-svc")));
+    let url = format!("http://127.0.0.1:{}/wanted", server.port);
+    file(
+        folder.path(),
+        "cart.js",
+        &format!(
+            "const call = () => require('http').get('{url}/js', {{agent: false}}, a => a.resume().on('end', () => console.log()))\n\
+            process.stdin.on('data', call)\nconsole.log()\n"
+        ),
+    );
+    file(
+        folder.path(),
+        "billing.py",
+        &format!(
+            "import sys, urllib.request as u\nprint(flush=True)\n\
+            for line in sys.stdin: u.urlopen('{url}/py').read(); print(flush=True)\n"
+        ),
+    );
+    let start = |program: &str, script: &str| {
+        let running = Running::start(Command::new(program).arg(script).current_dir(folder.path()).stdin(Stdio::piped()));
+        running.line().expect("it is up");
+        running
+    };
+    let mut clients = [start("node", "cart.js"), start("python3", "billing.py")];
+    let pids = clients.each_ref().map(|client| client.child.id());
+    // no process is young any more, nor among the newest
+    let _idle = Idle((0..64).map(|_| Command::new("sleep").arg("1000").spawn().unwrap()).collect());
+    let flows = flows_while(&[server.port], || {
+        for _ in 0..CALLS {
+            for client in &mut clients {
+                client.say("");
+                client.line().expect("it was answered");
+            }
+        }
+    });
+    assert_eq!(flows.len(), 2 * CALLS);
+    for (ending, name, pid) in [("/js", "cart", pids[0]), ("/py", "billing", pids[1])] {
+        let of = flows.iter().filter(|flow| flow["operation"].as_str().unwrap().ends_with(ending));
+        let (named, others): (Vec<&Value>, Vec<&Value>) = of.partition(|flow| flow["client"]["service"] == name);
+        assert!(named.iter().all(|flow| flow["client"]["pid"] == pid), "{named:#?}");
+        for flow in &others {
+            let client = flow["client"]["service"].as_str().unwrap_or_default();
+            assert!(!client.ends_with(", exited"), "it is there: {flow}");
+        }
+        let _ = writeln!(std::io::stderr(), "\n{name}: {} of {CALLS} named", named.len());
+        assert!(named.len() >= CALLS / 2, "{others:#?}");
+    }
 }
 
 #[test]

@@ -76,7 +76,10 @@ fn serve(namespace: &str, says: &str) -> Running {
          s.serve_forever()",
         says.len()
     );
-    let server = Running::start(Command::new("ip").args(["netns", "exec", namespace, "python3", "-c", &script]));
+    // ip(8) becomes the program, which has its number then
+    let mut command = Command::new("ip");
+    command.args(["netns", "exec", namespace, "python3", "-c", &script]).env("OTEL_SERVICE_NAME", "shop");
+    let server = Running::start(&mut command);
     assert_eq!(server.line().as_deref(), Some("ready"));
     server
 }
@@ -126,7 +129,7 @@ fn what_crosses_two_namespaces_is_one_and_their_loopbacks_stay_apart() {
     ip(&format!("link add eth0 netns {a} type veth peer name eth0 netns {b}"));
     address(&a, "eth0", "10.251.1.1");
     address(&b, "eth0", "10.251.1.2");
-    let _servers = [serve(&a, "a"), serve(&b, "bb")];
+    let servers = [serve(&a, "a"), serve(&b, "bb")];
     let live = watch(&["--netns", &a, "--netns", &b]);
     get(&b, "http://10.251.1.1:8000/between");
     get(&a, "http://127.0.0.1:8000/loopback");
@@ -147,7 +150,15 @@ fn what_crosses_two_namespaces_is_one_and_their_loopbacks_stay_apart() {
     let between = of(&flows, "/between");
     assert_eq!(between.len(), 1, "{flows:#?}");
     assert_eq!(sources(between[0]), [format!("eth0@{a}"), format!("eth0@{b}")]);
+    // each on its own loopback, and the one across: whose it is, from the first flow on
+    let server = |flow: &Value| (flow["server"]["service"].clone(), flow["server"]["pid"].clone());
+    let is = |server: &Running| ("shop".into(), server.child.id().into());
+    assert_eq!(server(between[0]), is(&servers[0]));
     let loopbacks = of(&flows, "/loopback");
+    for flow in &loopbacks {
+        let other = usize::from(sources(flow) == [format!("lo@{b}")]);
+        assert_eq!(server(flow), is(&servers[other]), "{flow}");
+    }
     let mut answers: Vec<_> = loopbacks.iter().map(|flow| (sources(flow), flow["response"]["bytes"].as_u64())).collect();
     answers.sort();
     let (lo_a, lo_b) = (format!("lo@{a}"), format!("lo@{b}"));

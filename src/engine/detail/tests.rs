@@ -4,7 +4,8 @@ use super::super::script::at;
 use super::*;
 use crate::mask::Secrets;
 use crate::model::{
-    BodyHint, ConnId, Detail, Dir, Fields, FlowId, Issue, Message, Owner, Party, Pattern, Row, SourceSet, Stamp, State,
+    BodyHint, ConnId, Detail, Dir, Fields, FlowId, Issue, Message, Origin, Owner, Party, Pattern, Rank, Row, SourceSet, Stamp,
+    State,
 };
 use crate::schema::Current;
 use std::sync::Arc;
@@ -14,7 +15,7 @@ pub(super) fn looks(secrets: Secrets) -> Looks {
 }
 
 fn party(addr: &str, service: Option<&str>) -> Party {
-    Party { addr: addr.into(), service: service.map(Into::into), owner: None }
+    Party { addr: addr.into(), service: service.map(Into::into), rank: None, owner: None }
 }
 
 pub(super) fn flow(detail: Option<Detail>) -> Flow {
@@ -119,7 +120,7 @@ fn the_overview_tells_whose_the_ends_were() {
     };
     let mut flow = flow(None);
     flow.client = Party { owner: Some(Arc::new(owner.clone())), ..party("127.0.0.1:5", Some("gateway")) };
-    flow.server = Party { owner: Some(Arc::new(owner)), ..party("127.0.0.1:80", Some("shop")) };
+    flow.server = Party { rank: Some(Rank::User), owner: Some(Arc::new(owner)), ..party("127.0.0.1:80", Some("shop")) };
     let told = |looks: &Looks| {
         let list = inspect(&flow, looks).overview;
         let of = |side| list.iter().filter(move |(name, _)| name.starts_with(side)).map(|(n, v)| format!("{n}: {v}"));
@@ -131,7 +132,7 @@ fn the_overview_tells_whose_the_ends_were() {
         "container: shop-gateway-1",
         "command: python app.py --password *** \\x1b[2J",
         "folder: /srv/gateway",
-        "since: 1970-01-01T00:00:00.003000000Z",
+        "since: 1970-01-01T00:00:00Z, 0 s before",
     ];
     assert_eq!(client[..2], ["client: gateway (127.0.0.1:5)", "client named by: its environment, as OTEL_SERVICE_NAME"]);
     assert_eq!(client[2..], of_process.map(|line| format!("client {line}")));
@@ -146,12 +147,43 @@ fn who_has_exited_is_not_said_to_be_named_by_anything() {
     let mut flow = flow(None);
     flow.client = Party { owner: Some(Arc::new(owner.clone())), ..party("10.0.0.1:5", Some("uid 1000, exited")) };
     flow.server = Party { owner: Some(Arc::new(owner)), ..party("10.0.0.2:80", Some("db.example")) };
+    flow.server.rank = Some(Rank::Capture);
     let view = inspect(&flow, &looks(Secrets::Mask));
     assert_eq!(
         (get(&view, "client"), get(&view, "server")),
         (vec!["uid 1000, exited (10.0.0.1:5)"], vec!["db.example (10.0.0.2:80)"])
     );
-    assert!(!view.overview.iter().any(|(name, _)| name.ends_with(" by") || name.ends_with(" process")), "{:?}", view.overview);
+    assert_eq!(get(&view, "client named by"), Vec::<&str>::new());
+    assert_eq!(get(&view, "server named by"), ["DNS answer or capture file, by its address"]);
+    assert!(!view.overview.iter().any(|(name, _)| name.ends_with(" process")), "{:?}", view.overview);
+}
+
+#[test]
+fn where_a_name_is_from_is_said_without_a_process_too() {
+    for (rank, told) in [
+        (Rank::User, "--name or configuration"),
+        (Rank::System, "container engine, by its address"),
+        (Rank::Capture, "DNS answer or capture file, by its address"),
+    ] {
+        let mut flow = flow(None);
+        flow.server = Party { rank: Some(rank), ..party("10.0.0.2:80", Some("db")) };
+        assert_eq!(get(&inspect(&flow, &looks(Secrets::Mask)), "server named by"), [told]);
+    }
+}
+
+#[test]
+fn a_process_is_as_old_as_the_clock_can_tell() {
+    let second = |n: i64| Time::from_nanos(n * 1_000_000_000 + 7);
+    for (seconds, told) in [
+        (0, "1970-01-02T00:00:00Z, 0 s before"),
+        (119, "1970-01-02T00:00:00Z, 119 s before"),
+        (120, "1970-01-02T00:00:00Z, 2 min before"),
+        (7_200, "1970-01-02T00:00:00Z, 2 h before"),
+        (172_800, "1970-01-02T00:00:00Z, 2 days before"),
+        (-1, "1970-01-02T00:00:00Z"),
+    ] {
+        assert_eq!(since(second(86_400), second(86_400 + seconds)), told);
+    }
 }
 
 #[test]

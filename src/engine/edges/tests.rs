@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::{ConnId, Fields, Flow, FlowId, Pattern, Row, SourceSet, State};
+use crate::model::{ConnId, Detail, Fields, Flow, FlowId, Pattern, Row, SourceSet, State};
 use crate::time::Span;
 
 /// A settled flow of one millisecond between two parties; a name that holds a colon is an address without a name.
@@ -26,7 +26,7 @@ pub(in crate::engine) fn flow(client: &str, server: &str) -> Flow {
 
 fn party(text: &str) -> Party {
     let (addr, service) = if text.contains(':') { (text, None) } else { ("10.0.0.9:4711", Some(text.into())) };
-    Party { addr: addr.into(), service, owner: None }
+    Party { addr: addr.into(), service, rank: None, owner: None }
 }
 
 fn with_field(mut flow: Flow, name: &'static str, value: &str) -> Flow {

@@ -44,6 +44,7 @@ fn that_somebody_is_gone_is_said_where_nothing_better_is_known() {
     assert_eq!(facts.parties(at, at).0.label(), "uid 1000, exited");
     assert!(facts.learn(Scope::Ip(addr.ip()), Rank::Capture, "db.example".into()));
     assert_eq!(facts.parties(at, at).0.label(), "db.example");
+    assert_eq!(facts.parties(at, at).0.rank, Some(Rank::Capture), "not its owner's");
 }
 
 #[test]
@@ -84,7 +85,13 @@ fn facts_from_the_wire_are_bounded_what_the_user_says_is_not_refused() {
     for n in 0..MAX_FACTS as u32 {
         assert!(facts.learn(Scope::Ip(std::net::Ipv4Addr::from(n).into()), Rank::Capture, "x".into()));
     }
-    assert!(!facts.learn(Scope::Port(1), Rank::Capture, "one too many".into()));
+    assert!(facts.learn(Scope::Port(1), Rank::Capture, "the oldest makes room".into()));
+    assert!(facts.learn(Scope::Port(1), Rank::Capture, "and no other for its second name".into()));
+    let known = |facts: &Facts, n: u32| facts.known(Scope::Ip(std::net::Ipv4Addr::from(n).into()), Rank::Capture).is_some();
+    assert_eq!([0, 1, 2, MAX_FACTS as u32 - 1].map(|n| known(&facts, n)), [false, true, true, true]);
+    assert_eq!(facts.names.len(), MAX_FACTS);
+    assert!(facts.learn(Scope::Port(1), Rank::System, "more than the wire's".into()));
+    assert_eq!([1, 2].map(|n| known(&facts, n)), [false, true]);
     assert!(facts.learn(Scope::Port(1), Rank::User, "mine".into()));
     assert!(!facts.learn(Scope::Pattern("(".into()), Rank::User, "no expression".into()));
 }

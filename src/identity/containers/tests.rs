@@ -56,6 +56,28 @@ fn containers_are_listed_with_their_names_and_addresses() {
     }
 }
 
+/// As `podman system service` answers (Podman 4 and 5, the API that is Docker's): a container of `podman-compose`, and one of a pod.
+const PODMAN: &str = r#"[
+ {"Id":"cccc","Names":["/shop_orders_1"],"Image":"localhost/orders:latest","State":"running","HostConfig":{"NetworkMode":"bridge"},
+  "Labels":{"io.podman.compose.project":"shop","io.podman.compose.service":"orders"},"Mounts":[],"Ports":null,
+  "NetworkSettings":{"Networks":{"shop_default":{"IPAddress":"10.89.0.3","GlobalIPv6Address":"","MacAddress":"02:00:00:00:00:03"}}}},
+ {"Id":"dddd","Names":["/web-infra"],"Labels":null,"NetworkSettings":{"Networks":null}}
+]"#;
+
+#[test]
+fn podman_answers_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let all = list(&engine(folder.path(), vec![chunked(PODMAN)])).unwrap();
+    let told = |one: &Listed| (one.id.clone(), one.container.name.clone(), one.container.service.clone());
+    let expected = [("cccc", "shop_orders_1", Some("orders")), ("dddd", "web-infra", None)];
+    assert_eq!(
+        all.iter().map(told).collect::<Vec<_>>(),
+        expected.map(|(id, name, service)| (id.to_owned(), name.to_owned(), service.map(str::to_owned)))
+    );
+    assert_eq!(all[0].container.addresses, ["10.89.0.3".parse::<IpAddr>().unwrap()]);
+    assert_eq!(all[1].container.addresses.len(), 0);
+}
+
 #[test]
 fn what_goes_wrong_is_an_error() {
     let folder = tempfile::tempdir().unwrap();

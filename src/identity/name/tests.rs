@@ -30,6 +30,20 @@ fn what_runs_gives_the_name_where_nobody_gave_one() {
         ("/srv/x", "/usr/bin/dotnet Shop.Api.dll", "Shop.Api"),
         ("/srv/x", "/usr/bin/ruby bin/rails.rb server", "rails"),
         ("/srv/x", "/usr/local/bin/deno run -A stock.ts", "stock"),
+        ("/srv/x", "/usr/bin/node -r ./tracing.js cart.js", "cart"),
+        ("/srv/x", "/usr/bin/node --require ./tracing.js cart.js", "cart"),
+        ("/srv/shop", "/usr/bin/node --import ./tracing.js src/index.js", "shop"),
+        ("/srv/x", "/usr/bin/node --import=./tracing.js --env-file .env cart.js --title x", "cart"),
+        ("/srv/x", "/usr/bin/node --max-old-space-size=99 --title x cart.js", "cart"),
+        ("/srv/notes", "/usr/bin/node -e setInterval(f,1)", "notes"),
+        ("/srv/notes", "/usr/bin/node -r ./tracing.js --eval=f() x.js", "notes"),
+        ("/srv/x", "/usr/bin/tsx watch --env-file .env cart.ts", "cart"),
+        ("/srv/notes", "/usr/bin/perl -e print()", "notes"),
+        ("/srv/x", "/usr/bin/perl -I lib billing.pl", "billing"),
+        ("/srv/x", "/usr/bin/ruby -I lib billing.rb", "billing"),
+        ("/srv/notes", "/usr/bin/php -S 127.0.0.1:8000 -t public", "notes"),
+        ("/srv/notes", "/usr/bin/php8.2 -r echo(1);", "notes"),
+        ("/srv/x", "/usr/bin/php -d memory_limit=1 billing.php", "billing"),
         ("/srv/x", "/bin/bash ./deploy.sh", "deploy"),
         ("/srv/x", "/bin/bash -c while", "bash"),
         ("/srv/x", "/usr/lib/erlang/erts-13/bin/beam.smp -W w -s rabbit boot", "rabbitmq"),
@@ -73,8 +87,8 @@ fn what_people_named_comes_first_in_order() {
     assert_eq!(named(&one, Some(&composed)), ("orders".into(), Origin::Container, Some("shop-orders-1".into())));
     one.env.push(("DD_SERVICE", "dd".into()));
     assert_eq!(named(&one, Some(&composed)).0, "dd");
-    one.env.push(("OTEL_RESOURCE_ATTRIBUTES", "deployment=x, service.name=checkout".into()));
-    assert_eq!(named(&one, Some(&composed)).0, "checkout");
+    one.env.push(("OTEL_RESOURCE_ATTRIBUTES", "deployment=x, service.name=check%20out%2".into()));
+    assert_eq!(named(&one, Some(&composed)).0, "check out%2");
     one.env.push(("OTEL_SERVICE_NAME", "otel".into()));
     assert_eq!(named(&one, Some(&composed)), ("otel".into(), Origin::Environment, Some("shop-orders-1".into())));
 }
@@ -88,6 +102,12 @@ fn units_that_are_a_service() {
         ("0::/user.slice/user-1000.slice/user@1000.service/app.slice/orders.service", Some("orders")),
         ("0::/user.slice/user-1000.slice/user@1000.service/app.slice/app-org.gnome.Terminal.slice/vte-1.scope", None),
         ("0::/user.slice/user-1000.slice/session-3.scope", None),
+        ("0::/system.slice/webapp-api.service", Some("webapp-api")),
+        ("0::/system.slice/app-api.service", Some("app-api")),
+        ("0::/system.slice/initech.service", Some("initech")),
+        ("0::/user.slice/user-1000.slice/user@1000.service/app.slice/webapp-api.service", Some("webapp-api")),
+        ("0::/user.slice/user-1000.slice/user@1000.service/app.slice/app-gnome-code-1.service", None),
+        ("0::/user.slice/user-1000.slice/user@1000.service/init.scope", None),
         ("0::/init.scope", None),
         ("0::/", None),
         ("", None),

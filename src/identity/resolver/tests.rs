@@ -22,11 +22,15 @@ impl Asker {
         Self { asks, hints, facts, next: 0 }
     }
 
-    /// What is found out about both ends of a connection.
+    /// What is found out about both ends of a TCP connection.
     fn ask(&mut self, client: SocketAddr, server: SocketAddr) -> [Option<Arc<Owner>>; 2] {
+        self.ask_by(Transport::Stream, client, server)
+    }
+
+    fn ask_by(&mut self, transport: Transport, client: SocketAddr, server: SocketAddr) -> [Option<Arc<Owner>>; 2] {
         self.next += 1;
         let conn = ConnId(PacketNo(self.next));
-        self.asks.send(Ask { conn, client, server, zone: Zone::default() }).unwrap();
+        self.asks.send(Ask { conn, client, server, transport, zone: Zone::default() }).unwrap();
         let mut found = [None, None];
         for _ in 0..2 {
             let Fact::Owned { conn: about, end, owner } = self.facts.recv().unwrap() else { panic!("an owner") };
@@ -138,10 +142,123 @@ fn a_client_is_named_while_it_is_there_and_said_to_be_gone_afterwards() {
         }
         end(child, accepted);
         let [them, us] = asker.ask(client, at);
-        let known = |owner: &Arc<Owner>| owner.origin == Origin::Exited || (hinted && owner.pid == Some(pid));
-        assert!(them.as_ref().is_none_or(known), "nobody else's name: {them:?}");
+        let known = |owner: &Arc<Owner>| owner.origin == Origin::Exited || owner.pid == Some(pid);
+        if hinted {
+            assert!(them.as_ref().is_some_and(known), "nobody else's name, but one: {them:?}");
+        } else {
+            assert_eq!(them, None, "nobody looked while it was there");
+        }
         assert_eq!(us.unwrap().pid, Some(std::process::id()), "the listener answers for the connection that is over");
     }
+}
+
+#[test]
+fn a_udp_socket_is_its_own_and_not_that_of_whoever_has_the_port_by_tcp() {
+    let script = "import socket, time\ns = socket.socket(type=socket.SOCK_DGRAM)\ns.bind(('127.0.0.1', 0))\n\
+        print(s.getsockname()[1], flush=True)\ntime.sleep(1000)";
+    let server = Server::start(Command::new("python3").args(["-c", script]).env("OTEL_SERVICE_NAME", "udp-dns"));
+    let _tcp = TcpListener::bind(server.1).unwrap();
+    let client = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let mut asker = Asker::start(Vec::new());
+    let [us, them] = asker.ask_by(Transport::Datagram, client.local_addr().unwrap(), server.1);
+    assert_eq!((us.unwrap().pid, service(&them)), (Some(std::process::id()), "udp-dns"));
+    let at = server.1;
+    drop(server);
+    let [_, nobody] = asker.ask_by(Transport::Datagram, client.local_addr().unwrap(), at);
+    assert_eq!(service(&nobody), "-");
+}
+
+/// A socket that no process has among its files: it is on its way through another one (unix(7)), which holds it.
+#[cfg(target_os = "linux")]
+fn on_its_way(socket: TcpStream) -> [std::os::unix::net::UnixStream; 2] {
+    use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
+    use std::os::fd::AsFd;
+    let (a, b) = std::os::unix::net::UnixStream::pair().unwrap();
+    let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut buffer = SendAncillaryBuffer::new(&mut space);
+    let files = [socket.as_fd()];
+    assert!(buffer.push(SendAncillaryMessage::ScmRights(&files)));
+    sendmsg(&a, &[io::IoSlice::new(b"x")], &mut buffer, SendFlags::empty()).unwrap();
+    [a, b]
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn whose_socket_it_was_is_said_and_that_a_process_has_exited_where_one_has() {
+    let mut asker = Asker::start(Vec::new());
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = listener.local_addr().unwrap();
+    let (known, _known) = pair(&listener);
+    let uid = privileges::own_uid();
+    // a busy machine may have begun other processes since
+    loop {
+        let (client, _accepted) = pair(&listener);
+        let from = client.local_addr().unwrap();
+        let held = on_its_way(client);
+        let mut child = Command::new("sleep").arg("1000").spawn().unwrap();
+        asker.hints.send(Hint { client: from, server: at, zone: Zone::default() }).unwrap();
+        // hints are taken before questions
+        asker.ask(known.local_addr().unwrap(), at);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        drop(held);
+        let [them, _] = asker.ask(from, at);
+        let owner = them.unwrap();
+        assert_eq!((owner.origin, owner.pid), (Origin::Exited, None));
+        if *owner.service == *format!("uid {uid}, exited") {
+            break;
+        }
+        assert_eq!(*owner.service, *format!("uid {uid}, closed"));
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_namespace_that_was_told_of_is_known_before_anybody_asks_about_it() {
+    use rustix::net::{AddressFamily, SocketType, netlink};
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (client, _accepted) = pair(&listener);
+    // whichever is taken first of what waits
+    for n in 0..16 {
+        let ((asks, asked), (zone, zones), (told, facts)) = (bounded(1), bounded(1), unbounded());
+        // one of our own: its loopback is asked about in it alone
+        let diag = rustix::net::socket(AddressFamily::NETLINK, SocketType::DGRAM, Some(netlink::SOCK_DIAG)).unwrap();
+        zone.send((Zone(n + 1), Some(diag))).unwrap();
+        let (client, server) = (client.local_addr().unwrap(), listener.local_addr().unwrap());
+        let (conn, transport) = (ConnId(PacketNo(1)), Transport::Stream);
+        asks.send(Ask { conn, client, server, transport, zone: Zone(n + 1) }).unwrap();
+        let tell = Box::new(move |fact| drop(told.send(fact)));
+        start(Options { asks: asked, hints: never(), zones, engines: Vec::new(), tell }).unwrap();
+        for _ in 0..2 {
+            let Fact::Owned { owner, .. } = facts.recv().unwrap() else { panic!("an owner") };
+            assert_eq!(owner.unwrap().pid, Some(std::process::id()));
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_process_in_a_pod_is_called_as_its_container() {
+    if !Command::new("unshare").args(["--mount", "true"]).output().is_ok_and(|output| output.status.success()) {
+        eprintln!("no right to mount: this is not run");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    // as the kubelet mounts it
+    let mounted = folder.path().join("pods/6fd1-9c/containers/orders/4f2a11");
+    std::fs::create_dir_all(mounted.parent().unwrap()).unwrap();
+    let log = folder.path().join("termination-log");
+    for file in [&mounted, &log] {
+        std::fs::write(file, "").unwrap();
+    }
+    let script = "mount --bind \"$1\" \"$2\" && exec python3 -c \"$3\"";
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "sh", "-c", script, "sh"]).args([&mounted, &log]).arg(LISTEN);
+    let server = Server::start(command.env("KUBERNETES_SERVICE_HOST", "10.96.0.1").env("HOSTNAME", "orders-6f9c"));
+    let client = TcpStream::connect(server.1).unwrap();
+    let [_, them] = Asker::start(Vec::new()).ask(client.local_addr().unwrap(), server.1);
+    let them = them.unwrap();
+    assert_eq!((&*them.service, them.origin, them.container.as_deref()), ("orders", Origin::Pod, Some("orders-6f9c/orders")));
 }
 
 #[test]

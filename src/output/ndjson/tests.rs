@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::model::{
-    BodyHint, ConnId, End, Flow, FlowId, Issue, Load, Origin, Owner, PacketNo, Pattern, RECENT, Row, SourceSet, Stamp, State,
-    Totals,
+    BodyHint, ConnId, Dir, End, Flow, FlowId, Issue, Load, Origin, Owner, PacketNo, Pattern, RECENT, Row, SourceSet, Stamp,
+    State, Totals,
 };
 use crate::text::is_control;
 use crate::time::Span;
@@ -46,7 +46,7 @@ fn owner(pid: Option<u32>, container: Option<&str>) -> Option<Arc<Owner>> {
 }
 
 fn party(addr: &str) -> Party {
-    Party { addr: addr.into(), service: None, owner: None }
+    Party { addr: addr.into(), service: None, rank: None, owner: None }
 }
 
 fn flow(detail: Option<Detail>) -> Flow {

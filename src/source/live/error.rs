@@ -53,7 +53,10 @@ impl LiveError {
         match self {
             Self::NoInterface { .. } | Self::Filter(_) | Self::Namespace(NetnsError::Unknown { .. } | NetnsError::Own(_)) => 2,
             Self::Denied { .. } | Self::Namespace(NetnsError::Denied { .. }) => 3,
-            Self::Full { .. } | Self::Open { .. } | Self::List(_) | Self::Namespace(NetnsError::Failed(..)) => 1,
+            Self::Full { .. }
+            | Self::Open { .. }
+            | Self::List(_)
+            | Self::Namespace(NetnsError::Full(_) | NetnsError::Failed(..)) => 1,
         }
     }
 }

@@ -7,7 +7,7 @@
 use super::LiveError;
 use super::open::{LARGE_RING, Opened, Opener, SMALL_RING};
 use crate::model::Zone;
-use crate::source::netns::{self, Found, NetnsError, Wanted};
+use crate::source::netns::{self, Found, MAX_SPACES, NetnsError, Wanted};
 use crate::source::watch::{self, Link, List};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use std::fs::File;
@@ -17,8 +17,6 @@ use std::time::{Duration, Instant};
 
 /// How often it looks: a container's first second is its start, and a look reads all of `/proc`.
 const EVERY: Duration = Duration::from_secs(3);
-/// Namespaces captured in at once: each has an interface or two, and more are not read than the reader's limit.
-const MAX_SPACES: usize = 64;
 /// The interface that every namespace has.
 const LOOPBACK: &str = "lo";
 
@@ -50,8 +48,12 @@ pub(super) struct Spaces {
     all: bool,
     opener: Opener,
     open: Vec<Space>,
-    /// Zones that were given out.
+    /// How many at once.
+    most: usize,
+    /// The zone that was given out last.
     zones: u16,
+    /// Zones that are gone, which nobody has been told yet: who knows them holds their namespace.
+    untold: Vec<Zone>,
     tell: Option<Sender<(Zone, Option<OwnedFd>)>>,
 }
 
@@ -73,7 +75,7 @@ impl Spaces {
         let find = |name: String| netns::find(&name).map(|found| (name, found.is_by_process().then_some(found.inode)));
         let named = named.into_iter().map(find).collect::<Result<_, _>>()?;
         netns::may_enter().map_err(|e| NetnsError::from_io("other network namespaces", e))?;
-        Ok(Self { named, all, opener, open: Vec::new(), zones: 0, tell })
+        Ok(Self { named, all, opener, open: Vec::new(), most: MAX_SPACES, zones: 0, untold: Vec::new(), tell })
     }
 
     /// Lets go of what is not there any more, enters what is new, and opens the interfaces that are up.
@@ -86,16 +88,24 @@ impl Spaces {
         let all = if self.all { netns::all() } else { Vec::new() };
         let is_there = |space: &Space| named.iter().chain(&all).any(|found| found.inode == space.found.inode);
         let gone: Vec<Zone> = self.open.extract_if(.., |space| !is_there(space)).map(|space| space.zone).collect();
-        gone.iter().for_each(|zone| self.tell(*zone, None));
+        for zone in std::mem::take(&mut self.untold).into_iter().chain(gone.iter().copied()) {
+            if !self.tell(zone, None) {
+                self.untold.push(zone);
+            }
+        }
         let mut news: Vec<News> = gone.into_iter().map(News::Gone).collect();
+        let mut full = false;
         for (found, named) in named.iter().map(|found| (found, true)).chain(all.iter().map(|found| (found, false))) {
-            if self.open.iter().any(|space| space.found.inode == found.inode) || self.open.len() >= MAX_SPACES {
+            if self.open.iter().any(|space| space.found.inode == found.inode) {
                 continue;
             }
-            if let Err(e) = self.enter(found, named)
-                && named
-            {
-                news.push(News::Refused(format!("*@{}", found.name), e.into()));
+            match self.enter(found, named) {
+                Ok(()) => {}
+                // one speaks for all
+                Err(NetnsError::Full(_)) if std::mem::replace(&mut full, true) => {}
+                // one that ended while we looked
+                Err(NetnsError::Failed(_, e)) if !named && e.kind() == io::ErrorKind::NotFound => {}
+                Err(e) => news.push(News::Refused(format!("*@{}", found.name), e.into())),
             }
         }
         self.open.iter_mut().for_each(|space| space.look(&self.opener, &mut news));
@@ -124,18 +134,24 @@ impl Spaces {
 
     fn enter(&mut self, found: &Found, named: bool) -> Result<(), NetnsError> {
         let failed = |e: io::Error| NetnsError::from_io(&found.full(), e);
+        if self.open.len() >= self.most {
+            return Err(NetnsError::Full(found.full()));
+        }
         let file = netns::open(found)?;
         let (list, diag) = netns::inside(&file, || Ok((List::open()?, watch::diag()?))).and_then(|both| both).map_err(failed)?;
-        self.zones = self.zones.saturating_add(1);
+        // from the start again after a long time, with those that are free
+        let free = |zone: &u16| !self.open.iter().any(|space| space.zone == Zone(*zone));
+        self.zones = (self.zones.saturating_add(1)..=u16::MAX).chain(1..).find(free).unwrap_or(u16::MAX);
         let zone = Zone(self.zones);
         self.tell(zone, Some(diag));
         self.open.push(Space { found: found.clone(), zone, file, list, named, done: Vec::new() });
         Ok(())
     }
 
-    /// Names may be missing where nobody listens fast enough, packets not.
-    fn tell(&self, zone: Zone, diag: Option<OwnedFd>) {
-        let _ = self.tell.as_ref().map(|tell| tell.try_send((zone, diag)));
+    /// Names may be missing where nobody listens fast enough, packets not. Whether there was room.
+    fn tell(&self, zone: Zone, diag: Option<OwnedFd>) -> bool {
+        let full = |tell: &Sender<_>| tell.try_send((zone, diag)).is_err_and(|e| e.is_full());
+        !self.tell.as_ref().is_some_and(full)
     }
 }
 
@@ -173,6 +189,42 @@ impl Space {
 mod tests {
     use super::*;
     use std::process::Command;
+
+    #[test]
+    fn that_there_is_no_room_is_said_once_and_who_is_gone_is_told_until_it_is_heard() {
+        if netns::may_enter().is_err() {
+            eprintln!("no right to enter network namespaces: this is not run");
+            return;
+        }
+        let mut children = [(); 2].map(|()| Command::new("unshare").args(["--net", "sleep", "1000"]).spawn().unwrap());
+        let pids = children.each_ref().map(|child| child.id().to_string());
+        let there = |pid: &String| netns::locate(pid).is_ok_and(|found| found.is_some());
+        while !pids.iter().all(there) {
+            std::thread::yield_now();
+        }
+        let (tell, told) = crossbeam_channel::bounded(1);
+        let wanted = Wanted { named: pids.to_vec(), all: false };
+        let mut spaces = Spaces::new(wanted, Opener::new(false), Some(tell)).unwrap();
+        let refused = |news: Vec<News>| {
+            let why = |news| if let News::Refused(name, e) = news { Some(format!("{name}: {e}")) } else { None };
+            news.into_iter().filter_map(why).collect::<Vec<_>>()
+        };
+        spaces.most = 0;
+        let limit = format!("*@{0}: cannot enter network namespace {0}: 64 network namespaces are captured in already", pids[0]);
+        assert_eq!(refused(spaces.look()), [limit]);
+        spaces.most = 1;
+        assert_eq!(refused(spaces.look()).len(), 1, "there is room for the other");
+        for child in &mut children {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+        spaces.look();
+        assert!(matches!(told.recv().unwrap(), (Zone(1), Some(_))), "there was no room for more yet");
+        spaces.look();
+        assert!(matches!(told.recv().unwrap(), (Zone(1), None)));
+        spaces.look();
+        assert!(told.is_empty());
+    }
 
     #[test]
     fn the_number_of_a_process_is_not_followed_to_another_namespace() {

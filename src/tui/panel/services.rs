@@ -164,7 +164,24 @@ impl Services {
             Dir::ToServer => (&edge.from, &edge.to),
             Dir::ToClient => (&edge.to, &edge.from),
         };
-        Some(Wish::Narrow(format!("{} and server == {} and proto == {}", client_is(client), quoted(server), edge.protocol)))
+        let mut filter = format!("{} and server == {} and proto == {}", client_is(client), quoted(server), edge.protocol);
+        // what tells it from other lines of the same two
+        let edges = || self.table.list.iter().flat_map(|service| &service.calls).filter(|other| other.protocol == edge.protocol);
+        match &edge.via {
+            Some(via) => filter += &format!(" and via == {}", quoted(via)),
+            None if edges().any(|other| (&other.from, &other.to) == (&edge.from, &edge.to) && other.via.is_some()) => {
+                filter += " and not via";
+            }
+            None => {}
+        }
+        match edge.dir {
+            Dir::ToClient => filter += " and direction == to_client",
+            Dir::ToServer if edges().any(|back| (&back.from, &back.to) == (&edge.to, &edge.from)) => {
+                filter += " and not direction == to_client";
+            }
+            Dir::ToServer => {}
+        }
+        Some(Wish::Narrow(filter))
     }
 }
 
@@ -251,7 +268,7 @@ mod tests {
     use super::*;
     use crate::engine::edges::{Edges, MAX_EDGES};
     use crate::filter::Filter;
-    use crate::model::{Flow, Pattern};
+    use crate::model::{Detail, Fields, Flow, Pattern};
     use crate::time::Time;
     use crate::tui::tests::sample::{party, row};
 
@@ -289,23 +306,40 @@ mod tests {
     fn each_line_narrows_to_exactly_its_flows() {
         let mut delivered = between(("10.0.0.1:1", Some("billing")), ("10.0.0.2:5672", Some("broker")));
         (delivered.row.pattern, delivered.row.dir, delivered.row.protocol) = (Pattern::Deliver, Dir::ToClient, "amqp");
+        let through = |flow: &Flow, fields: &[(&'static str, &str)]| {
+            let fields = fields.iter().fold(Fields::default(), |fields, (name, value)| fields.with(name, *value));
+            Flow { detail: Some(Arc::new(Detail { fields, ..Detail::default() })), ..flow.clone() }
+        };
+        let mut published = delivered.clone();
+        (published.row.pattern, published.row.dir) = (Pattern::Publish, Dir::ToServer);
         let flows = [
             between(("127.0.0.1:50001", None), ("127.0.0.1:80", None)),
             between(("127.0.0.1:50002", Some("curl")), ("127.0.0.1:81", Some("web"))),
             between(("[fd00::7]:50001", None), ("[fd00::8]:80", None)),
             between(("10.0.0.3:5", Some("a \"b\" \\c")), ("10.0.0.4:80", Some("d"))),
+            through(&delivered, &[("amqp.queue", "bills"), ("amqp.exchange", "shop")]),
+            through(&published, &[("amqp.exchange", "shop")]),
+            through(&published, &[("amqp.exchange", "")]),
             delivered,
         ];
         // for each flow: its sender, the edge, and its receiver find it, and nothing else does
         let filters = filters(&flows);
-        assert_eq!(filters.len(), flows.len() * 3, "{filters:#?}");
+        assert_eq!(filters.len(), 2 * 5 + flows.len(), "{filters:#?}");
         let parsed: Vec<_> = filters.iter().map(|text| Filter::parse(text).unwrap_or_else(|e| panic!("{text}: {e}"))).collect();
         for flow in &flows {
             assert_eq!(parsed.iter().filter(|filter| filter.matches(flow.as_ref())).count(), 3, "{filters:#?}");
         }
         let edge = r#"client ~ "^127\.0\.0\.1:" and not client and server == "127.0.0.1:80" and proto == http"#;
         assert!(filters.contains(&edge.to_owned()), "{filters:#?}");
-        assert!(filters.contains(&r#"client == "billing" and server == "broker" and proto == amqp"#.to_owned()));
+        let edge = r#"client == "billing" and server == "broker" and proto == amqp"#;
+        for more in [
+            r#"via == "bills" and direction == to_client"#,
+            "not via and direction == to_client",
+            r#"via == "shop" and not direction == to_client"#,
+            "not via and not direction == to_client",
+        ] {
+            assert!(filters.contains(&format!("{edge} and {more}")), "{filters:#?}");
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::time::{Span, Time};
 const START: i64 = 1_795_245_663_000_000_000;
 
 pub fn party(addr: &str, service: Option<&str>) -> Party {
-    Party { addr: addr.into(), service: service.map(Into::into), owner: None }
+    Party { addr: addr.into(), service: service.map(Into::into), rank: None, owner: None }
 }
 
 /// The `n`th flow of a small mesh.

@@ -27,7 +27,7 @@ fn filter(rig: &Rig) -> Option<String> {
 
 #[test]
 fn the_table_at_every_size() {
-    for (width, height) in [(40, 12), (80, 24), (100, 30), (200, 50)] {
+    for (width, height) in [(40, 12), (80, 24), (100, 30), (140, 40), (200, 50)] {
         let mut rig = Rig::new(width, height);
         rig.arrive(300);
         rig.press("3 j");

@@ -15,6 +15,9 @@ use ratatui::style::Style;
 /// Characters of a trace ID that are shown.
 const TRACE: usize = 4;
 
+/// What a server's name keeps beside a client that is called by its user.
+const LEAST: usize = 4;
+
 /// What a column shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Cell {
@@ -118,24 +121,25 @@ pub fn operation(row: &Row, room: usize) -> &str {
     if row.pattern.is_call() && width(path) > room { format::method(path) } else { path }
 }
 
-/// Who to whom; what goes from the server to the client is told the other way round. Neither side takes the room that the other needs.
+/// Who to whom; what goes from the server to the client is told the other way round. Neither side takes the room that the other needs; what
+/// is called by its user alone is whole before the other is, for a part of it reads like another.
 pub fn parties(flow: &Flow, theme: &Theme, room: usize) -> Vec<(String, Style)> {
     let back = flow.row.pattern.one_way() && flow.row.dir == Dir::ToClient;
     let (from, to) = if back { (&flow.server, &flow.client) } else { (&flow.client, &flow.server) };
     let arrow = " → ";
     let room = room.saturating_sub(width(arrow));
-    let (from, to) = (party(from, room / 2), party(to, room / 2));
-    let left = width(&from).min((room / 2).max(room.saturating_sub(width(&to))));
+    let gone = |party: &Party| party.owner.as_ref().is_some_and(|owner| owner.origin == Origin::Exited);
+    let whole = gone(from);
+    let (from, to) = (party(from), party(to));
+    let least = if whole { room.saturating_sub(LEAST) } else { room / 2 };
+    let left = width(&from).min(least.max(room.saturating_sub(width(&to))));
     vec![(fit(&from, left), Style::new()), (arrow.to_owned(), theme.dim), (to, Style::new())]
 }
 
-/// A name; without one the address, of which on the machine itself only the port tells anything. That a process has exited is told where
-/// there is room.
-fn party(party: &Party, room: usize) -> String {
+/// A name; without one the address, of which on the machine itself only the port tells anything.
+fn party(party: &Party) -> String {
     if let Some(name) = &party.service {
-        let gone = party.owner.as_ref().is_some_and(|owner| owner.origin == Origin::Exited);
-        let short = name.split_once(',').filter(|_| gone && width(name) > room).map(|(user, _)| user);
-        return short.unwrap_or(name).to_owned();
+        return name.to_string();
     }
     match party.addr.rsplit_once(':') {
         Some((host, port)) if host.starts_with("127.") || host == "[::1]" => format!(":{port}"),

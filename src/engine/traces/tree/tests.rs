@@ -44,9 +44,9 @@ fn hop(number: u64, text: &str) -> Hop {
 
 fn party(text: &str) -> Party {
     match text.split_once('=') {
-        Some((name, addr)) => Party { addr: addr.into(), service: Some(name.into()), owner: None },
-        None if text.contains(':') => Party { addr: text.into(), service: None, owner: None },
-        None => Party { addr: format!("10.9.{}.1:4711", text.len()).into(), service: Some(text.into()), owner: None },
+        Some((name, addr)) => Party { addr: addr.into(), service: Some(name.into()), rank: None, owner: None },
+        None if text.contains(':') => Party { addr: text.into(), service: None, rank: None, owner: None },
+        None => Party { addr: format!("10.9.{}.1:4711", text.len()).into(), service: Some(text.into()), rank: None, owner: None },
     }
 }
 

@@ -60,8 +60,8 @@ fn columns(width: u16, sort: Sort) -> Vec<Column<Cell>> {
     let recent = match width {
         0..80 => 0,
         80..100 => 10,
-        100..140 => 20,
-        140.. => 60,
+        100..180 => 20,
+        180.. => 60,
     };
     let all = [
         column(Cell::Name, ("service ─proto→ asks", "▾service ─proto→ asks"), Some(Sort::Name), 1, Left),
