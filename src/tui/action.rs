@@ -44,6 +44,8 @@ actions! {
     Trace,
     /// Show who talks to whom.
     Services,
+    /// Show what lies between services.
+    Brokers,
     /// Show the counters.
     Stats,
     /// Forget all flows, once confirmed.
@@ -94,6 +96,8 @@ actions! {
     Narrow,
     /// Another order.
     Sort,
+    /// Show the flows of the selected exchange, queue or topic.
+    NarrowTopic,
     /// Show the selected trace.
     OpenTrace,
     /// Another order of traces.

@@ -19,6 +19,8 @@ pub enum Context {
     Trace,
     /// In the table of services.
     Services,
+    /// In the table of brokers.
+    Brokers,
     /// While the filter is typed.
     Filter,
     /// While a question is open.
@@ -27,8 +29,17 @@ pub enum Context {
 
 impl Context {
     /// All, in the order of the help screen.
-    pub const ALL: [Self; 8] =
-        [Self::Anywhere, Self::List, Self::Detail, Self::Traces, Self::Trace, Self::Services, Self::Filter, Self::Confirm];
+    pub const ALL: [Self; 9] = [
+        Self::Anywhere,
+        Self::List,
+        Self::Detail,
+        Self::Traces,
+        Self::Trace,
+        Self::Services,
+        Self::Brokers,
+        Self::Filter,
+        Self::Confirm,
+    ];
 
     /// Its heading.
     pub const fn title(self) -> &'static str {
@@ -39,6 +50,7 @@ impl Context {
             Self::Traces => "Traces",
             Self::Trace => "A trace",
             Self::Services => "Services",
+            Self::Brokers => "Brokers",
             Self::Filter => "The filter line",
             Self::Confirm => "A question",
         }
@@ -46,7 +58,7 @@ impl Context {
 
     /// Whether one key could mean two things in both at once.
     fn meets(self, other: Self) -> bool {
-        let plain = |c| matches!(c, Self::List | Self::Detail | Self::Traces | Self::Trace | Self::Services);
+        let plain = |c| matches!(c, Self::List | Self::Detail | Self::Traces | Self::Trace | Self::Services | Self::Brokers);
         self == other || (self == Self::Anywhere && plain(other)) || (other == Self::Anywhere && plain(self))
     }
 }
@@ -70,7 +82,7 @@ const fn e(context: Context, action: Action, name: &'static str, keys: &'static 
     Entry { context, action, name, keys, help }
 }
 
-use Context::{Anywhere, Confirm, Detail, Filter, List, Services, Trace, Traces};
+use Context::{Anywhere, Brokers, Confirm, Detail, Filter, List, Services, Trace, Traces};
 
 /// Every key there is.
 #[rustfmt::skip]
@@ -90,6 +102,7 @@ pub const TABLE: &[Entry] = &[
     e(Anywhere, Action::Traces, "traces", &["2"], "the traces"),
     e(Anywhere, Action::Trace, "trace", &["t"], "the trace of the selected flow"),
     e(Anywhere, Action::Services, "services", &["3"], "who talks to whom"),
+    e(Anywhere, Action::Brokers, "brokers", &["4"], "what lies between them: exchanges, queues, topics"),
     e(Anywhere, Action::Stats, "stats", &["6"], "what was counted"),
     e(Anywhere, Action::Clear, "clear", &["z"], "forget all flows (asks)"),
     e(Anywhere, Action::Save, "save", &["w"], "save the packets of just now as pcapng"),
@@ -121,6 +134,7 @@ pub const TABLE: &[Entry] = &[
     e(Trace, Action::ZoomAll, "zoom-all", &["0"], "the whole trace"),
     e(Services, Action::Narrow, "narrow", &["enter", "l", "right"], "the flows of the service or edge; esc comes back"),
     e(Services, Action::Sort, "sort", &["s"], "order by name, rate, errors, p95"),
+    e(Brokers, Action::NarrowTopic, "narrow-topic", &["enter", "l", "right"], "the flows of the line; esc comes back"),
     e(Filter, Action::Apply, "filter-apply", &["enter"], "use it"),
     e(Filter, Action::Cancel, "filter-cancel", &["esc"], "leave it as it was"),
     e(Filter, Action::Complete, "filter-complete", &["tab"], "complete the word; again: the next one"),
@@ -265,7 +279,7 @@ impl Keymap {
         match context {
             // what cannot be typed still quits
             Filter | Confirm => find(context).or_else(|| find(Anywhere).filter(|a| *a == Action::Quit && !key.types())),
-            Anywhere | List | Detail | Traces | Trace | Services => find(context).or_else(|| find(Anywhere)),
+            Anywhere | List | Detail | Traces | Trace | Services | Brokers => find(context).or_else(|| find(Anywhere)),
         }
     }
 

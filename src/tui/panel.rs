@@ -1,6 +1,7 @@
 //! Screens that have the main part to themselves, a file each: what the application asks of them. The flows, with their list and their
 //! open flow, are the application's own.
 
+pub mod brokers;
 pub mod services;
 pub mod sheet;
 pub mod traces;
@@ -12,6 +13,7 @@ use super::keymap::{Context, Keymap};
 use super::theme::Theme;
 use crate::engine::view::{Shown, View};
 use crate::model::{FlowId, TraceNo};
+use brokers::Brokers;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use services::Services;
@@ -31,20 +33,27 @@ pub enum Screen {
     Trace,
     /// Who talks to whom.
     Services,
+    /// What lies between them.
+    Brokers,
     /// Every counter.
     Stats,
 }
 
 impl Screen {
     /// All that have a tab, from left to right, with their titles.
-    pub const TABS: [(Self, &str); 4] =
-        [(Self::Flows, "1 Flows"), (Self::Traces, "2 Traces"), (Self::Services, "3 Services"), (Self::Stats, "6 Stats")];
+    pub const TABS: [(Self, &str); 5] = [
+        (Self::Flows, "1 Flows"),
+        (Self::Traces, "2 Traces"),
+        (Self::Services, "3 Services"),
+        (Self::Brokers, "4 Brokers"),
+        (Self::Stats, "6 Stats"),
+    ];
 
     /// The screen whose tab it belongs to.
     pub fn tab(self) -> Self {
         match self {
             Self::Trace => Self::Traces,
-            Self::Flows | Self::Traces | Self::Services | Self::Stats => self,
+            Self::Flows | Self::Traces | Self::Services | Self::Brokers | Self::Stats => self,
         }
     }
 }
@@ -58,6 +67,7 @@ pub struct Panels {
     pub waterfall: Waterfall,
     traces: Traces,
     services: Services,
+    brokers: Brokers,
     stats: Sheet,
 }
 
@@ -68,6 +78,7 @@ impl Default for Panels {
             waterfall: Waterfall::default(),
             traces: Traces::default(),
             services: Services::default(),
+            brokers: Brokers::default(),
             stats: Sheet::stats(),
         }
     }
@@ -82,6 +93,7 @@ impl Panels {
             (None, Screen::Traces) => Some(&self.traces),
             (None, Screen::Trace) => Some(&self.waterfall),
             (None, Screen::Services) => Some(&self.services),
+            (None, Screen::Brokers) => Some(&self.brokers),
             (None, Screen::Stats) => Some(&self.stats),
         }
     }
@@ -94,6 +106,7 @@ impl Panels {
             (None, Screen::Traces) => Some(&mut self.traces),
             (None, Screen::Trace) => Some(&mut self.waterfall),
             (None, Screen::Services) => Some(&mut self.services),
+            (None, Screen::Brokers) => Some(&mut self.brokers),
             (None, Screen::Stats) => Some(&mut self.stats),
         }
     }
@@ -103,7 +116,7 @@ impl Panels {
         match screen {
             Screen::Traces => Shown::Traces,
             Screen::Trace => Shown::Trace(self.waterfall.no()),
-            Screen::Services => Shown::Services,
+            Screen::Services | Screen::Brokers => Shown::Services,
             Screen::Flows | Screen::Stats => Shown::Flows,
         }
     }

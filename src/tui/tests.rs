@@ -1,6 +1,7 @@
 //! The whole screen against a scripted engine: what it looks like, and how it behaves while flows arrive.
 
 mod behaviour;
+mod brokers;
 mod list;
 mod mesh;
 mod messages;

@@ -66,6 +66,7 @@ impl App {
             Action::Traces => self.turn_to(Screen::Traces),
             Action::Trace => self.trace(),
             Action::Services => self.turn_to(Screen::Services),
+            Action::Brokers => self.turn_to(Screen::Brokers),
             Action::Stats => self.show(Screen::Stats),
             Action::Clear => self.confirming = true,
             Action::Save => return vec![Effect::Send(Command::Save)],
@@ -89,6 +90,7 @@ impl App {
             Action::Quit => return vec![Effect::Quit],
             Action::Narrow
             | Action::Sort
+            | Action::NarrowTopic
             | Action::OpenTrace
             | Action::SortTraces
             | Action::OpenHop
@@ -162,8 +164,8 @@ impl App {
         let at = Position::new(mouse.column, mouse.row);
         match self.context() {
             Context::Confirm | Context::Filter => {}
-            Context::Anywhere | Context::Traces | Context::Trace | Context::Services if by != 0 => self.go(by),
-            Context::Anywhere | Context::Traces | Context::Trace | Context::Services => {
+            Context::Anywhere | Context::Traces | Context::Trace | Context::Services | Context::Brokers if by != 0 => self.go(by),
+            Context::Anywhere | Context::Traces | Context::Trace | Context::Services | Context::Brokers => {
                 let line = below(layout.main).contains(at).then(|| usize::from(mouse.row - layout.main.y - 1));
                 let wish = line.and_then(|line| self.panels.front_mut(self.screen)?.click(line));
                 self.grant(wish);

@@ -1,6 +1,6 @@
 //! Who talks to whom: each service with what it serves, and below it what it asks of others. Which flows those are is a filter away.
 
-mod draw;
+pub(super) mod draw;
 
 use super::{Panel, Wish};
 use crate::engine::edges::OTHER;
@@ -35,7 +35,7 @@ pub struct Services {
 
 /// The order of services, and of the edges of each.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Sort {
+pub(super) enum Sort {
     /// By name, those without one last: no line moves while numbers do.
     #[default]
     Name,
@@ -245,7 +245,7 @@ impl Panel for Services {
 }
 
 /// The flows of a client. A bare address is that of clients without a name: their ports are any.
-fn client_is(name: &str) -> String {
+pub(super) fn client_is(name: &str) -> String {
     match name.parse::<IpAddr>() {
         Ok(IpAddr::V4(_)) => format!("client ~ \"^{}:\" and not client", name.replace('.', "\\.")),
         Ok(IpAddr::V6(_)) => format!("client ~ \"^\\[{name}\\]:\" and not client"),

@@ -238,6 +238,7 @@ fn every_action_does_something() {
         Context::Traces => &["2"],
         Context::Trace => &["2 enter", "2 enter +"],
         Context::Services => &["3"],
+        Context::Brokers => &["4"],
         Context::Filter => &["/ s tab", "/ x enter / up up", "/ x space s left"],
         Context::Confirm => &["z"],
     };
@@ -246,6 +247,7 @@ fn every_action_does_something() {
             let changes = |place: &&str| {
                 let mut rig = Rig::new(80, 24);
                 rig.arrive(100);
+                super::brokers::mix(&mut rig);
                 rig.press(place);
                 assert!(entry.context == Context::Anywhere || rig.app.context() == entry.context, "{place}");
                 let state = |rig: &Rig| format!("{:?} {} {}", rig.app, rig.engine.flows.len(), rig.effects.len());

@@ -75,6 +75,14 @@ fn reason(app: &App, view: &View) -> (String, Vec<(String, String)>) {
         let title = format!("{}, none is over yet: who talks to whom shows with the first that is", counted(view.total, "flow"));
         return (title, vec![(key(Action::Flows), "shows the flows".to_owned())]);
     }
+    if app.screen == Screen::Brokers && view.total > 0 {
+        let title = format!("{}, none of them through a broker", counted(view.total, "flow"));
+        let next = vec![
+            option("--tap URL", "attaches to a broker: amqp://guest:guest@localhost/%2f"),
+            (key(Action::Flows), "shows the flows".to_owned()),
+        ];
+        return (title, next);
+    }
     if app.screen == Screen::Traces && view.traces.as_ref().is_some_and(|traces| traces.total == 0) && view.total > 0 {
         let title = format!("{}, none carries a trace ID", counted(view.total, "flow"));
         let next = vec![

@@ -28,7 +28,7 @@ pub fn draw(app: &App, theme: &Theme, buffer: &mut Buffer, area: Rect) -> Option
             (_, true) => ("empty: shows all ".to_owned(), theme.dim),
             _ => ("✓ valid, Enter uses it ".to_owned(), theme.good),
         },
-        (false, _) if app.screen == Screen::Services && !filter.text().is_empty() => {
+        (false, _) if matches!(app.screen, Screen::Services | Screen::Brokers) && !filter.text().is_empty() => {
             ("the table is of all flows ".to_owned(), theme.dim)
         }
         (false, _) => (matching(app, beside), theme.dim),

@@ -30,7 +30,7 @@ pub fn draw(app: &App, theme: &Theme, buffer: &mut Buffer, area: Rect) {
         status.iter().flat_map(|s| &s.sources).filter(|s| s.closed.is_none() || s.packets > 0).map(|s| s.name.as_str()).collect();
     let mut at = text::put(buffer, Rect { width: name + room, ..left }, name, &names.join(", "), theme.dim);
     // the tabs keep their place while sources come and go, where there is room for it
-    at = (at + 2).max(area.width / 3);
+    at = (at + 2).max((area.width / 3).min(right.saturating_sub(tabs)));
     for (screen, title) in Screen::TABS {
         let style = if app.screen.tab() == screen { theme.strong } else { theme.dim };
         at = text::put(buffer, left, at, title, style) + 2;

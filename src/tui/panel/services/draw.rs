@@ -21,7 +21,7 @@ const NAME: u16 = 56;
 
 /// What a column shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Cell {
+pub enum Cell {
     Name,
     Rate,
     Errors,
@@ -38,7 +38,7 @@ pub fn draw(panel: &Services, app: &App, theme: &Theme, buffer: &mut Buffer, are
     if panel.rows.is_empty() {
         return empty::draw(app, theme, buffer, area);
     }
-    let columns = columns(area.width, panel.sort);
+    let columns = columns(area.width, Some(panel.sort));
     table::headings(buffer, line(area, 0), &columns, theme.dim);
     for (y, at) in (1..area.height).zip(panel.visible()) {
         let Some(&row) = panel.rows.get(at) else { break };
@@ -49,10 +49,11 @@ pub fn draw(panel: &Services, app: &App, theme: &Theme, buffer: &mut Buffer, are
     more(theme, buffer, below, panel.top, panel.rows.len());
 }
 
-fn columns(width: u16, sort: Sort) -> Vec<Column<Cell>> {
+/// The columns of a screen of `width` cells; the one that is sorted by says so.
+pub fn columns(width: u16, sort: Option<Sort>) -> Vec<Column<Cell>> {
     use Align::{Left, Right};
     let column = |kind, (title, sorted), by: Option<Sort>, width, align| {
-        let title = if by == Some(sort) { sorted } else { title };
+        let title = if by.is_some() && by == sort { sorted } else { title };
         Column { kind, title, width, align }
     };
     let from = |least, cells| if width < least { 0 } else { cells };
@@ -100,16 +101,23 @@ fn runs(panel: &Services, theme: &Theme, row: Row, cell: Cell, room: u16) -> Vec
             (edge.to.to_string(), Style::new()),
             (edge.via.as_ref().map(|via| format!(" ({via})")).unwrap_or_default(), theme.dim),
         ],
-        // who serves nobody has no numbers
+        _ => numbers(load, cell, usize::from(room), panel.table.at, theme),
+    }
+}
+
+/// A cell of what went over an edge, as of a moment of packet time; who serves nobody has no numbers.
+pub fn numbers(load: &Load, cell: Cell, room: usize, at: Time, theme: &Theme) -> Vec<(String, Style)> {
+    match cell {
         _ if load.count == 0 => vec![(if cell == Cell::Recent { "" } else { "·" }.to_owned(), theme.dim)],
-        (Cell::Rate, _) => number(&format::rate(load.rate), if load.rate > 0.0 { Style::new() } else { theme.dim }, theme),
-        (Cell::Errors, _) => errors(load, theme),
-        (Cell::P50, _) => duration(load.p50, theme),
-        (Cell::P95, _) => duration(load.p95, theme),
-        (Cell::P99, _) => duration(load.p99, theme),
-        (Cell::Count, _) => vec![(format::count(load.count), Style::new())],
-        (Cell::Size, _) => number(&format::size(load.bytes), Style::new(), theme),
-        (Cell::Recent, _) => bars(&load.recent, panel.table.at, usize::from(room), theme),
+        Cell::Rate => number(&format::rate(load.rate), if load.rate > 0.0 { Style::new() } else { theme.dim }, theme),
+        Cell::Errors => errors(load, theme),
+        Cell::P50 => duration(load.p50, theme),
+        Cell::P95 => duration(load.p95, theme),
+        Cell::P99 => duration(load.p99, theme),
+        Cell::Count => vec![(format::count(load.count), Style::new())],
+        Cell::Size => number(&format::size(load.bytes), Style::new(), theme),
+        Cell::Recent => bars(&load.recent, at, room, theme),
+        Cell::Name => Vec::new(),
     }
 }
 
