@@ -28,10 +28,10 @@ const YOUTH: Duration = Duration::from_secs(2);
 pub const FREE: usize = 3;
 /// Places where the next sockets may come, at most, those of the processes that ran most since the last search first.
 const NEXT: usize = 1024;
-/// How long it is remembered that a process was there.
-const MEMORY: Duration = Duration::from_secs(4);
-/// Processes of which that is remembered.
-const MEMORIES: usize = 256;
+/// How long it looks at those: who calls meanwhile waits.
+const PEEK: Duration = Duration::from_millis(2);
+/// A process that began after a glance and is gone at the next one, within this, has just ended.
+const JUST: Duration = Duration::from_secs(1);
 /// Files of one process that are looked at: what it holds beyond them is found by no look.
 pub const LINKS: usize = 65_536;
 /// Sockets that are remembered, those of processes that are gone among them.
@@ -83,11 +83,11 @@ pub struct Holders {
     places: VecDeque<Place>,
     next: Vec<Place>,
     young: VecDeque<(u32, Instant)>,
-    /// The newest process at the last look, and at the last glance.
+    /// The newest process at the last look, and at the last glance, and when that was.
     newest: u32,
-    glanced: u32,
-    /// New processes, and when each was seen last; one that was gone by then has begun at no time.
-    there: VecDeque<(Pid, Instant)>,
+    glanced: (u32, Instant),
+    /// When the last process was found to be gone before it could be looked at.
+    ended: Option<Instant>,
     next_look: Instant,
     /// When the very newest may be looked at again.
     next_glance: Instant,
@@ -121,8 +121,8 @@ impl Holders {
             next: Vec::new(),
             young: VecDeque::new(),
             newest,
-            glanced: newest,
-            there: VecDeque::new(),
+            glanced: (newest, now),
+            ended: None,
             next_look: now,
             next_glance: now,
             next_peek: now,
@@ -167,13 +167,12 @@ impl Holders {
         let start = Instant::now();
         if start >= self.next_glance {
             let newest = system::newest().unwrap_or_default();
-            let before = std::mem::replace(&mut self.glanced, newest);
+            let (before, then) = std::mem::replace(&mut self.glanced, (newest, start));
             for pid in newest.saturating_sub(NEWEST) + 1..=newest {
                 let found = system::sockets(pid);
-                match system::ticks(pid) {
-                    Some(ticks) => self.was_there((pid, ticks), start),
-                    None if pid > before => self.was_there((pid, 0), start),
-                    None => {}
+                let gone = found.is_none() && system::ticks(pid).is_none();
+                if gone && pid > before && start.duration_since(then) < JUST {
+                    self.ended = Some(start);
                 }
                 self.take_in(found.into_iter().flatten());
             }
@@ -181,15 +180,9 @@ impl Holders {
         }
     }
 
-    fn was_there(&mut self, pid: Pid, at: Instant) {
-        self.there.retain(|(other, seen)| *other != pid && at.duration_since(*seen) < MEMORY);
-        self.there.truncate(MEMORIES);
-        self.there.push_front((pid, at));
-    }
-
-    /// Whether a new process that was there then, or began since, is gone.
+    /// Whether a process has ended since before it could be looked at. One that was looked at after its socket was seen would have told.
     pub fn one_ended(&self, since: Instant) -> bool {
-        self.there.iter().take_while(|(_, at)| *at >= since).any(|(pid, _)| system::ticks(pid.0) != Some(pid.1))
+        self.ended.is_some_and(|ended| ended >= since)
     }
 
     /// Looks where the next sockets may have come.
@@ -198,7 +191,8 @@ impl Holders {
         if start < self.next_peek {
             return;
         }
-        let found = self.next.iter().flat_map(|&(pid, file)| system::socket(pid.0, file).map(move |id| Seen { id, pid, file }));
+        let places = self.next.iter().take_while(|_| start.elapsed() < PEEK);
+        let found = places.flat_map(|&(pid, file)| system::socket(pid.0, file).map(move |id| Seen { id, pid, file }));
         let found: Vec<_> = found.collect();
         self.take_in(found.into_iter());
         self.next_peek = Instant::now() + start.elapsed() * REST;

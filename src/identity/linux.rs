@@ -79,8 +79,11 @@ pub fn files(pid: u32) -> Option<Files> {
     Some(Files { pid, sockets: seen(pid, sockets), free })
 }
 
-/// The inodes of its sockets, each with the number of the file; and the numbers of all files.
-fn links(pid: u32) -> Option<(Vec<(u32, u32)>, Vec<u32>)> {
+/// A socket, and the number of the file that it is.
+type Link = (Id, u32);
+
+/// Its sockets, and the numbers of all its files.
+fn links(pid: u32) -> Option<(Vec<Link>, Vec<u32>)> {
     let links = fs::read_dir(format!("/proc/{pid}/fd")).ok()?.take(LINKS).flatten();
     let number = |link: &fs::DirEntry| link.file_name().to_str()?.parse().ok();
     let numbered: Vec<(u32, fs::DirEntry)> = links.filter_map(|link| Some((number(&link)?, link))).collect();
@@ -94,7 +97,7 @@ fn whole(pid: u32) -> Option<Pid> {
     Some((pid, ticks(pid)?))
 }
 
-fn seen(pid: Pid, sockets: Vec<(u32, u32)>) -> Vec<Seen> {
+fn seen(pid: Pid, sockets: Vec<Link>) -> Vec<Seen> {
     sockets.into_iter().map(|(id, file)| Seen { id, pid, file }).collect()
 }
 

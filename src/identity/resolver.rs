@@ -335,7 +335,7 @@ impl Resolver {
     }
 
     /// The socket was there, and is gone before its process was found: nothing of it is left to tell which one that was. Whose it was is
-    /// said where the system tells; that the process is gone too, only where one was seen to end since.
+    /// said where the system tells; that the process is gone too, only where one has just ended that nobody could look at.
     fn gone(&mut self, conn: ConnId, end: SocketAddr, wanted: &Wanted) {
         // where its next one will be is known then
         self.holders.search();

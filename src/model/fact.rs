@@ -86,8 +86,8 @@ pub enum Origin {
     Program,
     /// The capture file says so.
     File,
-    /// The socket was gone before its process was found: the name says whose it was, not what. `uid 1000, exited` where a process was
-    /// seen to end since, else `uid 1000, closed`.
+    /// The socket was gone before its process was found: the name says whose it was, not what. `uid 1000, exited` where a process has
+    /// just ended that nobody could look at, else `uid 1000, closed`.
     Exited,
 }
 
