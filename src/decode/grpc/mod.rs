@@ -87,6 +87,8 @@ pub enum Ended {
     Whole(Option<u16>),
     /// By a RST_STREAM with this error code.
     Reset(u32),
+    /// It was not looked at: the server was going away.
+    Refused,
     /// Its end was lost.
     Unseen,
     /// It has not.
@@ -332,6 +334,7 @@ impl Call {
             (Some(Status::Code(code)), _) => (code, None),
             (Some(Status::Other), _) => (status::UNKNOWN, None),
             (None, Ended::Open) => return (Some(PENDING.into()), false),
+            (None, Ended::Refused) => (status::UNAVAILABLE, None),
             (None, Ended::Reset(code)) => (status::of_reset(code), Some(RESET)),
             (None, Ended::Whole(Some(200))) if self.dialect == Dialect::ConnectUnary => (0, None),
             (None, Ended::Whole(Some(code))) if code != 200 => (status::of_http(code), Some(BY_HTTP)),

@@ -5,6 +5,8 @@ use memchr::memmem;
 /// `UNKNOWN`: also of an end that says nothing.
 pub const UNKNOWN: i64 = 2;
 const INTERNAL: i64 = 13;
+/// `UNAVAILABLE`: nobody looked at the call.
+pub const UNAVAILABLE: i64 = 14;
 
 /// gRPC's names by code, and Connect's.
 static NAMES: [(&str, &str); 17] = [

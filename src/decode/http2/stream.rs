@@ -370,6 +370,11 @@ impl Stream {
         response.state == State::Done && (request.state == State::Done || request.lost || !self.asked)
     }
 
+    /// Whether anything of its answer was seen.
+    pub fn is_answered(&self) -> bool {
+        self.sides[1].state != State::Idle
+    }
+
     fn side(&mut self, dir: Dir) -> &mut Side {
         &mut self.sides[dir.index()]
     }
