@@ -11,7 +11,7 @@ const PREFIX: usize = 5;
 /// The flags that there are.
 const FLAGS: u8 = 0x83;
 /// How much is kept of what ends a call in place of a message, however little of a message is: it tells the status.
-const ENDING: usize = 16 * 1024;
+pub const ENDING: usize = 16 * 1024;
 
 /// A message, or what else is put in its place.
 #[derive(Debug, PartialEq, Eq)]
