@@ -8,6 +8,7 @@
 
 mod ending;
 mod messages;
+mod query;
 mod status;
 #[cfg(test)]
 pub(super) mod tests;
@@ -19,6 +20,7 @@ use crate::time::{Span, Time};
 pub use ending::Ended;
 use ending::Status;
 use messages::{Piece, Reader, Room};
+use query::Query;
 
 const NO_METHOD: Issue = Issue::unseen("method not captured");
 const BY_CONTENT: Issue = Issue::unseen("taken for gRPC by its content");
@@ -37,6 +39,8 @@ pub struct Call {
     dialect: Dialect,
     /// Whether that is only what its content looks like.
     guessed: bool,
+    /// The message of a request that has it in its target, until its head is there.
+    query: Option<Box<Query>>,
     /// `/package.Service/Method`
     path: Option<Box<str>>,
     sides: [Side; 2],
@@ -80,7 +84,10 @@ struct Side {
 impl Call {
     /// The call that a request begins, if it does.
     pub fn of_request(path: Option<&str>, headers: &Headers) -> Option<Self> {
-        dialect(headers).map(|dialect| Self::new(dialect, path))
+        let query = path.and_then(query::read).map(Box::new);
+        let unary = || (query.is_some() || is_method(path?) && is_proto(headers)).then_some(Dialect::ConnectUnary);
+        let dialect = dialect(headers).or_else(unary)?;
+        Some(Self { query, ..Self::new(dialect, path) })
     }
 
     /// The call that a response belongs to, where its request does not say what it is.
@@ -111,6 +118,7 @@ impl Call {
         Self {
             dialect,
             guessed: false,
+            query: None,
             path,
             sides,
             status: None,
@@ -180,6 +188,9 @@ impl Call {
         let encoding = if foreign { text("content-encoding") } else { text(coding) };
         self.sides[dir.index()] = Side { media_type: text("content-type"), encoding, reader, messages: 0 };
         if dir == Dir::ToServer {
+            if let Some(query) = self.query.take_if(|_| self.dialect == Dialect::ConnectUnary) {
+                self.asked(cx, key, first, *query);
+            }
             if let Some((span, shown)) = ending::timeout(headers) {
                 self.deadline = span.map(|span| (first.time, span));
                 cx.fields(key, Fields::default().with("grpc.timeout", &*shown));
@@ -188,6 +199,17 @@ impl Call {
             self.end_fields(cx, key, headers);
             self.unseen |= unseen;
         }
+    }
+
+    /// The message that stands in the target.
+    fn asked(&mut self, cx: &mut Cx<'_, '_>, key: u64, first: Stamp, query: Query) {
+        let Query { media_type, encoding, message } = query;
+        let keep = cx.limits().keep(encoding.is_some());
+        self.sides[0] = Side { media_type: Some(media_type), encoding, reader: Reader::spent(), messages: 0 };
+        let Some(message) = message else { return cx.note(key, BAD_MESSAGE) };
+        let held = cx.hold(message.len().min(keep));
+        let piece = Piece::of(first, message.get(..held).unwrap_or_default().to_vec(), message.len() as u64);
+        self.piece(cx, key, Dir::ToServer, piece);
     }
 
     /// HTTP's status, before the head that it came with.
@@ -311,6 +333,18 @@ impl Call {
             self.name(cx, key);
         }
     }
+}
+
+/// Whether a target looks like a method's: `/package.Service/Method`.
+fn is_method(path: &str) -> bool {
+    let word = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    let parts = path.strip_prefix('/').and_then(|path| path.split_once('/'));
+    parts.is_some_and(|(service, method)| service.contains('.') && service.split('.').all(word) && word(method))
+}
+
+/// Whether the body is protobuf, by the type that Connect's calls have: their version field may be left out.
+fn is_proto(headers: &Headers) -> bool {
+    headers.get("content-type").is_some_and(|media_type| media_type.eq_ignore_ascii_case(b"application/proto"))
 }
 
 /// What the fields say of how messages are put into the body.

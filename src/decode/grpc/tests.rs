@@ -302,6 +302,38 @@ fn the_error_of_a_unary_connect_call_is_its_body() {
 }
 
 #[test]
+fn a_call_of_connect_may_be_a_get_or_lack_its_version() {
+    let unary = |head: &[(&str, &str)], body: &[u8]| {
+        let mut s = Script::new("a call of Connect that is told otherwise");
+        let ask = s.headers(UP, 1, if body.is_empty() { END } else { 0 }, &[&[(":scheme", "http")], head].concat());
+        s.say(UP, &[ask]);
+        if !body.is_empty() {
+            s.say(UP, &[frame(0, END, 1, body)]);
+        }
+        let head = s.headers(DOWN, 1, 0, &[(":status", "200"), ("content-type", "application/proto")]);
+        s.say(DOWN, &[head, frame(0, END, 1, b"yes")]);
+        let flow = flows(&s.talk).remove(0);
+        let encodings = flow.messages.first().map_or(0, |(_, m)| m.body.hint.encodings.len());
+        (flow.protocol, flow.operation.clone(), texts(&flow, UP), texts(&flow, DOWN), encodings)
+    };
+    let get = |query: &str| unary(&[(":method", "GET"), (":path", &format!("/a.v1.B/C?{query}"))], b"");
+    let told = |asked: &[&str], encodings: usize| {
+        let asked = asked.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+        ("grpc", "/a.v1.B/C".to_owned(), asked, vec!["yes".to_owned()], encodings)
+    };
+    assert_eq!(get("connect=v1&encoding=json&message=%7B%22a%22%3A1%7D"), told(&[r#"{"a":1}"#], 0));
+    assert_eq!(get("connect=v1&encoding=proto&base64=1&message=YT8_"), told(&["a??"], 0));
+    assert_eq!(get("message=YQ&base64=1&compression=gzip&encoding=proto&connect=v1"), told(&["a"], 1));
+    assert_eq!(get("connect=v1&encoding=proto&base64=1&message=*"), told(&[], 0));
+    assert_eq!(get("encoding=proto&message=a").0, "http");
+    let post = |path: &str| unary(&[(":method", "POST"), (":path", path), ("content-type", "application/proto")], b"ask");
+    assert_eq!(post("/a.v1.B/C"), told(&["ask"], 0));
+    for path in ["/upload/C", "/a.v1.B/C/d", "/a.v1.B/", "/a..B/C"] {
+        assert_eq!(post(path).0, "http", "{path}");
+    }
+}
+
+#[test]
 fn a_status_shows_a_call_whose_type_was_not_seen() {
     for (fields, told) in [
         (&[(":status", "200"), ("grpc-status", "5")][..], (Some("NOT_FOUND"), Some(false))),
