@@ -11,7 +11,7 @@ const PREFIX: usize = 5;
 /// The flags that there are.
 const FLAGS: u8 = 0x83;
 /// How much is kept of what ends a call in place of a message, however little of a message is: it tells the status.
-const ENDING: usize = 16 * 1024;
+pub const ENDING: usize = 16 * 1024;
 
 /// A message, or what else is put in its place.
 #[derive(Debug, PartialEq, Eq)]
@@ -77,6 +77,11 @@ impl Default for State {
 }
 
 impl Piece {
+    /// A message that did not come in pieces: its first bytes, and its length in bytes.
+    pub fn of(first: Stamp, kept: Vec<u8>, bytes: u64) -> Self {
+        Self { kept, bytes, ..Self::empty(first) }
+    }
+
     fn empty(first: Stamp) -> Self {
         Self { flags: 0, first, kept: Vec::new(), bytes: 0, whole: true, full: false }
     }
@@ -91,6 +96,11 @@ impl Reader {
     /// Of a body that is one message, after a head that began at `first`: so did the message, where it has no byte.
     pub fn body(first: Stamp) -> Self {
         Self { form: Form::Body, state: State::Prefix(Vec::new(), first) }
+    }
+
+    /// Of a body beside which the message came.
+    pub fn spent() -> Self {
+        Self { form: Form::Body, state: State::Lost }
     }
 
     /// Whether the body is one message.

@@ -6,23 +6,25 @@
 //! Which HTTP carries it makes no difference. Sources: gRPC over HTTP/2 (grpc/doc/PROTOCOL-HTTP2.md), gRPC-Web (PROTOCOL-WEB.md), and the
 //! Connect protocol's specification.
 
+mod ending;
 mod messages;
+mod query;
 mod status;
 #[cfg(test)]
 pub(super) mod tests;
 
 use super::http1::fields_so_far;
 use super::{Cx, Input};
-use crate::model::{Body, BodyHint, Dir, Fields, Headers, Issue, Message, PENDING, Part, Pattern, Stamp, text_of};
-use crate::text::percent;
+use crate::model::{Body, BodyHint, Dir, Fields, Headers, Issue, Message, Part, Pattern, Stamp, text_of};
+use crate::time::{Span, Time};
+pub use ending::Ended;
+use ending::Status;
 use messages::{Piece, Reader, Room};
+use query::Query;
 
 const NO_METHOD: Issue = Issue::unseen("method not captured");
-const NO_STATUS: Issue = Issue::unseen("status not captured");
 const BY_CONTENT: Issue = Issue::unseen("taken for gRPC by its content");
 const BAD_MESSAGE: Issue = Issue::broken("not a gRPC message");
-const RESET: Issue = Issue::remark("status by the stream's reset");
-const BY_HTTP: Issue = Issue::remark("status by HTTP's");
 
 /// The message is compressed.
 const COMPRESSED: u8 = 1;
@@ -37,12 +39,20 @@ pub struct Call {
     dialect: Dialect,
     /// Whether that is only what its content looks like.
     guessed: bool,
+    /// The message of a request that has it in its target, until its head is there.
+    query: Option<Box<Query>>,
     /// `/package.Service/Method`
     path: Option<Box<str>>,
     sides: [Side; 2],
     status: Option<Status>,
     /// Whether the status may be among fields that were not seen.
     unseen: bool,
+    /// Whether what was seen of its end is not what a call that went well ends with.
+    failed: bool,
+    /// Whether HTTP's status says that it did not go well.
+    refused: bool,
+    /// When its first byte came, and how long it may take from there on.
+    deadline: Option<(Time, Span)>,
     pattern: Pattern,
 }
 
@@ -71,37 +81,22 @@ struct Side {
     messages: u64,
 }
 
-/// How a call ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Status {
-    /// With a code.
-    Code(i64),
-    /// With something that is no code.
-    Other,
-}
-
-/// How its HTTP exchange ended, as far as that tells when the call itself says nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ended {
-    /// Whole, with HTTP's status.
-    Whole(Option<u16>),
-    /// By a RST_STREAM with this error code.
-    Reset(u32),
-    /// Its end was lost.
-    Unseen,
-    /// It has not.
-    Open,
-}
-
 impl Call {
     /// The call that a request begins, if it does.
     pub fn of_request(path: Option<&str>, headers: &Headers) -> Option<Self> {
-        dialect(headers).map(|dialect| Self::new(dialect, path))
+        let query = path.and_then(query::read).map(Box::new);
+        let unary = || (query.is_some() || is_method(path?) && is_proto(headers)).then_some(Dialect::ConnectUnary);
+        let dialect = dialect(headers).or_else(unary)?;
+        Some(Self { query, ..Self::new(dialect, path) })
     }
 
     /// The call that a response belongs to, where its request does not say what it is.
     pub fn of_response(path: Option<&str>, headers: &Headers) -> Option<Self> {
-        dialect(headers).filter(|dialect| *dialect != Dialect::ConnectUnary).map(|dialect| Self::new(dialect, path))
+        // nobody else has these fields; the type may be among those that were not seen
+        let ends =
+            headers.get("content-type").is_none() && ["grpc-status", "grpc-message"].iter().any(|n| headers.get(n).is_some());
+        let dialect = dialect(headers).or(ends.then_some(Dialect::Grpc));
+        dialect.filter(|dialect| *dialect != Dialect::ConnectUnary).map(|dialect| Self::new(dialect, path))
     }
 
     /// The call of which a frame of content begins with these bytes, where the fields that would tell were not seen: a message that is as
@@ -120,7 +115,19 @@ impl Call {
     fn new(dialect: Dialect, path: Option<&str>) -> Self {
         let path = path.map(|path| path.split(['?', '#']).next().unwrap_or_default().into());
         let (sides, pattern) = (Default::default(), Pattern::Unary);
-        Self { dialect, guessed: false, path, sides, status: None, unseen: false, pattern }
+        Self {
+            dialect,
+            guessed: false,
+            query: None,
+            path,
+            sides,
+            status: None,
+            unseen: false,
+            failed: false,
+            refused: false,
+            deadline: None,
+            pattern,
+        }
     }
 
     /// Tells what the flow is.
@@ -181,9 +188,12 @@ impl Call {
         let encoding = if foreign { text("content-encoding") } else { text(coding) };
         self.sides[dir.index()] = Side { media_type: text("content-type"), encoding, reader, messages: 0 };
         if dir == Dir::ToServer {
-            let timeout = text("grpc-timeout").or_else(|| Some(format!("{}m", text("connect-timeout-ms")?).into()));
-            if let Some(timeout) = timeout {
-                cx.fields(key, Fields::default().with("grpc.timeout", &*timeout));
+            if let Some(query) = self.query.take_if(|_| self.dialect == Dialect::ConnectUnary) {
+                self.asked(cx, key, first, *query);
+            }
+            if let Some((span, shown)) = ending::timeout(headers) {
+                self.deadline = span.map(|span| (first.time, span));
+                cx.fields(key, Fields::default().with("grpc.timeout", &*shown));
             }
         } else {
             self.end_fields(cx, key, headers);
@@ -191,29 +201,27 @@ impl Call {
         }
     }
 
+    /// The message that stands in the target.
+    fn asked(&mut self, cx: &mut Cx<'_, '_>, key: u64, first: Stamp, query: Query) {
+        let Query { media_type, encoding, message } = query;
+        let keep = cx.limits().keep(encoding.is_some());
+        self.sides[0] = Side { media_type: Some(media_type), encoding, reader: Reader::spent(), messages: 0 };
+        let Some(message) = message else { return cx.note(key, BAD_MESSAGE) };
+        let held = cx.hold(message.len().min(keep));
+        let piece = Piece::of(first, message.get(..held).unwrap_or_default().to_vec(), message.len() as u64);
+        self.piece(cx, key, Dir::ToServer, piece);
+    }
+
+    /// HTTP's status, before the head that it came with.
+    pub fn answered(&mut self, code: Option<u16>) {
+        self.refused = code.is_some_and(|code| code != 200);
+    }
+
     /// A side's trailers.
     pub fn trailers(&mut self, cx: &mut Cx<'_, '_>, key: u64, dir: Dir, headers: &Headers, unseen: bool) {
         if dir == Dir::ToClient {
             self.end_fields(cx, key, headers);
             self.unseen |= unseen;
-        }
-    }
-
-    /// `grpc-status` and `grpc-message`, among trailers or in a head that is all there is of the response.
-    fn end_fields(&mut self, cx: &mut Cx<'_, '_>, key: u64, headers: &Headers) {
-        if let Some(code) = headers.get("grpc-status") {
-            let code = std::str::from_utf8(code).ok().and_then(|code| code.trim().parse().ok());
-            self.ended(cx, key, code.map_or(Status::Other, Status::Code));
-        }
-        if let Some(message) = headers.get("grpc-message").filter(|message| !message.is_empty()) {
-            cx.fields(key, Fields::default().with("grpc.message", &*text_of(&percent(&text_of(message), b'+'))));
-        }
-    }
-
-    fn ended(&mut self, cx: &mut Cx<'_, '_>, key: u64, status: Status) {
-        self.status = Some(status);
-        if let Status::Code(code) = status {
-            cx.fields(key, Fields::default().with("grpc.status", code));
         }
     }
 
@@ -262,7 +270,7 @@ impl Call {
     fn piece(&mut self, cx: &mut Cx<'_, '_>, key: u64, dir: Dir, piece: Piece) {
         let Piece { flags, first, kept, bytes, whole, .. } = piece;
         cx.release(kept.len());
-        let cut = !whole || kept.len() as u64 != bytes;
+        let mut cut = !whole || kept.len() as u64 != bytes;
         // flags that gRPC's own messages do not have
         let other = match flags & !COMPRESSED {
             END => Some(Dialect::ConnectStream),
@@ -272,7 +280,8 @@ impl Call {
         self.know_better(cx, key, other.filter(|_| dir == Dir::ToClient));
         match self.dialect {
             Dialect::Web | Dialect::WebText if flags & TRAILERS != 0 => {
-                self.unseen |= cut || flags & COMPRESSED != 0;
+                let Some(kept) = self.plain(cx, key, flags, kept, &mut cut) else { return };
+                self.unseen |= cut;
                 // nobody knows how the last line goes on where they were cut; else nothing has to follow it
                 let lines = if cut { kept } else { [&kept[..], b"\r\n\r\n"].concat() };
                 let trailers = fields_so_far(&lines, cx.limits().fields).headers;
@@ -280,17 +289,17 @@ impl Call {
                 return cx.part(key, Part::Trailers(dir, trailers));
             }
             Dialect::ConnectStream if flags & END != 0 => {
-                self.unseen |= cut || flags & COMPRESSED != 0;
-                if !self.unseen {
-                    self.ended(cx, key, Status::Code(status::connect(&kept).unwrap_or(0)));
+                let Some(kept) = self.plain(cx, key, flags, kept, &mut cut) else { return };
+                self.unseen |= cut;
+                if !cut {
+                    self.connect_end(cx, key, dir, &kept);
                 }
                 return;
             }
             Dialect::ConnectUnary if dir == Dir::ToClient && whole => {
-                if let Some(code) =
-                    status::connect(&kept).filter(|_| self.sides[1].media_type.as_deref() == Some("application/json"))
-                {
-                    self.ended(cx, key, Status::Code(code));
+                // a message in JSON that went well may look like an error's
+                if self.sides[1].media_type.as_deref() == Some("application/json") && self.refused {
+                    self.connect_error(cx, key, &kept);
                 }
             }
             _ => {}
@@ -324,26 +333,18 @@ impl Call {
             self.name(cx, key);
         }
     }
+}
 
-    /// The call's status, and whether it went well: its own, else what the end of its HTTP exchange means.
-    pub fn status(&self, cx: &mut Cx<'_, '_>, key: u64, ended: Ended) -> (Option<Box<str>>, bool) {
-        cx.note(key, Issue::SHAPE_GUESSED);
-        let (code, note) = match (self.status, ended) {
-            (Some(Status::Code(code)), _) => (code, None),
-            (Some(Status::Other), _) => (status::UNKNOWN, None),
-            (None, Ended::Open) => return (Some(PENDING.into()), false),
-            (None, Ended::Reset(code)) => (status::of_reset(code), Some(RESET)),
-            (None, Ended::Whole(Some(200))) if self.dialect == Dialect::ConnectUnary => (0, None),
-            (None, Ended::Whole(Some(code))) if code != 200 => (status::of_http(code), Some(BY_HTTP)),
-            (None, Ended::Whole(Some(_))) if !self.unseen => (status::UNKNOWN, Some(NO_STATUS)),
-            (None, Ended::Whole(_) | Ended::Unseen) => {
-                cx.note(key, NO_STATUS);
-                return (None, true);
-            }
-        };
-        note.into_iter().for_each(|note| cx.note(key, note));
-        (Some(status::name(code)), code == 0)
-    }
+/// Whether a target looks like a method's: `/package.Service/Method`.
+fn is_method(path: &str) -> bool {
+    let word = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    let parts = path.strip_prefix('/').and_then(|path| path.split_once('/'));
+    parts.is_some_and(|(service, method)| service.contains('.') && service.split('.').all(word) && word(method))
+}
+
+/// Whether the body is protobuf, by the type that Connect's calls have: their version field may be left out.
+fn is_proto(headers: &Headers) -> bool {
+    headers.get("content-type").is_some_and(|media_type| media_type.eq_ignore_ascii_case(b"application/proto"))
 }
 
 /// What the fields say of how messages are put into the body.

@@ -172,7 +172,7 @@ impl Http1 {
         if std::mem::take(&mut self.found[1]) {
             cx.note(key, FOUND);
         }
-        self.answer_call(cx, key, input.at(0), &block.headers);
+        self.answer_call(cx, key, (code, input.at(0)), &block.headers);
         let asked = self.exchanges.get(key);
         let (method, upgrade) =
             asked.map_or((Method::Other, None), |e| (e.method, e.upgrade.clone().zip(Some(e.target.clone()))));
@@ -188,7 +188,7 @@ impl Http1 {
     }
 
     /// A response's head, of a call: the request's, or where that does not say so, by its own.
-    fn answer_call(&mut self, cx: &mut Cx<'_, '_>, key: u64, first: Stamp, headers: &Headers) {
+    fn answer_call(&mut self, cx: &mut Cx<'_, '_>, key: u64, (code, first): (u16, Stamp), headers: &Headers) {
         if self.call(key).is_none() {
             let e = self.exchanges.get(key);
             let call = Call::of_response(e.as_ref().map(|e| &*e.target), headers).map(Box::new);
@@ -198,7 +198,10 @@ impl Http1 {
                 None => self.lone = call.map(|call| (key, call)),
             }
         }
-        self.call(key).into_iter().for_each(|call| call.head(cx, key, (Dir::ToClient, first), headers, false));
+        if let Some(call) = self.call(key) {
+            call.answered(Some(code));
+            call.head(cx, key, (Dir::ToClient, first), headers, false);
+        }
     }
 
     /// The connection goes on as something else.

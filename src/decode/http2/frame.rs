@@ -168,6 +168,9 @@ static ERRORS: [(&str, &str); 14] = [
     ("HTTP_1_1_REQUIRED", "GOAWAY: HTTP_1_1_REQUIRED"),
 ];
 
+/// A stream was not looked at (RFC 9113 §7).
+pub const REFUSED_STREAM: u32 = 7;
+
 /// The name of an error code; an unknown one means INTERNAL_ERROR at most, and says so.
 pub fn error(code: u32) -> &'static str {
     ERRORS.get(code as usize).map_or("unknown error code", |(name, _)| name)
@@ -183,7 +186,8 @@ pub fn reset(payload: &[u8]) -> Option<u32> {
     Cursor::new(payload).u32()
 }
 
-/// The error code of a GOAWAY's payload, behind the last stream that its sender looked at.
-pub fn goaway(payload: &[u8]) -> Option<u32> {
-    Cursor::new(payload).at(4).u32()
+/// The last stream that the sender of a GOAWAY looks at, and its error code (RFC 9113 §6.8).
+pub fn goaway(payload: &[u8]) -> Option<(u32, u32)> {
+    let mut cursor = Cursor::new(payload);
+    Some((cursor.u32()? & (u32::MAX >> 1), cursor.u32()?))
 }

@@ -2,7 +2,7 @@
 
 use super::hpack::{Decoder, Field};
 use crate::decode::Limits;
-use crate::model::{Headers, text_of};
+use crate::model::{Dir, Headers, text_of};
 
 /// What a header block says.
 #[derive(Debug, Default)]
@@ -61,6 +61,13 @@ impl Head {
     pub fn is_head(&self) -> bool {
         let texts = [&self.method, &self.path, &self.scheme, &self.authority, &self.protocol];
         self.status.is_some() || texts.into_iter().any(Option::is_some)
+    }
+
+    /// Who sends such a block, client ([`Dir::ToServer`]) or server, where its fields tell: trailers of gRPC are a server's, too.
+    pub fn sender(&self) -> Option<Dir> {
+        let answers = self.status.is_some() || ["grpc-status", "grpc-message"].iter().any(|n| self.headers.get(n).is_some());
+        let sender = if answers { Dir::ToClient } else { Dir::ToServer };
+        Some(sender).filter(|_| answers || self.is_head())
     }
 
     fn add(&mut self, field: Field<'_>) {

@@ -19,8 +19,9 @@ mod streams;
 #[cfg(test)]
 pub(super) mod tests;
 
+use super::grpc::Ended;
 use super::{Analyzer, Cx, Gap, Input, Protocol, Resync, Step};
-use crate::model::{Dir, End, Issue, Joined, Stamp, Transport};
+use crate::model::{Dir, End, Headers, Issue, Joined, Stamp, Transport};
 use frame::{Frame, Kind, PREFACE};
 use head::Head;
 use stream::Block;
@@ -160,12 +161,13 @@ impl Http2 {
         match frame.kind {
             Kind::Reset => {
                 if let (Some(code), Some(stream)) = (frame::reset(payload), self.streams.remove(frame.stream)) {
-                    stream.reset(cx, code, input.at(total - 1));
+                    stream.reset(cx, Ended::Reset(code, input.at(total - 1).time), input.at(total - 1));
                 }
             }
             Kind::GoAway => {
-                let note = frame::goaway(payload).map(|code| Issue::remark(frame::going_away(code)));
-                self.streams.iter().for_each(|stream| note.into_iter().for_each(|note| stream.note(cx, note)));
+                if let Some((last, code)) = frame::goaway(payload) {
+                    self.streams.going_away(cx, dir, (last, code), input.at(total - 1));
+                }
             }
             _ => return self.block(cx, input, frame, payload),
         }
@@ -272,21 +274,20 @@ impl Http2 {
     /// A header block is whole. A step where it shows that client and server are the other way round.
     fn head(&mut self, cx: &mut Cx<'_, '_>, dir: Dir, pieces: Pieces, last: Stamp) -> Option<Step> {
         let Pieces { stream: id, promised, end, first, bytes, fragments, .. } = pieces;
-        let head = Head::read(&mut self.side(dir).decoder, &fragments, cx.limits());
-        let turned = match dir {
-            // trailers of gRPC are a server's, too
-            Dir::ToServer => {
-                head.status.is_some() || ["grpc-status", "grpc-message"].iter().any(|n| head.headers.get(n).is_some())
+        let mut head = Head::read(&mut self.side(dir).decoder, &fragments, cx.limits());
+        if !self.streams.is_sure() {
+            // a promise is the request of who answers
+            match head.sender() {
+                Some(sender) if (sender == dir) == promised.is_none() => self.streams.turned(),
+                Some(_) => {
+                    self.streams.give_up(cx);
+                    let mut to = Self { layered: true, ..Self::new(Joined::Midway) };
+                    to.streams.turned();
+                    return Some(Step::Become { took: 0, to: Box::new(to), layer: None, reversed: true });
+                }
+                // whose fields they are, nobody knows
+                None => (head.headers, head.unseen) = (Headers::default(), true),
             }
-            Dir::ToClient => head.method.is_some() && promised.is_none(),
-        };
-        if turned && self.streams.is_unturned() {
-            let mut to = Self { layered: true, ..Self::new(Joined::Midway) };
-            to.streams.turned();
-            return Some(Step::Become { took: 0, to: Box::new(to), layer: None, reversed: true });
-        }
-        if head.status.is_some() || head.method.is_some() {
-            self.streams.turned();
         }
         let begins = promised.unwrap_or(id);
         let stream = self.streams.of_block(cx, dir, (begins, promised.is_some()), &head, first)?;
@@ -296,6 +297,7 @@ impl Http2 {
             (Dir::ToClient, None) => stream.response(cx, block),
         }
         self.streams.close(cx, begins);
+        self.streams.refuse_late(cx, dir, begins, last);
         None
     }
 
@@ -317,8 +319,7 @@ impl Http2 {
         self.forget(dir);
         self.side(dir).state = State::Place;
         self.streams.late |= dir == Dir::ToServer;
-        self.streams.iter().for_each(|stream| stream.lose(cx, dir));
-        self.streams.sweep(cx);
+        self.streams.lose(cx, dir);
     }
 }
 

@@ -127,7 +127,7 @@ fn worth(frame: &Frame, payload: &[u8]) -> Option<u32> {
         }
         Kind::Continuation | Kind::Priority => Some(0),
         Kind::Reset => frame::reset(payload).filter(|code| *code <= LAST_ERROR).map(|_| 2),
-        Kind::GoAway => frame::goaway(payload).filter(|code| *code <= LAST_ERROR).map(|_| 2),
+        Kind::GoAway => frame::goaway(payload).filter(|(_, code)| *code <= LAST_ERROR).map(|_| 2),
         Kind::Settings if payload.is_empty() => Some(2),
         // the settings that there are (RFC 9113 §6.5.2, RFC 8441, RFC 9218, and those of gRPC from 0xfe03 on)
         Kind::Settings => payload.chunks(6).all(|s| matches!(s, [0, 1..=16, ..] | [0xfe, 0..=16, ..])).then_some(3),

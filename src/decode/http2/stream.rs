@@ -167,7 +167,8 @@ impl Stream {
             call.tell(cx, self.key);
             self.call = Some(Box::new(call));
         }
-        let last = block.last;
+        let (code, last) = (self.code, block.last);
+        self.call.iter_mut().for_each(|call| call.answered(code));
         self.begin(cx, Dir::ToClient, block);
         if self.tunnels() {
             Dir::BOTH.into_iter().for_each(|dir| cx.part(self.key, Part::BodyEnd { dir, bytes: 0, whole: true }));
@@ -204,6 +205,15 @@ impl Stream {
     fn trailers(&mut self, cx: &mut Cx<'_, '_>, dir: Dir, block: Block) {
         let Block { head, end, last, .. } = block;
         self.note_head(cx, &head);
+        // what it is may be told by its end only
+        if self.call.is_none()
+            && dir == Dir::ToClient
+            && let Some(mut call) = Call::of_response(self.path.as_deref(), &head.headers)
+        {
+            call.tell(cx, self.key);
+            Dir::BOTH.into_iter().for_each(|dir| call.lose(cx, self.key, dir));
+            self.call = Some(Box::new(call));
+        }
         if let Some(call) = &mut self.call {
             call.trailers(cx, self.key, dir, &head.headers, head.unseen);
         }
@@ -368,6 +378,11 @@ impl Stream {
     pub fn is_over(&self) -> bool {
         let [request, response] = &self.sides;
         response.state == State::Done && (request.state == State::Done || request.lost || !self.asked)
+    }
+
+    /// Whether anything of its answer was seen.
+    pub fn is_answered(&self) -> bool {
+        self.sides[1].state != State::Idle
     }
 
     fn side(&mut self, dir: Dir) -> &mut Side {

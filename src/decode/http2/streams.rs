@@ -1,12 +1,15 @@
 //! The streams of a connection: which are open, which were, and what a new one is called.
 
+use super::frame;
 use super::head::Head;
 use super::stream::Stream;
+use crate::decode::grpc::Ended;
 use crate::decode::{Cx, http1};
 use crate::model::{Dir, Issue, Pattern, Stamp};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 const TOO_MANY: Issue = Issue::unseen("too many streams are open");
+const REFUSED: Issue = Issue::remark("refused by GOAWAY");
 const PUSHED: Issue = Issue::remark("pushed by the server");
 /// How many DATA frames are passed over for want of a head that shows who is the client, where the connection was joined late: then the
 /// guess stands.
@@ -25,6 +28,12 @@ pub struct Streams {
     next_key: u64,
     /// How many more DATA frames are passed over before a head has shown who is the client.
     unturned: u8,
+    /// Whether it is known who is the client.
+    sure: bool,
+    /// Those whose frames came since the place in a direction was last lost.
+    touched: [BTreeSet<u32>; 2],
+    /// What the GOAWAYs of each direction said.
+    leaving: [Leaving; 2],
     /// Whether heads of requests may have gone by unseen.
     pub late: bool,
     /// Method and target of the HTTP/1 request that the first stream answers.
@@ -33,25 +42,88 @@ pub struct Streams {
     pub joined: bool,
 }
 
+/// What the GOAWAYs of one direction said.
+#[derive(Debug)]
+struct Leaving {
+    /// The last stream that is looked at.
+    last: u32,
+    /// The error codes that were noted, a bit each; the highest one is all that have no name.
+    noted: u16,
+}
+
+impl Default for Leaving {
+    fn default() -> Self {
+        Self { last: u32::MAX, noted: 0 }
+    }
+}
+
 impl Streams {
     /// None yet; `joined` tells that the connection was joined late.
     pub fn new(joined: bool) -> Self {
-        Self { late: joined, joined, unturned: if joined { UNTURNED } else { 0 }, ..Self::default() }
+        Self { late: joined, joined, sure: !joined, unturned: if joined { UNTURNED } else { 0 }, ..Self::default() }
     }
 
-    /// Whether it is not known who is the client.
-    pub fn is_unturned(&self) -> bool {
-        self.unturned > 0
+    /// Whether it is known who is the client.
+    pub fn is_sure(&self) -> bool {
+        self.sure
     }
 
     /// A head has shown who is the client.
     pub fn turned(&mut self) {
-        self.unturned = 0;
+        (self.sure, self.unturned) = (true, 0);
     }
 
-    /// An open one.
+    /// An open one, of which a frame comes.
     pub fn get(&mut self, id: u32) -> Option<&mut Stream> {
-        self.open.get_mut(&id)
+        let stream = self.open.get_mut(&id)?;
+        for touched in &mut self.touched {
+            touched.insert(id);
+        }
+        Some(stream)
+    }
+
+    /// Frames of a direction may have gone by unseen: it is told to those of which there was one since the last time, so that it costs
+    /// what came.
+    pub fn lose(&mut self, cx: &mut Cx<'_, '_>, dir: Dir) {
+        for id in std::mem::take(&mut self.touched[dir.index()]) {
+            self.open.get_mut(&id).into_iter().for_each(|stream| stream.lose(cx, dir));
+            self.close(cx, id);
+        }
+    }
+
+    /// A GOAWAY: each code is noted once, and the streams behind the last one are refused.
+    pub fn going_away(&mut self, cx: &mut Cx<'_, '_>, dir: Dir, (last, code): (u32, u32), stamp: Stamp) {
+        let leaving = &mut self.leaving[dir.index()];
+        let bit = 1 << code.min(15);
+        if leaving.noted & bit == 0 {
+            leaving.noted |= bit;
+            self.open.values_mut().for_each(|stream| stream.note(cx, Issue::remark(frame::going_away(code))));
+        }
+        if last < leaving.last {
+            let before = std::mem::replace(&mut leaving.last, last);
+            let refused: Vec<u32> = self.open.range(last + 1..=before).map(|(id, _)| *id).collect();
+            refused.into_iter().for_each(|id| self.refuse(cx, dir, id, stamp));
+        }
+    }
+
+    /// A stream that begins behind the last one of a GOAWAY: it was on its way.
+    pub fn refuse_late(&mut self, cx: &mut Cx<'_, '_>, dir: Dir, id: u32, stamp: Stamp) {
+        let by = dir.other();
+        if id > self.leaving[by.index()].last {
+            self.refuse(cx, by, id, stamp);
+        }
+    }
+
+    /// Who goes away will not look at a stream of the other one's, unless the answer has begun.
+    fn refuse(&mut self, cx: &mut Cx<'_, '_>, by: Dir, id: u32, stamp: Stamp) {
+        let theirs = (by == Dir::ToClient) == (id % 2 == 1);
+        if theirs
+            && self.open.get(&id).is_some_and(|stream| !stream.is_answered())
+            && let Some(mut stream) = self.remove(id)
+        {
+            stream.note(cx, REFUSED);
+            stream.reset(cx, Ended::Refused, stamp);
+        }
     }
 
     /// All that are open.
@@ -81,10 +153,13 @@ impl Streams {
     ) -> Option<&mut Stream> {
         let begins = dir == Dir::ToServer || promised;
         if !self.open.contains_key(&id) {
+            if !begins && !(self.sure || head.is_head()) {
+                return None;
+            }
             if !begins {
                 return self.unasked(cx, id, first);
             }
-            if self.over.contains(&id) || !(head.is_head() || head.unseen) {
+            if self.over.contains(&id) || !(head.is_head() || head.unseen && self.sure) {
                 return None;
             }
             let stream = self.add(cx, id, operation(head), first);
@@ -92,7 +167,7 @@ impl Streams {
                 stream.note(cx, PUSHED);
             }
         }
-        self.open.get_mut(&id)
+        self.get(id)
     }
 
     /// Whether the content of a stream may have to tell what it is.
@@ -103,7 +178,7 @@ impl Streams {
     /// The stream of a DATA frame, whose beginning may not have been seen.
     pub fn of_data(&mut self, cx: &mut Cx<'_, '_>, id: u32, first: Stamp) -> Option<&mut Stream> {
         if self.open.contains_key(&id) {
-            return self.open.get_mut(&id);
+            return self.get(id);
         }
         if self.unturned > 0 {
             self.unturned -= 1;
@@ -142,12 +217,14 @@ impl Streams {
         if std::mem::take(&mut self.joined) {
             cx.note(key, Issue::JOINED);
         }
+        self.touched.iter_mut().for_each(|touched| _ = touched.insert(id));
         self.open.entry(id).insert_entry(Stream::new(id, key)).into_mut()
     }
 
     /// Takes one out: it is over.
     pub fn remove(&mut self, id: u32) -> Option<Stream> {
         let stream = self.open.remove(&id)?;
+        self.touched.iter_mut().for_each(|touched| _ = touched.remove(&id));
         if self.over.len() >= REMEMBERED {
             self.over.pop_front();
         }

@@ -1,5 +1,6 @@
 //! HTTP/2 by script: conversations for the shared properties, and what is particular to the protocol.
 
+mod hostile;
 mod late;
 
 use super::frame::PREFACE;
@@ -249,6 +250,25 @@ fn a_reset_names_its_error() {
     let told: Vec<_> = flows.iter().map(told).collect();
     assert_eq!(told, [("GET /slow", Some("CANCEL")), ("GET /refused", Some("REFUSED_STREAM")), ("GET /never", Some("pending"))]);
     assert_eq!(flows[2].notes, ["GOAWAY: ENHANCE_YOUR_CALM"]);
+}
+
+#[test]
+fn a_goaway_refuses_what_is_behind_its_last_stream() {
+    let mut s = Script::new("going away");
+    let asked = [1, 3, 5].map(|id| s.get(id, &format!("/{id}"), END));
+    s.say(UP, &asked);
+    let away = |last: u32| frame(7, 0, 0, &[last.to_be_bytes(), [0; 4]].concat());
+    s.say(DOWN, &[away(u32::MAX >> 1), away(3)]);
+    let late = s.get(7, "/7", END);
+    s.say(UP, &[late]);
+    let answer = s.answer(1, "200", "ok");
+    s.say(DOWN, &[answer]);
+    let flows = flows(&s.talk);
+    let told: Vec<_> = flows.iter().map(told).collect();
+    let refused = Some("REFUSED_STREAM");
+    assert_eq!(told, [("GET /1", Some("200")), ("GET /3", Some("pending")), ("GET /5", refused), ("GET /7", refused)]);
+    let notes: Vec<_> = flows.iter().map(|flow| &flow.notes[..]).collect();
+    assert_eq!(notes, [&["GOAWAY"][..], &["GOAWAY"], &["GOAWAY", "refused by GOAWAY"], &["refused by GOAWAY"]]);
 }
 
 #[test]

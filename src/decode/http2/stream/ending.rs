@@ -16,14 +16,14 @@ impl Stream {
         self.tell_end(cx, last, None);
     }
 
-    /// A RST_STREAM, with its error code; the packet that brought it.
-    pub fn reset(mut self, cx: &mut Cx<'_, '_>, code: u32, last: Stamp) {
+    /// What ended it before its time, a RST_STREAM or a GOAWAY; the packet that brought it.
+    pub fn reset(mut self, cx: &mut Cx<'_, '_>, by: Ended, last: Stamp) {
         if self.side(Dir::ToClient).state == State::Done {
             return self.close(cx);
         }
         Dir::BOTH.into_iter().for_each(|dir| self.end(cx, dir, None));
         let last = Some(last).filter(|_| self.asked);
-        self.tell_end(cx, last, Some(code));
+        self.tell_end(cx, last, Some(by));
     }
 
     /// Nothing more of it will be seen.
@@ -46,25 +46,27 @@ impl Stream {
         }
     }
 
-    pub(super) fn tell_end(&mut self, cx: &mut Cx<'_, '_>, last: Option<Stamp>, reset: Option<u32>) {
+    pub(super) fn tell_end(&mut self, cx: &mut Cx<'_, '_>, last: Option<Stamp>, by: Option<Ended>) {
         if std::mem::replace(&mut self.told, true) {
             return;
         }
         let response = self.side(Dir::ToClient);
         let (open, lost) = (response.last.is_none() && !response.lost, response.lost);
-        let (status, ok) = match (&self.call, reset, self.code) {
+        let (status, ok) = match (&self.call, by, self.code) {
             (Some(call), ..) => {
-                let ended = match reset {
-                    Some(code) => Ended::Reset(code),
+                let ended = match by {
+                    Some(by) => by,
                     None if lost => Ended::Unseen,
                     None if open => Ended::Open,
                     None => Ended::Whole(self.code),
                 };
                 call.status(cx, self.key, ended)
             }
-            (None, Some(code), _) => (Some(frame::error(code).into()), false),
-            (None, None, Some(code)) => (Some(code.to_string().into()), code < 400),
-            (None, None, None) => {
+            (None, Some(Ended::Reset(code, _)), _) => (Some(frame::error(code).into()), false),
+            // not looked at, as by this code (RFC 9113 §8.7)
+            (None, Some(Ended::Refused), _) => (Some(frame::error(frame::REFUSED_STREAM).into()), false),
+            (None, _, Some(code)) => (Some(code.to_string().into()), code < 400),
+            (None, _, None) => {
                 cx.note(self.key, NO_STATUS);
                 (None, true)
             }

@@ -87,3 +87,18 @@ fn joined_late_what_follows_is_found() {
         assert_eq!(last, Some(("POST /orders/3", Some("404"))), "from {skip}: {seen:?}");
     }
 }
+
+#[test]
+fn trailers_that_show_no_sender_make_no_request() {
+    // the client is guessed wrong: what the "client" sends are the server's trailers, of which nothing, or only a name of its own, is seen
+    for fields in [&[0xbe, 0xbf][..], &[0xbe, 0x40, 3, b'x', b'-', b'a', 1, b'1']] {
+        let mut talk = Conversation { joined: Joined::Midway, ..Conversation::new("only trailers") };
+        talk.say(UP, &[frame(8, 0, 0, &[0, 0, 0, 9]), frame(1, LAST | END, 7, fields), frame(6, 0, 0, &[0; 8])].concat());
+        assert_eq!(flows(&talk), []);
+        // then a head shows who is who
+        talk.say(DOWN, &[frame(4, 1, 0, &[]), frame(1, LAST | END, 9, &[0x82, 0x86, 0x84])].concat());
+        talk.say(UP, &frame(1, LAST | END, 9, &[0x88]));
+        let seen = flows(&talk);
+        assert_eq!(seen.iter().map(told).collect::<Vec<_>>(), [("GET /", Some("200"))]);
+    }
+}
