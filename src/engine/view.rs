@@ -187,6 +187,8 @@ pub struct DetailView {
     pub messages: Vec<MessageView>,
     /// A command that makes it again, where there is one.
     pub command: Option<CommandView>,
+    /// Why there is none, where it is not for want of its request.
+    pub no_command: Option<&'static str>,
     /// Whether something of it has a schema that nobody gave.
     pub unknown: bool,
 }
@@ -215,6 +217,13 @@ pub struct MessageView {
     pub gap: Option<Span>,
     /// Its bytes, as sent.
     pub bytes: u64,
+    /// What it says; the same one as long as it is read the same way.
+    pub said: Arc<Said>,
+}
+
+/// What a message says.
+#[derive(Clone, Debug, Default)]
+pub struct Said {
     /// The beginning of what it holds, on one line.
     pub summary: String,
     /// What it is, and what is wrong with it.
@@ -227,6 +236,8 @@ pub struct MessageView {
     pub copy: String,
     /// Whether the copy is laid out for reading, and so not what was sent.
     pub formatted: bool,
+    /// All of it as JSON on one line, secrets masked, where a schema says all of it.
+    pub json: Option<String>,
 }
 
 /// One side of a flow for reading.

@@ -4,6 +4,7 @@
 use crate::model::Pattern;
 use prost_reflect::{DescriptorPool, MessageDescriptor, MethodDescriptor, ServiceDescriptor};
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::fmt::{self, Display, Formatter};
 use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 
 pub(crate) use assemble::reason;
@@ -46,8 +47,16 @@ struct Set {
 pub struct Found {
     /// The message.
     pub message: MessageDescriptor,
-    /// `protos/shop.proto`, `built in`, `localhost:8081, by reflection`.
+    /// `protos/shop.proto`, `localhost:8081, by reflection`, `built into meshtop`.
     pub from: String,
+}
+
+/// For a person: `shop.v1.Order from protos/shop.proto`.
+impl Display for Found {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let from = if self.from == builtin::ORIGIN { "," } else { " from" };
+        write!(f, "{}{from} {}", self.message.full_name(), self.from)
+    }
 }
 
 /// The files in which a method was found, for a tool that reads them too.
@@ -55,12 +64,12 @@ pub struct Found {
 pub enum Source {
     /// A `.proto` file, by the name that imports give it, and the folders that imports are relative to.
     Proto {
-        /// The folders, in the order of their names.
+        /// The folders, absolute, in the order of their names.
         roots: Vec<String>,
         /// The name.
         name: String,
     },
-    /// A descriptor set.
+    /// A descriptor set, absolute.
     Set(String),
     /// None: it is built in, or a server told it.
     Elsewhere,
@@ -183,11 +192,11 @@ impl Set {
 
     fn source(&self, file: &str) -> Source {
         if !self.files.contains_key(file) {
-            return if self.is_file { Source::Set(self.origin.clone()) } else { Source::Elsewhere };
+            return if self.is_file { Source::Set(absolute(&self.origin)) } else { Source::Elsewhere };
         }
         let root = |(name, path): (&String, &String)| match path.strip_suffix(name.as_str())? {
-            "" => Some(".".to_owned()),
-            root => Some(root.strip_suffix('/').filter(|root| !root.is_empty()).unwrap_or(root).to_owned()),
+            "" => Some(absolute(".")),
+            root => Some(absolute(root.strip_suffix('/').filter(|root| !root.is_empty()).unwrap_or(root))),
         };
         let roots: BTreeSet<String> = self.files.iter().filter_map(root).collect();
         Source::Proto { roots: roots.into_iter().collect(), name: file.to_owned() }
@@ -196,6 +205,11 @@ impl Set {
     fn method(&self, method: &MethodDescriptor) -> Method {
         Method { input: self.found(method.input()), output: self.found(method.output()) }
     }
+}
+
+/// From wherever the tool is run.
+fn absolute(path: &str) -> String {
+    std::path::absolute(path).map_or_else(|_| path.to_owned(), |path| path.display().to_string())
 }
 
 /// A method's path, `/shop.v1.Orders/PlaceOrder`.

@@ -52,11 +52,25 @@ fn a_method_is_found_by_its_path() {
         assert!(schemas.method(none).is_none(), "{none}");
     }
     let health = schemas.method("/grpc.health.v1.Health/Watch").unwrap();
-    assert_eq!(health.input.from, "built in");
+    assert_eq!(health.input.from, "built into meshtop");
     assert_eq!(
         schemas.methods().map(|method| path(&method)).collect::<Vec<_>>(),
         ["/shop.v1.Orders/Get", "/shop.v1.Orders/Watch"]
     );
+}
+
+#[test]
+fn a_tool_finds_the_files_from_wherever_it_is_run() {
+    let here = std::env::current_dir().unwrap();
+    let source = |path: &str, method: &str| {
+        let loaded = Loader::new(Sources { protos: vec![path.into()], ..Sources::default() }).load().unwrap();
+        loaded.source(method).unwrap()
+    };
+    let everything = "src/body/protobuf/tests/everything.proto";
+    let Source::Proto { roots, name } = source(everything, "/test.v1.Orders/PlaceOrder") else { panic!() };
+    assert_eq!((roots, &*name), (vec![here.join("src/body/protobuf/tests").display().to_string()], "everything.proto"));
+    let set = source("descriptors/demo.binpb", "/shop.v1.Inventory/Reserve");
+    assert_eq!(set, Source::Set(here.join("descriptors/demo.binpb").display().to_string()));
 }
 
 #[test]
@@ -107,6 +121,10 @@ fn imports_are_looked_up_in_the_paths_given_and_well_known_ones_are_built_in() {
     assert_eq!(problems(&schemas, &folder), [""; 0]);
     assert_eq!(schemas.message("common.Id").unwrap().from, folder.path("third/common/id.proto").display().to_string());
     assert!(folder.loader(&["api/use.proto"], &[]).load().unwrap_err().contains("common/id.proto"));
+    for none in ["nope", "api/use.proto"] {
+        let told = format!("-I {}: no such folder; it takes the one that imports are relative to", folder.path(none).display());
+        assert_eq!(folder.loader(&[], &[none]).load().unwrap_err(), told);
+    }
 }
 
 #[test]

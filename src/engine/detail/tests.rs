@@ -10,6 +10,11 @@ use crate::model::{
 use crate::schema::Current;
 use std::sync::Arc;
 
+/// As the first that is looked at.
+pub(super) fn inspect(flow: &Flow, looks: &Looks) -> DetailView {
+    super::inspect(flow, looks, &mut Memory::default())
+}
+
 pub(super) fn looks(secrets: Secrets) -> Looks {
     Looks { secrets, body_limit: 1000, schemas: Current::default() }
 }
@@ -238,7 +243,7 @@ fn messages_of_both_sides_are_one_list_in_their_order() {
     let list: Vec<_> = view
         .messages
         .iter()
-        .map(|m| (m.request, m.number, micros(m.after), m.gap.map(micros), m.bytes, m.summary.as_str()))
+        .map(|m| (m.request, m.number, micros(m.after), m.gap.map(micros), m.bytes, m.said.summary.as_str()))
         .collect();
     let wanted = [
         (true, 5, 0, None, 7, "{\"a\": 1}"),
@@ -247,11 +252,63 @@ fn messages_of_both_sides_are_one_list_in_their_order() {
     ];
     assert_eq!(list[..3], wanted);
     assert!(!list[3].5.contains('\u{1b}') && list[3].3 == Some(3000), "{:?}", list[3]);
-    assert_eq!(view.messages[0].caption, "json · 7 B");
-    assert!(!view.messages[0].body.is_empty() && view.messages[0].hex.len() == 1 && view.messages[2].hex.is_empty());
+    assert_eq!(view.messages[0].said.caption, "json · 7 B");
+    assert!(
+        !view.messages[0].said.body.is_empty() && view.messages[0].said.hex.len() == 1 && view.messages[2].said.hex.is_empty()
+    );
     let request = view.request.unwrap();
     assert_eq!((request.caption.as_str(), request.body.len()), ("6 messages, the oldest 4 not kept", 0));
     assert_eq!((request.copy.as_str(), request.formatted), ("{\n  \"a\": 1\n}\n", true));
+}
+
+#[test]
+fn a_message_is_read_once_as_long_as_it_is_read_the_same_way() {
+    let message = |n: u64| Message {
+        first: at(n),
+        body: Body { kept: format!("{n}").into(), bytes: 1, hint: BodyHint::default(), whole: true },
+    };
+    let half = |numbers: std::ops::Range<u64>| Half {
+        messages_dropped: numbers.start,
+        messages: numbers.map(message).collect(),
+        ..Half::default()
+    };
+    let (mut memory, looks) = (Memory::default(), looks(Secrets::Mask));
+    let mut look = |half: Half, looks: &Looks| {
+        let detail = Detail { request: Some(half), ..Detail::default() };
+        super::inspect(&flow(Some(detail)), looks, &mut memory).messages
+    };
+    let same = |a: &MessageView, b: &MessageView| Arc::ptr_eq(&a.said, &b.said);
+    let first = look(half(0..3), &looks);
+    let second = look(half(1..4), &looks);
+    assert!(same(&first[1], &second[0]) && same(&first[2], &second[1]) && second[2].said.copy == "3");
+    // by other schemas, and without what was kept, it says something else
+    looks.schemas.set(crate::schema::Loader::new(Default::default()).load().unwrap());
+    let third = look(half(1..4), &looks);
+    assert!(!same(&second[0], &third[0]));
+    let mut evicted = half(1..4);
+    evicted.messages.iter_mut().for_each(|m| m.body.kept.clear());
+    assert_eq!(look(evicted, &looks)[0].said.caption, "1 B · not kept");
+}
+
+#[test]
+fn a_call_whose_method_was_not_captured_is_read_as_the_likeliest_and_says_so() {
+    let body = |kept: &[u8]| Body {
+        kept: kept.to_vec(),
+        bytes: kept.len() as u64,
+        hint: BodyHint { media_type: Some("application/grpc".into()), ..BodyHint::default() },
+        whole: true,
+    };
+    let half =
+        Half { messages: vec![Message { first: at(5), body: body(b"\x0a\x02o1\x12\x05\x0a\x01s\x10\x02") }], ..Half::default() };
+    let mut flow = flow(Some(Detail { request: Some(half), ..Detail::default() }));
+    (flow.row.pattern, flow.row.operation) = (Pattern::Unary, "unknown method".into());
+    let (looks, mut memory) = (looks(Secrets::Mask), Memory::default());
+    let mut caption = |looks: &Looks| super::inspect(&flow, looks, &mut memory).messages[0].said.caption.clone();
+    assert_eq!(caption(&looks), "protobuf · 11 B · a guess: method not captured");
+    let protos = vec!["descriptors/demo".into()];
+    looks.schemas.set(crate::schema::Loader::new(crate::schema::Sources { protos, ..Default::default() }).load().unwrap());
+    let told = "a guess: method not captured; may be /shop.v1.Inventory/Reserve, shop.v1.ReserveRequest from";
+    assert_eq!(caption(&looks), format!("protobuf · 11 B · {told} descriptors/demo/inventory.proto"));
 }
 
 #[test]
@@ -295,15 +352,15 @@ fn a_message_tells_which_schema_it_was_read_by_and_hides_its_secrets() {
     let body = Body { kept: b"\x0a\x04shop".to_vec(), bytes: 6, hint: hint.clone(), whole: true };
     let half = Half { body, ..Half::default() };
     let view = inspect(&flow(Some(Detail { request: Some(half), ..Detail::default() })), &looks(Secrets::Mask)).request.unwrap();
-    assert_eq!(view.caption, "protobuf · 6 B · grpc.health.v1.HealthCheckRequest from built in");
+    assert_eq!(view.caption, "protobuf · 6 B · grpc.health.v1.HealthCheckRequest, built into meshtop");
     assert_eq!(view.copy, "{\n  \"service\": \"shop\"\n}");
     let empty = Half { body: Body { hint, whole: true, ..Body::default() }, ..Half::default() };
     let view = inspect(&flow(Some(Detail { request: Some(empty), ..Detail::default() })), &looks(Secrets::Mask)).request.unwrap();
-    assert_eq!(view.caption, "protobuf · 0 B · grpc.health.v1.HealthCheckRequest from built in");
+    assert_eq!(view.caption, "protobuf · 0 B · grpc.health.v1.HealthCheckRequest, built into meshtop");
     // by its content type alone, too
     let media_type = Some("application/x-protobuf; messageType=grpc.health.v1.HealthCheckRequest".into());
     let typed = Body { hint: BodyHint { media_type, ..BodyHint::default() }, whole: true, ..Body::default() };
     let half = Half { body: typed, ..Half::default() };
     let view = inspect(&flow(Some(Detail { request: Some(half), ..Detail::default() })), &looks(Secrets::Mask)).request.unwrap();
-    assert_eq!(view.caption, "protobuf · 0 B · grpc.health.v1.HealthCheckRequest from built in");
+    assert_eq!(view.caption, "protobuf · 0 B · grpc.health.v1.HealthCheckRequest, built into meshtop");
 }

@@ -15,7 +15,7 @@ impl App {
         let Some(shown) = &self.detail.shown else { return Vec::new() };
         let of = |side: &Option<SideView>| side.as_ref().map(|side| (pasteable(&side.copy), side.formatted));
         let (name, copy) = match self.detail.message() {
-            Some(message) if !request => ("message", Some((pasteable(&message.copy), message.formatted))),
+            Some(message) if !request => ("message", Some((pasteable(&message.said.copy), message.said.formatted))),
             _ if request => ("request", of(&shown.request)),
             _ => ("response", of(&shown.response)),
         };
@@ -36,8 +36,8 @@ impl App {
     pub(super) fn copy_command(&mut self) -> Vec<Effect> {
         let Some(shown) = &self.detail.shown else { return Vec::new() };
         let Some(command) = &shown.command else {
-            self.notice =
-                Some("no command makes this again: its request was not captured, or is none of HTTP's or gRPC's".to_owned());
+            let why = shown.no_command.unwrap_or("no request of HTTP or gRPC was captured");
+            self.notice = Some(format!("no command makes this: {why}"));
             return Vec::new();
         };
         let bytes = command.text.len();
