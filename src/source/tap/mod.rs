@@ -28,7 +28,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 /// Pieces that wait for the reader, each of a message or a few; what comes then is dropped and counted.
 const WAITING: usize = 1024;
 
-/// Taps, attached once [`start`] is called.
+/// Taps, attached once [`Taps::start`] is called.
 pub struct Taps {
     /// What they tell.
     pub tapped: Receiver<Tapped>,
