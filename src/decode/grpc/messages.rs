@@ -98,6 +98,11 @@ impl Reader {
         Self { form: Form::Body, state: State::Prefix(Vec::new(), first) }
     }
 
+    /// Whether where messages begin is lost: what comes is not read.
+    pub fn is_lost(&self) -> bool {
+        !self.is_body() && matches!(self.state, State::Lost)
+    }
+
     /// Of a body beside which the message came.
     pub fn spent() -> Self {
         Self { form: Form::Body, state: State::Lost }

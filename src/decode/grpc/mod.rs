@@ -24,6 +24,7 @@ use query::Query;
 
 const NO_METHOD: Issue = Issue::unseen("method not captured");
 const BY_CONTENT: Issue = Issue::unseen("taken for gRPC by its content");
+const SKIPPED: Issue = Issue::unseen("messages skipped");
 const BAD_MESSAGE: Issue = Issue::broken("not a gRPC message");
 
 /// The message is compressed.
@@ -78,6 +79,8 @@ struct Side {
     /// The coding of compressed messages, or of a body that is one.
     encoding: Option<Box<str>>,
     reader: Reader,
+    /// Whether it was said that content goes by unread.
+    skipped: bool,
     messages: u64,
 }
 
@@ -186,7 +189,7 @@ impl Call {
             Dialect::Grpc | Dialect::Web | Dialect::ConnectStream => Reader::default(),
         };
         let encoding = if foreign { text("content-encoding") } else { text(coding) };
-        self.sides[dir.index()] = Side { media_type: text("content-type"), encoding, reader, messages: 0 };
+        self.sides[dir.index()] = Side { media_type: text("content-type"), encoding, reader, ..Side::default() };
         if dir == Dir::ToServer {
             if let Some(query) = self.query.take_if(|_| self.dialect == Dialect::ConnectUnary) {
                 self.asked(cx, key, first, *query);
@@ -205,7 +208,7 @@ impl Call {
     fn asked(&mut self, cx: &mut Cx<'_, '_>, key: u64, first: Stamp, query: Query) {
         let Query { media_type, encoding, message } = query;
         let keep = cx.limits().keep(encoding.is_some());
-        self.sides[0] = Side { media_type: Some(media_type), encoding, reader: Reader::spent(), messages: 0 };
+        self.sides[0] = Side { media_type: Some(media_type), encoding, reader: Reader::spent(), ..Side::default() };
         let Some(message) = message else { return cx.note(key, BAD_MESSAGE) };
         let held = cx.hold(message.len().min(keep));
         let piece = Piece::of(first, message.get(..held).unwrap_or_default().to_vec(), message.len() as u64);
@@ -237,8 +240,11 @@ impl Call {
         let side = &mut self.sides[dir.index()];
         let keep = cx.limits().keep(side.encoding.is_some());
         let valid = side.reader.read(input, &mut Room { keep, hold: &mut |n| cx.hold(n) }, &mut pieces);
+        let skipped = side.reader.is_lost() && !std::mem::replace(&mut side.skipped, side.reader.is_lost());
         if !valid {
             cx.note(key, BAD_MESSAGE);
+        } else if skipped {
+            cx.note(key, SKIPPED);
         }
         pieces.into_iter().for_each(|piece| self.piece(cx, key, dir, piece));
     }
@@ -296,12 +302,7 @@ impl Call {
                 }
                 return;
             }
-            Dialect::ConnectUnary if dir == Dir::ToClient && whole => {
-                // a message in JSON that went well may look like an error's
-                if self.sides[1].media_type.as_deref() == Some("application/json") && self.refused {
-                    self.connect_error(cx, key, &kept);
-                }
-            }
+            Dialect::ConnectUnary if dir == Dir::ToClient && whole && self.refused => self.connect_error(cx, key, &kept),
             _ => {}
         }
         let side = &mut self.sides[dir.index()];

@@ -153,13 +153,13 @@ impl Streams {
     ) -> Option<&mut Stream> {
         let begins = dir == Dir::ToServer || promised;
         if !self.open.contains_key(&id) {
-            if !begins && !(self.sure || head.is_head()) {
+            if !(self.sure || head.is_head()) {
                 return None;
             }
             if !begins {
                 return self.unasked(cx, id, first);
             }
-            if self.over.contains(&id) || !(head.is_head() || head.unseen && self.sure) {
+            if self.over.contains(&id) || !(head.is_head() || head.unseen) {
                 return None;
             }
             let stream = self.add(cx, id, operation(head), first);
