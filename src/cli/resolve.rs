@@ -161,6 +161,7 @@ fn sources(capture: &mut Capture, config: &mut Config, told: impl Fn(&str, Strin
         includes: std::mem::take(&mut capture.proto_path),
         reflect: std::mem::take(&mut capture.reflect),
         rules: std::mem::take(&mut config.body),
+        demo: false,
     };
     for server in &sources.reflect {
         host_port(server).map_err(|e| Error::unusable(format!("--reflect: {e}")))?;

@@ -60,7 +60,7 @@ pub(super) fn sources(path: &Path, includes: &[PathBuf]) -> Compiled {
     let read: Vec<PathBuf> = compiler.files().filter_map(|file| file.path().map(Path::to_owned)).collect();
     let set = (good > 0).then(|| Set {
         pool: compiler.descriptor_pool(),
-        origin: "built in".to_owned(),
+        origin: builtin::ORIGIN.to_owned(),
         files: compiler.files().filter_map(place).collect(),
         is_file: false,
     });

@@ -2,7 +2,7 @@
 
 use super::compile::{self, Compiled};
 use super::scan::{self, Offer, offered};
-use super::{Current, Rule, Schemas, Set, assemble};
+use super::{Current, Rule, Schemas, Set, assemble, builtin};
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -24,6 +24,8 @@ pub struct Sources {
     pub reflect: Vec<String>,
     /// `[[body]]`: what bodies hold that nothing else tells.
     pub rules: Vec<Rule>,
+    /// Whether the demo's own are in force, after the others.
+    pub demo: bool,
 }
 
 /// Reads what the user gave, and again what has changed of it.
@@ -107,6 +109,7 @@ impl Loader {
             before.into_iter().for_each(|(file, stamp)| _ = self.seen.entry(file).or_insert(stamp));
         }
         schemas.sets.extend(self.asked.iter().cloned());
+        schemas.sets.extend(self.sources.demo.then(builtin::demo));
         schemas.problems.extend(self.asked_problems.iter().cloned());
         schemas.tell_conflicts();
         schemas.tell_rules();

@@ -4,6 +4,7 @@
 use crate::model::Pattern;
 use prost_reflect::{DescriptorPool, MessageDescriptor, MethodDescriptor, ServiceDescriptor};
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::fmt::{self, Display, Formatter};
 use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 
 pub(crate) use assemble::reason;
@@ -46,8 +47,16 @@ struct Set {
 pub struct Found {
     /// The message.
     pub message: MessageDescriptor,
-    /// `protos/shop.proto`, `built in`, `localhost:8081, by reflection`.
+    /// `protos/shop.proto`, `localhost:8081, by reflection`, `built into meshtop`.
     pub from: String,
+}
+
+/// For a person: `shop.v1.Order from protos/shop.proto`.
+impl Display for Found {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let from = if self.from == builtin::ORIGIN { "," } else { " from" };
+        write!(f, "{}{from} {}", self.message.full_name(), self.from)
+    }
 }
 
 /// The files in which a method was found, for a tool that reads them too.

@@ -52,7 +52,7 @@ fn a_method_is_found_by_its_path() {
         assert!(schemas.method(none).is_none(), "{none}");
     }
     let health = schemas.method("/grpc.health.v1.Health/Watch").unwrap();
-    assert_eq!(health.input.from, "built in");
+    assert_eq!(health.input.from, "built into meshtop");
     assert_eq!(
         schemas.methods().map(|method| path(&method)).collect::<Vec<_>>(),
         ["/shop.v1.Orders/Get", "/shop.v1.Orders/Watch"]

@@ -12,8 +12,9 @@ use crate::source::{Files, SourceIds};
 const NAME: &str = "demo";
 
 /// Plays or reads it. Without the right to capture it is read, and without a terminal it is played once.
-pub fn run(recorded: bool, options: Options) -> Result<(), Error> {
+pub fn run(recorded: bool, mut options: Options) -> Result<(), Error> {
     let own = OwnSockets::with_ssh();
+    options.schema.demo = true;
     let known = schemas(&options, &own)?;
     let played = if recorded { None } else { play(&options)? };
     watch(options, played.unwrap_or_else(read), known, own)

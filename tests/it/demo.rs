@@ -87,6 +87,19 @@ fn edges_are_the_matching_flows_summed_up_and_the_stats_are_last() {
     assert!(silent.iter().all(|v| v["type"] != "edge"), "nobody asked for them");
 }
 
+#[test]
+fn the_demos_schema_is_in_force_in_the_demo_alone() {
+    let reserve = ["--json", "-Y", "op == /shop.v1.Inventory/Reserve"];
+    let body = |lines: Vec<Value>| {
+        let flow = lines.into_iter().find(|v| v["type"] == "flow").unwrap();
+        flow["request"]["messages"][0]["body"].clone()
+    };
+    let demo = body(records(&run(&[&["demo", "--recorded"], &reserve[..]].concat())));
+    assert_eq!((&demo["type"], &demo["guess"]), (&"shop.v1.ReserveRequest".into(), &Value::Null), "{demo}");
+    let file = body(records(&run(&[&["-r", "assets/demo.pcapng"], &reserve[..]].concat())));
+    assert_eq!((&file["type"], &file["guess"]), (&Value::Null, &true.into()), "{file}");
+}
+
 /// Each service of a trace under the one that called it: `browser(gateway(orders(…)))`.
 fn shape(node: &Value, flows: &std::collections::HashMap<u64, &Value>) -> String {
     let flow = flows[&node["flow"].as_u64().unwrap()];

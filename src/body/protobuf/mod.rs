@@ -60,7 +60,7 @@ pub(super) fn document(raw: &Raw<'_>, more: bool) -> Option<Document> {
     match &wanted {
         Wanted::Type(found) => {
             document.schema = Some(found.message.full_name().to_owned());
-            document.about = Some(format!("{} from {}", found.message.full_name(), found.from));
+            document.about = Some(found.to_string());
         }
         Wanted::Unknown(why) => {
             document.guess = true;

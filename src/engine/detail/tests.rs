@@ -295,15 +295,15 @@ fn a_message_tells_which_schema_it_was_read_by_and_hides_its_secrets() {
     let body = Body { kept: b"\x0a\x04shop".to_vec(), bytes: 6, hint: hint.clone(), whole: true };
     let half = Half { body, ..Half::default() };
     let view = inspect(&flow(Some(Detail { request: Some(half), ..Detail::default() })), &looks(Secrets::Mask)).request.unwrap();
-    assert_eq!(view.caption, "protobuf · 6 B · grpc.health.v1.HealthCheckRequest from built in");
+    assert_eq!(view.caption, "protobuf · 6 B · grpc.health.v1.HealthCheckRequest, built into meshtop");
     assert_eq!(view.copy, "{\n  \"service\": \"shop\"\n}");
     let empty = Half { body: Body { hint, whole: true, ..Body::default() }, ..Half::default() };
     let view = inspect(&flow(Some(Detail { request: Some(empty), ..Detail::default() })), &looks(Secrets::Mask)).request.unwrap();
-    assert_eq!(view.caption, "protobuf · 0 B · grpc.health.v1.HealthCheckRequest from built in");
+    assert_eq!(view.caption, "protobuf · 0 B · grpc.health.v1.HealthCheckRequest, built into meshtop");
     // by its content type alone, too
     let media_type = Some("application/x-protobuf; messageType=grpc.health.v1.HealthCheckRequest".into());
     let typed = Body { hint: BodyHint { media_type, ..BodyHint::default() }, whole: true, ..Body::default() };
     let half = Half { body: typed, ..Half::default() };
     let view = inspect(&flow(Some(Detail { request: Some(half), ..Detail::default() })), &looks(Secrets::Mask)).request.unwrap();
-    assert_eq!(view.caption, "protobuf · 0 B · grpc.health.v1.HealthCheckRequest from built in");
+    assert_eq!(view.caption, "protobuf · 0 B · grpc.health.v1.HealthCheckRequest, built into meshtop");
 }
