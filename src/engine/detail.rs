@@ -10,17 +10,19 @@ use crate::text::{Line, escape};
 use crate::time::{Span, Time};
 use std::borrow::Cow;
 
+pub(super) use messages::Memory;
+
 mod command;
 mod messages;
 
-/// The flow for reading.
-pub(super) fn inspect(flow: &Flow, looks: &Looks) -> DetailView {
+/// The flow for reading; `memory` is what was read when a flow was inspected last.
+pub(super) fn inspect(flow: &Flow, looks: &Looks, memory: &mut Memory) -> DetailView {
     let detail = flow.detail.as_deref();
     // one for all of it: they may be exchanged at any moment
     let schemas = looks.schemas.get();
     let place = detail.map(Place::of).unwrap_or_default();
     let eye = Eye { secrets: looks.secrets, context: Context { limit: looks.body_limit, schemas: &schemas, place } };
-    let messages = detail.map(|d| messages::list(d, flow.row.time, &eye)).unwrap_or_default();
+    let messages = detail.map(|d| messages::list(d, &flow.row, &eye, memory)).unwrap_or_default();
     DetailView {
         overview: overview(flow, &eye),
         request: detail.and_then(|d| Some(side(d.request.as_ref()?, true, &messages, &eye))),
@@ -164,8 +166,8 @@ fn side(half: &Half, request: bool, messages: &[MessageView], eye: &Eye<'_>) -> 
         view.caption.push_str(&format!(", the oldest {} not kept", half.messages_dropped));
     }
     let own = || messages.iter().filter(|message| message.request == request);
-    view.copy = own().map(|message| message.copy.as_str()).collect::<Vec<_>>().join("\n");
-    view.formatted = own().any(|message| message.formatted);
+    view.copy = own().map(|message| message.said.copy.as_str()).collect::<Vec<_>>().join("\n");
+    view.formatted = own().any(|message| message.said.formatted);
     view
 }
 

@@ -113,15 +113,15 @@ fn push(half: &mut Half, mut message: Message, limit: usize) -> Charge {
     message.body.kept.truncate(limit);
     message.body.kept.shrink_to_fit();
     let mut charge = cost::message_cost(&message.body);
+    half.messages_kept += message.body.kept.len();
     half.messages.push(message);
     let room = limit.saturating_mul(MAX_MESSAGE_BODIES);
-    let mut held: usize = half.messages.iter().map(|m| m.body.kept.len()).sum();
     let mut drop = 0;
     for message in &half.messages {
-        if half.messages.len() - drop <= MAX_MESSAGES && (held <= room || drop + 1 == half.messages.len()) {
+        if half.messages.len() - drop <= MAX_MESSAGES && (half.messages_kept <= room || drop + 1 == half.messages.len()) {
             break;
         }
-        held -= message.body.kept.len();
+        half.messages_kept -= message.body.kept.len();
         drop += 1;
         let cost = cost::message_cost(&message.body);
         charge = Charge { kept: charge.kept - cost.kept, bodies: charge.bodies - cost.bodies };

@@ -1,7 +1,7 @@
 //! The one thread that decodes: the flow that somebody looks at, and flows that a filter on headers or bodies asks about. It holds
 //! shared details, never the store, and the engine never waits for it.
 
-use super::detail;
+use super::detail::{self, Memory};
 use super::view::DetailView;
 use crate::filter::{Filter, Needs};
 use crate::mask::Secrets;
@@ -72,16 +72,17 @@ pub(super) struct Looks {
 
 /// Works until there are no more jobs to come. `wanted` is the newest search: what belongs to an older one is skipped.
 pub(super) fn run(jobs: &Receiver<Job>, looks: &Looks, wanted: &AtomicU64, mut answer: impl FnMut(Answer)) {
+    let mut memory = Memory::default();
     for job in jobs {
-        answer(look(job, looks, wanted));
+        answer(look(job, looks, wanted, &mut memory));
     }
 }
 
 /// Does one job. A decoder that panics costs one answer, not the thread: the flow is said to be unreadable, and does not match.
-pub(super) fn look(job: Job, looks: &Looks, wanted: &AtomicU64) -> Answer {
+pub(super) fn look(job: Job, looks: &Looks, wanted: &AtomicU64, memory: &mut Memory) -> Answer {
     match job {
         Job::Inspect(flow) => {
-            let seen = catch_unwind(AssertUnwindSafe(|| detail::inspect(&flow, looks)));
+            let seen = catch_unwind(AssertUnwindSafe(|| detail::inspect(&flow, looks, memory)));
             Answer::Detail(Box::new(seen.unwrap_or_else(|_| detail::unreadable(&flow))))
         }
         Job::Judge { search, filter, flows } => {

@@ -253,6 +253,7 @@ impl Store {
             let detail = Arc::make_mut(detail);
             detail.bodies_evicted = true;
             bodies_of(detail).for_each(|body| body.kept = Vec::new());
+            [&mut detail.request, &mut detail.response].into_iter().flatten().for_each(|half| half.messages_kept = 0);
         }
         self.bodies -= bodies;
         self.evicted.bodies += u64::from(self.counting);

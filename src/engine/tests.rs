@@ -123,6 +123,7 @@ fn messages_are_bounded_in_bytes_too() {
     let response = flows(&records)[0].detail.as_ref().unwrap().response.clone().unwrap();
     assert_eq!((response.messages.len(), response.messages_dropped), (16, 84));
     assert!(response.messages.iter().all(|m| m.body.kept.len() == 50 && m.body.bytes == 100));
+    assert_eq!(response.messages_kept, 16 * 50);
 }
 
 #[test]

@@ -215,6 +215,13 @@ pub struct MessageView {
     pub gap: Option<Span>,
     /// Its bytes, as sent.
     pub bytes: u64,
+    /// What it says; the same one as long as it is read the same way.
+    pub said: Arc<Said>,
+}
+
+/// What a message says.
+#[derive(Clone, Debug, Default)]
+pub struct Said {
     /// The beginning of what it holds, on one line.
     pub summary: String,
     /// What it is, and what is wrong with it.

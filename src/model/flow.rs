@@ -160,6 +160,8 @@ pub struct Half {
     pub messages: Vec<Message>,
     /// Messages that were dropped for the limit, the oldest first.
     pub messages_dropped: u64,
+    /// Bytes that are kept of all its messages.
+    pub messages_kept: usize,
 }
 
 /// One message of a stream.

@@ -77,7 +77,7 @@ struct Laid {
     width: u16,
     rows: usize,
     hint: bool,
-    message: usize,
+    message: Option<usize>,
     reading: bool,
     needle: String,
 }
@@ -134,7 +134,7 @@ impl Detail {
     /// The chosen message, where messages are what is shown.
     pub fn message(&self) -> Option<&MessageView> {
         let shows = matches!(self.tab, Tab::Body | Tab::Hex);
-        self.list().get(self.messages.at(self.list())).filter(|_| shows)
+        self.messages.message(self.list()).filter(|_| shows)
     }
 
     /// The parts of its pane.

@@ -6,10 +6,10 @@ use crate::engine::view::{DetailView, MessageView};
 use crate::text::{Line, Token};
 use ratatui::layout::Rect;
 
-/// Which message is chosen; it stays that one while others arrive.
+/// Which message is chosen; it stays that one while others arrive, and when it is dropped for them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Chosen {
-    /// The first.
+    /// The first, until it is known which that is.
     #[default]
     First,
     /// The newest, whichever it is.
@@ -23,6 +23,8 @@ pub enum Chosen {
 pub struct Messages {
     /// The chosen one.
     pub chosen: Chosen,
+    /// What the chosen one says, for when the list has it no more.
+    held: Option<MessageView>,
     /// Whether it alone is read, on all of the pane.
     pub reading: bool,
     /// How many messages are above the screen.
@@ -61,15 +63,18 @@ impl Parts {
 }
 
 impl Messages {
-    /// The place of the chosen one in the list; the first where it is there no more.
-    pub fn at(&self, list: &[MessageView]) -> usize {
+    /// The place of the chosen one in the list; none where it is kept no longer.
+    pub fn at(&self, list: &[MessageView]) -> Option<usize> {
         match self.chosen {
-            Chosen::First => 0,
-            Chosen::Newest => list.len().saturating_sub(1),
-            Chosen::One(request, number) => {
-                list.iter().position(|m| (m.request, m.number) == (request, number)).unwrap_or_default()
-            }
+            Chosen::First => (!list.is_empty()).then_some(0),
+            Chosen::Newest => list.len().checked_sub(1),
+            Chosen::One(request, number) => list.iter().position(|m| (m.request, m.number) == (request, number)),
         }
+    }
+
+    /// The chosen one, also where the list has it no more.
+    pub fn message<'m>(&'m self, list: &'m [MessageView]) -> Option<&'m MessageView> {
+        self.at(list).map_or(self.held.as_ref(), |at| list.get(at))
     }
 
     /// Chooses the one at this place.
@@ -79,32 +84,43 @@ impl Messages {
         }
     }
 
-    /// Chooses one that is so many below.
+    /// Chooses one that is so many below; from one that is kept no longer, the oldest that is.
     pub fn step(&mut self, by: isize, list: &[MessageView]) {
-        self.choose(self.at(list).saturating_add_signed(by), list);
+        match self.at(list) {
+            Some(at) => self.choose(at.saturating_add_signed(by), list),
+            None if by != 0 => self.choose(0, list),
+            None => {}
+        }
     }
 
-    /// Keeps the chosen one among the `rows` on the screen.
+    /// Keeps the chosen one among the `rows` on the screen, and what it says in mind.
     pub fn settle(&mut self, list: &[MessageView], rows: usize) {
-        let at = self.at(list);
+        if self.chosen == Chosen::First {
+            self.choose(0, list);
+        }
+        self.held = self.message(list).cloned();
+        let at = self.at(list).unwrap_or(0);
         self.top = self.top.min(list.len().saturating_sub(rows)).min(at).max((at + 1).saturating_sub(rows));
     }
 
     /// Goes to a message that has what is looked for. Which of how many that is; none where none has it.
     pub fn find(&mut self, list: &[MessageView], needle: &str, wish: Wish) -> Option<(usize, usize)> {
-        let has = |m: &MessageView| m.body.iter().any(|line| search::has(line, needle));
+        let has = |m: &MessageView| m.said.body.iter().any(|line| search::has(line, needle));
         let places: Vec<usize> = list.iter().enumerate().filter(|(_, m)| has(m)).map(|(at, _)| at).collect();
-        let to = search::lead(&places, self.at(list), wish)?;
+        let to = search::lead(&places, self.at(list).unwrap_or(0), wish)?;
         self.choose(to, list);
         Some((places.iter().position(|place| *place == to)? + 1, places.len()))
     }
 
     /// What is read: the chosen one, and where it is not read alone, those after it as far as there are `rows` for them.
     pub fn lines(&self, detail: &DetailView, hex: bool, rows: usize) -> Vec<Line> {
+        let at = self.at(&detail.messages);
         let mut lines = Vec::new();
-        for message in detail.messages.iter().skip(self.at(&detail.messages)) {
-            lines.push(heading(message));
-            let body = if hex { &message.hex } else { &message.body };
+        for message in
+            self.message(&detail.messages).into_iter().chain(at.iter().flat_map(|at| detail.messages.iter().skip(at + 1)))
+        {
+            lines.push(heading(message, at.is_some()));
+            let body = if hex { &message.said.hex } else { &message.said.body };
             lines.extend(body.iter().cloned());
             if self.reading || hex || lines.len() >= rows {
                 break;
@@ -114,9 +130,16 @@ impl Messages {
     }
 }
 
+/// How many messages came before those of the list, and are not kept.
+pub fn older(list: &[MessageView]) -> u64 {
+    let first = |request| list.iter().find(|m| m.request == request).map_or(0, |m| m.number.saturating_sub(1));
+    first(true) + first(false)
+}
+
 /// `→ request 2   protobuf · 7 B · shop.v1.Order from shop.proto`.
-fn heading(message: &MessageView) -> Line {
+fn heading(message: &MessageView, kept: bool) -> Line {
     let side = if message.request { "→ request" } else { "← response" };
     let name = format!("{side} {}", message.number);
-    Line { indent: 0, spans: vec![(Token::Word, name), (Token::Dim, format!("  {}", message.caption))] }
+    let gone = if kept { "" } else { "no longer kept · " };
+    Line { indent: 0, spans: vec![(Token::Word, name), (Token::Dim, format!("  {gone}{}", message.said.caption))] }
 }

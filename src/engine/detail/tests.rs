@@ -10,6 +10,11 @@ use crate::model::{
 use crate::schema::Current;
 use std::sync::Arc;
 
+/// As the first that is looked at.
+pub(super) fn inspect(flow: &Flow, looks: &Looks) -> DetailView {
+    super::inspect(flow, looks, &mut Memory::default())
+}
+
 pub(super) fn looks(secrets: Secrets) -> Looks {
     Looks { secrets, body_limit: 1000, schemas: Current::default() }
 }
@@ -238,7 +243,7 @@ fn messages_of_both_sides_are_one_list_in_their_order() {
     let list: Vec<_> = view
         .messages
         .iter()
-        .map(|m| (m.request, m.number, micros(m.after), m.gap.map(micros), m.bytes, m.summary.as_str()))
+        .map(|m| (m.request, m.number, micros(m.after), m.gap.map(micros), m.bytes, m.said.summary.as_str()))
         .collect();
     let wanted = [
         (true, 5, 0, None, 7, "{\"a\": 1}"),
@@ -247,11 +252,42 @@ fn messages_of_both_sides_are_one_list_in_their_order() {
     ];
     assert_eq!(list[..3], wanted);
     assert!(!list[3].5.contains('\u{1b}') && list[3].3 == Some(3000), "{:?}", list[3]);
-    assert_eq!(view.messages[0].caption, "json · 7 B");
-    assert!(!view.messages[0].body.is_empty() && view.messages[0].hex.len() == 1 && view.messages[2].hex.is_empty());
+    assert_eq!(view.messages[0].said.caption, "json · 7 B");
+    assert!(
+        !view.messages[0].said.body.is_empty() && view.messages[0].said.hex.len() == 1 && view.messages[2].said.hex.is_empty()
+    );
     let request = view.request.unwrap();
     assert_eq!((request.caption.as_str(), request.body.len()), ("6 messages, the oldest 4 not kept", 0));
     assert_eq!((request.copy.as_str(), request.formatted), ("{\n  \"a\": 1\n}\n", true));
+}
+
+#[test]
+fn a_message_is_read_once_as_long_as_it_is_read_the_same_way() {
+    let message = |n: u64| Message {
+        first: at(n),
+        body: Body { kept: format!("{n}").into(), bytes: 1, hint: BodyHint::default(), whole: true },
+    };
+    let half = |numbers: std::ops::Range<u64>| Half {
+        messages_dropped: numbers.start,
+        messages: numbers.map(message).collect(),
+        ..Half::default()
+    };
+    let (mut memory, looks) = (Memory::default(), looks(Secrets::Mask));
+    let mut look = |half: Half, looks: &Looks| {
+        let detail = Detail { request: Some(half), ..Detail::default() };
+        super::inspect(&flow(Some(detail)), looks, &mut memory).messages
+    };
+    let same = |a: &MessageView, b: &MessageView| Arc::ptr_eq(&a.said, &b.said);
+    let first = look(half(0..3), &looks);
+    let second = look(half(1..4), &looks);
+    assert!(same(&first[1], &second[0]) && same(&first[2], &second[1]) && second[2].said.copy == "3");
+    // by other schemas, and without what was kept, it says something else
+    looks.schemas.set(crate::schema::Loader::new(Default::default()).load().unwrap());
+    let third = look(half(1..4), &looks);
+    assert!(!same(&second[0], &third[0]));
+    let mut evicted = half(1..4);
+    evicted.messages.iter_mut().for_each(|m| m.body.kept.clear());
+    assert_eq!(look(evicted, &looks)[0].said.caption, "1 B · not kept");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! What the screen is told: windows, filters that come and go, names that come late, searches that are overtaken.
 
+use super::super::detail::Memory;
 use super::super::looker::{Looks, look};
 use super::super::script::{Log, conn, key, port_fact};
 use super::super::{Engine, EngineOptions};
@@ -58,7 +59,12 @@ fn look_at_all(engine: &mut Engine) -> usize {
 
 fn answer(engine: &mut Engine, job: Job) -> bool {
     let wanted = AtomicU64::new(engine.screen.search());
-    engine.answer(look(job, &Looks { secrets: Secrets::Mask, body_limit: 1000, schemas: Current::default() }, &wanted))
+    engine.answer(look(
+        job,
+        &Looks { secrets: Secrets::Mask, body_limit: 1000, schemas: Current::default() },
+        &wanted,
+        &mut Memory::default(),
+    ))
 }
 
 #[test]
@@ -225,6 +231,7 @@ fn what_belongs_to_an_older_search_is_dropped() {
         Job::Judge { search, filter, flows },
         &Looks { secrets: Secrets::Mask, body_limit: 0, schemas: Current::default() },
         &AtomicU64::new(search),
+        &mut Memory::default(),
     );
     assert!(matches!(&late, Answer::Verdicts { verdicts, .. } if verdicts.len() == BATCH));
     assert!(!engine.answer(late));

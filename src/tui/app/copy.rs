@@ -15,7 +15,7 @@ impl App {
         let Some(shown) = &self.detail.shown else { return Vec::new() };
         let of = |side: &Option<SideView>| side.as_ref().map(|side| (pasteable(&side.copy), side.formatted));
         let (name, copy) = match self.detail.message() {
-            Some(message) if !request => ("message", Some((pasteable(&message.copy), message.formatted))),
+            Some(message) if !request => ("message", Some((pasteable(&message.said.copy), message.said.formatted))),
             _ if request => ("request", of(&shown.request)),
             _ => ("response", of(&shown.response)),
         };

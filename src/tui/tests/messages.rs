@@ -65,7 +65,34 @@ fn a_message_that_arrives_takes_nobody_from_his_place() {
     rig.press("pageup g k k");
     assert_eq!(chosen(&rig), (true, 1));
     rig.press("K");
-    assert_eq!(rig.app.detail.messages.chosen, Chosen::First, "another flow begins at its first");
+    assert_eq!((chosen(&rig), rig.app.detail.messages.top), ((true, 1), 0), "another flow begins at its first");
+}
+
+#[test]
+fn a_message_that_is_dropped_stays_for_who_reads_it() {
+    let mut rig = open(80, 24, 90);
+    let drop = |rig: &mut Rig, n| {
+        rig.engine.dropped = n;
+        rig.show();
+    };
+    assert!(!rig.screen().contains("not kept"), "{}", rig.screen());
+    drop(&mut rig, 5);
+    assert_eq!(chosen(&rig), (true, 1), "who opened a flow reads its first, whatever is dropped then");
+    drop(&mut rig, 0);
+    rig.press("j j");
+    drop(&mut rig, 2);
+    assert!(rig.screen().contains("2 older not kept") && !rig.screen().contains("no longer kept"), "{}", rig.screen());
+    for n in [3, 60] {
+        drop(&mut rig, n);
+        assert_eq!(chosen(&rig), (false, 1));
+        assert!(rig.screen().contains("\"left\": 2") && rig.screen().contains("no longer kept"), "{}", rig.screen());
+    }
+    rig.golden("messages-dropped.txt");
+    rig.press("enter");
+    assert!(rig.app.detail.messages.reading && rig.screen().contains("\"left\": 2"), "{}", rig.screen());
+    rig.press("q j");
+    assert_eq!(chosen(&rig), (true, 41), "the oldest that is kept");
+    assert!(!rig.screen().contains("no longer kept"), "{}", rig.screen());
 }
 
 #[test]

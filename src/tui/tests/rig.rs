@@ -40,6 +40,8 @@ pub struct Engine {
     pub query: Option<Query>,
     /// How many messages the open flow has.
     pub messages: u64,
+    /// How many of them are not kept, the oldest.
+    pub dropped: usize,
     /// Whether the open flow is one without a schema.
     pub unknown: bool,
 }
@@ -68,10 +70,13 @@ impl Engine {
             newer: (list.len() - end) as u64,
             searched_percent: self.searched,
             unseen: self.unseen,
-            detail: query
-                .inspect
-                .and_then(found)
-                .map(|r| Arc::new(DetailView { unknown: self.unknown, messages: messages(self.messages), ..detail(&r.flow) })),
+            detail: query.inspect.and_then(found).map(|r| {
+                Arc::new(DetailView {
+                    unknown: self.unknown,
+                    messages: messages(self.messages).split_off(self.dropped),
+                    ..detail(&r.flow)
+                })
+            }),
             services: (query.shown == Shown::Services).then(|| Arc::new(self.services())),
             traces: (query.shown == Shown::Traces).then(|| Arc::new(mesh::traces(&self.flows))),
             trace: match query.shown {

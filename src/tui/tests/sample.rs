@@ -1,9 +1,10 @@
 //! Flows of a small mesh, for screens to show.
 
-use crate::engine::view::{CommandView, DetailView, MessageView, RowView, SideView};
+use crate::engine::view::{CommandView, DetailView, MessageView, RowView, Said, SideView};
 use crate::model::{ConnId, Dir, Flow, FlowId, Party, Pattern, Row, SourceSet, State, TraceNo};
 use crate::text::{Line, Token};
 use crate::time::{Span, Time};
+use std::sync::Arc;
 
 /// 2026-11-21T07:21:03Z.
 const START: i64 = 1_795_245_663_000_000_000;
@@ -136,12 +137,14 @@ pub fn messages(n: u64) -> Vec<MessageView> {
             after: Span::from_nanos(i * i * 300_000),
             gap: (i > 0).then(|| Span::from_nanos((2 * i - 1) * 300_000)),
             bytes: 7 + i * 41,
-            summary: format!("{{{text}}}"),
-            caption: format!("protobuf · {} B · shop.v1.Stock from api/shop.proto", 7 + i * 41),
-            body: vec![Line::of(Token::Punctuation, "{"), member, Line::of(Token::Punctuation, "}")],
-            hex: vec![Line::of(Token::Dim, format!("00000000  0a {i:02x}"))],
-            copy: format!("{{\n  {text}\n}}"),
-            formatted: true,
+            said: Arc::new(Said {
+                summary: format!("{{{text}}}"),
+                caption: format!("protobuf · {} B · shop.v1.Stock from api/shop.proto", 7 + i * 41),
+                body: vec![Line::of(Token::Punctuation, "{"), member, Line::of(Token::Punctuation, "}")],
+                hex: vec![Line::of(Token::Dim, format!("00000000  0a {i:02x}"))],
+                copy: format!("{{\n  {text}\n}}"),
+                formatted: true,
+            }),
         }
     };
     (0..n).map(one).collect()

@@ -4,10 +4,10 @@ use super::more;
 use crate::engine::view::MessageView;
 use crate::time::Span;
 use crate::tui::format;
-use crate::tui::messages::Messages;
+use crate::tui::messages::{Messages, older};
 use crate::tui::theme::Theme;
 use crate::tui::widget::table::{self, Align, Column};
-use crate::tui::widget::text::line;
+use crate::tui::widget::text::{self, line};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -30,10 +30,16 @@ enum Cell {
 pub fn draw(list: &[MessageView], place: &Messages, theme: &Theme, buffer: &mut Buffer, area: Rect) {
     let columns = columns(area.width);
     table::headings(buffer, line(area, 0), &columns, theme.dim);
+    let older = older(list);
+    if older > 0 {
+        let told = format!("{older} older not kept");
+        let from = area.width.saturating_sub(u16::try_from(told.len() + 2).unwrap_or(u16::MAX));
+        text::put(buffer, line(area, 0), from, &told, theme.warn);
+    }
     let chosen = place.at(list);
     for (y, at) in (1..area.height).zip(place.top..) {
         let Some(message) = list.get(at) else { break };
-        let selected = (chosen == at).then_some(theme.strong);
+        let selected = (chosen == Some(at)).then_some(theme.strong);
         table::row(buffer, line(area, y), &columns, selected, |cell, _| runs(message, cell, theme));
     }
     let rows = Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area };
@@ -69,7 +75,7 @@ fn runs(message: &MessageView, cell: Cell, theme: &Theme) -> Vec<(String, Style)
         Cell::After => with_unit(Some(message.after), theme),
         Cell::Gap => with_unit(message.gap, theme),
         Cell::Size => vec![(format::size(message.bytes), plain)],
-        Cell::Summary => vec![(message.summary.clone(), plain)],
+        Cell::Summary => vec![(message.said.summary.clone(), plain)],
     }
 }
 

@@ -1,7 +1,7 @@
 //! Commands that make a call again: what a shell makes of them, and what they leave out.
 
-use super::super::tests::{flow, looks};
-use super::super::{Looks, inspect};
+use super::super::Looks;
+use super::super::tests::{flow, inspect, looks};
 use super::*;
 use crate::mask::Secrets;
 use crate::model::{Body, BodyHint, Fields, Message, Pattern, Stamp};
