@@ -131,6 +131,8 @@ pub struct Document {
     pub schema: Option<String>,
     /// Whether `value` is a guess at what the bytes mean, without that schema.
     pub guess: bool,
+    /// Whether there are fields that the schema has not.
+    pub unknown: bool,
     /// For a person: which schema it was read with and where that is from, or why there is none.
     pub about: Option<String>,
 }

@@ -2,9 +2,9 @@
 
 use super::looker::Looks;
 use super::view::{DetailView, MessageView, SideView};
-use crate::body::{self, Context, Kind, protobuf};
+use crate::body::{self, Content, Context, Kind, protobuf};
 use crate::mask::{self, Secrets};
-use crate::model::{Body, Dir, Flow, Half, Headers, Party, Process, TraceContext, Value, text_of};
+use crate::model::{Body, Dir, Fields, Flow, Half, Headers, Party, Process, TraceContext, Value, text_of};
 use crate::schema::Place;
 use crate::text::{Line, escape};
 use crate::time::{Span, Time};
@@ -21,14 +21,21 @@ pub(super) fn inspect(flow: &Flow, looks: &Looks, memory: &mut Memory) -> Detail
     // one for all of it: they may be exchanged at any moment
     let schemas = looks.schemas.get();
     let place = detail.map(Place::of).unwrap_or_default();
+    let fields =
+        detail.map(|d| protobuf::fields(flow.row.pattern, d, &Context { limit: looks.body_limit, schemas: &schemas, place }));
     let eye = Eye { secrets: looks.secrets, context: Context { limit: looks.body_limit, schemas: &schemas, place } };
-    let messages = detail.map(|d| messages::list(d, &flow.row, &eye, memory)).unwrap_or_default();
+    let candidate = match fields.as_deref().and_then(|fields| fields.get(protobuf::CANDIDATES)) {
+        Some(Value::List(methods)) => methods.first().map(|method| shown(method, &eye)),
+        _ => None,
+    };
+    let messages = detail.map(|d| messages::list(d, &flow.row, candidate.as_deref(), &eye, memory)).unwrap_or_default();
     DetailView {
-        overview: overview(flow, &eye),
+        overview: overview(flow, fields.as_deref(), &eye),
         request: detail.and_then(|d| Some(side(d.request.as_ref()?, true, &messages, &eye))),
         response: detail.and_then(|d| Some(side(d.response.as_ref()?, false, &messages, &eye))),
+        command: detail.and_then(|d| command::of(flow, d, &messages, &eye)),
+        no_command: detail.and_then(command::lacking),
         messages,
-        command: detail.and_then(|d| command::of(flow, d, &eye)),
         unknown: flow.row.pattern.is_call() && schemas.method(&flow.row.operation).is_none(),
         ..untold(flow)
     }
@@ -38,6 +45,14 @@ pub(super) fn inspect(flow: &Flow, looks: &Looks, memory: &mut Memory) -> Detail
 struct Eye<'a> {
     secrets: Secrets,
     context: Context<'a>,
+}
+
+impl Eye<'_> {
+    /// The same for messages that may be of this side of a method.
+    fn expecting<'e>(&'e self, may_be: Option<&'e str>) -> Eye<'e> {
+        let place = Place { may_be, ..self.context.place };
+        Eye { context: Context { place, ..self.context }, ..*self }
+    }
 }
 
 /// The flow, where a decoder failed on it.
@@ -52,7 +67,7 @@ fn untold(flow: &Flow) -> DetailView {
 }
 
 /// What is known of it, in a fixed order; what has no value is left out.
-fn overview(flow: &Flow, eye: &Eye<'_>) -> Vec<(String, String)> {
+fn overview(flow: &Flow, fields: Option<&Fields>, eye: &Eye<'_>) -> Vec<(String, String)> {
     let row = &flow.row;
     let mut out = List::default();
     let shape = eye.context.schemas.shape(&row.operation, row.pattern);
@@ -68,7 +83,7 @@ fn overview(flow: &Flow, eye: &Eye<'_>) -> Vec<(String, String)> {
     for (name, party) in [("client", &flow.client), ("server", &flow.server)] {
         party_lines(name, party, row.time, eye, &mut out);
     }
-    let Some(detail) = flow.detail.as_deref() else {
+    let (Some(detail), Some(fields)) = (flow.detail.as_deref(), fields) else {
         out.push("size", size(row.bytes));
         out.push("trace id", row.trace_id.as_deref().unwrap_or_default());
         out.push("connection", flow.connection.to_string());
@@ -87,14 +102,13 @@ fn overview(flow: &Flow, eye: &Eye<'_>) -> Vec<(String, String)> {
         trace_lines(trace, eye, &mut out);
         others.iter().for_each(|other| out.push("also carries", format!("{} {}", other.carrier, other.trace_id)));
     }
-    let fields = protobuf::fields(row.pattern, detail, &eye.context);
     for (name, value) in fields.iter() {
         out.push(name, mask::value(name, &shown(value, eye), eye.secrets));
     }
     out.push("layers", detail.layers.join(", "));
     out.push("seen by", flow.sources.join(", "));
     out.push("connection", flow.connection.to_string());
-    protobuf::notes(row, detail, &fields, eye.context.schemas).into_iter().for_each(|note| out.push("note", note));
+    protobuf::notes(row, detail, fields, eye.context.schemas).into_iter().for_each(|note| out.push("note", note));
     if row.pattern.is_call() && fields.get("grpc.method").is_none() {
         let client = flow.client.label();
         out.push("hint", format!("restart {client} to see the method: its name went over the wire before, or was lost"));
@@ -177,10 +191,12 @@ struct Read {
     lines: Vec<Line>,
     copy: String,
     formatted: bool,
+    /// All of it, for a tool to send, where a schema says all of it.
+    json: Option<String>,
 }
 
 fn read(body: &Body, eye: &Eye<'_>) -> Read {
-    let plain = |caption| Read { caption, lines: Vec::new(), copy: String::new(), formatted: false };
+    let plain = |caption| Read { caption, lines: Vec::new(), copy: String::new(), formatted: false, json: None };
     if body.kept.is_empty() && body.bytes > 0 {
         return plain(format!("{} · not kept", size(body.bytes)));
     }
@@ -202,7 +218,13 @@ fn read(body: &Body, eye: &Eye<'_>) -> Read {
     let caption = parts.into_iter().flatten().collect::<Vec<_>>().join(" · ");
     let copy = body::plain(&document, eye.secrets);
     let formatted = matches!(document.kind, Kind::Json | Kind::Protobuf | Kind::Xml) && copy.as_bytes() != body.kept;
-    Read { caption, lines: body::render(&document, eye.secrets), copy, formatted }
+    let json = match &document.value {
+        Content::Json(json) if document.schema.is_some() && !document.guess && !document.cut && !document.unknown => {
+            Some(mask::json(json, eye.secrets).into_owned())
+        }
+        _ => None,
+    };
+    Read { caption, lines: body::render(&document, eye.secrets), copy, formatted, json }
 }
 
 fn fields(headers: &Headers, eye: &Eye<'_>) -> Vec<(String, String)> {

@@ -187,6 +187,8 @@ pub struct DetailView {
     pub messages: Vec<MessageView>,
     /// A command that makes it again, where there is one.
     pub command: Option<CommandView>,
+    /// Why there is none, where it is not for want of its request.
+    pub no_command: Option<&'static str>,
     /// Whether something of it has a schema that nobody gave.
     pub unknown: bool,
 }
@@ -234,6 +236,8 @@ pub struct Said {
     pub copy: String,
     /// Whether the copy is laid out for reading, and so not what was sent.
     pub formatted: bool,
+    /// All of it as JSON on one line, secrets masked, where a schema says all of it.
+    pub json: Option<String>,
 }
 
 /// One side of a flow for reading.

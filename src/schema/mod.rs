@@ -64,12 +64,12 @@ impl Display for Found {
 pub enum Source {
     /// A `.proto` file, by the name that imports give it, and the folders that imports are relative to.
     Proto {
-        /// The folders, in the order of their names.
+        /// The folders, absolute, in the order of their names.
         roots: Vec<String>,
         /// The name.
         name: String,
     },
-    /// A descriptor set.
+    /// A descriptor set, absolute.
     Set(String),
     /// None: it is built in, or a server told it.
     Elsewhere,
@@ -192,11 +192,11 @@ impl Set {
 
     fn source(&self, file: &str) -> Source {
         if !self.files.contains_key(file) {
-            return if self.is_file { Source::Set(self.origin.clone()) } else { Source::Elsewhere };
+            return if self.is_file { Source::Set(absolute(&self.origin)) } else { Source::Elsewhere };
         }
         let root = |(name, path): (&String, &String)| match path.strip_suffix(name.as_str())? {
-            "" => Some(".".to_owned()),
-            root => Some(root.strip_suffix('/').filter(|root| !root.is_empty()).unwrap_or(root).to_owned()),
+            "" => Some(absolute(".")),
+            root => Some(absolute(root.strip_suffix('/').filter(|root| !root.is_empty()).unwrap_or(root))),
         };
         let roots: BTreeSet<String> = self.files.iter().filter_map(root).collect();
         Source::Proto { roots: roots.into_iter().collect(), name: file.to_owned() }
@@ -205,6 +205,11 @@ impl Set {
     fn method(&self, method: &MethodDescriptor) -> Method {
         Method { input: self.found(method.input()), output: self.found(method.output()) }
     }
+}
+
+/// From wherever the tool is run.
+fn absolute(path: &str) -> String {
+    std::path::absolute(path).map_or_else(|_| path.to_owned(), |path| path.display().to_string())
 }
 
 /// A method's path, `/shop.v1.Orders/PlaceOrder`.

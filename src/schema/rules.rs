@@ -33,6 +33,8 @@ pub struct Place<'a> {
     pub topic: Option<&'a str>,
     /// The exchange.
     pub exchange: Option<&'a str>,
+    /// The method, and the side of it, that a gRPC message may be of whose own was not captured: `/shop.v1.Orders/Get>`.
+    pub may_be: Option<&'a str>,
 }
 
 impl<'a> Place<'a> {
@@ -45,7 +47,12 @@ impl<'a> Place<'a> {
             })
         };
         let path = text(&["http.target"]).map(|target| target.split(['?', '#']).next().unwrap_or(target));
-        Self { path, topic: text(&["kafka.topic", "mqtt.topic", "nats.subject"]), exchange: text(&["amqp.exchange"]) }
+        Self {
+            path,
+            topic: text(&["kafka.topic", "mqtt.topic", "nats.subject"]),
+            exchange: text(&["amqp.exchange"]),
+            may_be: None,
+        }
     }
 }
 

@@ -60,6 +60,20 @@ fn a_method_is_found_by_its_path() {
 }
 
 #[test]
+fn a_tool_finds_the_files_from_wherever_it_is_run() {
+    let here = std::env::current_dir().unwrap();
+    let source = |path: &str, method: &str| {
+        let loaded = Loader::new(Sources { protos: vec![path.into()], ..Sources::default() }).load().unwrap();
+        loaded.source(method).unwrap()
+    };
+    let everything = "src/body/protobuf/tests/everything.proto";
+    let Source::Proto { roots, name } = source(everything, "/test.v1.Orders/PlaceOrder") else { panic!() };
+    assert_eq!((roots, &*name), (vec![here.join("src/body/protobuf/tests").display().to_string()], "everything.proto"));
+    let set = source("descriptors/demo.binpb", "/shop.v1.Inventory/Reserve");
+    assert_eq!(set, Source::Set(here.join("descriptors/demo.binpb").display().to_string()));
+}
+
+#[test]
 fn a_call_has_the_shape_of_its_descriptor_unless_more_was_seen() {
     let folder = Folder::with(&[("shop.proto", SHOP)]);
     let schemas = folder.loader(&["shop.proto"], &[]).load().unwrap();

@@ -13,13 +13,19 @@ use prost_reflect::{DynamicMessage, Kind, MapKey, MessageDescriptor, Value};
 
 /// The message as a JSON object; the error says why the bytes are no such message.
 pub(super) fn json(bytes: &[u8], message: &MessageDescriptor, schemas: &Schemas) -> Result<String, String> {
+    read(bytes, message, schemas).map(|(json, _)| json)
+}
+
+/// The same, and whether it has fields that its descriptor has not.
+pub(super) fn read(bytes: &[u8], message: &MessageDescriptor, schemas: &Schemas) -> Result<(String, bool), String> {
     let decoded = DynamicMessage::decode(message.clone(), bytes).map_err(|e| match culprit(bytes, message) {
         Some(field) => format!("{field}: {}", reason(&e)),
         None => reason(&e),
     })?;
     let mut out = Vec::with_capacity(bytes.len() * 2);
-    Writer { schemas, depth: 0 }.message(&decoded, &mut out)?;
-    Ok(String::from_utf8(out).unwrap_or_default())
+    let mut writer = Writer { schemas, depth: 0, unknown: false };
+    writer.message(&decoded, &mut out)?;
+    Ok((String::from_utf8(out).unwrap_or_default(), writer.unknown))
 }
 
 /// The first field that does not parse, with those that it is in: `lines.sku`. None where the bytes are no fields at all.
@@ -55,6 +61,8 @@ pub(super) struct Writer<'a> {
     pub(super) schemas: &'a Schemas,
     /// How many levels of JSON are open.
     pub(super) depth: usize,
+    /// Whether there was a field that its descriptor has not.
+    pub(super) unknown: bool,
 }
 
 impl Writer<'_> {
@@ -92,6 +100,7 @@ impl Writer<'_> {
         let mut unknown = Vec::new();
         message.unknown_fields().for_each(|field| field.encode(&mut unknown));
         if !unknown.is_empty() {
+            self.unknown = true;
             guess::append(&unknown, self.depth, first, out).map_err(|fault| fault.text().to_owned())?;
         }
         Ok(())

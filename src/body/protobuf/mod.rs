@@ -10,6 +10,7 @@ use base64::alphabet;
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use std::borrow::Cow;
+use std::cell::Cell;
 
 pub use rank::{CANDIDATES, fields, notes};
 
@@ -40,6 +41,9 @@ const TYPES: &[&str] = &[
     "application/connect+proto",
 ];
 
+/// How those begin that are a call's, whose method tells what they are.
+const CALLS: &[&str] = &["application/grpc", "application/connect+"];
+
 fn claims(media: &MediaType) -> bool {
     TYPES.contains(&media.essence.as_str())
 }
@@ -48,6 +52,8 @@ fn claims(media: &MediaType) -> bool {
 enum Wanted {
     /// The message.
     Type(Found),
+    /// The message that it may be: that of this method.
+    Guess(Found, String),
     /// Only why none is known.
     Unknown(String),
 }
@@ -61,6 +67,11 @@ pub(super) fn document(raw: &Raw<'_>, more: bool) -> Option<Document> {
         Wanted::Type(found) => {
             document.schema = Some(found.message.full_name().to_owned());
             document.about = Some(found.to_string());
+        }
+        Wanted::Guess(found, method) => {
+            document.guess = true;
+            document.schema = Some(found.message.full_name().to_owned());
+            document.about = Some(format!("a guess: method not captured; may be {method}, {found}"));
         }
         Wanted::Unknown(why) => {
             document.guess = true;
@@ -76,16 +87,19 @@ pub(super) fn document(raw: &Raw<'_>, more: bool) -> Option<Document> {
             (false, false) => None,
         };
     }
+    let unknown = Cell::new(false);
     let by_schema = match &wanted {
-        Wanted::Type(found) => each(raw, |bytes, cut| {
+        Wanted::Type(found) | Wanted::Guess(found, _) => each(raw, |bytes, cut| {
             let message = if cut { Cow::Owned(cut::mend(bytes, Some(&found.message))) } else { Cow::Borrowed(bytes) };
-            json::json(&message, &found.message, raw.context.schemas)
+            let (json, more) = json::read(&message, &found.message, raw.context.schemas)?;
+            unknown.set(unknown.get() | more);
+            Ok(json)
         })
         .map_err(|why| format!("does not parse as {}: {why}", found.message.full_name())),
         Wanted::Unknown(_) => Err(String::new()),
     };
     let error = match by_schema {
-        Ok(json) => return Some(Document { value: Content::Json(json), ..document }),
+        Ok(json) => return Some(Document { value: Content::Json(json), unknown: unknown.get(), ..document }),
         Err(why) => Some(why).filter(|why| !why.is_empty()),
     };
     let guessed = each(raw, |bytes, cut| {
@@ -124,6 +138,11 @@ fn wanted(raw: &Raw<'_>) -> Option<Wanted> {
             side(method, schemas)
                 .map_or_else(|| Wanted::Unknown(format!("no schema for {}", method.trim_end_matches(['<', '>']))), Wanted::Type),
         );
+    }
+    if CALLS.iter().any(|call| raw.media.essence.starts_with(call)) {
+        let may_be =
+            place.may_be.and_then(|sided| Some(Wanted::Guess(side(sided, schemas)?, sided.trim_end_matches(['<', '>']).into())));
+        return Some(may_be.unwrap_or_else(|| Wanted::Unknown("method not captured".to_owned())));
     }
     // `messageType` of Spring and others, `proto` of Prometheus
     let name = ["messagetype", "proto", "type"].iter().find_map(|name| raw.media.parameter(name));

@@ -1,6 +1,7 @@
 //! Which method a call was whose path was never seen: by how well its messages read as what each method takes and gives. A proposal, and
 //! never more than that.
 
+use super::cut;
 use super::wire::{self, Field, MAX_DEPTH, Value};
 use crate::body::{Context, coding};
 use crate::decode::cursor::Cursor;
@@ -17,7 +18,7 @@ mod tests;
 const MAX_METHODS: usize = 4096;
 /// How many messages of a side are read: the ones after them are like them.
 const MAX_MESSAGES: usize = 8;
-/// How many bytes are read in all: a tenth of a second.
+/// How many bytes are read in all, as much for each method: a tenth of a second.
 const MAX_WORK: usize = 16 << 20;
 /// How many candidates are given.
 const MAX_CANDIDATES: usize = 16;
@@ -67,24 +68,44 @@ fn whole(body: &Body, limit: usize) -> Option<Vec<u8>> {
     coding::undo(&body.kept, &body.hint.encodings, limit, false).ok().filter(|plain| !plain.cut).map(|plain| plain.bytes)
 }
 
-fn slices(messages: &[Vec<u8>]) -> Vec<&[u8]> {
-    messages.iter().map(Vec::as_slice).collect()
+fn slices<B: AsRef<[u8]>>(messages: &[B]) -> Vec<&[u8]> {
+    messages.iter().map(AsRef::as_ref).collect()
 }
 
 /// The paths of the methods whose types read the messages of both sides, the likeliest first. The messages are whole, without compression.
 pub(super) fn candidates(seen: Pattern, request: &[&[u8]], response: &[&[u8]], schemas: &Schemas) -> Vec<String> {
-    let size: usize = request.iter().chain(response).map(|bytes| bytes.len()).sum();
     // nothing was told, or nothing was kept
-    if size == 0 {
+    if request.iter().chain(response).all(|bytes| bytes.is_empty()) {
         return Vec::new();
     }
+    let methods: Vec<_> = schemas.methods().take(MAX_METHODS).filter(|method| shape(method, seen).is_some()).collect();
+    let share = MAX_WORK / 2 / methods.len().max(1);
+    let (request, response) = (within(request, share), within(response, share));
+    let (request, response) = (slices(&request), slices(&response));
     let mut found: Vec<(Explained, MethodDescriptor)> = Vec::new();
-    for method in schemas.methods().take(MAX_METHODS.min(MAX_WORK / size)).filter(|method| shape(method, seen).is_some()) {
-        let explained = explained(&method, request, response).filter(|explained| explained.order() > 0);
+    for method in methods {
+        let explained = explained(&method, &request, &response).filter(|explained| explained.order() > 0);
         found.extend(explained.map(|explained| (explained, method)));
     }
     found.sort_by_key(|(explained, _)| Reverse(explained.order()));
     found.into_iter().take(MAX_CANDIDATES).map(|(_, method)| path(&method)).collect()
+}
+
+/// As many of a side's messages as are read for each method, the shortest first; of one that is longer than that, its beginning.
+fn within<'m>(messages: &[&'m [u8]], share: usize) -> Vec<Cow<'m, [u8]>> {
+    let mut messages: Vec<&[u8]> = messages.iter().copied().filter(|bytes| !bytes.is_empty()).take(MAX_MESSAGES).collect();
+    messages.sort_by_key(|bytes| bytes.len());
+    let mut left = share;
+    let mut taken = Vec::new();
+    for bytes in messages {
+        match left.checked_sub(bytes.len()) {
+            Some(_) => taken.push(Cow::Borrowed(bytes)),
+            None if taken.is_empty() => taken.push(Cow::Owned(cut::mend(bytes.get(..share).unwrap_or(bytes), None))),
+            None => break,
+        }
+        left = left.saturating_sub(bytes.len());
+    }
+    taken
 }
 
 /// What a type makes of bytes.

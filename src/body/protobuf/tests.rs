@@ -66,6 +66,33 @@ fn the_json_is_that_of_protobufs_own_library() {
 }
 
 #[test]
+fn a_call_without_its_method_is_read_as_what_it_may_be_and_that_is_a_guess() {
+    let read = |kept: &[u8], may_be| {
+        let context = Context { limit: 100, schemas: &SCHEMAS, place: Place { may_be, ..Place::default() } };
+        decode(&body("application/grpc", None, kept), &context)
+    };
+    let place = Some("/test.v1.Orders/PlaceOrder>");
+    let read_as = read(&hex("0a026f31"), place);
+    assert_eq!((&read_as.value, read_as.guess), (&Content::Json("{\"id\":\"o1\"}".into()), true));
+    let about = read_as.about.unwrap();
+    assert!(about.starts_with("a guess: method not captured; may be /test.v1.Orders/PlaceOrder, test.v1.Order from "), "{about}");
+    // it was another one after all
+    let other = read(b"\x0a\x01\xff", place);
+    assert!(other.guess && other.error.is_some_and(|e| e.starts_with("does not parse as test.v1.Order: ")));
+    let none = read(&hex("0a026f31"), None);
+    assert_eq!((none.about.as_deref(), none.schema), (Some("a guess: method not captured"), None));
+}
+
+#[test]
+fn fields_that_the_schema_has_not_are_told_apart() {
+    let called = |kept: &[u8]| {
+        let body = body("application/grpc", Some("/test.v1.Orders/PlaceOrder>"), kept);
+        decode(&body, &Context { limit: 100, schemas: &SCHEMAS, place: Place::default() })
+    };
+    assert!(!called(&hex("0a026f31")).unknown && called(&hex("0a026f31980601")).unknown);
+}
+
+#[test]
 fn a_call_is_read_by_its_method_and_tells_from_which_file() {
     let order = hex("0a026f3112050a017310021801");
     let expected = r#"{"kind":"protobuf","type":"test.v1.Order","value":{"id":"o1","lines":[{"sku":"s","quantity":2}],"colour":"COLOUR_RED"}}"#;

@@ -2,9 +2,9 @@
 
 use super::Eye;
 use crate::body::{self, Content};
-use crate::engine::view::CommandView;
+use crate::engine::view::{CommandView, MessageView};
 use crate::mask;
-use crate::model::{Detail, Flow, Half, Headers, Value, text_of};
+use crate::model::{Body, Detail, Flow, Half, Headers, Value, text_of};
 use crate::schema::Source;
 use crate::text::is_control;
 
@@ -13,23 +13,49 @@ const OWN: &[&str] =
     &["accept-encoding", "connection", "content-length", "host", "keep-alive", "te", "transfer-encoding", "upgrade"];
 
 /// The command, where its protocol has one and the request is known.
-pub(super) fn of(flow: &Flow, detail: &Detail, eye: &Eye<'_>) -> Option<CommandView> {
+pub(super) fn of(flow: &Flow, detail: &Detail, messages: &[MessageView], eye: &Eye<'_>) -> Option<CommandView> {
     let request = detail.request.as_ref()?;
     let text = |name: &str| match detail.fields.get(name) {
         Some(Value::Text(text)) => Some(&**text),
         _ => None,
     };
-    let other = ["grpc.web", "grpc.connect"].iter().any(|name| detail.fields.get(name).is_some());
+    if lacking(detail).is_some() {
+        return None;
+    }
+    if flow.row.pattern.is_call() && detail.fields.get("grpc.connect").is_none() {
+        return grpcurl(flow, request, text("http.authority"), messages, detail, eye);
+    }
+    // the one message of a Connect unary call is its body
+    let body = match request.messages.as_slice() {
+        [] => &request.body,
+        [message] => &message.body,
+        _ => return None,
+    };
+    curl(flow, (request, body), text("http.method")?, text("http.target")?, detail, eye)
+}
+
+/// Why no tool of these makes it again, where that is for what it is.
+pub(super) fn lacking(detail: &Detail) -> Option<&'static str> {
+    let yes = |name| detail.fields.get(name).is_some();
+    let media_type = detail.request.as_ref().and_then(|request| request.headers.get("content-type")).unwrap_or_default();
     match () {
-        () if flow.row.pattern.is_call() && !other => grpcurl(flow, request, text("http.authority"), detail, eye),
-        // its messages are in envelopes
-        () if !request.messages.is_empty() => None,
-        () => curl(flow, request, text("http.method")?, text("http.target")?, detail, eye),
+        () if yes("grpc.web") => Some("curl and grpcurl do not speak gRPC-Web"),
+        () if yes("grpc.connect") && media_type.starts_with(b"application/connect+") => {
+            Some("curl and grpcurl do not speak Connect's streams")
+        }
+        () => None,
     }
 }
 
 /// `grpcurl -plaintext -H … -d … host:port shop.v1.Orders/Get`.
-fn grpcurl(flow: &Flow, request: &Half, authority: Option<&str>, detail: &Detail, eye: &Eye<'_>) -> Option<CommandView> {
+fn grpcurl(
+    flow: &Flow,
+    request: &Half,
+    authority: Option<&str>,
+    list: &[MessageView],
+    detail: &Detail,
+    eye: &Eye<'_>,
+) -> Option<CommandView> {
     detail.fields.get("grpc.method")?;
     let mut words = Words::new("grpcurl");
     if !detail.layers.contains(&"tls") {
@@ -53,26 +79,26 @@ fn grpcurl(flow: &Flow, request: &Half, authority: Option<&str>, detail: &Detail
             words.pair("-H", &format!("{name}: {value}"));
         }
     }
-    let mut messages = Vec::new();
-    for message in &request.messages {
-        let document = body::decode(&message.body, &eye.context);
-        match document.value {
-            Content::Json(json) if !document.guess && !document.cut => messages.push(mask::json(&json, eye.secrets).into_owned()),
-            _ => break,
-        }
-    }
+    let messages: Vec<&str> = list.iter().filter(|m| m.request).filter_map(|m| m.said.json.as_deref()).collect();
     let whole = messages.len() == request.messages.len() && request.messages_dropped == 0;
     if whole && !messages.is_empty() {
         words.pair("-d", &messages.join(" "));
     }
     words.word(&flow.server.addr);
     words.word(flow.row.operation.trim_start_matches('/'));
-    let lacks = (!whole).then_some("without its messages, which were not kept whole or have no schema");
+    let lacks = (!whole).then_some("without its messages: not kept whole, or not all in a schema");
     Some(CommandView { tool: "grpcurl", text: words.0, lacks })
 }
 
 /// `curl -X POST -H … --data-raw … http://host:port/path`.
-fn curl(flow: &Flow, request: &Half, method: &str, target: &str, detail: &Detail, eye: &Eye<'_>) -> Option<CommandView> {
+fn curl(
+    flow: &Flow,
+    (request, body): (&Half, &Body),
+    method: &str,
+    target: &str,
+    detail: &Detail,
+    eye: &Eye<'_>,
+) -> Option<CommandView> {
     if !target.starts_with('/') {
         return None;
     }
@@ -81,13 +107,13 @@ fn curl(flow: &Flow, request: &Half, method: &str, target: &str, detail: &Detail
     if !tls && detail.fields.get("http.version") == Some(&Value::from("2")) {
         words.option("--http2-prior-knowledge");
     }
-    let sends = request.body.bytes > 0;
+    let sends = body.bytes > 0;
     match method {
         "GET" if !sends => {}
         "HEAD" if !sends => words.option("--head"),
         _ => words.pair("-X", method),
     }
-    let body = sends.then(|| data(request, eye));
+    let body = sends.then(|| data(body, eye));
     let host = request.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case(b"host")).map(|(_, value)| text_of(value));
     if let Some(host) = host.filter(|host| **host != *flow.server.addr) {
         words.pair("-H", &format!("Host: {host}"));
@@ -111,13 +137,13 @@ fn curl(flow: &Flow, request: &Half, method: &str, target: &str, detail: &Detail
 }
 
 /// The body as text, without its coding; none where that is not all of it.
-fn data(request: &Half, eye: &Eye<'_>) -> Option<String> {
-    let body = &request.body;
+fn data(body: &Body, eye: &Eye<'_>) -> Option<String> {
     if body.partial() || !body.whole {
         return None;
     }
     if body.hint.encodings.is_empty() {
-        let text = std::str::from_utf8(&body.kept).ok().filter(|text| !text.contains('\0'))?;
+        let text =
+            std::str::from_utf8(&body.kept).ok().filter(|text| !text.chars().any(|c| c.is_control() && !"\n\r\t".contains(c)))?;
         return Some(mask::text(text, eye.secrets).into_owned());
     }
     match body::decode(body, &eye.context) {

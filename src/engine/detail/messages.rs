@@ -28,22 +28,26 @@ struct Basis {
     flow: FlowId,
     schemas: u64,
     place: [Option<Box<str>>; 3],
+    candidate: Option<Box<str>>,
 }
 
 impl Memory {
     /// Forgets what was read otherwise than it would be now, and gives the rest.
-    fn of(&mut self, flow: FlowId, eye: &Eye<'_>) -> HashMap<(bool, u64), (usize, Arc<Said>)> {
-        let Place { path, topic, exchange } = eye.context.place;
+    fn of(&mut self, flow: FlowId, candidate: Option<&str>, eye: &Eye<'_>) -> HashMap<(bool, u64), (usize, Arc<Said>)> {
+        let Place { path, topic, exchange, .. } = eye.context.place;
         let place = [path, topic, exchange].map(|text| text.map(Into::into));
-        let basis = Some(Basis { flow, schemas: eye.context.schemas.generation(), place });
+        let (schemas, candidate) = (eye.context.schemas.generation(), candidate.map(Into::into));
+        let basis = Some(Basis { flow, schemas, place, candidate });
         let said = std::mem::take(&mut self.said);
         if std::mem::replace(&mut self.basis, basis) == self.basis { said } else { HashMap::new() }
     }
 }
 
-/// All that were kept, of a flow that began at this moment.
-pub(super) fn list(detail: &Detail, row: &Row, eye: &Eye<'_>, memory: &mut Memory) -> Vec<MessageView> {
-    let mut known = memory.of(row.id, eye);
+/// All that were kept. Those of a call whose method is not known are read as if they were those of `candidate`, a method's path.
+pub(super) fn list(detail: &Detail, row: &Row, candidate: Option<&str>, eye: &Eye<'_>, memory: &mut Memory) -> Vec<MessageView> {
+    let mut known = memory.of(row.id, candidate, eye);
+    let sides = ['<', '>'].map(|sign| candidate.map(|path| format!("{path}{sign}")));
+    let eyes = sides.each_ref().map(|side| eye.expecting(side.as_deref()));
     let mut all: Vec<_> = numbered(&detail.request, true).chain(numbered(&detail.response, false)).collect();
     all.sort_by_key(|(message, ..)| message.first.packet);
     let mut before: Option<Time> = None;
@@ -53,7 +57,7 @@ pub(super) fn list(detail: &Detail, row: &Row, eye: &Eye<'_>, memory: &mut Memor
             let gap = before.replace(at).map(|before| at.since(before));
             let kept = message.body.kept.len();
             let said = known.remove(&(request, number)).filter(|(before, _)| *before == kept).map(|(_, said)| said);
-            let said = said.unwrap_or_else(|| Arc::new(said_by(&message.body, eye)));
+            let said = said.unwrap_or_else(|| Arc::new(said_by(&message.body, if request { &eyes[1] } else { &eyes[0] })));
             memory.said.insert((request, number), (kept, Arc::clone(&said)));
             MessageView { number, request, after: at.since(row.time), gap, bytes: message.body.bytes, said }
         })
@@ -61,10 +65,10 @@ pub(super) fn list(detail: &Detail, row: &Row, eye: &Eye<'_>, memory: &mut Memor
 }
 
 fn said_by(body: &Body, eye: &Eye<'_>) -> Said {
-    let Read { caption, lines, copy, formatted } = read(body, eye);
+    let Read { caption, lines, copy, formatted, json } = read(body, eye);
     let hex = if body.kept.is_empty() { Vec::new() } else { body::hex(&body.kept, eye.secrets) };
     let summary = if copy.is_empty() { caption.clone() } else { one_line(&copy) };
-    Said { summary, caption, body: lines, hex, copy, formatted }
+    Said { summary, caption, body: lines, hex, copy, formatted, json }
 }
 
 fn numbered(half: &Option<Half>, request: bool) -> impl Iterator<Item = (&Message, u64, bool)> {

@@ -291,6 +291,27 @@ fn a_message_is_read_once_as_long_as_it_is_read_the_same_way() {
 }
 
 #[test]
+fn a_call_whose_method_was_not_captured_is_read_as_the_likeliest_and_says_so() {
+    let body = |kept: &[u8]| Body {
+        kept: kept.to_vec(),
+        bytes: kept.len() as u64,
+        hint: BodyHint { media_type: Some("application/grpc".into()), ..BodyHint::default() },
+        whole: true,
+    };
+    let half =
+        Half { messages: vec![Message { first: at(5), body: body(b"\x0a\x02o1\x12\x05\x0a\x01s\x10\x02") }], ..Half::default() };
+    let mut flow = flow(Some(Detail { request: Some(half), ..Detail::default() }));
+    (flow.row.pattern, flow.row.operation) = (Pattern::Unary, "unknown method".into());
+    let (looks, mut memory) = (looks(Secrets::Mask), Memory::default());
+    let mut caption = |looks: &Looks| super::inspect(&flow, looks, &mut memory).messages[0].said.caption.clone();
+    assert_eq!(caption(&looks), "protobuf · 11 B · a guess: method not captured");
+    let protos = vec!["descriptors/demo".into()];
+    looks.schemas.set(crate::schema::Loader::new(crate::schema::Sources { protos, ..Default::default() }).load().unwrap());
+    let told = "a guess: method not captured; may be /shop.v1.Inventory/Reserve, shop.v1.ReserveRequest from";
+    assert_eq!(caption(&looks), format!("protobuf · 11 B · {told} descriptors/demo/inventory.proto"));
+}
+
+#[test]
 fn what_was_evicted_is_said_and_not_invented() {
     let view = inspect(&flow(None), &looks(Secrets::Mask));
     assert!(view.request.is_none() && view.response.is_none());

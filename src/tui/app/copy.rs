@@ -36,8 +36,8 @@ impl App {
     pub(super) fn copy_command(&mut self) -> Vec<Effect> {
         let Some(shown) = &self.detail.shown else { return Vec::new() };
         let Some(command) = &shown.command else {
-            self.notice =
-                Some("no command makes this again: its request was not captured, or is none of HTTP's or gRPC's".to_owned());
+            let why = shown.no_command.unwrap_or("no request of HTTP or gRPC was captured");
+            self.notice = Some(format!("no command makes this: {why}"));
             return Vec::new();
         };
         let bytes = command.text.len();

@@ -118,6 +118,7 @@ pub fn detail(flow: &Flow) -> DetailView {
         response: Some(side("json · gzip · 1.2 KiB")),
         messages: Vec::new(),
         command: Some(CommandView { tool: "curl", text: "curl http://127.0.0.1:8080/".into(), lacks: Some("without its body") }),
+        no_command: None,
         unknown: false,
     }
 }
@@ -144,6 +145,7 @@ pub fn messages(n: u64) -> Vec<MessageView> {
                 hex: vec![Line::of(Token::Dim, format!("00000000  0a {i:02x}"))],
                 copy: format!("{{\n  {text}\n}}"),
                 formatted: true,
+                json: None,
             }),
         }
     };

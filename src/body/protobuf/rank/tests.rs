@@ -26,6 +26,35 @@ fn methods_are_ranked_by_how_well_their_messages_read() {
     assert_eq!(methods(Pattern::Unary, &[], &[], 9), [""; 0]);
 }
 
+/// A service of many methods, all of which take what a text alone does not tell apart from, and the right one last.
+fn many(methods: usize) -> Schemas {
+    let folder = tempfile::tempdir().unwrap();
+    let rpcs: String = (0..methods).map(|n| format!("rpc M{n}(No) returns (No);\n")).collect();
+    let text = format!(
+        "syntax = \"proto3\"; package many; message No {{ bool no = 9; }} message Yes {{ string text = 1; repeated Yes more = 2; }}
+        service Many {{ {rpcs} rpc Last(Yes) returns (Yes); }}"
+    );
+    let file = folder.path().join("many.proto");
+    std::fs::write(&file, text).unwrap();
+    crate::schema::Loader::new(crate::schema::Sources { protos: vec![file], ..Default::default() }).load().unwrap()
+}
+
+#[test]
+fn large_messages_leave_no_method_untried() {
+    let schemas = many(300);
+    let large = [&b"\x0a\x80\x80\x40"[..], &[b'x'; 1 << 20]].concat();
+    let small = b"\x0a\x02o1";
+    for request in [&[&large[..]; 8][..], &[&large, small], &[small, &large]] {
+        assert_eq!(candidates(Pattern::Unary, request, &[&large], &schemas).first().map(String::as_str), Some("/many.Many/Last"));
+    }
+    // what is in the middle when its share is used up is left, and what is before it counts
+    let parts = b"\x12\x04\x0a\x02o1".repeat(1 << 18);
+    assert_eq!(candidates(Pattern::Unary, &[&parts], &[], &schemas), ["/many.Many/Last"]);
+    let bytes: usize = within(&[&large, &parts, small], 100).iter().map(|bytes| bytes.len()).sum();
+    assert_eq!(bytes, small.len());
+    assert!(within(&[&large], 100)[0].len() <= 100 && !within(&[&large], 100)[0].is_empty());
+}
+
 #[test]
 fn a_call_without_its_method_has_candidates() {
     let gzip = |plain: &[u8]| {

@@ -99,7 +99,16 @@ fn a_grpc_call_is_grpcurl_with_its_messages_and_metadata() {
     let mut cut = call("Put", &two, Fields::default());
     cut.request.as_mut().unwrap().messages_dropped = 1;
     assert!(command(cut, &looks).unwrap().lacks.is_some());
-    assert!(command(call("Put", &two, Fields::default().with("grpc.web", true)), &looks).is_none());
+    let web = call("Put", &two, Fields::default().with("grpc.web", true));
+    assert_eq!(lacking(&web), Some("curl and grpcurl do not speak gRPC-Web"));
+    assert!(command(web, &looks).is_none());
+    // grpcurl knows no field by its number alone
+    let more = command(call("Put", &[b"\x0a\x02o1\x98\x06\x01"], Fields::default()), &looks).unwrap();
+    assert!(
+        !more.text.contains(" -d ") && more.lacks.is_some_and(|lacks| lacks.contains("not all in a schema")),
+        "{}",
+        more.text
+    );
     let unnamed = Detail { fields: Fields::default(), ..call("Put", &two, Fields::default()) };
     assert!(command(unnamed, &looks).is_none());
 }
@@ -141,6 +150,45 @@ fn a_request_is_curl() {
     assert!(binary.lacks.is_some() && !binary.text.contains("--data"), "{}", binary.text);
     assert!(command(request(b"", None, fields("CONNECT", "a:1"))).is_none());
     assert!(command(request(b"", None, Fields::default())).is_none());
+}
+
+#[test]
+fn a_connect_call_is_curl_with_its_message_as_the_body() {
+    let call = |media_type: &str, messages: &[&str]| {
+        let hint = BodyHint { media_type: Some(media_type.into()), ..BodyHint::default() };
+        let message = |text: &&str| Message {
+            first: Stamp::default(),
+            body: Body { kept: text.as_bytes().into(), bytes: text.len() as u64, hint: hint.clone(), whole: true },
+        };
+        let headers = headers(&[("content-type", media_type), ("connect-protocol-version", "1")]);
+        let request = Half { headers, messages: messages.iter().map(message).collect(), ..Half::default() };
+        let fields = Fields::default().with("http.method", "POST").with("http.target", "/shop.v1.Orders/Get");
+        Detail {
+            request: Some(request),
+            fields: fields.with("grpc.connect", true).with("grpc.method", "Get"),
+            ..Detail::default()
+        }
+    };
+    let command = |detail| command(detail, Pattern::Unary, "/shop.v1.Orders/Get", &looks(Secrets::Mask));
+    let made = command(call("application/json", &["{\"id\":\"o1\"}"])).unwrap();
+    let wanted = [
+        "curl",
+        "-X",
+        "POST",
+        "-H",
+        "content-type: application/json",
+        "-H",
+        "connect-protocol-version: 1",
+        "--data-raw",
+        "{\"id\":\"o1\"}",
+        "http://10.0.0.2:80/shop.v1.Orders/Get",
+    ];
+    assert_eq!((words(&made.text), made.lacks), (wanted.map(str::to_owned).to_vec(), None));
+    let binary = command(call("application/proto", &["\n\u{2}o1"])).unwrap();
+    assert!(!binary.text.contains("--data") && binary.lacks.is_some(), "{}", binary.text);
+    let stream = call("application/connect+proto", &["a", "b"]);
+    assert_eq!(lacking(&stream), Some("curl and grpcurl do not speak Connect's streams"));
+    assert!(command(stream).is_none());
 }
 
 #[test]
