@@ -90,7 +90,7 @@ pub struct Watch {
     /// NDJSON on stdout instead of the screen
     #[arg(long)]
     pub json: bool,
-    /// Print these records, as NDJSON: meta,flow,connection,edge,stats [default: all but connection and edge]
+    /// Print these records, as NDJSON: meta,flow,trace,connection,edge,stats [default: all but connection and edge]
     #[arg(long, value_name = "KINDS", value_parser = Emit::parse)]
     pub emit: Option<Emit>,
     /// Keep this much of each body, its encoding undone; 0 keeps none [default: 64KiB]

@@ -75,6 +75,9 @@ impl Loader {
 
     /// Reads the files for the first time. The error is the line about a path of which nothing can be used.
     pub fn load(&mut self) -> Result<Schemas, String> {
+        if let Some(path) = self.sources.includes.iter().find(|path| !path.is_dir()) {
+            return Err(format!("-I {}: no such folder; it takes the one that imports are relative to", path.display()));
+        }
         self.read(true)
     }
 

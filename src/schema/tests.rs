@@ -121,6 +121,10 @@ fn imports_are_looked_up_in_the_paths_given_and_well_known_ones_are_built_in() {
     assert_eq!(problems(&schemas, &folder), [""; 0]);
     assert_eq!(schemas.message("common.Id").unwrap().from, folder.path("third/common/id.proto").display().to_string());
     assert!(folder.loader(&["api/use.proto"], &[]).load().unwrap_err().contains("common/id.proto"));
+    for none in ["nope", "api/use.proto"] {
+        let told = format!("-I {}: no such folder; it takes the one that imports are relative to", folder.path(none).display());
+        assert_eq!(folder.loader(&[], &[none]).load().unwrap_err(), told);
+    }
 }
 
 #[test]

@@ -40,6 +40,7 @@ fn unusable_arguments_and_files_are_exit_2() {
         (&["-r", capture, "--proto", "README.md"], &["README.md", "no descriptor set"]),
         (&["-r", capture, "--proto", "tests/captures"], &["tests/captures", "no .proto file"]),
         (&["-r", capture, "--reflect", "localhost"], &["--reflect", "localhost:8081"]),
+        (&["-r", capture, "-I", "no/such"], &["-I no/such", "no such folder"]),
         (&["-r", capture, "--reflect", "127.0.0.1:1"], &["--reflect 127.0.0.1:1", "--proto"]),
         (&["--tap", "kafka://localhost"], &["--tap"]),
         (&["-r", capture, "--json", "--export", "har=out.har"], &["--export"]),

@@ -132,6 +132,26 @@ fn counters() {
 }
 
 #[test]
+fn a_long_status_takes_its_room_from_the_operation_of_its_row() {
+    for (width, height) in [(80, 24), (100, 20)] {
+        let mut rig = Rig::new(width, height);
+        rig.push(9);
+        let names = ["NOT_FOUND", "UNAVAILABLE", "DEADLINE_EXCEEDED", "FAILED_PRECONDITION", "OK"];
+        for (row, status) in rig.engine.flows.iter_mut().zip(names) {
+            let flow = &mut row.flow.row;
+            (flow.pattern, flow.protocol) = (Pattern::Unary, "grpc");
+            flow.operation = "/shop.inventory.v1.Inventory/Reserve".into();
+            (flow.status, flow.ok) = (Some(status.into()), status == "OK");
+        }
+        rig.show();
+        for status in ["NOT_FOUND ✗", "UNAVAILABLE ✗", "DEADLINE_EXCEEDED ✗", "FAILED_PRECONDITION ✗"] {
+            assert!(rig.screen().contains(status), "{status}: {}", rig.screen());
+        }
+        rig.golden(&format!("list-statuses-{width}x{height}.txt"));
+    }
+}
+
+#[test]
 fn losses_and_warnings_are_told() {
     let mut rig = Rig::new(80, 24);
     let status = &mut rig.engine.status;
@@ -152,6 +172,7 @@ fn what_is_wrong_with_descriptors_is_told() {
     rig.engine.status.problems = [problem("shop"), problem("stock")].into();
     rig.engine.status.warning = Some("docker0 went away".into());
     rig.arrive(3);
+    assert!(rig.screen().contains("'strin' was not found (and 1 more: 6)"), "{}", rig.screen());
     rig.golden("problems.txt");
     rig.press("6 G");
     rig.golden("problems-counters.txt");

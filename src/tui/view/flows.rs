@@ -17,6 +17,8 @@ const TRACE: usize = 4;
 
 /// What a server's name keeps beside a client that is called by its user.
 const LEAST: usize = 4;
+/// Cells that an operation keeps, whatever the status is.
+const OPERATION: u16 = 5;
 
 /// What a column shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +45,9 @@ pub fn draw(app: &App, view: &View, theme: &Theme, buffer: &mut Buffer, area: Re
     for (y, at) in (1..area.height).zip(visible) {
         let Some(row) = view.rows.get(at) else { break };
         let selected = (cursor == Some(at)).then_some(theme.strong);
-        table::row(buffer, line(area, y), &columns, selected, |cell, width| runs(app, theme, row, cell, usize::from(width)));
+        table::row(buffer, line(area, y), &roomy(&columns, row, theme), selected, |cell, width| {
+            runs(app, theme, row, cell, usize::from(width))
+        });
     }
 }
 
@@ -79,6 +83,21 @@ fn columns(width: u16) -> Vec<Column<Cell>> {
             Cell::Operation => column.width = left - parties,
             _ => {}
         }
+    }
+    columns
+}
+
+/// The same where a status is longer than its column: it takes the room that it needs from the operation before it, in this row alone.
+fn roomy(columns: &[Column<Cell>], view: &RowView, theme: &Theme) -> Vec<Column<Cell>> {
+    let mut columns = columns.to_vec();
+    let wanted: usize = status(&view.flow, theme, usize::MAX).iter().map(|(text, _)| width(text)).sum();
+    let wanted = u16::try_from(wanted).unwrap_or(u16::MAX);
+    if let Some(at) = columns.iter().position(|c| c.kind == Cell::Status)
+        && let Some([operation, status]) = columns.get_mut(at.saturating_sub(1)..=at)
+    {
+        let given = wanted.saturating_sub(status.width).min(operation.width.saturating_sub(OPERATION));
+        operation.width -= given;
+        status.width += given;
     }
     columns
 }

@@ -5,6 +5,7 @@ use crate::tui::action::Action;
 use crate::tui::app::App;
 use crate::tui::format::{self, counted, share, short};
 use crate::tui::keymap::Context;
+use crate::tui::layout::Open;
 use crate::tui::panel::Screen;
 use crate::tui::theme::Theme;
 use crate::tui::widget::text;
@@ -21,6 +22,9 @@ const OFFER: u8 = 5;
 const WARNING: u8 = 6;
 /// Fewer cells of a warning tell nothing.
 const SHORTEST: usize = 12;
+
+/// What of the losses is bytes.
+const SKIPPED: &str = "skipped";
 
 /// Something to tell; what matters less goes first where there is no room.
 struct Item {
@@ -86,7 +90,8 @@ fn items(app: &App, theme: &Theme, width: u16) -> Vec<Item> {
     // the first two are always there, so that nought can be seen too; the others come when they are not nought
     for (always, (name, lost, _)) in losses(status).into_iter().enumerate().map(|(i, l)| (i < 2, l)) {
         if lost > 0 {
-            items.push(item(format!("! {name} {}", short(lost)), theme.warn.add_modifier(Modifier::BOLD), 8));
+            let told = if name == SKIPPED { format::size(lost) } else { short(lost) };
+            items.push(item(format!("! {name} {told}"), theme.warn.add_modifier(Modifier::BOLD), 8));
         } else if always {
             items.push(item(format!("{name} 0"), theme.dim, 4));
         }
@@ -99,8 +104,16 @@ fn items(app: &App, theme: &Theme, width: u16) -> Vec<Item> {
 fn warning(app: &App, status: &Status) -> Option<String> {
     match &*status.problems {
         [] => status.warning.clone(),
-        [problem] => Some(problem.clone()),
-        [problem, more @ ..] => Some(format!("{problem} (and {} more: {})", more.len(), app.keymap.key_of(Action::Stats))),
+        [problem, more @ ..] => {
+            // what is wrong and where; what that means is beside the counters
+            let (first, rest) = problem.split_once("; ").unwrap_or((problem, ""));
+            let key = app.keymap.key_of(Action::Stats);
+            Some(match more.len() {
+                0 if rest.is_empty() => first.to_owned(),
+                0 => format!("{first} (more: {key})"),
+                n => format!("{first} (and {n} more: {key})"),
+            })
+        }
     }
 }
 
@@ -110,7 +123,7 @@ pub fn losses(status: &Status) -> [(&'static str, u64, &'static str); 6] {
         ("drops", status.kernel_drops + status.own_drops, "packets that were not read"),
         ("gaps", status.gaps, "holes in streams"),
         ("broken", status.decode_errors, "messages whose framing is broken"),
-        ("skipped", status.undecoded_bytes, "stream bytes of no message"),
+        (SKIPPED, status.undecoded_bytes, "stream bytes of no message"),
         ("evicted", status.evicted, "dropped to stay within --max-memory"),
         ("unplaced", status.unplaced, "events that belong to no flow: a mistake of the program"),
     ]
@@ -151,8 +164,9 @@ fn hints(app: &App, theme: &Theme, buffer: &mut Buffer, area: Rect, taken: u16) 
             &[(Action::NextFound, "next"), (Action::PrevFound, "before"), (Action::Escape, "search off")]
         }
         Context::Detail if app.detail.lists() => &[
-            (Action::Back, "close"),
             (Action::Read, "read"),
+            (Action::Zoom, if app.detail.open == Open::Whole { "smaller" } else { "larger" }),
+            (Action::Back, "close"),
             (Action::NextTab, "tabs"),
             (Action::Filter, "search"),
             (Action::CopyResponse, "copy"),
