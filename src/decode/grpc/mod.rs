@@ -189,6 +189,10 @@ impl Call {
             Dialect::Grpc | Dialect::Web | Dialect::ConnectStream => Reader::default(),
         };
         let encoding = if foreign { text("content-encoding") } else { text(coding) };
+        // content before the head (nobody who keeps to the protocol sends any) is what it was taken for
+        if let Some(piece) = self.sides[dir.index()].reader.lose() {
+            self.piece(cx, key, dir, piece);
+        }
         self.sides[dir.index()] = Side { media_type: text("content-type"), encoding, reader, ..Side::default() };
         if dir == Dir::ToServer {
             if let Some(query) = self.query.take_if(|_| self.dialect == Dialect::ConnectUnary) {
