@@ -59,7 +59,8 @@ fn assert_call(told: &Value, flow: &Value) {
     assert_eq!((&flow["protocol"], &flow["operation"]), (&"grpc".into(), &told["method"]), "{told}\n{flow}");
     assert_eq!((&flow["ok"], &flow["http"]["version"]), (&(told["status"] == "OK").into(), &"2".into()), "{told}\n{flow}");
     // also of a deadline, whichever side notices first and ends the call
-    assert_eq!(flow["status"], told["status"], "{told}\n{flow}");
+    let status = flow["status"].as_str().unwrap();
+    assert!(told["status"].as_str().unwrap().split(" or ").any(|word| word == status), "{told}\n{flow}");
     assert_trace(told, flow);
     // by the descriptor, however few messages there were
     if let Some(shape) = shape(flow["operation"].as_str().unwrap()) {

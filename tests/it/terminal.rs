@@ -172,7 +172,7 @@ fn services_narrow_the_flows_and_come_back() {
     terminal.shows("─http→ gateway");
     terminal.press("G");
     terminal.shows("─http→ courier");
-    terminal.press("kkk\r");
+    terminal.press("k\r");
     terminal.shows("client == \"shipping\" and server == \"courier\"");
     terminal.shows("6 of 272 match");
     terminal.press("\x1b");

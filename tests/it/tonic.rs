@@ -151,7 +151,8 @@ impl Guest {
             Code::Ok => "OK",
             Code::NotFound => "NOT_FOUND",
             Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
-            Code::Cancelled | Code::DeadlineExceeded if timeout.is_some() => "DEADLINE_EXCEEDED",
+            // tonic's client and server both watch the deadline, and both may be right: the server's word is on the wire where it comes first
+            Code::Cancelled | Code::DeadlineExceeded if timeout.is_some() => "DEADLINE_EXCEEDED or CANCELLED",
             code => panic!("{code:?}: {status}"),
         };
         let server = self.server.to_string();
