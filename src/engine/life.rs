@@ -3,7 +3,7 @@
 use super::conns::{Awaited, CONN_COST, Conn, Conns};
 use super::cost::Charge;
 use super::facts::{self, Facts};
-use super::{Engine, MAX_OPEN, Record, flow};
+use super::{Engine, MAX_OPEN, Record, flow, look_at};
 use crate::model::{
     Ask, Closed, ConnId, ConnMeta, ConnRecord, Detail, Ended, FlowId, Issue, Key, Opened, Owner, PENDING, Part, Row, SourceId,
     Stamp, State, TraceContext,
@@ -22,12 +22,11 @@ impl Engine {
         self.now = self.now.max(time);
         self.settle_due(self.now, out);
         // a screen asks for what it shows
-        let tell = !self.options.keep;
-        self.traces.tell_due(self.now, &mut |trace| {
-            if tell {
-                out(Record::Trace(trace));
-            }
-        });
+        if self.options.keep {
+            self.traces.make_room(|_| {});
+        } else {
+            self.traces.tell_due(self.now, &mut |trace| out(Record::Trace(trace)));
+        }
     }
 
     pub(super) fn begin(&mut self, meta: &ConnMeta) -> bool {
@@ -170,8 +169,9 @@ impl Engine {
 
     pub(super) fn part(&mut self, conn: ConnId, key: Key, part: Part, at: Stamp) -> bool {
         let Some(&id) = self.open.get(&(conn, key)) else { return false };
+        // the first context is the flow's trace
         let trace = match &part {
-            Part::Trace(trace) => Some(trace.clone()),
+            Part::Trace(trace) if self.store.get(id).is_some_and(|slot| slot.row.trace_id.is_none()) => Some(trace.clone()),
             _ => None,
         };
         let told = matches!(part, Part::BodyEnd { .. }) && self.options.twins && !conn.is_session();
@@ -195,14 +195,11 @@ impl Engine {
         true
     }
 
-    /// A flow carries a trace context; the first one is its trace.
+    /// A flow is of the trace of this context.
     fn join_trace(&mut self, id: FlowId, context: &TraceContext) {
-        if self.store.get(id).is_none_or(|slot| slot.row.trace_id.is_some()) {
-            return;
-        }
         let key = trace::key(context);
-        if let Some(flow) = self.flow(id, true) {
-            self.traces.join(&key, context, flow.as_ref());
+        if let Some(flow) = look_at(id, &self.store, &self.conns, &mut self.facts, &mut self.sources) {
+            self.traces.join(&key, context, flow);
         }
         self.change(id, |row, _| {
             row.trace_id = Some(key);

@@ -324,17 +324,28 @@ impl Engine {
 
     /// Whether a flow matches a filter that reads rows alone; none where it is gone.
     fn matches(&mut self, id: FlowId, filter: &Filter) -> Option<bool> {
-        let slot = self.store.get(id)?;
-        let conn = self.conns.at(slot.row.place)?;
-        let (client, server) = self.facts.parties(conn.client, conn.server);
-        let (sources, connection) = (self.sources.names_of(slot.row.sources), conn.number);
-        Some(filter.matches(FlowRef { row: &slot.row, detail: slot.detail.as_deref(), client, server, connection, sources }))
+        look_at(id, &self.store, &self.conns, &mut self.facts, &mut self.sources).map(|flow| filter.matches(flow))
     }
 
     fn change(&mut self, id: FlowId, change: impl FnOnce(&mut Row, &mut Detail) -> Charge) {
         self.store.change(id, change);
         self.screen.changed(id);
     }
+}
+
+/// A flow as it stands, with the names that are known now; nothing is copied.
+fn look_at<'e>(
+    id: FlowId,
+    store: &'e Store,
+    conns: &Conns,
+    facts: &'e mut Facts,
+    sources: &'e mut Sources,
+) -> Option<FlowRef<'e>> {
+    let slot = store.get(id)?;
+    let conn = conns.at(slot.row.place)?;
+    let (client, server) = facts.parties(conn.client, conn.server);
+    let (sources, connection) = (sources.names_of(slot.row.sources), conn.number);
+    Some(FlowRef { row: &slot.row, detail: slot.detail.as_deref(), client, server, connection, sources })
 }
 
 #[cfg(test)]

@@ -17,6 +17,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 pub const WINDOW: Span = Span::from_secs(2);
 /// How many messages wait for the other one at once; of more the oldest waits no longer.
 const MAX_WAITING: usize = 1 << 16;
+/// How many bytes of bodies wait with them; of more the oldest waits no longer.
+const MAX_HELD: usize = 16 << 20;
 /// How much of a body is compared, in bytes; its length always is.
 const COMPARED: usize = 4096;
 
@@ -43,7 +45,16 @@ struct Waiting<T> {
 #[derive(Debug, Default)]
 struct Pair {
     wires: VecDeque<Waiting<FlowId>>,
-    taps: VecDeque<Waiting<(SourceSet, Vec<Event>)>>,
+    taps: VecDeque<Waiting<Told>>,
+}
+
+/// A message as a tap told it.
+#[derive(Debug)]
+struct Told {
+    sources: SourceSet,
+    events: Vec<Event>,
+    /// Bytes of its body.
+    held: usize,
 }
 
 /// All that wait.
@@ -52,6 +63,8 @@ pub(super) struct Twins {
     pairs: HashMap<Same, Pair>,
     /// Of each, in the order in which they came: when it came.
     order: VecDeque<(Time, Same)>,
+    /// Bytes of bodies that wait.
+    held: usize,
     /// The flow that a tap is telling.
     making: Vec<Event>,
 }
@@ -65,12 +78,14 @@ impl Twins {
     /// What waited since before `until` waits no longer: what taps told of it.
     fn give_up(&mut self, until: Time) -> Vec<Event> {
         let mut events = Vec::new();
-        while self.order.front().is_some_and(|(came, _)| *came < until) || self.order.len() > MAX_WAITING {
+        while self.order.front().is_some_and(|(came, _)| *came < until) || self.order.len() > MAX_WAITING || self.held > MAX_HELD
+        {
             let Some((came, same)) = self.order.pop_front() else { break };
             let Some(pair) = self.pairs.get_mut(&same) else { continue };
             pair.wires.pop_front_if(|wire| wire.came <= came);
             if let Some(tap) = pair.taps.pop_front_if(|tap| tap.came <= came) {
-                events.extend(tap.what.1);
+                self.held -= tap.what.held;
+                events.extend(tap.what.events);
             }
             if pair.wires.is_empty() && pair.taps.is_empty() {
                 self.pairs.remove(&same);
@@ -133,8 +148,9 @@ impl Engine {
         match self.twins.pairs.get_mut(&same).and_then(|pair| take(&mut pair.wires, time, queue.as_deref())) {
             Some(flow) => self.seen_too(flow, sources),
             None => {
-                let came = self.now.max(time);
-                self.twins.wait(same, came).taps.push_back(Waiting { time, came, queue, what: (sources, events) });
+                let (came, held) = (self.now.max(time), body.kept.len());
+                self.twins.held += held;
+                self.twins.wait(same, came).taps.push_back(Waiting { time, came, queue, what: Told { sources, events, held } });
             }
         }
     }
@@ -150,7 +166,10 @@ impl Engine {
         let (Some(half), Some(broker)) = (&detail.request, self.broker(conn)) else { return };
         let Some((same, queue)) = same(broker, delivered, &detail.fields, &half.body) else { return };
         match self.twins.pairs.get_mut(&same).and_then(|pair| take(&mut pair.taps, time, queue.as_deref())) {
-            Some((sources, _)) => self.seen_too(flow, sources),
+            Some(Told { sources, held, .. }) => {
+                self.twins.held -= held;
+                self.seen_too(flow, sources);
+            }
             None => {
                 let came = self.now.max(time);
                 self.twins.wait(same, came).wires.push_back(Waiting { time, came, queue, what: flow });
@@ -251,6 +270,23 @@ mod tests {
         let kind = [kind];
         assert_ne!(of(&kind, b"a"), more);
         assert_ne!(of(&kind, b"a"), of(&kind, b"b"));
+    }
+
+    #[test]
+    fn of_more_than_there_is_room_for_the_oldest_waits_no_longer() {
+        let mut twins = Twins::default();
+        let now = Time::from_nanos(1);
+        for n in 0..40_u8 {
+            let held = MAX_HELD / 32;
+            let event = Event { conn: ConnId::default(), at: Default::default(), kind: EventKind::Identified("amqp") };
+            twins.held += held;
+            let what = Told { sources: SourceSet::default(), events: vec![event], held };
+            twins.wait(of(&[], &[n]), now).taps.push_back(Waiting { time: now, came: now, queue: None, what });
+        }
+        // nothing of it has waited for too long
+        assert_eq!(twins.give_up(now).len(), 8);
+        assert_eq!((twins.held, twins.pairs.len()), (MAX_HELD, 32));
+        assert_eq!((twins.give_up(Time::from_nanos(2)).len(), twins.held, twins.pairs.len()), (32, 0, 0));
     }
 
     #[test]

@@ -35,59 +35,72 @@ pub struct Routed {
 
 /// Messages by tag.
 #[derive(Debug, Default)]
-pub struct Waiting(BTreeMap<u64, Wait>);
+pub struct Waiting {
+    /// Each with how many were there before it, ever.
+    list: BTreeMap<u64, (u64, Wait)>,
+    seen: u64,
+    /// What becomes of the first so many may lie in a hole: told of each as it is taken, as holes may be many.
+    doubted: u64,
+}
 
 impl Waiting {
     /// How many.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.list.len()
     }
 
     /// One more. A tag that is used again is another channel's under the same number: what became of the earlier one was not seen.
     pub fn push(&mut self, cx: &mut Cx<'_, '_>, tag: u64, wait: Wait) {
-        if let Some(earlier) = self.0.insert(tag, wait) {
+        self.seen += 1;
+        if let Some((_, earlier)) = self.list.insert(tag, (self.seen, wait)) {
             Wait { doubt: true, ..earlier }.give_up(cx);
         }
     }
 
     /// The oldest one.
     pub fn pop(&mut self) -> Option<Wait> {
-        self.0.pop_first().map(|(_, wait)| wait)
+        let (_, wait) = self.list.pop_first()?;
+        Some(self.taken(wait))
     }
 
-    /// Those that wait, in order.
+    /// Those that wait, in order; whether what becomes of one may lie in a hole is only told of those that are taken.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Wait> {
-        self.0.values_mut()
+        self.list.values_mut().map(|(_, wait)| wait)
     }
 
     /// Those that an acknowledgement names: one, or all up to it (all there are: 0). Of the latter each with whether it is meant for
     /// certain: one of them may have been named alone, in a hole.
     pub fn take(&mut self, tag: u64, multiple: bool) -> Vec<(Wait, bool)> {
         if !multiple {
-            return self.0.remove(&tag).map(|wait| (wait, true)).into_iter().collect();
+            return self.list.remove(&tag).map(|wait| (self.taken(wait), true)).into_iter().collect();
         }
         let later = match tag.checked_add(1) {
-            Some(next) if tag != 0 => self.0.split_off(&next),
+            Some(next) if tag != 0 => self.list.split_off(&next),
             _ => BTreeMap::new(),
         };
-        let meant = std::mem::replace(&mut self.0, later);
-        meant.into_iter().map(|(own, wait)| (own == tag || !wait.doubt, wait)).map(|(sure, wait)| (wait, sure)).collect()
+        let meant = std::mem::replace(&mut self.list, later).into_iter().map(|(own, wait)| (own, self.taken(wait)));
+        meant.map(|(own, wait)| (own == tag || !wait.doubt, wait)).map(|(sure, wait)| (wait, sure)).collect()
     }
 
     /// Removes those that are of a kind.
     pub fn extract(&mut self, is: impl Fn(&Wait) -> bool) -> Vec<Wait> {
-        let tags: Vec<u64> = self.0.iter().filter(|(_, wait)| is(wait)).map(|(tag, _)| *tag).collect();
-        tags.into_iter().filter_map(|tag| self.0.remove(&tag)).collect()
+        let tags: Vec<u64> = self.list.iter().filter(|(_, (_, wait))| is(wait)).map(|(tag, _)| *tag).collect();
+        let found: Vec<_> = tags.into_iter().filter_map(|tag| self.list.remove(&tag)).collect();
+        found.into_iter().map(|wait| self.taken(wait)).collect()
     }
 
     /// What becomes of those that are there may lie in a hole.
     pub fn doubt(&mut self) {
-        self.0.values_mut().for_each(|wait| wait.doubt = true);
+        self.doubted = self.seen;
     }
 
     /// Nothing more will be said of any.
     pub fn give_up(&mut self, cx: &mut Cx<'_, '_>) {
-        std::mem::take(&mut self.0).into_values().for_each(|wait| wait.give_up(cx));
+        std::mem::take(&mut self.list).into_values().for_each(|wait| self.taken(wait).give_up(cx));
+    }
+
+    fn taken(&self, (number, wait): (u64, Wait)) -> Wait {
+        Wait { doubt: wait.doubt || number <= self.doubted, ..wait }
     }
 }
 

@@ -12,10 +12,9 @@ mod tree;
 
 use crate::model::{Detail, Dir, FlowId, FlowRef, PENDING, Party, Pattern, TraceContext, TraceNo, TraceRecord, Value};
 use crate::time::{Span, Time};
-use crate::trace;
-use hashbrown::{DefaultHashBuilder, HashMap};
+use hashbrown::HashMap;
 use std::collections::{BTreeMap, BTreeSet};
-use std::hash::BuildHasher;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 pub(super) use tree::Hop;
 
@@ -54,8 +53,8 @@ pub(super) struct Trace {
 #[derive(Debug)]
 pub(super) struct Traces {
     list: BTreeMap<TraceNo, Trace>,
-    /// By the last 16 characters of the key: IDs of 64 bits are the lower half of those of 128.
-    index: HashMap<Box<str>, Vec<TraceNo>>,
+    /// By key, and by the last 16 characters of those of 128 bits: an ID of 64 bits is the lower half of such a one.
+    index: HashMap<Box<str>, TraceNo>,
     /// Where each flow of an open hop is.
     open: HashMap<FlowId, TraceNo>,
     /// Traces of which no flow was open lately, by the moment at which they may be told: at most once each.
@@ -65,7 +64,6 @@ pub(super) struct Traces {
     limit: usize,
     evicted: u64,
     changes: u64,
-    hasher: DefaultHashBuilder,
 }
 
 impl Traces {
@@ -81,7 +79,6 @@ impl Traces {
             limit,
             evicted: 0,
             changes: 0,
-            hasher: DefaultHashBuilder::default(),
         }
     }
 
@@ -114,7 +111,7 @@ impl Traces {
         if known.is_none() && trace.ids.len() < MAX_IDS {
             trace.ids.push(context.trace_id.clone());
         }
-        let mut hop = hop(flow, &self.hasher);
+        let mut hop = hop(flow);
         hop.id = known.unwrap_or(trace.ids.len() - 1) as u8;
         (hop.span, hop.parent_span) = (context.span_id.clone(), context.parent_id.clone());
         let place = trace.hops.partition_point(|other| other.flow < hop.flow);
@@ -134,7 +131,7 @@ impl Traces {
         if let Ok(at) = trace.hops.binary_search_by_key(&flow.row.id, |hop| hop.flow) {
             let old = &mut trace.hops[at];
             let (id, span, parent_span) = (old.id, old.span.take(), old.parent_span.take());
-            *old = Hop { id, span, parent_span, settled: true, ..hop(flow, &self.hasher) };
+            *old = Hop { id, span, parent_span, settled: true, ..hop(flow) };
         }
         trace.quiet_since = now;
         if trace.open == 0 && !std::mem::replace(&mut trace.waiting, true) {
@@ -142,17 +139,22 @@ impl Traces {
         }
     }
 
-    /// Tells the traces that have been quiet for long enough, and those that have to make room.
-    pub(super) fn tell_due(&mut self, now: Time, tell: &mut dyn FnMut(TraceRecord)) {
+    /// Forgets the oldest traces where there is no room; `lost` is handed those that were not told as they are.
+    pub(super) fn make_room(&mut self, mut lost: impl FnMut(&Trace)) {
         while self.used > self.limit
             && let Some(no) = self.list.first_key_value().map(|(no, _)| *no)
         {
             // one that was told and is quiet is no loss
             if let Some(trace) = self.forget(no).filter(|trace| trace.grown) {
-                tell(trace.record());
+                lost(&trace);
                 self.evicted += 1;
             }
         }
+    }
+
+    /// Tells the traces that have been quiet for long enough, and those that have to make room.
+    pub(super) fn tell_due(&mut self, now: Time, tell: &mut dyn FnMut(TraceRecord)) {
+        self.make_room(|trace| tell(trace.record()));
         while let Some(&(at, no)) = self.due.first().filter(|(due, _)| *due <= now) {
             self.due.remove(&(at, no));
             let Some(trace) = self.list.get_mut(&no) else { continue };
@@ -210,14 +212,16 @@ impl Traces {
 
     /// The trace of a key.
     pub(super) fn find(&self, key: &str) -> Option<TraceNo> {
-        let same = |no: &&TraceNo| self.list.get(no).is_some_and(|t| trace::same(&t.key, key));
-        self.index.get(tail(key))?.iter().find(same).copied()
+        let short = |no: &&TraceNo| self.list.get(no).is_some_and(|trace| *trace.key == *tail(key));
+        self.index.get(key).or_else(|| self.index.get(tail(key)).filter(short)).copied()
     }
 
     fn begin(&mut self, key: &str) -> TraceNo {
         let no = self.next;
         self.next.0 += 1;
-        self.index.entry(tail(key).into()).or_default().push(no);
+        self.index.insert(key.into(), no);
+        // of several with one lower half the first is the one meant by it
+        self.index.entry(tail(key).into()).or_insert(no);
         let (ids, hops, quiet_since) = (Vec::new(), Vec::new(), Time::default());
         let trace = Trace { key: key.into(), ids, hops, more: 0, open: 0, quiet_since, waiting: false, grown: true };
         self.list.insert(no, trace);
@@ -231,11 +235,9 @@ impl Traces {
         for hop in trace.hops.iter().filter(|hop| !hop.settled) {
             self.open.remove(&hop.flow);
         }
-        let tail = tail(&trace.key);
-        if let Some(all) = self.index.get_mut(tail) {
-            all.retain(|other| *other != no);
-            if all.is_empty() {
-                self.index.remove(tail);
+        for key in [&*trace.key, tail(&trace.key)] {
+            if self.index.get(key) == Some(&no) {
+                self.index.remove(key);
             }
         }
         Some(trace)
@@ -309,7 +311,7 @@ fn tail(key: &str) -> &str {
 }
 
 /// A flow as its trace sees it now.
-pub(super) fn hop(flow: FlowRef<'_>, hasher: &DefaultHashBuilder) -> Hop {
+pub(super) fn hop(flow: FlowRef<'_>) -> Hop {
     let row = flow.row;
     let to_server = !row.pattern.one_way() || row.dir == Dir::ToServer;
     let (from, to) = if to_server { (flow.client, flow.server) } else { (flow.server, flow.client) };
@@ -330,7 +332,7 @@ pub(super) fn hop(flow: FlowRef<'_>, hasher: &DefaultHashBuilder) -> Hop {
         pending: row.status.as_deref() == Some(PENDING),
         span: None,
         parent_span: None,
-        topic: flow.detail.and_then(|detail| topic(detail, hasher)),
+        topic: flow.detail.and_then(topic),
         id: 0,
     }
 }
@@ -339,11 +341,15 @@ pub(super) fn hop(flow: FlowRef<'_>, hasher: &DefaultHashBuilder) -> Hop {
 const ROUTE: &[&str] = &["amqp.exchange", "amqp.routing_key", "kafka.topic", "nats.subject", "mqtt.topic", "stomp.destination"];
 
 /// Stands for what a message was routed by: equal for what was published and what was delivered of it.
-fn topic(detail: &Detail, hasher: &DefaultHashBuilder) -> Option<u64> {
-    let route: Vec<_> = ROUTE.iter().map(|name| detail.fields.get(name)).collect();
-    let text = |value: Option<&Value>| if let Some(Value::Text(text)) = value { Some(text.clone()) } else { None };
-    let route: Vec<_> = route.into_iter().map(text).collect();
-    route.iter().any(Option::is_some).then(|| hasher.hash_one(&route))
+fn topic(detail: &Detail) -> Option<u64> {
+    let text = |name: &&str| match detail.fields.get(name) {
+        Some(Value::Text(text)) => Some(text),
+        _ => None,
+    };
+    let route: Vec<_> = ROUTE.iter().map(text).collect();
+    let mut hasher = DefaultHasher::new();
+    route.hash(&mut hasher);
+    route.iter().any(Option::is_some).then(|| hasher.finish())
 }
 
 #[cfg(test)]

@@ -84,10 +84,9 @@ impl Engine {
 
     /// A hop with what is known of its flow by now, where that is still there.
     fn renewed(&mut self, old: Hop) -> Hop {
-        let hasher = self.traces.hasher.clone();
         match self.flow(old.flow, true) {
             Some(flow) => {
-                let now = hop(flow.as_ref(), &hasher);
+                let now = hop(flow.as_ref());
                 // headers may have been evicted since
                 let topic = now.topic.or(old.topic);
                 Hop { id: old.id, span: old.span, parent_span: old.parent_span, settled: old.settled, topic, ..now }

@@ -46,6 +46,13 @@ fn an_id_of_64_bits_is_the_lower_half_of_the_long_one() {
 }
 
 #[test]
+fn two_of_one_lower_half_are_two_and_the_short_one_is_the_first() {
+    let other = "0000000000000001a3ce929d0e0e4736";
+    let log = start().open(1, 1).trace(1, 1, LONG).open(1, 2).trace(1, 2, other);
+    check(log.open(1, 3).trace(1, 3, &LONG[16..]), &[(LONG, &[2, 4]), (other, &[3])]);
+}
+
+#[test]
 fn a_trace_is_told_when_it_has_been_quiet_and_again_when_it_grows() {
     let mut log = start().open(1, 1).trace(1, 1, LONG).close(1, 1, "200");
     for _ in 0..6 {
