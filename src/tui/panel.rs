@@ -11,6 +11,7 @@ use super::action::Action;
 use super::app::App;
 use super::keymap::{Context, Keymap};
 use super::theme::Theme;
+use super::widget::cursor::Cursor;
 use crate::engine::view::{Shown, View};
 use crate::model::{FlowId, TraceNo};
 use brokers::Brokers;
@@ -134,15 +135,39 @@ pub trait Panel: Debug {
         Context::Anywhere
     }
 
+    /// The place in its list, where it is one.
+    fn cursor(&mut self) -> Option<&mut Cursor> {
+        None
+    }
+
+    /// Somebody has moved the cursor, down (up where negative).
+    fn moved(&mut self, _by: isize) {}
+
+    /// The selected line was chosen.
+    fn choose(&mut self) -> Option<Wish> {
+        None
+    }
+
     /// Down (up where negative).
-    fn go(&mut self, by: isize);
+    fn go(&mut self, by: isize) {
+        self.cursor().into_iter().for_each(|cursor| cursor.go(by));
+        self.moved(by);
+    }
 
     /// To the start or the end.
-    fn ends(&mut self, start: bool);
+    fn ends(&mut self, start: bool) {
+        self.cursor().into_iter().for_each(|cursor| cursor.ends(start));
+        self.moved(1);
+    }
+
+    /// How many of its lines do not move: headings and the like.
+    fn fixed(&self) -> u16 {
+        0
+    }
 
     /// How many lines a page is.
     fn page(&self, area: Rect) -> usize {
-        usize::from(area.height)
+        usize::from(area.height.saturating_sub(self.fixed()))
     }
 
     /// One of its own keys.
@@ -150,8 +175,15 @@ pub trait Panel: Debug {
         None
     }
 
-    /// A click on a line below its first, counted from 0.
-    fn click(&mut self, _line: usize) -> Option<Wish> {
+    /// A click on a line below its first, counted from 0: it selects, and chooses what is selected.
+    fn click(&mut self, line: usize) -> Option<Wish> {
+        let cursor = self.cursor()?;
+        let at = cursor.line(line)?;
+        if at == cursor.at {
+            return self.choose();
+        }
+        cursor.to(at);
+        self.moved(1);
         None
     }
 

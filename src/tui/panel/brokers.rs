@@ -77,10 +77,6 @@ impl Brokers {
         let found = self.selected.as_ref().and_then(|filter| self.lines.iter().position(|line| line.filter == *filter));
         self.cursor.to(found.unwrap_or(self.cursor.at));
     }
-
-    fn hold(&mut self) {
-        self.selected = self.lines.get(self.cursor.at).map(|line| line.filter.clone());
-    }
 }
 
 /// The broker of an edge, and the service at its other end.
@@ -108,37 +104,28 @@ impl Panel for Brokers {
         Context::Brokers
     }
 
-    fn go(&mut self, by: isize) {
-        self.cursor.go(by);
-        self.hold();
+    fn cursor(&mut self) -> Option<&mut Cursor> {
+        Some(&mut self.cursor)
     }
 
-    fn ends(&mut self, start: bool) {
-        self.cursor.ends(start);
-        self.hold();
+    fn moved(&mut self, _: isize) {
+        self.selected = self.lines.get(self.cursor.at).map(|line| line.filter.clone());
     }
 
-    fn page(&self, _: Rect) -> usize {
-        self.cursor.height()
+    fn choose(&mut self) -> Option<Wish> {
+        self.lines.get(self.cursor.at).map(|line| Wish::Narrow(line.filter.clone()))
+    }
+
+    fn fixed(&self) -> u16 {
+        1
     }
 
     fn act(&mut self, action: Action) -> Option<Wish> {
-        let line = self.lines.get(self.cursor.at).filter(|_| action == Action::NarrowTopic)?;
-        Some(Wish::Narrow(line.filter.clone()))
-    }
-
-    fn click(&mut self, line: usize) -> Option<Wish> {
-        let at = self.cursor.line(line)?;
-        if at == self.cursor.at {
-            return self.act(Action::NarrowTopic);
-        }
-        self.cursor.to(at);
-        self.hold();
-        None
+        if action == Action::NarrowTopic { self.choose() } else { None }
     }
 
     fn lay_out(&mut self, _: &Keymap, view: Option<&View>, area: Rect) {
-        self.cursor.fit(self.lines.len(), usize::from(area.height.saturating_sub(1)));
+        self.cursor.fit(self.lines.len(), self.page(area));
         if let Some(table) = view.and_then(|view| view.services.as_ref()).filter(|table| !Arc::ptr_eq(table, &self.table)) {
             self.table = Arc::clone(table);
             self.arrange();

@@ -10,11 +10,11 @@ use crate::tui::action::Action;
 use crate::tui::app::App;
 use crate::tui::keymap::{Context, Keymap};
 use crate::tui::theme::Theme;
+use crate::tui::widget::cursor::Cursor;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use std::cmp::Ordering;
 use std::net::{IpAddr, SocketAddr};
-use std::ops::Range;
 use std::sync::Arc;
 
 /// The table, and the place in it.
@@ -27,10 +27,7 @@ pub struct Services {
     /// The selected line: it stays selected wherever it goes.
     selected: Option<Id>,
     /// Where it is, or was.
-    at: usize,
-    /// The first line on the screen, and how many there are.
-    top: usize,
-    height: usize,
+    cursor: Cursor,
 }
 
 /// The order of services, and of the edges of each.
@@ -122,31 +119,13 @@ impl Services {
         let rows = services.into_iter().flat_map(lines).collect();
         self.rows = rows;
         let found = self.selected.as_ref().and_then(|id| self.rows.iter().position(|row| self.id(*row).as_ref() == Some(id)));
-        self.at = found.unwrap_or(self.at);
-        self.keep_in_sight();
-    }
-
-    fn select(&mut self, at: usize) {
-        self.at = at.min(self.rows.len().saturating_sub(1));
-        self.selected = self.rows.get(self.at).and_then(|row| self.id(*row));
-        self.keep_in_sight();
-    }
-
-    /// Moves the lines as little as it takes to have the selected one on the screen.
-    fn keep_in_sight(&mut self) {
-        self.at = self.at.min(self.rows.len().saturating_sub(1));
-        self.top = self.top.min(self.at).max((self.at + 1).saturating_sub(self.height.max(1)));
-        self.top = self.top.min(self.rows.len().saturating_sub(self.height));
-    }
-
-    /// The lines on the screen.
-    fn visible(&self) -> Range<usize> {
-        self.top..(self.top + self.height).min(self.rows.len())
+        self.cursor.fit(self.rows.len(), self.cursor.height());
+        self.cursor.to(found.unwrap_or(self.cursor.at));
     }
 
     /// The flows of the selected line.
     fn narrow(&self) -> Option<Wish> {
-        let row = *self.rows.get(self.at)?;
+        let row = *self.rows.get(self.cursor.at)?;
         let (service, edge) = (self.service(row)?, self.edge(row));
         if *service.name == *OTHER {
             return Some(Wish::Tell("these are all the edges beyond the limit: no filter finds them"));
@@ -190,24 +169,28 @@ impl Panel for Services {
         Context::Services
     }
 
-    fn go(&mut self, by: isize) {
-        self.select(self.at.saturating_add_signed(by));
+    fn cursor(&mut self) -> Option<&mut Cursor> {
+        Some(&mut self.cursor)
     }
 
-    fn ends(&mut self, start: bool) {
-        self.select(if start { 0 } else { usize::MAX });
+    fn moved(&mut self, _: isize) {
+        self.selected = self.rows.get(self.cursor.at).and_then(|row| self.id(*row));
     }
 
-    fn page(&self, _: Rect) -> usize {
-        self.height
+    fn choose(&mut self) -> Option<Wish> {
+        self.narrow()
+    }
+
+    fn fixed(&self) -> u16 {
+        1
     }
 
     fn act(&mut self, action: Action) -> Option<Wish> {
         match action {
-            Action::Narrow => self.narrow(),
+            Action::Narrow => self.choose(),
             Action::Sort => {
                 // what was under the cursor stays under it, though nobody has moved it yet
-                self.select(self.at);
+                self.moved(0);
                 self.sort = self.sort.next();
                 self.arrange();
                 None
@@ -216,26 +199,11 @@ impl Panel for Services {
         }
     }
 
-    fn click(&mut self, line: usize) -> Option<Wish> {
-        let at = self.top + line;
-        if !self.visible().contains(&at) {
-            return None;
-        }
-        if at == self.at {
-            return self.narrow();
-        }
-        self.select(at);
-        None
-    }
-
     fn lay_out(&mut self, _: &Keymap, view: Option<&View>, area: Rect) {
-        self.height = usize::from(area.height.saturating_sub(1));
-        match view.and_then(|view| view.services.as_ref()) {
-            Some(table) if !Arc::ptr_eq(table, &self.table) => {
-                self.table = Arc::clone(table);
-                self.arrange();
-            }
-            _ => self.keep_in_sight(),
+        self.cursor.fit(self.rows.len(), self.page(area));
+        if let Some(table) = view.and_then(|view| view.services.as_ref()).filter(|table| !Arc::ptr_eq(table, &self.table)) {
+            self.table = Arc::clone(table);
+            self.arrange();
         }
     }
 
@@ -283,7 +251,7 @@ mod tests {
         flows.iter().for_each(|flow| edges.add(flow.as_ref()));
         let at = Time::default();
         let table = Arc::new(view::Services { at, list: edges.table(at) });
-        let mut panel = Services { table, height: 9, ..Services::default() };
+        let mut panel = Services { table, ..Services::default() };
         panel.arrange();
         panel
     }
@@ -292,7 +260,8 @@ mod tests {
     fn filters(flows: &[Flow]) -> Vec<String> {
         let (mut panel, mut filters) = (panel(flows), Vec::new());
         for at in 0..panel.rows.len() {
-            panel.select(at);
+            panel.cursor.to(at);
+            panel.moved(1);
             match panel.narrow().unwrap() {
                 Wish::Narrow(text) => filters.push(text),
                 Wish::Tell(text) => filters.push(text.to_owned()),

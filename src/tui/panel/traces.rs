@@ -79,12 +79,6 @@ impl Traces {
             (None, None) => self.cursor.ends(sort != Sort::Time),
         }
     }
-
-    /// What is under the cursor stays under it. At the newest it moves on with what comes.
-    fn hold(&mut self) {
-        let follows = self.sort == Sort::Time && self.cursor.is_last();
-        self.selected = self.line(self.cursor.at).map(|line| line.no).filter(|_| !follows);
-    }
 }
 
 impl Panel for Traces {
@@ -92,27 +86,29 @@ impl Panel for Traces {
         Context::Traces
     }
 
-    fn go(&mut self, by: isize) {
-        self.cursor.go(by);
-        self.hold();
+    fn cursor(&mut self) -> Option<&mut Cursor> {
+        Some(&mut self.cursor)
     }
 
-    fn ends(&mut self, start: bool) {
-        self.cursor.ends(start);
-        self.hold();
+    /// What is under the cursor stays under it. At the newest it moves on with what comes.
+    fn moved(&mut self, _: isize) {
+        let follows = self.sort == Sort::Time && self.cursor.is_last();
+        self.selected = self.line(self.cursor.at).map(|line| line.no).filter(|_| !follows);
     }
 
-    fn page(&self, _: Rect) -> usize {
-        self.cursor.height()
+    fn choose(&mut self) -> Option<Wish> {
+        let no = self.line(self.cursor.at)?.no;
+        self.selected = Some(no);
+        Some(Wish::Trace(no, None))
+    }
+
+    fn fixed(&self) -> u16 {
+        1
     }
 
     fn act(&mut self, action: Action) -> Option<Wish> {
         match action {
-            Action::OpenTrace => {
-                let no = self.line(self.cursor.at)?.no;
-                self.selected = Some(no);
-                Some(Wish::Trace(no, None))
-            }
+            Action::OpenTrace => self.choose(),
             Action::SortTraces => {
                 self.sort = self.sort.next();
                 self.selected = None;
@@ -123,18 +119,8 @@ impl Panel for Traces {
         }
     }
 
-    fn click(&mut self, line: usize) -> Option<Wish> {
-        let at = self.cursor.line(line)?;
-        if at == self.cursor.at {
-            return self.act(Action::OpenTrace);
-        }
-        self.cursor.to(at);
-        self.hold();
-        None
-    }
-
     fn lay_out(&mut self, _: &Keymap, view: Option<&View>, area: Rect) {
-        self.cursor.fit(self.order.len(), usize::from(area.height.saturating_sub(1)));
+        self.cursor.fit(self.order.len(), self.page(area));
         if let Some(table) = view.and_then(|view| view.traces.as_ref()).filter(|table| !Arc::ptr_eq(table, &self.table)) {
             self.table = Arc::clone(table);
             self.arrange();

@@ -65,15 +65,7 @@ impl Waterfall {
         let at = wanted.and_then(|hop| self.lines.iter().position(|line| *line == Line::Hop(hop)));
         self.cursor.fit(self.lines.len(), self.cursor.height());
         self.cursor.to(at.unwrap_or(self.cursor.at));
-        self.hold(1);
-    }
-
-    /// Keeps the cursor on a flow: a wait in a queue is passed over, upwards where `by` is negative.
-    fn hold(&mut self, by: isize) {
-        if matches!(self.lines.get(self.cursor.at), Some(Line::Queue(_))) {
-            self.cursor.go(by.signum());
-        }
-        self.selected = self.hop(self.cursor.at).map(|hop| hop.node.flow);
+        self.moved(1);
     }
 
     /// The part of time that is drawn.
@@ -92,29 +84,33 @@ impl Panel for Waterfall {
         Context::Trace
     }
 
-    fn go(&mut self, by: isize) {
-        self.cursor.go(by);
-        self.hold(if self.cursor.at == 0 { 1 } else { by });
+    fn cursor(&mut self) -> Option<&mut Cursor> {
+        Some(&mut self.cursor)
     }
 
-    fn ends(&mut self, start: bool) {
-        self.cursor.ends(start);
-        self.hold(1);
+    /// Keeps the cursor on a flow: a wait in a queue is passed over, upwards where `by` is negative and there is one.
+    fn moved(&mut self, by: isize) {
+        if matches!(self.lines.get(self.cursor.at), Some(Line::Queue(_))) {
+            self.cursor.go(if self.cursor.at == 0 { 1 } else { by.signum() });
+        }
+        self.selected = self.hop(self.cursor.at).map(|hop| hop.node.flow);
     }
 
-    fn page(&self, _: Rect) -> usize {
-        self.cursor.height()
+    fn choose(&mut self) -> Option<Wish> {
+        let hop = self.hop(self.cursor.at)?;
+        Some(match hop.flow.as_ref().and_then(|flow| flow.row.trace_id.as_ref()) {
+            Some(key) => Wish::Flow(hop.node.flow, super::trace_is(key)),
+            None => Wish::Tell("this flow was evicted: only its place in the trace is left"),
+        })
+    }
+
+    fn fixed(&self) -> u16 {
+        draw::AROUND
     }
 
     fn act(&mut self, action: Action) -> Option<Wish> {
         match action {
-            Action::OpenHop => {
-                let hop = self.hop(self.cursor.at)?;
-                return Some(match hop.flow.as_ref().and_then(|flow| flow.row.trace_id.as_ref()) {
-                    Some(key) => Wish::Flow(hop.node.flow, super::trace_is(key)),
-                    None => Wish::Tell("this flow was evicted: only its place in the trace is left"),
-                });
-            }
+            Action::OpenHop => return self.choose(),
             Action::ZoomIn => self.zoom = (self.zoom + 1).min(MAX_ZOOM),
             Action::ZoomOut => self.zoom = self.zoom.saturating_sub(1),
             Action::ZoomAll => self.zoom = 0,
@@ -123,18 +119,8 @@ impl Panel for Waterfall {
         None
     }
 
-    fn click(&mut self, line: usize) -> Option<Wish> {
-        let at = self.cursor.line(line)?;
-        if at == self.cursor.at {
-            return self.act(Action::OpenHop);
-        }
-        self.cursor.to(at);
-        self.hold(1);
-        None
-    }
-
     fn lay_out(&mut self, _: &Keymap, view: Option<&View>, area: Rect) {
-        self.cursor.fit(self.lines.len(), usize::from(area.height.saturating_sub(draw::AROUND)));
+        self.cursor.fit(self.lines.len(), self.page(area));
         // where it has made room since, it stays as it was last seen
         let shown = view.and_then(|view| view.trace.as_ref()).filter(|shown| shown.line.no == self.no);
         if let Some(shown) = shown.filter(|shown| !self.shown.as_ref().is_some_and(|old| Arc::ptr_eq(old, shown))) {

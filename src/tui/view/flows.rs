@@ -54,12 +54,7 @@ pub fn draw(app: &App, view: &View, theme: &Theme, buffer: &mut Buffer, area: Re
 fn columns(width: u16) -> Vec<Column<Cell>> {
     use Align::{Left, Right};
     let column = |kind, title, width, align| Column { kind, title, width, align };
-    let by_width = |steps: [u16; 4]| match width {
-        0..60 => steps[0],
-        60..100 => steps[1],
-        100..140 => steps[2],
-        140.. => steps[3],
-    };
+    let by_width = |steps| table::by_width(width, steps);
     let all = [
         column(Cell::Date, "date", by_width([0, 0, 0, 10]), Left),
         column(Cell::Time, if width < 60 { "time" } else { "time (UTC)" }, by_width([8, 12, 12, 12]), Left),

@@ -32,6 +32,17 @@ const GAP: u16 = 1;
 /// Cells before the first column: the marker of the selected row.
 const MARGIN: u16 = 2;
 
+/// Of four widths that for a screen of `width` cells: below 60, 100, 140, and from there on.
+pub fn by_width(width: u16, steps: [u16; 4]) -> u16 {
+    let [tiny, narrow, usual, wide] = steps;
+    match width {
+        0..60 => tiny,
+        60..100 => narrow,
+        100..140 => usual,
+        140.. => wide,
+    }
+}
+
 /// How many cells are left of `width` beside these columns.
 pub fn left_over<K>(columns: &[Column<K>], width: u16) -> u16 {
     let taken: u16 = columns.iter().map(|c| c.width + GAP).sum();

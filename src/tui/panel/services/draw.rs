@@ -40,13 +40,13 @@ pub fn draw(panel: &Services, app: &App, theme: &Theme, buffer: &mut Buffer, are
     }
     let columns = columns(area.width, Some(panel.sort));
     table::headings(buffer, line(area, 0), &columns, theme.dim);
-    for (y, at) in (1..area.height).zip(panel.visible()) {
+    for (y, at) in (1..area.height).zip(panel.cursor.visible()) {
         let Some(&row) = panel.rows.get(at) else { break };
-        let selected = (at == panel.at).then_some(theme.strong);
+        let selected = (at == panel.cursor.at).then_some(theme.strong);
         table::row(buffer, line(area, y), &columns, selected, |cell, width| runs(panel, theme, row, cell, width));
     }
     let below = Rect { y: area.y + 1, height: area.height - 1, ..area };
-    more(theme, buffer, below, panel.top, panel.rows.len());
+    more(theme, buffer, below, panel.cursor.visible().start, panel.rows.len());
 }
 
 /// The columns of a screen of `width` cells; the one that is sorted by says so.

@@ -64,12 +64,7 @@ pub fn draw(panel: &Waterfall, app: &App, theme: &Theme, buffer: &mut Buffer, ar
 
 fn columns(width: u16) -> Vec<Column<Cell>> {
     let column = |kind, width, align| Column { kind, title: "", width, align };
-    let by_width = |steps: [u16; 4]| match width {
-        0..60 => steps[0],
-        60..100 => steps[1],
-        100..140 => steps[2],
-        140.. => steps[3],
-    };
+    let by_width = |steps| table::by_width(width, steps);
     let all = [
         column(Cell::Service, (width / 5).clamp(12, 40), Align::Left),
         column(Cell::Bar, width / if width < 140 { 4 } else { 3 }, Align::Left),
