@@ -53,6 +53,9 @@ pub fn run(command: Command) -> Result<(), Error> {
             headless::print(&crate::doctor::examine().to_string())
         }
         Command::Watch(options) => {
+            if !options.taps.is_empty() {
+                tap::prepare();
+            }
             let own = OwnSockets::with_ssh();
             let schemas = schemas(&options, &own)?;
             let opened = open(&options, &own)?;

@@ -79,7 +79,12 @@ impl Tap {
     }
 
     /// Ends it with a message that comes last, and returns the flows of a run but that one's, and what was told on standard error.
-    fn end(mut self, broker: &mut Broker, run: &str) -> (Vec<Value>, Value, String) {
+    fn end(self, broker: &mut Broker, run: &str) -> (Vec<Value>, Value, String) {
+        self.end_with(broker, run, &|_| {})
+    }
+
+    /// The same, with a look at all that it printed.
+    fn end_with(mut self, broker: &mut Broker, run: &str, look: &dyn Fn(&[String])) -> (Vec<Value>, Value, String) {
         broker.post(1, "last");
         while !self.1.iter().any(|line| line.contains("\"last.files.0\"") && line.contains("\"publish\"")) {
             self.1.push(self.0.line().expect("it goes on until it is told to stop"));
@@ -88,6 +93,7 @@ impl Tap {
         self.1.extend(std::iter::from_fn(|| self.0.line()));
         let told = text(self.0.child.stderr.take().unwrap());
         assert_eq!(self.0.child.wait().unwrap().code(), Some(0), "{told}");
+        look(&self.1);
         let mut flows = lines(self.1.join("\n").as_bytes());
         let stats = flows.pop().unwrap();
         assert_eq!(stats["dropped"]["meshtop"], 0, "{stats}");
@@ -128,6 +134,15 @@ fn a_tap_tells_each_message_once_and_takes_and_leaves_nothing() {
     assert_once(&published, &flows, "publish", 1);
     assert_eq!((flows.len(), &*told), (published.len(), ""));
     assert!(flows.iter().all(|flow| flow["client"].is_null() && flow["direction"] == "to_server"), "who published is not known");
+    broker.is_as(&before);
+
+    // no message ends it, however it is made
+    let tap = Tap::start(&mut broker, &url, &[]);
+    assert_eq!(broker.ask("nested 15000"), "published");
+    let published = broker.post(2, "deep");
+    let deep = |line: &String| line.contains("the properties cannot be read") && line.contains("\"publish news\"");
+    let (flows, ..) = tap.end_with(&mut broker, "deep", &|lines| assert_eq!(lines.iter().filter(|line| deep(line)).count(), 1));
+    assert_once(&published, &flows, "publish", 1);
     broker.is_as(&before);
 
     // the traces of all that is published and delivered; switched on, and off again

@@ -8,7 +8,8 @@ use crate::decode::{Cx, Input};
 use crate::model::{Dir, Fields, Issue, Part, Stamp};
 use std::hash::{DefaultHasher, Hasher};
 
-const BAD_PROPERTIES: Issue = Issue::broken("the properties cannot be read");
+/// What is noted of a message whose properties break the bounds of their format, or ours.
+pub(super) const BAD_PROPERTIES: Issue = Issue::broken("the properties cannot be read");
 const TOO_LONG: Issue = Issue::broken("more body than the content's header says");
 
 /// What stands for a message's properties and body where two are compared.

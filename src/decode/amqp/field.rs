@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use std::borrow::Cow;
 
 /// How deep tables and arrays may lie in one another.
-const DEPTH: usize = 16;
+pub const DEPTH: usize = 16;
 /// How many fields and elements of one table are kept, those of inner ones included; further ones are read and dropped.
 const FIELDS: usize = 1000;
 

@@ -1,6 +1,7 @@
 //! A message that a tap was handed whole, told as the wire's analyzer tells it and by the same functions. Not where it came from: that is
 //! the tap's.
 
+use super::content::BAD_PROPERTIES;
 use super::field::Table;
 use super::{PROTOCOL, message};
 use crate::decode::{Cx, Limits, Sink, detect};
@@ -15,8 +16,8 @@ pub struct Handed<'a> {
     pub exchange: &'a [u8],
     /// With which key.
     pub routing_key: &'a [u8],
-    /// Its properties.
-    pub properties: Table<'a>,
+    /// Its properties; none where they lie too deep in one another.
+    pub properties: Option<Table<'a>>,
     /// Its body.
     pub body: &'a [u8],
     /// What else the broker told of it.
@@ -42,7 +43,10 @@ pub fn tell(events: &mut Vec<Event>, session: &ConnMeta, key: u64, at: Stamp, ha
     routed.merge(fields);
     cx.open(key, PROTOCOL.name, pattern, operation, dir, at);
     cx.fields(key, routed);
-    let told = message::told(&message::in_order(properties));
+    if properties.is_none() {
+        cx.note(key, BAD_PROPERTIES);
+    }
+    let told = message::told(&message::in_order(properties.unwrap_or_default()));
     let room = limits.keep(!told.hint.encodings.is_empty());
     cx.trace(key, &told.carried);
     cx.fields(key, told.fields);

@@ -1,7 +1,7 @@
 //! A message as lapin has it, told as one from the wire: its types are put into ours, nothing is read of them.
 
 use super::url::Url;
-use crate::decode::amqp::field::{Field, Table};
+use crate::decode::amqp::field::{DEPTH, Field, Table};
 use crate::decode::amqp::handed::Handed;
 use crate::model::Fields;
 use lapin::message::Delivery;
@@ -19,8 +19,7 @@ pub const QUEUE: &str = "meshtop.tap.";
 /// A message that came to a bound queue: a publish. None where it is not wanted.
 pub fn bound<'a>(url: &Url, delivery: &'a Delivery) -> Option<Handed<'a>> {
     let (exchange, key) = (delivery.exchange.as_str(), delivery.routing_key.as_str());
-    let properties = properties(delivery);
-    url.wants(exchange, key).then(|| handed(None, exchange, key, properties, &delivery.data, Fields::default()))
+    url.wants(exchange, key).then(|| handed(None, exchange, key, properties(delivery), &delivery.data, Fields::default()))
 }
 
 /// A message of the trace exchange: a publish, or a delivery. None where it is not wanted, or is neither.
@@ -37,18 +36,19 @@ pub fn traced<'a>(url: &Url, delivery: &'a Delivery) -> Option<Handed<'a>> {
     }
     let mut fields = Fields::default();
     if let Some(redelivered) = headers.inner().get("redelivered") {
-        fields.set("amqp.redelivered", field(redelivered) != Field::Int(0));
+        fields.set("amqp.redelivered", field(redelivered, DEPTH) != Some(Field::Int(0)));
     }
     for (name, header) in
         [("amqp.routed_queues", "routed_queues"), ("amqp.user", "user"), ("amqp.channel", "channel"), ("amqp.node", "node")]
     {
-        if let Some(value) = headers.inner().get(header) {
-            fields.set(name, field(value).value());
+        if let Some(value) = headers.inner().get(header).and_then(|value| field(value, DEPTH)) {
+            fields.set(name, value.value());
         }
     }
     let properties = match headers.inner().get("properties") {
-        Some(AMQPValue::FieldTable(properties)) => table(properties),
-        _ => Table::default(),
+        // of one in the other, as on the wire: the properties are no table there
+        Some(AMQPValue::FieldTable(properties)) => table(properties, DEPTH + 1),
+        _ => Some(Table::default()),
     };
     Some(handed(queue, exchange, key, properties, &delivery.data, fields))
 }
@@ -63,7 +63,7 @@ fn handed<'a>(
     queue: Option<&'a str>,
     exchange: &'a str,
     key: &'a str,
-    properties: Table<'a>,
+    properties: Option<Table<'a>>,
     body: &'a [u8],
     fields: Fields,
 ) -> Handed<'a> {
@@ -77,8 +77,8 @@ fn handed<'a>(
     }
 }
 
-/// What a message's own properties are, by the names that the wire's reader has for them.
-fn properties(delivery: &Delivery) -> Table<'_> {
+/// What a message's own properties are, by the names that the wire's reader has for them, and within its bounds.
+fn properties(delivery: &Delivery) -> Option<Table<'_>> {
     let of = &delivery.properties;
     let texts = [
         ("content_type", of.content_type()),
@@ -95,21 +95,26 @@ fn properties(delivery: &Delivery) -> Table<'_> {
     let texts = texts.into_iter().filter_map(|(name, value)| Some((name.as_bytes(), words(value.as_ref()?))));
     let octets = [("delivery_mode", of.delivery_mode()), ("priority", of.priority())];
     let octets = octets.into_iter().filter_map(|(name, value)| Some((name.as_bytes(), Field::Uint((*value)?.into()))));
-    let headers = of.headers().as_ref().map(|headers| (&b"headers"[..], Field::Table(table(headers))));
+    let headers = match of.headers() {
+        Some(headers) => Some((&b"headers"[..], Field::Table(table(headers, DEPTH)?))),
+        None => None,
+    };
     let time = of.timestamp().map(|time| (&b"timestamp"[..], Field::Time(time)));
-    Table(texts.chain(octets).chain(headers).chain(time).collect())
+    Some(Table(texts.chain(octets).chain(headers).chain(time).collect()))
 }
 
 fn words(text: &ShortString) -> Field<'_> {
     Field::Text(text.as_str().as_bytes())
 }
 
-fn table(table: &FieldTable) -> Table<'_> {
-    Table(table.inner().iter().map(|(name, value)| (name.as_str().as_bytes(), field(value))).collect())
+/// A table in which others lie no deeper than this.
+fn table(table: &FieldTable, depth: usize) -> Option<Table<'_>> {
+    let pairs = table.inner().iter().map(|(name, value)| Some((name.as_str().as_bytes(), field(value, depth)?)));
+    pairs.collect::<Option<_>>().map(Table)
 }
 
-fn field(value: &AMQPValue) -> Field<'_> {
-    match value {
+fn field(value: &AMQPValue, depth: usize) -> Option<Field<'_>> {
+    Some(match value {
         AMQPValue::Boolean(b) => Field::Bool(*b),
         AMQPValue::ShortShortInt(n) => Field::Int((*n).into()),
         AMQPValue::ShortShortUInt(n) => Field::Uint((*n).into()),
@@ -123,12 +128,15 @@ fn field(value: &AMQPValue) -> Field<'_> {
         AMQPValue::DecimalValue(n) => Field::Decimal(n.value.cast_signed(), n.scale),
         AMQPValue::ShortString(text) => Field::Text(text.as_str().as_bytes()),
         AMQPValue::LongString(text) => Field::Text(text.as_bytes()),
-        AMQPValue::FieldArray(items) => Field::List(items.as_slice().iter().map(field).collect()),
+        AMQPValue::FieldArray(items) => {
+            let depth = depth.checked_sub(1)?;
+            Field::List(items.as_slice().iter().map(|item| field(item, depth)).collect::<Option<_>>()?)
+        }
         AMQPValue::Timestamp(seconds) => Field::Time(*seconds),
-        AMQPValue::FieldTable(inner) => Field::Table(table(inner)),
+        AMQPValue::FieldTable(inner) => Field::Table(table(inner, depth.checked_sub(1)?)?),
         AMQPValue::ByteArray(bytes) => Field::Bytes(bytes.as_slice()),
         AMQPValue::Void => Field::Void,
-    }
+    })
 }
 
 fn text<'a>(table: &'a FieldTable, name: &str) -> Option<&'a str> {

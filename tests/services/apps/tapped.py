@@ -1,4 +1,4 @@
-"""What a tap is tried on. Usage: tapped.py RABBITMQ MANAGEMENT declare | post N | state."""
+"""What a tap is tried on. Usage: tapped.py RABBITMQ MANAGEMENT declare | post N RUN | nested DEPTH | state."""
 
 import base64
 import json
@@ -74,6 +74,28 @@ def post(count, run):
     print(json.dumps({"published": published, "taken": sorted(taken)}), flush=True)
 
 
+def nested(depth):
+    """Publishes a message whose headers lie this deep in one another."""
+
+    def publish():
+        headers = {}
+        for _ in range(depth):
+            headers = {"a": headers}
+        connection = connect()
+        connection.channel().basic_publish("news", "", b"deep", pika.BasicProperties(headers=headers))
+        connection.close()
+
+    sys.setrecursionlimit(10 * depth)
+    threading.stack_size(512 << 20)
+    publisher = threading.Thread(target=publish)
+    publisher.start()
+    publisher.join()
+    channel = connect().channel()
+    while channel.basic_get("all.news", auto_ack=True) == (None, None, None):
+        pass
+    print("published", flush=True)
+
+
 def ask(path):
     request = urllib.request.Request(f"http://127.0.0.1:{MANAGEMENT}/api/{path}")
     request.add_header("Authorization", "Basic " + base64.b64encode(b"guest:guest").decode())
@@ -92,5 +114,7 @@ match WHAT:
         declare()
     case "post":
         post(int(sys.argv[4]), sys.argv[5])
+    case "nested":
+        nested(int(sys.argv[4]))
     case "state":
         state()
