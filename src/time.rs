@@ -35,6 +35,12 @@ impl Time {
     pub fn after(self, span: Span) -> Self {
         Self(self.0.saturating_add(i64::try_from(span.0).unwrap_or(i64::MAX)))
     }
+
+    /// The instant `span` earlier, as early as there is one.
+    #[must_use]
+    pub fn before(self, span: Span) -> Self {
+        Self(self.0.saturating_sub(i64::try_from(span.0).unwrap_or(i64::MAX)))
+    }
 }
 
 /// RFC 3339 in UTC with nanoseconds: `2026-11-21T07:21:03.123456789Z`.

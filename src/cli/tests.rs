@@ -203,10 +203,6 @@ fn what_is_refused_is_one_line_and_exit_code_2() {
         (&["run", "--", "make", "test"], "run is not in this version"),
         (&["run", "-i", "lo", "--", "make"], "run is not in this version"),
         (&["diff", "a", "b"], "diff is not in this version"),
-        (
-            &["--emit", "flow,finding"],
-            "invalid value 'flow,finding' for '--emit <KINDS>': 'finding' records are not in this version",
-        ),
         (&["--jsn"], "unexpected argument '--jsn' found; tip: a similar argument exists: '--json'; see 'meshtop --help'"),
         (&["file.pcap"], "unrecognized subcommand 'file.pcap'"),
         (

@@ -3,6 +3,8 @@
 use super::conns::{Awaited, CONN_COST, Conn, Conns};
 use super::cost::Charge;
 use super::facts::{self, Facts};
+use super::findings::Findings;
+use super::traces::Trace;
 use super::{Engine, MAX_OPEN, Record, flow, look_at};
 use crate::model::{
     Ask, Closed, ConnId, ConnMeta, ConnRecord, Detail, Ended, FlowId, Issue, Key, Opened, Owner, PENDING, Part, Row, SourceId,
@@ -21,12 +23,8 @@ impl Engine {
     pub(super) fn advance(&mut self, time: Time, out: &mut dyn FnMut(Record)) {
         self.now = self.now.max(time);
         self.settle_due(self.now, out);
-        // a screen asks for what it shows
-        if self.options.keep {
-            self.traces.make_room(|_| {});
-        } else {
-            self.traces.tell_due(self.now, &mut |trace| out(Record::Trace(trace)));
-        }
+        let Self { traces, findings, options, now, .. } = self;
+        traces.tell_due(*now, &mut |trace| tell(trace, findings, *now, options.keep, out));
     }
 
     pub(super) fn begin(&mut self, meta: &ConnMeta) -> bool {
@@ -136,7 +134,7 @@ impl Engine {
         let sources = self.conns.at(place).map(|conn| conn.sources).unwrap_or_default();
         self.conns.hold(id, flow);
         let Opened { protocol, pattern, operation, dir, first, layers } = opened;
-        let (state, ok, status, duration, trace_id) = (State::Open, true, None, None, None);
+        let (state, ok, status, duration, trace_id, link) = (State::Open, true, None, None, None, None);
         let (time, bytes) = (first.time, 0);
         let row = Row {
             id: flow,
@@ -153,10 +151,12 @@ impl Engine {
             status,
             bytes,
             trace_id,
+            link,
             sources,
         };
         self.store.push(row, Detail { layers, ..Detail::default() });
         self.tally.opened(self.now);
+        self.stitch_opened(flow);
         self.screen.changed(flow);
         // two open flows of one key would be a mistake of the decoder: the earlier one cannot be told from the later any more
         if let Some(earlier) = self.open.insert((id, key), flow) {
@@ -169,11 +169,7 @@ impl Engine {
 
     pub(super) fn part(&mut self, conn: ConnId, key: Key, part: Part, at: Stamp) -> bool {
         let Some(&id) = self.open.get(&(conn, key)) else { return false };
-        // the first context is the flow's trace
-        let trace = match &part {
-            Part::Trace(trace) if self.store.get(id).is_some_and(|slot| slot.row.trace_id.is_none()) => Some(trace.clone()),
-            _ => None,
-        };
+        let trace = if let Part::Trace(trace) = &part { Some(trace.clone()) } else { None };
         let told = matches!(part, Part::BodyEnd { .. }) && self.options.twins && !conn.is_session();
         let (full, limit) = (self.store.full(), self.options.body_limit);
         let mut stripped = false;
@@ -195,8 +191,12 @@ impl Engine {
         true
     }
 
-    /// A flow is of the trace of this context.
+    /// A flow is of the trace of its first context; others may tell that flows with an ID of another kind are, too.
     fn join_trace(&mut self, id: FlowId, context: &TraceContext) {
+        if self.store.get(id).is_none_or(|slot| slot.row.trace_id.is_some()) {
+            self.traces.also(id, context);
+            return;
+        }
         let key = trace::key(context);
         if let Some(flow) = look_at(id, &self.store, &self.conns, &mut self.facts, &mut self.sources) {
             self.traces.join(&key, context, flow);
@@ -255,6 +255,7 @@ impl Engine {
             row.duration = closed.last.map(|last| last.time.since(row.time).max(Span::from_nanos(1)));
             flow::shrink(detail)
         });
+        self.stitch_closed(id);
         self.settling.push_back((id, self.now.after(self.options.settle)));
         self.settle_due(self.now, out);
     }
@@ -286,7 +287,11 @@ impl Engine {
             self.edges.add(flow.as_ref());
         }
         self.traces.settled(flow.as_ref(), self.now);
+        self.stitch_settled(flow.as_ref());
+        let Some(flow) = self.flow(id, true) else { return };
+        self.findings.flow(flow.as_ref(), self.now);
         out(Record::Flow(flow));
+        self.findings.news().into_iter().for_each(|finding| out(Record::Finding(finding)));
         let Self { store, facts, conns, screen, .. } = self;
         store.settled(id, &mut |row| {
             screen.gone(row.id);
@@ -319,4 +324,13 @@ pub(super) fn released(conns: &mut Conns, facts: &mut Facts, row: &Row) -> usize
 /// A connection is forgotten: what that frees, in bytes.
 fn forgotten(facts: &mut Facts, conn: &Conn) -> usize {
     CONN_COST + facts.release(conn.client) + facts.release(conn.server)
+}
+
+/// A trace is as whole as it gets, for now: a screen asks for what it shows.
+pub(super) fn tell(trace: &mut Trace, findings: &mut Findings, now: Time, keep: bool, out: &mut dyn FnMut(Record)) {
+    findings.trace(trace, now);
+    if let Some(record) = trace.record().filter(|_| !keep) {
+        out(Record::Trace(record));
+    }
+    findings.news().into_iter().for_each(|finding| out(Record::Finding(finding)));
 }

@@ -18,6 +18,7 @@ mod cost;
 mod detail;
 pub mod edges;
 mod facts;
+mod findings;
 mod flow;
 mod life;
 mod load;
@@ -27,6 +28,7 @@ pub mod owner;
 mod screen;
 #[cfg(test)]
 mod script;
+mod stitch;
 mod store;
 mod tally;
 mod traces;
@@ -36,8 +38,8 @@ pub mod view;
 use crate::filter::Filter;
 use crate::mask::Secrets;
 use crate::model::{
-    Ask, ConnId, ConnRecord, Detail, Event, EventKind, Fact, Flow, FlowId, FlowRef, Key, Naming, Rank, Row, Scope, SourceNews,
-    Stamp, Stats, Totals, TraceRecord, Turn,
+    Ask, ConnId, ConnRecord, Detail, Event, EventKind, Fact, Finding, Flow, FlowId, FlowRef, Key, Naming, Rank, Row, Scope,
+    SourceNews, Stamp, Stats, Totals, TraceRecord, Turn,
 };
 use crate::schema::{Current, Offer};
 use crate::time::{Span, Time};
@@ -46,10 +48,12 @@ use cost::Charge;
 use crossbeam_channel::Sender;
 use edges::Edges;
 use facts::Facts;
+use findings::Findings;
 use hashbrown::HashMap;
 use screen::Screen;
 use std::collections::VecDeque;
 use std::sync::Arc;
+use stitch::Stitch;
 use store::Store;
 use tally::{Sources, Tally};
 use traces::Traces;
@@ -118,6 +122,8 @@ pub enum Record {
     Connection(ConnRecord),
     /// A trace that has been quiet for a while, or that is as whole as it gets; the last one of a trace counts.
     Trace(TraceRecord),
+    /// Something wrong or suspicious: when it is seen first, and at the end with its count.
+    Finding(Finding),
     /// The sums: last of all.
     Stats(Stats),
 }
@@ -133,6 +139,8 @@ pub struct Engine {
     settling: VecDeque<(FlowId, Time)>,
     store: Store,
     traces: Traces,
+    stitch: Stitch,
+    findings: Findings,
     twins: Twins,
     tally: Tally,
     /// Of the settled flows, where there is a screen to show them.
@@ -164,6 +172,8 @@ impl Engine {
             offers: Arc::default(),
             store: Store::new(options.max_memory - options.max_memory / TRACES, options.keep),
             traces: Traces::new(options.max_memory / TRACES),
+            stitch: Stitch::default(),
+            findings: Findings::default(),
             twins: Twins::default(),
             facts,
             tally,
@@ -275,9 +285,10 @@ impl Engine {
             self.give_up(id, out);
         }
         self.settle_due(Time::from_nanos(i64::MAX), out);
-        if !self.options.keep {
-            self.traces.tell_rest(&mut |trace| out(Record::Trace(trace)));
-        }
+        let Self { traces, findings, options, now, .. } = self;
+        traces.tell_rest(&mut |trace| life::tell(trace, findings, *now, options.keep, out));
+        findings.end();
+        findings.news().into_iter().chain(findings.grown()).for_each(|finding| out(Record::Finding(finding)));
         self.renew_tables();
         out(Record::Stats(self.tally.stats(&self.conns, &self.sources, &self.store, &self.traces)));
     }
@@ -305,6 +316,7 @@ impl Engine {
         screen.clear(store.next_id());
         self.edges = Edges::default();
         self.traces.clear();
+        self.findings.clear();
     }
 
     /// A flow as it stands, with the names that are known now.

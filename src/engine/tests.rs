@@ -209,7 +209,7 @@ fn everything_is_given_back_when_flows_and_connections_are_gone() {
     let mut stats = Stats::default();
     engine.take(log.last(), &mut |record| match record {
         Record::Flow(_) => flows += 1,
-        Record::Connection(_) | Record::Trace(_) => {}
+        Record::Connection(_) | Record::Trace(_) | Record::Finding(_) => {}
         Record::Stats(s) => stats = s,
     });
     assert_eq!((flows, engine.store.used(), engine.store.count_from(FlowId(0))), (398, 0, 0));

@@ -6,7 +6,7 @@
 
 use super::cost::Charge;
 use super::{Engine, Record};
-use crate::model::{Body, ConnId, Event, EventKind, Fields, FlowId, Part, Pattern, SourceSet, Value};
+use crate::model::{Body, ConnId, Event, EventKind, Fields, FlowId, Part, Pattern, SourceSet, UNKNOWN, Value};
 use crate::time::{Span, Time};
 use hashbrown::HashMap;
 use std::collections::VecDeque;
@@ -225,6 +225,14 @@ fn same(broker: SocketAddr, delivered: bool, fields: &Fields, body: &Body) -> Op
         }
     };
     Some((Same { broker, delivered, exchange, routing_key, id }, text("amqp.queue").filter(|_| delivered)))
+}
+
+/// What a message is known by, from whichever side of which broker it is seen; none where it is none of a broker's exchanges.
+pub(super) fn identity(fields: &Fields, body: &Body) -> Option<u64> {
+    let (same, _) = same(UNKNOWN, false, fields, body)?;
+    let mut hasher = DefaultHasher::new();
+    same.hash(&mut hasher);
+    Some(hasher.finish())
 }
 
 /// The same for any order of names: a tap is handed them sorted.

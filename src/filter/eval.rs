@@ -110,7 +110,8 @@ impl Look<'_> {
                 Common::Direction => row.direction().is_some_and(|dir| ask(dir.word())),
                 Common::Trace => row.trace_id.as_deref().is_some_and(ask),
                 Common::Body => flow.detail.is_some_and(|d| shown::bodies(d, self, ask)),
-                Common::Ok | Common::Dur | Common::Size | Common::Link | Common::Hops | Common::Conn | Common::Time => false,
+                Common::Link => row.link.is_some_and(|link| ask(link.word())),
+                Common::Ok | Common::Dur | Common::Size | Common::Hops | Common::Conn | Common::Time => false,
             },
         }
     }

@@ -55,6 +55,7 @@ fn flow() -> Flow {
             status: Some("503".into()),
             bytes: 5000,
             trace_id: Some("4bf92f3577b34da6a3ce929d0e0e4736".into()),
+            link: None,
             sources: SourceSet(1),
         },
         detail: Some(Arc::new(detail)),

@@ -7,7 +7,7 @@ use super::fields::{Fields, Value};
 use super::headers::Headers;
 use super::issue::Issue;
 use super::segment::SourceId;
-use super::trace::TraceContext;
+use super::trace::{Link, TraceContext};
 use crate::time::{Span, Time};
 use std::sync::Arc;
 
@@ -129,6 +129,8 @@ pub struct Row {
     pub bytes: u64,
     /// The trace it belongs to.
     pub trace_id: Option<Box<str>>,
+    /// What tied it to that, where it was not an ID of its own.
+    pub link: Option<Link>,
     /// What saw it.
     pub sources: SourceSet,
 }
@@ -184,6 +186,8 @@ pub struct Detail {
     pub fields: Fields,
     /// The trace contexts it carries, the strongest first: that one is its trace.
     pub traces: Vec<TraceContext>,
+    /// The ID of its trace as on the wire, where it carries none itself.
+    pub inferred: Option<Box<str>>,
     /// What it is wrapped in, outermost first.
     pub layers: Vec<&'static str>,
     /// What was odd.

@@ -29,6 +29,14 @@ pub struct TraceContext {
 pub enum Link {
     /// Both carry the same trace ID, and the one's receiver sent the other.
     TraceId,
+    /// Both carry the same request or correlation ID, likewise.
+    RequestId,
+    /// The one is the message that the other brought on.
+    MessageId,
+    /// Both carry the same value that looks like an ID, and no other flow that may have caused it does.
+    PayloadId,
+    /// It was the only one that its sender was at work on.
+    SoleInFlight,
     /// They lie within each other in time, and nothing else tells which of several senders it was.
     Time,
 }
@@ -38,7 +46,23 @@ impl Link {
     pub const fn word(self) -> &'static str {
         match self {
             Self::TraceId => "trace_id",
+            Self::RequestId => "request_id",
+            Self::MessageId => "message_id",
+            Self::PayloadId => "payload_id",
+            Self::SoleInFlight => "sole_in_flight",
             Self::Time => "time",
+        }
+    }
+
+    /// What it says, for people.
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::TraceId => "tied by the trace ID",
+            Self::RequestId => "tied by the request ID",
+            Self::MessageId => "tied by being the same message",
+            Self::PayloadId => "tied by a value that both carry",
+            Self::SoleInFlight => "tied as the only request its sender was at work on",
+            Self::Time => "tied by time alone",
         }
     }
 }

@@ -11,6 +11,8 @@ pub enum Kind {
     Flow,
     /// A trace that is as whole as it gets.
     Trace,
+    /// Something wrong or suspicious.
+    Finding,
     /// A connection that ended.
     Connection,
     /// Who talks to whom, at the end.
@@ -24,6 +26,7 @@ pub const KINDS: &[(&str, Kind, bool)] = &[
     ("meta", Kind::Meta, true),
     ("flow", Kind::Flow, true),
     ("trace", Kind::Trace, true),
+    ("finding", Kind::Finding, true),
     ("connection", Kind::Connection, false),
     ("edge", Kind::Edge, false),
     ("stats", Kind::Stats, true),
@@ -39,7 +42,6 @@ impl Emit {
         let known: Vec<_> = KINDS.iter().map(|(name, ..)| *name).collect();
         text.split(',').map(str::trim).try_fold(Self(0), |set, name| match KINDS.iter().find(|(n, ..)| *n == name) {
             Some((_, kind, _)) => Ok(Self(set.0 | bit(*kind))),
-            None if name == "finding" => Err(format!("'{name}' records are not in this version")),
             None => Err(format!("'{name}' is no kind of record: {}", known.join(","))),
         })
     }
@@ -72,9 +74,8 @@ mod tests {
     #[test]
     fn kinds_are_chosen_by_name() {
         assert_eq!(Emit::parse("flow, stats").unwrap().names(), ["flow", "stats"]);
-        assert_eq!(Emit::default().names(), ["meta", "flow", "trace", "stats"]);
-        assert_eq!(Emit::parse("flow,finding").unwrap_err(), "'finding' records are not in this version");
+        assert_eq!(Emit::default().names(), ["meta", "flow", "trace", "finding", "stats"]);
         assert!(Emit::parse("").is_err());
-        assert!(Emit::parse("flows").unwrap_err().contains("meta,flow,trace,connection,edge,stats"));
+        assert!(Emit::parse("flows").unwrap_err().contains("meta,flow,trace,finding,connection,edge,stats"));
     }
 }

@@ -1,16 +1,19 @@
 //! NDJSON: one record a line, keys in the contract's order, a key without a value left out. Not how bodies are decoded: that is `body`'s.
 
+mod finding;
 mod tree;
 
 use crate::body::{self, Context, protobuf};
 use crate::mask::{self, MASK, Secrets};
 use crate::model::{
-    Body, ConnRecord, Counts, Detail, Edge, Fields, FlowRef, Half, Headers, Message, Party, Stats, TraceContext, Value, text_of,
+    Body, ConnRecord, Counts, Detail, Edge, Fields, FlowRef, Half, Headers, Message, Party, Row, Stats, TraceContext, Value,
+    text_of,
 };
 use crate::schema::{Place, Schemas};
 use crate::text::write_json_string;
 use crate::time::Time;
 use crate::trace;
+pub use finding::write_finding;
 pub use tree::write_trace;
 
 /// The version of the schema: keys are only ever added to it.
@@ -69,7 +72,7 @@ pub fn write_flow(flow: FlowRef<'_>, options: &NdjsonOptions<'_>, out: &mut Vec<
         protobuf::fields(row.pattern, detail, &context)
     });
     o.opt(flow.detail.zip(fields.as_deref()), |o, (detail, fields)| {
-        write_detail(detail, fields, row.pattern.is_call(), options, o);
+        write_detail(row, detail, fields, options, o);
     });
     o.list("layers", flow.detail.map(|d| d.layers.as_slice()).unwrap_or_default().iter().copied(), false);
     o.list("sources", flow.sources.iter().map(|s| &**s), true);
@@ -157,11 +160,20 @@ fn dropped(detail: Option<&Detail>) -> impl Iterator<Item = &'static str> {
     notes.into_iter().flatten()
 }
 
-fn write_detail(detail: &Detail, fields: &Fields, always_messages: bool, options: &NdjsonOptions<'_>, o: &mut Object<'_>) {
-    let half = |half: &Half, answer: bool, out: &mut Vec<u8>| write_half(half, answer, always_messages, detail, options, out);
+fn write_detail(row: &Row, detail: &Detail, fields: &Fields, options: &NdjsonOptions<'_>, o: &mut Object<'_>) {
+    let half =
+        |half: &Half, answer: bool, out: &mut Vec<u8>| write_half(half, answer, row.pattern.is_call(), detail, options, out);
     o.opt(detail.request.as_ref(), |o, request| half(request, false, o.key("request")));
     o.opt(detail.response.as_ref(), |o, response| half(response, true, o.key("response")));
-    o.opt(detail.traces.first(), |o, trace| write_context(trace, o.key("trace")));
+    match detail.traces.first() {
+        Some(trace) => write_context(trace, o.key("trace")),
+        None => o.opt(detail.inferred.as_deref().zip(row.link), |o, (trace_id, link)| {
+            let mut t = Object::open(o.key("trace"));
+            t.text("trace_id", trace_id);
+            t.text("inferred", link.word());
+            t.end();
+        }),
+    }
     let tracers: Vec<_> = detail.traces.iter().filter(|context| !trace::is_request_id(context.carrier)).collect();
     if tracers.windows(2).any(|pair| trace::key(pair[0]) != trace::key(pair[1])) {
         write_list(&tracers, o.key("traces"), |context, out| write_context(context, out));

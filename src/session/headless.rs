@@ -121,7 +121,8 @@ impl Printer {
                     ndjson::write_trace(&trace, line);
                 }
             }
-            Record::Connection(_) | Record::Trace(_) => {}
+            Record::Finding(finding) if options.emit.has(Kind::Finding) => ndjson::write_finding(&finding, line),
+            Record::Connection(_) | Record::Trace(_) | Record::Finding(_) => {}
             Record::Stats(stats) => {
                 // what is printed has no rate, so that the time does not matter
                 edges.table(Time::default()).iter().flat_map(|s| &s.calls).for_each(|edge| ndjson::write_edge(edge, line));

@@ -148,6 +148,12 @@ pub fn extract(headers: &Headers, named: &[Named]) -> Extracted {
     out
 }
 
+/// Whether an issue says that the context of a tracer cannot be right.
+pub fn is_trouble(issue: Issue) -> bool {
+    let tracers = PROPAGATORS.iter().filter(|how| !is_request_id(how.carrier));
+    issue == DISAGREE || issue == named::MALFORMED || tracers.into_iter().any(|how| how.malformed == issue)
+}
+
 /// What a trace is known by whatever carries its ID: 16 or 32 hexadecimal digits, in lower case, where it is a number.
 pub fn key(context: &TraceContext) -> Box<str> {
     let carried = PROPAGATORS.iter().find(|how| how.carrier == context.carrier);

@@ -39,6 +39,7 @@ pub(super) fn flow(detail: Option<Detail>) -> Flow {
         status: Some("503".into()),
         bytes: 2048,
         trace_id: None,
+        link: None,
         sources: SourceSet::default(),
     };
     let (client, server) = (party("10.0.0.1:5", None), party("10.0.0.2:80", Some("shop")));
@@ -74,6 +75,7 @@ fn the_overview_tells_what_is_known() {
         response: Some(Half { first: at(6), body: Body { bytes: 2041, ..Body::default() }, ..Half::default() }),
         fields: Fields::default().with("http.method", "POST").with("http.target", "/x?token=hunter2&b=1"),
         traces: vec![trace],
+        inferred: None,
         layers: vec!["tls"],
         notes: vec![Issue::JOINED, Issue::CUT],
         bodies_evicted: true,

@@ -19,6 +19,7 @@ pub(in crate::engine) fn flow(client: &str, server: &str) -> Flow {
         status: Some("200".into()),
         bytes: 10,
         trace_id: None,
+        link: None,
         sources: SourceSet::default(),
     };
     Flow { row, detail: None, client: party(client), server: party(server), connection: 1, sources: Vec::new() }

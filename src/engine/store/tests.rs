@@ -21,6 +21,7 @@ fn row(id: FlowId) -> Row {
         status: Some("200".into()),
         bytes: 0,
         trace_id: None,
+        link: None,
         sources: SourceSet::default(),
     }
 }

@@ -85,12 +85,7 @@ impl Engine {
     /// A hop with what is known of its flow by now, where that is still there.
     fn renewed(&mut self, old: Hop) -> Hop {
         match self.flow(old.flow, true) {
-            Some(flow) => {
-                let now = hop(flow.as_ref());
-                // headers may have been evicted since
-                let topic = now.topic.or(old.topic);
-                Hop { id: old.id, span: old.span, parent_span: old.parent_span, settled: old.settled, topic, ..now }
-            }
+            Some(flow) => old.renewed(hop(flow.as_ref())),
             None => old,
         }
     }

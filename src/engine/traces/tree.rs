@@ -4,45 +4,11 @@
 //! any receiver on the same host: where that leaves several that lie within each other the innermost is taken, and told as tied by time
 //! alone; where they lie side by side each is as likely, and none is claimed.
 
-use crate::model::{FlowId, Link, Node, Origin, Party, Pattern};
-use crate::time::Time;
+use super::hop::{Hop, name};
+use crate::model::{Link, Node, Party, Pattern};
 
 /// How deep a tree gets: far above what services do, so that readers of nested output are safe.
 const MAX_DEPTH: usize = 256;
-
-/// A flow in a trace.
-#[derive(Clone, Debug)]
-pub(in crate::engine) struct Hop {
-    /// Which.
-    pub(super) flow: FlowId,
-    /// Its first byte.
-    pub(super) time: Time,
-    /// Until when its receiver was surely at work on it; none: without a known end.
-    pub(super) end: Option<Time>,
-    /// Its last byte, as far as it is known.
-    pub(super) last: Time,
-    /// Who sent it.
-    pub(super) from: Party,
-    /// Who received it.
-    pub(super) to: Party,
-    /// Which of the two is the server, whose address means something without a name.
-    pub(super) to_server: bool,
-    /// Its shape.
-    pub(super) pattern: Pattern,
-    /// Whether it is over, and everything known.
-    pub(super) settled: bool,
-    /// Whether it went well, as far as is known.
-    pub(super) ok: bool,
-    /// Whether an answer was due and did not come.
-    pub(super) pending: bool,
-    /// The span ID that it carries, and the one before that, where its carrier has one.
-    pub(super) span: Option<Box<str>>,
-    pub(super) parent_span: Option<Box<str>>,
-    /// Stands for what its message was routed by.
-    pub(super) topic: Option<u64>,
-    /// Which of the trace's IDs it carries.
-    pub(super) id: u8,
-}
 
 /// How sure it is that a flow's receiver is another flow's sender.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -79,8 +45,17 @@ pub(super) fn tree(hops: &[Hop]) -> Vec<Node> {
     nodes
 }
 
-/// What caused a hop, among those before it.
+/// What caused a hop, among those before it: by the ID that they share, else what it was tied to.
 fn parent(hops: &[Hop], before: &[usize], at: usize, parents: &[Option<(usize, Link)>]) -> Option<(usize, Link)> {
+    let hop = &hops[at];
+    let placed = || {
+        let (flow, link) = hop.placed?;
+        before.iter().find(|&&up| hops[up].flow == flow).map(|&up| (up, link))
+    };
+    by_id(hops, before, at, parents).or_else(placed)
+}
+
+fn by_id(hops: &[Hop], before: &[usize], at: usize, parents: &[Option<(usize, Link)>]) -> Option<(usize, Link)> {
     let hop = &hops[at];
     if let Some(span) = &hop.parent_span {
         let mut carriers = before.iter().filter(|&&up| hops[up].span.as_ref() == Some(span));
@@ -89,19 +64,25 @@ fn parent(hops: &[Hop], before: &[usize], at: usize, parents: &[Option<(usize, L
         }
     }
     // who surely sent it comes before who may have, and what its sender was at work on before what it was done with
-    let mut ranked: Vec<_> = before.iter().filter_map(|&up| Some((rank(&hops[up], hop)?, up))).collect();
-    let best = ranked.iter().map(|(rank, _)| *rank).min()?;
-    ranked.retain(|(rank, _)| *rank == best);
-    if ranked.iter().any(|&(_, up)| same_message(&hops[up], hop)) {
-        ranked.retain(|&(_, up)| same_message(&hops[up], hop));
+    let mut ranked: Vec<_> = before.iter().filter_map(|&up| Some((shared(&hops[up], hop)?, rank(&hops[up], hop)?, up))).collect();
+    let best = ranked.iter().map(|(_, rank, _)| *rank).min()?;
+    ranked.retain(|(_, rank, _)| *rank == best);
+    if ranked.iter().any(|&(.., up)| same_message(&hops[up], hop)) {
+        ranked.retain(|&(.., up)| same_message(&hops[up], hop));
     }
-    let innermost = ranked.last()?.1;
+    let (link, _, innermost) = *ranked.last()?;
     let above = |up: usize| std::iter::successors(Some(innermost), |&at| parents[at].map(|(up, _)| up)).any(|at| at == up);
-    if !ranked.iter().all(|&(_, up)| above(up)) {
+    if !ranked.iter().all(|&(.., up)| above(up)) {
         return None;
     }
-    let one = ranked.iter().all(|&(_, up)| hops[up].to == hops[innermost].to);
-    Some((innermost, if best.0 == Same::Surely || one { Link::TraceId } else { Link::Time }))
+    let one = ranked.iter().all(|&(.., up)| hops[up].to == hops[innermost].to);
+    Some((innermost, if best.0 == Same::Surely || one { link } else { Link::Time }))
+}
+
+/// What two flows of one trace share that is an ID.
+fn shared(up: &Hop, hop: &Hop) -> Option<Link> {
+    let same = |at: usize| hop.keys[at].is_some() && hop.keys[at] == up.keys[at];
+    if same(0) { Some(Link::TraceId) } else { same(1).then_some(Link::RequestId) }
 }
 
 /// How likely `up` caused `hop`, the likelier the less: whether its receiver is the hop's sender, and was done with it.
@@ -127,21 +108,8 @@ fn same(a: &Party, b: &Party) -> Option<Same> {
     match (name(a), name(b)) {
         (Some(a), Some(b)) => (a == b).then_some(Same::Surely),
         _ if a.addr == b.addr => Some(Same::Surely),
-        _ => (host(a) == host(b)).then_some(Same::Maybe),
+        _ => (a.host() == b.host()).then_some(Same::Maybe),
     }
-}
-
-/// What a party is called: that its process is gone is no name.
-pub(super) fn name(party: &Party) -> Option<&str> {
-    let gone = party
-        .owner
-        .as_ref()
-        .is_some_and(|owner| owner.origin == Origin::Exited && Some(&owner.service) == party.service.as_ref());
-    party.service.as_deref().filter(|_| !gone)
-}
-
-fn host(party: &Party) -> &str {
-    party.addr.rsplit_once(':').map_or(&*party.addr, |(host, _)| host)
 }
 
 #[cfg(test)]

@@ -66,6 +66,7 @@ fn flow(detail: Option<Detail>) -> Flow {
             status: Some("201".into()),
             bytes: 9,
             trace_id: None,
+            link: None,
             sources: SourceSet(1),
         },
         detail: detail.map(Arc::new),
@@ -110,6 +111,7 @@ fn detail() -> Detail {
             .with("graphql.name", "Q")
             .with("http.status", 201),
         traces: vec![trace],
+        inferred: None,
         layers: vec!["proxy", "tls"],
         notes: vec![Issue::JOINED, Issue::JOINED, Issue::GAP],
         bodies_evicted: false,

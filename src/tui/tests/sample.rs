@@ -41,6 +41,7 @@ pub fn row(n: u64) -> RowView {
             status: Some(status.into()),
             bytes,
             trace_id: (n % 6 != 5).then(|| format!("{:04x}2f3577b34da6a3ce929d0e0e4736", 0x4bf9 + n / 6).into()),
+            link: None,
             sources: SourceSet::default(),
         },
         detail: None,

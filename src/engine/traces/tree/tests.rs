@@ -1,9 +1,11 @@
 use super::*;
-use crate::model::Owner;
+use crate::model::{FlowId, Origin, Owner};
+use crate::time::Time;
 use std::sync::Arc;
 
 /// A hop of `from>to begin-end`, the end left out where it is not known. `a=10.0.0.1:80` is a name with its address, a bare address has
-/// no name; `>+` is a publish, `>-` a delivery. Further words are `span=X`, `up=X` and `topic=N`.
+/// no name; `>+` is a publish, `>-` a delivery. Further words are `span=X`, `up=X`, `topic=N`, `request=N` (it has that request ID and no
+/// trace ID) and `placed=N` (it has no ID, and was tied to that flow).
 fn hop(number: u64, text: &str) -> Hop {
     let mut words = text.split(' ');
     let (from, to) = words.next().unwrap().split_once('>').unwrap();
@@ -26,15 +28,29 @@ fn hop(number: u64, text: &str) -> Hop {
         settled: true,
         ok: true,
         pending: false,
+        seen: true,
+        asked: None,
+        declined: false,
+        protocol: "http",
+        operation: "GET /".into(),
+        status: None,
         span: None,
         parent_span: None,
+        marks: Vec::new(),
         topic: None,
-        id: 0,
+        via: None,
+        id: Some(0),
+        keys: [Some(0), None],
+        placed: None,
+        maybe: Vec::new(),
+        judged: false,
     };
     for (name, value) in words.map(|word| word.split_once('=').unwrap()) {
         match name {
             "span" => hop.span = Some(value.into()),
             "up" => hop.parent_span = Some(value.into()),
+            "placed" => (hop.keys, hop.placed) = ([None; 2], Some((FlowId(value.parse().unwrap()), Link::SoleInFlight))),
+            "request" => hop.keys = [None, Some(value.parse().unwrap())],
             "topic" => hop.topic = Some(value.parse().unwrap()),
             _ => panic!("{name}"),
         }
@@ -54,7 +70,13 @@ fn party(text: &str) -> Party {
 fn check(hops: &[&str], wanted: &str) {
     let hops: Vec<_> = hops.iter().enumerate().map(|(n, text)| hop(n as u64 + 1, text)).collect();
     let line = |node: &Node| {
-        let mark = if node.link == Some(Link::Time) { "~" } else { "" };
+        let mark = match node.link {
+            Some(Link::TraceId) | None => "",
+            Some(Link::RequestId) => "r",
+            Some(Link::SoleInFlight) => "s",
+            Some(Link::Time) => "~",
+            other => panic!("{other:?}"),
+        };
         format!("{}{mark}{}", ".".repeat(node.depth), node.flow.0)
     };
     let lines: Vec<_> = tree(&hops).iter().map(line).collect();
@@ -153,4 +175,14 @@ fn a_chain_is_cut_before_it_gets_too_deep() {
     let depths: Vec<_> = tree(&hops).iter().map(|node| node.depth).collect();
     assert_eq!((depths.len(), depths.iter().max()), (hops.len(), Some(&(MAX_DEPTH - 1))));
     assert_eq!(depths.iter().filter(|depth| **depth == 0).count(), 2);
+}
+
+#[test]
+fn without_an_id_a_flow_lies_where_it_was_tied_to() {
+    check(&["a>b 0-100", "b>c 10-50", "b>store 20-30 placed=1", "c>store 25-26 placed=2"], "1 .2 ..s4 .s3");
+    // what it was tied to is gone
+    check(&["a>b 0-100", "b>store 20-30 placed=7"], "1 2");
+    // those that share no ID are not tied by who sent what
+    check(&["a>b 0-100", "b>c 10-50 request=0"], "1 2");
+    check(&["a>b 0-100 request=0", "b>c 10-50 request=0"], "1 .r2");
 }

@@ -169,8 +169,7 @@ fn service(shown: &view::Waterfall, hop: &HopLine, theme: &Theme) -> Style {
 fn told(panel: &Waterfall, shown: &view::Waterfall, theme: &Theme, buffer: &mut Buffer, area: Rect, hop: &HopLine) {
     let first = shown.hops.first().map(|first| first.node.flow);
     let tie = match hop.node.link {
-        Some(Link::TraceId) => "tied by the trace ID",
-        Some(Link::Time) => "tied by time alone",
+        Some(link) => link.reason(),
         None => "its parent was not seen, or is one of several",
     };
     let after = format::duration(hop.time.since(shown.line.time));

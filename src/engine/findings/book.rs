@@ -1,0 +1,97 @@
+//! What was found: by kind and key, so that repeats are counted. It judges nothing.
+
+use crate::model::{Finding, FindingKind, FlowId};
+use crate::time::Time;
+use hashbrown::HashMap;
+use std::sync::Arc;
+
+/// How many findings there are: more than a person reads; further ones are not taken.
+const MAX_FINDINGS: usize = 1000;
+/// How many occurrences are shown of one: the contract's number.
+const MAX_OCCURRENCES: usize = 100;
+
+/// How a finding reads.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(in crate::engine) struct Words {
+    /// One sentence for people.
+    pub(in crate::engine) title: String,
+    /// The one at fault.
+    pub(in crate::engine) service: Option<Arc<str>>,
+    /// What shows it.
+    pub(in crate::engine) evidence: String,
+    /// What to do.
+    pub(in crate::engine) advice: String,
+}
+
+/// All findings.
+#[derive(Debug, Default)]
+pub(in crate::engine) struct Book {
+    list: Vec<(Finding, Told)>,
+    index: HashMap<(FindingKind, Box<str>), usize>,
+    now: Time,
+    changes: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Told {
+    Not,
+    AsItIs,
+    Before,
+}
+
+impl Book {
+    pub(super) fn turn_to(&mut self, now: Time) {
+        self.now = now;
+    }
+
+    /// Something is wrong: what has this key is the same thing again. `flows` show it.
+    pub(in crate::engine) fn raise(&mut self, kind: FindingKind, key: &str, flows: Vec<FlowId>, words: Words) {
+        let key = (kind, Box::from(key));
+        self.changes += 1;
+        let Words { title, service, evidence, advice } = words;
+        if let Some((finding, told)) = self.index.get(&key).and_then(|&at| self.list.get_mut(at)) {
+            finding.count += 1;
+            (finding.title, finding.evidence, finding.advice) = (title, evidence, advice);
+            if finding.flows.len() < MAX_OCCURRENCES {
+                finding.flows.push(flows);
+            }
+            if *told == Told::AsItIs {
+                *told = Told::Before;
+            }
+            return;
+        }
+        if self.list.len() >= MAX_FINDINGS {
+            return;
+        }
+        let id = self.list.len() as u64 + 1;
+        let finding = Finding { id, kind, title, service, flows: vec![flows], count: 1, evidence, advice, time: self.now };
+        self.index.insert(key, self.list.len());
+        self.list.push((finding, Told::Not));
+    }
+
+    pub(super) fn news(&mut self) -> Vec<Finding> {
+        self.told(Told::Not)
+    }
+
+    pub(super) fn grown(&mut self) -> Vec<Finding> {
+        self.told(Told::Before)
+    }
+
+    pub(super) fn all(&self) -> impl Iterator<Item = &Finding> {
+        self.list.iter().map(|(finding, _)| finding)
+    }
+
+    pub(super) fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    fn told(&mut self, which: Told) -> Vec<Finding> {
+        let chosen = self.list.iter_mut().filter(|(_, told)| *told == which);
+        chosen
+            .map(|(finding, told)| {
+                *told = Told::AsItIs;
+                finding.clone()
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,117 @@
+//! What is sent for the sake of running services, or to the world outside: nobody expects a trace in it.
+
+use super::super::traces::Hop;
+use std::net::IpAddr;
+
+/// Beginnings of paths that monitoring, service discovery and telemetry use, in lower case.
+const PATHS: &[&str] = &[
+    "/health",
+    "/_health",
+    "/-/",
+    "/livez",
+    "/readyz",
+    "/ready",
+    "/live",
+    "/alive",
+    "/ping",
+    "/metrics",
+    "/actuator",
+    "/favicon.ico",
+    // exporters: OTLP, Zipkin, Jaeger, Datadog, Sentry, Prometheus' remote write
+    "/v1/traces",
+    "/v1/metrics",
+    "/v1/logs",
+    "/opentelemetry.proto.",
+    "/api/v2/spans",
+    "/api/traces",
+    "/v0.",
+    "/api/v1/write",
+    // gRPC's own services
+    "/grpc.health.",
+    "/grpc.reflection.",
+    "/grpc.channelz.",
+    // discovery: Eureka, Consul; the clouds' metadata
+    "/eureka/",
+    "/v1/agent/",
+    "/v1/health/",
+    "/v1/catalog/",
+    "/latest/meta-data",
+    "/latest/api/token",
+    "/computemetadata/",
+];
+
+/// Whether a flow serves the running of services: a health check, a scrape, an export of telemetry.
+pub(super) fn housekeeping(hop: &Hop) -> bool {
+    let (method, path) = hop.operation.split_once(' ').unwrap_or(("", &hop.operation));
+    let path = path.to_ascii_lowercase();
+    matches!(method, "OPTIONS" | "CONNECT" | "TRACE")
+        || PATHS.iter().any(|known| path.starts_with(known))
+        || path.ends_with("/health")
+        || path.ends_with("/healthz")
+        || path.ends_with("/envelope/")
+}
+
+/// Whether who receives it is nobody of one's own: a public address, or a public name that it was asked by.
+pub(super) fn outside(hop: &Hop) -> bool {
+    hop.asked.as_deref().is_some_and(public_name) || hop.to.host().parse().is_ok_and(public_address)
+}
+
+fn public_address(ip: IpAddr) -> bool {
+    match ip.to_canonical() {
+        // RFC 6598: shared by carriers, and by clusters that have run out of the others
+        IpAddr::V4(ip) => {
+            let shared = ip.octets()[0] == 100 && ip.octets()[1] & 0xc0 == 64;
+            !(ip.is_private() || ip.is_loopback() || ip.is_link_local() || ip.is_unspecified() || ip.is_documentation() || shared)
+        }
+        IpAddr::V6(ip) => !(ip.is_unique_local() || ip.is_loopback() || ip.is_unicast_link_local() || ip.is_unspecified()),
+    }
+}
+
+/// Whether a host's name is one of the public DNS: several labels, and none of the endings that clusters and local networks use.
+fn public_name(host: &str) -> bool {
+    const INNER: &[&str] = &[
+        "local",
+        "localhost",
+        "localdomain",
+        "internal",
+        "svc",
+        "test",
+        "lan",
+        "arpa",
+        "consul",
+        "docker",
+        "intranet",
+        "corp",
+        "home",
+        "private",
+        "invalid",
+    ];
+    let name = host.rsplit_once(':').map_or(host, |(name, _)| name).trim_end_matches('.').to_ascii_lowercase();
+    let Some((_, last)) = name.rsplit_once('.') else { return false };
+    let address = name.parse::<IpAddr>().is_ok() || host.starts_with('[');
+    !address && !INNER.contains(&last) && !name.contains(".svc.") && last.bytes().all(|b| b.is_ascii_alphabetic())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_the_public_dns_are_told_from_ones_own() {
+        for name in ["api.stripe.com", "API.example.ORG:443", "s3.eu-central-1.amazonaws.com."] {
+            assert!(public_name(name), "{name}");
+        }
+        for name in
+            ["orders", "orders:8080", "localhost", "10.0.0.7:80", "[::1]:80", "orders.shop.svc.cluster.local", "db.internal", ""]
+        {
+            assert!(!public_name(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn public_addresses_are_told_from_private_ones() {
+        for (ip, public) in [("8.8.8.8", true), ("172.18.0.3", false), ("100.64.1.2", false), ("::1", false), ("2a00::1", true)] {
+            assert_eq!(public_address(ip.parse().unwrap()), public, "{ip}");
+        }
+    }
+}

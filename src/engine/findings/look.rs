@@ -1,0 +1,53 @@
+//! A trace as detectors look at it: its flows, and which caused which.
+
+use super::super::traces::Hop;
+use crate::model::{Link, Node};
+
+/// A quiet trace.
+pub(in crate::engine) struct Look<'t> {
+    hops: &'t [Hop],
+    /// In causal order: the place of each flow, and of its parent in this list.
+    order: Vec<(usize, Option<(usize, Link)>)>,
+}
+
+/// A flow and what caused it.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::engine) struct Tie<'t> {
+    pub(in crate::engine) up: &'t Hop,
+    pub(in crate::engine) down: &'t Hop,
+    pub(in crate::engine) link: Link,
+}
+
+impl<'t> Look<'t> {
+    /// Of a trace's flows, in their order, and its tree.
+    pub(super) fn new(hops: &'t [Hop], tree: &[Node]) -> Self {
+        let mut above: Vec<usize> = Vec::new();
+        let mut order = Vec::with_capacity(tree.len());
+        for node in tree {
+            let Ok(at) = hops.binary_search_by_key(&node.flow, |hop| hop.flow) else { continue };
+            above.truncate(node.depth);
+            order.push((at, above.last().copied().zip(node.link)));
+            above.push(order.len() - 1);
+        }
+        Self { hops, order }
+    }
+
+    /// All flows, in causal order, each with the place of its parent in it.
+    pub(in crate::engine) fn flows(&self) -> impl Iterator<Item = (&'t Hop, Option<(usize, Link)>)> {
+        self.order.iter().filter_map(|(at, up)| Some((self.hops.get(*at)?, *up)))
+    }
+
+    /// What caused what, of flows that were not looked at before.
+    pub(in crate::engine) fn ties(&self) -> impl Iterator<Item = Tie<'t>> {
+        self.flows().filter(|(down, _)| !down.judged).filter_map(|(down, up)| {
+            let (up, link) = up?;
+            Some(Tie { up: self.hops.get(self.order.get(up)?.0)?, down, link })
+        })
+    }
+
+    /// What a flow caused, itself given by its place in causal order.
+    pub(in crate::engine) fn children(&self, of: usize) -> impl Iterator<Item = (usize, &'t Hop)> {
+        let children = self.flows().enumerate().skip(of + 1);
+        children.filter(move |(_, (_, up))| up.is_some_and(|(up, _)| up == of)).map(|(at, (hop, _))| (at, hop))
+    }
+}

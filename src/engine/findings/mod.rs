@@ -1,0 +1,91 @@
+//! Findings: what is wrong or suspicious, noticed by detectors, a file each, and folded where it repeats. Not how flows are tied.
+//!
+//! ```text
+//!  a flow settles ────> Detector::flow ──┐
+//!  a trace is quiet ──> Detector::trace ─┼─> Book: by kind and key ─> Record::Finding, at first and at the end with its count
+//!  the last turn ─────> Detector::end ───┘
+//! ```
+//! A detector judges only what could be seen: absent, present and not observable stay apart. What rests on circumstances alone is held
+//! back until it has repeated or nothing more comes, so that something may still speak against it.
+
+mod book;
+mod housekeeping;
+mod ledger;
+mod look;
+mod malformed;
+mod propagation;
+
+use super::traces::Trace;
+use crate::model::{Finding, FlowRef};
+use crate::time::Time;
+pub(super) use book::{Book, Words};
+pub(super) use look::Look;
+
+/// One thing that is looked out for.
+trait Detector: std::fmt::Debug + Send {
+    /// A flow has settled.
+    fn flow(&mut self, _flow: FlowRef<'_>, _book: &mut Book) {}
+    /// A trace is quiet; it may grow again, and is looked at again then.
+    fn trace(&mut self, _look: &Look<'_>, _book: &mut Book) {}
+    /// Nothing more comes.
+    fn end(&mut self, _book: &mut Book) {}
+}
+
+/// Every detector there is.
+static DETECTORS: &[fn() -> Box<dyn Detector>] =
+    &[|| Box::<propagation::Propagation>::default(), || Box::<malformed::Malformed>::default()];
+
+/// The detectors, and what they found.
+#[derive(Debug)]
+pub(super) struct Findings {
+    detectors: Vec<Box<dyn Detector>>,
+    book: Book,
+}
+
+impl Default for Findings {
+    fn default() -> Self {
+        Self { detectors: DETECTORS.iter().map(|new| new()).collect(), book: Book::default() }
+    }
+}
+
+impl Findings {
+    /// A flow has settled.
+    pub(super) fn flow(&mut self, flow: FlowRef<'_>, now: Time) {
+        self.book.turn_to(now);
+        self.detectors.iter_mut().for_each(|detector| detector.flow(flow, &mut self.book));
+    }
+
+    /// A trace is quiet.
+    pub(super) fn trace(&mut self, trace: &mut Trace, now: Time) {
+        self.book.turn_to(now);
+        trace.judge(|hops, tree| {
+            let look = Look::new(hops, tree);
+            self.detectors.iter_mut().for_each(|detector| detector.trace(&look, &mut self.book));
+        });
+    }
+
+    /// Nothing more comes.
+    pub(super) fn end(&mut self) {
+        self.detectors.iter_mut().for_each(|detector| detector.end(&mut self.book));
+    }
+
+    /// What was found since this was asked last: each once.
+    pub(super) fn news(&mut self) -> Vec<Finding> {
+        self.book.news()
+    }
+
+    /// What was told before and was seen again since: at the end.
+    pub(super) fn grown(&mut self) -> Vec<Finding> {
+        self.book.grown()
+    }
+
+    /// All of them, in the order in which they came up, and a number that changes when one does.
+    pub(super) fn all(&self) -> (impl Iterator<Item = &Finding>, u64) {
+        (self.book.all(), self.book.changes())
+    }
+
+    /// Forgets all, as if the watch began now.
+    pub(super) fn clear(&mut self) {
+        *self = Self::default();
+    }
+}

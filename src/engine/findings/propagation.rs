@@ -1,0 +1,208 @@
+//! What services do with the trace context that a message brings: they lose it, begin another, switch its format, pass it on unchanged,
+//! or turn sampling off.
+
+use super::housekeeping::{housekeeping, outside};
+use super::ledger::{Ledger, carriers, label, received, sender, sent, who};
+use super::look::Tie;
+use super::{Book, Detector, Look, Words};
+use crate::engine::traces::Hop;
+use crate::model::{FindingKind, FlowId, Link, Pattern};
+use hashbrown::HashMap;
+use std::sync::Arc;
+
+/// How often something that rests on circumstances has to repeat before it is told while more may come.
+const ENOUGH: usize = 3;
+/// How many kinds of such things are held back.
+const MAX_HELD: usize = 1 << 12;
+
+/// What was seen so far.
+#[derive(Debug, Default)]
+pub(super) struct Propagation {
+    ledger: Ledger,
+    held: HashMap<Box<str>, Vec<Case>>,
+}
+
+/// One occurrence.
+#[derive(Clone, Debug)]
+struct Case {
+    kind: FindingKind,
+    service: Arc<str>,
+    pair: Box<str>,
+    to: Arc<str>,
+    flows: [FlowId; 2],
+    /// What came in and went out, in words, and what it was carried by.
+    received: String,
+    sent: String,
+    sender: String,
+    carriers: [String; 2],
+    link: Link,
+}
+
+impl Detector for Propagation {
+    fn trace(&mut self, look: &Look<'_>, book: &mut Book) {
+        for tie in look.ties().filter(concerns) {
+            let service = who(&tie);
+            let pair = format!("{service} > {}", sent(tie.down));
+            let kinds = judge(&tie);
+            let lost = [FindingKind::TraceLost, FindingKind::TraceRestarted, FindingKind::TraceMaybeLinked];
+            self.ledger.add(&pair, !kinds.iter().any(|kind| lost.contains(kind)));
+            for kind in kinds {
+                let case = Case::new(kind, &tie, &service, &pair);
+                match tie.link {
+                    // circumstances may deceive
+                    Link::SoleInFlight | Link::Time => self.hold(case, book),
+                    Link::TraceId | Link::RequestId | Link::MessageId | Link::PayloadId => self.tell(&case, book),
+                }
+            }
+        }
+    }
+
+    fn end(&mut self, book: &mut Book) {
+        let mut held: Vec<_> = std::mem::take(&mut self.held).into_values().flatten().collect();
+        held.sort_by_key(|case| case.flows);
+        held.iter().for_each(|case| self.tell(case, book));
+    }
+}
+
+impl Propagation {
+    fn hold(&mut self, case: Case, book: &mut Book) {
+        if self.held.len() >= MAX_HELD {
+            return;
+        }
+        let key = case.key();
+        let cases = self.held.entry(key.into()).or_default();
+        cases.push(case);
+        if cases.len() >= ENOUGH {
+            let cases = std::mem::take(cases);
+            // what has repeated so often is told at once from now on, a few at a time
+            cases.iter().for_each(|case| self.tell(case, book));
+        }
+    }
+
+    fn tell(&self, case: &Case, book: &mut Book) {
+        book.raise(case.kind, &case.key(), case.flows.to_vec(), case.words(&self.ledger));
+    }
+}
+
+/// Whether somebody expects the context of the one in the other.
+fn concerns(tie: &Tie<'_>) -> bool {
+    let Tie { up, down, .. } = tie;
+    let customary = match down.pattern {
+        Pattern::RequestResponse => down.protocol != "amqp",
+        Pattern::Unary | Pattern::ClientStream | Pattern::ServerStream | Pattern::BidiStream | Pattern::Publish => true,
+        Pattern::Query | Pattern::Deliver | Pattern::Message | Pattern::Session => false,
+    };
+    let carries = up.marks.iter().any(super::super::traces::Mark::of_tracer);
+    customary && carries && up.pattern != Pattern::Publish && !housekeeping(up) && !housekeeping(down) && !outside(down)
+}
+
+/// What is wrong with what became of a context.
+fn judge(tie: &Tie<'_>) -> Vec<FindingKind> {
+    let Tie { up, down, .. } = tie;
+    let tracers = |hop: &'_ Hop| hop.marks.iter().copied().filter(super::super::traces::Mark::of_tracer).collect::<Vec<_>>();
+    let (ins, outs) = (tracers(up), tracers(down));
+    let unsampled = ins.iter().all(|mark| mark.sampled == Some(false));
+    if outs.is_empty() {
+        let requests = |hop: &'_ Hop| hop.marks.iter().copied().filter(|mark| !mark.of_tracer()).collect::<Vec<_>>();
+        let kept = requests(up).iter().any(|mark| requests(down).iter().any(|other| other.id == mark.id));
+        let silent = !down.seen || down.declined || unsampled;
+        return match (silent, kept) {
+            (true, _) => Vec::new(),
+            (false, true) => vec![FindingKind::TraceFormatSwitched],
+            (false, false) => vec![FindingKind::TraceLost],
+        };
+    }
+    let same: Vec<_> = ins.iter().flat_map(|a| outs.iter().filter(|b| a.id == b.id).map(move |b| (a, b))).collect();
+    if same.is_empty() {
+        let consumer = up.pattern == Pattern::Deliver;
+        return vec![if consumer { FindingKind::TraceMaybeLinked } else { FindingKind::TraceRestarted }];
+    }
+    let mut kinds = Vec::new();
+    if down.seen && !same.iter().any(|(a, b)| a.carrier == b.carrier) {
+        kinds.push(FindingKind::TraceFormatSwitched);
+    }
+    let passes_on = up.operation == down.operation && up.pattern == down.pattern;
+    if !passes_on && same.iter().any(|(a, b)| a.span.is_some() && a.span == b.span) {
+        kinds.push(FindingKind::TraceStaleParent);
+    }
+    if same.iter().any(|(a, b)| a.sampled == Some(true) && b.sampled == Some(false)) {
+        kinds.push(FindingKind::TraceUnsampled);
+    }
+    kinds
+}
+
+impl Case {
+    fn new(kind: FindingKind, tie: &Tie<'_>, service: &Arc<str>, pair: &str) -> Self {
+        Self {
+            kind,
+            service: Arc::clone(service),
+            pair: pair.into(),
+            to: label(&tie.down.to),
+            flows: [tie.up.flow, tie.down.flow],
+            received: received(tie.up),
+            sent: sent(tie.down),
+            sender: sender(tie.down),
+            carriers: [carriers(tie.up), carriers(tie.down)],
+            link: tie.link,
+        }
+    }
+
+    /// The same service does the same wrong to the same receiver.
+    fn key(&self) -> String {
+        format!("{} {}", self.kind.word(), self.pair)
+    }
+
+    fn words(&self, ledger: &Ledger) -> Words {
+        let Self { service, to, received, sent, sender, carriers: [came, went], .. } = self;
+        let counted = ledger.get(&self.pair);
+        let (all, carried) = (counted.all, counted.carried);
+        let tie = match self.link {
+            Link::TraceId => String::new(),
+            link => format!("; the flows are {}", link.reason()),
+        };
+        let (title, evidence, advice) = match self.kind {
+            FindingKind::TraceRestarted => (
+                format!("{service} begins another trace for its {sent}"),
+                format!(
+                    "{service} received {came} with {received} and sent another trace ID on {} of {all} {sent}{tie}",
+                    all - carried
+                ),
+                format!(
+                    "let {service} take the context of what it received as the parent: its {sender} begins a trace of its own"
+                ),
+            ),
+            FindingKind::TraceMaybeLinked => (
+                format!("{service} works on {received} in a trace of its own, which a span link may tie"),
+                format!(
+                    "{service} received {came} with {received} and sent another trace ID on {} of {all} {sent}{tie}",
+                    all - carried
+                ),
+                format!("no error where {service} adds span links; else let it continue the trace that the message carries"),
+            ),
+            FindingKind::TraceFormatSwitched => {
+                let went = if went.is_empty() { "a request ID" } else { went };
+                (
+                    format!("{service} passes the trace on as {went} only, though it came as {came}"),
+                    format!("{service} received {came} with {received} and sent {went} alone with {sent}{tie}"),
+                    format!("let the {sender} of {service} write {came} too, unless {to} is known to read {went}"),
+                )
+            }
+            FindingKind::TraceStaleParent => (
+                format!("{service} passes the span ID on that it received: its own work is missing from the trace"),
+                format!("{service} sent the very span ID with {sent} that it had received with {received}"),
+                format!("{service} copies the header instead of beginning a span: let a tracer write it"),
+            ),
+            FindingKind::TraceUnsampled => (
+                format!("{service} turns sampling off on the way: what comes behind it is not recorded"),
+                format!("{service} received {came} with the sampled flag on with {received}, and sent it off with {sent}"),
+                format!("let {service} respect its parent's decision (a parent-based sampler)"),
+            ),
+            _ => (
+                format!("{service} loses the trace: its {sent} carry no trace context"),
+                format!("{service} received {came} with {received} and sent it on {carried} of {all} {sent}{tie}"),
+                format!("its {sender} is not instrumented: let {service} inject the context of what it works on"),
+            ),
+        };
+        Words { title, service: Some(Arc::clone(service)), evidence, advice }
+    }
+}

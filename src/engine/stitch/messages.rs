@@ -1,0 +1,65 @@
+//! Which message that was published is the one that was delivered: by its ID, else by all of its content. A broker changes neither.
+
+use super::super::traces::{Hop, hop};
+use super::super::twins;
+use crate::model::{Detail, FlowRef};
+use hashbrown::HashMap;
+use std::collections::VecDeque;
+
+/// How many messages are remembered: those that wait in queues for longer than so many others are not found again.
+const MAX_MESSAGES: usize = 1 << 15;
+
+/// A message that was published.
+#[derive(Debug)]
+struct Published {
+    hop: Hop,
+    /// The queues that it was delivered from, each once.
+    delivered: Vec<Box<str>>,
+}
+
+/// The messages that were published, by what they are known by.
+#[derive(Debug, Default)]
+pub(super) struct Messages {
+    known: HashMap<u64, Vec<Published>>,
+    order: VecDeque<u64>,
+}
+
+impl Messages {
+    /// A message was published.
+    pub(super) fn published(&mut self, flow: FlowRef<'_>) {
+        let Some(id) = flow.detail.and_then(message) else { return };
+        self.known.entry(id).or_default().push(Published { hop: hop(flow), delivered: Vec::new() });
+        self.order.push_back(id);
+        if self.order.len() > MAX_MESSAGES
+            && let Some(oldest) = self.order.pop_front()
+            && let Some(list) = self.known.get_mut(&oldest)
+        {
+            list.remove(0);
+            if list.is_empty() {
+                self.known.remove(&oldest);
+            }
+        }
+    }
+
+    /// The one that is delivered here. Of several alike a queue hands on the first one first, and again the last that it handed on.
+    pub(super) fn publish_of(&mut self, child: &Hop, detail: &Detail) -> Option<&Hop> {
+        let list = self.known.get_mut(&message(detail)?)?;
+        let queue = child.via.as_deref().unwrap_or_default();
+        let delivered = |one: &Published| one.delivered.iter().any(|other| **other == *queue);
+        let before = |one: &&mut Published| one.hop.time <= child.time;
+        let next = list.iter().position(|one| one.hop.time <= child.time && !delivered(one));
+        let one = match next {
+            Some(at) => list.get_mut(at)?,
+            None => list.iter_mut().rev().find(before)?,
+        };
+        if !delivered(one) {
+            one.delivered.push(queue.into());
+        }
+        Some(&one.hop)
+    }
+}
+
+/// What a message is known by, whoever sent it where.
+pub(super) fn message(detail: &Detail) -> Option<u64> {
+    twins::identity(&detail.fields, &detail.request.as_ref()?.body)
+}

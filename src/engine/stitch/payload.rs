@@ -1,0 +1,128 @@
+//! Values that look like IDs in what a flow carries: order numbers, UUIDs. Read where nothing stronger ties a flow, at most once a flow.
+//! Not a decoder: an ID reads the same in JSON, forms, SQL and the strings of protobuf.
+
+use super::super::traces::digest;
+use crate::model::{Detail, Fields, Half, Row, Value};
+
+/// How much of a body is read, in bytes.
+const READ: usize = 4096;
+/// How many values are compared: of more the first.
+const MAX_VALUES: usize = 16;
+/// The shortest one with letters in it, and the shortest number: shorter ones are amounts and counts.
+const SHORTEST: usize = 6;
+const SHORTEST_NUMBER: usize = 5;
+/// The longest one.
+const LONGEST: usize = 64;
+
+/// The values that look like IDs in what the sender of a flow sent, as numbers to compare.
+pub(super) fn values(row: &Row, detail: &Detail) -> Box<[u64]> {
+    let mut found = Found(Vec::new());
+    for name in ["http.target", "sql", "postgresql.parameters", "redis.args", "amqp.properties"] {
+        found.field(&detail.fields, name);
+    }
+    if let Some(half) = &detail.request {
+        found.half(half);
+    } else {
+        found.text(row.operation.as_bytes());
+    }
+    found.0.into_boxed_slice()
+}
+
+struct Found(Vec<u64>);
+
+impl Found {
+    fn field(&mut self, fields: &Fields, name: &str) {
+        if let Some(value) = fields.get(name) {
+            self.value(value);
+        }
+    }
+
+    fn value(&mut self, value: &Value) {
+        match value {
+            Value::Text(text) | Value::Number(text) => self.text(text.as_bytes()),
+            Value::Int(n) => self.text(n.to_string().as_bytes()),
+            Value::List(items) => items.iter().for_each(|item| self.value(item)),
+            // a message's own headers are no content: its ID is compared elsewhere
+            Value::Map(_) | Value::Null | Value::Bool(_) => {}
+        }
+    }
+
+    fn half(&mut self, half: &Half) {
+        let mut left = READ;
+        for body in std::iter::once(&half.body).chain(half.messages.iter().map(|message| &message.body)) {
+            let read = body.kept.get(..left).unwrap_or(&body.kept);
+            // what is compressed shows nothing
+            if body.hint.encodings.is_empty() {
+                self.text(read);
+            }
+            left -= read.len();
+        }
+    }
+
+    fn text(&mut self, text: &[u8]) {
+        for word in text.split(|b| !(b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))) {
+            if self.0.len() >= MAX_VALUES {
+                return;
+            }
+            if let Some(word) = std::str::from_utf8(word).ok().filter(|word| is_id(word)) {
+                let value = digest(word);
+                if !self.0.contains(&value) {
+                    self.0.push(value);
+                }
+            }
+        }
+    }
+}
+
+/// Whether a word looks like an ID: a number of some length, or letters and digits that are no name of a format or a date.
+fn is_id(word: &str) -> bool {
+    let digits = word.bytes().filter(u8::is_ascii_digit).count();
+    if digits == word.len() {
+        return (SHORTEST_NUMBER..=LONGEST).contains(&word.len());
+    }
+    (SHORTEST..=LONGEST).contains(&word.len()) && digits >= 2 && !is_date(word)
+}
+
+/// `2026-11-26`, and with a time behind it (RFC 3339).
+fn is_date(word: &str) -> bool {
+    let shape: String = word.chars().take(10).map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+    shape == "0000-00-00"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_looks_like_an_id() {
+        for word in ["ord-0042", "12345", "4bf92f35-77b3-4da6-a3ce-929d0e0e4736", "c123456", "INV_2026_77"] {
+            assert!(is_id(word), "{word}");
+        }
+        for word in ["", "order_id", "1999", "utf8", "v1", "2026-11-26", "2026-11-26T10", "billing"] {
+            assert!(!is_id(word), "{word}");
+        }
+    }
+
+    #[test]
+    fn an_id_reads_the_same_in_every_format() {
+        let id = digest("ord-0042");
+        for text in [
+            &br#"{"order":"ord-0042","total":1999}"#[..],
+            b"order=ord-0042&total=1999",
+            b"/orders/ord-0042?x=1",
+            b"INSERT INTO orders VALUES ('ord-0042')",
+            b"\x0a\x08ord-0042\x10\xcf\x0f",
+        ] {
+            let mut found = Found(Vec::new());
+            found.text(text);
+            assert_eq!(found.0, [id], "{}", String::from_utf8_lossy(text));
+        }
+    }
+
+    #[test]
+    fn no_more_are_read_than_are_compared() {
+        let mut found = Found(Vec::new());
+        found.text((10_000..20_000).map(|n| format!("{n} ")).collect::<String>().as_bytes());
+        assert_eq!(found.0.len(), MAX_VALUES);
+    }
+}

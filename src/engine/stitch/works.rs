@@ -1,0 +1,197 @@
+//! Who was at work on what: of each service the flows that it received and has not answered, and those that it answered lately.
+
+use super::super::traces::{Hop, name};
+use crate::model::{FlowId, Party, Pattern};
+use crate::time::{Span, Time};
+use hashbrown::HashMap;
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// How long an answered flow is remembered: what it caused may itself take that long before it is placed.
+const REMEMBERED: Span = Span::from_secs(30);
+/// How many of them are remembered a service.
+const MAX_ENDED: usize = 4096;
+/// How many flows of a service may be open at once, to be told apart: of more the oldest is forgotten.
+const MAX_OPEN: usize = 4096;
+/// How many values a flow is known by, those of what it caused included.
+const MAX_ADOPTED: usize = 64;
+/// How many services there are: more than a machine runs, as nameless consumers count too.
+const MAX_SERVICES: usize = 1 << 14;
+/// How long a delivery that is not acknowledged is worked on, as far as anybody can tell.
+const UNACKNOWLEDGED: Span = Span::from_secs(1);
+
+/// A flow that its receiver is at work on.
+#[derive(Clone, Debug)]
+pub(super) struct Work {
+    pub(super) hop: Hop,
+    /// Until when; none while it is open.
+    pub(super) end: Option<Time>,
+    /// The values in it that look like IDs, once somebody asked.
+    pub(super) values: Option<Box<[u64]>>,
+}
+
+impl Work {
+    /// Until when it was worked on; none while that is not over.
+    fn until(&self) -> Option<Time> {
+        let unacknowledged = self.hop.settled && self.hop.pattern == Pattern::Deliver;
+        self.end.or_else(|| unacknowledged.then(|| self.hop.time.after(UNACKNOWLEDGED)))
+    }
+
+    /// What it caused carries these values, so that more may be found by them.
+    pub(super) fn adopt(&mut self, values: &[u64]) {
+        let known = self.values.take().unwrap_or_default();
+        let new = values.iter().filter(|value| !known.contains(value)).copied();
+        let room = MAX_ADOPTED.saturating_sub(known.len());
+        self.values = Some(known.iter().copied().chain(new.take(room)).collect());
+    }
+
+    /// Whether the receiver of `outer` may have sent it.
+    pub(super) fn may_be_of(&self, outer: &Self) -> bool {
+        match (name(&self.hop.from), name(&outer.hop.to)) {
+            (Some(from), Some(to)) => from == to,
+            _ => self.hop.from.host() == outer.hop.to.host(),
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Service {
+    open: Vec<Work>,
+    /// In the order in which they ended.
+    ended: VecDeque<Work>,
+    /// Whether it answers on a port that is its own.
+    server: bool,
+}
+
+/// How sure it is who sent a flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sure {
+    /// By name, by its whole address, or as the one service of its host.
+    Yes,
+    /// Some service of its host.
+    No,
+}
+
+/// All services that received something.
+#[derive(Debug, Default)]
+pub(super) struct Works {
+    services: HashMap<Arc<str>, Service>,
+    /// The services of each host.
+    hosts: HashMap<Box<str>, Vec<Arc<str>>>,
+    /// Whose each open flow is.
+    open: HashMap<FlowId, Arc<str>>,
+}
+
+/// What a party counts as: its name, else its address.
+pub(super) fn label(party: &Party) -> Arc<str> {
+    match name(party) {
+        Some(_) => party.service.clone().unwrap_or_else(|| Arc::clone(&party.addr)),
+        None => Arc::clone(&party.addr),
+    }
+}
+
+/// Whether all services of a machine share this address, so that it tells none apart.
+pub(super) fn everybodys(host: &str) -> bool {
+    host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
+}
+
+impl Works {
+    /// A service has received something.
+    pub(super) fn add(&mut self, hop: Hop) {
+        let label = label(&hop.to);
+        if self.services.len() >= MAX_SERVICES && !self.services.contains_key(&label) {
+            self.forget_idle();
+        }
+        let host = hop.to.host();
+        let labels = match self.hosts.get_mut(host) {
+            Some(labels) => labels,
+            None => self.hosts.entry(host.into()).or_default(),
+        };
+        if !labels.contains(&label) {
+            labels.push(Arc::clone(&label));
+        }
+        self.open.insert(hop.flow, Arc::clone(&label));
+        let service = self.services.entry(label).or_default();
+        service.server |= hop.to_server;
+        if service.open.len() >= MAX_OPEN {
+            self.open.remove(&service.open.remove(0).hop.flow);
+        }
+        service.open.push(Work { hop, end: None, values: None });
+    }
+
+    /// Whether a flow is among the open ones.
+    pub(super) fn has(&self, flow: FlowId) -> bool {
+        self.open.contains_key(&flow)
+    }
+
+    /// A flow is over: its receiver was at work on it until its end, as far as that can be told.
+    pub(super) fn ended(&mut self, hop: Hop, now: Time) {
+        let Some(service) = self.open.remove(&hop.flow).and_then(|label| self.services.get_mut(&label)) else { return };
+        let Some(at) = service.open.iter().position(|work| work.hop.flow == hop.flow) else { return };
+        let mut work = service.open.remove(at);
+        let end = hop.end.or_else(|| hop.pending.then_some(now));
+        (work.end, work.hop) = (end, Hop { settled: true, ..hop });
+        service.ended.push_back(work);
+        let old = |work: &Work| now.since(work.hop.last) > REMEMBERED;
+        while service.ended.len() > MAX_ENDED || service.ended.front().is_some_and(old) {
+            service.ended.pop_front();
+        }
+    }
+
+    /// Which services may have sent a flow.
+    pub(super) fn senders(&self, from: &Party, to: &Party) -> (Vec<Arc<str>>, Sure) {
+        if name(from).is_some() {
+            return (vec![label(from)], Sure::Yes);
+        }
+        let host = from.host();
+        let labels = self.hosts.get(host).map(Vec::as_slice).unwrap_or_default();
+        let receiver = label(to);
+        let others: Vec<_> = labels.iter().filter(|label| **label != receiver).cloned().collect();
+        if others.contains(&from.addr) && everybodys(host) {
+            return (vec![Arc::clone(&from.addr)], Sure::Yes);
+        }
+        let servers = others.iter().filter(|label| self.services.get(*label).is_some_and(|s| s.server)).count();
+        let sure = if everybodys(host) || servers > 1 { Sure::No } else { Sure::Yes };
+        (others, sure)
+    }
+
+    /// What these services were at work on at a moment, or `late` before it, the oldest first.
+    pub(super) fn at(&mut self, services: &[Arc<str>], time: Time, late: Option<Span>, not: FlowId) -> Vec<&mut Work> {
+        let since = time.before(late.unwrap_or_default());
+        let mut works: Vec<&mut Work> = match services {
+            [one] => self.services.get_mut(one).into_iter().flat_map(|one| one.between(since, time)).collect(),
+            _ => {
+                let chosen = self.services.iter_mut().filter(|(label, _)| services.contains(label));
+                chosen.flat_map(|(_, one)| one.between(since, time)).collect()
+            }
+        };
+        works.retain(|work| work.hop.flow != not);
+        works.sort_by_key(|work| (work.hop.time, work.hop.flow));
+        works
+    }
+
+    fn forget_idle(&mut self) {
+        self.services.retain(|_, service| !service.open.is_empty());
+        let services = &self.services;
+        self.hosts.retain(|_, labels| {
+            labels.retain(|label| services.contains_key(label));
+            !labels.is_empty()
+        });
+    }
+}
+
+impl Service {
+    /// What began before `time`, and was still worked on after `since`.
+    fn between(&mut self, since: Time, time: Time) -> impl Iterator<Item = &mut Work> {
+        // they lie in the order of their ends, so that those before the first that is too old are too old
+        let ended = self.ended.iter_mut().rev().take_while(move |work| work.until().is_none_or(|end| end > since));
+        self.open.iter_mut().chain(ended).filter(move |work| work.hop.time <= time && work.until().is_none_or(|end| end > since))
+    }
+}
+
+/// Works of which each may have been caused by the one before: the last is the innermost. Not of a service that is there twice: one of
+/// the two is another request's.
+pub(super) fn chain(works: &[&mut Work]) -> bool {
+    let distinct = |at: usize| works[..at].iter().all(|work| work.hop.to != works[at].hop.to);
+    (1..works.len()).all(|at| works[at].may_be_of(works[at - 1]) && distinct(at))
+}

@@ -1,0 +1,193 @@
+//! A flow as traces and findings see it: enough to place it and to judge it, so that it outlives its row. It reads no headers.
+
+use crate::model::{Detail, Dir, FlowId, FlowRef, Link, Origin, PENDING, Party, Pattern, Severity, TraceContext, Value, text_of};
+use crate::time::Time;
+use crate::trace;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
+/// A flow in a trace.
+#[derive(Clone, Debug)]
+pub(in crate::engine) struct Hop {
+    /// Which.
+    pub(in crate::engine) flow: FlowId,
+    /// Its first byte.
+    pub(in crate::engine) time: Time,
+    /// Until when its receiver was surely at work on it; none: without a known end.
+    pub(in crate::engine) end: Option<Time>,
+    /// Its last byte, as far as it is known.
+    pub(in crate::engine) last: Time,
+    /// Who sent it.
+    pub(in crate::engine) from: Party,
+    /// Who received it.
+    pub(in crate::engine) to: Party,
+    /// Which of the two is the server, whose address means something without a name.
+    pub(in crate::engine) to_server: bool,
+    /// Its protocol, shape, and what a person would call it.
+    pub(in crate::engine) protocol: &'static str,
+    pub(in crate::engine) pattern: Pattern,
+    pub(in crate::engine) operation: Box<str>,
+    /// The protocol's own word for how it went.
+    pub(in crate::engine) status: Option<Box<str>>,
+    /// Whether it is over, and everything known.
+    pub(in crate::engine) settled: bool,
+    /// Whether it went well, as far as is known.
+    pub(in crate::engine) ok: bool,
+    /// Whether an answer was due and did not come.
+    pub(in crate::engine) pending: bool,
+    /// By which host's name it was asked, where its protocol tells.
+    pub(in crate::engine) asked: Option<Box<str>>,
+    /// Whether it says something of tracing that names no trace: that it is not to be traced (B3's single `0`), or what cannot be right.
+    pub(in crate::engine) declined: bool,
+    /// Whether all that was sent with it could be seen: what is not there then, is absent.
+    pub(in crate::engine) seen: bool,
+    /// The span ID that it carries, and the one before that, where its carrier has one.
+    pub(in crate::engine) span: Option<Box<str>>,
+    pub(in crate::engine) parent_span: Option<Box<str>>,
+    /// All contexts that it carries.
+    pub(in crate::engine) marks: Vec<Mark>,
+    /// What its message was routed by, and what it stands for.
+    pub(in crate::engine) topic: Option<u64>,
+    pub(in crate::engine) via: Option<Box<str>>,
+    /// Which of the trace's IDs it carries, as on the wire.
+    pub(in crate::engine) id: Option<u8>,
+    /// By which of the trace's keys it is one of its flows: a tracer's, and a request's.
+    pub(in crate::engine) keys: [Option<u8>; 2],
+    /// What it was tied to, where it is not by an ID.
+    pub(in crate::engine) placed: Option<(FlowId, Link)>,
+    /// Which are as likely to have caused it, where none can be claimed.
+    pub(in crate::engine) maybe: Vec<FlowId>,
+    /// Whether findings have looked at it.
+    pub(in crate::engine) judged: bool,
+}
+
+/// A trace context, as far as it has to be compared with another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::engine) struct Mark {
+    /// What carried it.
+    pub(in crate::engine) carrier: &'static str,
+    /// Stands for its trace ID, whatever carried it.
+    pub(in crate::engine) id: u64,
+    /// Stands for the span ID.
+    pub(in crate::engine) span: Option<u64>,
+    /// The sampling decision.
+    pub(in crate::engine) sampled: Option<bool>,
+}
+
+impl Mark {
+    /// Of a context.
+    pub(in crate::engine) fn of(context: &TraceContext) -> Self {
+        let key = trace::key(context);
+        // of an ID of 128 bits the lower half: that is what a carrier of 64 bits writes of it
+        let id = digest(tail(&key));
+        let (span, sampled) = (context.span_id.as_deref().map(digest), context.sampled);
+        Self { carrier: context.carrier, id, span, sampled }
+    }
+
+    /// Whether it is a tracer's, not a mere request's.
+    pub(in crate::engine) fn of_tracer(&self) -> bool {
+        !trace::is_request_id(self.carrier)
+    }
+}
+
+/// A text as a number, to compare.
+pub(in crate::engine) fn digest(text: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// What two keys of one trace have in common.
+pub(super) fn tail(key: &str) -> &str {
+    if key.len() == 32 { key.get(16..).unwrap_or(key) } else { key }
+}
+
+/// A flow as it is now.
+pub(in crate::engine) fn hop(flow: FlowRef<'_>) -> Hop {
+    let row = flow.row;
+    let to_server = !row.pattern.one_way() || row.dir == Dir::ToServer;
+    let (from, to) = if to_server { (flow.client, flow.server) } else { (flow.server, flow.client) };
+    let last = row.duration.map(|span| row.time.after(span));
+    // who took a message that needs no word of thanks may be at work on it for long
+    let acknowledged = row.pattern != Pattern::Deliver || row.status.as_deref().is_some_and(|status| status != "auto");
+    let request = flow.detail.and_then(|detail| detail.request.as_ref());
+    let header = |name| request.and_then(|half| half.headers.get(name));
+    Hop {
+        flow: row.id,
+        time: row.time,
+        end: last.filter(|_| acknowledged),
+        last: last.unwrap_or(row.time),
+        from: from.clone(),
+        to: to.clone(),
+        to_server,
+        protocol: row.protocol,
+        pattern: row.pattern,
+        operation: row.operation.clone(),
+        status: row.status.clone(),
+        settled: false,
+        ok: row.ok,
+        pending: row.status.as_deref() == Some(PENDING),
+        seen: flow.detail.is_some_and(|detail| detail.notes.iter().all(|note| note.severity == Severity::Remark)),
+        asked: header("host").or_else(|| header(":authority")).map(|host| text_of(host).into()),
+        declined: header("b3").or_else(|| header("x-b3-sampled")).is_some()
+            || flow.detail.is_some_and(|detail| detail.notes.iter().any(|note| trace::is_trouble(*note))),
+        span: None,
+        parent_span: None,
+        marks: flow.detail.map(|detail| detail.traces.iter().map(Mark::of).collect()).unwrap_or_default(),
+        topic: flow.detail.and_then(topic),
+        via: flow.via().map(Into::into),
+        id: None,
+        keys: [None; 2],
+        placed: None,
+        maybe: Vec::new(),
+        judged: false,
+    }
+}
+
+impl Hop {
+    /// The same flow with what is known of it by now.
+    pub(super) fn renewed(self, now: Hop) -> Hop {
+        // headers may have been evicted since
+        let known = !now.marks.is_empty() || self.marks.is_empty();
+        Hop {
+            id: self.id,
+            keys: self.keys,
+            span: self.span,
+            parent_span: self.parent_span,
+            placed: self.placed,
+            maybe: self.maybe,
+            judged: self.judged,
+            settled: self.settled,
+            topic: now.topic.or(self.topic),
+            via: now.via.clone().or(self.via),
+            marks: if known { now.marks.clone() } else { self.marks },
+            seen: if known { now.seen } else { self.seen },
+            declined: now.declined || self.declined,
+            asked: now.asked.clone().or(self.asked),
+            ..now
+        }
+    }
+}
+
+/// The fields that a message is routed by, whichever protocol's it is.
+const ROUTE: &[&str] = &["amqp.exchange", "amqp.routing_key", "kafka.topic", "nats.subject", "mqtt.topic", "stomp.destination"];
+
+/// Stands for what a message was routed by: equal for what was published and what was delivered of it.
+pub(in crate::engine) fn topic(detail: &Detail) -> Option<u64> {
+    let text = |name: &&str| match detail.fields.get(name) {
+        Some(Value::Text(text)) => Some(text),
+        _ => None,
+    };
+    let route: Vec<_> = ROUTE.iter().map(text).collect();
+    let mut hasher = DefaultHasher::new();
+    route.hash(&mut hasher);
+    route.iter().any(Option::is_some).then(|| hasher.finish())
+}
+
+/// What a party is called: that its process is gone is no name.
+pub(in crate::engine) fn name(party: &Party) -> Option<&str> {
+    let gone = party
+        .owner
+        .as_ref()
+        .is_some_and(|owner| owner.origin == Origin::Exited && Some(&owner.service) == party.service.as_ref());
+    party.service.as_deref().filter(|_| !gone)
+}

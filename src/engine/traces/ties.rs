@@ -1,0 +1,108 @@
+//! What makes flows of several IDs, or of none, one trace: a request ID beside a tracer's, and places that were found for flows without
+//! an ID of their own. Not how they are found: that is `engine::stitch`'s.
+
+use super::{Hop, MAX_HOPS, Trace, Traces};
+use crate::model::{FlowId, Link, TraceContext, TraceNo};
+use crate::time::Time;
+use crate::trace;
+
+/// The shortest request ID that ties flows to a tracer's trace: of shorter ones (`1`) many requests have the same.
+const TELLING: usize = 8;
+/// How many request IDs are remembered to tell nothing apart.
+const MAX_SHARED: usize = 1 << 14;
+/// How many traces are remembered to have become part of others.
+const MAX_MOVED: usize = 1 << 12;
+
+impl Traces {
+    /// A flow that is part of a trace carries another context too: a request ID makes those one trace that carry only it.
+    pub(in crate::engine) fn also(&mut self, flow: FlowId, context: &TraceContext) {
+        let Some(no) = self.of(flow).filter(|_| trace::is_request_id(context.carrier)) else { return };
+        let key = trace::key(context);
+        if key.len() < TELLING || self.shared.contains(&*key) {
+            return;
+        }
+        let only_requests = |trace: &Trace| trace.keys.iter().all(|(_, tracer)| !tracer);
+        match self.index.get(&*key).copied() {
+            None => self.know(no, &key, false),
+            Some(other) if other == no => {}
+            Some(other) if self.list.get(&other).is_some_and(only_requests) => _ = self.merge(no, other),
+            // it tells two traces: so it tells nothing
+            Some(_) => {
+                self.index.remove(&*key);
+                if self.shared.len() >= MAX_SHARED {
+                    self.shared.clear();
+                }
+                self.shared.insert(key);
+                return;
+            }
+        }
+        let Some(trace) = self.of(flow).and_then(|no| self.list.get_mut(&no)) else { return };
+        let place = trace.key_of(&key);
+        if let Some(hop) = trace.hop_mut(flow) {
+            hop.keys[1] = place;
+        }
+    }
+
+    /// A flow was caused by another one, as `link` tells: they are one trace. Which; none where it has no room for them.
+    pub(in crate::engine) fn tie(&mut self, child: Hop, up: Hop, link: Link, now: Time) -> Option<TraceNo> {
+        let (flow, cause) = (child.flow, up.flow);
+        let above = self.of(cause).unwrap_or_else(|| {
+            let no = self.begin(None);
+            self.add(no, up);
+            no
+        });
+        let no = match self.of(flow) {
+            Some(no) if no == above => no,
+            Some(no) => self.merge(above, no)?,
+            None => {
+                self.list.get(&above).filter(|trace| trace.hops.len() < MAX_HOPS)?;
+                self.add(above, child);
+                above
+            }
+        };
+        self.changes += 1;
+        if let Some(hop) = self.list.get_mut(&no).and_then(|trace| trace.hop_mut(flow)) {
+            hop.placed = Some((cause, link));
+        }
+        self.settle(no, now);
+        Some(no)
+    }
+
+    /// Nothing is claimed of a flow: these may have caused it. It may be in no trace.
+    pub(in crate::engine) fn doubt(&mut self, flow: FlowId, maybe: Vec<FlowId>) {
+        if let Some(hop) = self.of(flow).and_then(|no| self.list.get_mut(&no)?.hop_mut(flow)) {
+            hop.maybe = maybe;
+        }
+    }
+
+    /// Two traces are one: the older keeps its number. None where they have too many flows together.
+    fn merge(&mut self, a: TraceNo, b: TraceNo) -> Option<TraceNo> {
+        let flows = |no| self.list.get(&no).map(|trace: &Trace| trace.hops.len());
+        if flows(a)? + flows(b)? > MAX_HOPS {
+            return None;
+        }
+        let (to, from) = (a.min(b), a.max(b));
+        let Trace { keys, ids, hops, more, .. } = self.forget(from)?;
+        for (key, tracer) in &keys {
+            self.know(to, key, *tracer);
+        }
+        let trace = self.list.get_mut(&to)?;
+        trace.more += more;
+        let hops: Vec<_> = hops
+            .into_iter()
+            .map(|hop| Hop {
+                id: hop.id.and_then(|id| trace.id_of(ids.get(usize::from(id))?)),
+                keys: hop.keys.map(|key| trace.key_of(&keys.get(usize::from(key?))?.0)),
+                ..hop
+            })
+            .collect();
+        hops.into_iter().for_each(|hop| self.add(to, hop));
+        self.moved.values_mut().filter(|no| **no == from).for_each(|no| *no = to);
+        self.moved.insert(from, to);
+        if self.moved.len() > MAX_MOVED {
+            self.moved.pop_first();
+        }
+        self.changes += 1;
+        Some(to)
+    }
+}
