@@ -207,7 +207,7 @@ fn what_is_refused_is_one_line_and_exit_code_2() {
         (&["file.pcap"], "unrecognized subcommand 'file.pcap'"),
         (
             &["--emit", "x"],
-            "invalid value 'x' for '--emit <KINDS>': 'x' is no kind of record: meta,flow,trace,connection,edge,stats",
+            "invalid value 'x' for '--emit <KINDS>': 'x' is no kind of record: meta,flow,trace,finding,connection,edge,stats",
         ),
         (&["-c", "0"], "invalid value '0' for '--count <N>'"),
         (&["-c", "-1"], "invalid value '-1' for '--count <N>'"),

@@ -80,6 +80,8 @@ pub struct Node {
     pub depth: usize,
     /// What ties it to its parent; none for a root.
     pub link: Option<Link>,
+    /// Whether it is its parent's request, passed on by a proxy.
+    pub leg: bool,
 }
 
 /// A trace: what one request caused, as far as it was seen.

@@ -51,9 +51,11 @@ pub(super) fn housekeeping(hop: &Hop) -> bool {
         || path.ends_with("/envelope/")
 }
 
-/// Whether who receives it is nobody of one's own: a public address, or a public name that it was asked by.
-pub(super) fn outside(hop: &Hop) -> bool {
-    hop.asked.as_deref().is_some_and(public_name) || hop.to.host().parse().is_ok_and(public_address)
+/// Whether who receives `down` is nobody of one's own: a public address, or one that is called by a public name, unless that is how
+/// its sender was called itself.
+pub(super) fn outside(up: &Hop, down: &Hop) -> bool {
+    let called = down.host.as_deref().is_some_and(|host| public_name(host) && up.host.as_deref() != Some(host));
+    called || down.to.host().parse().is_ok_and(public_address)
 }
 
 fn public_address(ip: IpAddr) -> bool {
@@ -85,6 +87,7 @@ fn public_name(host: &str) -> bool {
         "home",
         "private",
         "invalid",
+        "example",
     ];
     let name = host.rsplit_once(':').map_or(host, |(name, _)| name).trim_end_matches('.').to_ascii_lowercase();
     let Some((_, last)) = name.rsplit_once('.') else { return false };

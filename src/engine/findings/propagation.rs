@@ -5,7 +5,7 @@ use super::housekeeping::{housekeeping, outside};
 use super::ledger::{Ledger, carriers, label, received, sender, sent, who};
 use super::look::Tie;
 use super::{Book, Detector, Look, Words};
-use crate::engine::traces::Hop;
+use crate::engine::traces::{Hop, Mark, leg};
 use crate::model::{FindingKind, FlowId, Link, Pattern};
 use hashbrown::HashMap;
 use std::sync::Arc;
@@ -92,14 +92,14 @@ fn concerns(tie: &Tie<'_>) -> bool {
         Pattern::Unary | Pattern::ClientStream | Pattern::ServerStream | Pattern::BidiStream | Pattern::Publish => true,
         Pattern::Query | Pattern::Deliver | Pattern::Message | Pattern::Session => false,
     };
-    let carries = up.marks.iter().any(super::super::traces::Mark::of_tracer);
-    customary && carries && up.pattern != Pattern::Publish && !housekeeping(up) && !housekeeping(down) && !outside(down)
+    let carries = up.marks.iter().any(Mark::of_tracer);
+    customary && carries && up.pattern != Pattern::Publish && !housekeeping(up) && !housekeeping(down) && !outside(up, down)
 }
 
 /// What is wrong with what became of a context.
 fn judge(tie: &Tie<'_>) -> Vec<FindingKind> {
     let Tie { up, down, .. } = tie;
-    let tracers = |hop: &'_ Hop| hop.marks.iter().copied().filter(super::super::traces::Mark::of_tracer).collect::<Vec<_>>();
+    let tracers = |hop: &'_ Hop| hop.marks.iter().copied().filter(Mark::of_tracer).collect::<Vec<_>>();
     let (ins, outs) = (tracers(up), tracers(down));
     let unsampled = ins.iter().all(|mark| mark.sampled == Some(false));
     if outs.is_empty() {
@@ -121,8 +121,7 @@ fn judge(tie: &Tie<'_>) -> Vec<FindingKind> {
     if down.seen && !same.iter().any(|(a, b)| a.carrier == b.carrier) {
         kinds.push(FindingKind::TraceFormatSwitched);
     }
-    let passes_on = up.operation == down.operation && up.pattern == down.pattern;
-    if !passes_on && same.iter().any(|(a, b)| a.span.is_some() && a.span == b.span) {
+    if !leg(up, down) && same.iter().any(|(a, b)| a.span.is_some() && a.span == b.span) {
         kinds.push(FindingKind::TraceStaleParent);
     }
     if same.iter().any(|(a, b)| a.sampled == Some(true) && b.sampled == Some(false)) {

@@ -1,5 +1,6 @@
 //! A flow as traces and findings see it: enough to place it and to judge it, so that it outlives its row. It reads no headers.
 
+use super::legs::{self, Asked};
 use crate::model::{Detail, Dir, FlowId, FlowRef, Link, Origin, PENDING, Party, Pattern, Severity, TraceContext, Value, text_of};
 use crate::time::Time;
 use crate::trace;
@@ -34,8 +35,10 @@ pub(in crate::engine) struct Hop {
     pub(in crate::engine) ok: bool,
     /// Whether an answer was due and did not come.
     pub(in crate::engine) pending: bool,
-    /// By which host's name it was asked, where its protocol tells.
-    pub(in crate::engine) asked: Option<Box<str>>,
+    /// The name of the host that was asked, where its protocol tells.
+    pub(in crate::engine) host: Option<Box<str>>,
+    /// What it asks, to compare.
+    pub(in crate::engine) asked: Option<Asked>,
     /// Whether it says something of tracing that names no trace: that it is not to be traced (B3's single `0`), or what cannot be right.
     pub(in crate::engine) declined: bool,
     /// Whether all that was sent with it could be seen: what is not there then, is absent.
@@ -127,7 +130,8 @@ pub(in crate::engine) fn hop(flow: FlowRef<'_>) -> Hop {
         ok: row.ok,
         pending: row.status.as_deref() == Some(PENDING),
         seen: flow.detail.is_some_and(|detail| detail.notes.iter().all(|note| note.severity == Severity::Remark)),
-        asked: header("host").or_else(|| header(":authority")).map(|host| text_of(host).into()),
+        asked: legs::asked(flow),
+        host: header("host").or_else(|| header(":authority")).map(|host| text_of(host).into()),
         declined: header("b3").or_else(|| header("x-b3-sampled")).is_some()
             || flow.detail.is_some_and(|detail| detail.notes.iter().any(|note| trace::is_trouble(*note))),
         span: None,
@@ -162,7 +166,8 @@ impl Hop {
             marks: if known { now.marks.clone() } else { self.marks },
             seen: if known { now.seen } else { self.seen },
             declined: now.declined || self.declined,
-            asked: now.asked.clone().or(self.asked),
+            asked: now.asked.or(self.asked),
+            host: now.host.clone().or(self.host),
             ..now
         }
     }

@@ -10,6 +10,7 @@
 //! not told.
 
 mod hop;
+mod legs;
 mod shown;
 mod ties;
 mod tree;
@@ -20,6 +21,7 @@ use crate::trace;
 use hashbrown::{HashMap, HashSet};
 use hop::tail;
 pub(super) use hop::{Hop, Mark, digest, hop, name};
+pub(super) use legs::leg;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 

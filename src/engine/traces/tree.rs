@@ -5,6 +5,7 @@
 //! alone; where they lie side by side each is as likely, and none is claimed.
 
 use super::hop::{Hop, name};
+use super::legs::leg;
 use crate::model::{Link, Node, Party, Pattern};
 
 /// How deep a tree gets: far above what services do, so that readers of nested output are safe.
@@ -39,7 +40,8 @@ pub(super) fn tree(hops: &[Hop]) -> Vec<Node> {
     let mut nodes = Vec::with_capacity(hops.len());
     let mut left: Vec<_> = roots.into_iter().rev().collect();
     while let Some(at) = left.pop() {
-        nodes.push(Node { flow: hops[at].flow, depth: depths[at], link: parents[at].map(|(_, link)| link) });
+        let leg = parents[at].is_some_and(|(up, _)| leg(&hops[up], &hops[at]));
+        nodes.push(Node { flow: hops[at].flow, depth: depths[at], link: parents[at].map(|(_, link)| link), leg });
         left.extend(children[at].iter().rev());
     }
     nodes

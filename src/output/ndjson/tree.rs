@@ -37,6 +37,9 @@ fn write_tree(tree: &[Node], out: &mut Vec<u8>) {
             out.extend_from_slice(b",\"link\":");
             write_json_string(link.word(), out);
         }
+        if node.leg {
+            out.extend_from_slice(b",\"leg\":true");
+        }
         out.extend_from_slice(b",\"children\":[");
         depth = Some(node.depth);
     }
@@ -51,16 +54,20 @@ mod tests {
 
     #[test]
     fn a_flat_tree_is_nested() {
-        let node = |flow, depth| Node { flow: FlowId(flow), depth, link: (depth > 0).then_some(Link::TraceId) };
+        let node = |flow, depth| Node { flow: FlowId(flow), depth, link: (depth > 0).then_some(Link::TraceId), leg: flow == 4 };
         let text = |tree: &[Node]| {
             let mut out = Vec::new();
             write_tree(tree, &mut out);
-            String::from_utf8(out).unwrap().replace(",\"link\":\"trace_id\"", "").replace("\"children\":", "")
+            String::from_utf8(out)
+                .unwrap()
+                .replace(",\"link\":\"trace_id\"", "")
+                .replace("\"children\":", "")
+                .replace("\"leg\":true", "leg")
         };
         assert_eq!(text(&[]), "[]");
         assert_eq!(text(&[node(1, 0)]), r#"[{"flow":1,[]}]"#);
         let tree = [node(1, 0), node(2, 1), node(3, 2), node(4, 2), node(5, 1), node(6, 0)];
-        let wanted = r#"[{"flow":1,[{"flow":2,[{"flow":3,[]},{"flow":4,[]}]},{"flow":5,[]}]},{"flow":6,[]}]"#;
+        let wanted = r#"[{"flow":1,[{"flow":2,[{"flow":3,[]},{"flow":4,leg,[]}]},{"flow":5,[]}]},{"flow":6,[]}]"#;
         assert_eq!(text(&tree), wanted);
         let deep: Vec<_> = (0..4).map(|at| node(at, at as usize)).collect();
         let out = text(&deep);

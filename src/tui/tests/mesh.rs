@@ -45,6 +45,7 @@ pub fn waterfall(rows: &[RowView], no: TraceNo) -> Option<Waterfall> {
             flow: row.flow.row.id,
             depth,
             link: (depth > 0).then_some(if depth == 3 { Link::Time } else { Link::TraceId }),
+            leg: false,
         },
         from: row.flow.client.label().into(),
         to: row.flow.server.label().into(),

@@ -29,6 +29,7 @@ fn hop(number: u64, text: &str) -> Hop {
         ok: true,
         pending: false,
         seen: true,
+        host: None,
         asked: None,
         declined: false,
         protocol: "http",
