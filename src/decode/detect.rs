@@ -16,6 +16,8 @@ pub struct Detect {
     refused: [bool; 2],
     /// Whether bytes were lost: then what is seen first need not be a start.
     holed: Option<Joined>,
+    /// Whether it was told that nothing can be read so far.
+    told: bool,
 }
 
 impl Detect {
@@ -92,11 +94,14 @@ impl Analyzer for Detect {
         if more.is_some() && input.data.len() < MOST {
             return Step::Need(input.data.len() + 1);
         }
-        if !opening {
-            return Step::Lost(Issue::JOINED);
-        }
         self.refused[input.dir.index()] = true;
-        if self.refused == [true; 2] { Step::Opaque } else { Step::Wait }
+        if opening && self.refused != [true; 2] {
+            return Step::Wait;
+        }
+        if !std::mem::replace(&mut self.told, true) {
+            cx.sink.push(EventKind::Unread);
+        }
+        if opening { Step::Opaque } else { Step::Lost(Issue::JOINED) }
     }
 
     fn gap(&mut self, _: &mut Cx<'_, '_>, rest: Input<'_>, _: u64) -> Gap {

@@ -7,8 +7,8 @@ use super::findings::Findings;
 use super::traces::Trace;
 use super::{Engine, MAX_OPEN, Record, flow, look_at};
 use crate::model::{
-    Ask, Closed, ConnId, ConnMeta, ConnRecord, Detail, Ended, FlowId, Issue, Key, Opened, Owner, PENDING, Part, Row, SourceId,
-    Stamp, State, TraceContext,
+    Ask, Closed, ConnId, ConnMeta, ConnRecord, Detail, Ended, FlowId, Issue, Joined, Key, Opened, Owner, PENDING, Part, Row,
+    SourceId, Stamp, State, TraceContext,
 };
 use crate::time::{Span, Time};
 use crate::trace;
@@ -38,6 +38,9 @@ impl Engine {
         let asked = self.options.resolver.as_ref().is_some_and(|resolver| resolver.try_send(ask).is_ok());
         self.conns.begin(meta, client, server, Awaited { client: asked, server: asked });
         self.store.charge(CONN_COST);
+        if meta.joined != Joined::Opening {
+            self.stitch.joined(id, meta.first.time);
+        }
         self.tell_ends(meta.id);
         true
     }
@@ -156,7 +159,7 @@ impl Engine {
         };
         self.store.push(row, Detail { layers, ..Detail::default() });
         self.tally.opened(self.now);
-        self.stitch_opened(flow);
+        self.stitch_opened(flow, id, time);
         self.screen.changed(flow);
         // two open flows of one key would be a mistake of the decoder: the earlier one cannot be told from the later any more
         if let Some(earlier) = self.open.insert((id, key), flow) {
@@ -217,6 +220,7 @@ impl Engine {
         let Some(conn) = self.conns.get(id).filter(|conn| !conn.ended) else { return false };
         let (number, first, protocol) = (conn.number, conn.first, conn.protocol);
         let (client, server) = self.facts.parties(conn.client, conn.server);
+        self.stitch.ended(id, ended.last.time, server);
         let Ended { how, last, bytes, packets, retransmissions, gaps, head } = ended;
         out(Record::Connection(ConnRecord {
             id: number,

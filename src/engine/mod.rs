@@ -255,7 +255,14 @@ impl Engine {
                 self.seen_by(conn, source);
                 true
             }
-            EventKind::Identified(protocol) => self.conns.identify(conn, protocol),
+            EventKind::Unread => {
+                self.stitch.unread(conn, at.time);
+                true
+            }
+            EventKind::Identified(protocol) => {
+                self.stitch.read(conn, at.time);
+                self.conns.identify(conn, protocol)
+            }
             EventKind::Open(key, opened) => self.open(conn, key, *opened, out),
             EventKind::Part(key, part) => self.part(conn, key, part, at),
             EventKind::Close(key, closed) => self.open.remove(&(conn, key)).map(|id| self.complete(id, *closed, out)).is_some(),

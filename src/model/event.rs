@@ -30,6 +30,8 @@ pub enum EventKind {
     Oriented(SocketAddr, SocketAddr),
     /// Another source saw it too.
     SeenBy(SourceId),
+    /// It cannot be read so far: it is encrypted, or of a protocol that is unknown.
+    Unread,
     /// Its protocol is known.
     Identified(&'static str),
     /// A flow began.

@@ -8,6 +8,7 @@
 //! Flows are looked at in the order in which they opened, and no sooner than somebody needs it, so that their ends have their names.
 //! What a service also sends while it is at work on nothing (polling, a timer's work) is tied by no circumstance, only by what it carries.
 
+mod hidden;
 mod messages;
 mod payload;
 mod senders;
@@ -16,8 +17,9 @@ mod works;
 use super::Engine;
 use super::cost::Charge;
 use super::traces::{Hop, Trace, digest, hop, name};
-use crate::model::{Detail, FlowId, FlowRef, Link, Pattern, Row, State};
-use crate::time::Span;
+use crate::model::{ConnId, Detail, FlowId, FlowRef, Link, Party, Pattern, Row, State};
+use crate::time::{Span, Time};
+use hidden::Veil;
 use messages::Messages;
 use senders::Senders;
 use std::collections::VecDeque;
@@ -35,6 +37,7 @@ pub(super) struct Stitch {
     works: Works,
     messages: Messages,
     senders: Senders,
+    veil: Veil,
 }
 
 /// What was found out about a flow.
@@ -52,9 +55,32 @@ impl Place {
     }
 }
 
+impl Stitch {
+    /// A connection cannot be read.
+    pub(super) fn unread(&mut self, conn: ConnId, since: Time) {
+        self.veil.unread(conn, since);
+    }
+
+    /// It can, from now on.
+    pub(super) fn read(&mut self, conn: ConnId, since: Time) {
+        self.veil.read(conn, since);
+    }
+
+    /// A connection was joined.
+    pub(super) fn joined(&mut self, conn: ConnId, since: Time) {
+        self.veil.joined(conn, since);
+    }
+
+    /// A connection is over.
+    pub(super) fn ended(&mut self, conn: ConnId, at: Time, server: &Party) {
+        self.veil.ended(conn, at, server);
+    }
+}
+
 impl Engine {
     /// A flow has begun.
-    pub(super) fn stitch_opened(&mut self, flow: FlowId) {
+    pub(super) fn stitch_opened(&mut self, flow: FlowId, conn: ConnId, time: Time) {
+        self.stitch.veil.shown(conn, time);
         self.stitch.begun.push_back(flow);
         if self.stitch.begun.len() > MAX_BEGUN
             && let Some(&half) = self.stitch.begun.get(MAX_BEGUN / 2)
@@ -123,8 +149,8 @@ impl Engine {
             let parent = self.stitch.messages.publish_of(child, detail);
             return Place { parent: parent.map(|up| (Box::new(up.clone()), Link::MessageId)), maybe: Vec::new() };
         }
-        let Self { stitch, store, traces, .. } = self;
-        let Stitch { works, senders, .. } = stitch;
+        let Self { stitch, store, traces, conns, facts, .. } = self;
+        let Stitch { works, senders, veil, .. } = stitch;
         let (mut labels, sure) = works.senders(&child.from, &child.to);
         if let Some(label) = senders.known(&child.from.addr).filter(|_| sure == Sure::No) {
             labels = vec![label];
@@ -149,7 +175,15 @@ impl Engine {
             // an ID of its own says that it began a trace: to nameless services time alone does not say otherwise
             let foreign = traces.of(child.flow).is_some() && sure == Sure::No;
             let link = if sure == Sure::Yes { Link::SoleInFlight } else { Link::Time };
-            return if by_itself || foreign { Place::default() } else { Place::at(one, link) };
+            if by_itself || foreign {
+                return Place::default();
+            }
+            let server = |conn| {
+                let conn = conns.at(conns.place(conn)?)?;
+                Some(works::label(facts.parties(conn.client, conn.server).1))
+            };
+            let hidden = veil.hides(&labels, child.time, server);
+            return if hidden { Place { parent: None, maybe: vec![one.hop.flow] } } else { Place::at(one, link) };
         }
         let values = payload::values(row, detail);
         let flows: Vec<_> = open.iter().map(|work| work.hop.flow).collect();

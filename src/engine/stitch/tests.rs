@@ -1,14 +1,14 @@
 use crate::engine::script::{at, conn, key};
 use crate::engine::{Engine, EngineOptions, Record};
 use crate::model::{
-    Closed, ConnMeta, Dir, Event, EventKind, Fact, Fields, Headers, Joined, Opened, Part, Pattern, Rank, Scope, SourceId,
-    TraceContext, TraceRecord, Transport, Turn, Value, Zone,
+    Closed, ConnMeta, Counts, Dir, End, Ended, Event, EventKind, Fact, Fields, Headers, Joined, Opened, Part, Pattern, Rank,
+    Scope, SourceId, TraceContext, TraceRecord, Transport, Turn, Value, Zone,
 };
 use std::net::SocketAddr;
 
 /// What happens in a mesh, a flow a line: `from>to begin-end`, in packets of a millisecond. `a` is a name with an address of its own,
 /// `a=127.0.0.1:80` one with that address, a bare address has no name; `>+` is a publish, `>-` a delivery, `>?` a statement. Further
-/// words: `id=T` (a traceparent), `req=R` (an x-request-id), `mid=M` (a message's ID), `body=B`, `op=O`, and `conn=N` for the
+/// words: `hidden=yes` (an encrypted connection), `joined=yes` (one of which nothing was seen after it was joined), `id=T` (a traceparent), `req=R` (an x-request-id), `mid=M` (a message's ID), `body=B`, `op=O`, and `conn=N` for the
 /// connection, where it is not one of its own.
 #[derive(Default)]
 struct Mesh {
@@ -54,10 +54,20 @@ impl Mesh {
             server: ends[1].1,
             transport: Transport::Stream,
             first: at(begin),
-            joined: Joined::Opening,
+            joined: if word("joined").is_some() { Joined::Midway } else { Joined::Opening },
             zone: Zone::default(),
         };
         push(begin, EventKind::Began(Box::new(meta), SourceId(0)));
+        if word("hidden").or(word("joined")).is_some() {
+            if word("hidden").is_some() {
+                push(begin, EventKind::Unread);
+            }
+            let last = at(end.parse().unwrap());
+            let (how, bytes, packets) = (End::Fin, Counts::default(), Counts::default());
+            let ended = Ended { how, last, bytes, packets, retransmissions: 0, gaps: 0, head: Vec::new() };
+            push(last.packet.0, EventKind::Ended(Box::new(ended)));
+            return;
+        }
         let protocol = match pattern {
             Pattern::Publish | Pattern::Deliver => "amqp",
             Pattern::Query => "postgresql",
@@ -193,4 +203,17 @@ fn a_request_id_beside_a_tracers_makes_one_trace_of_both() {
     // one that two traces carry tells nothing
     let two = ["web>gate 1-9 id=t req=constant", "web>gate 20-30 id=u req=constant", "web>gate 40-50 req=constant"];
     check(&two, &["1", "2", "3"]);
+}
+
+#[test]
+fn beside_something_that_cannot_be_read_nothing_is_the_only_one() {
+    let mesh = ["web>gate 1-90 id=t", "gate>?db 20-30"];
+    check(&mesh, &["1 .s2"]);
+    // an encrypted request may be what it works on
+    check(&[mesh[0], mesh[1], "web>gate 2-95 hidden=yes"], &["1"]);
+    // of another service, or over by then
+    check(&[mesh[0], mesh[1], "web>other 2-95 hidden=yes"], &["1 .s2"]);
+    check(&[mesh[0], mesh[1], "web>gate 2-10 hidden=yes"], &["1 .s2"]);
+    // joined: something may have been asked before, until something new is
+    check(&[mesh[0], mesh[1], "web>gate 2-95 joined=yes"], &["1"]);
 }

@@ -1,0 +1,79 @@
+//! Requests that may be there and cannot be seen: on connections that are encrypted or of an unknown protocol, and on those that were
+//! joined while one may have waited for its answer. Who received one may be at work on it, so that nothing is the only thing it works on.
+
+use super::works::label;
+use crate::model::{ConnId, Party};
+use crate::time::{Span, Time};
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// How many such connections are remembered.
+const MAX_HIDDEN: usize = 1024;
+/// How long a request from before the capture is reckoned with where nothing is seen of it.
+const BEFORE: Span = Span::from_secs(5);
+
+/// A connection with something hidden.
+#[derive(Debug)]
+struct Hidden {
+    conn: ConnId,
+    since: Time,
+    until: Option<Time>,
+    /// Who is asked on it: once it is over, as it was called then.
+    server: Option<Arc<str>>,
+}
+
+/// All of them, the oldest first.
+#[derive(Debug, Default)]
+pub(super) struct Veil {
+    list: VecDeque<Hidden>,
+}
+
+impl Veil {
+    /// A connection cannot be read.
+    pub(super) fn unread(&mut self, conn: ConnId, since: Time) {
+        self.add(Hidden { conn, since, until: None, server: None });
+    }
+
+    /// It can be read after all.
+    pub(super) fn read(&mut self, conn: ConnId, since: Time) {
+        let unread = self.list.iter_mut().filter(|hidden| hidden.conn == conn && hidden.until.is_none());
+        unread.for_each(|hidden| hidden.until = Some(since));
+    }
+
+    /// A connection was joined: what was asked on it before is not known.
+    pub(super) fn joined(&mut self, conn: ConnId, since: Time) {
+        self.add(Hidden { conn, since, until: Some(since.after(BEFORE)), server: None });
+    }
+
+    /// A flow began on a connection: what was asked on it before is answered, as far as it was joined.
+    pub(super) fn shown(&mut self, conn: ConnId, at: Time) {
+        if let Some(hidden) = self.list.iter_mut().find(|hidden| hidden.conn == conn) {
+            hidden.until = hidden.until.map(|until| until.min(at));
+        }
+    }
+
+    /// A connection is over.
+    pub(super) fn ended(&mut self, conn: ConnId, at: Time, server: &Party) {
+        if let Some(hidden) = self.list.iter_mut().find(|hidden| hidden.conn == conn) {
+            hidden.until = Some(hidden.until.map_or(at, |until| until.min(at)));
+            hidden.server = Some(label(server));
+        }
+    }
+
+    /// Whether one of these services may have been at work on something hidden at a moment; `server` tells who is asked on a connection
+    /// that is not over.
+    pub(super) fn hides(&self, services: &[Arc<str>], at: Time, mut server: impl FnMut(ConnId) -> Option<Arc<str>>) -> bool {
+        let then = self.list.iter().filter(|hidden| hidden.since <= at && hidden.until.is_none_or(|until| at < until));
+        then.into_iter().any(|hidden| {
+            let server = hidden.server.clone().or_else(|| server(hidden.conn));
+            server.is_some_and(|server| services.contains(&server))
+        })
+    }
+
+    fn add(&mut self, hidden: Hidden) {
+        self.list.push_back(hidden);
+        if self.list.len() > MAX_HIDDEN {
+            self.list.pop_front();
+        }
+    }
+}
