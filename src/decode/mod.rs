@@ -38,10 +38,12 @@ pub mod dns;
 pub mod grpc;
 pub mod http1;
 pub mod http2;
+pub mod proxy;
 pub mod socks;
 
 /// Every protocol that is read, in the order in which they are asked.
 pub static PROTOCOLS: &[&Protocol] = &[
+    &proxy::PROTOCOL,
     &http2::PROTOCOL,
     &amqp::PROTOCOL,
     &http1::PROTOCOL,

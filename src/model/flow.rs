@@ -188,6 +188,8 @@ pub struct Detail {
     pub traces: Vec<TraceContext>,
     /// The ID of its trace as on the wire, where it carries none itself.
     pub inferred: Option<Box<str>>,
+    /// The flows of which each may have caused it, where none can be claimed.
+    pub candidates: Vec<FlowId>,
     /// What it is wrapped in, outermost first.
     pub layers: Vec<&'static str>,
     /// What was odd.

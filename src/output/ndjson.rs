@@ -178,6 +178,9 @@ fn write_detail(row: &Row, detail: &Detail, fields: &Fields, options: &NdjsonOpt
     if tracers.windows(2).any(|pair| trace::key(pair[0]) != trace::key(pair[1])) {
         write_list(&tracers, o.key("traces"), |context, out| write_context(context, out));
     }
+    if !detail.candidates.is_empty() {
+        write_list(&detail.candidates, o.key("candidates"), |flow, out| out.extend_from_slice(flow.0.to_string().as_bytes()));
+    }
     write_fields(fields, options.secrets, o);
 }
 

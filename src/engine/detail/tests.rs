@@ -76,6 +76,7 @@ fn the_overview_tells_what_is_known() {
         fields: Fields::default().with("http.method", "POST").with("http.target", "/x?token=hunter2&b=1"),
         traces: vec![trace],
         inferred: None,
+        candidates: Vec::new(),
         layers: vec!["tls"],
         notes: vec![Issue::JOINED, Issue::CUT],
         bodies_evicted: true,

@@ -16,7 +16,7 @@ mod works;
 
 use super::Engine;
 use super::cost::Charge;
-use super::traces::{Hop, Trace, digest, hop, name};
+use super::traces::{Hop, Trace, digest, hop, leg, name};
 use crate::model::{ConnId, Detail, FlowId, FlowRef, Link, Party, Pattern, Row, State};
 use crate::time::{Span, Time};
 use hidden::Veil;
@@ -109,7 +109,14 @@ impl Engine {
         let Place { parent, maybe } = self.place(&child, flow.row, detail);
         match parent {
             Some((up, link)) => self.tied(child, *up, link),
-            None => self.traces.doubt(id, maybe),
+            None if maybe.is_empty() => {}
+            None => {
+                self.traces.doubt(id, maybe.clone());
+                self.change(id, |_, detail| {
+                    detail.candidates = maybe;
+                    Charge::default()
+                });
+            }
         }
     }
 
@@ -164,7 +171,11 @@ impl Engine {
                 return place;
             }
         }
-        let open = works.at(&labels, child.time, None, child.flow);
+        let mut open = works.at(&labels, child.time, None, child.flow);
+        // a proxy passes on one request because of that very request
+        if open.iter().any(|work| leg(&work.hop, child)) {
+            open.retain(|work| leg(&work.hop, child));
+        }
         let nameless = name(&child.from).is_none();
         if nameless {
             senders.seen(&child.from.addr, open.iter().map(|work| works::label(&work.hop.to)));

@@ -29,7 +29,8 @@ pub(in crate::engine) struct Asked {
 /// A flow's request.
 pub(super) fn asked(flow: FlowRef<'_>) -> Option<Asked> {
     let half = flow.detail?.request.as_ref().filter(|_| !flow.row.pattern.one_way())?;
-    let mut asked = Asked { stops: stops(half), ..Asked::default() };
+    let told = usize::from(flow.detail?.layers.contains(&"proxy"));
+    let mut asked = Asked { stops: stops(half) + told, ..Asked::default() };
     let mut hasher = DefaultHasher::new();
     half.body.bytes.hash(&mut hasher);
     for (name, value) in half.headers.iter() {

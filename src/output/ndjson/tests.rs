@@ -112,6 +112,7 @@ fn detail() -> Detail {
             .with("http.status", 201),
         traces: vec![trace],
         inferred: None,
+        candidates: Vec::new(),
         layers: vec!["proxy", "tls"],
         notes: vec![Issue::JOINED, Issue::JOINED, Issue::GAP],
         bodies_evicted: false,
