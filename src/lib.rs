@@ -9,8 +9,9 @@
 //!  broker taps ─ Tapped: whole flows, behind those of the packets of a batch; a message that the wire tells too is one (engine's twins)
 //!                      ConnTable ─> Reassembler ─> data, hole, end ─> Driver ─> Analyzer ─> inner Driver, or events
 //!                                                                                        │ a Turn a batch, the same for any N
-//!      engine thread (one owner, no locks): facts ─> pairing by (connection, key) ─> settling ─> edges, traces, store (byte budget)
-//!          ^ Query, Clear, Fact, Stop           │ Record: settled flows, connections, traces   │ Arc<View>, looker thread
+//!      engine thread (one owner, no locks): facts ─> pairing by (connection, key) ─> settling ─> stitching ─> edges, traces ─> findings
+//!                                                                                        └─> store (byte budget)
+//!          ^ Query, Clear, Fact, Stop           │ Record: flows, connections, traces, findings │ Arc<View>, looker thread
 //!          │ Ask: a new connection ─> resolver thread (identity), which the scout tells of SYNs ─> Fact
 //!          │ Naming, back to the reader: names for the files that it writes
 //!          └──────── tui: Event ─> App::update ─> Effect; draw(&App)          session::headless: NDJSON
@@ -38,7 +39,7 @@
 //! | [`doctor`] | what this machine lets us see, and how to mend what it does not | source, identity |
 //! | [`cli`], [`config`], [`error`], [`units`], [`privileges`] | the program's boundary | |
 //!
-//! A protocol is a folder in [`decode`] and its lines in [`decode::PROTOCOLS`]; a body format, a coding, a propagator, a kind of
+//! A detector of findings is a file and a line in `engine::findings`. A protocol is a folder in [`decode`] and its lines in [`decode::PROTOCOLS`]; a body format, a coding, a propagator, a kind of
 //! output: the same in its own room. Nothing else has to change: flows have one shape, and a protocol's own data are fields with dotted
 //! names, which filters, columns and NDJSON handle without knowing them.
 //!
@@ -61,6 +62,15 @@
 //!
 //! A trace is a number in the engine's table of traces, found by the ID that a flow carries. It holds a hop for each of its flows, so that
 //! it outlives their rows; who caused whom is computed from the hops when somebody looks or the trace is told ([`engine`]'s `traces`).
+//!
+//! A flow without an ID of its own, or the first of an ID, is placed once, when it settles (`stitch`): all that its sender was at work on
+//! when it sent it is known by then. The strongest evidence that holds ties it: the same message behind a broker, a request ID, a value
+//! that both carry, the only request in flight at its sender, nesting in time. Where two are as likely none is claimed, and the flow
+//! names both; beside what cannot be read (TLS, a connection joined with an answer due) nothing is the only one; what a service also
+//! sends by itself is tied by no circumstance. Two traces that such a tie joins are one, known by both IDs.
+//!
+//! Findings are made from settled flows and from quiet traces, by detectors, a file each (`findings`). One that rests on circumstances
+//! waits until it has repeated or nothing more comes. What was not seen is neither absent nor present: it makes none.
 //!
 //! # Invariants, as absences
 //!

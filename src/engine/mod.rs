@@ -23,6 +23,8 @@ mod flow;
 mod life;
 mod load;
 mod looker;
+#[cfg(test)]
+mod mesh;
 mod naming;
 pub mod owner;
 mod screen;

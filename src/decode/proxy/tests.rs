@@ -45,7 +45,7 @@ fn headers_of_both_versions_have_their_length() {
 
 #[test]
 fn only_the_first_bytes_of_a_client_are_one() {
-    let probe = |dir, data: &[u8], opening| super::probe(&Probe { dir, data, opening });
+    let asked = |dir, data: &[u8], opening| probe(&Probe { dir, data, opening });
     assert_eq!(asked(UP, b"PROXY TCP4", true), Verdict::Yes);
     assert_eq!(asked(UP, b"PRO", true), Verdict::More);
     assert_eq!(asked(UP, b"PROPFIND /", true), Verdict::No);

@@ -89,3 +89,6 @@ impl Findings {
         *self = Self::default();
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,77 @@
+use crate::engine::Record;
+use crate::engine::mesh::run;
+
+/// The findings of a mesh as `kind service count`, as they are told last; and what they rest on.
+fn check(lines: &[&str], wanted: &[&str]) -> Vec<String> {
+    let mut told = std::collections::BTreeMap::new();
+    for record in run(lines) {
+        if let Record::Finding(finding) = record {
+            told.insert(finding.id, finding);
+        }
+    }
+    let line = |finding: &crate::model::Finding| {
+        format!("{} {} {}", finding.kind.word(), finding.service.as_deref().unwrap_or("-"), finding.count)
+    };
+    assert_eq!(told.values().map(line).collect::<Vec<_>>(), wanted, "{lines:#?}");
+    told.into_values().map(|finding| format!("{}. {}.", finding.title, finding.evidence)).collect()
+}
+
+const ASKED: &str = "web>gate 1-90 id=t span=1 sampled=1";
+
+#[test]
+fn a_call_without_the_context_that_came_loses_the_trace() {
+    let told = check(&[ASKED, "gate>orders 10-80"], &["trace_lost gate 1"]);
+    assert_eq!(
+        told,
+        [
+            "gate loses the trace: its HTTP calls to orders carry no trace context. gate received traceparent with HTTP calls and sent it \
+          on 0 of 1 HTTP calls to orders; the flows are tied as the only request its sender was at work on."
+        ]
+    );
+    // to a data store nothing is customary, and what goes on in the trace is well
+    check(&[ASKED, "gate>?db 10-80", "gate>orders 20-30 id=t span=2"], &[]);
+    // nobody brought one, or it is said not to be recorded
+    check(&["web>gate 1-90", "gate>orders 10-80"], &[]);
+    check(&["web>gate 1-90 id=t sampled=0", "gate>orders 10-80"], &[]);
+    // an ID of the request is left of it
+    check(&["web>gate 1-90 id=t req=request-1", "gate>orders 10-80 req=request-1"], &["trace_format_switched gate 1"]);
+}
+
+#[test]
+fn what_serves_the_running_of_services_loses_nothing() {
+    for op in ["GET /healthz", "GET /metrics", "POST /v1/traces", "/grpc.health.v1.Health/Check", "OPTIONS /orders"] {
+        let op = op.replace(' ', "_");
+        check(&[ASKED, &format!("gate>orders 10-80 op={op}")], &[]);
+    }
+}
+
+#[test]
+fn another_trace_is_a_restart_and_a_consumers_may_be_linked() {
+    check(&[ASKED, "gate>orders 10-80 id=u span=9"], &["trace_restarted gate 1"]);
+    let queue = ["gate>+mq 10-11 id=t mid=m", "mq>-mail 20-40 id=t mid=m"];
+    check(&[ASKED, queue[0], queue[1], "mail>smtp 25-30 id=u"], &["trace_maybe_linked mail 1"]);
+    check(&[ASKED, queue[0], queue[1], "mail>smtp 25-30"], &["trace_lost mail 1"]);
+}
+
+#[test]
+fn a_context_may_be_there_and_not_be_right() {
+    check(&[ASKED, "gate>orders 10-80 b3=t span=2 sampled=1"], &["trace_format_switched gate 1"]);
+    check(&[ASKED, "gate>orders 10-80 id=t span=1 sampled=1 op=POST_/other"], &["trace_stale_parent gate 1"]);
+    check(&[ASKED, "gate>orders 10-80 id=t span=2 sampled=0"], &["trace_unsampled gate 1"]);
+    // both formats at once are none switched
+    check(&[ASKED, "gate>orders 10-80 id=t b3=t span=2 sampled=1"], &[]);
+    // a proxy passes on the very request
+    check(&[ASKED, "gate>orders 10-80 id=t span=1 sampled=1"], &[]);
+}
+
+#[test]
+fn repeats_are_counted() {
+    let lines: Vec<String> = (0..5)
+        .flat_map(|n| {
+            let at = n * 100;
+            [format!("web>gate {}-{} id=t{n}", at + 1, at + 90), format!("gate>orders {}-{}", at + 10, at + 80)]
+        })
+        .collect();
+    let told = check(&lines.iter().map(String::as_str).collect::<Vec<_>>(), &["trace_lost gate 5"]);
+    assert!(told[0].contains("0 of 5 HTTP calls"), "{told:?}");
+}

@@ -1,0 +1,128 @@
+//! Meshes for tests: what services say to each other, told in a line a flow.
+
+use super::script::{at, conn, key};
+use super::{Engine, EngineOptions, Record};
+use crate::model::{
+    Closed, ConnMeta, Counts, Dir, End, Ended, Event, EventKind, Fact, Fields, Headers, Joined, Opened, Part, Pattern, Rank,
+    Scope, SourceId, TraceContext, Transport, Turn, Value, Zone,
+};
+use std::net::SocketAddr;
+
+/// What happens in a mesh, a flow a line: `from>to begin-end`, in packets of a millisecond. `a` is a name with an address of its own,
+/// `a=127.0.0.1:80` one with that address, a bare address has no name; `>+` is a publish, `>-` a delivery, `>?` a statement. Further
+/// words: `hidden=yes` (an encrypted connection), `joined=yes` (one of which nothing was seen after it was joined), `id=T` (a traceparent), `b3=T`, `req=R` (an x-request-id), `span=S`, `sampled=1`, `mid=M` (a message's ID), `body=B`, `op=O`, and `conn=N` for the
+/// connection, where it is not one of its own.
+#[derive(Default)]
+struct Mesh {
+    events: Vec<(u64, Event)>,
+}
+
+fn addr(text: &str, port: u16) -> SocketAddr {
+    let text = text.split_once('=').map_or(text, |(_, addr)| addr);
+    text.parse().unwrap_or_else(|_| {
+        let number = text.bytes().fold(7_u8, |sum, b| sum.wrapping_mul(31).wrapping_add(b));
+        format!("10.9.{number}.{}:{port}", text.len()).parse().unwrap()
+    })
+}
+
+impl Mesh {
+    fn add(&mut self, number: usize, line: &str) {
+        let mut words = line.split(' ');
+        let (from, to) = words.next().unwrap().split_once('>').unwrap();
+        let (pattern, to) = match to.split_at(1) {
+            ("+", to) => (Pattern::Publish, to),
+            ("-", to) => (Pattern::Deliver, to),
+            ("?", to) => (Pattern::Query, to),
+            _ => (Pattern::RequestResponse, to),
+        };
+        let (begin, end) = words.next().unwrap().split_once('-').unwrap();
+        let begin: u64 = begin.parse().unwrap();
+        let words: Vec<_> = words.map(|word| word.split_once('=').unwrap()).collect();
+        let word = |wanted: &str| words.iter().find(|(name, _)| *name == wanted).map(|(_, value)| *value);
+        let c = word("conn").map_or(1000 + number as u64, |n| n.parse().unwrap());
+        let deliver = pattern == Pattern::Deliver;
+        let (client, server) = if deliver { (to, from) } else { (from, to) };
+        let ends = [(client, addr(client, 40_000 + c as u16)), (server, addr(server, 80))];
+        let mut push = |packet: u64, kind| self.events.push((packet, Event { conn: conn(c), at: at(packet), kind }));
+        for (text, addr) in ends {
+            if text.parse::<SocketAddr>().is_err() {
+                let service = text.split_once('=').map_or(text, |(name, _)| name).into();
+                push(0, EventKind::Fact(Box::new(Fact::Named { scope: Scope::Socket(addr), rank: Rank::User, service })));
+            }
+        }
+        let meta = ConnMeta {
+            id: conn(c),
+            client: ends[0].1,
+            server: ends[1].1,
+            transport: Transport::Stream,
+            first: at(begin),
+            joined: if word("joined").is_some() { Joined::Midway } else { Joined::Opening },
+            zone: Zone::default(),
+        };
+        push(begin, EventKind::Began(Box::new(meta), SourceId(0)));
+        if word("hidden").or(word("joined")).is_some() {
+            if word("hidden").is_some() {
+                push(begin, EventKind::Unread);
+            }
+            let last = at(end.parse().unwrap());
+            let (how, bytes, packets) = (End::Fin, Counts::default(), Counts::default());
+            let ended = Ended { how, last, bytes, packets, retransmissions: 0, gaps: 0, head: Vec::new() };
+            push(last.packet.0, EventKind::Ended(Box::new(ended)));
+            return;
+        }
+        let protocol = match pattern {
+            Pattern::Publish | Pattern::Deliver => "amqp",
+            Pattern::Query => "postgresql",
+            _ => "http",
+        };
+        let dir = if deliver { Dir::ToClient } else { Dir::ToServer };
+        let (operation, layers) = (word("op").unwrap_or("GET_/").replace('_', " ").into(), Vec::new());
+        let own = number as u64;
+        let opened = Opened { protocol, pattern, operation, dir, first: at(begin), layers };
+        push(begin, EventKind::Open(key(own), Box::new(opened)));
+        let mut part = |part| push(begin, EventKind::Part(key(own), part));
+        let hint = crate::model::BodyHint::default();
+        part(Part::Head { dir, first: at(begin), headers: Headers::default(), head_bytes: 9, hint });
+        if matches!(pattern, Pattern::Publish | Pattern::Deliver) {
+            let id = word("mid").map(|id| vec![("message_id".into(), Value::from(id))]).unwrap_or_default();
+            let fields = Fields::default().with("amqp.exchange", "shop").with("amqp.routing_key", "order");
+            part(Part::Fields(fields.with("amqp.properties", Value::Map(id))));
+        }
+        if let Some(body) = word("body") {
+            part(Part::Body(dir, body.as_bytes().to_vec()));
+        }
+        part(Part::BodyEnd { dir, bytes: word("body").map_or(0, str::len) as u64, whole: true });
+        for (name, carrier) in [("id", "traceparent"), ("b3", "b3"), ("req", "x-request-id")] {
+            let context = |id: &str| TraceContext {
+                trace_id: id.into(),
+                span_id: word("span").map(Into::into),
+                parent_id: None,
+                carrier,
+                sampled: word("sampled").map(|flag| flag == "1"),
+                state: None,
+                baggage: None,
+            };
+            word(name).into_iter().for_each(|id| part(Part::Trace(Box::new(context(id)))));
+        }
+        if let Ok(end) = end.parse() {
+            let closed = Closed { status: Some("200".into()), ok: true, last: Some(at(end)) };
+            push(end, EventKind::Close(key(own), Box::new(closed)));
+        }
+    }
+}
+
+/// What an engine without a screen makes of a mesh.
+pub(super) fn run(lines: &[&str]) -> Vec<Record> {
+    let mut mesh = Mesh::default();
+    lines.iter().enumerate().for_each(|(number, line)| mesh.add(number, line));
+    mesh.events.sort_by_key(|(packet, _)| *packet);
+    let mut began = std::collections::BTreeSet::new();
+    let events = mesh.events.into_iter().map(|(_, event)| event);
+    let events: Vec<_> = events.filter(|event| !matches!(event.kind, EventKind::Began(..)) || began.insert(event.conn)).collect();
+    let until = events.last().unwrap().at;
+    let mut engine = Engine::new(EngineOptions { keep: false, ..EngineOptions::default() });
+    let mut records = Vec::new();
+    engine.take(Turn { events, until, last: true, ..Turn::default() }, &mut |record| records.push(record));
+    assert_eq!(super::script::stats(&records).unplaced, 0);
+    records
+}
