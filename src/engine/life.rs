@@ -291,8 +291,7 @@ impl Engine {
             self.edges.add(flow.as_ref());
         }
         self.traces.settled(flow.as_ref(), self.now);
-        self.stitch_settled(flow.as_ref());
-        let Some(flow) = self.flow(id, true) else { return };
+        let flow = if self.stitch_settled(flow.as_ref()) { self.flow(id, true).unwrap_or(flow) } else { flow };
         self.findings.flow(flow.as_ref(), self.now);
         out(Record::Flow(flow));
         self.findings.news().into_iter().for_each(|finding| out(Record::Finding(finding)));
@@ -332,8 +331,9 @@ fn forgotten(facts: &mut Facts, conn: &Conn) -> usize {
 
 /// A trace is as whole as it gets, for now: a screen asks for what it shows.
 pub(super) fn tell(trace: &mut Trace, findings: &mut Findings, now: Time, keep: bool, out: &mut dyn FnMut(Record)) {
-    findings.trace(trace, now);
-    if let Some(record) = trace.record().filter(|_| !keep) {
+    let tree = trace.tree();
+    findings.trace(trace, &tree, now);
+    if let Some(record) = trace.record(tree).filter(|_| !keep) {
         out(Record::Trace(record));
     }
     findings.news().into_iter().for_each(|finding| out(Record::Finding(finding)));

@@ -16,7 +16,7 @@ mod malformed;
 mod propagation;
 
 use super::traces::Trace;
-use crate::model::{Finding, FlowRef};
+use crate::model::{Finding, FlowRef, Node};
 use crate::time::Time;
 pub(super) use book::{Book, Words};
 pub(super) use look::Look;
@@ -56,9 +56,9 @@ impl Findings {
     }
 
     /// A trace is quiet.
-    pub(super) fn trace(&mut self, trace: &mut Trace, now: Time) {
+    pub(super) fn trace(&mut self, trace: &mut Trace, tree: &[Node], now: Time) {
         self.book.turn_to(now);
-        trace.judge(|hops, tree| {
+        trace.judge(|hops| {
             let look = Look::new(hops, tree);
             self.detectors.iter_mut().for_each(|detector| detector.trace(&look, &mut self.book));
         });

@@ -4,6 +4,7 @@
 use super::works::label;
 use crate::model::{ConnId, Party};
 use crate::time::{Span, Time};
+use hashbrown::HashMap;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -15,46 +16,48 @@ const BEFORE: Span = Span::from_secs(5);
 /// A connection with something hidden.
 #[derive(Debug)]
 struct Hidden {
-    conn: ConnId,
     since: Time,
     until: Option<Time>,
     /// Who is asked on it: once it is over, as it was called then.
     server: Option<Arc<str>>,
 }
 
-/// All of them, the oldest first.
+/// All of them.
 #[derive(Debug, Default)]
 pub(super) struct Veil {
-    list: VecDeque<Hidden>,
+    list: HashMap<ConnId, Hidden>,
+    /// The oldest first.
+    order: VecDeque<ConnId>,
 }
 
 impl Veil {
     /// A connection cannot be read.
     pub(super) fn unread(&mut self, conn: ConnId, since: Time) {
-        self.add(Hidden { conn, since, until: None, server: None });
+        self.add(conn, Hidden { since, until: None, server: None });
     }
 
     /// It can be read after all.
     pub(super) fn read(&mut self, conn: ConnId, since: Time) {
-        let unread = self.list.iter_mut().filter(|hidden| hidden.conn == conn && hidden.until.is_none());
-        unread.for_each(|hidden| hidden.until = Some(since));
+        if let Some(hidden) = self.list.get_mut(&conn) {
+            hidden.until.get_or_insert(since);
+        }
     }
 
     /// A connection was joined: what was asked on it before is not known.
     pub(super) fn joined(&mut self, conn: ConnId, since: Time) {
-        self.add(Hidden { conn, since, until: Some(since.after(BEFORE)), server: None });
+        self.add(conn, Hidden { since, until: Some(since.after(BEFORE)), server: None });
     }
 
     /// A flow began on a connection: what was asked on it before is answered, as far as it was joined.
     pub(super) fn shown(&mut self, conn: ConnId, at: Time) {
-        if let Some(hidden) = self.list.iter_mut().find(|hidden| hidden.conn == conn) {
+        if let Some(hidden) = self.list.get_mut(&conn) {
             hidden.until = hidden.until.map(|until| until.min(at));
         }
     }
 
     /// A connection is over.
     pub(super) fn ended(&mut self, conn: ConnId, at: Time, server: &Party) {
-        if let Some(hidden) = self.list.iter_mut().find(|hidden| hidden.conn == conn) {
+        if let Some(hidden) = self.list.get_mut(&conn) {
             hidden.until = Some(hidden.until.map_or(at, |until| until.min(at)));
             hidden.server = Some(label(server));
         }
@@ -63,17 +66,21 @@ impl Veil {
     /// Whether one of these services may have been at work on something hidden at a moment; `server` tells who is asked on a connection
     /// that is not over.
     pub(super) fn hides(&self, services: &[Arc<str>], at: Time, mut server: impl FnMut(ConnId) -> Option<Arc<str>>) -> bool {
-        let then = self.list.iter().filter(|hidden| hidden.since <= at && hidden.until.is_none_or(|until| at < until));
-        then.into_iter().any(|hidden| {
-            let server = hidden.server.clone().or_else(|| server(hidden.conn));
-            server.is_some_and(|server| services.contains(&server))
+        self.list.iter().any(|(conn, hidden)| {
+            let then = hidden.since <= at && hidden.until.is_none_or(|until| at < until);
+            let mut server = || hidden.server.clone().or_else(|| server(*conn));
+            then && server().is_some_and(|server| services.contains(&server))
         })
     }
 
-    fn add(&mut self, hidden: Hidden) {
-        self.list.push_back(hidden);
-        if self.list.len() > MAX_HIDDEN {
-            self.list.pop_front();
+    fn add(&mut self, conn: ConnId, hidden: Hidden) {
+        if self.list.insert(conn, hidden).is_none() {
+            self.order.push_back(conn);
+        }
+        if self.order.len() > MAX_HIDDEN
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.list.remove(&oldest);
         }
     }
 }

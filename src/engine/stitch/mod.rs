@@ -16,7 +16,7 @@ mod works;
 
 use super::Engine;
 use super::cost::Charge;
-use super::traces::{Hop, Trace, digest, hop, leg, name};
+use super::traces::{Hop, Trace, asked, digest, hop, leg, name};
 use crate::model::{ConnId, Detail, FlowId, FlowRef, Link, Party, Pattern, Row, State};
 use crate::time::{Span, Time};
 use hidden::Veil;
@@ -91,25 +91,22 @@ impl Engine {
 
     /// A flow is complete.
     pub(super) fn stitch_closed(&mut self, id: FlowId) {
-        let Self { stitch, store, conns, facts, sources, now, .. } = self;
-        if stitch.works.has(id)
-            && let Some(flow) = super::look_at(id, store, conns, facts, sources)
-        {
-            stitch.works.ended(hop(flow), *now);
+        if let Some(slot) = self.store.get(id) {
+            self.stitch.works.ended(&slot.row, self.now);
         }
     }
 
-    /// A flow has settled: finds what caused it, where no ID tells.
-    pub(super) fn stitch_settled(&mut self, flow: FlowRef<'_>) {
+    /// A flow has settled: finds what caused it, where no ID tells. Says whether that changed it.
+    pub(super) fn stitch_settled(&mut self, flow: FlowRef<'_>) -> bool {
         let id = flow.row.id;
         self.stitch_up_to(id);
         let first = self.traces.of(id).is_none_or(|no| self.traces.get(no).is_some_and(|trace| trace.begins_with(id)));
-        let Some(detail) = flow.detail.filter(|_| first && placeable(flow.row)) else { return };
-        let child = Hop { settled: true, ..hop(flow) };
+        let Some(detail) = flow.detail.filter(|_| first && placeable(flow.row)) else { return false };
+        let child = Hop { settled: true, asked: asked(flow), ..hop(flow) };
         let Place { parent, maybe } = self.place(&child, flow.row, detail);
         match parent {
             Some((up, link)) => self.tied(child, *up, link),
-            None if maybe.is_empty() => {}
+            None if maybe.is_empty() => return false,
             None => {
                 self.traces.doubt(id, maybe.clone());
                 self.change(id, |_, detail| {
@@ -118,6 +115,7 @@ impl Engine {
                 });
             }
         }
+        true
     }
 
     /// A flow without an ID of the other's trace was caused by it.
@@ -145,7 +143,7 @@ impl Engine {
             } else if causes(flow.row) {
                 stitch.works.add(hop(flow));
                 if flow.row.state != State::Open {
-                    stitch.works.ended(hop(flow), *now);
+                    stitch.works.ended(flow.row, *now);
                 }
             }
         }
@@ -156,7 +154,7 @@ impl Engine {
             let parent = self.stitch.messages.publish_of(child, detail);
             return Place { parent: parent.map(|up| (Box::new(up.clone()), Link::MessageId)), maybe: Vec::new() };
         }
-        let Self { stitch, store, traces, conns, facts, .. } = self;
+        let Self { stitch, store, traces, conns, facts, sources, .. } = self;
         let Stitch { works, senders, veil, .. } = stitch;
         let (mut labels, sure) = works.senders(&child.from, &child.to);
         if let Some(label) = senders.known(&child.from.addr).filter(|_| sure == Sure::No) {
@@ -173,6 +171,10 @@ impl Engine {
         }
         let mut open = works.at(&labels, child.time, None, child.flow);
         // a proxy passes on one request because of that very request
+        for work in open.iter_mut().filter(|work| work.hop.asked.is_none() && work.hop.pattern == child.pattern) {
+            let flow = super::look_at(work.hop.flow, store, conns, facts, sources);
+            work.hop.asked = flow.and_then(asked);
+        }
         if open.iter().any(|work| leg(&work.hop, child)) {
             open.retain(|work| leg(&work.hop, child));
         }

@@ -1,7 +1,7 @@
 //! Who was at work on what: of each service the flows that it received and has not answered, and those that it answered lately.
 
 use super::super::traces::{Hop, name};
-use crate::model::{FlowId, Party, Pattern};
+use crate::model::{FlowId, Party, Pattern, Row};
 use crate::time::{Span, Time};
 use hashbrown::HashMap;
 use std::collections::VecDeque;
@@ -11,7 +11,7 @@ use std::sync::Arc;
 const REMEMBERED: Span = Span::from_secs(30);
 /// How many of them are remembered a service.
 const MAX_ENDED: usize = 4096;
-/// How many flows of a service may be open at once, to be told apart: of more the oldest is forgotten.
+/// How many flows of a service may be open at once, to be told apart: of more one is forgotten.
 const MAX_OPEN: usize = 4096;
 /// How many values a flow is known by, those of what it caused included.
 const MAX_ADOPTED: usize = 64;
@@ -114,23 +114,18 @@ impl Works {
         let service = self.services.entry(label).or_default();
         service.server |= hop.to_server;
         if service.open.len() >= MAX_OPEN {
-            self.open.remove(&service.open.remove(0).hop.flow);
+            self.open.remove(&service.open.swap_remove(0).hop.flow);
         }
         service.open.push(Work { hop, end: None, values: None });
     }
 
-    /// Whether a flow is among the open ones.
-    pub(super) fn has(&self, flow: FlowId) -> bool {
-        self.open.contains_key(&flow)
-    }
-
     /// A flow is over: its receiver was at work on it until its end, as far as that can be told.
-    pub(super) fn ended(&mut self, hop: Hop, now: Time) {
-        let Some(service) = self.open.remove(&hop.flow).and_then(|label| self.services.get_mut(&label)) else { return };
-        let Some(at) = service.open.iter().position(|work| work.hop.flow == hop.flow) else { return };
-        let mut work = service.open.remove(at);
-        let end = hop.end.or_else(|| hop.pending.then_some(now));
-        (work.end, work.hop) = (end, Hop { settled: true, ..hop });
+    pub(super) fn ended(&mut self, row: &Row, now: Time) {
+        let Some(service) = self.open.remove(&row.id).and_then(|label| self.services.get_mut(&label)) else { return };
+        let Some(at) = service.open.iter().position(|work| work.hop.flow == row.id) else { return };
+        let mut work = service.open.swap_remove(at);
+        work.hop.ended(row);
+        work.end = work.hop.end.or_else(|| work.hop.pending.then_some(now));
         service.ended.push_back(work);
         let old = |work: &Work| now.since(work.hop.last) > REMEMBERED;
         while service.ended.len() > MAX_ENDED || service.ended.front().is_some_and(old) {

@@ -1,7 +1,9 @@
 //! A flow as traces and findings see it: enough to place it and to judge it, so that it outlives its row. It reads no headers.
 
-use super::legs::{self, Asked};
-use crate::model::{Detail, Dir, FlowId, FlowRef, Link, Origin, PENDING, Party, Pattern, Severity, TraceContext, Value, text_of};
+use super::legs::Asked;
+use crate::model::{
+    Detail, Dir, FlowId, FlowRef, Link, Origin, PENDING, Party, Pattern, Row, Severity, TraceContext, Value, text_of,
+};
 use crate::time::Time;
 use crate::trace;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -110,14 +112,12 @@ pub(in crate::engine) fn hop(flow: FlowRef<'_>) -> Hop {
     let to_server = !row.pattern.one_way() || row.dir == Dir::ToServer;
     let (from, to) = if to_server { (flow.client, flow.server) } else { (flow.server, flow.client) };
     let last = row.duration.map(|span| row.time.after(span));
-    // who took a message that needs no word of thanks may be at work on it for long
-    let acknowledged = row.pattern != Pattern::Deliver || row.status.as_deref().is_some_and(|status| status != "auto");
     let request = flow.detail.and_then(|detail| detail.request.as_ref());
     let header = |name| request.and_then(|half| half.headers.get(name));
     Hop {
         flow: row.id,
         time: row.time,
-        end: last.filter(|_| acknowledged),
+        end: last.filter(|_| acknowledged(row)),
         last: last.unwrap_or(row.time),
         from: from.clone(),
         to: to.clone(),
@@ -130,7 +130,7 @@ pub(in crate::engine) fn hop(flow: FlowRef<'_>) -> Hop {
         ok: row.ok,
         pending: row.status.as_deref() == Some(PENDING),
         seen: flow.detail.is_some_and(|detail| detail.notes.iter().all(|note| note.severity == Severity::Remark)),
-        asked: legs::asked(flow),
+        asked: None,
         host: header("host").or_else(|| header(":authority")).map(|host| text_of(host).into()),
         declined: header("b3").or_else(|| header("x-b3-sampled")).is_some()
             || flow.detail.is_some_and(|detail| detail.notes.iter().any(|note| trace::is_trouble(*note))),
@@ -148,6 +148,14 @@ pub(in crate::engine) fn hop(flow: FlowRef<'_>) -> Hop {
 }
 
 impl Hop {
+    /// It is over.
+    pub(in crate::engine) fn ended(&mut self, row: &Row) {
+        let last = row.duration.map(|span| row.time.after(span));
+        (self.last, self.end) = (last.unwrap_or(row.time), last.filter(|_| acknowledged(row)));
+        (self.ok, self.pending) = (row.ok, row.status.as_deref() == Some(PENDING));
+        self.settled = true;
+    }
+
     /// The same flow with what is known of it by now.
     pub(super) fn renewed(self, now: Hop) -> Hop {
         // headers may have been evicted since
@@ -171,6 +179,11 @@ impl Hop {
             ..now
         }
     }
+}
+
+/// Whether who took it said when it was done: who took a message that needs no word of thanks may be at work on it for long.
+fn acknowledged(row: &Row) -> bool {
+    row.pattern != Pattern::Deliver || row.status.as_deref().is_some_and(|status| status != "auto")
 }
 
 /// The fields that a message is routed by, whichever protocol's it is.

@@ -4,7 +4,7 @@
 //! service would write anew (the span ID), or what every other service would have no reason to repeat (all of the request).
 
 use super::hop::Hop;
-use crate::model::{FlowRef, Half, text_of};
+use crate::model::{FlowRef, Half, Headers};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 /// Fields that each stop adds an element to, and fields that a stop adds.
@@ -15,39 +15,44 @@ const MARKS: &[&str] =
 const HOP_BY_HOP: &[&str] =
     &["connection", "keep-alive", "te", "transfer-encoding", "upgrade", "host", ":authority", "content-length"];
 
+/// How many fields a request has to have to be told from others by them: what only a handful say is no likeness.
+const TELLING: usize = 3;
+
 /// A request, as far as it has to be compared with another one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::engine) struct Asked {
     /// How many stops it says it has made.
     stops: usize,
-    /// Stands for all that it says.
-    whole: u64,
-    /// Its fields, its body's length: what only a handful say is no likeness.
-    fields: usize,
+    /// Stands for all that it says, where it says enough to be told from others, and no tracer's ID does that better.
+    whole: Option<u64>,
 }
 
 /// A flow's request.
-pub(super) fn asked(flow: FlowRef<'_>) -> Option<Asked> {
-    let half = flow.detail?.request.as_ref().filter(|_| !flow.row.pattern.one_way())?;
-    let told = usize::from(flow.detail?.layers.contains(&"proxy"));
-    let mut asked = Asked { stops: stops(half) + told, ..Asked::default() };
-    let mut hasher = DefaultHasher::new();
-    half.body.bytes.hash(&mut hasher);
-    for (name, value) in half.headers.iter() {
-        let name = text_of(name).to_ascii_lowercase();
-        if !HOP_BY_HOP.contains(&&*name) {
-            (name, value).hash(&mut hasher);
-            asked.fields += 1;
-        }
-    }
-    asked.whole = hasher.finish();
-    Some(asked)
+pub(in crate::engine) fn asked(flow: FlowRef<'_>) -> Option<Asked> {
+    let detail = flow.detail.filter(|_| !flow.row.pattern.one_way())?;
+    let half = detail.request.as_ref()?;
+    let told = usize::from(detail.layers.contains(&"proxy"));
+    Some(Asked { stops: stops(&half.headers) + told, whole: detail.traces.is_empty().then(|| whole(half)).flatten() })
 }
 
-fn stops(half: &Half) -> usize {
+fn stops(headers: &Headers) -> usize {
     let elements = |value: &[u8]| value.split(|b| *b == b',').filter(|part| !part.trim_ascii().is_empty()).count();
-    let lists = LISTS.iter().map(|name| half.headers.all(name).map(elements).sum::<usize>());
-    lists.sum::<usize>() + MARKS.iter().filter(|name| half.headers.get(name).is_some()).count()
+    let is = |name: &[u8], known: &[&str]| known.iter().any(|k| name.len() == k.len() && name.eq_ignore_ascii_case(k.as_bytes()));
+    let stop = |(name, value): (&[u8], &[u8])| if is(name, LISTS) { elements(value) } else { usize::from(is(name, MARKS)) };
+    headers.iter().map(stop).sum()
+}
+
+fn whole(half: &Half) -> Option<u64> {
+    let mut hasher = DefaultHasher::new();
+    half.body.bytes.hash(&mut hasher);
+    let of_request = |name: &[u8]| !HOP_BY_HOP.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes()));
+    let mut fields = 0;
+    for (name, value) in half.headers.iter().filter(|(name, _)| of_request(name)) {
+        name.iter().for_each(|b| b.to_ascii_lowercase().hash(&mut hasher));
+        value.hash(&mut hasher);
+        fields += 1;
+    }
+    (fields >= TELLING).then(|| hasher.finish())
 }
 
 /// Whether `down` is the request of `up`, passed on by its receiver.
@@ -59,7 +64,7 @@ pub(in crate::engine) fn leg(up: &Hop, down: &Hop) -> bool {
     let spans = |hop: &Hop| hop.marks.iter().filter_map(|mark| mark.span).collect::<Vec<_>>();
     let (spans_up, spans_down) = (spans(up), spans(down));
     let unchanged = spans_up.iter().any(|span| spans_down.contains(span));
-    b.stops > a.stops || unchanged || (b.whole == a.whole && b.fields >= 3)
+    b.stops > a.stops || unchanged || (b.whole.is_some() && b.whole == a.whole)
 }
 
 /// Whether two operations have one method, and one path, of which a proxy may have cut or added the beginning.

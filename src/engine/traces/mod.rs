@@ -21,7 +21,7 @@ use crate::trace;
 use hashbrown::{HashMap, HashSet};
 use hop::tail;
 pub(super) use hop::{Hop, Mark, digest, hop, name};
-pub(super) use legs::leg;
+pub(super) use legs::{asked, leg};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -135,7 +135,7 @@ impl Traces {
         self.changes += 1;
         trace.grown = true;
         if let Some(old) = trace.hop_mut(flow.row.id).filter(|hop| !hop.settled) {
-            *old = Hop { settled: true, ..old.clone().renewed(hop(flow)) };
+            *old = Hop { settled: true, ..old.clone().renewed(Hop { asked: legs::asked(flow), ..hop(flow) }) };
             trace.open -= 1;
         }
         self.settle(no, now);
@@ -288,9 +288,13 @@ impl Trace {
         self.hops.len() as u64 + self.more
     }
 
-    /// As it is told; none where none of its flows carries an ID.
-    pub(super) fn record(&self) -> Option<TraceRecord> {
-        let tree = tree::tree(&self.hops);
+    /// Who caused whom.
+    pub(super) fn tree(&self) -> Vec<Node> {
+        tree::tree(&self.hops)
+    }
+
+    /// As it is told, with its tree; none where none of its flows carries an ID.
+    pub(super) fn record(&self, tree: Vec<Node>) -> Option<TraceRecord> {
         let ids = || tree.iter().filter_map(|node| self.ids.get(usize::from(self.hop(node.flow)?.id?)));
         let trace_id = ids().next()?.clone();
         let services = services(tree.iter().filter_map(|node| self.hop(node.flow)));
@@ -309,8 +313,8 @@ impl Trace {
     }
 
     /// Has its flows judged, those that were before told apart.
-    pub(super) fn judge(&mut self, look: impl FnOnce(&[Hop], &[Node])) {
-        look(&self.hops, &tree::tree(&self.hops));
+    pub(super) fn judge(&mut self, look: impl FnOnce(&[Hop])) {
+        look(&self.hops);
         self.hops.iter_mut().for_each(|hop| hop.judged = true);
     }
 
