@@ -9,6 +9,7 @@ use std::borrow::Cow;
 
 mod command;
 mod scan;
+mod sql;
 
 pub use command::command;
 
@@ -188,6 +189,7 @@ pub fn value<'a>(name: &str, value: &'a str, secrets: Secrets) -> Cow<'a, str> {
     match secrets {
         Secrets::Show => Cow::Borrowed(value),
         Secrets::Mask if is_secret_name(name) => Cow::Borrowed(MASK),
+        Secrets::Mask if name == "sql" => sql::sql(value),
         Secrets::Mask => text(value, secrets),
     }
 }

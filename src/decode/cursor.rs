@@ -56,6 +56,13 @@ impl<'a> Cursor<'a> {
         self.take(4)?.try_into().ok().map(u32::from_be_bytes)
     }
 
+    /// The bytes before the next NUL, which is passed over, if it is there.
+    pub fn text(&mut self) -> Option<&'a [u8]> {
+        let end = self.rest().iter().position(|b| *b == 0)?;
+        let text = self.take(end)?;
+        self.take(1).map(|_| text)
+    }
+
     /// The next line without its LF and the CR before it, if its end is there.
     pub fn line(&mut self) -> Option<&'a [u8]> {
         let rest = self.rest();

@@ -38,6 +38,7 @@ pub mod dns;
 pub mod grpc;
 pub mod http1;
 pub mod http2;
+pub mod postgresql;
 pub mod proxy;
 pub mod socks;
 
@@ -46,6 +47,7 @@ pub static PROTOCOLS: &[&Protocol] = &[
     &proxy::PROTOCOL,
     &http2::PROTOCOL,
     &amqp::PROTOCOL,
+    &postgresql::PROTOCOL,
     &http1::PROTOCOL,
     &socks::PROTOCOL,
     &dns::UDP,

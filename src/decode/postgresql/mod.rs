@@ -1,0 +1,223 @@
+//! PostgreSQL's frontend/backend protocol 3 (PostgreSQL documentation, "Frontend/Backend Protocol"): each statement with what became of
+//! it, by simple and by extended query. Rows are counted, not kept.
+//!
+//! ```text
+//!  client   Query                                         Query: a flow, up to ReadyForQuery
+//!           Parse ─ Bind ─ Describe ─ Execute … Sync      Execute: a flow, with the text that was prepared
+//!  server   ParseComplete … RowDescription, DataRow …, CommandComplete | ErrorResponse, ReadyForQuery
+//! ```
+
+mod exchange;
+mod frame;
+mod session;
+mod sql;
+#[cfg(test)]
+mod tests;
+
+use super::detect::Detect;
+use super::{Analyzer, Cx, Gap, Input, Protocol, Resync, Step};
+use crate::model::{ConnMeta, Dir, End, Issue, Joined, Stamp, Transport};
+use frame::{HEAD, Message, STARTUP, Start, Startup};
+use session::Session;
+
+/// PostgreSQL.
+pub static PROTOCOL: Protocol = Protocol {
+    name: "postgresql",
+    transport: Transport::Stream,
+    ports: &[5432],
+    upgrades: &[],
+    probe: frame::probe,
+    scan: frame::scan,
+    start: |meta, _| Box::new(Postgres::new(meta)),
+    #[cfg(test)]
+    samples: tests::samples,
+};
+
+/// How much of a message is read, in bytes: of a longer statement or parameter the beginning.
+const READ: usize = 64 * 1024;
+
+const BAD: Issue = Issue::broken("not a PostgreSQL message");
+
+/// One connection.
+#[derive(Debug)]
+struct Postgres {
+    states: [State; 2],
+    session: Session,
+}
+
+/// What is awaited of a direction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Of the client: a startup message. Of the server: what follows one.
+    Start,
+    /// Of the server: the byte that answers a request for encryption.
+    Choice,
+    /// Of the client: what that byte was.
+    Asked,
+    /// A message, at a place that has yet to show that one starts there.
+    Place,
+    /// A message.
+    Message,
+    /// So many bytes of one that is passed over.
+    Skip(u64),
+    /// Nothing more.
+    Over,
+}
+
+/// A message where it was found, as far as it is read.
+#[derive(Clone, Copy)]
+struct Found<'a> {
+    kind: u8,
+    payload: &'a [u8],
+    /// Its whole length, in bytes.
+    length: usize,
+    /// The packets that brought its first byte, and the last one that was read.
+    at: (Stamp, Stamp),
+}
+
+impl Postgres {
+    fn new(meta: &ConnMeta) -> Self {
+        let opening = meta.joined == Joined::Opening;
+        let state = if opening { State::Start } else { State::Place };
+        Self { states: [state; 2], session: Session::new(opening) }
+    }
+
+    fn state(&mut self, dir: Dir) -> &mut State {
+        let [to_server, to_client] = &mut self.states;
+        match dir {
+            Dir::ToServer => to_server,
+            Dir::ToClient => to_client,
+        }
+    }
+
+    fn start(&mut self, cx: &mut Cx<'_, '_>, input: Input<'_>) -> Step {
+        let (startup, length) = match frame::startup(input.data) {
+            Start::Is(found) => found,
+            Start::Partial => return Step::Need(STARTUP),
+            Start::No => return self.lost(cx, input.dir),
+        };
+        let Some(message) = input.data.get(..length) else { return Step::Need(length) };
+        let at = (input.at(0), input.at(length - 1));
+        match startup {
+            Startup::Encryption => self.states = [State::Asked, State::Choice],
+            Startup::Cancel => self.states = [State::Over; 2],
+            Startup::Session => {
+                self.states = [State::Message; 2];
+                self.session.begin(message.get(STARTUP..).unwrap_or_default(), length, at);
+            }
+        }
+        Step::Took(length)
+    }
+
+    /// The server's answer to a request for encryption: a byte.
+    fn choice(&mut self, cx: &mut Cx<'_, '_>, input: Input<'_>) -> Step {
+        match input.data.first() {
+            Some(b'N') => {
+                self.states = [State::Start; 2];
+                Step::Took(1)
+            }
+            Some(b'S' | b'G') => Step::Become { took: 1, to: Detect::boxed(), layer: None, reversed: false },
+            // an error: the server is too old, or refuses
+            _ => {
+                *self.state(Dir::ToClient) = State::Message;
+                self.message(cx, input)
+            }
+        }
+    }
+
+    fn message(&mut self, cx: &mut Cx<'_, '_>, input: Input<'_>) -> Step {
+        let dir = input.dir;
+        let Message { kind, total } = match frame::message(input.data, dir) {
+            Start::Is(message) => message,
+            Start::Partial => return Step::Need(HEAD),
+            Start::No => return self.lost(cx, dir),
+        };
+        let read = match (kind, dir) {
+            // rows and copied data are counted
+            (b'D', Dir::ToClient) | (b'd', _) => HEAD,
+            _ => total.min(READ),
+        };
+        let Some(payload) = input.data.get(HEAD..read) else { return Step::Need(read) };
+        let found = Found { kind, payload, length: total, at: (input.at(0), input.at(read - 1)) };
+        match dir {
+            Dir::ToServer => self.session.asked(cx, found),
+            Dir::ToClient => self.session.answered(cx, found),
+        }
+        if read < total {
+            *self.state(dir) = State::Skip((total - read) as u64);
+        }
+        Step::Took(read)
+    }
+
+    fn skip(&mut self, input: Input<'_>, left: u64) -> Step {
+        let n = usize::try_from(left).unwrap_or(usize::MAX).min(input.data.len());
+        *self.state(input.dir) = if left == n as u64 { State::Message } else { State::Skip(left - n as u64) };
+        Step::Took(n)
+    }
+
+    fn lost(&mut self, cx: &mut Cx<'_, '_>, dir: Dir) -> Step {
+        self.lose(cx, dir);
+        Step::Lost(BAD)
+    }
+
+    /// Messages of a direction may go by unseen.
+    fn lose(&mut self, cx: &mut Cx<'_, '_>, dir: Dir) {
+        *self.state(dir) = State::Message;
+        self.session.lose(cx);
+    }
+}
+
+impl Analyzer for Postgres {
+    fn feed(&mut self, cx: &mut Cx<'_, '_>, input: Input<'_>) -> Step {
+        match (*self.state(input.dir), input.dir) {
+            (State::Start, Dir::ToServer) => self.start(cx, input),
+            // a server says nothing before it is asked
+            (State::Start, Dir::ToClient) | (State::Asked, _) => Step::Wait,
+            (State::Choice, _) => self.choice(cx, input),
+            (State::Place, dir) => match (frame::chain(input.data, dir), frame::chain(input.data, dir.other())) {
+                (Start::Is(()), _) => {
+                    *self.state(dir) = State::Message;
+                    self.message(cx, input)
+                }
+                (_, Start::Is(())) => {
+                    let to = Self { states: [State::Place; 2], session: Session::new(false) };
+                    Step::Become { took: 0, to: Box::new(to), layer: None, reversed: true }
+                }
+                (Start::Partial, _) | (_, Start::Partial) => Step::Need(input.data.len() + 1),
+                (Start::No, Start::No) => Step::Lost(Issue::JOINED),
+            },
+            (State::Message, _) => self.message(cx, input),
+            (State::Skip(left), _) => self.skip(input, left),
+            (State::Over, _) => Step::Opaque,
+        }
+    }
+
+    fn gap(&mut self, cx: &mut Cx<'_, '_>, rest: Input<'_>, len: u64) -> Gap {
+        let dir = rest.dir;
+        match *self.state(dir) {
+            State::Skip(left) if rest.data.is_empty() && len <= left => {
+                *self.state(dir) = if len == left { State::Message } else { State::Skip(left - len) };
+                Gap::Bridged
+            }
+            State::Over => Gap::Bridged,
+            State::Start | State::Choice | State::Asked | State::Place | State::Message | State::Skip(_) => {
+                self.lose(cx, dir);
+                Gap::Lost
+            }
+        }
+    }
+
+    fn resync(&mut self, dir: Dir, data: &[u8]) -> Resync {
+        frame::resync(data, dir)
+    }
+
+    fn end(&mut self, cx: &mut Cx<'_, '_>, rest: Input<'_>, _: End) {
+        *self.state(rest.dir) = State::Over;
+        if !rest.data.is_empty() {
+            self.session.lose(cx);
+        }
+        if self.states == [State::Over; 2] {
+            self.session.over(cx);
+        }
+    }
+}
