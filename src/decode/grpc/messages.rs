@@ -245,14 +245,22 @@ impl Reader {
         }
     }
 
-    /// The side is over; `whole` tells that its end was seen. What there is of a message is given.
+    /// The last byte of the side was seen: what only waited for that is given.
+    pub fn last(&mut self, out: &mut Vec<Piece>) {
+        if let State::Trial(trial) = &mut self.state
+            && trial.fits()
+        {
+            out.append(&mut trial.found);
+        }
+    }
+
+    /// The side is over; `whole` tells that all of it was seen. What there is of a message is given.
     pub fn end(&mut self, whole: bool, out: &mut Vec<Piece>) {
         match std::mem::replace(&mut self.state, State::Lost) {
             State::Message(piece, _) if self.form == Form::Body => out.push(Piece { whole: piece.whole && whole, ..piece }),
             State::Message(piece, _) => out.push(Piece { whole: false, ..piece }),
             // a body without a byte is an empty message
             State::Prefix(_, first) if self.form == Form::Body && whole => out.push(Piece::empty(first)),
-            State::Trial(mut trial) if whole && trial.fits() => out.append(&mut trial.found),
             State::Trial(trial) => trial.fail(out),
             State::Prefix(..) | State::Lost => {}
         }

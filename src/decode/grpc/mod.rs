@@ -279,7 +279,14 @@ impl Call {
         }
     }
 
-    /// A side is over; `whole` tells that its end was seen.
+    /// The last byte of a side was seen, whatever was lost before.
+    pub fn last(&mut self, cx: &mut Cx<'_, '_>, key: u64, dir: Dir) {
+        let mut pieces = Vec::new();
+        self.sides[dir.index()].reader.last(&mut pieces);
+        pieces.into_iter().for_each(|piece| self.piece(cx, key, dir, piece));
+    }
+
+    /// A side is over; `whole` tells that all of it was seen.
     pub fn end(&mut self, cx: &mut Cx<'_, '_>, key: u64, dir: Dir, whole: bool) {
         let mut pieces = Vec::new();
         self.sides[dir.index()].reader.end(whole, &mut pieces);
