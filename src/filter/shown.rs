@@ -53,8 +53,9 @@ pub fn bodies(detail: &Detail, look: Look<'_>, ask: Ask<'_>) -> bool {
 /// A protocol's own field, each value of a list by itself. A name may go on into a map (`amqp.properties.type`).
 pub fn own(row: &Row, detail: &Detail, name: &str, look: Look<'_>, ask: Ask<'_>) -> bool {
     let mut found = false;
-    // to guess a method costs more than all else that a filter does: only who asks for it pays
-    let fields = if name == protobuf::CANDIDATES { known(row, detail, look) } else { Cow::Borrowed(&detail.fields) };
+    // to guess a method costs more than all else that a filter does: only who asks for what descriptors add pays
+    let added = [protobuf::CANDIDATES, protobuf::DETAILS].contains(&name);
+    let fields = if added { known(row, detail, look) } else { Cow::Borrowed(&detail.fields) };
     for (field, value) in fields.iter() {
         let value = match name.strip_prefix(field) {
             Some("") => Some(value),

@@ -2,7 +2,7 @@
 //! file.
 
 use super::beside::{Beside, assert_trace, is_probe, watch};
-use super::program::can_capture;
+use super::program::{can_capture, root};
 use serde_json::Value;
 
 #[test]
@@ -10,7 +10,13 @@ fn every_message_is_seen_once_with_what_became_of_it() {
     if !can_capture("every_message_is_seen_once_with_what_became_of_it") {
         return;
     }
-    let Beside { truth, live, read } = watch("amqp.sh", &[]);
+    // what the messages of one exchange are, only the user knows
+    let config = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(&config, "[[body]]\nexchange = \"pika.or*\"\ntype = \"test.v1.Order\"\n").unwrap();
+    let proto = root("tests/services/apps/proto/kitchen.proto");
+    let known = ["--proto", proto.to_str().unwrap(), "--config", config.path().to_str().unwrap()];
+    let Beside { truth, live, read } = watch("amqp.sh", &known);
+    assert_eq!(truth.iter().filter(|told| !told["value"].is_null()).count(), 6);
     assert_truth(&truth, live);
     assert_truth(&truth, read);
 }
@@ -48,6 +54,11 @@ fn assert_message(told: &Value, flow: &Value) {
     let publish = told["kind"] == "publish";
     assert_eq!((flow["pattern"] == "publish", flow["direction"] == "to_server"), (publish, publish), "{flow}");
     assert_eq!(flow["request"]["bytes"], told["bytes"], "{flow}");
+    let body = &flow["request"]["body"];
+    assert_eq!(body["type"] == "test.v1.Order", !told["value"].is_null(), "{flow}");
+    if !told["value"].is_null() {
+        assert_eq!((&body["kind"], &body["value"]), (&"protobuf".into(), &told["value"]), "{flow}");
+    }
     for (name, value) in told["properties"].as_object().into_iter().flatten() {
         assert_eq!(&flow["amqp"]["properties"][name], value, "{name}: {flow}");
     }

@@ -1,4 +1,5 @@
-//! Beside gRPC and HTTP/2 peers that are not ours: each call and each message once, decoded, live and from tcpdump's file.
+//! Beside peers of gRPC, gRPC-Web, Connect and HTTP/2 that are not ours: each call and each message once, decoded, live and from
+//! tcpdump's file.
 
 use super::beside::{Beside, assert_trace, header, is_probe, watch};
 use super::program::{can_capture, root};
@@ -57,7 +58,15 @@ pub fn assert_truth(truth: &[Value], lines: Vec<Value>) {
 
 fn assert_call(told: &Value, flow: &Value) {
     assert_eq!((&flow["protocol"], &flow["operation"]), (&"grpc".into(), &told["method"]), "{told}\n{flow}");
-    assert_eq!((&flow["ok"], &flow["http"]["version"]), (&(told["status"] == "OK").into(), &"2".into()), "{told}\n{flow}");
+    let version = told["http"].as_str().unwrap_or("2");
+    assert_eq!((&flow["ok"], &flow["http"]["version"]), (&(told["status"] == "OK").into(), &version.into()), "{told}\n{flow}");
+    for way in ["web", "connect"] {
+        assert_eq!(flow["grpc"][way] == true, told["way"] == way, "{told}\n{flow}");
+    }
+    // what an error says of itself, by the way that has it in its trailers and by the one that has it in JSON
+    for own in ["message", "details"].into_iter().filter(|own| !told[own].is_null()) {
+        assert_eq!(flow["grpc"][own], told[own], "{own}: {told}\n{flow}");
+    }
     // also of a deadline, whichever side notices first and ends the call
     let status = flow["status"].as_str().unwrap();
     assert!(told["status"].as_str().unwrap().split(" or ").any(|word| word == status), "{told}\n{flow}");
@@ -72,12 +81,18 @@ fn assert_call(told: &Value, flow: &Value) {
     if let (Some(sent), Some(got)) = (told["sent"].as_u64(), told["got"].as_u64()) {
         assert_eq!((requests.len() as u64, responses.len() as u64), (sent, got), "{told}\n{flow}");
     }
+    let told_as_json = told["json"] == true;
     for (kind, found, told) in [("Order", requests, &told["requests"]), ("Dish", responses, &told["responses"])] {
         let Some(told) = told.as_array() else { continue };
         assert_eq!(found.len(), told.len(), "{told:?}\n{flow}");
         for (found, told) in found.iter().zip(told) {
             let body = &found["body"];
-            assert_eq!((&body["kind"], &body["type"]), (&"protobuf".into(), &format!("test.v1.{kind}").into()), "{flow}");
+            match told_as_json {
+                true => assert_eq!((&body["kind"], &body["type"]), (&"json".into(), &Value::Null), "{flow}"),
+                false => {
+                    assert_eq!((&body["kind"], &body["type"]), (&"protobuf".into(), &format!("test.v1.{kind}").into()), "{flow}");
+                }
+            }
             assert_eq!(plain(&body["value"]), plain(told), "{flow}");
         }
     }

@@ -281,7 +281,7 @@ fn descriptors_below_the_working_directory_are_read_at_a_key_and_again_when_they
     std::fs::write(&file, proto("order_id")).unwrap();
     let capture = root("tests/captures/grpc/input.pcap");
     let mut terminal = Terminal::open_in(folder.path(), &["-r", capture.to_str().unwrap()], 100, 30, &[]);
-    terminal.shows("D reads api (1 file)");
+    terminal.shows("D reads 1 proto");
     terminal.press("\r\t\t");
     terminal.shows("a guess: no schema for /shop.v1.Orders/Get");
     terminal.press("D");

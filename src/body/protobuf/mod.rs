@@ -3,22 +3,19 @@
 
 use super::{Content, Context, Document, Format, Kind, MediaType, Raw, as_it_is, json as json_format};
 use crate::decode::cursor::Cursor;
-use crate::mask::{self, Secrets};
 use crate::schema::{Found, Schemas};
-use base64::Engine as _;
-use base64::alphabet;
-use base64::engine::DecodePaddingMode;
-use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use std::borrow::Cow;
 use std::cell::Cell;
 
 pub use rank::{CANDIDATES, fields, notes};
+pub use status::{DETAILS, in_header};
 
 mod cut;
 mod guess;
 mod json;
 mod known;
 mod rank;
+mod status;
 mod wire;
 
 /// The registry's line: how it is shown. What it is, is told by [`document`], with the schemas.
@@ -185,32 +182,6 @@ fn each(raw: &Raw<'_>, read: impl Fn(&[u8], bool) -> Result<String, String>) -> 
     }
     Ok(format!("[{}]", messages.join(",")))
 }
-
-/// The value of `grpc-status-details-bin`, a `google.rpc.Status`, as JSON with what its details hold; the error says why it is none. It
-/// is in base64, or as it is behind a zero byte, which peers agree on (grpc proposal G1, "True Binary Metadata").
-fn grpc_status(field: &[u8], schemas: &Schemas) -> Result<String, String> {
-    let bytes = match field {
-        [0, plain @ ..] => plain.to_vec(),
-        text => LENIENT.decode(text.trim_ascii()).map_err(|e| format!("not base64: {e}"))?,
-    };
-    let status = schemas.message("google.rpc.Status").ok_or("no schema for google.rpc.Status")?;
-    json::json(&bytes, &status.message, schemas).map_err(|why| format!("does not parse as google.rpc.Status: {why}"))
-}
-
-/// What a header field holds beside its text: the details of a gRPC status as JSON, secrets masked, or why they are none. None for every
-/// other field.
-pub fn in_header(name: &str, value: &[u8], schemas: &Schemas, secrets: Secrets) -> Option<String> {
-    name.eq_ignore_ascii_case("grpc-status-details-bin").then(|| {
-        let details = grpc_status(value, schemas);
-        details.map_or_else(|why| why, |json| mask::json(&json, secrets).into_owned())
-    })
-}
-
-/// Base64 as gRPC's peers write it: with and without padding (PROTOCOL-HTTP2.md, "Custom-Metadata").
-const LENIENT: GeneralPurpose = GeneralPurpose::new(
-    &alphabet::STANDARD,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
 
 #[cfg(test)]
 mod tests;

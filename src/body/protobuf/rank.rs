@@ -2,6 +2,7 @@
 //! never more than that.
 
 use super::cut;
+use super::status::{self, DETAILS};
 use super::wire::{self, Field, MAX_DEPTH, Value};
 use crate::body::{Context, coding};
 use crate::decode::cursor::Cursor;
@@ -23,11 +24,18 @@ const MAX_WORK: usize = 16 << 20;
 /// How many candidates are given.
 const MAX_CANDIDATES: usize = 16;
 
-/// The protocol's own fields of a flow; of a gRPC call whose method was not captured, `grpc.candidates` too: the methods that it may have
-/// been, the likeliest first. They are of the user's own descriptors: the few that are built in are seldom the one.
+/// The protocol's own fields of a flow; of a gRPC call that failed, `grpc.details` too, and of one whose method was not captured,
+/// `grpc.candidates`: the methods that it may have been, the likeliest first. They are of the user's own descriptors: the few that are
+/// built in are seldom the one.
 pub fn fields<'d>(seen: Pattern, detail: &'d Detail, context: &Context<'_>) -> Cow<'d, Fields> {
-    let fields = Cow::Borrowed(&detail.fields);
-    if !seen.is_call() || fields.get("grpc.method").is_some() {
+    let mut fields = Cow::Borrowed(&detail.fields);
+    if !seen.is_call() {
+        return fields;
+    }
+    if let Some(details) = status::details(detail, context.schemas) {
+        fields.to_mut().set(DETAILS, details);
+    }
+    if fields.get("grpc.method").is_some() {
         return fields;
     }
     let side = |half: &Option<Half>| -> Vec<Vec<u8>> {

@@ -225,33 +225,6 @@ fn any_of() -> MessageDescriptor {
 }
 
 #[test]
-fn the_details_of_a_status_are_read() {
-    // INVALID_ARGUMENT with a BadRequest, and a type that nobody knows
-    let mut violation = DynamicMessage::new(message("google.rpc.BadRequest.FieldViolation"));
-    violation.set_field_by_name("field", Value::String("sku".into()));
-    let mut bad = DynamicMessage::new(message("google.rpc.BadRequest"));
-    bad.set_field_by_name("field_violations", Value::List(vec![Value::Message(violation)]));
-    let any = |url: &str, bytes: Vec<u8>| {
-        let mut any = DynamicMessage::new(any_of());
-        any.set_field_by_number(1, Value::String(url.into()));
-        any.set_field_by_number(2, Value::Bytes(bytes.into()));
-        Value::Message(any)
-    };
-    let mut status = DynamicMessage::new(message("google.rpc.Status"));
-    status.set_field_by_name("code", Value::I32(3));
-    let details = vec![any("type.googleapis.com/google.rpc.BadRequest", bad.encode_to_vec()), any("x/y.Z", vec![1])];
-    status.set_field_by_name("details", Value::List(details));
-    let expected = r#"{"code":3,"details":[{"@type":"type.googleapis.com/google.rpc.BadRequest","fieldViolations":[{"field":"sku"}]},{"@type":"x/y.Z","value":"AQ=="}]}"#;
-    let padded = base64::engine::general_purpose::STANDARD.encode(status.encode_to_vec());
-    assert_eq!(grpc_status(padded.as_bytes(), Schemas::none()).as_deref(), Ok(expected));
-    assert_eq!(grpc_status(padded.trim_end_matches('=').as_bytes(), Schemas::none()).as_deref(), Ok(expected));
-    assert_eq!(grpc_status(&[&[0], &*status.encode_to_vec()].concat(), Schemas::none()).as_deref(), Ok(expected));
-    assert!(grpc_status(b"%", Schemas::none()).unwrap_err().starts_with("not base64"));
-    assert!(grpc_status(b"CAE", Schemas::none()).is_ok());
-    assert!(grpc_status(b"CP8", Schemas::none()).unwrap_err().starts_with("does not parse as google.rpc.Status"));
-}
-
-#[test]
 fn a_message_that_is_cut_tells_what_it_told() {
     let order = hex("0a026f3112050a017310021801");
     let cut = |at: usize| {

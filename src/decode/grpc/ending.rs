@@ -4,7 +4,7 @@ use super::messages::ENDING;
 use super::{COMPRESSED, Call, Dialect, status};
 use crate::body::coding;
 use crate::decode::Cx;
-use crate::model::{Dir, Fields, Headers, Issue, PENDING, Part, text_of};
+use crate::model::{Dir, Fields, Headers, Issue, PENDING, Part, Value as FieldValue, text_of};
 use crate::text::percent;
 use crate::time::{Span, Time};
 use serde_json::Value;
@@ -32,8 +32,8 @@ pub(super) enum Status {
 pub enum Ended {
     /// Whole, with HTTP's status.
     Whole(Option<u16>),
-    /// By a RST_STREAM with this error code, at that time.
-    Reset(u32, Time),
+    /// By a RST_STREAM in that direction with this error code, at that time.
+    Reset(Dir, u32, Time),
     /// It was not looked at: the server was going away.
     Refused,
     /// Its end was lost.
@@ -142,9 +142,17 @@ impl Call {
         }
     }
 
-    /// An error in JSON: its message is told; its code, where that is one.
+    /// An error in JSON: its message and its details are told; its code, where that is one.
     fn error(&mut self, cx: &mut Cx<'_, '_>, key: u64, error: &Value) -> Option<i64> {
         self.message(cx, key, error.get("message").and_then(Value::as_str).unwrap_or_default());
+        // `[{"type": "shop.v1.Reason", "value": "CgA"}]`, as they were sent: what the values hold is told by descriptors, to who looks
+        let text = |detail: &Value, name| Some((Box::from(name), detail.get(name)?.as_str()?.into()));
+        let pairs = |detail| FieldValue::Map(["type", "value"].into_iter().filter_map(|name| text(detail, name)).collect());
+        let details = error.get("details").and_then(Value::as_array).into_iter().flatten();
+        let details: Vec<_> = details.map(pairs).take(cx.limits().fields).collect();
+        if !details.is_empty() {
+            cx.fields(key, Fields::default().with("grpc.details", FieldValue::List(details)));
+        }
         status::connect(error.get("code")?.as_str()?)
     }
 
@@ -156,8 +164,11 @@ impl Call {
             (Some(Status::Other), _) => (status::UNKNOWN, None),
             (None, Ended::Open) => return (Some(PENDING.into()), false),
             (None, Ended::Refused) => (status::UNAVAILABLE, None),
-            (None, Ended::Reset(status::CANCEL, at)) if self.is_due(at) => (status::DEADLINE_EXCEEDED, Some(OVERDUE)),
-            (None, Ended::Reset(code, _)) => (status::of_reset(code), Some(RESET)),
+            // a client may call it an error of its own (connect-node)
+            (None, Ended::Reset(by, code, at)) if (by == Dir::ToServer || code == status::CANCEL) && self.is_due(at) => {
+                (status::DEADLINE_EXCEEDED, Some(OVERDUE))
+            }
+            (None, Ended::Reset(_, code, _)) => (status::of_reset(code), Some(RESET)),
             (None, Ended::Whole(Some(200))) if self.dialect == Dialect::ConnectUnary => (0, None),
             (None, Ended::Whole(Some(code))) if code != 200 => (status::of_http(code), Some(BY_HTTP)),
             (None, Ended::Whole(Some(_))) if !self.unseen => (status::UNKNOWN, Some(NO_STATUS)),

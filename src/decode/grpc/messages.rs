@@ -1,6 +1,7 @@
 //! Messages out of the bytes of one side's body, as they come: nothing of them but where they begin and end.
 
 use super::COMPRESSED;
+use super::trial::{Trial, Verdict};
 use crate::decode::Input;
 use crate::model::Stamp;
 use base64::Engine as _;
@@ -26,6 +27,8 @@ pub struct Piece {
     pub bytes: u64,
     /// Whether all of it was seen.
     pub whole: bool,
+    /// Whether it is one at all.
+    pub sure: bool,
     /// Whether no more of it is kept.
     full: bool,
 }
@@ -42,7 +45,7 @@ pub struct Room<'a> {
 #[derive(Debug, Default)]
 pub struct Reader {
     form: Form,
-    state: State,
+    pub(super) state: State,
 }
 
 /// How messages are put into a body.
@@ -59,15 +62,15 @@ enum Form {
 
 /// What is awaited.
 #[derive(Debug)]
-enum State {
+pub(super) enum State {
     /// The rest of a prefix, of which this came, with its first byte's packet.
     Prefix(Vec<u8>, Stamp),
     /// So many bytes of a message.
     Message(Piece, u64),
-    /// A frame's worth of bytes that is a message: where messages begin is lost.
+    /// The next frame: where messages begin is lost.
     Lost,
-    /// The rest of a prefix, as the last one, at the beginning of a frame with so many bytes.
-    Found(Vec<u8>, Stamp, u64),
+    /// What shows that messages begin where a frame did.
+    Trial(Box<Trial>),
 }
 
 impl Default for State {
@@ -83,7 +86,7 @@ impl Piece {
     }
 
     fn empty(first: Stamp) -> Self {
-        Self { flags: 0, first, kept: Vec::new(), bytes: 0, whole: true, full: false }
+        Self { flags: 0, first, kept: Vec::new(), bytes: 0, whole: true, sure: true, full: false }
     }
 }
 
@@ -113,11 +116,12 @@ impl Reader {
         self.form == Form::Body
     }
 
-    /// A frame of HTTP's begins, with so many bytes of content. Where messages begin was lost, one that is as long as the frame is
-    /// found again: senders put each into frames of its own, and no other bytes begin with just that length.
+    /// A frame of HTTP's begins, with so many bytes of content. Where messages begin was lost, they are looked for at its beginning.
     pub fn frame(&mut self, length: u64) {
-        if matches!(self.state, State::Lost | State::Found(..)) && self.form == Form::Framed {
-            self.state = State::Found(Vec::new(), Stamp::default(), length);
+        match &mut self.state {
+            State::Lost if self.form == Form::Framed => self.state = State::Trial(Box::new(Trial::new(length))),
+            State::Trial(trial) => trial.frame(length),
+            State::Prefix(..) | State::Message(..) | State::Lost => {}
         }
     }
 
@@ -152,12 +156,29 @@ impl Reader {
         }
     }
 
-    fn framed(&mut self, mut data: &[u8], at: &dyn Fn(usize) -> Stamp, room: &mut Room<'_>, out: &mut Vec<Piece>) -> bool {
+    pub(super) fn framed(
+        &mut self,
+        mut data: &[u8],
+        at: &dyn Fn(usize) -> Stamp,
+        room: &mut Room<'_>,
+        out: &mut Vec<Piece>,
+    ) -> bool {
         let total = data.len();
         while !data.is_empty() {
             match &mut self.state {
                 State::Lost => return true,
-                State::Prefix(prefix, first) | State::Found(prefix, first, _) => {
+                State::Trial(trial) => {
+                    match trial.read(data, &|i| at(total - data.len() + i), room) {
+                        Verdict::Open => {}
+                        Verdict::Yes => {
+                            out.append(&mut trial.found);
+                            self.state = std::mem::take(&mut trial.reader.state);
+                        }
+                        Verdict::No => self.lose(out),
+                    }
+                    return true;
+                }
+                State::Prefix(prefix, first) => {
                     if prefix.is_empty() {
                         *first = at(total - data.len());
                     }
@@ -167,10 +188,9 @@ impl Reader {
                     let Some(&[flags, a, b, c, d]) = prefix.first_chunk() else { return true };
                     let bytes = u64::from(u32::from_be_bytes([a, b, c, d]));
                     let piece = Piece { flags, bytes, ..Piece::empty(*first) };
-                    let found = matches!(self.state, State::Found(.., length) if length != bytes + PREFIX as u64 || flags > 1);
-                    if flags & !FLAGS != 0 || found {
+                    if flags & !FLAGS != 0 {
                         self.state = State::Lost;
-                        return found;
+                        return false;
                     }
                     self.state = State::Message(piece, bytes);
                 }
@@ -198,43 +218,57 @@ impl Reader {
     }
 
     /// `len` bytes are lost. A message that ends with them is given.
-    pub fn gap(&mut self, len: u64) -> Option<Piece> {
+    pub fn gap(&mut self, len: u64, out: &mut Vec<Piece>) {
         match (&self.form, &mut self.state) {
             (Form::Framed, State::Message(piece, left)) if *left >= len => {
                 piece.whole = false;
                 *left -= len;
-                self.whole()
+                out.extend(self.whole());
             }
             (Form::Body, State::Prefix(_, first)) => {
                 self.state = State::Message(Piece { bytes: len, whole: false, ..Piece::empty(*first) }, 0);
-                None
             }
             (Form::Body, State::Message(piece, _)) => {
                 piece.whole = false;
                 piece.bytes += len;
-                None
             }
-            _ => self.lose(),
+            _ => self.lose(out),
         }
     }
 
     /// Bytes are lost, nobody knows how many: the rest is not read. What there is of a message is given.
-    pub fn lose(&mut self) -> Option<Piece> {
+    pub fn lose(&mut self, out: &mut Vec<Piece>) {
         match std::mem::replace(&mut self.state, State::Lost) {
-            State::Message(piece, _) => Some(Piece { whole: false, ..piece }),
-            State::Prefix(..) | State::Found(..) | State::Lost => None,
+            State::Message(piece, _) => out.push(Piece { whole: false, ..piece }),
+            State::Trial(trial) => trial.fail(out),
+            State::Prefix(..) | State::Lost => {}
         }
     }
 
-    /// The side is over; `whole` tells that its end was seen. What there is of a message is given.
-    pub fn end(&mut self, whole: bool) -> Option<Piece> {
-        match std::mem::replace(&mut self.state, State::Lost) {
-            State::Message(piece, _) if self.form == Form::Body => Some(Piece { whole: piece.whole && whole, ..piece }),
-            State::Message(piece, _) => Some(Piece { whole: false, ..piece }),
-            // a body without a byte is an empty message
-            State::Prefix(_, first) if self.form == Form::Body && whole => Some(Piece::empty(first)),
-            State::Prefix(..) | State::Found(..) | State::Lost => None,
+    /// The last byte of the side was seen: what only waited for that is given.
+    pub fn last(&mut self, out: &mut Vec<Piece>) {
+        if let State::Trial(trial) = &mut self.state
+            && trial.fits()
+        {
+            out.append(&mut trial.found);
         }
+    }
+
+    /// The side is over; `whole` tells that all of it was seen. What there is of a message is given.
+    pub fn end(&mut self, whole: bool, out: &mut Vec<Piece>) {
+        match std::mem::replace(&mut self.state, State::Lost) {
+            State::Message(piece, _) if self.form == Form::Body => out.push(Piece { whole: piece.whole && whole, ..piece }),
+            State::Message(piece, _) => out.push(Piece { whole: false, ..piece }),
+            // a body without a byte is an empty message
+            State::Prefix(_, first) if self.form == Form::Body && whole => out.push(Piece::empty(first)),
+            State::Trial(trial) => trial.fail(out),
+            State::Prefix(..) | State::Lost => {}
+        }
+    }
+
+    /// Whether a message may begin with the next byte.
+    pub(super) fn is_between(&self) -> bool {
+        matches!(&self.state, State::Prefix(prefix, _) if prefix.is_empty())
     }
 }
 

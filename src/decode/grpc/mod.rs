@@ -12,6 +12,7 @@ mod query;
 mod status;
 #[cfg(test)]
 pub(super) mod tests;
+mod trial;
 
 use super::http1::fields_so_far;
 use super::{Cx, Input};
@@ -190,9 +191,7 @@ impl Call {
         };
         let encoding = if foreign { text("content-encoding") } else { text(coding) };
         // content before the head (nobody who keeps to the protocol sends any) is what it was taken for
-        if let Some(piece) = self.sides[dir.index()].reader.lose() {
-            self.piece(cx, key, dir, piece);
-        }
+        self.lost(cx, key, dir);
         self.sides[dir.index()] = Side { media_type: text("content-type"), encoding, reader, ..Side::default() };
         if dir == Dir::ToServer {
             if let Some(query) = self.query.take_if(|_| self.dialect == Dialect::ConnectUnary) {
@@ -244,11 +243,11 @@ impl Call {
         let side = &mut self.sides[dir.index()];
         let keep = cx.limits().keep(side.encoding.is_some());
         let valid = side.reader.read(input, &mut Room { keep, hold: &mut |n| cx.hold(n) }, &mut pieces);
-        let skipped = side.reader.is_lost() && !std::mem::replace(&mut side.skipped, side.reader.is_lost());
         if !valid {
+            side.skipped = true;
             cx.note(key, BAD_MESSAGE);
-        } else if skipped {
-            cx.note(key, SKIPPED);
+        } else if side.reader.is_lost() {
+            self.skip(cx, key, dir);
         }
         pieces.into_iter().for_each(|piece| self.piece(cx, key, dir, piece));
     }
@@ -256,30 +255,51 @@ impl Call {
     /// `len` bytes of content are lost.
     pub fn gap(&mut self, cx: &mut Cx<'_, '_>, key: u64, dir: Dir, len: u64) {
         self.unseen |= dir == Dir::ToClient;
-        if let Some(piece) = self.sides[dir.index()].reader.gap(len) {
-            self.piece(cx, key, dir, piece);
-        }
+        let mut pieces = Vec::new();
+        self.sides[dir.index()].reader.gap(len, &mut pieces);
+        pieces.into_iter().for_each(|piece| self.piece(cx, key, dir, piece));
     }
 
     /// An unknown amount of content may be lost.
     pub fn lose(&mut self, cx: &mut Cx<'_, '_>, key: u64, dir: Dir) {
         self.unseen |= dir == Dir::ToClient;
-        if let Some(piece) = self.sides[dir.index()].reader.lose() {
-            self.piece(cx, key, dir, piece);
+        self.lost(cx, key, dir);
+    }
+
+    fn lost(&mut self, cx: &mut Cx<'_, '_>, key: u64, dir: Dir) {
+        let mut pieces = Vec::new();
+        self.sides[dir.index()].reader.lose(&mut pieces);
+        pieces.into_iter().for_each(|piece| self.piece(cx, key, dir, piece));
+    }
+
+    /// Content goes by unread.
+    fn skip(&mut self, cx: &mut Cx<'_, '_>, key: u64, dir: Dir) {
+        if !std::mem::replace(&mut self.sides[dir.index()].skipped, true) {
+            cx.note(key, SKIPPED);
         }
     }
 
-    /// A side is over; `whole` tells that its end was seen.
+    /// The last byte of a side was seen, whatever was lost before.
+    pub fn last(&mut self, cx: &mut Cx<'_, '_>, key: u64, dir: Dir) {
+        let mut pieces = Vec::new();
+        self.sides[dir.index()].reader.last(&mut pieces);
+        pieces.into_iter().for_each(|piece| self.piece(cx, key, dir, piece));
+    }
+
+    /// A side is over; `whole` tells that all of it was seen.
     pub fn end(&mut self, cx: &mut Cx<'_, '_>, key: u64, dir: Dir, whole: bool) {
-        if let Some(piece) = self.sides[dir.index()].reader.end(whole) {
-            self.piece(cx, key, dir, piece);
-        }
+        let mut pieces = Vec::new();
+        self.sides[dir.index()].reader.end(whole, &mut pieces);
+        pieces.into_iter().for_each(|piece| self.piece(cx, key, dir, piece));
     }
 
     /// What a side's reader found: a message, or the end of the call.
     fn piece(&mut self, cx: &mut Cx<'_, '_>, key: u64, dir: Dir, piece: Piece) {
-        let Piece { flags, first, kept, bytes, whole, .. } = piece;
+        let Piece { flags, first, kept, bytes, whole, sure, .. } = piece;
         cx.release(kept.len());
+        if !sure {
+            return self.skip(cx, key, dir);
+        }
         let mut cut = !whole || kept.len() as u64 != bytes;
         // flags that gRPC's own messages do not have
         let other = match flags & !COMPRESSED {

@@ -223,6 +223,30 @@ fn messages_that_are_not_found_again_are_said_to_be_skipped() {
 }
 
 #[test]
+fn messages_are_found_again_after_a_hole_also_several_in_a_frame() {
+    let several = [message(0, "one"), message(0, "two"), message(0, "")].concat();
+    let after = |frames: &[Vec<u8>]| {
+        let mut s = Script::new("content without the beginning of it");
+        s.talk.turns.clear();
+        s.talk.joined = Joined::Midway;
+        let head = s.headers(DOWN, 1, 0, &[(":status", "200"), ("content-type", "application/grpc")]);
+        let hidden = [frame(6, 0, 0, &[1; 7]), frame(4, 1, 0, &[]), frame(6, 0, 0, &[0; 8])];
+        s.say(DOWN, &[&[frame(4, 1, 0, &[]), head], &hidden[..], frames].concat());
+        let flow = flows(&s.talk).remove(0);
+        (texts(&flow, DOWN), flow.notes.contains(&"messages skipped"))
+    };
+    let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+    assert_eq!(after(&[frame(0, 0, 1, &several)]), (texts(&["one", "two", ""]), false));
+    // the rest of one, and then what may be one is not told while nothing shows it
+    let torn = [frame(0, 0, 1, b"rest"), frame(0, 0, 1, &several), frame(0, 0, 1, &several[..3])];
+    assert_eq!(after(&torn), (texts(&["one", "two", ""]), true));
+    let long = message(0, &"x".repeat(30));
+    let pieces = |flags| [frame(0, 0, 1, &long[..20]), frame(0, flags, 1, &long[20..])];
+    assert_eq!(after(&pieces(0)), (Vec::new(), true));
+    assert_eq!(after(&pieces(END)), (vec!["x".repeat(30)], false));
+}
+
+#[test]
 fn joined_late_no_call_gets_anothers_method() {
     let talk = calls();
     let truth = flows(&talk);

@@ -161,7 +161,7 @@ impl Http2 {
         match frame.kind {
             Kind::Reset => {
                 if let (Some(code), Some(stream)) = (frame::reset(payload), self.streams.remove(frame.stream)) {
-                    stream.reset(cx, Ended::Reset(code, input.at(total - 1).time), input.at(total - 1));
+                    stream.reset(cx, Ended::Reset(dir, code, input.at(total - 1).time), input.at(total - 1));
                 }
             }
             Kind::GoAway => {

@@ -368,7 +368,12 @@ impl Stream {
         cx.inner_end(u64::from(self.id), dir, if last.is_some() { End::Fin } else { End::Rst });
         match &mut self.call {
             _ if self.told => {}
-            Some(call) => call.end(cx, key, dir, whole),
+            Some(call) => {
+                if last.is_some() {
+                    call.last(cx, key, dir);
+                }
+                call.end(cx, key, dir, whole);
+            }
             None if seen && !tunnels => cx.part(key, Part::BodyEnd { dir, bytes, whole }),
             None => {}
         }

@@ -182,7 +182,7 @@ fn what_is_wrong_with_descriptors_is_told() {
 fn descriptors_that_were_found_are_offered_where_they_would_be_used() {
     let offer = |path: &str, files| Offer { path: path.into(), files };
     let mut rig = Rig::new(80, 24);
-    rig.engine.status.offers = [offer("api", 3), offer("shop.protoset", 1)].into();
+    rig.engine.status.offers = [offer("api", 11), offer("shop.protoset", 1)].into();
     rig.engine.status.capture_filter = None;
     rig.show();
     rig.golden("offer-empty.txt");
@@ -191,12 +191,14 @@ fn descriptors_that_were_found_are_offered_where_they_would_be_used() {
     rig.engine.flows[0].flow.row.pattern = Pattern::Unary;
     rig.show();
     rig.golden("offer.txt");
+    let last = rig.screen().lines().last().unwrap().to_owned();
+    assert!(["D reads 12 protos", "? help", "/ filter"].iter().all(|words| last.contains(words)), "{last}");
     rig.engine.unknown = true;
     rig.press("enter G");
-    assert!(rig.screen().contains("hint             D reads its messages by api (3 files) and 1 more"), "{}", rig.screen());
+    assert!(rig.screen().contains("hint             D reads its messages by api (11 files) and 1 more"), "{}", rig.screen());
     rig.press("D");
     assert!(matches!(rig.effects[..], [Effect::Send(Command::Accept)]), "{:?}", rig.effects);
-    assert!(rig.screen().contains("reading api (3 files) and 1 more …"));
+    assert!(rig.screen().contains("reading api (11 files) and 1 more …"));
     rig.engine.status.offers = [].into();
     rig.show();
     rig.press("D");

@@ -16,6 +16,10 @@ use ratatui::style::{Modifier, Style};
 /// Cells between two items.
 const GAP: u16 = 2;
 
+/// How much matters what the first keys need the room of.
+const SPARE: u8 = 3;
+/// The room that those need: `? help  / filter`, in cells.
+const KEYS: u16 = 18;
 /// How much an offer matters: as much as what is counted.
 const OFFER: u8 = 5;
 /// How much a warning matters: more than what is counted, less than what was lost.
@@ -51,8 +55,13 @@ pub fn draw(app: &App, theme: &Theme, buffer: &mut Buffer, area: Rect) {
 /// The items that fit, in their order.
 fn fitting(mut items: Vec<Item>, room: u16) -> Vec<Item> {
     let taken = |items: &[Item]| items.iter().map(|i| text::width(&i.text) + usize::from(GAP)).sum::<usize>();
-    while items.len() > 1 && taken(&items) > usize::from(room) {
-        let Some(least) = items.iter().enumerate().min_by_key(|(_, i)| i.weight).map(|(at, _)| at) else { break };
+    while items.len() > 1
+        && let Some(least) = items.iter().enumerate().min_by_key(|(_, i)| i.weight).map(|(at, _)| at)
+    {
+        let keys = if items.get(least).is_some_and(|item| item.weight <= SPARE) { KEYS } else { 0 };
+        if taken(&items) <= usize::from(room.saturating_sub(keys)) {
+            break;
+        }
         let item = items.remove(least);
         let left = usize::from(room).saturating_sub(taken(&items) + usize::from(GAP));
         // the beginning of a warning is better than none
@@ -80,8 +89,11 @@ fn items(app: &App, theme: &Theme, width: u16) -> Vec<Item> {
     }
     let calls =
         || app.screen == Screen::Flows && app.view.iter().flat_map(|view| &view.rows).any(|row| row.flow.row.pattern.is_call());
-    if let Some(offers) = format::offers(&status.offers).filter(|_| calls()) {
-        items.push(item(format!("{} reads {offers}", app.keymap.key_of(Action::Accept)), theme.good, OFFER));
+    let files: usize = status.offers.iter().map(|offer| offer.files).sum();
+    if files > 0 && calls() {
+        // which they are is told beside the call that needs them: the keys need their room too
+        let protos = counted(files as u64, "proto");
+        items.push(item(format!("{} reads {protos}", app.keymap.key_of(Action::Accept)), theme.good, OFFER));
     }
     if let Some(warning) = warning(app, status) {
         items.push(item(format!("! {warning}"), theme.warn, WARNING));
@@ -96,7 +108,7 @@ fn items(app: &App, theme: &Theme, width: u16) -> Vec<Item> {
             items.push(item(format!("{name} 0"), theme.dim, 4));
         }
     }
-    items.push(item(format!("mem {}", share(status.memory, status.memory_limit)), theme.dim, 3));
+    items.push(item(format!("mem {}", share(status.memory, status.memory_limit)), theme.dim, SPARE));
     items
 }
 
@@ -184,12 +196,12 @@ fn hints(app: &App, theme: &Theme, buffer: &mut Buffer, area: Rect, taken: u16) 
         Context::List if app.view.as_deref().is_none_or(|v| v.rows.is_empty()) => {
             &[(Action::Help, "help"), (Action::Stats, "counters"), (Action::Back, "quit")]
         }
-        Context::List if app.list.follows() => &[(Action::Help, "help"), (Action::Open, "open"), (Action::Filter, "filter")],
+        Context::List if app.list.follows() => &[(Action::Help, "help"), (Action::Filter, "filter"), (Action::Open, "open")],
         Context::List if over(app) => {
-            &[(Action::Help, "help"), (Action::Open, "open"), (Action::Filter, "filter"), (Action::Bottom, "end")]
+            &[(Action::Help, "help"), (Action::Filter, "filter"), (Action::Open, "open"), (Action::Bottom, "end")]
         }
         Context::List => {
-            &[(Action::Help, "help"), (Action::Bottom, "follow"), (Action::Open, "open"), (Action::Filter, "filter")]
+            &[(Action::Help, "help"), (Action::Bottom, "follow"), (Action::Filter, "filter"), (Action::Open, "open")]
         }
     };
     let mut hints = String::new();

@@ -19,7 +19,8 @@ const check = ({ fail, text }) => {
 
 function routes(router) {
   router.service(kitchen, {
-    cook(order, context) {
+    async cook(order, context) {
+      if (order.delay) await new Promise((done) => setTimeout(done, Number(order.delay.seconds) * 1000));
       check(order);
       context.responseHeader.set("x-kitchen", "connect");
       return dish(order, 1);

@@ -6,6 +6,9 @@ import os
 import sys
 
 import pika
+from google.protobuf.json_format import MessageToDict
+
+import kitchen_pb2
 
 truth = open(os.environ["TRUTH"], "a")
 connection = pika.BlockingConnection(pika.ConnectionParameters("127.0.0.1", int(sys.argv[1]), heartbeat=0))
@@ -18,18 +21,20 @@ def tell(kind, operation, **more):
     truth.flush()
 
 
-def publish(id, key, body, status, exchange="pika", mandatory=False, **properties):
+def publish(id, key, body, status, exchange="pika", mandatory=False, value=None, **properties):
     operation = f"publish {exchange or '(default)'} {key}".strip()
     more = {"properties": {"message_id": id, **{k: v for k, v in properties.items() if k != "headers"}}}
-    tell("publish", operation, id=id, bytes=len(body), status=status, traceparent=properties.get("headers", {}).get("traceparent"), **more)
+    tell("publish", operation, id=id, bytes=len(body), status=status, traceparent=properties.get("headers", {}).get("traceparent"), value=value,
+         **more)
     try:
         channel.basic_publish(exchange, key, body, pika.BasicProperties(message_id=id, **properties), mandatory=mandatory)
     except pika.exceptions.UnroutableError:
         assert status == "returned", id
 
 
-def delivered(method, properties, body, status, queue="pika.q", kind="deliver"):
-    tell(kind, f"{kind} {queue}", id=properties.message_id, bytes=len(body), status=status, redelivered=method.redelivered)
+def delivered(method, properties, body, status, queue="pika.q", kind="deliver", value=None):
+    more = {"status": status, "redelivered": method.redelivered, "value": value}
+    tell(kind, f"{kind} {queue}", id=properties.message_id, bytes=len(body), **more)
 
 
 channel.exchange_declare("pika", "topic")
@@ -78,6 +83,24 @@ for method, properties, body in channel.consume("pika.q", inactivity_timeout=60)
 channel.cancel()
 assert channel.basic_get("pika.q") == (None, None, None)
 tell("ask", "get pika.q", status="empty")
+
+# messages that only the exchange tells to be test.v1.Order: nothing of their own does
+channel.exchange_declare("pika.orders", "fanout")
+channel.queue_declare("pika.orders.q")
+channel.queue_bind("pika.orders.q", "pika.orders")
+orders = [kitchen_pb2.Order(text=f"order {n}", count=n, amounts={"salt": 2**40}, blob=b"\x00\xff") for n in range(3)]
+for n, order in enumerate(orders):
+    publish(f"py-order-{n}", "", order.SerializeToString(), "ack", exchange="pika.orders", value=MessageToDict(order))
+method, properties, body = channel.basic_get("pika.orders.q", auto_ack=True)
+delivered(method, properties, body, "auto", "pika.orders.q", "get", MessageToDict(orders[0]))
+taken = 1
+for method, properties, body in channel.consume("pika.orders.q", inactivity_timeout=60):
+    delivered(method, properties, body, "ack", "pika.orders.q", value=MessageToDict(orders[taken]))
+    channel.basic_ack(method.delivery_tag)
+    taken += 1
+    if taken == len(orders):
+        break
+channel.cancel()
 try:
     channel.queue_declare("pika.missing", passive=True)
 except pika.exceptions.ChannelClosedByBroker as error:

@@ -81,6 +81,9 @@ typed() { echo "content-type: application/x-protobuf; messageType=\"$1\""; }
 capture protobuf "port $a" curl -H "$(typed test.v1.Order)" --data-binary "@$dir/order" "$py/echo" \
   --next -H "$(typed shop.v1.Unknown)" --data-binary "@$dir/order" "$py/echo" \
   --next -H "$(typed test.v1.Line)" --data-binary "@$dir/order" "$py/echo"
+order() { curl -H "content-type: $1" --data-binary "@$dir/order" "$py/echo${2:-}"; }
+rules() { order application/octet-stream && order application/octet-stream '?page=1' && order application/vnd.shop+proto /none; }
+capture protobuf-rules "port $a" rules
 capture connect "port $p" curl -p -x "http://127.0.0.1:$p" "$js/items" "$js/status/404"
 capture until-close "port $a" curl -0 "$py/events"
 capture http-0.9 "port $n" python3 "$here/raw.py" 127.0.0.1 "$n" 'GET /index.html\r\n'

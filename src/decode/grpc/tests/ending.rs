@@ -143,21 +143,26 @@ fn a_status_shows_a_call_whose_type_was_not_seen() {
 
 #[test]
 fn who_cancels_at_the_deadline_does_so_because_of_it() {
-    let cancelled = |timeout: &str| {
+    let reset = |timeout: &str, by, code: u32| {
         let mut s = Script::new("a deadline");
         let media = ("content-type", "application/grpc");
         let head = [(":method", "POST"), (":scheme", "http"), (":path", "/a.B/C"), media, ("grpc-timeout", timeout)];
         let ask = s.headers(UP, 1, 0, &head);
         s.say(UP, &[ask, frame(0, END, 1, &message(0, "x"))]);
         // packets come a nanosecond apart
-        s.say(UP, &[frame(6, 0, 0, &[0; 8]).repeat(60), frame(3, 0, 1, &8_u32.to_be_bytes())]);
+        s.say(by, &[frame(4, 0, 0, &[]), frame(6, 0, 0, &[0; 8]).repeat(60), frame(3, 0, 1, &code.to_be_bytes())]);
         let flow = flows(&s.talk).remove(0);
         (status(&flow).map(str::to_owned), flow.fields["grpc.timeout"].clone())
     };
+    let cancelled = |timeout: &str| reset(timeout, UP, 8);
     let told = |word: &str, timeout: &str| (Some(word.to_owned()), format!("Text({timeout:?})"));
     assert_eq!(cancelled("900n"), told("DEADLINE_EXCEEDED", "900 ns"));
     assert_eq!(cancelled("300m"), told("CANCELLED", "300 ms"));
     assert_eq!(cancelled("2M"), told("CANCELLED", "2 min"));
     assert_eq!(cancelled("99999999H"), told("CANCELLED", "99999999 h"));
     assert_eq!(cancelled("soon"), told("CANCELLED", "soon"));
+    // a client has nothing else to say then, a server may have an error of its own
+    assert_eq!(reset("900n", UP, 2), told("DEADLINE_EXCEEDED", "900 ns"));
+    assert_eq!(reset("900n", DOWN, 8), told("DEADLINE_EXCEEDED", "900 ns"));
+    assert_eq!(reset("900n", DOWN, 2), told("INTERNAL", "900 ns"));
 }

@@ -62,7 +62,7 @@ impl Stream {
                 };
                 call.status(cx, self.key, ended)
             }
-            (None, Some(Ended::Reset(code, _)), _) => (Some(frame::error(code).into()), false),
+            (None, Some(Ended::Reset(_, code, _)), _) => (Some(frame::error(code).into()), false),
             // not looked at, as by this code (RFC 9113 §8.7)
             (None, Some(Ended::Refused), _) => (Some(frame::error(frame::REFUSED_STREAM).into()), false),
             (None, _, Some(code)) => (Some(code.to_string().into()), code < 400),
