@@ -5,8 +5,6 @@ use crate::decode::Cx;
 use crate::decode::cursor::Cursor;
 use crate::model::{Dir, Fields, Headers, Issue, PENDING, Part, Pattern, Stamp, text_of};
 
-const NO_RESPONSE: Issue = Issue::NO_RESPONSE;
-
 /// What is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -115,7 +113,9 @@ impl Flow {
         text: Option<&str>,
     ) -> Self {
         cx.open(key, protocol, Pattern::Query, operation, Dir::ToServer, asked.at.0);
-        half(cx, key, Dir::ToServer, asked.at.0, HEAD, asked.length.saturating_sub(HEAD) as u64);
+        head(cx, key, Dir::ToServer, asked.at.0);
+        let bytes = asked.length.saturating_sub(HEAD) as u64;
+        cx.part(key, Part::BodyEnd { dir: Dir::ToServer, bytes, whole: true });
         cx.fields(key, fields);
         let mut carried = Headers::default();
         for (name, value) in text.map(super::sql::comments).unwrap_or_default() {
@@ -131,7 +131,7 @@ impl Flow {
     fn received(&mut self, cx: &mut Cx<'_, '_>, found: &Found<'_>) {
         if self.answered.is_none() {
             self.answered = Some(found.at.0);
-            half(cx, self.key, Dir::ToClient, found.at.0, HEAD, 0);
+            head(cx, self.key, Dir::ToClient, found.at.0);
         }
         self.received += found.length as u64;
         match found.kind {
@@ -203,14 +203,16 @@ impl Flow {
 
     /// Its answer may have gone by unseen.
     pub(super) fn lost(self, cx: &mut Cx<'_, '_>) {
-        cx.note(self.key, NO_RESPONSE);
+        cx.note(self.key, Issue::NO_RESPONSE);
+        if self.answered.is_some() {
+            cx.part(self.key, Part::BodyEnd { dir: Dir::ToClient, bytes: self.received, whole: false });
+        }
         cx.close(self.key, None, self.ok, None);
     }
 }
 
-/// One side of a flow, whose body is counted.
-fn half(cx: &mut Cx<'_, '_>, key: u64, dir: Dir, first: Stamp, head: usize, bytes: u64) {
+/// One side of a flow.
+fn head(cx: &mut Cx<'_, '_>, key: u64, dir: Dir, first: Stamp) {
     let (headers, hint) = Default::default();
-    cx.part(key, Part::Head { dir, first, headers, head_bytes: head as u64, hint });
-    cx.part(key, Part::BodyEnd { dir, bytes, whole: true });
+    cx.part(key, Part::Head { dir, first, headers, head_bytes: HEAD as u64, hint });
 }

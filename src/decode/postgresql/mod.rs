@@ -163,7 +163,12 @@ impl Postgres {
     /// Messages of a direction may go by unseen.
     fn lose(&mut self, cx: &mut Cx<'_, '_>, dir: Dir) {
         *self.state(dir) = State::Message;
-        self.session.lose(cx);
+        // what the other side waits for may be lost
+        let other = self.state(dir.other());
+        if matches!(other, State::Start | State::Choice | State::Asked) {
+            *other = State::Place;
+        }
+        self.session.lose(cx, dir);
     }
 }
 
@@ -214,7 +219,7 @@ impl Analyzer for Postgres {
     fn end(&mut self, cx: &mut Cx<'_, '_>, rest: Input<'_>, _: End) {
         *self.state(rest.dir) = State::Over;
         if !rest.data.is_empty() {
-            self.session.lose(cx);
+            self.session.lose(cx, rest.dir);
         }
         if self.states == [State::Over; 2] {
             self.session.over(cx);

@@ -4,7 +4,7 @@ use super::exchange::{Answer, Exchange, Flow, Kind};
 use super::{Found, PROTOCOL, sql};
 use crate::decode::Cx;
 use crate::decode::cursor::Cursor;
-use crate::model::{Fields, Issue, Stamp, Value, text_of};
+use crate::model::{Dir, Fields, Issue, Stamp, Value, text_of};
 use std::collections::{BTreeMap, VecDeque};
 
 /// How many statements of a session are remembered, and portals.
@@ -168,14 +168,20 @@ impl Session {
             Answer::Done => _ = self.waiting.pop_front(),
             Answer::Failed => self.failed(cx, &found),
             // it is another's
-            Answer::Not => self.lose(cx),
+            Answer::Not => self.lose(cx, Dir::ToClient),
         }
     }
 
     /// Bytes of either side may have gone by unseen: who answers what is not sure any more.
-    pub(super) fn lose(&mut self, cx: &mut Cx<'_, '_>) {
+    pub(super) fn lose(&mut self, cx: &mut Cx<'_, '_>, dir: Dir) {
         self.drop_waiting(cx);
         self.sure = false;
+        if dir == Dir::ToServer {
+            // names may stand for other statements by now, and any of them may have been run
+            self.statements.clear();
+            self.portals.clear();
+            self.texts = 0;
+        }
     }
 
     /// Both sides are over.
