@@ -218,7 +218,7 @@ impl Engine {
         let (number, first, protocol) = (conn.number, conn.first, conn.protocol);
         let (client, server) = self.facts.parties(conn.client, conn.server);
         let Ended { how, last, bytes, packets, retransmissions, gaps, head } = ended;
-        out(Record::Connection(ConnRecord {
+        let record = ConnRecord {
             id: number,
             time: first.time,
             duration: last.time.since(first.time),
@@ -231,7 +231,9 @@ impl Engine {
             gaps,
             end: how,
             head: if protocol.is_none() { head } else { Vec::new() },
-        }));
+        };
+        self.findings.connection(&record, self.now);
+        out(Record::Connection(record));
         let done = self.conns.end(id);
         let freed = done.map_or(0, |conn| forgotten(&mut self.facts, &conn));
         self.store.discharge(freed);
@@ -290,6 +292,9 @@ impl Engine {
         self.stitch_settled(flow.as_ref());
         let Some(flow) = self.flow(id, true) else { return };
         self.findings.flow(flow.as_ref(), self.now);
+        if self.traces.of(id).is_none() {
+            self.findings.alone(flow.as_ref());
+        }
         out(Record::Flow(flow));
         self.findings.news().into_iter().for_each(|finding| out(Record::Finding(finding)));
         let Self { store, facts, conns, screen, .. } = self;

@@ -1,5 +1,6 @@
 //! A flow as traces and findings see it: enough to place it and to judge it, so that it outlives its row. It reads no headers.
 
+use super::shape::{held, shape};
 use crate::model::{Detail, Dir, FlowId, FlowRef, Link, Origin, PENDING, Party, Pattern, Severity, TraceContext, Value, text_of};
 use crate::time::Time;
 use crate::trace;
@@ -28,6 +29,9 @@ pub(in crate::engine) struct Hop {
     pub(in crate::engine) operation: Box<str>,
     /// The protocol's own word for how it went.
     pub(in crate::engine) status: Option<Box<str>>,
+    /// What it is apart from its literals, and whether its answer may be held back by design.
+    pub(in crate::engine) shape: Box<str>,
+    pub(in crate::engine) held: bool,
     /// Whether it is over, and everything known.
     pub(in crate::engine) settled: bool,
     /// Whether it went well, as far as is known.
@@ -123,6 +127,8 @@ pub(in crate::engine) fn hop(flow: FlowRef<'_>) -> Hop {
         pattern: row.pattern,
         operation: row.operation.clone(),
         status: row.status.clone(),
+        shape: shape(flow),
+        held: held(flow),
         settled: false,
         ok: row.ok,
         pending: row.status.as_deref() == Some(PENDING),
@@ -162,6 +168,7 @@ impl Hop {
             marks: if known { now.marks.clone() } else { self.marks },
             seen: if known { now.seen } else { self.seen },
             declined: now.declined || self.declined,
+            held: now.held && (known || self.held),
             asked: now.asked.clone().or(self.asked),
             ..now
         }

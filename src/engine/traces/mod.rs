@@ -9,7 +9,9 @@
 //! IDs in ways of their own and a request ID rides beside a tracer's; flows that were tied without an ID are traces too, and are
 //! not told.
 
+mod failure;
 mod hop;
+mod shape;
 mod shown;
 mod ties;
 mod tree;
@@ -17,6 +19,7 @@ mod tree;
 use crate::model::{FlowId, FlowRef, Node, Party, TraceContext, TraceNo, TraceRecord};
 use crate::time::{Span, Time};
 use crate::trace;
+pub(super) use failure::{failed, outcome, passes_on};
 use hashbrown::{HashMap, HashSet};
 use hop::tail;
 pub(super) use hop::{Hop, Mark, digest, hop, name};
