@@ -13,7 +13,11 @@ mod housekeeping;
 mod ledger;
 mod look;
 mod malformed;
+mod message;
 mod propagation;
+mod redelivery;
+#[cfg(test)]
+pub(super) mod rig;
 
 use super::traces::Trace;
 use crate::model::{ConnRecord, Finding, FlowRef, Totals};
@@ -42,6 +46,7 @@ trait Detector: std::fmt::Debug + Send {
 static DETECTORS: &[fn(&Current) -> Box<dyn Detector>] = &[
     |_| Box::<propagation::Propagation>::default(),
     |_| Box::<malformed::Malformed>::default(),
+    |_| Box::<redelivery::Redelivery>::default(),
 ];
 
 /// The detectors, and what they found.
