@@ -9,6 +9,7 @@
 //! back until it has repeated or nothing more comes, so that something may still speak against it.
 
 mod book;
+mod duplicate;
 mod housekeeping;
 mod ledger;
 mod look;
@@ -47,6 +48,7 @@ static DETECTORS: &[fn(&Current) -> Box<dyn Detector>] = &[
     |_| Box::<propagation::Propagation>::default(),
     |_| Box::<malformed::Malformed>::default(),
     |_| Box::<redelivery::Redelivery>::default(),
+    |_| Box::<duplicate::Duplicate>::default(),
 ];
 
 /// The detectors, and what they found.
