@@ -15,6 +15,7 @@ mod ledger;
 mod look;
 mod malformed;
 mod message;
+mod order;
 mod propagation;
 mod redelivery;
 #[cfg(test)]
@@ -49,6 +50,7 @@ static DETECTORS: &[fn(&Current) -> Box<dyn Detector>] = &[
     |_| Box::<malformed::Malformed>::default(),
     |_| Box::<redelivery::Redelivery>::default(),
     |_| Box::<duplicate::Duplicate>::default(),
+    |_| Box::<order::OutOfOrder>::default(),
 ];
 
 /// The detectors, and what they found.
