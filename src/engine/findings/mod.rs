@@ -20,6 +20,7 @@ mod propagation;
 mod redelivery;
 #[cfg(test)]
 pub(super) mod rig;
+mod undelivered;
 
 use super::traces::Trace;
 use crate::model::{ConnRecord, Finding, FlowRef, Totals};
@@ -51,6 +52,7 @@ static DETECTORS: &[fn(&Current) -> Box<dyn Detector>] = &[
     |_| Box::<redelivery::Redelivery>::default(),
     |_| Box::<duplicate::Duplicate>::default(),
     |_| Box::<order::OutOfOrder>::default(),
+    |_| Box::<undelivered::Undelivered>::default(),
 ];
 
 /// The detectors, and what they found.
