@@ -9,6 +9,7 @@
 //! back until it has repeated or nothing more comes, so that something may still speak against it.
 
 mod book;
+mod cascade;
 mod duplicate;
 mod housekeeping;
 mod ledger;
@@ -53,6 +54,7 @@ static DETECTORS: &[fn(&Current) -> Box<dyn Detector>] = &[
     |_| Box::<duplicate::Duplicate>::default(),
     |_| Box::<order::OutOfOrder>::default(),
     |_| Box::<undelivered::Undelivered>::default(),
+    |_| Box::<cascade::Cascade>::default(),
 ];
 
 /// The detectors, and what they found.
