@@ -19,6 +19,7 @@ mod message;
 mod order;
 mod propagation;
 mod redelivery;
+mod retries;
 #[cfg(test)]
 pub(super) mod rig;
 mod undelivered;
@@ -55,6 +56,7 @@ static DETECTORS: &[fn(&Current) -> Box<dyn Detector>] = &[
     |_| Box::<order::OutOfOrder>::default(),
     |_| Box::<undelivered::Undelivered>::default(),
     |_| Box::<cascade::Cascade>::default(),
+    |_| Box::<retries::RetryStorm>::default(),
 ];
 
 /// The detectors, and what they found.
