@@ -16,6 +16,7 @@ mod ledger;
 mod look;
 mod malformed;
 mod message;
+mod n_plus_one;
 mod order;
 mod propagation;
 mod redelivery;
@@ -57,6 +58,7 @@ static DETECTORS: &[fn(&Current) -> Box<dyn Detector>] = &[
     |_| Box::<undelivered::Undelivered>::default(),
     |_| Box::<cascade::Cascade>::default(),
     |_| Box::<retries::RetryStorm>::default(),
+    |_| Box::<n_plus_one::NPlusOne>::default(),
 ];
 
 /// The detectors, and what they found.
