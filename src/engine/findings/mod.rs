@@ -23,6 +23,7 @@ mod redelivery;
 mod retries;
 #[cfg(test)]
 pub(super) mod rig;
+mod slow;
 mod undelivered;
 
 use super::traces::Trace;
@@ -59,6 +60,7 @@ static DETECTORS: &[fn(&Current) -> Box<dyn Detector>] = &[
     |_| Box::<cascade::Cascade>::default(),
     |_| Box::<retries::RetryStorm>::default(),
     |_| Box::<n_plus_one::NPlusOne>::default(),
+    |_| Box::<slow::Slow>::default(),
 ];
 
 /// The detectors, and what they found.
