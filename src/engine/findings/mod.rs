@@ -24,6 +24,7 @@ mod retries;
 #[cfg(test)]
 pub(super) mod rig;
 mod slow;
+mod unanswered;
 mod undelivered;
 
 use super::traces::Trace;
@@ -61,6 +62,7 @@ static DETECTORS: &[fn(&Current) -> Box<dyn Detector>] = &[
     |_| Box::<retries::RetryStorm>::default(),
     |_| Box::<n_plus_one::NPlusOne>::default(),
     |_| Box::<slow::Slow>::default(),
+    |_| Box::<unanswered::Unanswered>::default(),
 ];
 
 /// The detectors, and what they found.
