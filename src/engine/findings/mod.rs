@@ -23,6 +23,7 @@ mod redelivery;
 mod retries;
 #[cfg(test)]
 pub(super) mod rig;
+mod schema;
 mod slow;
 mod unanswered;
 mod undelivered;
@@ -63,6 +64,7 @@ static DETECTORS: &[fn(&Current) -> Box<dyn Detector>] = &[
     |_| Box::<n_plus_one::NPlusOne>::default(),
     |_| Box::<slow::Slow>::default(),
     |_| Box::<unanswered::Unanswered>::default(),
+    |schemas| Box::new(schema::SchemaMismatch::new(schemas)),
 ];
 
 /// The detectors, and what they found.
