@@ -14,6 +14,7 @@ mod duplicate;
 mod housekeeping;
 mod ledger;
 mod look;
+mod loss;
 mod malformed;
 mod message;
 mod n_plus_one;
@@ -65,6 +66,7 @@ static DETECTORS: &[fn(&Current) -> Box<dyn Detector>] = &[
     |_| Box::<slow::Slow>::default(),
     |_| Box::<unanswered::Unanswered>::default(),
     |schemas| Box::new(schema::SchemaMismatch::new(schemas)),
+    |_| Box::<loss::CaptureLoss>::default(),
 ];
 
 /// The detectors, and what they found.
