@@ -11,12 +11,13 @@
 
 mod failure;
 mod hop;
+mod path;
 mod shape;
 mod shown;
 mod ties;
 mod tree;
 
-use crate::model::{FlowId, FlowRef, Node, Party, TraceContext, TraceNo, TraceRecord};
+use crate::model::{FlowId, FlowRef, Node, Party, TraceContext, TraceNo, TraceRecord, Why};
 use crate::time::{Span, Time};
 use crate::trace;
 pub(super) use failure::{failed, outcome, passes_on};
@@ -28,6 +29,8 @@ use std::sync::Arc;
 
 /// How long none of a trace's flows is open before it is told.
 pub const QUIET: Span = Span::from_secs(5);
+/// From when on a trace is slow, so that its record tells where its time went.
+const SLOW: Span = Span::from_secs(1);
 /// How many flows a trace tells apart: beyond it they are only counted. A tree is built over all of them at once.
 pub const MAX_HOPS: usize = 4096;
 /// How many different IDs one trace is known by: more than there are carriers and services that change them.
@@ -297,6 +300,8 @@ impl Trace {
         let services = services(tree.iter().filter_map(|node| self.hop(node.flow)));
         let (time, last) = self.times();
         let roots = tree.iter().filter(|node| node.depth == 0).count();
+        let why = path::why(&self.hops, &tree);
+        let told = self.errors() > 0 || last.since(time) >= SLOW;
         Some(TraceRecord {
             trace_id,
             trace_ids: self.ids.clone(),
@@ -304,6 +309,7 @@ impl Trace {
             time,
             duration: last.since(time),
             errors: self.errors(),
+            why: if told { why } else { Why::default() },
             complete: roots == 1 && self.more == 0 && self.hops.iter().all(|hop| hop.settled && !hop.pending),
             tree,
         })
