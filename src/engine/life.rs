@@ -222,7 +222,7 @@ impl Engine {
         let (client, server) = self.facts.parties(conn.client, conn.server);
         self.stitch.ended(id, ended.last.time, server);
         let Ended { how, last, bytes, packets, retransmissions, gaps, head } = ended;
-        out(Record::Connection(ConnRecord {
+        let record = ConnRecord {
             id: number,
             time: first.time,
             duration: last.time.since(first.time),
@@ -235,7 +235,9 @@ impl Engine {
             gaps,
             end: how,
             head: if protocol.is_none() { head } else { Vec::new() },
-        }));
+        };
+        self.findings.connection(&record, self.now);
+        out(Record::Connection(record));
         let done = self.conns.end(id);
         let freed = done.map_or(0, |conn| forgotten(&mut self.facts, &conn));
         self.store.discharge(freed);
@@ -293,6 +295,9 @@ impl Engine {
         self.traces.settled(flow.as_ref(), self.now);
         let flow = if self.stitch_settled(flow.as_ref()) { self.flow(id, true).unwrap_or(flow) } else { flow };
         self.findings.flow(flow.as_ref(), self.now);
+        if self.traces.of(id).is_none() {
+            self.findings.alone(flow.as_ref());
+        }
         out(Record::Flow(flow));
         self.findings.news().into_iter().for_each(|finding| out(Record::Finding(finding)));
         let Self { store, facts, conns, screen, .. } = self;

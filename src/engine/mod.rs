@@ -175,7 +175,7 @@ impl Engine {
             store: Store::new(options.max_memory - options.max_memory / TRACES, options.keep),
             traces: Traces::new(options.max_memory / TRACES),
             stitch: Stitch::default(),
-            findings: Findings::default(),
+            findings: Findings::new(options.schemas.clone()),
             twins: Twins::default(),
             facts,
             tally,
@@ -281,6 +281,7 @@ impl Engine {
     pub fn pass(&mut self, until: Stamp, totals: Totals, last: bool, out: &mut dyn FnMut(Record)) {
         self.tally.totals = totals;
         self.advance(until.time, out);
+        self.findings.totals(&self.tally.totals, self.sources.kernel_drops(), self.now);
         let waited = if last { i64::MAX } else { self.now.nanos().saturating_sub(twins::WINDOW.nanos() as i64) };
         self.let_go(Time::from_nanos(waited), out);
         self.tell_passed(until.packet);

@@ -188,7 +188,7 @@ impl Sources {
         self.list.iter().filter(|source| source.name.is_some()).count() > 1
     }
 
-    fn kernel_drops(&self) -> u64 {
+    pub(super) fn kernel_drops(&self) -> u64 {
         self.list.iter().map(|s| s.kernel_drops).sum()
     }
 

@@ -236,7 +236,7 @@ pub(super) fn identity(fields: &Fields, body: &Body) -> Option<u64> {
 }
 
 /// The same for any order of names: a tap is handed them sorted.
-fn digest(value: &Value, hasher: &mut DefaultHasher) {
+pub(super) fn digest(value: &Value, hasher: &mut DefaultHasher) {
     match value {
         Value::Text(text) | Value::Number(text) => text.hash(hasher),
         Value::Int(n) => n.hash(hasher),

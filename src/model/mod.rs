@@ -26,4 +26,4 @@ pub use headers::{Headers, text_of};
 pub use issue::{Issue, Severity};
 pub use record::{ConnRecord, Stats, Tapped, Totals, Turn};
 pub use segment::{Batch, Item, LinkType, Packet, Packets, Segment, SourceId, SourceNews, TcpFlags};
-pub use trace::{Link, Node, TraceContext, TraceNo, TraceRecord};
+pub use trace::{Link, Node, Step, StepKind, TraceContext, TraceNo, TraceRecord, Why};

@@ -84,6 +84,50 @@ pub struct Node {
     pub leg: bool,
 }
 
+/// Why a trace failed, and where its time went.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Why {
+    /// The call that failed first, by itself.
+    pub cause: Option<FlowId>,
+    /// What its time hung on, in the order of time: any of it done sooner, the whole is.
+    pub path: Vec<Step>,
+}
+
+/// A part of a critical path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// The flow that took it: of a wait in a queue, the delivery that ended it.
+    pub flow: FlowId,
+    /// Who took it; of a wait, the queue.
+    pub service: Arc<str>,
+    /// What it is.
+    pub kind: StepKind,
+    /// How long nothing else was waited for.
+    pub own: Span,
+}
+
+/// What time was spent on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum StepKind {
+    /// A service's own work, and its way on the wire.
+    Work,
+    /// The wait in a queue.
+    Queue,
+    /// A proxy's passing on.
+    Proxy,
+}
+
+impl StepKind {
+    /// How it is told.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Work => "work",
+            Self::Queue => "queue",
+            Self::Proxy => "proxy",
+        }
+    }
+}
+
 /// A trace: what one request caused, as far as it was seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TraceRecord {
@@ -101,6 +145,8 @@ pub struct TraceRecord {
     pub duration: Span,
     /// Flows that did not go well.
     pub errors: u64,
+    /// Of one that failed or is slow: what it is because of.
+    pub why: Why,
     /// Whether nothing is known to be missing: one root, no answer that is due, nothing forgotten.
     pub complete: bool,
 }

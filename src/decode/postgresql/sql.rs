@@ -49,11 +49,6 @@ pub fn operation(sql: &str) -> String {
     table.map_or_else(|| verb.clone(), |table| format!("{verb} {}", table.plain()))
 }
 
-/// The first word of a statement, in upper case.
-pub fn verb(sql: &str) -> Option<String> {
-    Words { sql, depth: 0 }.next().map(|word| word.upper())
-}
-
 /// What the comments of a statement carry (sqlcommenter: `/*key='value',key='value'*/`, both percent-encoded).
 pub fn comments(sql: &str) -> Vec<(String, Vec<u8>)> {
     let mut found = Vec::new();

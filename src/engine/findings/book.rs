@@ -69,6 +69,22 @@ impl Book {
         self.list.push((finding, Told::Not));
     }
 
+    /// How far packet time has come.
+    pub(super) fn now(&self) -> Time {
+        self.now
+    }
+
+    /// More is known of what has this key: it reads otherwise, and did not happen again.
+    pub(super) fn reword(&mut self, kind: FindingKind, key: &str, words: Words) {
+        let key = (kind, Box::from(key));
+        let Some((finding, told)) = self.index.get(&key).and_then(|&at| self.list.get_mut(at)) else { return };
+        self.changes += 1;
+        (finding.title, finding.evidence, finding.advice) = (words.title, words.evidence, words.advice);
+        if *told == Told::AsItIs {
+            *told = Told::Before;
+        }
+    }
+
     pub(super) fn news(&mut self) -> Vec<Finding> {
         self.told(Told::Not)
     }

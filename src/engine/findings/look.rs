@@ -44,10 +44,4 @@ impl<'t> Look<'t> {
             Some(Tie { up: self.hops.get(self.order.get(up)?.0)?, down, link })
         })
     }
-
-    /// What a flow caused, itself given by its place in causal order.
-    pub(in crate::engine) fn children(&self, of: usize) -> impl Iterator<Item = (usize, &'t Hop)> {
-        let children = self.flows().enumerate().skip(of + 1);
-        children.filter(move |(_, (_, up))| up.is_some_and(|(up, _)| up == of)).map(|(at, (hop, _))| (at, hop))
-    }
 }

@@ -9,15 +9,30 @@
 //! back until it has repeated or nothing more comes, so that something may still speak against it.
 
 mod book;
+mod cascade;
+mod duplicate;
 mod housekeeping;
 mod ledger;
 mod look;
+mod loss;
 mod malformed;
+mod message;
+mod n_plus_one;
+mod order;
 mod propagation;
+mod redelivery;
+mod retries;
+#[cfg(test)]
+pub(super) mod rig;
+mod schema;
+mod slow;
+mod unanswered;
+mod undelivered;
 
 use super::traces::Trace;
-use crate::model::{Finding, FlowRef, Node};
-use crate::time::Time;
+use crate::model::{ConnRecord, Finding, FlowRef, Node, Totals};
+use crate::schema::Current;
+use crate::time::{Span, Time};
 pub(super) use book::{Book, Words};
 pub(super) use look::Look;
 
@@ -27,32 +42,68 @@ trait Detector: std::fmt::Debug + Send {
     fn flow(&mut self, _flow: FlowRef<'_>, _book: &mut Book) {}
     /// A trace is quiet; it may grow again, and is looked at again then.
     fn trace(&mut self, _look: &Look<'_>, _book: &mut Book) {}
+    /// A flow that is part of no trace has settled: nothing is known of what it caused.
+    fn alone(&mut self, _flow: FlowRef<'_>, _book: &mut Book) {}
+    /// A connection has ended.
+    fn connection(&mut self, _conn: &ConnRecord, _book: &mut Book) {}
+    /// The sums have come so far, and so many packets were dropped by the kernel.
+    fn totals(&mut self, _totals: &Totals, _kernel_drops: u64, _book: &mut Book) {}
     /// Nothing more comes.
     fn end(&mut self, _book: &mut Book) {}
 }
 
 /// Every detector there is.
-static DETECTORS: &[fn() -> Box<dyn Detector>] =
-    &[|| Box::<propagation::Propagation>::default(), || Box::<malformed::Malformed>::default()];
+static DETECTORS: &[fn(&Current) -> Box<dyn Detector>] = &[
+    |_| Box::<propagation::Propagation>::default(),
+    |_| Box::<malformed::Malformed>::default(),
+    |_| Box::<redelivery::Redelivery>::default(),
+    |_| Box::<duplicate::Duplicate>::default(),
+    |_| Box::<order::OutOfOrder>::default(),
+    |_| Box::<undelivered::Undelivered>::default(),
+    |_| Box::<cascade::Cascade>::default(),
+    |_| Box::<retries::RetryStorm>::default(),
+    |_| Box::<n_plus_one::NPlusOne>::default(),
+    |_| Box::<slow::Slow>::default(),
+    |_| Box::<unanswered::Unanswered>::default(),
+    |schemas| Box::new(schema::SchemaMismatch::new(schemas)),
+    |_| Box::<loss::CaptureLoss>::default(),
+];
 
 /// The detectors, and what they found.
 #[derive(Debug)]
 pub(super) struct Findings {
     detectors: Vec<Box<dyn Detector>>,
     book: Book,
-}
-
-impl Default for Findings {
-    fn default() -> Self {
-        Self { detectors: DETECTORS.iter().map(|new| new()).collect(), book: Book::default() }
-    }
+    schemas: Current,
 }
 
 impl Findings {
+    /// Nothing is found yet. What schemas tell, those of then tell.
+    pub(super) fn new(schemas: Current) -> Self {
+        Self { detectors: DETECTORS.iter().map(|new| new(&schemas)).collect(), book: Book::default(), schemas }
+    }
+
     /// A flow has settled.
     pub(super) fn flow(&mut self, flow: FlowRef<'_>, now: Time) {
         self.book.turn_to(now);
         self.detectors.iter_mut().for_each(|detector| detector.flow(flow, &mut self.book));
+    }
+
+    /// A flow that is part of no trace has settled.
+    pub(super) fn alone(&mut self, flow: FlowRef<'_>) {
+        self.detectors.iter_mut().for_each(|detector| detector.alone(flow, &mut self.book));
+    }
+
+    /// A connection has ended.
+    pub(super) fn connection(&mut self, conn: &ConnRecord, now: Time) {
+        self.book.turn_to(now);
+        self.detectors.iter_mut().for_each(|detector| detector.connection(conn, &mut self.book));
+    }
+
+    /// The sums have come so far.
+    pub(super) fn totals(&mut self, totals: &Totals, kernel_drops: u64, now: Time) {
+        self.book.turn_to(now);
+        self.detectors.iter_mut().for_each(|detector| detector.totals(totals, kernel_drops, &mut self.book));
     }
 
     /// A trace is quiet.
@@ -86,7 +137,15 @@ impl Findings {
 
     /// Forgets all, as if the watch began now.
     pub(super) fn clear(&mut self) {
-        *self = Self::default();
+        *self = Self::new(self.schemas.clone());
+    }
+}
+
+/// How long something took, for people: `340 ms`, `1.2 s`.
+fn span(span: Span) -> String {
+    match span.nanos() / 1_000_000 {
+        millis @ 0..1000 => format!("{millis} ms"),
+        millis => format!("{:.1} s", millis as f64 / 1000.0),
     }
 }
 

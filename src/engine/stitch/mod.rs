@@ -16,7 +16,7 @@ mod works;
 
 use super::Engine;
 use super::cost::Charge;
-use super::traces::{Hop, Trace, asked, digest, hop, leg, name};
+use super::traces::{Hop, Trace, asked, digest, hop, leg, name, settled};
 use crate::model::{ConnId, Detail, FlowId, FlowRef, Link, Party, Pattern, Row, State};
 use crate::time::{Span, Time};
 use hidden::Veil;
@@ -102,7 +102,7 @@ impl Engine {
         self.stitch_up_to(id);
         let first = self.traces.of(id).is_none_or(|no| self.traces.get(no).is_some_and(|trace| trace.begins_with(id)));
         let Some(detail) = flow.detail.filter(|_| first && placeable(flow.row)) else { return false };
-        let child = Hop { settled: true, asked: asked(flow), ..hop(flow) };
+        let child = settled(flow);
         let Place { parent, maybe } = self.place(&child, flow.row, detail);
         match parent {
             Some((up, link)) => self.tied(child, *up, link),

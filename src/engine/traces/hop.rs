@@ -1,6 +1,7 @@
 //! A flow as traces and findings see it: enough to place it and to judge it, so that it outlives its row. It reads no headers.
 
-use super::legs::Asked;
+use super::legs::{Asked, asked};
+use super::shape::{held, shape};
 use crate::model::{
     Detail, Dir, FlowId, FlowRef, Link, Origin, PENDING, Party, Pattern, Row, Severity, TraceContext, Value, text_of,
 };
@@ -31,6 +32,9 @@ pub(in crate::engine) struct Hop {
     pub(in crate::engine) operation: Box<str>,
     /// The protocol's own word for how it went.
     pub(in crate::engine) status: Option<Box<str>>,
+    /// What it is apart from its literals, and whether its answer may be held back by design.
+    pub(in crate::engine) shape: Box<str>,
+    pub(in crate::engine) held: bool,
     /// Whether it is over, and everything known.
     pub(in crate::engine) settled: bool,
     /// Whether it went well, as far as is known.
@@ -126,6 +130,8 @@ pub(in crate::engine) fn hop(flow: FlowRef<'_>) -> Hop {
         pattern: row.pattern,
         operation: row.operation.clone(),
         status: row.status.clone(),
+        shape: Box::default(),
+        held: false,
         settled: false,
         ok: row.ok,
         pending: row.status.as_deref() == Some(PENDING),
@@ -145,6 +151,11 @@ pub(in crate::engine) fn hop(flow: FlowRef<'_>) -> Hop {
         maybe: Vec::new(),
         judged: false,
     }
+}
+
+/// A flow that is over: all that is compared with others, too.
+pub(in crate::engine) fn settled(flow: FlowRef<'_>) -> Hop {
+    Hop { settled: true, asked: asked(flow), shape: shape(flow), held: held(flow), ..hop(flow) }
 }
 
 impl Hop {
@@ -174,6 +185,8 @@ impl Hop {
             marks: if known { now.marks.clone() } else { self.marks },
             seen: if known { now.seen } else { self.seen },
             declined: now.declined || self.declined,
+            held: now.held || self.held,
+            shape: if now.shape.is_empty() { self.shape } else { now.shape.clone() },
             asked: now.asked.or(self.asked),
             host: now.host.clone().or(self.host),
             ..now

@@ -9,24 +9,30 @@
 //! IDs in ways of their own and a request ID rides beside a tracer's; flows that were tied without an ID are traces too, and are
 //! not told.
 
+mod failure;
 mod hop;
 mod legs;
+mod path;
+mod shape;
 mod shown;
 mod ties;
 mod tree;
 
-use crate::model::{FlowId, FlowRef, Node, Party, TraceContext, TraceNo, TraceRecord};
+use crate::model::{FlowId, FlowRef, Node, Party, TraceContext, TraceNo, TraceRecord, Why};
 use crate::time::{Span, Time};
 use crate::trace;
+pub(super) use failure::{failed, outcome, passes_on};
 use hashbrown::{HashMap, HashSet};
 use hop::tail;
-pub(super) use hop::{Hop, Mark, digest, hop, name};
+pub(super) use hop::{Hop, Mark, digest, hop, name, settled};
 pub(super) use legs::{asked, leg};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// How long none of a trace's flows is open before it is told.
 pub const QUIET: Span = Span::from_secs(5);
+/// From when on a trace is slow, so that its record tells where its time went.
+const SLOW: Span = Span::from_secs(1);
 /// How many flows a trace tells apart: beyond it they are only counted. A tree is built over all of them at once.
 pub const MAX_HOPS: usize = 4096;
 /// How many different IDs one trace is known by: more than there are carriers and services that change them.
@@ -135,7 +141,7 @@ impl Traces {
         self.changes += 1;
         trace.grown = true;
         if let Some(old) = trace.hop_mut(flow.row.id).filter(|hop| !hop.settled) {
-            *old = Hop { settled: true, ..old.clone().renewed(Hop { asked: legs::asked(flow), ..hop(flow) }) };
+            *old = Hop { settled: true, ..old.clone().renewed(settled(flow)) };
             trace.open -= 1;
         }
         self.settle(no, now);
@@ -300,6 +306,8 @@ impl Trace {
         let services = services(tree.iter().filter_map(|node| self.hop(node.flow)));
         let (time, last) = self.times();
         let roots = tree.iter().filter(|node| node.depth == 0).count();
+        let why = path::why(&self.hops, &tree);
+        let told = self.errors() > 0 || last.since(time) >= SLOW;
         Some(TraceRecord {
             trace_id,
             trace_ids: self.ids.clone(),
@@ -307,6 +315,7 @@ impl Trace {
             time,
             duration: last.since(time),
             errors: self.errors(),
+            why: if told { why } else { Why::default() },
             complete: roots == 1 && self.more == 0 && self.hops.iter().all(|hop| hop.settled && !hop.pending),
             tree,
         })

@@ -17,6 +17,17 @@ pub fn write_trace(trace: &TraceRecord, out: &mut Vec<u8>) {
     o.number("duration_us", trace.duration.micros_up());
     o.number("errors", trace.errors);
     o.flag("complete", trace.complete);
+    o.opt(trace.why.cause, |o, flow| o.number("cause", flow.0));
+    if !trace.why.path.is_empty() {
+        super::write_list(&trace.why.path, o.key("critical_path"), |step, out| {
+            let mut s = Object::open(out);
+            s.number("flow", step.flow.0);
+            s.text("service", &step.service);
+            s.text("kind", step.kind.word());
+            s.number("own_us", step.own.micros_up());
+            s.end();
+        });
+    }
     o.end_line();
 }
 

@@ -35,6 +35,8 @@ fn hop(number: u64, text: &str) -> Hop {
         protocol: "http",
         operation: "GET /".into(),
         status: None,
+        shape: "GET /".into(),
+        held: false,
         span: None,
         parent_span: None,
         marks: Vec::new(),

@@ -1,0 +1,122 @@
+//! One failing call that made its callers fail, up the tree. Not what failed and was got over.
+
+use super::ledger::label;
+use super::{Book, Detector, Look, Words};
+use crate::engine::traces::{Hop, failed, outcome, passes_on};
+use crate::model::{FindingKind, Link};
+
+/// It holds nothing: each trace shows it by itself.
+#[derive(Debug, Default)]
+pub(super) struct Cascade;
+
+impl Detector for Cascade {
+    fn trace(&mut self, look: &Look<'_>, book: &mut Book) {
+        let flows: Vec<_> = look.flows().collect();
+        let mut children = vec![Vec::new(); flows.len()];
+        for (at, (_, up)) in flows.iter().enumerate() {
+            if let Some((up, _)) = up.filter(|(_, link)| *link != Link::Time)
+                && let Some(of) = children.get_mut(up)
+            {
+                of.push(at);
+            }
+        }
+        let hop = |at: usize| flows.get(at).map(|(hop, _)| *hop);
+        let cause = |at: usize| decisive(hop(at)?, children.get(at)?, &|at| flows.get(at).map(|(hop, _)| *hop));
+        let mut below = vec![false; flows.len()];
+        for at in 0..flows.len() {
+            let chain: Vec<_> = std::iter::successors(Some(at), |at| cause(*at)).collect();
+            if below.get(at) == Some(&true) || hop(at).is_none_or(|hop| !failed(hop)) {
+                continue;
+            }
+            chain.iter().skip(1).for_each(|at| below.iter_mut().skip(*at).take(1).for_each(|below| *below = true));
+            let chain: Vec<_> = chain.into_iter().filter_map(hop).collect();
+            tell(&chain, book);
+        }
+    }
+}
+
+/// The call that made a failed one fail: the last that failed before it was over, and was not got over.
+fn decisive<'h>(up: &Hop, children: &[usize], hop: &dyn Fn(usize) -> Option<&'h Hop>) -> Option<usize> {
+    let both = |at: &usize| hop(*at).map(|hop| (*at, hop));
+    let mended = |bad: &Hop| {
+        children.iter().filter_map(both).any(|(_, other)| {
+            other.ok && other.time >= bad.last && other.operation == bad.operation && label(&other.to) == label(&bad.to)
+        })
+    };
+    let failed = |down: &Hop| !down.ok && down.settled && (up.pending || down.last <= up.last) && !mended(down);
+    let failures = children.iter().filter_map(both).filter(|(_, down)| failed(down));
+    failures.max_by_key(|(_, down)| (down.last, down.flow)).filter(|_| !up.ok).map(|(at, _)| at)
+}
+
+fn tell(chain: &[&Hop], book: &mut Book) {
+    let steps: Vec<_> = chain.windows(2).filter(|pair| !passes_on(pair[0], pair[1])).collect();
+    let (Some(first), Some(last)) = (chain.first(), chain.last()) else { return };
+    if steps.is_empty() || last.judged {
+        return;
+    }
+    let service = label(&last.to);
+    let mut callers: Vec<_> = steps.iter().rev().map(|pair| label(&pair[0].to)).filter(|caller| *caller != service).collect();
+    callers.dedup();
+    if callers.is_empty() {
+        return;
+    }
+    let key: Vec<_> = chain.iter().map(|hop| format!("{} {}", label(&hop.to), hop.operation)).collect();
+    let how: Vec<_> = chain.iter().rev().map(|hop| format!("{} {}", label(&hop.to), outcome(hop))).collect();
+    let words = Words {
+        title: format!("{service} fails, and with it {}", callers.join(", then ")),
+        service: Some(service.clone()),
+        evidence: how.join("; so "),
+        advice: format!(
+            "begin with {service}: {}; {} may answer without it, or say what is missing rather than fail",
+            outcome(last),
+            label(&first.to)
+        ),
+    };
+    book.raise(FindingKind::ErrorCascade, &key.join(" > "), chain.iter().map(|hop| hop.flow).collect(), words);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::rig::{call, judged};
+    use super::*;
+    use crate::model::Flow;
+
+    fn check(tree: &[(usize, Flow)], wanted: Option<(&str, &[u64])>) {
+        let found = judged(&mut Cascade, tree);
+        assert!(found.len() < 2, "{found:#?}");
+        let told = found.first().map(|f| (f.title.clone(), f.flows[0].iter().map(|flow| flow.0).collect::<Vec<_>>()));
+        assert_eq!(told, wanted.map(|(title, flows)| (title.to_owned(), flows.to_vec())));
+    }
+
+    #[test]
+    fn the_deepest_failure_is_at_fault_and_the_chain_shows_it() {
+        let tree = [
+            (0, call(1, "c:1>gateway 0-90 POST /checkout 502")),
+            (1, call(2, "gateway>orders 10-80 POST /orders 500")),
+            (2, call(3, "orders>stock 20-30 GET /stock 200")),
+            (2, call(4, "orders>payments 40-70 POST /charges 503")),
+        ];
+        check(&tree, Some(("payments fails, and with it orders, then gateway", &[1, 2, 4])));
+    }
+
+    #[test]
+    fn of_attempts_the_last_counts_and_what_was_got_over_does_not() {
+        let first = (1, call(2, "gateway>payments 10-20 POST /charges 503"));
+        let root = |status| (0, call(1, &format!("c:1>gateway 0-90 POST /checkout {status}")));
+        let again = |status| (1, call(3, &format!("gateway>payments 30-40 POST /charges {status}")));
+        check(&[root("502"), first.clone(), again("503")], Some(("payments fails, and with it gateway", &[1, 3])));
+        check(&[root("502"), first.clone(), again("201")], None);
+        check(&[root("201"), first], None);
+    }
+
+    #[test]
+    fn a_clients_mistake_and_a_proxys_words_are_none() {
+        let not_found = [(0, call(1, "c:1>gateway 0-90 GET /x 404")), (1, call(2, "gateway>orders 10-20 GET /orders/x 404"))];
+        check(&not_found, None);
+        let proxy = [(0, call(1, "c:1>nginx 0-90 GET /x 500")), (1, call(2, "nginx>orders 10-20 GET /x 500"))];
+        check(&proxy, None);
+        // it failed after its caller had
+        let late = [(0, call(1, "c:1>gateway 0-10 GET /x 504")), (1, call(2, "gateway>orders 5-20 GET /orders 500"))];
+        check(&late, None);
+    }
+}

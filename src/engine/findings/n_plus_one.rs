@@ -1,0 +1,176 @@
+//! Many like statements, commands or calls one after the other because of one request, where one might do. Not polling, not retries.
+
+use super::ledger::label;
+use super::{Book, Detector, Look, Words};
+use crate::engine::traces::{Hop, failed, passes_on};
+use crate::model::{FindingKind, Link, Pattern};
+use crate::time::Span;
+use std::collections::BTreeMap;
+
+/// From how many on they are many.
+const MANY: usize = 8;
+/// How long a service may think between two of them: whoever waits for longer polls, or works on something between.
+const BETWEEN: Span = Span::from_millis(100);
+/// Statements and commands that are no questions: of transactions, settings, connections.
+const CONTROL: &[&str] = &[
+    "begin",
+    "commit",
+    "rollback",
+    "start",
+    "savepoint",
+    "release",
+    "set",
+    "show",
+    "reset",
+    "discard",
+    "deallocate",
+    "ping",
+    "auth",
+    "hello",
+    "select 1",
+    "select ?",
+    "select",
+    "multi",
+    "exec",
+    "client",
+    "publish",
+    "subscribe",
+    "psubscribe",
+    "command",
+    "info",
+];
+
+/// It holds nothing: each trace shows it by itself.
+#[derive(Debug, Default)]
+pub(super) struct NPlusOne;
+
+impl Detector for NPlusOne {
+    fn trace(&mut self, look: &Look<'_>, book: &mut Book) {
+        let flows: Vec<_> = look.flows().collect();
+        let mut alike: BTreeMap<_, Vec<&Hop>> = BTreeMap::new();
+        for (hop, up) in &flows {
+            let Some((up, link)) = *up else { continue };
+            let Some((parent, _)) = flows.get(up).filter(|(parent, _)| works(parent) && !passes_on(parent, hop)) else {
+                continue;
+            };
+            if link != Link::Time && question(hop) && !failed(hop) {
+                alike.entry((parent.flow, up, label(&hop.to), &*hop.shape)).or_default().push(hop);
+            }
+        }
+        for ((parent, up, to, shape), mut like) in alike {
+            like.sort_by_key(|hop| (hop.time, hop.flow));
+            let run = longest(&like);
+            let Some((first, last)) = run.first().zip(run.last()).filter(|(_, last)| run.len() >= MANY && !last.judged) else {
+                continue;
+            };
+            let Some((parent_hop, _)) = flows.get(up) else { continue };
+            let service = label(&parent_hop.to);
+            let (what, one) = match first.pattern {
+                Pattern::Query => ("queries", "one query with a list or a join"),
+                _ => ("calls", "one call that takes a list"),
+            };
+            let words = Words {
+                title: format!("{service} sends {to} {} like {what} one after the other for one request", run.len()),
+                service: Some(service.clone()),
+                evidence: format!(
+                    "{} times `{}` within {} because of {}",
+                    run.len(),
+                    excerpt(shape),
+                    super::span(last.last.since(first.time)),
+                    parent_hop.operation
+                ),
+                advice: format!("let {service} ask {to} once: {one}, or ask at the same time what it has to ask apart"),
+            };
+            let flows = std::iter::once(parent).chain(run.iter().map(|hop| hop.flow)).collect();
+            book.raise(FindingKind::NPlusOne, &format!("{service} > {to} {shape}"), flows, words);
+        }
+    }
+}
+
+/// Whether a flow is one request that its receiver works on: not a connection on which it does so for ever.
+fn works(parent: &Hop) -> bool {
+    parent.pattern == Pattern::Deliver || !parent.held
+}
+
+fn question(hop: &Hop) -> bool {
+    let asks = match hop.pattern {
+        Pattern::RequestResponse => hop.protocol != "amqp",
+        Pattern::Unary => true,
+        Pattern::Query => hop.protocol != "dns",
+        _ => false,
+    };
+    let shape = hop.shape.to_ascii_lowercase();
+    let first = shape.split([' ', ';']).next().unwrap_or_default();
+    let control =
+        hop.pattern == Pattern::Query && CONTROL.iter().any(|word| *word == shape || (*word == first && *word != "select"));
+    asks && !hop.held && !control
+}
+
+/// The longest run in which each begins soon after the one before is over: what goes out at once is batched already.
+fn longest<'h>(like: &[&'h Hop]) -> Vec<&'h Hop> {
+    let (mut best, mut run): (Vec<&Hop>, Vec<&Hop>) = (Vec::new(), Vec::new());
+    for &hop in like {
+        let goes_on = run.last().is_some_and(|before| before.last <= hop.time && hop.time.since(before.last) <= BETWEEN);
+        if !goes_on {
+            run.clear();
+        }
+        run.push(hop);
+        if run.len() > best.len() {
+            best.clone_from(&run);
+        }
+    }
+    best
+}
+
+/// As much of a statement as is read.
+fn excerpt(shape: &str) -> String {
+    const READ: usize = 120;
+    let mut text: String = shape.chars().take(READ).collect();
+    if text.len() < shape.len() {
+        text.push('…');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::rig::{call, flow, judged};
+    use super::*;
+
+    /// In how many calls of 5 it is found; what the nth is, `step` after the one before.
+    fn check(n: u64, step: u64, of: impl Fn(u64) -> String, wanted: Option<usize>) {
+        let root = (0, call(1, "c:1>orders 0-9000 GET /orders 200"));
+        let tree: Vec<_> = std::iter::once(root)
+            .chain((0..n).map(|n| (1, call(n + 2, &format!("orders>stock {}-{} {} 200", n * step, n * step + 5, of(n))))))
+            .collect();
+        let found = judged(&mut NPlusOne, &tree);
+        assert_eq!(found.first().map(|f| f.flows[0].len() - 1), wanted, "{found:#?}");
+    }
+
+    #[test]
+    fn like_calls_one_after_the_other_are_found_and_told_by_their_shape() {
+        check(8, 6, |n| format!("GET /stock/{n}"), Some(8));
+        check(30, 20, |_| "GET /stock".to_owned(), Some(30));
+    }
+
+    #[test]
+    fn few_calls_calls_at_once_polling_and_others_are_none() {
+        check(7, 6, |n| format!("GET /stock/{n}"), None);
+        check(20, 1, |n| format!("GET /stock/{n}"), None);
+        check(20, 200, |_| "GET /jobs/1".to_owned(), None);
+        check(20, 6, |n| format!("GET /{}", ["a", "b", "c"][n as usize % 3]), None);
+    }
+
+    #[test]
+    fn statements_count_and_what_frames_them_does_not() {
+        let statements = |operation: &str| {
+            let root = (0, call(1, "c:1>orders 0-9000 GET /orders 200"));
+            let one =
+                |n: u64| flow(n + 2, Pattern::Query, "postgresql", &format!("orders>db {}-{} {operation} -", n * 3, n * 3 + 1));
+            let tree: Vec<_> = std::iter::once(root).chain((0..9).map(|n| (1, one(n)))).collect();
+            judged(&mut NPlusOne, &tree).first().map(|found| found.title.clone())
+        };
+        assert_eq!(statements("SELECT stock").unwrap(), "orders sends db 9 like queries one after the other for one request");
+        assert_eq!(statements("COMMIT"), None);
+    }
+}

@@ -1,0 +1,171 @@
+//! Messages that a broker delivers again, as it says itself: once in a while, or one message without end.
+
+use super::message::{Letter, fate};
+use super::{Book, Detector, Words};
+use crate::model::{FindingKind, FlowId, FlowRef, Pattern};
+use hashbrown::HashMap;
+use std::collections::VecDeque;
+
+/// How many deliveries are remembered: those before are not told with the next one.
+const MAX_REMEMBERED: usize = 1 << 14;
+/// How many queues are told apart.
+const MAX_QUEUES: usize = 1 << 12;
+/// From how many deliveries on a message will not be taken, however often it comes.
+const POISON: u64 = 3;
+
+/// The last delivery of each message from each queue.
+#[derive(Debug, Default)]
+pub(super) struct Redelivery {
+    last: HashMap<(String, u64), Last>,
+    order: VecDeque<(String, u64)>,
+    queues: HashMap<String, Queue>,
+}
+
+#[derive(Debug)]
+struct Last {
+    flow: FlowId,
+    fate: &'static str,
+    /// How often it was delivered for the first time: more than once where messages are alike.
+    firsts: u64,
+    /// How often again.
+    agains: u64,
+}
+
+/// What was delivered again from a queue to one consumer.
+#[derive(Debug, Default)]
+struct Queue {
+    agains: u64,
+    /// The message that came most often: its name, and how often in all.
+    worst: (Box<str>, u64),
+}
+
+impl Detector for Redelivery {
+    fn flow(&mut self, flow: FlowRef<'_>, book: &mut Book) {
+        if flow.row.pattern != Pattern::Deliver {
+            return;
+        }
+        let Some((letter, from)) = Letter::of(flow).and_then(|letter| letter.from(flow).map(|from| (letter, from))) else {
+            return;
+        };
+        let before = self.remember((from.clone(), letter.id), flow, letter.again);
+        if !letter.again {
+            return;
+        }
+        let key = format!("{from} > {}", letter.who);
+        if self.queues.len() >= MAX_QUEUES && !self.queues.contains_key(&key) {
+            return;
+        }
+        let queue = self.queues.entry(key.clone()).or_default();
+        queue.agains += 1;
+        let fate = fate(flow.row);
+        let mut flows = vec![flow.row.id];
+        let mut evidence =
+            format!("{} was delivered again from queue {}", letter.called(), letter.queue.as_deref().unwrap_or_default());
+        let mut handed_back = false;
+        if let Some(before) = before {
+            flows.insert(0, before.flow);
+            handed_back = matches!(before.fate, "rejected" | "nacked");
+            evidence.push_str(&format!(", as it had been {} before", before.fate));
+            if before.firsts <= 1 && before.agains >= POISON && before.agains > queue.worst.1 {
+                queue.worst = (letter.called().into(), before.agains);
+            }
+        }
+        evidence.push_str(&format!(
+            ", and was {fate} this time; {} in all from this queue",
+            times(queue.agains, "redelivery", "redeliveries")
+        ));
+        let name = letter.queue.as_deref().unwrap_or_default();
+        let client = &letter.client;
+        let (title, advice) = match &queue.worst {
+            (called, agains) if *agains >= POISON => (
+                format!(
+                    "{client} hands {called} from queue {name} back again and again, {} times so far: a poison message",
+                    agains + 1
+                ),
+                format!(
+                    "let {client} reject it without requeue after a few attempts, to a dead-letter exchange, and look at why it fails"
+                ),
+            ),
+            _ if handed_back => (
+                format!("{client} hands messages from queue {name} back, and is delivered them again"),
+                format!("see why {client} fails to work on them; what it does twice has to be safe to do twice"),
+            ),
+            _ => (
+                format!("messages from queue {name} are delivered to {client} again"),
+                format!(
+                    "see whether {client} or its connection ended before it had acknowledged; what it does twice has to be safe to do twice"
+                ),
+            ),
+        };
+        book.raise(FindingKind::Redelivery, &key, flows, Words { title, service: Some(client.clone()), evidence, advice });
+    }
+}
+
+impl Redelivery {
+    /// Remembers a delivery: what was known of the message before, this one counted.
+    fn remember(&mut self, key: (String, u64), flow: FlowRef<'_>, again: bool) -> Option<Last> {
+        let known = self.last.get(&key);
+        let (firsts, agains) = known.map_or((0, 0), |last| (last.firsts, last.agains));
+        let (firsts, agains) = (firsts + u64::from(!again), agains + u64::from(again));
+        if known.is_none() {
+            self.order.push_back(key.clone());
+            if self.order.len() > MAX_REMEMBERED
+                && let Some(oldest) = self.order.pop_front()
+            {
+                self.last.remove(&oldest);
+            }
+        }
+        let last = Last { flow: flow.row.id, fate: fate(flow.row), firsts, agains };
+        let before = self.last.insert(key, last)?;
+        Some(Last { firsts, agains, ..before })
+    }
+}
+
+/// `1 call`, `3 calls`.
+pub(super) fn times(n: u64, one: &str, several: &str) -> String {
+    format!("{n} {}", if n == 1 { one } else { several })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::rig::{deliver, found, publish};
+    use super::*;
+
+    fn titles(texts: &[&str]) -> Vec<(String, u64, usize)> {
+        let flows: Vec<_> = (1..).zip(texts).map(|(n, text)| deliver(n, text)).collect();
+        found(&mut Redelivery::default(), &flows).into_iter().map(|f| (f.title, f.count, f.flows[0].len())).collect()
+    }
+
+    #[test]
+    fn what_is_delivered_again_is_told_with_the_delivery_before() {
+        let texts = ["id=a queue=q status=nack", "id=a queue=q again=1 status=ack", "id=b queue=q status=ack"];
+        assert_eq!(titles(&texts), [("billing hands messages from queue q back, and is delivered them again".to_owned(), 1, 2)]);
+        let late = ["id=a queue=q again=1 status=ack"];
+        assert_eq!(titles(&late), [("messages from queue q are delivered to billing again".to_owned(), 1, 1)]);
+    }
+
+    #[test]
+    fn one_message_again_and_again_is_one_finding_that_says_so() {
+        let again = "id=a queue=q again=1 status=nack";
+        let told = titles(&["id=a queue=q status=nack", again, again, again, again]);
+        let title = "billing hands message a from queue q back again and again, 5 times so far: a poison message";
+        assert_eq!(told, [(title.to_owned(), 4, 2)]);
+    }
+
+    #[test]
+    fn many_messages_once_each_are_no_poison() {
+        let of = |n| [format!("id={n} queue=q"), format!("id={n} queue=q again=1")];
+        let texts: Vec<_> = (0..9).flat_map(of).collect();
+        let told = titles(&texts.iter().map(String::as_str).collect::<Vec<_>>());
+        assert_eq!((told.len(), told[0].1, told[0].0.contains("poison")), (1, 9, false));
+        // those alike, without an ID, are not one
+        let alike = ["queue=q", "queue=q", "queue=q", "queue=q again=1", "queue=q again=1", "queue=q again=1"];
+        assert!(!titles(&alike)[0].0.contains("poison"));
+    }
+
+    #[test]
+    fn what_is_delivered_once_is_nothing() {
+        assert_eq!(titles(&["id=a queue=q", "id=a queue=other", "id=b queue=q"]), []);
+        assert_eq!(found(&mut Redelivery::default(), &[publish(1, "id=a"), publish(2, "id=a")]), []);
+    }
+}

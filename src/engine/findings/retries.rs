@@ -1,0 +1,124 @@
+//! The same call again and again because of one request, failing. A retry that helps is none.
+
+use super::ledger::label;
+use super::{Book, Detector, Look, Words};
+use crate::engine::traces::{Hop, failed};
+use crate::model::{FindingKind, Pattern};
+use std::collections::BTreeMap;
+
+/// How many attempts, and failures among them, are a storm rather than a retry.
+const ATTEMPTS: usize = 4;
+const FAILURES: usize = 3;
+
+/// It holds nothing: each trace shows it by itself.
+#[derive(Debug, Default)]
+pub(super) struct RetryStorm;
+
+impl Detector for RetryStorm {
+    fn trace(&mut self, look: &Look<'_>, book: &mut Book) {
+        let mut alike: BTreeMap<_, Vec<&Hop>> = BTreeMap::new();
+        for (hop, up) in look.flows().filter(|(hop, _)| call(hop)) {
+            let from: Box<str> = if hop.from.service.is_some() { hop.from.label().into() } else { hop.from.host().into() };
+            alike.entry((up.map(|(up, _)| up), from, label(&hop.to), &*hop.operation)).or_default().push(hop);
+        }
+        for ((_, from, to, operation), mut attempts) in alike {
+            attempts.sort_by_key(|hop| (hop.time, hop.flow));
+            let storm = storm(&attempts);
+            if storm.len() < ATTEMPTS || storm.last().is_none_or(|hop| hop.judged) {
+                continue;
+            }
+            let failures = storm.iter().filter(|hop| failed(hop)).count();
+            let (first, last) = (storm[0], storm[storm.len() - 1]);
+            let lasted = last.last.since(first.time);
+            let status = storm.iter().rev().find(|hop| failed(hop)).and_then(|hop| hop.status.as_deref()).unwrap_or("no answer");
+            let end = if last.ok { "the last one helped" } else { "none helped" };
+            let words = Words {
+                title: format!("{from} calls {to} again and again though it fails: {operation}"),
+                service: Some(from.as_ref().into()),
+                evidence: format!(
+                    "{} attempts within {} because of one request, {failures} failed ({status}), {end}",
+                    storm.len(),
+                    super::span(lasted)
+                ),
+                advice: format!(
+                    "see why {to} fails; let {from} wait longer before each attempt, and give up after a few (backoff, retry budget, circuit breaker)"
+                ),
+            };
+            let flows = storm.iter().map(|hop| hop.flow).collect();
+            book.raise(FindingKind::RetryStorm, &format!("{from} > {to} {operation}"), flows, words);
+        }
+    }
+}
+
+/// Whether it is asked again where it fails: a broker delivers again, which is told otherwise.
+fn call(hop: &Hop) -> bool {
+    match hop.pattern {
+        Pattern::RequestResponse => hop.protocol != "amqp",
+        Pattern::Unary | Pattern::ServerStream | Pattern::Query => true,
+        Pattern::ClientStream
+        | Pattern::BidiStream
+        | Pattern::Publish
+        | Pattern::Deliver
+        | Pattern::Message
+        | Pattern::Session => false,
+    }
+}
+
+/// The attempts from the first that failed to the last one behind a failure: each begins when the one before is over. Several at once are
+/// several calls.
+fn storm<'h>(calls: &[&'h Hop]) -> Vec<&'h Hop> {
+    let mut storm: Vec<&Hop> = Vec::new();
+    for &hop in calls {
+        let goes_on = storm.last().is_some_and(|before| failed(before) && before.last <= hop.time);
+        if !goes_on && enough(&storm) {
+            break;
+        }
+        if !goes_on {
+            storm.clear();
+        }
+        storm.push(hop);
+    }
+    if enough(&storm) { storm } else { Vec::new() }
+}
+
+fn enough(storm: &[&Hop]) -> bool {
+    storm.len() >= ATTEMPTS && storm.iter().filter(|hop| failed(hop)).count() >= FAILURES
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::rig::{call, judged};
+    use super::*;
+
+    /// How often it is found in attempts with these statuses, each `step` after the one before; a call takes 5.
+    fn check(statuses: &[&str], step: u64, wanted: usize) {
+        let root = (0, call(1, "c:1>gateway 0-900 POST /checkout 502"));
+        let attempt = |(n, status): (u64, &&str)| {
+            (1, call(n + 2, &format!("gateway>payments {}-{} POST /charges {status}", n * step, n * step + 5)))
+        };
+        let tree: Vec<_> = std::iter::once(root).chain((0..).zip(statuses).map(attempt)).collect();
+        let found = judged(&mut RetryStorm, &tree);
+        assert_eq!(
+            found.iter().map(|f| f.flows[0].len()).collect::<Vec<_>>(),
+            Vec::from_iter((wanted > 0).then_some(wanted)),
+            "{found:#?}"
+        );
+    }
+
+    #[test]
+    fn many_attempts_that_fail_are_a_storm() {
+        check(&["503"; 5], 10, 5);
+        check(&["503", "503", "503", "201"], 10, 4);
+        check(&["429"; 4], 10, 4);
+    }
+
+    #[test]
+    fn a_retry_that_helps_polling_and_many_at_once_are_none() {
+        check(&["503", "201"], 10, 0);
+        check(&["503", "503", "503"], 10, 0);
+        check(&["503", "201", "503", "201", "503", "201"], 10, 0);
+        check(&["404"; 8], 10, 0);
+        check(&["200"; 8], 10, 0);
+        check(&["503"; 8], 1, 0);
+    }
+}

@@ -1,0 +1,205 @@
+//! Hops that are slow by themselves: far slower than their kind is, or most of a slow request. What waits for others is not.
+
+use super::ledger::label;
+use super::{Book, Detector, Look, Words};
+use crate::engine::traces::{Hop, hop};
+use crate::model::{FindingKind, FlowRef, Pattern};
+use crate::time::{Span, Time};
+use hashbrown::HashMap;
+use std::collections::VecDeque;
+
+/// How many like hops tell what is usual.
+const USUAL: usize = 20;
+/// How many of them are remembered of a kind, and how many kinds.
+const MAX_SAMPLES: usize = 64;
+const MAX_KINDS: usize = 1 << 12;
+/// How much slower than nearly all of its kind a hop has to be, and how slow at least.
+const TIMES: u64 = 4;
+const SLOW: Span = Span::from_millis(200);
+/// From when on a request is slow, and how much of it in hundredths one hop has to take by itself.
+const SLOW_REQUEST: Span = Span::from_secs(1);
+const MOST: u64 = 60;
+
+/// What is usual, by kind.
+#[derive(Debug, Default)]
+pub(super) struct Slow {
+    kinds: HashMap<String, VecDeque<Span>>,
+}
+
+impl Detector for Slow {
+    fn alone(&mut self, flow: FlowRef<'_>, book: &mut Book) {
+        let hop = hop(flow);
+        if timed(&hop) {
+            let own = hop.last.since(hop.time);
+            self.unusual(&hop, own, book);
+        }
+    }
+
+    fn trace(&mut self, look: &Look<'_>, book: &mut Book) {
+        let flows: Vec<_> = look.flows().collect();
+        let mut children: Vec<Vec<&Hop>> = vec![Vec::new(); flows.len()];
+        // the request that each hop is part of: what a queue hands on is part of none that waits for it
+        let mut requests: Vec<usize> = Vec::with_capacity(flows.len());
+        for (at, (hop, up)) in flows.iter().enumerate() {
+            let up = up.map(|(up, _)| up).filter(|_| hop.pattern != Pattern::Deliver);
+            if let Some(children) = up.and_then(|up| children.get_mut(up)) {
+                children.push(hop);
+            }
+            requests.push(up.and_then(|up| requests.get(up).copied()).unwrap_or(at));
+        }
+        for (at, (hop, _)) in flows.iter().enumerate() {
+            if hop.judged || !timed(hop) {
+                continue;
+            }
+            let below = children.get(at).map(Vec::as_slice).unwrap_or_default();
+            let own = own_time(hop, below);
+            let request = requests.get(at).and_then(|request| flows.get(*request)).map(|(request, _)| *request);
+            let Some(request) = request.filter(|request| !request.held && !request.pending) else { continue };
+            if !self.unusual(hop, own, book) && (request.flow != hop.flow || !below.is_empty()) {
+                most(hop, own, request, book);
+            }
+        }
+    }
+}
+
+/// Whether its time is its receiver's own doing.
+fn timed(hop: &Hop) -> bool {
+    let answered = match hop.pattern {
+        Pattern::RequestResponse => hop.protocol != "amqp",
+        Pattern::Unary | Pattern::Query => true,
+        _ => false,
+    };
+    answered && !hop.held && !hop.pending && hop.seen && hop.end.is_some()
+}
+
+/// The time in which none of what it caused was under way.
+pub(super) fn own_time(hop: &Hop, children: &[&Hop]) -> Span {
+    let mut spans: Vec<(Time, Time)> = children
+        .iter()
+        .map(|child| (child.time.max(hop.time), child.last.min(hop.last)))
+        .filter(|(from, to)| from < to)
+        .collect();
+    spans.sort_unstable();
+    let (mut covered, mut until) = (0, hop.time);
+    for (from, to) in spans {
+        covered += to.since(from.max(until)).nanos();
+        until = until.max(to);
+    }
+    Span::from_nanos(hop.last.since(hop.time).nanos().saturating_sub(covered))
+}
+
+impl Slow {
+    /// Tells a hop that is far slower than its kind; it counts among them from now on.
+    fn unusual(&mut self, hop: &Hop, own: Span, book: &mut Book) -> bool {
+        let kind = kind(hop);
+        if self.kinds.len() >= MAX_KINDS && !self.kinds.contains_key(&kind) {
+            return false;
+        }
+        let samples = self.kinds.entry(kind.clone()).or_default();
+        let mut sorted: Vec<_> = samples.iter().copied().collect();
+        sorted.sort_unstable();
+        let nearly_all = sorted.get(sorted.len() * 95 / 100).copied().unwrap_or_default();
+        let count = sorted.len();
+        samples.push_back(own);
+        if samples.len() > MAX_SAMPLES {
+            samples.pop_front();
+        }
+        let slow = count >= USUAL && own > SLOW && own.nanos() > nearly_all.nanos().saturating_mul(TIMES);
+        if slow {
+            let to = label(&hop.to);
+            let words = Words {
+                title: format!("{to} takes far longer than usual for {}", hop.operation),
+                service: Some(to.clone()),
+                evidence: format!(
+                    "{} by itself, where 95 of 100 of the {count} before took at most {}",
+                    super::span(own),
+                    super::span(nearly_all)
+                ),
+                advice: format!(
+                    "look at what {to} did then: a cold cache, a lock, a pause; what it waited for and meshtop sees is not in this time"
+                ),
+            };
+            book.raise(FindingKind::SlowHop, &kind, vec![hop.flow], words);
+        }
+        slow
+    }
+}
+
+fn kind(hop: &Hop) -> String {
+    format!("{} {}", label(&hop.to), hop.shape)
+}
+
+/// Tells a hop that is most of a slow request.
+fn most(hop: &Hop, own: Span, request: &Hop, book: &mut Book) {
+    let all = request.last.since(request.time);
+    if all < SLOW_REQUEST || own.nanos().saturating_mul(100) < all.nanos().saturating_mul(MOST) {
+        return;
+    }
+    let to = label(&hop.to);
+    let percent = (own.nanos().saturating_mul(100) / all.nanos().max(1)).min(100);
+    let (title, advice) = if request.flow == hop.flow {
+        (
+            format!("{to} spends most of a slow request by itself: {}", hop.operation),
+            format!("look at what {to} computes or waits for that is not on this wire; its calls are not in this time"),
+        )
+    } else {
+        (
+            format!("{to} takes most of the time of a slow request: {}", hop.operation),
+            format!("make {} of {to} faster, ask it less, or do not wait for it", hop.operation),
+        )
+    };
+    let evidence = format!("{} of the {} that {} took ({percent} %)", super::span(own), super::span(all), request.operation);
+    let flows = if request.flow == hop.flow { vec![hop.flow] } else { vec![request.flow, hop.flow] };
+    book.raise(FindingKind::SlowHop, &kind(hop), flows, Words { title, service: Some(to.clone()), evidence, advice });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::rig::{call, judge, judged, titles};
+    use super::*;
+    use crate::model::Flow;
+
+    fn check(tree: &[(usize, Flow)], wanted: &[&str]) {
+        let found = judged(&mut Slow::default(), tree);
+        assert_eq!(titles(&found).into_iter().map(|(title, _)| title).collect::<Vec<_>>(), wanted, "{found:#?}");
+    }
+
+    fn root(end: u64) -> (usize, Flow) {
+        (0, call(1, &format!("c:1>gateway 0-{end} GET /report 200")))
+    }
+
+    #[test]
+    fn what_takes_most_of_a_slow_request_by_itself_is_at_fault_and_not_who_waits_for_it() {
+        let orders = (1, call(2, "gateway>orders 10-1490 GET /orders 200"));
+        let db = (2, call(3, "orders>db 20-1400 GET /rows 200"));
+        check(&[root(1500), orders, db], &["db takes most of the time of a slow request: GET /rows"]);
+        let quick = (1, call(2, "gateway>orders 10-100 GET /orders 200"));
+        check(&[root(1500), quick], &["gateway spends most of a slow request by itself: GET /report"]);
+    }
+
+    #[test]
+    fn quick_requests_shared_time_and_what_is_held_back_are_none() {
+        check(&[root(900), (1, call(2, "gateway>orders 10-890 GET /orders 200"))], &[]);
+        let half = [(1, call(2, "gateway>a 10-800 GET /a 200")), (1, call(3, "gateway>b 800-1490 GET /b 200"))];
+        check(&[vec![root(1500)], half.to_vec()].concat(), &[]);
+        check(&[root(1500)], &[]);
+        check(
+            &[root(5000), (1, call(2, "gateway>orders 10-4900 GET /orders/poll 200"))],
+            &["gateway spends most of a slow request by itself: GET /report"][..0],
+        );
+    }
+
+    #[test]
+    fn what_is_far_slower_than_its_kind_is_told_once_the_kind_is_known() {
+        let found = |before: u64, took: u64, last: u64| {
+            let (mut slow, mut book) = (Slow::default(), Book::default());
+            for n in 0..before {
+                judge(&mut slow, &[(0, call(n + 1, &format!("c:1>api 0-{took} GET /x/{n} 200")))], &mut book);
+            }
+            judge(&mut slow, &[(0, call(99, &format!("c:1>api 0-{last} GET /x/99 200")))], &mut book);
+            book.all().map(|finding| finding.evidence.clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(found(30, 20, 300), ["300 ms by itself, where 95 of 100 of the 30 before took at most 20 ms"]);
+        assert_eq!((found(10, 20, 300).len(), found(30, 90, 300).len(), found(30, 20, 150).len()), (0, 0, 0));
+    }
+}

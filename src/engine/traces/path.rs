@@ -1,0 +1,196 @@
+//! Why a trace failed, and where its time went: a pure function of its hops and its tree. It reads no clock and no headers.
+//!
+//! The critical path goes from the end of a trace back to its beginning: at each moment it lies with the call that was waited for last.
+//! What a service did while it waited for nobody is its own; between publish and delivery it is the queue's; what passes a request on as
+//! it came is a proxy.
+
+use super::failure::{failed, passes_on};
+use super::hop::{Hop, name};
+use crate::model::{FlowId, Node, Pattern, Step, StepKind, Why};
+use crate::time::Time;
+use std::sync::Arc;
+
+/// Why a trace is as it is. `hops` is in the order of flows.
+pub(super) fn why(hops: &[Hop], tree: &[Node]) -> Why {
+    let walk = Walk::new(hops, tree);
+    Why { cause: walk.cause(), path: walk.path() }
+}
+
+/// The hops in causal order.
+struct Walk<'h> {
+    hops: Vec<&'h Hop>,
+    parents: Vec<Option<usize>>,
+    children: Vec<Vec<usize>>,
+    /// When the last of what each caused was over.
+    ends: Vec<Time>,
+}
+
+/// Time that was spent, from when on.
+type Spent = (Time, usize, StepKind, Time);
+
+impl<'h> Walk<'h> {
+    fn new(all: &'h [Hop], tree: &[Node]) -> Self {
+        let (mut hops, mut parents, mut above): (Vec<&Hop>, Vec<Option<usize>>, Vec<usize>) = Default::default();
+        for node in tree {
+            let Ok(at) = all.binary_search_by_key(&node.flow, |hop| hop.flow) else { continue };
+            above.truncate(node.depth);
+            parents.push(above.last().copied());
+            above.push(hops.len());
+            hops.push(&all[at]);
+        }
+        let mut children = vec![Vec::new(); hops.len()];
+        let mut ends: Vec<_> = hops.iter().map(|hop| hop.last).collect();
+        for at in (0..hops.len()).rev() {
+            if let Some(up) = parents[at] {
+                children[up].push(at);
+                ends[up] = ends[up].max(ends[at]);
+            }
+        }
+        for children in &mut children {
+            children.sort_by_key(|&at| std::cmp::Reverse((ends[at], at)));
+        }
+        Self { hops, parents, children, ends }
+    }
+
+    /// The call that failed first with none below it that failed: rather one whose callers failed all, and by its own fault.
+    fn cause(&self) -> Option<FlowId> {
+        let bad = |at: usize| !self.hops[at].ok;
+        let by_itself = (0..self.hops.len()).filter(|&at| bad(at) && !self.children[at].iter().any(|&down| bad(down)));
+        let got_over = |at: usize| std::iter::successors(self.parents[at], |&up| self.parents[up]).any(|up| !bad(up));
+        let rank = |&at: &usize| (!failed(self.hops[at]), got_over(at), self.hops[at].last, self.hops[at].flow);
+        by_itself.min_by_key(rank).map(|at| self.hops[at].flow)
+    }
+
+    fn path(&self) -> Vec<Step> {
+        let mut spent = Vec::new();
+        let mut roots: Vec<_> = (0..self.hops.len()).filter(|&at| self.parents[at].is_none()).collect();
+        roots.sort_by_key(|&at| std::cmp::Reverse((self.ends[at], at)));
+        let mut until = roots.first().map(|&at| self.ends[at]).unwrap_or_default();
+        for root in roots {
+            if self.hops[root].time < until {
+                self.walk(root, until.min(self.ends[root]), &mut spent);
+                until = self.hops[root].time;
+            }
+        }
+        spent.sort_by_key(|&(from, at, ..)| (from, at));
+        let mut steps: Vec<Step> = Vec::new();
+        for (from, at, kind, to) in spent {
+            let (flow, own) = (self.hops[at].flow, to.since(from));
+            match steps.iter_mut().find(|step| step.flow == flow && step.kind == kind) {
+                Some(step) => step.own = crate::time::Span::from_nanos(step.own.nanos() + own.nanos()),
+                None => steps.push(Step { flow, service: self.service(at, kind), kind, own }),
+            }
+        }
+        steps
+    }
+
+    /// What was waited for until a moment, from the last on. A tree is no deeper than it is safe to call.
+    fn walk(&self, at: usize, mut until: Time, spent: &mut Vec<Spent>) {
+        let hop = self.hops[at];
+        let proxy = self.children[at].iter().any(|&down| passes_on(hop, self.hops[down]));
+        let kind = if proxy { StepKind::Proxy } else { StepKind::Work };
+        let own = |from: Time, to: Time, spent: &mut Vec<Spent>| {
+            let to = to.min(hop.last);
+            if from < to {
+                spent.push((from, at, kind, to));
+            }
+        };
+        for &down in &self.children[at] {
+            let (begin, end) = (self.hops[down].time, self.ends[down].min(until));
+            if begin >= end || begin < hop.time {
+                continue;
+            }
+            own(end, until, spent);
+            self.walk(down, end, spent);
+            until = begin;
+            if self.hops[down].pattern == Pattern::Deliver && hop.pattern == Pattern::Publish {
+                spent.push((hop.time, down, StepKind::Queue, begin));
+                return;
+            }
+        }
+        own(hop.time, until, spent);
+    }
+
+    fn service(&self, at: usize, kind: StepKind) -> Arc<str> {
+        let hop = self.hops[at];
+        match (&hop.via, kind) {
+            (Some(queue), StepKind::Queue) => Arc::from(&**queue),
+            _ => match (name(&hop.to), &hop.to.service) {
+                (Some(_), Some(service)) => Arc::clone(service),
+                _ => Arc::clone(&hop.to.addr),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::findings::rig::{call, flow, trace};
+    use crate::model::Flow;
+
+    fn told(tree: &[(usize, Flow)]) -> (Option<u64>, Vec<(u64, String, u64)>) {
+        let (hops, nodes) = trace(tree);
+        let Why { cause, path } = why(&hops, &nodes);
+        let step = |step: &Step| (step.flow.0, format!("{} {}", step.kind.word(), step.service), step.own.nanos() / 1_000_000);
+        (cause.map(|flow| flow.0), path.iter().map(step).collect())
+    }
+
+    fn path(tree: &[(usize, Flow)]) -> Vec<(u64, String, u64)> {
+        let path = told(tree).1;
+        // nothing is told twice
+        let (first, last) = (
+            tree.iter().map(|(_, f)| f.row.time).min().unwrap(),
+            tree.iter().map(|(_, f)| f.row.time.after(f.row.duration.unwrap())).max().unwrap(),
+        );
+        assert_eq!(path.iter().map(|(.., own)| own).sum::<u64>(), last.since(first).nanos() / 1_000_000);
+        path
+    }
+
+    fn step(flow: u64, what: &str, own: u64) -> (u64, String, u64) {
+        (flow, what.to_owned(), own)
+    }
+
+    #[test]
+    fn time_lies_with_what_was_waited_for_last() {
+        let tree = [
+            (0, call(1, "c:1>gateway 0-100 GET / 200")),
+            (1, call(2, "gateway>orders 10-40 GET /o 200")),
+            (1, call(3, "gateway>slow 15-90 GET /s 200")),
+            (2, call(4, "slow>db 20-80 GET /d 200")),
+        ];
+        let wanted = [step(1, "work gateway", 20), step(2, "work orders", 5), step(3, "work slow", 15), step(4, "work db", 60)];
+        assert_eq!(path(&tree), wanted);
+    }
+
+    #[test]
+    fn the_wait_in_a_queue_and_what_a_proxy_adds_stand_apart() {
+        let deliver = flow(3, Pattern::Deliver, "amqp", "rabbit>billing 50-100 deliver q ack");
+        let tree = [
+            (0, call(1, "c:1>orders 0-20 POST /o 201")),
+            (1, flow(2, Pattern::Publish, "amqp", "orders>rabbit 10-12 publish x ack")),
+            (2, deliver),
+            (3, call(4, "billing>nginx 60-95 POST /c 201")),
+            (4, call(5, "nginx>payments 65-90 POST /c 201")),
+        ];
+        let wanted = [
+            step(1, "work orders", 10),
+            step(3, "queue billing", 40),
+            step(3, "work billing", 15),
+            step(4, "proxy nginx", 10),
+            step(5, "work payments", 25),
+        ];
+        assert_eq!(path(&tree), wanted);
+    }
+
+    #[test]
+    fn the_deepest_call_that_failed_by_itself_is_the_cause() {
+        let root = |status| (0, call(1, &format!("c:1>gateway 0-100 GET / {status}")));
+        let not_found = (1, call(2, "gateway>users 5-8 GET /u 404"));
+        let (orders, payments) =
+            ((1, call(3, "gateway>orders 10-90 GET /o 500")), (2, call(4, "orders>payments 20-80 POST /c 503")));
+        assert_eq!(told(&[root("502"), not_found.clone(), orders, payments]).0, Some(4));
+        assert_eq!(told(&[root("200"), not_found]).0, Some(2));
+        assert_eq!(told(&[root("200")]).0, None);
+    }
+}

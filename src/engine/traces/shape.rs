@@ -1,0 +1,148 @@
+//! What a flow is apart from its literals, so that like ones are found, and whether its answer is held back by design.
+
+use crate::model::{Detail, FlowRef, Pattern, Value, text_of};
+
+/// How much of a statement is looked at: of longer ones the beginnings are compared.
+const MAX_STATEMENT: usize = 2048;
+/// Words in a path by which answers are waited for: long polling, streams, notifications.
+const HELD: &[&str] =
+    &["poll", "longpoll", "watch", "events", "stream", "subscribe", "socket.io", "sockjs", "notifications", "tail", "_changes"];
+
+/// What a flow is, numbers, IDs and quoted texts left out: `GET /orders/?`, `select * from stock where sku = ?`, `GET user:?`.
+pub(in crate::engine) fn shape(flow: FlowRef<'_>) -> Box<str> {
+    let field = |name| flow.detail.and_then(|detail: &Detail| detail.fields.get(name));
+    if let Some(Value::Text(statement)) = field("sql") {
+        return of_statement(statement);
+    }
+    match (flow.row.pattern, field("redis.args")) {
+        (Pattern::Query, Some(Value::List(args))) => match args.first() {
+            Some(Value::Text(key)) => format!("{} {}", flow.row.operation, of_path(key)).into(),
+            _ => flow.row.operation.clone(),
+        },
+        _ => of_path(&flow.row.operation).into(),
+    }
+}
+
+/// A path, a key: its parts that look like IDs left out.
+fn of_path(text: &str) -> String {
+    let separator = |c: char| matches!(c, '/' | ':' | '.' | ' ' | '=' | ',' | ';' | '(' | ')' | '|');
+    let mut shape = String::with_capacity(text.len());
+    for piece in text.split_inclusive(separator) {
+        let word = piece.trim_end_matches(separator);
+        shape.push_str(if is_id(word) { "?" } else { word });
+        shape.push_str(piece.get(word.len()..).unwrap_or_default());
+    }
+    shape
+}
+
+/// Whether a part of a path is one of many: it has digits, and is a number, hexadecimal, or long.
+fn is_id(word: &str) -> bool {
+    let digits = word.bytes().filter(u8::is_ascii_digit).count();
+    let version = word.len() <= 3 && word.starts_with(['v', 'V']);
+    let hexadecimal = word.len() >= 8 && word.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-');
+    digits > 0 && !version && (digits * 2 >= word.len() || hexadecimal || word.len() >= 16)
+}
+
+/// A statement: literals, parameters and lists of them left out, white space and case made one.
+fn of_statement(statement: &str) -> Box<str> {
+    let mut shape = String::new();
+    let mut chars = statement.chars().take(MAX_STATEMENT).peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '\'' => {
+                // a quote within is doubled or escaped
+                while let Some(c) = chars.next() {
+                    match c {
+                        '\\' => _ = chars.next(),
+                        '\'' if chars.peek() != Some(&'\'') => break,
+                        '\'' => _ = chars.next(),
+                        _ => {}
+                    }
+                }
+                shape.push('?');
+            }
+            '$' | '0'..='9' if !shape.ends_with(|c: char| c.is_alphanumeric() || c == '_') => {
+                while chars.next_if(|c| c.is_ascii_alphanumeric() || *c == '.').is_some() {}
+                shape.push('?');
+            }
+            c if c.is_whitespace() => {
+                if !shape.ends_with(' ') {
+                    shape.push(' ');
+                }
+            }
+            c => shape.extend(c.to_lowercase()),
+        }
+    }
+    // lists of any length are one
+    loop {
+        let shorter = shape.replace("?, ?", "?").replace("?,?", "?").replace("(?), (?)", "(?)").replace("(?),(?)", "(?)");
+        if shorter.len() == shape.len() {
+            return shape.trim().into();
+        }
+        shape = shorter;
+    }
+}
+
+/// Whether its answer may be held back by design, so that its time tells nothing: streams, long polling, other protocols.
+pub(in crate::engine) fn held(flow: FlowRef<'_>) -> bool {
+    let row = flow.row;
+    let one = matches!(row.pattern, Pattern::RequestResponse | Pattern::Unary | Pattern::Query);
+    let Some(detail) = flow.detail.filter(|_| one) else { return true };
+    let header = |half: &Option<crate::model::Half>, name: &str| {
+        half.as_ref().and_then(|half| half.headers.get(name).map(|value| text_of(value).to_ascii_lowercase()))
+    };
+    let path = row.operation.to_ascii_lowercase();
+    let target = match detail.fields.get("http.target") {
+        Some(Value::Text(target)) => target.to_ascii_lowercase(),
+        _ => String::new(),
+    };
+    let query = target.split_once('?').map_or("", |(_, query)| query);
+    row.status.as_deref() == Some("101")
+        || path.starts_with("connect ")
+        || matches!(&*path, "blpop" | "brpop" | "blmove" | "xread" | "xreadgroup" | "bzpopmin" | "bzpopmax" | "wait" | "listen")
+        || path.split(['/', ' ', '.', '-']).any(|word| HELD.iter().any(|held| word.starts_with(held)))
+        || query.split('&').any(|pair| {
+            ["wait", "timeout", "watch", "poll", "follow", "transport"].contains(&pair.split('=').next().unwrap_or(""))
+        })
+        || header(&detail.request, "prefer").is_some_and(|value| value.contains("wait"))
+        || header(&detail.request, "accept").is_some_and(|value| value.contains("text/event-stream"))
+        || header(&detail.response, "content-type").is_some_and(|value| {
+            ["text/event-stream", "application/x-ndjson", "multipart/x-mixed-replace", "application/stream+json"]
+                .iter()
+                .any(|kind| value.starts_with(kind))
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statements_that_differ_in_literals_are_alike() {
+        let one = "select * from stock where sku = ?";
+        for statement in [
+            "SELECT * FROM stock WHERE sku = 'it''s'",
+            "select *\n from stock  where sku = $1",
+            "select * from stock where sku = 17.5 ",
+        ] {
+            assert_eq!(&*of_statement(statement), one, "{statement}");
+        }
+        assert_eq!(of_statement("x in (1, 2,3)"), of_statement("x in (4)"));
+        assert_eq!(of_statement("insert into t2 values (1,'a'), (2,'b')"), of_statement("insert into t2 values (1, 'b')"));
+        assert_ne!(of_statement("select a1 from t"), of_statement("select a2 from t"));
+    }
+
+    #[test]
+    fn paths_that_differ_in_ids_are_alike() {
+        for (path, wanted) in [
+            ("GET /orders/17", "GET /orders/?"),
+            ("GET /v1/orders/o-1729", "GET /v1/orders/?"),
+            ("GET /x/0f8fad5b-d9cb-469f-a165-70867728950e/y", "GET /x/?/y"),
+            ("user:17:name", "user:?:name"),
+            ("/shop.v1.Orders/Place", "/shop.v1.Orders/Place"),
+            ("GET /facade", "GET /facade"),
+        ] {
+            assert_eq!(of_path(path), wanted);
+        }
+    }
+}
