@@ -12,6 +12,7 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario { name: "dropped", play: dropped },
     Scenario { name: "restarted", play: restarted },
     Scenario { name: "switched format", play: switched },
+    Scenario { name: "switched to sentry-trace, at once", play: sentry },
     Scenario { name: "only the request id", play: request_id },
     Scenario { name: "stale parent", play: stale },
     Scenario { name: "unsampled", play: unsampled },
@@ -54,6 +55,17 @@ fn switched() -> (Mesh, Vec<Expected>) {
         shop.mesh.services[svc.0].sends = Sends::Spans(Format::B3);
     }
     shop.checkouts(CALLS, 100 * MS);
+    (shop.mesh, vec![finding("trace_format_switched", shop.orders, 2 * CALLS)])
+}
+
+/// `orders` writes `sentry-trace` alone, on two calls that it makes at once.
+fn sentry() -> (Mesh, Vec<Expected>) {
+    let mut shop = Shop::new(Who::Orders, Sends::Spans(Format::Sentry));
+    for n in 0..CALLS {
+        let two = [Call::grpc(shop.billing, "/shop.v1.Billing/Charge"), Call::http(shop.courier, "POST", "/parcels")];
+        let place = Call::http(shop.orders, "POST", "/orders").calls(two).together();
+        shop.mesh.run(MS + n * 100 * MS, shop.browser, &Call::http(shop.gateway, "POST", "/checkout").calls([place]));
+    }
     (shop.mesh, vec![finding("trace_format_switched", shop.orders, 2 * CALLS)])
 }
 

@@ -148,7 +148,6 @@ impl Mesh {
             ids: call.ids.clone(),
             begins: at,
             ends: Nanos::MAX,
-            hidden: sealed,
             ports: None,
         });
         let begins = (!sealed).then_some(flow);
@@ -204,7 +203,6 @@ impl Mesh {
             ids: call.ids.clone(),
             begins: at,
             ends: Nanos::MAX,
-            hidden: false,
             ports: None,
         });
         let headers = context.headers().into_iter().chain(call.headers.iter().cloned()).collect();

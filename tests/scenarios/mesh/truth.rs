@@ -21,8 +21,6 @@ pub struct Flow {
     pub ids: Vec<String>,
     pub begins: Nanos,
     pub ends: Nanos,
-    /// Whether it cannot be looked into.
-    pub hidden: bool,
     /// The ends of its connection.
     pub ports: Option<[SocketAddrV4; 2]>,
 }
@@ -42,7 +40,6 @@ impl Flow {
             ids: Vec::new(),
             begins: at,
             ends: at,
-            hidden: false,
             ports: Some(ends),
         }
     }
