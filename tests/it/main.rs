@@ -14,7 +14,10 @@ mod names;
 mod netns;
 mod process;
 mod program;
+#[path = "../scenarios/mod.rs"]
+mod scenarios;
 mod schema;
+mod stitching;
 #[cfg(feature = "taps")]
 mod tap;
 mod terminal;

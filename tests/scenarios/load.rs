@@ -1,0 +1,82 @@
+//! Many requests at once, with and without IDs; connections that cannot be looked into; a capture that begins and ends in the middle.
+
+use super::mesh::Mesh;
+use super::mesh::call::{Call, Connection, MS};
+use super::mesh::tracer::{Format, Sends};
+use super::shop::{Shop, Who, order};
+use super::{Expected, Scenario, finding};
+
+pub const SCENARIOS: &[Scenario] = &[
+    Scenario { name: "concurrent", play: concurrent },
+    Scenario { name: "concurrent, dropped", play: dropped },
+    Scenario { name: "concurrent, only the request id", play: request_id },
+    Scenario { name: "concurrent, nothing to go by", play: nothing },
+    Scenario { name: "half encrypted", play: encrypted },
+    Scenario { name: "joined late", play: late },
+];
+
+/// How many requests are in flight at once, and how far apart they begin: all before the first one ends.
+const CALLS: u64 = 100;
+const APART: u64 = MS / 8;
+
+/// Gateway, orders, billing, database: a hundred requests at once, all with IDs.
+pub fn concurrent() -> (Mesh, Vec<Expected>) {
+    let mut shop = Shop::new(Who::Nobody, Sends::Nothing);
+    shop.checkouts(CALLS, APART);
+    (shop.mesh, vec![])
+}
+
+/// The same, and `orders` drops the context: the order's ID, in bodies and in a statement's parameters, ties what it sends.
+pub fn dropped() -> (Mesh, Vec<Expected>) {
+    let mut shop = Shop::new(Who::Orders, Sends::Nothing);
+    shop.checkouts(CALLS, APART);
+    (shop.mesh, vec![finding("trace_lost", shop.orders, 2 * CALLS)])
+}
+
+/// The same, and `orders` hands on `x-request-id` alone.
+pub fn request_id() -> (Mesh, Vec<Expected>) {
+    let mut shop = Shop::new(Who::Orders, Sends::RequestId);
+    for svc in [shop.browser, shop.gateway] {
+        shop.mesh.services[svc.0].sends = Sends::SpansAndRequestId(Format::Traceparent);
+    }
+    for svc in [shop.billing, shop.shipping] {
+        shop.mesh.services[svc.0].sends = Sends::RequestId;
+    }
+    shop.checkouts(CALLS, APART);
+    (shop.mesh, vec![finding("trace_format_switched", shop.orders, 2 * CALLS)])
+}
+
+/// The same, without an ID of any kind behind `orders`: any of a hundred requests may have caused a call, so none is claimed. That not one
+/// of them carries a context is a lost trace all the same, but nobody can say whose it was.
+fn nothing() -> (Mesh, Vec<Expected>) {
+    let mut shop = Shop::new(Who::Orders, Sends::Nothing);
+    for n in 0..CALLS {
+        let charge = Call::grpc(shop.billing, "/shop.v1.Billing/Charge");
+        let place = Call::http(shop.orders, "POST", "/orders").calls([charge]).works(20 * MS);
+        let call = Call::http(shop.gateway, "POST", "/checkout").calls([place]);
+        shop.mesh.run(MS + n * APART, shop.browser, &call);
+    }
+    (shop.mesh, vec![])
+}
+
+/// What the gateway says to orders is encrypted, the rest is not: what orders was sent cannot be seen, so it has lost nothing; and what
+/// billing was sent has no parent that was captured.
+fn encrypted() -> (Mesh, Vec<Expected>) {
+    let mut shop = Shop::new(Who::Nobody, Sends::Nothing);
+    for n in 0..20 {
+        let mut call = shop.checkout(&order(n));
+        for inner in call.calls.iter_mut().filter(|inner| inner.to == shop.orders) {
+            inner.connection = Connection::Sealed;
+        }
+        shop.mesh.run(MS + n * 30 * MS, shop.browser, &call);
+    }
+    (shop.mesh, vec![])
+}
+
+/// Connections are long open when the capture begins, in the middle of calls.
+fn late() -> (Mesh, Vec<Expected>) {
+    let mut shop = Shop::new(Who::Nobody, Sends::Nothing);
+    shop.checkouts(40, 7 * MS);
+    shop.mesh.captured(80 * MS, u64::MAX);
+    (shop.mesh, vec![])
+}

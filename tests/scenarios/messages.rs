@@ -1,0 +1,124 @@
+//! What becomes of messages: delivered again, twice, in another order, without end, or not at all.
+
+use super::mesh::Mesh;
+use super::mesh::amqp::Outcome;
+use super::mesh::call::{Answer, Call, Delivery, MS};
+use super::mesh::tracer::Sends;
+use super::shop::{Shop, Who, order};
+use super::{Expected, Scenario, finding};
+
+pub const SCENARIOS: &[Scenario] = &[
+    Scenario { name: "redelivery", play: redelivery },
+    Scenario { name: "poison message", play: poison },
+    Scenario { name: "duplicate message", play: duplicate },
+    Scenario { name: "out of order", play: out_of_order },
+    Scenario { name: "fan-out", play: fan_out },
+    Scenario { name: "unroutable", play: unroutable },
+    Scenario { name: "never delivered", play: never_delivered },
+];
+
+const CALLS: u64 = 4;
+/// How often a message comes that nobody can take.
+const TRIES: u64 = 8;
+
+/// A message about an order.
+fn message(shop: &Shop, id: &str) -> Call {
+    Call::publish(shop.broker, "shop", "order.placed").id(id).message_id(format!("placed-{id}"))
+}
+
+/// A request in which `orders` sends messages.
+fn run(shop: &mut Shop, n: u64, messages: impl IntoIterator<Item = Call>) {
+    let place = Call::http(shop.orders, "POST", "/orders").id(order(n)).calls(messages);
+    let call = Call::http(shop.gateway, "POST", "/checkout").id(order(n)).calls([place]);
+    shop.mesh.run(MS + n * 200 * MS, shop.browser, &call);
+}
+
+/// Shipping gives each message back once, and takes it the second time.
+fn redelivery() -> (Mesh, Vec<Expected>) {
+    let mut shop = Shop::new(Who::Nobody, Sends::Nothing);
+    for n in 0..CALLS {
+        let deliver = || Delivery::new(shop.shipping, "shipping");
+        let parcel = Call::http(shop.courier, "POST", "/parcels").id(order(n));
+        let both = [deliver().outcome(Outcome::Requeue), deliver().redelivered().after(12 * MS).calls([parcel])];
+        let message = message(&shop, &order(n)).delivers(both);
+        run(&mut shop, n, [message]);
+    }
+    (shop.mesh, vec![finding("redelivery", shop.shipping, CALLS)])
+}
+
+/// One message comes back again and again until it is rejected; the others are taken.
+fn poison() -> (Mesh, Vec<Expected>) {
+    let mut shop = Shop::new(Who::Nobody, Sends::Nothing);
+    for n in 0..CALLS {
+        let deliver = || Delivery::new(shop.shipping, "shipping");
+        let mut deliveries = vec![deliver()];
+        if n == 1 {
+            let again = |at| {
+                let outcome = if at == TRIES { Outcome::Reject } else { Outcome::Requeue };
+                deliver().redelivered().after((3 + at * 10) * MS).outcome(outcome)
+            };
+            deliveries = std::iter::once(deliver().outcome(Outcome::Requeue)).chain((1..=TRIES).map(again)).collect();
+        }
+        let message = message(&shop, &order(n)).delivers(deliveries);
+        run(&mut shop, n, [message]);
+    }
+    (shop.mesh, vec![finding("redelivery", shop.shipping, TRIES)])
+}
+
+/// `orders` sends each message twice, and shipping gets both.
+fn duplicate() -> (Mesh, Vec<Expected>) {
+    let mut shop = Shop::new(Who::Nobody, Sends::Nothing);
+    for n in 0..CALLS {
+        let one = message(&shop, &order(n)).delivers([Delivery::new(shop.shipping, "shipping")]);
+        run(&mut shop, n, [one.clone(), one.after(5 * MS)]);
+    }
+    (shop.mesh, vec![finding("duplicate_message", shop.orders, CALLS)])
+}
+
+/// Of three messages the first one is delivered last, to the same consumer from the same queue.
+fn out_of_order() -> (Mesh, Vec<Expected>) {
+    let mut shop = Shop::new(Who::Nobody, Sends::Nothing);
+    for n in 0..CALLS {
+        let three = [30, 3, 3].into_iter().enumerate().map(|(at, after)| {
+            let deliver = Delivery::new(shop.shipping, "shipping").after(after * MS);
+            message(&shop, &format!("{}-{at}", order(n))).delivers([deliver])
+        });
+        let three: Vec<_> = three.collect();
+        run(&mut shop, n, three);
+    }
+    (shop.mesh, vec![finding("out_of_order", shop.broker, CALLS)])
+}
+
+/// A message goes to two queues, as it should: nothing to find.
+fn fan_out() -> (Mesh, Vec<Expected>) {
+    let mut shop = Shop::new(Who::Nobody, Sends::Nothing);
+    for n in 0..CALLS {
+        let two = [Delivery::new(shop.shipping, "shipping"), Delivery::new(shop.billing, "billing").after(4 * MS)];
+        let message = message(&shop, &order(n)).delivers(two);
+        run(&mut shop, n, [message]);
+    }
+    (shop.mesh, vec![])
+}
+
+/// The broker gives messages back, because no queue is bound for them.
+fn unroutable() -> (Mesh, Vec<Expected>) {
+    let mut shop = Shop::new(Who::Nobody, Sends::Nothing);
+    for n in 0..CALLS {
+        let lost = message(&shop, &order(n)).answers(Answer::Bad(312));
+        run(&mut shop, n, [lost]);
+    }
+    (shop.mesh, vec![finding("undelivered", shop.orders, CALLS)])
+}
+
+/// The broker has taken all, and one of them never comes out, though those before and behind it do.
+fn never_delivered() -> (Mesh, Vec<Expected>) {
+    let mut shop = Shop::new(Who::Nobody, Sends::Nothing);
+    for n in 0..10 * CALLS {
+        let mut message = message(&shop, &order(n));
+        if n != 5 {
+            message = message.delivers([Delivery::new(shop.shipping, "shipping")]);
+        }
+        run(&mut shop, n, [message]);
+    }
+    (shop.mesh, vec![finding("undelivered", shop.orders, 1)])
+}

@@ -1,0 +1,80 @@
+//! Requests that something passes on: sidecars, a reverse proxy, a load balancer. Their legs are one request, and a header that is passed
+//! on unchanged is no stale one.
+
+use super::mesh::Mesh;
+use super::mesh::call::{Answer, Call, Connection, MS};
+use super::mesh::tracer::Sends;
+use super::shop::{Shop, Who};
+use super::{Expected, Scenario, finding};
+
+pub const SCENARIOS: &[Scenario] = &[
+    Scenario { name: "sidecar", play: sidecar },
+    Scenario { name: "sidecar of one that drops", play: sidecar_dropped },
+    Scenario { name: "nginx", play: nginx },
+    Scenario { name: "proxy protocol", play: proxy_protocol },
+];
+
+const CALLS: u64 = 5;
+
+/// A call from a service to another through the sidecars of both, as Envoy passes it on: `x-request-id` where there was none, its own
+/// `x-forwarded-for` and `x-envoy-*`, and the trace context as it came.
+fn through_sidecars(mesh: &mut Mesh, inner: Call) -> Call {
+    let [near, far] = ["sidecar-out", "sidecar-in"].map(|name| {
+        let known = mesh.services.iter().position(|service| service.name == name);
+        known.map_or_else(|| mesh.service(name, Sends::Passes), super::mesh::Svc)
+    });
+    let host = format!("{}:80", mesh.services[inner.to.0].name);
+    let leg = |call: Call| call.header("host", host.clone()).works(MS / 4);
+    let last =
+        inner.header("x-forwarded-for", "10.0.0.3,127.0.0.6").header("x-envoy-attempt-count", "1").header("host", host.clone());
+    let between = leg(Call::http(far, "POST", "/orders").calls([last])).header("x-forwarded-for", "10.0.0.3");
+    leg(Call::http(near, "POST", "/orders").calls([between]))
+}
+
+/// A mesh of Envoys: from the gateway to orders over the sidecars of both. All pass the context on: nothing to find.
+fn sidecar() -> (Mesh, Vec<Expected>) {
+    let mut shop = Shop::new(Who::Nobody, Sends::Nothing);
+    for n in 0..CALLS {
+        let orders = Call::http(shop.orders, "POST", "/orders").calls([Call::grpc(shop.billing, "/shop.v1.Billing/Charge")]);
+        let call = Call::http(shop.gateway, "POST", "/checkout").calls([through_sidecars(&mut shop.mesh, orders)]);
+        shop.mesh.run(MS + n * 50 * MS, shop.browser, &call);
+    }
+    (shop.mesh, vec![])
+}
+
+/// The same, and `orders` drops the context: it is at fault, and no sidecar.
+fn sidecar_dropped() -> (Mesh, Vec<Expected>) {
+    let mut shop = Shop::new(Who::Orders, Sends::Nothing);
+    for n in 0..CALLS {
+        let orders = Call::http(shop.orders, "POST", "/orders").calls([Call::grpc(shop.billing, "/shop.v1.Billing/Charge")]);
+        let call = Call::http(shop.gateway, "POST", "/checkout").calls([through_sidecars(&mut shop.mesh, orders)]);
+        shop.mesh.run(MS + n * 50 * MS, shop.browser, &call);
+    }
+    (shop.mesh, vec![finding("trace_lost", shop.orders, CALLS)])
+}
+
+/// nginx before the gateway: `Via` and `X-Forwarded-For`, a `Host` of its own, a path without its prefix; also of a call that fails.
+fn nginx() -> (Mesh, Vec<Expected>) {
+    let mut shop = Shop::new(Who::Nobody, Sends::Nothing);
+    let nginx = shop.mesh.service("nginx", Sends::Copies);
+    for n in 0..CALLS {
+        let answer = if n == 3 { Answer::Bad(404) } else { Answer::Good };
+        let order = super::shop::order(n);
+        let inner = shop.checkout(&order).answers(answer).header("x-forwarded-for", "10.9.8.7").header("via", "1.1 nginx");
+        let call = Call::http(nginx, "POST", "/api/checkout").id(order).calls([inner]).works(MS / 4).answers(answer);
+        shop.mesh.run(MS + n * 70 * MS, shop.browser, &call);
+    }
+    (shop.mesh, vec![])
+}
+
+/// A load balancer that says by the PROXY protocol for whom it calls, and reads no HTTP.
+fn proxy_protocol() -> (Mesh, Vec<Expected>) {
+    let mut shop = Shop::new(Who::Nobody, Sends::Nothing);
+    let balancer = shop.mesh.service("haproxy", Sends::Copies);
+    for n in 0..CALLS {
+        let inner = shop.checkout(&super::shop::order(n)).over(Connection::Proxied);
+        let call = Call::http(balancer, "POST", "/checkout").id(super::shop::order(n)).calls([inner]).works(MS / 4);
+        shop.mesh.run(MS + n * 70 * MS, shop.browser, &call);
+    }
+    (shop.mesh, vec![])
+}

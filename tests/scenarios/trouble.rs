@@ -1,0 +1,95 @@
+//! Calls that go wrong: retries, cascades, slow and silent services, and a question that is asked too often.
+
+use super::mesh::Mesh;
+use super::mesh::call::{Answer, Call, MS};
+use super::mesh::tracer::Sends;
+use super::shop::{Shop, Who, order};
+use super::{Expected, Scenario, finding};
+
+pub const SCENARIOS: &[Scenario] = &[
+    Scenario { name: "retry", play: retry },
+    Scenario { name: "retry storm", play: storm },
+    Scenario { name: "error cascade", play: cascade },
+    Scenario { name: "unanswered", play: unanswered },
+    Scenario { name: "slow database", play: slow },
+    Scenario { name: "n plus one", play: n_plus_one },
+];
+
+const CALLS: u64 = 3;
+/// Attempts that nobody would call a retry any more.
+const ATTEMPTS: u64 = 12;
+/// Like statements that nobody would write one by one.
+const ROWS: u64 = 40;
+
+/// The gateway asks once more where orders fails, and that is that: nothing to find.
+fn retry() -> (Mesh, Vec<Expected>) {
+    let mut shop = Shop::new(Who::Nobody, Sends::Nothing);
+    for n in 0..CALLS {
+        let place = Call::http(shop.orders, "POST", "/orders").id(order(n));
+        let attempts = [place.clone().answers(Answer::Bad(503)), place.after(20 * MS)];
+        let call = Call::http(shop.gateway, "POST", "/checkout").id(order(n)).calls(attempts);
+        shop.mesh.run(MS + n * 100 * MS, shop.browser, &call);
+    }
+    (shop.mesh, vec![])
+}
+
+/// The gateway asks again and again without waiting, and gives something else in the end: a storm each time.
+fn storm() -> (Mesh, Vec<Expected>) {
+    let mut shop = Shop::new(Who::Nobody, Sends::Nothing);
+    for n in 0..CALLS {
+        let place = Call::http(shop.orders, "POST", "/orders").id(order(n)).answers(Answer::Bad(503));
+        let call = Call::http(shop.gateway, "POST", "/checkout").id(order(n)).calls((0..ATTEMPTS).map(|_| place.clone()));
+        shop.mesh.run(MS + n * 200 * MS, shop.browser, &call);
+    }
+    (shop.mesh, vec![finding("retry_storm", shop.gateway, CALLS)])
+}
+
+/// Billing fails, and so orders fails, and so the gateway: one cause, not three.
+fn cascade() -> (Mesh, Vec<Expected>) {
+    let mut shop = Shop::new(Who::Nobody, Sends::Nothing);
+    for n in 0..CALLS {
+        let charge = Call::grpc(shop.billing, "/shop.v1.Billing/Charge").id(order(n)).answers(Answer::Bad(14));
+        let place = Call::http(shop.orders, "POST", "/orders").id(order(n)).answers(Answer::Bad(500)).calls([charge]);
+        let call = Call::http(shop.gateway, "POST", "/checkout").id(order(n)).answers(Answer::Bad(500)).calls([place]);
+        shop.mesh.run(MS + n * 100 * MS, shop.browser, &call);
+    }
+    (shop.mesh, vec![finding("error_cascade", shop.billing, CALLS)])
+}
+
+/// Billing takes a call and never answers; orders gives up after five seconds and goes on without.
+fn unanswered() -> (Mesh, Vec<Expected>) {
+    let mut shop = Shop::new(Who::Nobody, Sends::Nothing);
+    for n in 0..CALLS {
+        let charge = Call::http(shop.billing, "POST", "/charges").id(order(n)).works(2500 * MS).answers(Answer::Never);
+        let place = Call::http(shop.orders, "POST", "/orders").id(order(n)).calls([charge]);
+        let call = Call::http(shop.gateway, "POST", "/checkout").id(order(n)).calls([place]);
+        shop.mesh.run(MS + n * 8000 * MS, shop.browser, &call);
+    }
+    (shop.mesh, vec![finding("unanswered", shop.billing, CALLS)])
+}
+
+/// Twenty checkouts as always, then some in which one statement takes most of the time.
+fn slow() -> (Mesh, Vec<Expected>) {
+    let mut shop = Shop::new(Who::Nobody, Sends::Nothing);
+    for n in 0..20 + CALLS {
+        let row = shop.row(&order(n)).works(if n < 20 { MS } else { 900 * MS });
+        let charge = Call::grpc(shop.billing, "/shop.v1.Billing/Charge").id(order(n)).calls([row]);
+        let call = Call::http(shop.gateway, "POST", "/checkout").id(order(n)).calls([charge]);
+        shop.mesh.run(MS + n * 3000 * MS, shop.browser, &call);
+    }
+    (shop.mesh, vec![finding("slow_hop", shop.database, CALLS)])
+}
+
+/// Orders asks for the rows of one request one by one, by statements that differ in their values alone.
+fn n_plus_one() -> (Mesh, Vec<Expected>) {
+    let mut shop = Shop::new(Who::Nobody, Sends::Nothing);
+    for n in 0..CALLS {
+        let all = Call::sql(shop.database, format!("SELECT id FROM items WHERE cart = {n}"), &[]);
+        let row = |row| Call::sql(shop.database, format!("SELECT price FROM items WHERE id = {row}"), &[]).works(MS / 4);
+        let rows = std::iter::once(all).chain((0..ROWS).map(|at| row(n * ROWS + at)));
+        let list = Call::http(shop.orders, "GET", format!("/orders/{n}")).calls(rows);
+        let call = Call::http(shop.gateway, "GET", format!("/orders/{n}")).calls([list]);
+        shop.mesh.run(MS + n * 500 * MS, shop.browser, &call);
+    }
+    (shop.mesh, vec![finding("n_plus_one", shop.orders, CALLS)])
+}
