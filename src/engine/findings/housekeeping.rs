@@ -41,7 +41,7 @@ const PATHS: &[&str] = &[
 ];
 
 /// Whether a flow serves the running of services: a health check, a scrape, an export of telemetry.
-pub(super) fn housekeeping(hop: &Hop) -> bool {
+pub(in crate::engine) fn housekeeping(hop: &Hop) -> bool {
     let (method, path) = hop.operation.split_once(' ').unwrap_or(("", &hop.operation));
     let path = path.to_ascii_lowercase();
     matches!(method, "OPTIONS" | "CONNECT" | "TRACE")

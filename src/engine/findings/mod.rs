@@ -34,6 +34,7 @@ use crate::model::{ConnRecord, Finding, FlowRef, Node, Totals};
 use crate::schema::Current;
 use crate::time::{Span, Time};
 pub(super) use book::{Book, Words};
+pub(super) use housekeeping::housekeeping;
 pub(super) use look::Look;
 
 /// One thing that is looked out for.

@@ -18,8 +18,8 @@ const BEFORE: Span = Span::from_secs(5);
 struct Hidden {
     since: Time,
     until: Option<Time>,
-    /// Who is asked on it: once it is over, as it was called then.
-    server: Option<Arc<str>>,
+    /// Who is asked on it, and on which host: once it is over, as it was called then.
+    server: Option<(Arc<str>, Box<str>)>,
 }
 
 /// All of them.
@@ -59,17 +59,28 @@ impl Veil {
     pub(super) fn ended(&mut self, conn: ConnId, at: Time, server: &Party) {
         if let Some(hidden) = self.list.get_mut(&conn) {
             hidden.until = Some(hidden.until.map_or(at, |until| until.min(at)));
-            hidden.server = Some(label(server));
+            hidden.server = Some((label(server), server.host().into()));
         }
     }
 
-    /// Whether one of these services may have been at work on something hidden at a moment; `server` tells who is asked on a connection
-    /// that is not over.
-    pub(super) fn hides(&self, services: &[Arc<str>], at: Time, mut server: impl FnMut(ConnId) -> Option<Arc<str>>) -> bool {
+    /// Whether anything is hidden at all.
+    pub(super) fn any(&self) -> bool {
+        !self.list.is_empty()
+    }
+
+    /// Whether one of these services, or of a nameless sender any on its host, may have been at work on something hidden at a moment;
+    /// `server` tells who is asked on a connection that is not over.
+    pub(super) fn hides(
+        &self,
+        services: &[Arc<str>],
+        host: Option<&str>,
+        at: Time,
+        mut server: impl FnMut(ConnId) -> Option<(Arc<str>, Box<str>)>,
+    ) -> bool {
         self.list.iter().any(|(conn, hidden)| {
             let then = hidden.since <= at && hidden.until.is_none_or(|until| at < until);
             let mut server = || hidden.server.clone().or_else(|| server(*conn));
-            then && server().is_some_and(|server| services.contains(&server))
+            then && server().is_some_and(|(server, on)| services.contains(&server) || host == Some(&*on))
         })
     }
 

@@ -16,8 +16,9 @@ mod works;
 
 use super::Engine;
 use super::cost::Charge;
+use super::findings::housekeeping;
 use super::traces::{Hop, Trace, asked, digest, hop, leg, name, settled};
-use crate::model::{ConnId, Detail, FlowId, FlowRef, Link, Party, Pattern, Row, State};
+use crate::model::{ConnId, Detail, Dir, FlowId, FlowRef, Link, Party, Pattern, Row, State};
 use crate::time::{Span, Time};
 use hidden::Veil;
 use messages::Messages;
@@ -100,7 +101,11 @@ impl Engine {
     pub(super) fn stitch_settled(&mut self, flow: FlowRef<'_>) -> bool {
         let id = flow.row.id;
         self.stitch_up_to(id);
-        let first = self.traces.of(id).is_none_or(|no| self.traces.get(no).is_some_and(|trace| trace.begins_with(id)));
+        let first = self.traces.of(id).is_none_or(|no| self.traces.get(no).is_some_and(|trace| trace.leaves_open(id)));
+        let nameless = name(if flow.row.dir == Dir::ToServer { flow.client } else { flow.server }).is_none();
+        if nameless && self.stitch.veil.any() && self.is_veiled(&hop(flow)) {
+            self.traces.veil(id);
+        }
         let Some(detail) = flow.detail.filter(|_| first && placeable(flow.row)) else { return false };
         let child = settled(flow);
         let Place { parent, maybe } = self.place(&child, flow.row, detail);
@@ -149,17 +154,26 @@ impl Engine {
         }
     }
 
+    /// Whether who sent a flow may have been at work on something that cannot be read.
+    fn is_veiled(&mut self, child: &Hop) -> bool {
+        let Self { stitch, conns, facts, .. } = self;
+        let (labels, _) = stitch.works.senders(&child.from, &child.to);
+        let server = |conn| {
+            let conn = conns.at(conns.place(conn)?)?;
+            let server = facts.parties(conn.client, conn.server).1;
+            Some((works::label(server), server.host().into()))
+        };
+        stitch.veil.hides(&labels, name(&child.from).is_none().then(|| child.from.host()), child.time, server)
+    }
+
     fn place(&mut self, child: &Hop, row: &Row, detail: &Detail) -> Place {
         if child.pattern == Pattern::Deliver {
             let parent = self.stitch.messages.publish_of(child, detail);
             return Place { parent: parent.map(|up| (Box::new(up.clone()), Link::MessageId)), maybe: Vec::new() };
         }
         let Self { stitch, store, traces, conns, facts, sources, .. } = self;
-        let Stitch { works, senders, veil, .. } = stitch;
-        let (mut labels, sure) = works.senders(&child.from, &child.to);
-        if let Some(label) = senders.known(&child.from.addr).filter(|_| sure == Sure::No) {
-            labels = vec![label];
-        }
+        let Stitch { works, senders, .. } = stitch;
+        let (labels, sure) = works.senders(&child.from, &child.to);
         let carried = requests(child);
         if !carried.is_empty() {
             // what it was asked with may be answered before all that it causes is done
@@ -178,46 +192,45 @@ impl Engine {
         if open.iter().any(|work| leg(&work.hop, child)) {
             open.retain(|work| leg(&work.hop, child));
         }
-        let nameless = name(&child.from).is_none();
+        let nameless = sure == Sure::No;
         if nameless {
-            senders.seen(&child.from.addr, open.iter().map(|work| works::label(&work.hop.to)));
+            // whoever it was waited for it, as far as anybody can tell
+            open.retain(|work| work.until().is_none_or(|end| end >= child.last));
         }
         let from = if nameless { child.from.host() } else { child.from.label() };
-        let by_itself = senders.by_itself(digest(&format!("{from} {} {}", child.to.label(), child.operation)), open.is_empty());
-        if let [one] = open.as_slice() {
-            // an ID of its own says that it began a trace: to nameless services time alone does not say otherwise
-            let foreign = traces.of(child.flow).is_some() && sure == Sure::No;
-            let link = if sure == Sure::Yes { Link::SoleInFlight } else { Link::Time };
-            if by_itself || foreign {
-                return Place::default();
-            }
-            let server = |conn| {
-                let conn = conns.at(conns.place(conn)?)?;
-                Some(works::label(facts.parties(conn.client, conn.server).1))
-            };
-            let hidden = veil.hides(&labels, child.time, server);
-            return if hidden { Place { parent: None, maybe: vec![one.hop.flow] } } else { Place::at(one, link) };
-        }
-        let values = payload::values(row, detail);
+        let kind = digest(&format!("{from} {} {}", child.to.label(), child.operation));
+        let by_itself = senders.seen(kind, open.iter().map(|work| works::label(&work.hop.to))) || housekeeping(child);
         let flows: Vec<_> = open.iter().map(|work| work.hop.flow).collect();
-        let mut sharing = sharing(open, &values, |flow| {
-            let slot = store.get(flow)?;
-            Some(payload::values(&slot.row, slot.detail.as_deref()?))
-        });
-        if let Some(place) = innermost(&sharing, Link::PayloadId, sure) {
-            if let ([one], Some(_)) = (sharing.as_mut_slice(), &place.parent) {
-                one.adopt(&values);
+        if flows.len() > 1 {
+            let values = payload::values(row, detail);
+            let mut sharing = sharing(open, &values, |flow| {
+                let slot = store.get(flow)?;
+                Some(payload::values(&slot.row, slot.detail.as_deref()?))
+            });
+            if let Some(place) = innermost(&sharing, Link::PayloadId, sure) {
+                if let ([one], Some(_)) = (sharing.as_mut_slice(), &place.parent) {
+                    one.adopt(&values);
+                }
+                return place;
             }
-            return place;
+            open = works.at(&labels, child.time, None, child.flow);
+            open.retain(|work| flows.contains(&work.hop.flow));
         }
-        if by_itself {
-            return Place::default();
+        let Some(last) = open.last() else { return Place::default() };
+        let link = match sure {
+            Sure::Yes => (flows.len() == 1).then_some(Link::SoleInFlight),
+            // a flow that began a trace of its own began it, as far as time can tell
+            Sure::No => {
+                let known = senders.can_be(kind, &works::label(&last.hop.to)) && traces.of(child.flow).is_none();
+                (known && chain(&open)).then_some(Link::Time)
+            }
+        };
+        let last = Box::new(last.hop.clone());
+        match link.filter(|_| !by_itself && !self.is_veiled(child)) {
+            Some(link) => Place { parent: Some((last, link)), maybe: Vec::new() },
+            None if by_itself => Place::default(),
+            None => Place { parent: None, maybe: flows },
         }
-        let open = works.at(&labels, child.time, None, child.flow);
-        if traces.of(child.flow).is_some() {
-            return Place { parent: None, maybe: flows };
-        }
-        innermost(&open, Link::Time, sure).unwrap_or_default()
     }
 }
 

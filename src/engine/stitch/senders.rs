@@ -1,54 +1,53 @@
-//! What is learned of senders: which service a nameless one can only be, and what services send by themselves.
+//! What is learned of who sends what: which services a nameless sender can only be one of, and what is sent by itself.
 
 use hashbrown::HashMap;
 use std::sync::Arc;
 
-/// How many nameless senders, and kinds of flows, are remembered; then all is learned anew.
+/// How many kinds of flows are remembered; then all is learned anew.
 const MAX_LEARNED: usize = 1 << 15;
-/// Of how many flows a nameless sender has to be seen before it is said who it can only be.
+/// How many flows of a kind have to be seen before it is said whose they can only be.
 const ENOUGH: u32 = 3;
+
+/// Flows of one sender to one receiver, of one operation.
+#[derive(Debug, Default)]
+struct Kind {
+    /// How often the sender was at work on nothing.
+    idle: u32,
+    /// How often on something.
+    busy: u32,
+    /// The services that were at work on something each time, where the sender has no name.
+    services: Vec<Arc<str>>,
+}
 
 /// What was learned.
 #[derive(Debug, Default)]
 pub(super) struct Senders {
-    /// By address: the services that were at work on something each time it sent.
-    nameless: HashMap<Arc<str>, (Vec<Arc<str>>, u32)>,
-    /// By who sends what to whom: how often its sender was at work on nothing, and how often on something.
-    kinds: HashMap<u64, (u32, u32)>,
+    kinds: HashMap<u64, Kind>,
 }
 
 impl Senders {
-    /// Which service a nameless sender can only be: the one that was at work each time it sent.
-    pub(super) fn known(&self, addr: &str) -> Option<Arc<str>> {
-        match self.nameless.get(addr) {
-            Some((services, flows)) if *flows >= ENOUGH => match services.as_slice() {
-                [one] => Some(Arc::clone(one)),
-                _ => None,
-            },
-            _ => None,
-        }
-    }
-
-    /// A nameless one sent while these were at work.
-    pub(super) fn seen(&mut self, addr: &Arc<str>, at_work: impl Iterator<Item = Arc<str>>) {
-        if self.nameless.len() >= MAX_LEARNED {
-            self.nameless.clear();
-        }
-        let mut services: Vec<_> = at_work.collect();
-        services.dedup();
-        let (known, flows) = self.nameless.entry(Arc::clone(addr)).or_insert_with(|| (services.clone(), 0));
-        known.retain(|one| services.contains(one));
-        *flows += 1;
-    }
-
-    /// A kind of flow was sent while its sender was at work on nothing, or on something. Says whether it sends these by itself.
-    pub(super) fn by_itself(&mut self, kind: u64, idle: bool) -> bool {
+    /// A flow of a kind was sent, while these services were at work: of a nameless sender any of its host, of another one itself.
+    /// Says whether such flows are sent without being asked for.
+    pub(super) fn seen(&mut self, kind: u64, at_work: impl Iterator<Item = Arc<str>>) -> bool {
         if self.kinds.len() >= MAX_LEARNED {
             self.kinds.clear();
         }
-        let (alone, busy) = self.kinds.entry(kind).or_default();
-        *(if idle { &mut *alone } else { &mut *busy }) += 1;
-        *alone >= 2 && *alone * 4 >= *busy
+        let mut services: Vec<_> = at_work.collect();
+        services.dedup();
+        let kind = self.kinds.entry(kind).or_default();
+        *(if services.is_empty() { &mut kind.idle } else { &mut kind.busy }) += 1;
+        if kind.idle + kind.busy == 1 {
+            kind.services = services;
+        } else {
+            kind.services.retain(|one| services.contains(one));
+        }
+        kind.idle >= 2 && kind.idle * 4 >= kind.busy
+    }
+
+    /// Whether a nameless sender of a kind can be this service: it was at work each time.
+    pub(super) fn can_be(&self, kind: u64, service: &str) -> bool {
+        let kind = self.kinds.get(&kind).filter(|kind| kind.idle + kind.busy >= ENOUGH);
+        kind.is_some_and(|kind| kind.services.iter().any(|one| **one == *service))
     }
 }
 
@@ -56,30 +55,29 @@ impl Senders {
 mod tests {
     use super::*;
 
-    fn names(list: &[&str]) -> Vec<Arc<str>> {
-        list.iter().map(|name| Arc::from(*name)).collect()
+    fn names(list: &[&str]) -> impl Iterator<Item = Arc<str>> {
+        list.iter().map(|name| Arc::from(*name)).collect::<Vec<_>>().into_iter()
     }
 
     #[test]
-    fn a_nameless_sender_is_who_was_at_work_each_time() {
+    fn a_nameless_sender_is_one_of_those_who_were_at_work_each_time() {
         let mut senders = Senders::default();
-        let addr = Arc::from("127.0.0.1:5");
         for at_work in [&["a", "b"][..], &["b", "c"], &["b"]] {
-            assert_eq!(senders.known(&addr), None);
-            senders.seen(&addr, names(at_work).into_iter());
+            assert!(!senders.can_be(1, "b"));
+            senders.seen(1, names(at_work));
         }
-        assert_eq!(senders.known(&addr).as_deref(), Some("b"));
-        senders.seen(&addr, names(&["a"]).into_iter());
-        assert_eq!(senders.known(&addr), None);
+        assert!(senders.can_be(1, "b") && !senders.can_be(1, "a"));
+        senders.seen(1, names(&["a"]));
+        assert!(!senders.can_be(1, "b"));
     }
 
     #[test]
     fn what_is_sent_while_nothing_is_asked_is_sent_by_itself() {
         let mut senders = Senders::default();
-        assert!((0..20).all(|_| !senders.by_itself(1, false)));
-        assert!(!senders.by_itself(1, true));
-        assert!(!senders.by_itself(2, true));
-        assert!(senders.by_itself(2, true));
-        assert!(senders.by_itself(2, false));
+        assert!((0..20).all(|_| !senders.seen(1, names(&["a"]))));
+        assert!(!senders.seen(1, names(&[])));
+        assert!(!senders.seen(2, names(&[])));
+        assert!(senders.seen(2, names(&[])));
+        assert!(senders.seen(2, names(&["a"])));
     }
 }

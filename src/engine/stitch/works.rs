@@ -1,6 +1,6 @@
 //! Who was at work on what: of each service the flows that it received and has not answered, and those that it answered lately.
 
-use super::super::traces::{Hop, name};
+use super::super::traces::{Hop, everybodys, name};
 use crate::model::{FlowId, Party, Pattern, Row};
 use crate::time::{Span, Time};
 use hashbrown::HashMap;
@@ -32,7 +32,7 @@ pub(super) struct Work {
 
 impl Work {
     /// Until when it was worked on; none while that is not over.
-    fn until(&self) -> Option<Time> {
+    pub(super) fn until(&self) -> Option<Time> {
         let unacknowledged = self.hop.settled && self.hop.pattern == Pattern::Deliver;
         self.end.or_else(|| unacknowledged.then(|| self.hop.time.after(UNACKNOWLEDGED)))
     }
@@ -88,11 +88,6 @@ pub(super) fn label(party: &Party) -> Arc<str> {
         Some(_) => party.service.clone().unwrap_or_else(|| Arc::clone(&party.addr)),
         None => Arc::clone(&party.addr),
     }
-}
-
-/// Whether all services of a machine share this address, so that it tells none apart.
-pub(super) fn everybodys(host: &str) -> bool {
-    host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
 }
 
 impl Works {

@@ -65,6 +65,8 @@ pub(in crate::engine) struct Hop {
     pub(in crate::engine) placed: Option<(FlowId, Link)>,
     /// Which are as likely to have caused it, where none can be claimed.
     pub(in crate::engine) maybe: Vec<FlowId>,
+    /// Whether its sender, who has no name, may have been at work on something that cannot be read.
+    pub(in crate::engine) veiled: bool,
     /// Whether findings have looked at it.
     pub(in crate::engine) judged: bool,
 }
@@ -149,6 +151,7 @@ pub(in crate::engine) fn hop(flow: FlowRef<'_>) -> Hop {
         keys: [None; 2],
         placed: None,
         maybe: Vec::new(),
+        veiled: false,
         judged: false,
     }
 }
@@ -178,6 +181,7 @@ impl Hop {
             parent_span: self.parent_span,
             placed: self.placed,
             maybe: self.maybe,
+            veiled: self.veiled,
             judged: self.judged,
             settled: self.settled,
             topic: now.topic.or(self.topic),
@@ -221,4 +225,9 @@ pub(in crate::engine) fn name(party: &Party) -> Option<&str> {
         .as_ref()
         .is_some_and(|owner| owner.origin == Origin::Exited && Some(&owner.service) == party.service.as_ref());
     party.service.as_deref().filter(|_| !gone)
+}
+
+/// Whether all services of a machine share this address, so that it tells none apart.
+pub(in crate::engine) fn everybodys(host: &str) -> bool {
+    host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
 }

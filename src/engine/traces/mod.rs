@@ -24,7 +24,7 @@ use crate::trace;
 pub(super) use failure::{failed, outcome, passes_on};
 use hashbrown::{HashMap, HashSet};
 use hop::tail;
-pub(super) use hop::{Hop, Mark, digest, hop, name, settled};
+pub(super) use hop::{Hop, Mark, digest, everybodys, hop, name, settled};
 pub(super) use legs::{asked, leg};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -37,6 +37,8 @@ const SLOW: Span = Span::from_secs(1);
 pub const MAX_HOPS: usize = 4096;
 /// How many different IDs one trace is known by: more than there are carriers and services that change them.
 const MAX_IDS: usize = 64;
+/// How many flows of a trace are looked through for what caused another one, where some of them were tied without an ID.
+const SEARCHED: usize = 256;
 /// What a trace takes beside its hops, and a hop: texts of the usual lengths included.
 const TRACE_COST: usize = size_of::<Trace>() + 192;
 const HOP_COST: usize = size_of::<Hop>() + 64;
@@ -223,6 +225,13 @@ impl Traces {
         self.list.len()
     }
 
+    /// The sender of a flow, who has no name, may have been at work on something that cannot be read.
+    pub(super) fn veil(&mut self, flow: FlowId) {
+        if let Some(trace) = self.of(flow).and_then(|no| self.list.get_mut(&no)) {
+            trace.veil(flow);
+        }
+    }
+
     /// A trace, also by the number that it had before it became part of another.
     pub(super) fn get(&self, no: TraceNo) -> Option<&Trace> {
         self.list.get(&no).or_else(|| self.list.get(self.moved.get(&no)?))
@@ -321,6 +330,13 @@ impl Trace {
         })
     }
 
+    /// A flow's sender may have been at work on something hidden.
+    pub(super) fn veil(&mut self, flow: FlowId) {
+        if let Some(hop) = self.hop_mut(flow) {
+            hop.veiled = true;
+        }
+    }
+
     /// Has its flows judged, those that were before told apart.
     pub(super) fn judge(&mut self, look: impl FnOnce(&[Hop])) {
         look(&self.hops);
@@ -337,9 +353,11 @@ impl Trace {
         self.hops.iter().filter(|hop| !hop.ok).count() as u64
     }
 
-    /// Whether a flow is the first one of it.
-    pub(super) fn begins_with(&self, flow: FlowId) -> bool {
-        self.hops.first().is_some_and(|hop| hop.flow == flow)
+    /// Whether nothing in it caused a flow: it is the first one, or, where others of them were tied elsewhere, like those.
+    pub(super) fn leaves_open(&self, flow: FlowId) -> bool {
+        let first = self.hops.first().is_some_and(|hop| hop.flow == flow);
+        let tied = || self.hops.iter().any(|hop| hop.placed.is_some());
+        first || (tied() && self.hops.len() <= SEARCHED && tree::is_root(&self.hops, flow))
     }
 
     /// What it is found by, and its first ID as on the wire.

@@ -4,9 +4,9 @@
 //! any receiver on the same host: where that leaves several that lie within each other the innermost is taken, and told as tied by time
 //! alone; where they lie side by side each is as likely, and none is claimed.
 
-use super::hop::{Hop, name};
+use super::hop::{Hop, everybodys, name};
 use super::legs::leg;
-use crate::model::{Link, Node, Party, Pattern};
+use crate::model::{FlowId, Link, Node, Party, Pattern};
 
 /// How deep a tree gets: far above what services do, so that readers of nested output are safe.
 const MAX_DEPTH: usize = 256;
@@ -47,6 +47,11 @@ pub(super) fn tree(hops: &[Hop]) -> Vec<Node> {
     nodes
 }
 
+/// Whether none of them caused this one.
+pub(super) fn is_root(hops: &[Hop], flow: FlowId) -> bool {
+    tree(hops).iter().any(|node| node.flow == flow && node.depth == 0)
+}
+
 /// What caused a hop, among those before it: by the ID that they share, else what it was tied to.
 fn parent(hops: &[Hop], before: &[usize], at: usize, parents: &[Option<(usize, Link)>]) -> Option<(usize, Link)> {
     let hop = &hops[at];
@@ -77,7 +82,8 @@ fn by_id(hops: &[Hop], before: &[usize], at: usize, parents: &[Option<(usize, Li
     if !ranked.iter().all(|&(.., up)| above(up)) {
         return None;
     }
-    let one = ranked.iter().all(|&(.., up)| hops[up].to == hops[innermost].to);
+    // on the address that all services of a machine share, the only one that was seen is a guess too
+    let one = !everybodys(hop.from.host()) && ranked.iter().all(|&(.., up)| hops[up].to == hops[innermost].to);
     Some((innermost, if best.0 == Same::Surely || one { link } else { Link::Time }))
 }
 
@@ -95,7 +101,9 @@ fn rank(up: &Hop, hop: &Hop) -> Option<(Same, bool)> {
         return None;
     }
     let same = same(&up.to, &hop.from)?;
-    if same == Same::Maybe && up.to.addr == hop.to.addr {
+    // whoever it was waited for it, as far as anybody can tell
+    let within = up.end.is_none_or(|end| end >= hop.last);
+    if same == Same::Maybe && (up.to.addr == hop.to.addr || hop.veiled || !within) {
         return None;
     }
     Some((same, !passes_on && up.end.is_some_and(|end| end < hop.time)))

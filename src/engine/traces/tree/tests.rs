@@ -46,6 +46,7 @@ fn hop(number: u64, text: &str) -> Hop {
         keys: [Some(0), None],
         placed: None,
         maybe: Vec::new(),
+        veiled: false,
         judged: false,
     };
     for (name, value) in words.map(|word| word.split_once('=').unwrap()) {
@@ -149,11 +150,11 @@ fn without_names_a_sender_is_somebody_on_its_host() {
     // one machine: by nesting alone, and told so
     let local =
         ["127.0.0.1:50001>127.0.0.1:80 0-100", "127.0.0.1:40000>127.0.0.1:81 10-50", "127.0.0.1:41000>127.0.0.1:82 20-30"];
-    check(&local, "1 .2 ..~3");
+    check(&local, "1 .~2 ..~3");
     let fan = [local[0], local[1], "127.0.0.1:41000>127.0.0.1:82 11-60", "127.0.0.1:42000>127.0.0.1:83 20-30"];
-    check(&fan, "1 .2 ..~3 ...~4");
+    check(&fan, "1 .~2 ..~3 ...~4");
     // named servers, nameless clients
-    check(&["127.0.0.1:1>gateway=127.0.0.1:80 0-100", "127.0.0.1:2>orders=127.0.0.1:81 10-50"], "1 .2");
+    check(&["127.0.0.1:1>gateway=127.0.0.1:80 0-100", "127.0.0.1:2>orders=127.0.0.1:81 10-50"], "1 .~2");
     // a name is no other name, whatever the addresses
     check(&["x>a=127.0.0.1:80 0-100", "b=127.0.0.1:2>c=127.0.0.1:81 10-50"], "1 2");
 }
