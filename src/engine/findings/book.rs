@@ -52,7 +52,7 @@ impl Book {
         if let Some((finding, told)) = self.index.get(&key).and_then(|&at| self.list.get_mut(at)) {
             finding.count += 1;
             (finding.title, finding.evidence, finding.advice) = (title, evidence, advice);
-            if finding.flows.len() < MAX_OCCURRENCES {
+            if finding.flows.len() < MAX_OCCURRENCES && !flows.is_empty() {
                 finding.flows.push(flows);
             }
             if *told == Told::AsItIs {
@@ -64,7 +64,9 @@ impl Book {
             return;
         }
         let id = self.list.len() as u64 + 1;
-        let finding = Finding { id, kind, title, service, flows: vec![flows], count: 1, evidence, advice, time: self.now };
+        // a loss is no flow's
+        let flows = Some(flows).filter(|flows| !flows.is_empty()).into_iter().collect();
+        let finding = Finding { id, kind, title, service, flows, count: 1, evidence, advice, time: self.now };
         self.index.insert(key, self.list.len());
         self.list.push((finding, Told::Not));
     }
@@ -78,6 +80,9 @@ impl Book {
     pub(super) fn reword(&mut self, kind: FindingKind, key: &str, words: Words) {
         let key = (kind, Box::from(key));
         let Some((finding, told)) = self.index.get(&key).and_then(|&at| self.list.get_mut(at)) else { return };
+        if (&finding.evidence, &finding.title) == (&words.evidence, &words.title) {
+            return;
+        }
         self.changes += 1;
         (finding.title, finding.evidence, finding.advice) = (words.title, words.evidence, words.advice);
         if *told == Told::AsItIs {
