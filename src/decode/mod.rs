@@ -38,6 +38,7 @@ pub mod dns;
 pub mod grpc;
 pub mod http1;
 pub mod http2;
+pub mod redis;
 pub mod socks;
 
 /// Every protocol that is read, in the order in which they are asked.
@@ -45,6 +46,7 @@ pub static PROTOCOLS: &[&Protocol] = &[
     &http2::PROTOCOL,
     &amqp::PROTOCOL,
     &http1::PROTOCOL,
+    &redis::PROTOCOL,
     &socks::PROTOCOL,
     &dns::UDP,
     &dns::TCP,
