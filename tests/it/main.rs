@@ -14,6 +14,7 @@ mod names;
 mod netns;
 mod process;
 mod program;
+mod redis;
 mod schema;
 #[cfg(feature = "taps")]
 mod tap;
