@@ -3,7 +3,7 @@
 //! What is secret is told by its name ([`is_secret_name`], [`header`]); where names and values stand is found by one scan that needs no
 //! parser ([`text`]): so the same rule holds in JSON, in JSON that is cut, broken, or inside a string of JSON, in lines of JSON, URLs,
 //! forms, XML, and in the readable bytes of a binary body. A value that has a place of its own in its protocol (SASL, Redis AUTH,
-//! a SQL password) is masked where that protocol writes its fields, with [`MASK`].
+//! a SQL password) is marked by that protocol as [`crate::model::Value::Secret`], and masked wherever it is shown.
 
 use std::borrow::Cow;
 
@@ -46,6 +46,9 @@ const SECRET: &[&str] = &[
     "jwt",
     // written without a boundary
     "apikey",
+    "masterauth",
+    "primaryauth",
+    "requirepass",
     "authkey",
     "accesskey",
     "secretkey",
@@ -191,6 +194,14 @@ pub fn value<'a>(name: &str, value: &'a str, secrets: Secrets) -> Cow<'a, str> {
         Secrets::Mask if is_secret_name(name) => Cow::Borrowed(MASK),
         Secrets::Mask if name == "sql" => sql::sql(value),
         Secrets::Mask => text(value, secrets),
+    }
+}
+
+/// A value that is secret by its place.
+pub fn secret(value: &str, secrets: Secrets) -> Cow<'_, str> {
+    match secrets {
+        Secrets::Show => Cow::Borrowed(value),
+        Secrets::Mask => Cow::Borrowed(MASK),
     }
 }
 

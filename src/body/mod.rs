@@ -23,6 +23,7 @@ mod media;
 mod multipart;
 mod plain;
 pub mod protobuf;
+mod resp;
 mod xml;
 
 /// What can be read: the first that recognises the bytes, else the first that the type claims.
@@ -186,6 +187,9 @@ fn read(raw: &Raw<'_>, more: bool) -> Document {
     };
     // before the others: a message may begin like JSON, `\n` being the key of a text that is `{…}`
     if let Some(document) = protobuf::document(raw, more) {
+        return document;
+    }
+    if let Some(document) = resp::document(raw) {
         return document;
     }
     let claimed = FORMATS.iter().find(|format| (format.claims)(raw.media));

@@ -40,6 +40,7 @@ pub mod http1;
 pub mod http2;
 pub mod postgresql;
 pub mod proxy;
+pub mod redis;
 pub mod socks;
 
 /// Every protocol that is read, in the order in which they are asked.
@@ -49,6 +50,7 @@ pub static PROTOCOLS: &[&Protocol] = &[
     &amqp::PROTOCOL,
     &postgresql::PROTOCOL,
     &http1::PROTOCOL,
+    &redis::PROTOCOL,
     &socks::PROTOCOL,
     &dns::UDP,
     &dns::TCP,

@@ -252,6 +252,7 @@ fn sizes(half: &Half) -> String {
 fn shown<'v>(value: &'v Value, eye: &Eye<'_>) -> Cow<'v, str> {
     match value {
         Value::Text(text) | Value::Number(text) => Cow::Borrowed(text),
+        Value::Secret(text) => mask::secret(text, eye.secrets),
         Value::Null => Cow::Borrowed("null"),
         Value::Int(n) => Cow::Owned(n.to_string()),
         Value::Bool(yes) => Cow::Borrowed(if *yes { "yes" } else { "no" }),

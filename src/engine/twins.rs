@@ -238,7 +238,7 @@ pub(super) fn identity(fields: &Fields, body: &Body) -> Option<u64> {
 /// The same for any order of names: a tap is handed them sorted.
 pub(super) fn digest(value: &Value, hasher: &mut DefaultHasher) {
     match value {
-        Value::Text(text) | Value::Number(text) => text.hash(hasher),
+        Value::Text(text) | Value::Secret(text) | Value::Number(text) => text.hash(hasher),
         Value::Int(n) => n.hash(hasher),
         Value::Null => 0_u8.hash(hasher),
         Value::Bool(b) => b.hash(hasher),

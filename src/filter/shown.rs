@@ -122,6 +122,7 @@ fn texts(name: &str, value: &Value, look: Look<'_>, ask: Ask<'_>) -> bool {
     let ask_one = |text: &str, ask: Ask<'_>| ask(&mask::value(name, text, look.secrets));
     match value {
         Value::Text(text) | Value::Number(text) => ask_one(text, ask),
+        Value::Secret(text) => ask(&mask::secret(text, look.secrets)),
         Value::Null => ask_one("null", ask),
         Value::Int(n) => ask_one(&n.to_string(), ask),
         Value::Bool(b) => ask_one(if *b { "true" } else { "false" }, ask),

@@ -5,6 +5,8 @@
 pub enum Value {
     /// Text.
     Text(Box<str>),
+    /// Text that lets somebody in, by its place in its protocol: masked unless secrets are shown.
+    Secret(Box<str>),
     /// A whole number.
     Int(i64),
     /// A number as JSON writes it, with a fraction or of more digits.
@@ -83,7 +85,7 @@ impl Fields {
 
 fn cost_of(value: &Value) -> usize {
     match value {
-        Value::Text(t) | Value::Number(t) => t.len(),
+        Value::Text(t) | Value::Secret(t) | Value::Number(t) => t.len(),
         Value::Int(_) | Value::Null | Value::Bool(_) => 0,
         Value::List(items) => items.iter().map(|v| size_of::<Value>() + cost_of(v)).sum(),
         Value::Map(pairs) => pairs.iter().map(|(k, v)| size_of::<(Box<str>, Value)>() + k.len() + cost_of(v)).sum(),

@@ -136,7 +136,8 @@ pub struct Row {
 }
 
 /// The fields that name a topic or queue, by the protocols' own names. The first that a flow has counts.
-const VIA: &[&str] = &["amqp.queue", "amqp.exchange", "kafka.topic", "nats.subject", "mqtt.topic", "stomp.destination"];
+const VIA: &[&str] =
+    &["amqp.queue", "amqp.exchange", "kafka.topic", "nats.subject", "mqtt.topic", "redis.channel", "stomp.destination"];
 
 impl Row {
     /// Which way a one-way message goes.

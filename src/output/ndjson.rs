@@ -279,6 +279,7 @@ fn write_value(name: &str, value: &Value, secrets: Secrets, out: &mut Vec<u8>) {
     };
     match value {
         Value::Text(text) => write_json_string(&mask::value(name, text, secrets), out),
+        Value::Secret(text) => write_json_string(&mask::secret(text, secrets), out),
         Value::Int(n) => plain(&n.to_string(), out),
         Value::Number(n) => plain(n, out),
         Value::Null => plain("null", out),

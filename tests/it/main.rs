@@ -14,6 +14,7 @@ mod names;
 mod netns;
 mod process;
 mod program;
+mod redis;
 #[path = "../scenarios/mod.rs"]
 mod scenarios;
 mod schema;

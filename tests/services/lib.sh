@@ -115,3 +115,9 @@ rabbitmq_start() {
     sleep 0.1
   done
 }
+
+# redis_start NAME PORT [OPTION…]: Redis on loopback that keeps nothing
+redis_start() {
+  start "$1" redis-server --port "$2" --bind 127.0.0.1 --save '' --appendonly no --dir "$dir" "${@:3}"
+  ready "$1" 127.0.0.1 "$2"
+}

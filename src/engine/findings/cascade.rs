@@ -43,7 +43,7 @@ fn decisive<'h>(up: &Hop, children: &[usize], hop: &dyn Fn(usize) -> Option<&'h 
             other.ok && other.time >= bad.last && other.operation == bad.operation && label(&other.to) == label(&bad.to)
         })
     };
-    let failed = |down: &Hop| !down.ok && down.settled && (up.pending || down.last <= up.last) && !mended(down);
+    let failed = |down: &Hop| !down.ok && down.settled && !up.pending && down.last <= up.last && !mended(down);
     let failures = children.iter().filter_map(both).filter(|(_, down)| failed(down));
     failures.max_by_key(|(_, down)| (down.last, down.flow)).filter(|_| !up.ok).map(|(at, _)| at)
 }

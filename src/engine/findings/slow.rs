@@ -2,7 +2,7 @@
 
 use super::ledger::label;
 use super::{Book, Detector, Look, Words};
-use crate::engine::traces::{Hop, hop};
+use crate::engine::traces::{Hop, settled};
 use crate::model::{FindingKind, FlowRef, Pattern};
 use crate::time::{Span, Time};
 use hashbrown::HashMap;
@@ -28,7 +28,7 @@ pub(super) struct Slow {
 
 impl Detector for Slow {
     fn alone(&mut self, flow: FlowRef<'_>, book: &mut Book) {
-        let hop = hop(flow);
+        let hop = settled(flow);
         if timed(&hop) {
             let own = hop.last.since(hop.time);
             self.unusual(&hop, own, book);

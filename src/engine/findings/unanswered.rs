@@ -3,7 +3,7 @@
 use super::ledger::label;
 use super::message::who;
 use super::{Book, Detector, Words};
-use crate::engine::traces::hop;
+use crate::engine::traces::settled;
 use crate::model::{ConnRecord, End, FindingKind, FlowId, FlowRef, PENDING, Pattern, Severity};
 use crate::time::{Span, Time};
 use hashbrown::HashMap;
@@ -55,12 +55,12 @@ impl Detector for Unanswered {
         let amqp = flow.row.protocol == "amqp";
         let closes = amqp && flow.row.operation.contains(".close");
         let unseen = detail.notes.iter().any(|note| note.severity != Severity::Remark);
-        let held = !amqp && hop(flow).held;
+        let held = !amqp && settled(flow).held;
         if !due || closes || unseen || held || self.asked.len() >= MAX_HELD {
             return;
         }
         let (from, to) = (label(flow.client), label(flow.server));
-        let key = format!("{} > {to}: {}", who(flow.client), hop(flow).shape);
+        let key = format!("{} > {to}: {}", who(flow.client), settled(flow).shape);
         let operation = flow.row.operation.clone();
         let question = Question { flow: flow.row.id, time: flow.row.time, key, from, to, operation, patient: amqp };
         match self.ended.get(&flow.connection) {

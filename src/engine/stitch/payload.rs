@@ -42,8 +42,8 @@ impl Found {
             Value::Text(text) | Value::Number(text) => self.text(text.as_bytes()),
             Value::Int(n) => self.text(n.to_string().as_bytes()),
             Value::List(items) => items.iter().for_each(|item| self.value(item)),
-            // a message's own headers are no content: its ID is compared elsewhere
-            Value::Map(_) | Value::Null | Value::Bool(_) => {}
+            // a secret identifies nobody; a message's own headers are no content: its ID is compared elsewhere
+            Value::Secret(_) | Value::Map(_) | Value::Null | Value::Bool(_) => {}
         }
     }
 

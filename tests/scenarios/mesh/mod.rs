@@ -247,7 +247,9 @@ impl Mesh {
                 let message = http2::protobuf(call.ids.first().map_or("", |id| id));
                 let code = bad.unwrap_or(0) as u8;
                 let asks = move |stream| http2::request(stream as u32, &host, path, &headers, &message);
-                (Box::new(asks), Box::new(move |stream| http2::response(stream as u32, code, &http2::protobuf("done"))))
+                // a health check is answered as its schema says: SERVING
+                let answer = if path.starts_with("/grpc.health.") { vec![8, 1] } else { http2::protobuf("done") };
+                (Box::new(asks), Box::new(move |stream| http2::response(stream as u32, code, &answer)))
             }
             What::Publish { exchange, key, message_id, .. } => {
                 let message = Message { headers, message_id, body, ..Message::default() };

@@ -142,6 +142,31 @@ capture amqp "port $q" "$python" "$here/shop.py" "$q" messages
 capture amqp-errors "port $q" "$python" "$here/shop.py" "$q" errors
 capture amqp-refused "port $q" python3 "$here/raw.py" 127.0.0.1 "$q" 'AMQP\x01\x01\x00\x0a'
 
+read -r r r_master < <(free_ports 2)
+redis_start redis "$r"
+capture redis "port $r" "$python" "$here/commands.py" "$r"
+capture redis-pubsub "port $r" "$python" "$here/channels.py" "$r"
+capture redis-inline "port $r" python3 "$here/raw.py" 127.0.0.1 "$r" 'PING\r\nset line "a b"\r\nGET line\r\n*1\r\n$4\r\nQUIT\r\n'
+capture redis-pipeline "port $r" "$python" -c "
+import redis
+c = redis.Redis(port=$r)
+for n in range(4):
+    with c.pipeline(transaction=n % 2 == 0) as p:
+        for m in range(5): p.set(f'k{n}.{m}', f'value {n}.{m}').get(f'k{n}.{m}')
+        p.execute()"
+replica() {
+  redis_start replica "$r_master" --replicaof 127.0.0.1 "$r"
+  until redis-cli -p "$r_master" INFO replication | grep -q 'master_link_status:up'; do sleep 0.1; done
+  redis-cli -p "$r" SET told twice
+  redis-cli -p "$r" WAIT 1 5000
+}
+capture redis-replica "port $r" replica
+
+of redis-midway redis midway 20
+# on a port as good as the client's nothing but the user tells who the server is
+[ "$wanted" = "  " ] || [[ "$wanted" == *" redis-midway "* ]] && echo "-r input.pcap -d $r=redis" >"$cases/redis-midway/args"
+of redis-gap redis drop 30
+of redis-pipeline-gap redis-pipeline drop 13
 of amqp-midway amqp midway 30
 of amqp-gap amqp drop 40
 of grpc-midway grpc midway 20
