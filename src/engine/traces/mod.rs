@@ -135,7 +135,7 @@ impl Traces {
         self.changes += 1;
         trace.grown = true;
         if let Some(old) = trace.hop_mut(flow.row.id).filter(|hop| !hop.settled) {
-            *old = Hop { settled: true, ..old.clone().renewed(Hop { asked: legs::asked(flow), ..hop(flow) }) };
+            *old = Hop { settled: true, ..old.clone().renewed(Hop { asked: asked(flow), ..hop(flow) }) };
             trace.open -= 1;
         }
         self.settle(no, now);
