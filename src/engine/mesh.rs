@@ -113,6 +113,11 @@ impl Mesh {
 
 /// What an engine without a screen makes of a mesh.
 pub(super) fn run(lines: &[&str]) -> Vec<Record> {
+    play(lines, EngineOptions { keep: false, ..EngineOptions::default() }).1
+}
+
+/// An engine that has seen a mesh to its end, and what it told.
+pub(super) fn play(lines: &[&str], options: EngineOptions) -> (Engine, Vec<Record>) {
     let mut mesh = Mesh::default();
     lines.iter().enumerate().for_each(|(number, line)| mesh.add(number, line));
     mesh.events.sort_by_key(|(packet, _)| *packet);
@@ -120,9 +125,9 @@ pub(super) fn run(lines: &[&str]) -> Vec<Record> {
     let events = mesh.events.into_iter().map(|(_, event)| event);
     let events: Vec<_> = events.filter(|event| !matches!(event.kind, EventKind::Began(..)) || began.insert(event.conn)).collect();
     let until = events.last().unwrap().at;
-    let mut engine = Engine::new(EngineOptions { keep: false, ..EngineOptions::default() });
+    let mut engine = Engine::new(options);
     let mut records = Vec::new();
     engine.take(Turn { events, until, last: true, ..Turn::default() }, &mut |record| records.push(record));
     assert_eq!(super::script::stats(&records).unplaced, 0);
-    records
+    (engine, records)
 }

@@ -126,8 +126,8 @@ pub fn spawn(
         None => None,
     };
     let engine = Engine::new(options);
-    let (turn, rate, sweeping, due, shown, tabled) = (None, 0, false, Due::Now, None, Instant::now());
-    let owner = Owner { engine, records, screen, looker, turns, commands, turn, rate, sweeping, due, shown, tabled };
+    let (turn, told, sweeping, due, shown, tabled) = (None, (0, 0), false, Due::Now, None, Instant::now());
+    let owner = Owner { engine, records, screen, looker, turns, commands, turn, told, sweeping, due, shown, tabled };
     let thread = Builder::new().name("engine".into()).spawn(move || owner.run())?;
     Ok(Handle { mailbox, thread })
 }
@@ -141,8 +141,8 @@ struct Owner {
     commands: Receiver<Command>,
     /// The turn that is being taken in.
     turn: Option<Taking>,
-    /// Flows a second, as last seen.
-    rate: u64,
+    /// Flows a second and how often findings have changed, as last seen.
+    told: (u64, u64),
     /// Whether there are rows left to judge.
     sweeping: bool,
     due: Due,
@@ -275,8 +275,8 @@ impl Owner {
             }
         }
         self.engine.pass(turn.until, turn.totals, turn.last, &mut out);
-        let rate = self.engine.tally.rate(self.engine.now);
-        if std::mem::replace(&mut self.rate, rate) != rate {
+        let told = (self.engine.tally.rate(self.engine.now), self.engine.findings.changes());
+        if std::mem::replace(&mut self.told, told) != told {
             self.due = self.due.max(Due::NextFrame);
         }
         if self.tabled.elapsed() >= TABLE && self.engine.renew_tables() {

@@ -4,7 +4,7 @@
 
 use super::Engine;
 use super::looker::{Answer, Job, Verdict};
-use super::view::{DetailView, Query, RowView, Services, Shown, Traces, View, Waterfall, Window};
+use super::view::{DetailView, Findings, Query, RowView, Services, Shown, Traces, View, Waterfall, Window};
 use crate::filter::Needs;
 use crate::model::FlowId;
 use std::collections::{BTreeSet, VecDeque};
@@ -50,6 +50,8 @@ pub(super) struct Screen {
     /// The list of traces and the open trace as they were built last, and as of which change.
     pub(super) traces: Option<(Arc<Traces>, u64)>,
     pub(super) trace: Option<(Arc<Waterfall>, u64)>,
+    /// The findings likewise.
+    pub(super) findings: Option<(Arc<Findings>, u64)>,
     serial: u64,
     names: u32,
 }
@@ -123,7 +125,7 @@ impl Screen {
 
     /// The next view has its tables built anew.
     fn forget_tables(&mut self) {
-        (self.services, self.traces, self.trace) = (None, None, None);
+        (self.services, self.traces, self.trace, self.findings) = (None, None, None, None);
     }
 
     fn ask(&mut self, query: Query) -> bool {
@@ -280,17 +282,18 @@ impl Engine {
     /// Has the tables built anew for the next view, where one is shown and has moved on: another flow, or for services another second of
     /// packet time, since rates sink. Says whether.
     pub fn renew_tables(&mut self) -> bool {
-        let changes = self.traces.changes();
+        let (changes, found) = (self.traces.changes(), self.findings_change());
         let traces = self
             .screen
             .traces
             .take_if(|(_, of)| *of != changes || self.screen.query.as_ref().is_some_and(|q| q.filter.is_some()));
-        let trace = self.screen.trace.take_if(|(_, of)| *of != changes);
-        self.renew_services() || traces.is_some() || trace.is_some()
+        let trace = self.screen.trace.take_if(|(_, of)| *of != found);
+        let findings = self.screen.findings.take_if(|(_, of)| *of != found);
+        self.renew_services() || traces.is_some() || trace.is_some() || findings.is_some()
     }
 
     fn renew_services(&mut self) -> bool {
-        let (flows, now) = (self.edges.flows(), self.now);
+        let (flows, now) = (self.edges.flows() + self.findings.changes(), self.now);
         let moved = |(table, of): &mut (Arc<Services>, u64)| *of != flows || (flows > 0 && table.at.second() != now.second());
         self.screen.services.take_if(moved).is_some()
     }
@@ -300,9 +303,13 @@ impl Engine {
             return None;
         }
         self.call_edges();
-        let (at, edges) = (self.now, &mut self.edges);
-        let build = || (Arc::new(Services { at, list: edges.table(at) }), edges.flows());
-        Some(Arc::clone(&self.screen.services.get_or_insert_with(build).0))
+        if let Some((table, _)) = &self.screen.services {
+            return Some(Arc::clone(table));
+        }
+        let (at, of) = (self.now, self.edges.flows() + self.findings.changes());
+        let table = Arc::new(Services { at, list: self.edges.table(at), found: self.found_at() });
+        self.screen.services = Some((Arc::clone(&table), of));
+        Some(table)
     }
 
     /// What the screen shows now. Near either end of the list the window stays full, as far as there are rows.
@@ -313,9 +320,10 @@ impl Engine {
         status.capture_filter.clone_from(&self.options.capture_filter);
         status.offers = Arc::clone(&self.offers);
         status.problems = Arc::clone(&self.problems);
+        status.found = self.found();
         let total = self.store.count_from(self.screen.hidden);
         let serial = self.screen.serial;
-        let (services, traces, trace) = (self.services(), self.traces(), self.waterfall());
+        let (services, traces, trace, findings) = (self.services(), self.traces(), self.waterfall(), self.findings());
         let Some(query) = &self.screen.query else { return Arc::new(View { serial, total, status, ..View::default() }) };
 
         let (generation, height, matching) = (query.generation, query.height.min(MAX_HEIGHT), self.screen.list.0.len());
@@ -344,6 +352,7 @@ impl Engine {
             services,
             traces,
             trace,
+            findings,
             status,
         })
     }

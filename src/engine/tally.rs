@@ -96,6 +96,7 @@ impl Tally {
             warning: sources.warning.clone(),
             notice: sources.notice.clone(),
             memory_limit: 0,
+            found: None,
             problems: Arc::default(),
             offers: Arc::default(),
             capture_filter: None,

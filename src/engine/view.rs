@@ -1,10 +1,11 @@
 //! What crosses from the engine to the screen and back: a query one way, a finished view the other. Plain data, no behaviour.
 
 use crate::filter::Filter;
-use crate::model::{Flow, FlowId, Node, Service, TraceNo};
+use crate::model::{FindingKind, FindingSeverity, Flow, FlowId, Node, Service, TraceNo};
 use crate::schema::Offer;
 use crate::text::Line;
 use crate::time::{Span, Time};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// What the screen wants to see. Each change gets a new generation; answers carry the generation they answer.
@@ -36,6 +37,8 @@ pub enum Shown {
     Traces,
     /// One trace too.
     Trace(TraceNo),
+    /// The list of findings too.
+    Findings,
 }
 
 /// Which part of the list of matching flows.
@@ -80,6 +83,8 @@ pub struct View {
     pub traces: Option<Arc<Traces>>,
     /// One trace, likewise; none where it was forgotten.
     pub trace: Option<Arc<Waterfall>>,
+    /// The findings, likewise.
+    pub findings: Option<Arc<Findings>>,
     /// The truth line.
     pub status: Status,
 }
@@ -91,6 +96,51 @@ pub struct Services {
     pub at: Time,
     /// In the order of names.
     pub list: Vec<Service>,
+    /// For each at fault how many findings there are, and how bad the worst is.
+    pub found: BTreeMap<Arc<str>, (u64, FindingSeverity)>,
+}
+
+/// What is wrong or suspicious: all findings, whatever the filter.
+#[derive(Clone, Debug, Default)]
+pub struct Findings {
+    /// The worst first, of equal ones the one that was seen most.
+    pub list: Vec<FindingLine>,
+    /// What is looked for.
+    pub sought: Vec<&'static str>,
+}
+
+/// A finding in the list.
+#[derive(Clone, Debug)]
+pub struct FindingLine {
+    /// Its number.
+    pub id: u64,
+    /// What kind of thing it is.
+    pub kind: FindingKind,
+    /// The one at fault; none where nobody is.
+    pub service: Option<Arc<str>>,
+    /// How often it was seen.
+    pub count: u64,
+    /// One sentence for people.
+    pub title: String,
+    /// What shows it, in words.
+    pub evidence: String,
+    /// What to do about it.
+    pub advice: String,
+    /// When it was seen first.
+    pub time: Time,
+    /// Where it can be seen.
+    pub proof: Proof,
+}
+
+/// Where a finding can be seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// At this flow in this trace.
+    Hop(TraceNo, FlowId),
+    /// At this flow, which is in no trace.
+    Flow(FlowId),
+    /// Nowhere: what showed it was evicted.
+    Gone,
 }
 
 /// Traces: the newest that have a flow which matches the filter.
@@ -155,6 +205,8 @@ pub struct HopLine {
     pub queued: Option<Time>,
     /// Whether it went well, as far as is known.
     pub ok: bool,
+    /// What is wrong with it, by a finding that it shows.
+    pub found: Option<FindingKind>,
     /// The flow; none where it was evicted.
     pub flow: Option<Flow>,
 }
@@ -302,6 +354,8 @@ pub struct Status {
     pub progress: Option<(u64, u64)>,
     /// Whether everything has been read: a file is done, or the capture ended.
     pub ended: bool,
+    /// How many findings there are, and how bad the worst is.
+    pub found: Option<(u64, FindingSeverity)>,
     /// The last warning, for the status line (`docker0 went away`).
     pub warning: Option<String>,
     /// Descriptors that were found and can be read at a word.

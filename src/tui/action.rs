@@ -46,6 +46,8 @@ actions! {
     Services,
     /// Show what lies between services.
     Brokers,
+    /// Show what is wrong.
+    Findings,
     /// Show the counters.
     Stats,
     /// Forget all flows, once confirmed.
@@ -98,6 +100,10 @@ actions! {
     Sort,
     /// Show the flows of the selected exchange, queue or topic.
     NarrowTopic,
+    /// Show where the selected finding can be seen.
+    Prove,
+    /// Copy the selected finding.
+    CopyFinding,
     /// Show the selected trace.
     OpenTrace,
     /// Another order of traces.

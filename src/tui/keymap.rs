@@ -21,6 +21,8 @@ pub enum Context {
     Services,
     /// In the table of brokers.
     Brokers,
+    /// In the list of findings.
+    Findings,
     /// While the filter is typed.
     Filter,
     /// While a question is open.
@@ -29,7 +31,7 @@ pub enum Context {
 
 impl Context {
     /// All, in the order of the help screen.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Anywhere,
         Self::List,
         Self::Detail,
@@ -37,6 +39,7 @@ impl Context {
         Self::Trace,
         Self::Services,
         Self::Brokers,
+        Self::Findings,
         Self::Filter,
         Self::Confirm,
     ];
@@ -51,6 +54,7 @@ impl Context {
             Self::Trace => "A trace",
             Self::Services => "Services",
             Self::Brokers => "Brokers",
+            Self::Findings => "Findings",
             Self::Filter => "The filter line",
             Self::Confirm => "A question",
         }
@@ -58,7 +62,7 @@ impl Context {
 
     /// Whether one key could mean two things in both at once.
     fn meets(self, other: Self) -> bool {
-        let plain = |c| matches!(c, Self::List | Self::Detail | Self::Traces | Self::Trace | Self::Services | Self::Brokers);
+        let plain = |c| !matches!(c, Self::Anywhere | Self::Filter | Self::Confirm);
         self == other || (self == Self::Anywhere && plain(other)) || (other == Self::Anywhere && plain(self))
     }
 }
@@ -82,7 +86,7 @@ const fn e(context: Context, action: Action, name: &'static str, keys: &'static 
     Entry { context, action, name, keys, help }
 }
 
-use Context::{Anywhere, Brokers, Confirm, Detail, Filter, List, Services, Trace, Traces};
+use Context::{Anywhere, Brokers, Confirm, Detail, Filter, Findings, List, Services, Trace, Traces};
 
 /// Every key there is.
 #[rustfmt::skip]
@@ -103,6 +107,7 @@ pub const TABLE: &[Entry] = &[
     e(Anywhere, Action::Trace, "trace", &["t"], "the trace of the selected flow"),
     e(Anywhere, Action::Services, "services", &["3"], "who talks to whom"),
     e(Anywhere, Action::Brokers, "brokers", &["4"], "what lies between them: exchanges, queues, topics"),
+    e(Anywhere, Action::Findings, "findings", &["5"], "what is wrong, the worst first"),
     e(Anywhere, Action::Stats, "stats", &["6"], "what was counted"),
     e(Anywhere, Action::Clear, "clear", &["z"], "forget all flows (asks)"),
     e(Anywhere, Action::Save, "save", &["w"], "save the packets of just now as pcapng"),
@@ -135,6 +140,8 @@ pub const TABLE: &[Entry] = &[
     e(Services, Action::Narrow, "narrow", &["enter", "l", "right"], "the flows of the service or edge; esc comes back"),
     e(Services, Action::Sort, "sort", &["s"], "order by name, rate, errors, p95"),
     e(Brokers, Action::NarrowTopic, "narrow-topic", &["enter", "l", "right"], "the flows of the line; esc comes back"),
+    e(Findings, Action::Prove, "prove", &["enter", "l", "right"], "its proof: the trace, at the flow that shows it; esc comes back"),
+    e(Findings, Action::CopyFinding, "copy-finding", &["y"], "copy it as text"),
     e(Filter, Action::Apply, "filter-apply", &["enter"], "use it"),
     e(Filter, Action::Cancel, "filter-cancel", &["esc"], "leave it as it was"),
     e(Filter, Action::Complete, "filter-complete", &["tab"], "complete the word; again: the next one"),
@@ -279,7 +286,7 @@ impl Keymap {
         match context {
             // what cannot be typed still quits
             Filter | Confirm => find(context).or_else(|| find(Anywhere).filter(|a| *a == Action::Quit && !key.types())),
-            Anywhere | List | Detail | Traces | Trace | Services | Brokers => find(context).or_else(|| find(Anywhere)),
+            Anywhere | List | Detail | Traces | Trace | Services | Brokers | Findings => find(context).or_else(|| find(Anywhere)),
         }
     }
 

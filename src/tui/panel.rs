@@ -2,6 +2,7 @@
 //! open flow, are the application's own.
 
 pub mod brokers;
+pub mod findings;
 pub mod services;
 pub mod sheet;
 pub mod traces;
@@ -15,6 +16,7 @@ use super::widget::cursor::Cursor;
 use crate::engine::view::{Shown, View};
 use crate::model::{FlowId, TraceNo};
 use brokers::Brokers;
+use findings::Findings;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use services::Services;
@@ -36,17 +38,20 @@ pub enum Screen {
     Services,
     /// What lies between them.
     Brokers,
+    /// What is wrong.
+    Findings,
     /// Every counter.
     Stats,
 }
 
 impl Screen {
     /// All that have a tab, from left to right, with their titles.
-    pub const TABS: [(Self, &str); 5] = [
+    pub const TABS: [(Self, &str); 6] = [
         (Self::Flows, "1 Flows"),
         (Self::Traces, "2 Traces"),
         (Self::Services, "3 Services"),
         (Self::Brokers, "4 Brokers"),
+        (Self::Findings, "5 Findings"),
         (Self::Stats, "6 Stats"),
     ];
 
@@ -54,7 +59,7 @@ impl Screen {
     pub fn tab(self) -> Self {
         match self {
             Self::Trace => Self::Traces,
-            Self::Flows | Self::Traces | Self::Services | Self::Brokers | Self::Stats => self,
+            Self::Flows | Self::Traces | Self::Services | Self::Brokers | Self::Findings | Self::Stats => self,
         }
     }
 }
@@ -66,6 +71,8 @@ pub struct Panels {
     pub help: Option<Sheet>,
     /// One trace.
     pub waterfall: Waterfall,
+    /// What is wrong.
+    pub findings: Findings,
     traces: Traces,
     services: Services,
     brokers: Brokers,
@@ -77,6 +84,7 @@ impl Default for Panels {
         Self {
             help: None,
             waterfall: Waterfall::default(),
+            findings: Findings::default(),
             traces: Traces::default(),
             services: Services::default(),
             brokers: Brokers::default(),
@@ -95,6 +103,7 @@ impl Panels {
             (None, Screen::Trace) => Some(&self.waterfall),
             (None, Screen::Services) => Some(&self.services),
             (None, Screen::Brokers) => Some(&self.brokers),
+            (None, Screen::Findings) => Some(&self.findings),
             (None, Screen::Stats) => Some(&self.stats),
         }
     }
@@ -108,6 +117,7 @@ impl Panels {
             (None, Screen::Trace) => Some(&mut self.waterfall),
             (None, Screen::Services) => Some(&mut self.services),
             (None, Screen::Brokers) => Some(&mut self.brokers),
+            (None, Screen::Findings) => Some(&mut self.findings),
             (None, Screen::Stats) => Some(&mut self.stats),
         }
     }
@@ -118,6 +128,7 @@ impl Panels {
             Screen::Traces => Shown::Traces,
             Screen::Trace => Shown::Trace(self.waterfall.no()),
             Screen::Services | Screen::Brokers => Shown::Services,
+            Screen::Findings => Shown::Findings,
             Screen::Flows | Screen::Stats => Shown::Flows,
         }
     }
@@ -199,8 +210,8 @@ pub trait Panel: Debug {
 pub enum Wish {
     /// Show the flows that match this filter, until somebody goes back.
     Narrow(String),
-    /// The same, and open this flow of them.
-    Flow(FlowId, String),
+    /// The same, or all flows, and open this flow of them.
+    Flow(FlowId, Option<String>),
     /// Show this trace, the cursor on a flow of it.
     Trace(TraceNo, Option<FlowId>),
     /// Tell this.

@@ -2,6 +2,7 @@
 
 mod behaviour;
 mod brokers;
+mod findings;
 mod list;
 mod mesh;
 mod messages;

@@ -1,5 +1,6 @@
 //! Few colours, each with one meaning; everything else is the terminal's own foreground. Nothing is told by colour alone.
 
+use crate::model::FindingSeverity;
 use crate::text::Token;
 use ratatui::style::{Color, Modifier, Style};
 
@@ -77,6 +78,15 @@ impl Theme {
     /// The style of the `n`th service of a picture: beside each other they differ, far apart they may be alike.
     pub fn service(&self, n: usize) -> Style {
         self.services[n % self.services.len()]
+    }
+
+    /// The sign of a finding, which tells how bad it is without any colour, and its style.
+    pub fn severity(&self, severity: FindingSeverity) -> (&'static str, Style) {
+        match severity {
+            FindingSeverity::Error => ("✗", self.error),
+            FindingSeverity::Warning => ("!", self.warn),
+            FindingSeverity::Info => ("i", self.name),
+        }
     }
 
     /// The style of a run of text.

@@ -209,6 +209,29 @@ fn one_checkout_is_one_waterfall() {
 }
 
 #[test]
+fn the_lost_trace_of_the_demo_is_found_and_proved() {
+    let mut terminal = Terminal::open(&["-r", "assets/demo.pcapng"], 80, 24);
+    terminal.shows("5 Findings 1");
+    terminal.press("3");
+    terminal.shows("payments  ✗ 1 finding");
+    terminal.press("5");
+    terminal.shows("trace_lost");
+    terminal.shows("sent it on 0 of 8 HTTP calls to fraud");
+    terminal.press("y");
+    terminal.shows("the finding");
+    terminal.press("\r");
+    terminal.shows("✗ trace lost");
+    terminal.shows("payments → fraud · tied as the only request its sender was at work on");
+    terminal.press("\r");
+    terminal.shows("→ fraud");
+    terminal.shows("Overview");
+    terminal.press("\x1b\x1b\x1b");
+    terminal.shows("sent it on 0 of 8 HTTP calls to fraud");
+    terminal.press("Q");
+    assert_eq!(terminal.ends().0, 0);
+}
+
+#[test]
 fn the_demo_follows_until_somebody_looks_back() {
     if !can_capture("the_demo_follows_until_somebody_looks_back") {
         return;

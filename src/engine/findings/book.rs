@@ -3,12 +3,16 @@
 use crate::model::{Finding, FindingKind, FlowId};
 use crate::time::Time;
 use hashbrown::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// How many findings there are: more than a person reads; further ones are not taken.
 const MAX_FINDINGS: usize = 1000;
 /// How many occurrences are shown of one: the contract's number.
 const MAX_OCCURRENCES: usize = 100;
+
+/// How many flows are known by what is wrong with them: more than are on screens; the oldest go first.
+const MAX_MARKS: usize = 10_000;
 
 /// How a finding reads.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -26,10 +30,20 @@ pub(in crate::engine) struct Words {
 /// All findings.
 #[derive(Debug, Default)]
 pub(in crate::engine) struct Book {
-    list: Vec<(Finding, Told)>,
+    list: Vec<Entry>,
     index: HashMap<(FindingKind, Box<str>), usize>,
+    /// For the last flow of each occurrence the worst that it shows.
+    marks: BTreeMap<FlowId, FindingKind>,
     now: Time,
     changes: u64,
+}
+
+#[derive(Debug)]
+struct Entry {
+    finding: Finding,
+    /// The flows of the last occurrence: they may still be there when the first ones are gone.
+    latest: Vec<FlowId>,
+    told: Told,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,8 +62,12 @@ impl Book {
     pub(in crate::engine) fn raise(&mut self, kind: FindingKind, key: &str, flows: Vec<FlowId>, words: Words) {
         let key = (kind, Box::from(key));
         self.changes += 1;
+        if let Some(&flow) = flows.last() {
+            self.mark(flow, kind);
+        }
         let Words { title, service, evidence, advice } = words;
-        if let Some((finding, told)) = self.index.get(&key).and_then(|&at| self.list.get_mut(at)) {
+        if let Some(Entry { finding, latest, told }) = self.index.get(&key).and_then(|&at| self.list.get_mut(at)) {
+            latest.clone_from(&flows);
             finding.count += 1;
             (finding.title, finding.evidence, finding.advice) = (title, evidence, advice);
             if finding.flows.len() < MAX_OCCURRENCES && !flows.is_empty() {
@@ -64,11 +82,27 @@ impl Book {
             return;
         }
         let id = self.list.len() as u64 + 1;
+        let latest = flows.clone();
         // a loss is no flow's
         let flows = Some(flows).filter(|flows| !flows.is_empty()).into_iter().collect();
         let finding = Finding { id, kind, title, service, flows, count: 1, evidence, advice, time: self.now };
         self.index.insert(key, self.list.len());
-        self.list.push((finding, Told::Not));
+        self.list.push(Entry { finding, latest, told: Told::Not });
+    }
+
+    fn mark(&mut self, flow: FlowId, kind: FindingKind) {
+        let mark = self.marks.entry(flow).or_insert(kind);
+        if kind.severity() < mark.severity() {
+            *mark = kind;
+        }
+        if self.marks.len() > MAX_MARKS {
+            self.marks.pop_first();
+        }
+    }
+
+    /// What is wrong with a flow, by the findings whose occurrences end with it.
+    pub(super) fn mark_of(&self, flow: FlowId) -> Option<FindingKind> {
+        self.marks.get(&flow).copied()
     }
 
     /// How far packet time has come.
@@ -79,7 +113,7 @@ impl Book {
     /// More is known of what has this key: it reads otherwise, and did not happen again.
     pub(super) fn reword(&mut self, kind: FindingKind, key: &str, words: Words) {
         let key = (kind, Box::from(key));
-        let Some((finding, told)) = self.index.get(&key).and_then(|&at| self.list.get_mut(at)) else { return };
+        let Some(Entry { finding, told, .. }) = self.index.get(&key).and_then(|&at| self.list.get_mut(at)) else { return };
         if (&finding.evidence, &finding.title) == (&words.evidence, &words.title) {
             return;
         }
@@ -98,8 +132,9 @@ impl Book {
         self.told(Told::Before)
     }
 
-    pub(super) fn all(&self) -> impl Iterator<Item = &Finding> {
-        self.list.iter().map(|(finding, _)| finding)
+    /// Each with the flows of its last occurrence.
+    pub(super) fn all(&self) -> impl Iterator<Item = (&Finding, &[FlowId])> {
+        self.list.iter().map(|entry| (&entry.finding, entry.latest.as_slice()))
     }
 
     pub(super) fn changes(&self) -> u64 {
@@ -107,11 +142,11 @@ impl Book {
     }
 
     fn told(&mut self, which: Told) -> Vec<Finding> {
-        let chosen = self.list.iter_mut().filter(|(_, told)| *told == which);
+        let chosen = self.list.iter_mut().filter(|entry| entry.told == which);
         chosen
-            .map(|(finding, told)| {
-                *told = Told::AsItIs;
-                finding.clone()
+            .map(|entry| {
+                entry.told = Told::AsItIs;
+                entry.finding.clone()
             })
             .collect()
     }

@@ -10,6 +10,10 @@ use crate::model::{FindingKind, Link};
 pub(super) struct Cascade;
 
 impl Detector for Cascade {
+    fn seeks(&self) -> &'static str {
+        "failures that made others fail"
+    }
+
     fn trace(&mut self, look: &Look<'_>, book: &mut Book) {
         let flows: Vec<_> = look.flows().collect();
         let mut children = vec![Vec::new(); flows.len()];

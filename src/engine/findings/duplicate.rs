@@ -42,6 +42,10 @@ struct Twice {
 }
 
 impl Detector for Duplicate {
+    fn seeks(&self) -> &'static str {
+        "messages sent or delivered twice"
+    }
+
     fn flow(&mut self, flow: FlowRef<'_>, book: &mut Book) {
         self.tell(book.now().before(WAIT), book);
         let Some(letter) = Letter::of(flow).filter(|letter| letter.named.is_some() && !letter.otherwise) else { return };

@@ -20,6 +20,10 @@ struct Lost {
 }
 
 impl Detector for CaptureLoss {
+    fn seeks(&self) -> &'static str {
+        "packets that were lost"
+    }
+
     fn totals(&mut self, totals: &Totals, kernel: u64, book: &mut Book) {
         self.lost = Lost { kernel, own: totals.own_drops, gaps: totals.gaps, evicted: totals.evicted_connections };
         if self.lost != Lost::default() && !std::mem::replace(&mut self.told, true) {
@@ -69,7 +73,7 @@ mod tests {
             loss.totals(&Totals { gaps: *gaps, ..Totals::default() }, *kernel, &mut book);
         }
         loss.end(&mut book);
-        let all: Vec<_> = book.all().cloned().collect();
+        let all: Vec<_> = book.all().map(|(finding, _)| finding.clone()).collect();
         assert!(titles(&all).iter().all(|(_, count)| *count == 1));
         all.into_iter().map(|finding| finding.evidence).collect()
     }

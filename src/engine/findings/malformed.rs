@@ -10,6 +10,10 @@ use crate::trace;
 pub(super) struct Malformed;
 
 impl Detector for Malformed {
+    fn seeks(&self) -> &'static str {
+        "trace contexts that cannot be right"
+    }
+
     fn flow(&mut self, flow: FlowRef<'_>, book: &mut Book) {
         let Some(detail) = flow.detail else { return };
         // a broker only passes on what was published to it

@@ -25,12 +25,13 @@ mod retries;
 #[cfg(test)]
 pub(super) mod rig;
 mod schema;
+mod shown;
 mod slow;
 mod unanswered;
 mod undelivered;
 
 use super::traces::Trace;
-use crate::model::{ConnRecord, Finding, FlowRef, Node, Totals};
+use crate::model::{ConnRecord, Finding, FindingKind, FlowId, FlowRef, Node, Totals};
 use crate::schema::Current;
 use crate::time::{Span, Time};
 pub(super) use book::{Book, Words};
@@ -39,6 +40,8 @@ pub(super) use look::Look;
 
 /// One thing that is looked out for.
 trait Detector: std::fmt::Debug + Send {
+    /// What it looks for, for people who see that nothing was found.
+    fn seeks(&self) -> &'static str;
     /// A flow has settled.
     fn flow(&mut self, _flow: FlowRef<'_>, _book: &mut Book) {}
     /// A trace is quiet; it may grow again, and is looked at again then.
@@ -131,9 +134,24 @@ impl Findings {
         self.book.grown()
     }
 
-    /// All of them, in the order in which they came up, and a number that changes when one does.
-    pub(super) fn all(&self) -> (impl Iterator<Item = &Finding>, u64) {
-        (self.book.all(), self.book.changes())
+    /// All of them with the flows of their last occurrence, in the order in which they came up.
+    pub(super) fn all(&self) -> impl Iterator<Item = (&Finding, &[FlowId])> {
+        self.book.all()
+    }
+
+    /// Counts up with each change.
+    pub(super) fn changes(&self) -> u64 {
+        self.book.changes()
+    }
+
+    /// What is wrong with a flow.
+    pub(super) fn mark_of(&self, flow: FlowId) -> Option<FindingKind> {
+        self.book.mark_of(flow)
+    }
+
+    /// What is looked for.
+    pub(super) fn sought(&self) -> Vec<&'static str> {
+        self.detectors.iter().map(|detector| detector.seeks()).collect()
     }
 
     /// Forgets all, as if the watch began now.

@@ -45,6 +45,10 @@ const CONTROL: &[&str] = &[
 pub(super) struct NPlusOne;
 
 impl Detector for NPlusOne {
+    fn seeks(&self) -> &'static str {
+        "many like queries for one request"
+    }
+
     fn trace(&mut self, look: &Look<'_>, book: &mut Book) {
         let flows: Vec<_> = look.flows().collect();
         let mut alike: BTreeMap<_, Vec<&Hop>> = BTreeMap::new();

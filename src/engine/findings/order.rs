@@ -34,6 +34,10 @@ struct Known {
 }
 
 impl Detector for OutOfOrder {
+    fn seeks(&self) -> &'static str {
+        "messages out of order"
+    }
+
     fn flow(&mut self, flow: FlowRef<'_>, book: &mut Book) {
         let Some(letter) = Letter::of(flow).filter(|letter| !letter.otherwise) else { return };
         let id = letter.id;

@@ -39,6 +39,10 @@ struct Case {
 }
 
 impl Detector for Propagation {
+    fn seeks(&self) -> &'static str {
+        "services that lose a trace, begin another, switch its format or pass a stale parent on"
+    }
+
     fn trace(&mut self, look: &Look<'_>, book: &mut Book) {
         for tie in look.ties().filter(concerns) {
             let service = who(&tie);

@@ -40,6 +40,10 @@ struct Queue {
 }
 
 impl Detector for Redelivery {
+    fn seeks(&self) -> &'static str {
+        "messages delivered again"
+    }
+
     fn flow(&mut self, flow: FlowRef<'_>, book: &mut Book) {
         if flow.row.pattern != Pattern::Deliver {
             return;

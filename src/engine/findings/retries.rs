@@ -15,6 +15,10 @@ const FAILURES: usize = 3;
 pub(super) struct RetryStorm;
 
 impl Detector for RetryStorm {
+    fn seeks(&self) -> &'static str {
+        "calls that fail again and again"
+    }
+
     fn trace(&mut self, look: &Look<'_>, book: &mut Book) {
         let mut alike: BTreeMap<_, Vec<&Hop>> = BTreeMap::new();
         for (hop, up) in look.flows().filter(|(hop, _)| call(hop)) {

@@ -116,7 +116,7 @@ pub(in crate::engine) fn found(detector: &mut dyn Detector, flows: &[Flow]) -> V
         detector.flow(flow.as_ref(), &mut book);
     }
     detector.end(&mut book);
-    book.all().cloned().collect()
+    book.all().map(|(finding, _)| finding.clone()).collect()
 }
 
 /// What a detector finds in a trace: flows with their depths, in causal order; their numbers go up.
@@ -124,7 +124,7 @@ pub(in crate::engine) fn judged(detector: &mut dyn Detector, tree: &[(usize, Flo
     let mut book = Book::default();
     judge(detector, tree, &mut book);
     detector.end(&mut book);
-    book.all().cloned().collect()
+    book.all().map(|(finding, _)| finding.clone()).collect()
 }
 
 /// Has a detector look at a trace.

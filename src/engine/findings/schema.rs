@@ -43,6 +43,10 @@ impl SchemaMismatch {
 }
 
 impl Detector for SchemaMismatch {
+    fn seeks(&self) -> &'static str {
+        "messages that are not what their schema says"
+    }
+
     fn flow(&mut self, flow: FlowRef<'_>, book: &mut Book) {
         let Some(detail) = flow.detail.filter(|detail| flow.row.pattern.is_call() && !detail.bodies_evicted) else { return };
         let schemas = self.schemas.get();

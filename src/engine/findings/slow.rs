@@ -27,6 +27,10 @@ pub(super) struct Slow {
 }
 
 impl Detector for Slow {
+    fn seeks(&self) -> &'static str {
+        "slow hops"
+    }
+
     fn alone(&mut self, flow: FlowRef<'_>, book: &mut Book) {
         let hop = settled(flow);
         if timed(&hop) {

@@ -45,6 +45,10 @@ struct Ending {
 }
 
 impl Detector for Unanswered {
+    fn seeks(&self) -> &'static str {
+        "questions without an answer"
+    }
+
     fn flow(&mut self, flow: FlowRef<'_>, book: &mut Book) {
         let Some(detail) = flow.detail.filter(|_| flow.row.status.as_deref() == Some(PENDING)) else { return };
         let due = match flow.row.pattern {

@@ -47,6 +47,10 @@ struct Sent {
 }
 
 impl Detector for Undelivered {
+    fn seeks(&self) -> &'static str {
+        "messages that reached nobody"
+    }
+
     fn flow(&mut self, flow: FlowRef<'_>, book: &mut Book) {
         if flow.row.pattern == Pattern::Session {
             if self.hidden.len() < MAX_ROUTES {

@@ -54,13 +54,14 @@ impl Engine {
                 last: Some(hop.last).filter(|_| hop.settled && !hop.pending),
                 queued: published.map(|up| up.time),
                 ok: hop.ok,
+                found: self.findings.mark_of(node.flow),
                 flow: self.flow(node.flow, false),
             });
             above.push(hop);
         }
         let services = services(tree.iter().filter_map(|node| at(node.flow)));
         let waterfall = Arc::new(Waterfall { line, services, more, hops: lines });
-        self.screen.trace = Some((Arc::clone(&waterfall), self.traces.changes()));
+        self.screen.trace = Some((Arc::clone(&waterfall), self.findings_change()));
         Some(waterfall)
     }
 

@@ -1,6 +1,7 @@
 //! What keys and the mouse do.
 
 use super::{App, Narrowed};
+use crate::filter::FilterError;
 use crate::text::escape;
 use crate::tui::action::Action;
 use crate::tui::effect::Effect;
@@ -67,6 +68,7 @@ impl App {
             Action::Trace => self.trace(),
             Action::Services => self.turn_to(Screen::Services),
             Action::Brokers => self.turn_to(Screen::Brokers),
+            Action::Findings => self.turn_to(Screen::Findings),
             Action::Stats => self.show(Screen::Stats),
             Action::Clear => self.confirming = true,
             Action::Save => return vec![Effect::Send(Command::Save)],
@@ -91,6 +93,7 @@ impl App {
             Action::Narrow
             | Action::Sort
             | Action::NarrowTopic
+            | Action::Prove
             | Action::OpenTrace
             | Action::SortTraces
             | Action::OpenHop
@@ -114,6 +117,7 @@ impl App {
             Action::CopyResponse => return self.copy(false),
             Action::CopyRequest => return self.copy(true),
             Action::CopyCommand => return self.copy_command(),
+            Action::CopyFinding => return self.copy_finding(),
             Action::Yes => {
                 self.confirming = false;
                 self.detail.close();
@@ -164,8 +168,8 @@ impl App {
         let at = Position::new(mouse.column, mouse.row);
         match self.context() {
             Context::Confirm | Context::Filter => {}
-            Context::Anywhere | Context::Traces | Context::Trace | Context::Services | Context::Brokers if by != 0 => self.go(by),
-            Context::Anywhere | Context::Traces | Context::Trace | Context::Services | Context::Brokers => {
+            _ if self.front().is_some() && by != 0 => self.go(by),
+            _ if self.front().is_some() => {
                 let line = below(layout.main).contains(at).then(|| usize::from(mouse.row - layout.main.y - 1));
                 let wish = line.and_then(|line| self.panels.front_mut(self.screen)?.click(line));
                 self.grant(wish);
@@ -174,8 +178,8 @@ impl App {
             Context::List | Context::Detail if below(layout.list).contains(at) => {
                 self.click(usize::from(mouse.row - layout.list.y - 1))
             }
-            Context::List => {}
             Context::Detail => self.go(by),
+            _ => {}
         }
     }
 
@@ -295,8 +299,8 @@ impl App {
 
     fn grant(&mut self, wish: Option<Wish>) {
         match wish {
-            Some(Wish::Narrow(text)) => _ = self.narrow(&text),
-            Some(Wish::Flow(id, text)) if self.narrow(&text) => {
+            Some(Wish::Narrow(text)) => _ = self.narrow(Some(&text)),
+            Some(Wish::Flow(id, text)) if self.narrow(text.as_deref()) => {
                 self.list.turn_to(id, self.count());
                 (self.opening, self.detail.open) = (true, Open::Shared);
             }
@@ -310,11 +314,11 @@ impl App {
         }
     }
 
-    /// Shows the flows that match a filter, until somebody goes back. Whether there is such a filter.
-    fn narrow(&mut self, text: &str) -> bool {
-        match (self.grammar.parse)(text) {
+    /// Shows the flows that match a filter, or all, until somebody goes back. Whether there is such a filter.
+    fn narrow(&mut self, text: Option<&str>) -> bool {
+        match text.map(|text| Ok((text.to_owned(), Arc::new((self.grammar.parse)(text)?)))).transpose() {
             Ok(filter) => {
-                let filter = self.filter.replace(Some((text.to_owned(), Arc::new(filter))));
+                let filter = self.filter.replace(filter);
                 // narrowed twice, it is still the first filter that comes back
                 let before = self.narrowed.take().map_or(filter, |narrowed| narrowed.filter);
                 self.narrowed = Some(Narrowed { from: self.screen, filter: before });
@@ -323,7 +327,7 @@ impl App {
                 self.list.recount(self.count());
                 true
             }
-            Err(e) => {
+            Err::<_, FilterError>(e) => {
                 self.notice = Some(e.to_string());
                 false
             }

@@ -48,6 +48,11 @@ impl App {
         let lacks = command.lacks.map(|lacks| format!(", {lacks},")).unwrap_or_default();
         vec![Effect::Copy(format!("it as {}{lacks}", command.tool), pasteable(&command.text))]
     }
+
+    /// Copies the selected finding.
+    pub(super) fn copy_finding(&self) -> Vec<Effect> {
+        self.panels.findings.text().map(|text| Effect::Copy("the finding".to_owned(), pasteable(&text))).into_iter().collect()
+    }
 }
 
 fn terminals_take() -> String {

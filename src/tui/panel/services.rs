@@ -250,7 +250,7 @@ mod tests {
         let mut edges = Edges::default();
         flows.iter().for_each(|flow| edges.add(flow.as_ref()));
         let at = Time::default();
-        let table = Arc::new(view::Services { at, list: edges.table(at) });
+        let table = Arc::new(view::Services { at, list: edges.table(at), ..view::Services::default() });
         let mut panel = Services { table, ..Services::default() };
         panel.arrange();
         panel

@@ -98,8 +98,9 @@ impl Panel for Waterfall {
 
     fn choose(&mut self) -> Option<Wish> {
         let hop = self.hop(self.cursor.at)?;
-        Some(match hop.flow.as_ref().and_then(|flow| flow.row.trace_id.as_ref()) {
-            Some(key) => Wish::Flow(hop.node.flow, super::trace_is(key)),
+        Some(match &hop.flow {
+            // one that carries no ID is in its trace by other ties, which no filter finds
+            Some(flow) => Wish::Flow(hop.node.flow, flow.row.trace_id.as_deref().map(super::trace_is)),
             None => Wish::Tell("this flow was evicted: only its place in the trace is left"),
         })
     }

@@ -239,6 +239,7 @@ fn every_action_does_something() {
         Context::Trace => &["2 enter", "2 enter +"],
         Context::Services => &["3"],
         Context::Brokers => &["4"],
+        Context::Findings => &["5"],
         Context::Filter => &["/ s tab", "/ x enter / up up", "/ x space s left"],
         Context::Confirm => &["z"],
     };
@@ -247,6 +248,7 @@ fn every_action_does_something() {
             let changes = |place: &&str| {
                 let mut rig = Rig::new(80, 24);
                 rig.arrive(100);
+                rig.engine.findings = super::findings::three();
                 super::brokers::mix(&mut rig);
                 rig.press(place);
                 assert!(entry.context == Context::Anywhere || rig.app.context() == entry.context, "{place}");

@@ -1,8 +1,9 @@
 //! The traces of the scripted engine: each of some flows of the small mesh, one of them behind a queue.
 
-use crate::engine::view::{HopLine, RowView, TraceLine, Traces, Waterfall};
-use crate::model::{Link, Node, TraceNo};
+use crate::engine::view::{FindingLine, HopLine, Proof, RowView, TraceLine, Traces, Waterfall};
+use crate::model::{FindingKind, FindingSeverity, FlowId, Link, Node, TraceNo};
 use crate::time::{Span, Time};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// For each flow of a trace: how deep it lies, when it began and how long it took in milliseconds, and how long it was queued.
@@ -44,8 +45,8 @@ pub fn waterfall(rows: &[RowView], no: TraceNo) -> Option<Waterfall> {
         node: Node {
             flow: row.flow.row.id,
             depth,
-            link: (depth > 0).then_some(if depth == 3 { Link::Time } else { Link::TraceId }),
-            leg: false,
+            link: (depth > 0).then_some(if depth == 3 { Link::SoleInFlight } else { Link::TraceId }),
+            leg: begin == 30,
         },
         from: row.flow.client.label().into(),
         to: row.flow.server.label().into(),
@@ -53,6 +54,7 @@ pub fn waterfall(rows: &[RowView], no: TraceNo) -> Option<Waterfall> {
         last: Some(after(line.time, begin + took)).filter(|_| took != 2),
         queued: (queued > 0).then(|| after(line.time, begin - queued)),
         ok: row.flow.row.ok,
+        found: (depth == 3).then_some(FindingKind::TraceLost),
         flow: Some(row.flow.clone()).filter(|_| took != 1),
     };
     let hops: Vec<_> = rows.iter().zip(SHAPE).map(hop).collect();
@@ -63,4 +65,33 @@ pub fn waterfall(rows: &[RowView], no: TraceNo) -> Option<Waterfall> {
         }
     }
     Some(Waterfall { line, services, more: 0, hops })
+}
+
+/// A finding that shows at the last flow of a trace, seen so often.
+pub fn finding(id: u64, kind: FindingKind, service: &str, count: u64) -> FindingLine {
+    FindingLine {
+        id,
+        kind,
+        service: Some(service.into()),
+        count,
+        title: format!("{service} loses the trace: its HTTP calls to payments carry no trace context"),
+        evidence: format!("{service} received traceparent with AMQP messages and sent it on 0 of {count} HTTP calls to payments"),
+        advice: format!("its HTTP client is not instrumented: let {service} inject the context of what it works on"),
+        time: Time::from_nanos(1_795_245_663_000_000_000),
+        proof: Proof::Hop(TraceNo(4), FlowId(28)),
+    }
+}
+
+/// How many there are, and how bad the worst is.
+pub fn found(findings: &[FindingLine]) -> Option<(u64, FindingSeverity)> {
+    Some((findings.len() as u64, findings.iter().map(|line| line.kind.severity()).min()?))
+}
+
+/// The same of each service.
+pub fn found_at(findings: &[FindingLine]) -> BTreeMap<Arc<str>, (u64, FindingSeverity)> {
+    let of = |service: &Arc<str>| {
+        let theirs: Vec<_> = findings.iter().filter(|line| line.service.as_ref() == Some(service)).cloned().collect();
+        found(&theirs).map(|found| (Arc::clone(service), found))
+    };
+    findings.iter().filter_map(|line| of(line.service.as_ref()?)).collect()
 }

@@ -3,7 +3,9 @@
 use super::mesh;
 use super::sample::{detail, messages, row};
 use crate::engine::edges::Edges;
-use crate::engine::view::{DetailView, Query, RowView, Services, Shown, SourceStatus, Status, View, Window};
+use crate::engine::view::{
+    DetailView, FindingLine, Findings, Query, RowView, Services, Shown, SourceStatus, Status, View, Window,
+};
 use crate::filter::{Filter, FilterError};
 use crate::model::Flow;
 use crate::time::{Span, Time};
@@ -44,6 +46,8 @@ pub struct Engine {
     pub dropped: usize,
     /// Whether the open flow is one without a schema.
     pub unknown: bool,
+    /// What was found, in the order of the list.
+    pub findings: Vec<FindingLine>,
 }
 
 impl Engine {
@@ -81,9 +85,11 @@ impl Engine {
             traces: (query.shown == Shown::Traces).then(|| Arc::new(mesh::traces(&self.flows))),
             trace: match query.shown {
                 Shown::Trace(no) => mesh::waterfall(&self.flows, no).map(Arc::new),
-                Shown::Flows | Shown::Traces | Shown::Services => None,
+                Shown::Flows | Shown::Traces | Shown::Services | Shown::Findings => None,
             },
-            status: Status { flows: self.status.flows.max(self.seen), ..self.status.clone() },
+            findings: (query.shown == Shown::Findings)
+                .then(|| Arc::new(Findings { list: self.findings.clone(), sought: vec!["services that lose a trace"] })),
+            status: Status { found: mesh::found(&self.findings), flows: self.status.flows.max(self.seen), ..self.status.clone() },
             serial: 0,
         }
     }
@@ -92,7 +98,7 @@ impl Engine {
         let mut edges = Edges::default();
         self.flows.iter().filter(|_| !self.unsettled).for_each(|row| edges.add(row.flow.as_ref()));
         let at = self.flows.last().map_or(Time::default(), |row| row.flow.row.time);
-        Services { at, list: edges.table(at) }
+        Services { at, list: edges.table(at), found: mesh::found_at(&self.findings) }
     }
 }
 

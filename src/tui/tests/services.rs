@@ -2,6 +2,7 @@
 
 use super::rig::Rig;
 use super::sample::party;
+use crate::model::FindingKind;
 use crate::tui::event::Event;
 use crate::tui::keymap::Context;
 use crossterm::event::{KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
@@ -39,6 +40,8 @@ fn the_table_at_every_size() {
     rig.engine.flows[3].flow.client = party("10.0.0.7:51234", None);
     rig.engine.flows[4].flow.client = party("10.0.0.8:51234", Some("注文サービスと\x1b[2Jその他すべてのもの"));
     rig.engine.flows[5].flow.row.protocol = "postgresql";
+    rig.engine.findings = super::findings::three();
+    rig.engine.findings.push(super::mesh::finding(9, FindingKind::TraceUnsampled, "注文サービスと\x1b[2Jその他すべてのもの", 1));
     rig.show();
     rig.press("3 s s");
     rig.golden("services-strange.txt");

@@ -75,6 +75,11 @@ fn reason(app: &App, view: &View) -> (String, Vec<(String, String)>) {
         let title = format!("{}, none is over yet: who talks to whom shows with the first that is", counted(view.total, "flow"));
         return (title, vec![(key(Action::Flows), "shows the flows".to_owned())]);
     }
+    if app.screen == Screen::Findings && view.total > 0 {
+        let title = format!("nothing wrong found so far in {}", counted(view.total, "flow"));
+        let sought = view.findings.iter().flat_map(|findings| &findings.sought).map(|what| option("looked for", what));
+        return (title, sought.chain([(key(Action::Flows), "shows the flows".to_owned())]).collect());
+    }
     if app.screen == Screen::Brokers && view.total > 0 {
         let title = format!("{}, none of them through a broker", counted(view.total, "flow"));
         let next = vec![

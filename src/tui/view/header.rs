@@ -11,6 +11,10 @@ use ratatui::layout::Rect;
 
 /// Cells of the bar that shows how far a file is read.
 const BAR: usize = 16;
+/// Screens that are less wide have no room for what can be told from elsewhere.
+const NARROW: u16 = 100;
+/// Cells for the number of findings, so that the tabs stay where they are when the first one comes.
+const FOUND: usize = 2;
 
 /// Draws it.
 pub fn draw(app: &App, theme: &Theme, buffer: &mut Buffer, area: Rect) {
@@ -19,21 +23,32 @@ pub fn draw(app: &App, theme: &Theme, buffer: &mut Buffer, area: Rect) {
         None => (String::new(), theme.dim),
         Some(Status { progress: Some((done, all)), ended: false, .. }) => (progress(*done, *all), theme.good),
         Some(Status { ended: true, .. }) => ("ended ".to_owned(), theme.dim),
-        Some(status) => (format!("● live {:>7} ", format!("{}/s", format::short(status.rate))), theme.good),
+        Some(status) => {
+            let word = if area.width < NARROW { "" } else { "live " };
+            (format!("● {word}{:>7} ", format!("{}/s", format::short(status.rate))), theme.good)
+        }
     };
     let right = text::put_right(buffer, area, &state, style);
     let left = Rect { width: right, ..area };
-    let name = text::put(buffer, left, 1, "meshtop", theme.strong) + 2;
-    let tabs: u16 = Screen::TABS.iter().map(|(_, title)| title.len() as u16 + 2).sum();
+    let found = status.and_then(|status| status.found);
+    let number = |screen| match (screen, found) {
+        (Screen::Findings, Some((n, _))) => format!("{:<FOUND$}", format!(" {}", format::short(n))),
+        (Screen::Findings, None) => " ".repeat(FOUND),
+        _ => String::new(),
+    };
+    let tabs: u16 = Screen::TABS.iter().map(|(screen, title)| (title.len() + number(*screen).len()) as u16 + 2).sum();
+    let name = if right < tabs + 10 { 1 } else { text::put(buffer, left, 1, "meshtop", theme.strong) + 2 };
     let room = right.saturating_sub(name + tabs + 2);
     let names: Vec<_> =
         status.iter().flat_map(|s| &s.sources).filter(|s| s.closed.is_none() || s.packets > 0).map(|s| s.name.as_str()).collect();
     let mut at = text::put(buffer, Rect { width: name + room, ..left }, name, &names.join(", "), theme.dim);
     // the tabs keep their place while sources come and go, where there is room for it
-    at = (at + 2).max((area.width / 3).min(right.saturating_sub(tabs)));
+    at = (if at > name { at + 2 } else { at }).max((area.width / 3).min(right.saturating_sub(tabs)));
     for (screen, title) in Screen::TABS {
         let style = if app.screen.tab() == screen { theme.strong } else { theme.dim };
-        at = text::put(buffer, left, at, title, style) + 2;
+        at = text::put(buffer, left, at, title, style);
+        let style = found.map_or(style, |(_, worst)| theme.severity(worst).1.patch(theme.strong));
+        at = text::put(buffer, left, at, &number(screen), style) + 2;
     }
 }
 

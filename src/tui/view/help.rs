@@ -39,6 +39,12 @@ fn marks() -> Vec<Line> {
         ("!", "some of it was not seen, or is broken: the overview says what"),
         ("4bf9·7", "the beginning of the trace ID, and how many flows carry it"),
         ("…", "no answer yet"),
+        ("✗ ! i", "a finding: an error, a warning, something to know"),
+        (
+            "= ≈ ~",
+            "in a trace, tied by less than an ID: a value that both carry; the only one its sender was at work on; time alone",
+        ),
+        ("via", "in a trace: the same request, passed on by a proxy"),
     ];
     let lines = signs.map(|(sign, help)| row(Token::Plain, sign, help));
     [Line::of(Token::Word, "Signs")].into_iter().chain(lines).collect()

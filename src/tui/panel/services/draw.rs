@@ -8,7 +8,7 @@ use crate::tui::format;
 use crate::tui::theme::Theme;
 use crate::tui::view::{empty, more};
 use crate::tui::widget::table::{self, Align, Column};
-use crate::tui::widget::text::line;
+use crate::tui::widget::text::{fit, line, width};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -93,7 +93,7 @@ fn runs(panel: &Services, theme: &Theme, row: Row, cell: Cell, room: u16) -> Vec
     let edge = panel.edge(row);
     let load = edge.map_or(&service.serves, |edge| &edge.load);
     match (cell, edge) {
-        (Cell::Name, None) => vec![(service.name.to_string(), theme.strong)],
+        (Cell::Name, None) => name(panel, theme, &service.name, usize::from(room)),
         (Cell::Name, Some(edge)) => vec![
             ("  ─".to_owned(), theme.dim),
             (edge.protocol.to_owned(), theme.name),
@@ -103,6 +103,15 @@ fn runs(panel: &Services, theme: &Theme, row: Row, cell: Cell, room: u16) -> Vec
         ],
         _ => numbers(load, cell, usize::from(room), panel.table.at, theme),
     }
+}
+
+/// A service, and how much is wrong with it: in a word where there is room for one.
+fn name(panel: &Services, theme: &Theme, name: &str, room: usize) -> Vec<(String, Style)> {
+    let Some((n, worst)) = panel.table.found.get(name) else { return vec![(name.to_owned(), theme.strong)] };
+    let (sign, style) = theme.severity(*worst);
+    let (word, short) = (format!("  {sign} {}", format::counted(*n, "finding")), format!(" {sign}{}", format::short(*n)));
+    let mark = if width(name) + width(&word) <= room { word } else { short };
+    vec![(fit(name, room.saturating_sub(width(&mark))), theme.strong), (mark, style)]
 }
 
 /// A cell of what went over an edge, as of a moment of packet time; who serves nobody has no numbers.

@@ -18,7 +18,7 @@ use crate::tui::theme::Theme;
 use crate::tui::view::flows::{operation, status, timed};
 use crate::tui::view::more;
 use crate::tui::widget::table::{self, Align, Column};
-use crate::tui::widget::text::{fit, line, put};
+use crate::tui::widget::text::{fit, line, put, width};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -109,9 +109,9 @@ fn hop_runs(
     match cell {
         Cell::Service => {
             let indent = " ".repeat(hop.node.depth.min(INDENT));
-            // a parent that was not seen is told apart from there being none
-            let mark = if hop.node.link == Some(Link::Time) { "~" } else { "" };
-            vec![(indent, theme.dim), (mark.to_owned(), theme.dim), (hop.to.to_string(), service(shown, hop, theme))]
+            let via = if hop.node.leg { "via " } else { "" };
+            let style = if hop.node.leg { theme.dim } else { service(shown, hop, theme) };
+            vec![(indent, theme.dim), (format!("{}{via}", tier(hop.node.link)), theme.dim), (hop.to.to_string(), style)]
         }
         Cell::Bar => bar(panel, hop, room, if hop.ok { service(shown, hop, theme) } else { theme.error }),
         Cell::Duration => match hop.last {
@@ -120,9 +120,26 @@ fn hop_runs(
         },
         Cell::Protocol => vec![(flow.map_or("", |flow| flow.row.protocol).to_owned(), theme.name)],
         Cell::Operation => {
-            vec![flow.map_or(("evicted".to_owned(), theme.dim), |flow| (operation(&flow.row, room).to_owned(), Style::new()))]
+            let found = hop.found.map(|kind| {
+                let (sign, style) = theme.severity(kind.severity());
+                (format!("{sign} {} ", kind.word().replace('_', " ")), style)
+            });
+            let room = room.saturating_sub(found.iter().map(|(text, _)| width(text)).sum());
+            let style = if hop.node.leg { theme.dim } else { Style::new() };
+            let what = flow.map_or(("evicted".to_owned(), theme.dim), |flow| (operation(&flow.row, room).to_owned(), style));
+            found.into_iter().chain([what]).collect()
         }
         Cell::Status => flow.map(|flow| status(flow, theme, room)).unwrap_or_default(),
+    }
+}
+
+/// The mark of what ties a flow that is tied by less than an ID.
+fn tier(link: Option<Link>) -> &'static str {
+    match link {
+        Some(Link::PayloadId) => "=",
+        Some(Link::SoleInFlight) => "≈",
+        Some(Link::Time) => "~",
+        Some(Link::TraceId | Link::RequestId | Link::MessageId) | None => "",
     }
 }
 
@@ -169,12 +186,13 @@ fn service(shown: &view::Waterfall, hop: &HopLine, theme: &Theme) -> Style {
 fn told(panel: &Waterfall, shown: &view::Waterfall, theme: &Theme, buffer: &mut Buffer, area: Rect, hop: &HopLine) {
     let first = shown.hops.first().map(|first| first.node.flow);
     let tie = match hop.node.link {
+        Some(_) if hop.node.leg => "the same request, passed on by a proxy",
         Some(link) => link.reason(),
         None => "its parent was not seen, or is one of several",
     };
     let after = format::duration(hop.time.since(shown.line.time));
     let place =
-        if first == Some(hop.node.flow) { "the first one seen".to_owned() } else { format!("began after {after} · {tie}") };
+        if first == Some(hop.node.flow) { "the first one seen".to_owned() } else { format!("{tie} · began after {after}") };
     let mut at = put(buffer, area, 1, &format!("{} → {}", hop.from, hop.to), theme.strong);
     at = put(buffer, area, at, &format!(" · {place}"), Style::new());
     if panel.zoom > 0 {
