@@ -201,7 +201,7 @@ mod tests {
                 judge(&mut slow, &[(0, call(n + 1, &format!("c:1>api 0-{took} GET /x/{n} 200")))], &mut book);
             }
             judge(&mut slow, &[(0, call(99, &format!("c:1>api 0-{last} GET /x/99 200")))], &mut book);
-            book.all().map(|finding| finding.evidence.clone()).collect::<Vec<_>>()
+            book.all().map(|(finding, _)| finding.evidence.clone()).collect::<Vec<_>>()
         };
         assert_eq!(found(30, 20, 300), ["300 ms by itself, where 95 of 100 of the 30 before took at most 20 ms"]);
         assert_eq!((found(10, 20, 300).len(), found(30, 90, 300).len(), found(30, 20, 150).len()), (0, 0, 0));
