@@ -75,7 +75,7 @@ fn columns(width: u16) -> Vec<Column<Cell>> {
     let column = |kind, title, width, align| Column { kind, title, width, align };
     let by_width = |steps| table::by_width(width, steps);
     let all = [
-        column(Cell::Severity, "severity", by_width([1, 9, 9, 9]), Align::Left),
+        column(Cell::Severity, if width < 60 { "" } else { "severity" }, by_width([1, 9, 9, 9]), Align::Left),
         column(Cell::Kind, "kind", by_width([12, 21, 21, 21]), Align::Left),
         column(Cell::Service, "service", by_width([10, 12, 20, 28]), Align::Left),
         column(Cell::Count, "count", by_width([5, 7, 7, 7]), Align::Right),
