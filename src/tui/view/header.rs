@@ -13,6 +13,10 @@ use ratatui::layout::Rect;
 const BAR: usize = 16;
 /// Screens that are less wide have no room for what can be told from elsewhere.
 const NARROW: u16 = 100;
+/// Cells for the program's name, with what is around it.
+const NAME: u16 = 10;
+/// Fewer cells of the names of sources tell nothing.
+const SHORTEST: u16 = 6;
 /// Cells for the number of findings, so that the tabs stay where they are when the first one comes.
 const FOUND: usize = 2;
 
@@ -37,11 +41,14 @@ pub fn draw(app: &App, theme: &Theme, buffer: &mut Buffer, area: Rect) {
         _ => String::new(),
     };
     let tabs: u16 = Screen::TABS.iter().map(|(screen, title)| (title.len() + number(*screen).len()) as u16 + 2).sum();
-    let name = if right < tabs + 10 { 1 } else { text::put(buffer, left, 1, "meshtop", theme.strong) + 2 };
+    let name = if right < tabs + NAME { 1 } else { text::put(buffer, left, 1, "meshtop", theme.strong) + 2 };
     let room = right.saturating_sub(name + tabs + 2);
     let names: Vec<_> =
         status.iter().flat_map(|s| &s.sources).filter(|s| s.closed.is_none() || s.packets > 0).map(|s| s.name.as_str()).collect();
-    let mut at = text::put(buffer, Rect { width: name + room, ..left }, name, &names.join(", "), theme.dim);
+    // a letter or two of a name say nothing
+    let names =
+        Some(names.join(", ")).filter(|names| room >= SHORTEST || text::width(names) <= usize::from(room)).unwrap_or_default();
+    let mut at = text::put(buffer, Rect { width: name + room, ..left }, name, &names, theme.dim);
     // the tabs keep their place while sources come and go, where there is room for it
     at = (if at > name { at + 2 } else { at }).max((area.width / 3).min(right.saturating_sub(tabs)));
     for (screen, title) in Screen::TABS {

@@ -172,6 +172,7 @@ fn hints(app: &App, theme: &Theme, buffer: &mut Buffer, area: Rect, taken: u16) 
         Context::Traces => &[(Action::OpenTrace, "open"), (Action::SortTraces, "sort"), (Action::Back, "back")],
         Context::Trace => &[(Action::OpenHop, "flow"), (Action::ZoomIn, "zoom"), (Action::Back, "back")],
         Context::Brokers => &[(Action::NarrowTopic, "flows"), (Action::Back, "back")],
+        Context::Findings if app.view.as_deref().is_none_or(|v| v.status.found.is_none()) => &[(Action::Back, "back")],
         Context::Findings => &[(Action::Prove, "proof"), (Action::CopyFinding, "copy"), (Action::Back, "back")],
         Context::Services => &[(Action::Narrow, "flows"), (Action::Sort, "sort"), (Action::Back, "back")],
         Context::Detail if !app.detail.search.needle().is_empty() => {

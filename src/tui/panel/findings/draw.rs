@@ -61,22 +61,27 @@ pub fn draw(panel: &Findings, app: &App, theme: &Theme, buffer: &mut Buffer, are
     let below = Rect { y: list.y + 1, height: list.height.saturating_sub(1), ..list };
     more(theme, buffer, below, panel.cursor.visible().start, panel.table.list.len());
     put(buffer, line(area, list.height), 0, &"─".repeat(usize::from(area.width)), theme.dim);
-    let page = Page::new(&[lines(app, theme, chosen)], told.width, NAMES);
-    page.draw(buffer, told, 0, |token| theme.token(token));
-    more(theme, buffer, Rect { width: told.width + 2, ..told }, 0, page.height());
+    let (sign, _) = theme.severity(chosen.kind.severity());
+    let title = Page::new(&[vec![Line::of(Token::Word, format!("{sign} {}", chosen.title))]], told.width, 2);
+    let page = Page::new(&[lines(app, chosen)], told.width, NAMES);
+    let taken = u16::try_from(title.height() + 1).unwrap_or(u16::MAX).min(told.height);
+    title.draw(buffer, told, 0, |token| theme.token(token));
+    let rest = Rect { y: told.y + taken, height: told.height - taken, ..told };
+    page.draw(buffer, rest, 0, |token| theme.token(token));
+    more(theme, buffer, Rect { width: told.width + 2, ..told }, 0, usize::from(taken) + page.height());
 }
 
 fn columns(width: u16) -> Vec<Column<Cell>> {
     let column = |kind, title, width, align| Column { kind, title, width, align };
     let by_width = |steps| table::by_width(width, steps);
     let all = [
-        column(Cell::Severity, "severity", by_width([1, 9, 9, 9]), Align::Left),
+        column(Cell::Severity, if width < 60 { "" } else { "severity" }, by_width([1, 9, 9, 9]), Align::Left),
         column(Cell::Kind, "kind", by_width([12, 21, 21, 21]), Align::Left),
         column(Cell::Service, "service", by_width([10, 12, 20, 28]), Align::Left),
         column(Cell::Count, "count", by_width([5, 7, 7, 7]), Align::Right),
         column(Cell::Title, "what", 1, Align::Left),
     ];
-    let mut columns: Vec<_> = all.into_iter().collect();
+    let mut columns: Vec<_> = all.into();
     // the last column is that of the mark of more lines
     let left = table::left_over(&columns, width).saturating_sub(1);
     columns.iter_mut().filter(|c| c.kind == Cell::Title).for_each(|c| c.width += left);
@@ -101,13 +106,12 @@ fn runs(theme: &Theme, finding: &FindingLine, cell: Cell, room: usize) -> Vec<(S
     }
 }
 
-/// What is told of the chosen one.
-fn lines(app: &App, theme: &Theme, finding: &FindingLine) -> Vec<Line> {
+/// What is told of the chosen one below its sentence.
+fn lines(app: &App, finding: &FindingLine) -> Vec<Line> {
     let named = |name: &str, text: &str| {
         let name = format!("{name:<width$}", width = usize::from(NAMES));
         Line { indent: 0, spans: vec![(Token::Dim, name), (Token::Plain, text.to_owned())] }
     };
-    let (sign, _) = theme.severity(finding.kind.severity());
     let (date, time) = format::moment(finding.time);
     let key = app.keymap.key_of(Action::Prove);
     let proof = match finding.proof {
@@ -116,8 +120,6 @@ fn lines(app: &App, theme: &Theme, finding: &FindingLine) -> Vec<Line> {
         Proof::Gone => "the flows that showed it were evicted".to_owned(),
     };
     vec![
-        Line::of(Token::Word, format!("{sign} {}", finding.title)),
-        Line::default(),
         named("seen", &format!("{}, first at {time} UTC on {date}", counted(finding.count, "time"))),
         named("evidence", &finding.evidence),
         named("advice", &finding.advice),
