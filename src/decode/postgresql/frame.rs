@@ -160,7 +160,8 @@ fn telling(kind: u8, payload: &[u8], dir: Dir) -> bool {
             c.text().map(|text| text.first().is_some_and(|b| b.is_ascii_graphic() || b.is_ascii_whitespace()))
         }
         (b'P', Dir::ToServer) => (|| {
-            (c.text()?, c.text()?);
+            c.text()?;
+            c.text()?;
             let types = c.u16()?;
             c.take(usize::from(types) * 4).map(|_| true)
         })(),
@@ -170,7 +171,8 @@ fn telling(kind: u8, payload: &[u8], dir: Dir) -> bool {
         (b'C', Dir::ToClient) => c.text().map(|tag| tag.first().is_some_and(u8::is_ascii_uppercase)),
         (b'T', Dir::ToClient) => (|| {
             for _ in 0..c.u16()? {
-                (c.text()?, c.take(18)?);
+                c.text()?;
+                c.take(18)?;
             }
             Some(true)
         })(),

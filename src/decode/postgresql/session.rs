@@ -27,6 +27,13 @@ pub(super) struct Statement {
     unused: Option<(Stamp, Stamp, usize)>,
 }
 
+/// A statement with its parameters.
+#[derive(Clone, Debug, Default)]
+struct Portal {
+    statement: Box<[u8]>,
+    parameters: Vec<Value>,
+}
+
 /// A session.
 #[derive(Debug)]
 pub(super) struct Session {
@@ -39,8 +46,7 @@ pub(super) struct Session {
     pipelines: bool,
     waiting: VecDeque<Exchange>,
     statements: BTreeMap<Box<[u8]>, Statement>,
-    /// By portal: its statement, and its parameters.
-    portals: BTreeMap<Box<[u8]>, (Box<[u8]>, Vec<Value>)>,
+    portals: BTreeMap<Box<[u8]>, Portal>,
     texts: usize,
     /// Who asks for what.
     who: Fields,
@@ -108,12 +114,13 @@ impl Session {
             Kind::Bind => {
                 let (portal, statement) = (name(&mut c), name(&mut c));
                 if self.portals.len() < STATEMENTS || self.portals.contains_key(&portal) {
-                    self.portals.insert(portal, (statement.clone(), parameters(&mut c).unwrap_or_default()));
+                    let parameters = parameters(&mut c).unwrap_or_default();
+                    self.portals.insert(portal, Portal { statement: statement.clone(), parameters });
                 }
                 exchange.name = statement;
             }
             Kind::Execute => {
-                let (statement, parameters) = self.portals.get(&name(&mut c)).cloned().unwrap_or_default();
+                let Portal { statement, parameters } = self.portals.get(&name(&mut c)).cloned().unwrap_or_default();
                 let known = self.statements.get_mut(&statement).map(|statement| {
                     statement.unused = None;
                     statement.text.clone()
@@ -153,7 +160,7 @@ impl Session {
             return;
         }
         if !self.sure {
-            if found.kind == b'Z' && !(self.pipelines && !self.waiting.is_empty()) {
+            if found.kind == b'Z' && (!self.pipelines || self.waiting.is_empty()) {
                 self.drop_waiting(cx);
                 (self.sure, self.pipelines) = (true, false);
             }

@@ -56,8 +56,11 @@ trait Detector: std::fmt::Debug + Send {
     fn end(&mut self, _book: &mut Book) {}
 }
 
+/// Makes a detector; those that read messages are told which are known.
+type New = fn(&Current) -> Box<dyn Detector>;
+
 /// Every detector there is.
-static DETECTORS: &[fn(&Current) -> Box<dyn Detector>] = &[
+static DETECTORS: &[New] = &[
     |_| Box::<propagation::Propagation>::default(),
     |_| Box::<malformed::Malformed>::default(),
     |_| Box::<redelivery::Redelivery>::default(),

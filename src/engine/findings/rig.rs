@@ -104,12 +104,12 @@ fn message(number: u64, pattern: Pattern, text: &str) -> Flow {
 }
 
 /// A message as detectors see it.
-pub(in crate::engine) fn letter(flow: &Flow) -> Letter {
+pub(in crate::engine::findings) fn letter(flow: &Flow) -> Letter {
     Letter::of(flow.as_ref()).unwrap()
 }
 
 /// What a detector finds in flows that settle one after the other, and after the last.
-pub(in crate::engine) fn found(detector: &mut dyn Detector, flows: &[Flow]) -> Vec<Finding> {
+pub(in crate::engine::findings) fn found(detector: &mut dyn Detector, flows: &[Flow]) -> Vec<Finding> {
     let mut book = Book::default();
     for flow in flows {
         book.turn_to(flow.row.time);
@@ -120,7 +120,7 @@ pub(in crate::engine) fn found(detector: &mut dyn Detector, flows: &[Flow]) -> V
 }
 
 /// What a detector finds in a trace: flows with their depths, in causal order; their numbers go up.
-pub(in crate::engine) fn judged(detector: &mut dyn Detector, tree: &[(usize, Flow)]) -> Vec<Finding> {
+pub(in crate::engine::findings) fn judged(detector: &mut dyn Detector, tree: &[(usize, Flow)]) -> Vec<Finding> {
     let mut book = Book::default();
     judge(detector, tree, &mut book);
     detector.end(&mut book);
@@ -128,7 +128,7 @@ pub(in crate::engine) fn judged(detector: &mut dyn Detector, tree: &[(usize, Flo
 }
 
 /// Has a detector look at a trace.
-pub(in crate::engine) fn judge(detector: &mut dyn Detector, tree: &[(usize, Flow)], book: &mut Book) {
+pub(in crate::engine::findings) fn judge(detector: &mut dyn Detector, tree: &[(usize, Flow)], book: &mut Book) {
     let (hops, nodes) = trace(tree);
     detector.trace(&Look::new(&hops, &nodes), book);
 }
