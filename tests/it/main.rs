@@ -4,7 +4,9 @@ mod amqp;
 mod beside;
 mod containers;
 mod demo;
+mod diff;
 mod errors;
+mod expect;
 mod golden;
 mod grpc;
 mod identity;
@@ -14,6 +16,7 @@ mod names;
 mod netns;
 mod process;
 mod program;
+mod run;
 mod schema;
 #[cfg(feature = "taps")]
 mod tap;
