@@ -4,6 +4,7 @@ mod args;
 mod resolve;
 
 use crate::error::Error;
+use crate::expect::Expectation;
 use crate::filter::Filter;
 use crate::mask::Secrets;
 use crate::model::Scope;
@@ -49,6 +50,20 @@ pub enum Command {
         /// The rest; its input is not used.
         options: Box<Options>,
     },
+    /// Capture while a command runs.
+    Run {
+        /// The command and its arguments; there is at least the first.
+        command: Vec<OsString>,
+        /// The rest.
+        options: Box<Options>,
+    },
+    /// Compare two captures.
+    Diff {
+        /// How each is read.
+        both: Box<[Options; 2]>,
+        /// The one trace of each that is compared.
+        traces: Option<[String; 2]>,
+    },
     /// List what can be captured.
     Interfaces,
     /// Examine the machine.
@@ -76,6 +91,10 @@ pub struct Options {
     pub json: bool,
     /// NDJSON rather than the screen: asked for, or standard output is no terminal.
     pub headless: bool,
+    /// Whether records are printed at all: not where only a report was asked for.
+    pub records: bool,
+    /// What is to hold at the end.
+    pub expect: Vec<Expectation>,
     /// Which records.
     pub emit: Emit,
     /// Bytes kept of each body.
@@ -149,8 +168,8 @@ pub enum Theme {
     Light,
 }
 
-/// Options of the contract that this version does not have, and its subcommands likewise.
-const NOT_YET: &[&str] = &["--keylog", "--export", "--expect", "run", "diff"];
+/// Options of the contract that this version does not have.
+const NOT_YET: &[&str] = &["--keylog", "--export"];
 
 /// Reads a command line, the program's name first.
 pub fn parse(arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>, env: &Env) -> Result<Command, Error> {

@@ -25,6 +25,9 @@ pub enum Error {
     /// SIGTERM cut the reading of a file short.
     #[error("terminated before the end of the file; what was read is complete up to there")]
     Terminated,
+    /// The command of `meshtop run` failed, with this exit code, which is passed on: it has said why.
+    #[error("the command ended with {0}")]
+    Command(u8),
     /// Whoever read the output went away (`| head`): no failure, and nothing to say.
     #[error("the reader of the output went away")]
     Pipe,
@@ -58,6 +61,7 @@ impl Error {
     pub const fn exit_code(&self) -> u8 {
         match self {
             Self::Pipe => 0,
+            Self::Command(code) => *code,
             Self::Failed(_) => 1,
             Self::Unusable(_) => 2,
             Self::NoRight(_) => 3,
@@ -69,7 +73,7 @@ impl Error {
 
     /// Whether there is a line to print on standard error.
     pub const fn speaks(&self) -> bool {
-        !matches!(self, Self::Pipe)
+        !matches!(self, Self::Pipe | Self::Command(_))
     }
 }
 

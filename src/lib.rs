@@ -32,6 +32,8 @@
 //! | [`identity`] | who owns a socket: process, container, name; gives facts | model, privileges |
 //! | [`engine`] | flows from events, their life, the store, the views | model, body, filter |
 //! | [`filter`] | the display filter | model, body, mask |
+//! | [`story`], [`expect`] | what a run did, briefly; what was expected of it | engine's records, filter |
+//! | [`report`], [`diff`] | that as text for people; two runs, hop by hop | story, expect |
 //! | [`output`] | records as text for other programs, a file a format | model, body, mask |
 //! | [`tui`] | the screen; alone names ratatui and crossterm | engine's views, filter |
 //! | [`demo`] | the bundled recording, played over real sockets | source, net |
@@ -103,9 +105,11 @@ pub mod cli;
 pub mod config;
 pub mod decode;
 pub mod demo;
+pub mod diff;
 pub mod doctor;
 pub mod engine;
 pub mod error;
+pub mod expect;
 pub mod filter;
 pub mod identity;
 pub mod mask;
@@ -114,9 +118,11 @@ pub mod net;
 pub mod output;
 pub mod pipeline;
 pub mod privileges;
+pub mod report;
 pub mod schema;
 pub mod session;
 pub mod source;
+pub mod story;
 mod sys;
 pub mod text;
 pub mod time;

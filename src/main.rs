@@ -8,6 +8,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    if let Some(code) = session::gate() {
+        return code;
+    }
     quiet_analyzers();
     match cli::parse(std::env::args_os(), &env()).and_then(session::run) {
         Ok(()) => ExitCode::SUCCESS,

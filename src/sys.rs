@@ -28,6 +28,15 @@ pub(crate) fn set_stacks(bytes: usize) {
     unsafe { std::env::set_var("RUST_MIN_STACK", bytes.to_string()) }
 }
 
+/// A file that whoever started us left open for us alone, by its number; none where there is none.
+pub(crate) fn inherited(number: std::os::fd::RawFd) -> Option<std::os::fd::OwnedFd> {
+    use std::os::fd::FromRawFd as _;
+    // SAFETY: fcntl(2) with F_GETFD touches no memory.
+    let open = number > 2 && unsafe { libc::fcntl(number, libc::F_GETFD) } >= 0;
+    // SAFETY: it is open, and nothing in this process has opened or owns it: it is asked for first of all.
+    open.then(|| unsafe { std::os::fd::OwnedFd::from_raw_fd(number) })
+}
+
 /// Whether the process acts as root.
 pub(crate) fn is_root() -> bool {
     // SAFETY: geteuid(2) touches no memory and always succeeds.

@@ -1,11 +1,13 @@
 //! Raw arguments, as clap reads them. What they come to is `resolve`'s.
 
 use super::{Color, Theme};
+use crate::expect::Expectation;
 use crate::filter::Filter;
 use crate::output::Emit;
 use crate::time::Span;
 use crate::units;
 use clap::{Parser, Subcommand};
+use std::ffi::OsString;
 use std::num::NonZeroU64;
 use std::path::PathBuf;
 
@@ -20,7 +22,8 @@ use std::path::PathBuf;
 )]
 #[command(
     after_help = "Sizes take KiB MiB GiB kB MB GB, times ms s m h. A display filter: proto == http and (not ok or dur > 250ms)\n\
-    Exit codes: 0 done, 1 it failed on the way, 2 unusable arguments or files, 3 no right to capture, 130 and 143 a signal cut -r short"
+    Exit codes: 0 done, 1 it failed on the way, 2 unusable arguments or files, 3 no right to capture, 4 an --expect did not\n\
+    hold, 130 and 143 a signal cut -r short; run: the command's own, unless an --expect did not hold"
 )]
 pub struct Args {
     #[command(flatten)]
@@ -32,7 +35,7 @@ pub struct Args {
 }
 
 /// Where packets come from and go to.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 pub struct Capture {
     /// Capture on this interface, also `any`; repeatable [default: loopback and the container bridges]
     #[arg(short, long, value_name = "NAME")]
@@ -76,7 +79,7 @@ pub struct Capture {
 }
 
 /// How it is shown.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 pub struct Watch {
     /// Show, print and count only the flows that match this display filter
     #[arg(short = 'Y', long, value_name = "EXPR", value_parser = |text: &str| Filter::parse(text))]
@@ -90,9 +93,13 @@ pub struct Watch {
     /// NDJSON on stdout instead of the screen
     #[arg(long)]
     pub json: bool,
-    /// Print these records, as NDJSON: meta,flow,trace,connection,edge,stats [default: all but connection and edge]
+    /// Print these records, as NDJSON: meta,flow,trace,finding,connection,edge,stats [default: all but connection and edge]
     #[arg(long, value_name = "KINDS", value_parser = Emit::parse)]
     pub emit: Option<Emit>,
+    /// Exit with 4 unless this holds at the end, and print what broke it; no screen; repeatable
+    /// (count(proto == grpc and not ok) == 0, findings(trace_lost) == 0, traces(hops >= 4) > 0)
+    #[arg(long, value_name = "EXPR", value_parser = |text: &str| Expectation::parse(text))]
+    pub expect: Vec<Expectation>,
     /// Keep this much of each body, its encoding undone; 0 keeps none [default: 64KiB]
     #[arg(long, value_name = "SIZE", value_parser = units::size)]
     pub body_limit: Option<u64>,
@@ -119,6 +126,32 @@ pub struct Watch {
     pub print_config: bool,
 }
 
+/// How captures are read to be compared.
+#[derive(Debug, clap::Args)]
+pub struct Compare {
+    /// Read only what this libpcap filter lets through
+    #[arg(short = 'f', long, value_name = "BPF")]
+    pub capture_filter: Option<String>,
+    /// Compare only traces and flows with one that matches this display filter
+    #[arg(short = 'Y', long, value_name = "EXPR", value_parser = |text: &str| Filter::parse(text))]
+    pub filter: Option<Filter>,
+    /// Take what goes to or from this port for that protocol; repeatable
+    #[arg(short, long, value_name = "PORT=PROTO")]
+    pub decode_as: Vec<String>,
+    /// Name an endpoint; repeatable
+    #[arg(long, value_name = "ADDR=SERVICE")]
+    pub name: Vec<String>,
+    /// NDJSON on stdout
+    #[arg(long)]
+    pub json: bool,
+    /// Colours [default: auto]
+    #[arg(long, value_name = "WHEN", value_enum)]
+    pub color: Option<Color>,
+    /// Read this configuration (TOML)
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
 /// Instead of watching.
 #[derive(Debug, Subcommand)]
 pub enum Sub {
@@ -129,6 +162,29 @@ pub enum Sub {
         recorded: bool,
         #[command(flatten)]
         watch: Box<Watch>,
+    },
+    /// Capture while a command runs, an end-to-end test say, then report on standard error; with --json the records go to standard
+    /// output, and the command's own to standard error
+    Run {
+        #[command(flatten)]
+        capture: Box<Capture>,
+        #[command(flatten)]
+        watch: Box<Watch>,
+        /// The command, and its arguments
+        #[arg(last = true, required = true, value_name = "CMD")]
+        command: Vec<OsString>,
+    },
+    /// Compare two captures, trace by trace and hop by hop: what is missing, new, slower, failed, or lost its trace; exit code 0 whatever differs
+    Diff {
+        /// The good run: a capture
+        a: PathBuf,
+        /// The bad run
+        b: PathBuf,
+        /// Compare these two traces alone, one of each
+        #[arg(long, num_args = 2, value_names = ["ID", "ID"])]
+        trace: Vec<String>,
+        #[command(flatten)]
+        how: Box<Compare>,
     },
     /// List what can be captured here, and why not where it can't
     Interfaces,

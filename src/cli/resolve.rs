@@ -1,6 +1,6 @@
 //! What arguments, environment and configuration come to.
 
-use super::args::{Args, Capture, Sub, Watch};
+use super::args::{Args, Capture, Compare, Sub, Watch};
 use super::{Color, Command, Env, Input, Options};
 use crate::config::{Config, Keys, Size, default_file};
 use crate::error::Error;
@@ -14,6 +14,7 @@ use crate::source::tap::Url;
 use crate::trace::Named;
 use clap::CommandFactory as _;
 use regex::Regex;
+use std::ffi::OsString;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -34,6 +35,8 @@ pub fn resolve(args: Args, env: &Env) -> Result<Command, Error> {
         Some(Sub::Demo { recorded, watch: w }) => {
             watch(args.capture, *w, env, |options| Command::Demo { recorded, options: Box::new(options) })
         }
+        Some(Sub::Run { capture, watch, command }) => run(*capture, *watch, command, env),
+        Some(Sub::Diff { a, b, trace, how }) => diff([a, b], trace, *how, env),
         Some(Sub::Interfaces) => Ok(Command::Interfaces),
         Some(Sub::Doctor) => Ok(Command::Doctor),
         Some(Sub::Completions { shell }) => {
@@ -56,6 +59,39 @@ fn watch(capture: Capture, watch: Watch, env: &Env, make: impl FnOnce(Options) -
     let print = watch.print_config;
     let options = options(capture, watch, config, file.as_deref(), env)?;
     if print { in_force(&options).print().map(Command::Print) } else { Ok(make(options)) }
+}
+
+fn run(capture: Capture, w: Watch, command: Vec<OsString>, env: &Env) -> Result<Command, Error> {
+    if !capture.read.is_empty() {
+        return Err(Error::unusable("-r: run captures what its command does; without a command: meshtop -r FILE"));
+    }
+    // standard output is the command's, unless records were asked for there and then
+    let records = w.json || w.emit.is_some();
+    watch(capture, w, env, |options| Command::Run { command, options: Box::new(Options { headless: true, records, ..options }) })
+}
+
+fn diff(files: [PathBuf; 2], traces: Vec<String>, how: Compare, env: &Env) -> Result<Command, Error> {
+    let read = |file: PathBuf| {
+        let how = &how;
+        let capture = Capture {
+            read: vec![file],
+            capture_filter: how.capture_filter.clone(),
+            decode_as: how.decode_as.clone(),
+            name: how.name.clone(),
+            ..Capture::default()
+        };
+        let (filter, config) = (how.filter.clone(), how.config.clone());
+        let watch = Watch { filter, config, json: how.json, color: how.color, ..Watch::default() };
+        let file = watch.config.clone().or_else(|| default_file(env.home.as_deref(), env.config_home.as_deref()));
+        let config = file.as_deref().map(Config::read).transpose()?.unwrap_or_default();
+        let options = options(capture, watch, config, file.as_deref(), env)?;
+        Ok(Options { headless: true, json: how.json, ..options })
+    };
+    let [a, b] = files;
+    if [&a, &b].iter().all(|file| **file == Path::new("-")) {
+        return Err(Error::unusable("-: standard input can be read only once"));
+    }
+    Ok(Command::Diff { both: Box::new([read(a)?, read(b)?]), traces: traces.try_into().ok() })
 }
 
 fn options(mut capture: Capture, watch: Watch, mut config: Config, file: Option<&Path>, env: &Env) -> Result<Options, Error> {
@@ -139,7 +175,9 @@ fn options(mut capture: Capture, watch: Watch, mut config: Config, file: Option<
         count: watch.count,
         duration: watch.duration,
         json,
-        headless: json || !env.terminal,
+        headless: json || !env.terminal || !watch.expect.is_empty(),
+        records: json || !env.terminal,
+        expect: watch.expect.into_iter().map(|expectation| expectation.seeing(|f| f.looking(secrets, body_limit))).collect(),
         emit: emit.unwrap_or_default(),
         body_limit,
         max_memory,

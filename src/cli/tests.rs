@@ -173,7 +173,10 @@ fn help_lists_what_works_and_nothing_else() {
             "--show-secrets",
             "--config",
             "--print-config",
+            "--expect",
             "demo",
+            "run",
+            "diff",
             "interfaces",
             "completions",
             "man",
@@ -183,6 +186,37 @@ fn help_lists_what_works_and_nothing_else() {
         for name in NOT_YET {
             assert!(!help.split_whitespace().any(|word| word.trim_end_matches(',') == *name), "{name}");
         }
+    }
+}
+
+#[test]
+fn an_expectation_has_no_screen_and_a_command_its_own_output() {
+    let o = options(&["-r", "x", "--expect", "count(ok) > 0", "--expect=traces() > 0"], &env());
+    assert_eq!(o.expect.iter().map(ToString::to_string).collect::<Vec<_>>(), ["count(ok) > 0", "traces() > 0"]);
+    assert_eq!((o.headless, o.records, o.json), (true, false, false), "on a terminal");
+    assert!(options(&["-r", "x", "--expect", "count() > 0"], &Env { terminal: false, ..env() }).records);
+    let run = |line: &[&str], env: &Env| match run(line, env) {
+        Ok(Command::Run { command, options }) => (command, *options),
+        other => panic!("{line:?}: {other:?}"),
+    };
+    for env in [env(), Env { terminal: false, ..env() }] {
+        let (command, o) = run(&["run", "-i", "lo", "-Y", "ok", "--", "make", "-j2", "--json"], &env);
+        assert_eq!(command, ["make", "-j2", "--json"]);
+        assert_eq!((o.headless, o.records), (true, false));
+        assert_eq!(o.filter.unwrap().to_string(), "ok");
+        assert!(run(&["run", "--json", "--", "make"], &env).1.records);
+    }
+}
+
+#[test]
+fn two_captures_are_read_alike() {
+    let line = ["diff", "a", "b", "--trace", "1", "2", "--name", ":1=x", "-Y", "ok", "--json"];
+    let Ok(Command::Diff { both, traces }) = run(&line, &env()) else { panic!("{line:?}") };
+    assert_eq!(traces, Some(["1".to_owned(), "2".to_owned()]));
+    for (options, path) in both.iter().zip(["a", "b"]) {
+        assert_eq!(options.input, Input::Files { paths: vec![path.into()], filter: None });
+        assert_eq!((options.names.len(), options.json), (1, true));
+        assert_eq!(options.filter.as_ref().unwrap().to_string(), "ok");
     }
 }
 
@@ -198,11 +232,20 @@ fn what_is_refused_is_one_line_and_exit_code_2() {
         (&["--reflect", ":80"], "--reflect: ':80' is not HOST:PORT"),
         (&["--keylog", "x"], "--keylog is not in this version"),
         (&["--export", "har=x"], "--export is not in this version"),
-        (&["-r", "x", "--expect", "count(ok) == 0"], "--expect is not in this version"),
-        (&["diff"], "diff is not in this version"),
-        (&["run", "--", "make", "test"], "run is not in this version"),
-        (&["run", "-i", "lo", "--", "make"], "run is not in this version"),
-        (&["diff", "a", "b"], "diff is not in this version"),
+        (
+            &["-r", "x", "--expect", "count(ok) = 0"],
+            "invalid value 'count(ok) = 0' for '--expect <EXPR>': at 11: expected '==', found '='",
+        ),
+        (
+            &["--expect", "findings(lost) == 0"],
+            "invalid value 'findings(lost) == 0' for '--expect <EXPR>': at 10: unknown kind of",
+        ),
+        (&["diff", "a"], "the following required arguments were not provided: <B>"),
+        (&["diff", "a", "b", "--trace", "1"], "2 values required for '--trace <ID> <ID>' but 1 was provided"),
+        (&["diff", "-", "-"], "-: standard input can be read only once"),
+        (&["run"], "the following required arguments were not provided: <CMD>"),
+        (&["run", "make"], "unexpected argument 'make' found"),
+        (&["run", "-r", "x", "--", "make"], "-r: run captures what its command does"),
         (&["--jsn"], "unexpected argument '--jsn' found; tip: a similar argument exists: '--json'; see 'meshtop --help'"),
         (&["file.pcap"], "unrecognized subcommand 'file.pcap'"),
         (

@@ -1,4 +1,4 @@
-//! The display filter language: what `-Y`, the filter line of the screen and, later, `--expect` understand.
+//! The display filter language: what `-Y`, the filter line of the screen and the `count(…)` of `--expect` understand.
 //!
 //! ```text
 //! expr  = and { ("or" | "||") and }           and = not { ("and" | "&&") not }
@@ -19,7 +19,8 @@
 //!   there is a name: `not client` finds the clients without one.
 //! - `time` takes RFC 3339 or a time of day in UTC, and is as exact as it is written: `time == 07:21:03` is that whole second.
 //! - `via` is the topic or queue that a message goes through, `direction` the way of a one-way message: `to_server` or `to_client`.
-//! - `link` and `hops` have no value in this version, so that a test of them is false.
+//! - `link` is what ties a flow to its trace where that is no ID of its own; with one it is absent.
+//! - `hops` has no value: how many flows a trace has is known once it is over (`--expect "traces(hops >= 4) > 0"`). A test of it is false.
 //! - Secrets are masked before they are looked at: a filter cannot find what is not shown.
 
 mod complete;
@@ -36,6 +37,9 @@ use crate::schema::Current;
 use std::fmt;
 
 pub use complete::{Completion, complete};
+// what `expect` reads its texts with
+pub(crate) use expr::{Cmp, OPS, Op, Pattern as Regex};
+pub(crate) use lex::{Kind, Token, error_at, lex};
 
 /// How much of a body a filter sees that was not told otherwise.
 const BODY_LIMIT: usize = 64 << 10;

@@ -1,5 +1,6 @@
 //! NDJSON: one record a line, keys in the contract's order, a key without a value left out. Not how bodies are decoded: that is `body`'s.
 
+mod difference;
 mod finding;
 mod tree;
 
@@ -13,6 +14,7 @@ use crate::schema::{Place, Schemas};
 use crate::text::write_json_string;
 use crate::time::Time;
 use crate::trace;
+pub use difference::{write_diff, write_differences};
 pub use finding::write_finding;
 pub use tree::write_trace;
 

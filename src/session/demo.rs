@@ -31,6 +31,7 @@ fn read() -> Opened {
         capture_filter: None,
         taps: None,
         keeper: None,
+        command: None,
     }
 }
 
@@ -62,6 +63,7 @@ fn play(options: &Options) -> Result<Option<Opened>, Error> {
         capture_filter: filter,
         taps: None,
         keeper: None,
+        command: None,
     }))
 }
 

@@ -4,18 +4,24 @@
 //! come up later; the threads that it starts give it up first, and those that are started after it never have it. Where other network
 //! namespaces are captured in, one thread more, started first, keeps the right to enter them.
 
+mod command;
+mod court;
 mod demo;
+mod diff;
 mod headless;
 mod names;
 #[cfg(feature = "tui")]
 mod screen;
+mod stop;
+
+pub use command::gate;
 
 use crate::cli::{Command, Input, Options};
 use crate::decode::{Limits, registry};
 use crate::engine::owner::{self, Mailbox};
 use crate::engine::{EngineOptions, SETTLE_FILE, SETTLE_LIVE};
 use crate::error::Error;
-use crate::model::Turn;
+use crate::model::{SourceNews, Turn};
 use crate::pipeline::{self, Names, PipelineError, Plan, Taps};
 use crate::privileges::{self, Keep};
 use crate::schema::load::{News, Watch};
@@ -29,18 +35,14 @@ use crate::source::tap;
 use crate::source::{Files, Source, SourceIds};
 use crate::text::escape;
 use crate::worker::Settings;
+use command::Waiting;
 use crossbeam_channel::{Receiver, Sender, bounded, never, unbounded};
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use stop::Stop;
 
 /// Turns that wait for the engine; then workers wait, and live packets are dropped before them.
 const TURNS: usize = 16;
-
-/// From when on a second signal is meant as one.
-const IMPATIENCE: Duration = Duration::from_secs(1);
 
 /// Does what the command line asked for.
 pub fn run(command: Command) -> Result<(), Error> {
@@ -52,17 +54,26 @@ pub fn run(command: Command) -> Result<(), Error> {
             privileges::drop_after_opening(Keep::Namespaces).map_err(|e| Error::failed(e.to_string()))?;
             headless::print(&crate::doctor::examine().to_string())
         }
-        Command::Watch(options) => {
-            if !options.taps.is_empty() {
-                tap::prepare();
-            }
-            let own = OwnSockets::with_ssh();
-            let schemas = schemas(&options, &own)?;
-            let opened = open(&options, &own)?;
-            watch(*options, opened, schemas, own)
+        Command::Watch(options) => begin(*options, None),
+        Command::Run { command, options } => {
+            let output = if options.records { command::Output::Errors } else { command::Output::Ours };
+            let waiting = Waiting::start(&command, output)?;
+            begin(*options, Some(waiting))
         }
         Command::Demo { recorded, options } => demo::run(recorded, *options),
+        Command::Diff { both, traces } => diff::run(*both, traces),
     }
+}
+
+/// Opens the input, and watches it; what is opened first is the command, where there is one.
+fn begin(options: Options, command: Option<Waiting>) -> Result<(), Error> {
+    if !options.taps.is_empty() {
+        tap::prepare();
+    }
+    let own = OwnSockets::with_ssh();
+    let schemas = schemas(&options, &own)?;
+    let opened = open(&options, &own)?;
+    watch(options, Opened { command, ..opened }, schemas, own)
 }
 
 /// An input that is open, and what belongs to it.
@@ -79,6 +90,8 @@ struct Opened {
     taps: Option<tap::Taps>,
     /// What keeps the right to enter other network namespaces, on a thread of its own.
     keeper: Option<Box<dyn FnOnce() + Send>>,
+    /// The command that is captured while it runs.
+    command: Option<Waiting>,
 }
 
 fn open(options: &Options, own: &OwnSockets) -> Result<Opened, Error> {
@@ -88,13 +101,23 @@ fn open(options: &Options, own: &OwnSockets) -> Result<Opened, Error> {
         Input::Nothing => {
             let refused = taps.as_ref().map_or_else(never, |taps| taps.refused.clone());
             let (source, names, plan) = (Box::new(tap::Quiet::new(refused)), clues()?, Plan { live: true, ..Plan::default() });
-            Ok(Opened { source, live: true, names, files: Vec::new(), plan, capture_filter: None, taps, keeper: None })
+            Ok(Opened {
+                source,
+                live: true,
+                names,
+                files: Vec::new(),
+                plan,
+                capture_filter: None,
+                taps,
+                keeper: None,
+                command: None,
+            })
         }
         Input::Files { paths, filter } => {
             let files = Files::open(paths, &ids).map_err(|e| Error::unusable(e.to_string()))?;
             let source = filtered(Box::new(files), filter.as_deref())?;
             let (files, capture_filter, plan) = (paths.clone(), filter.clone(), Plan::default());
-            Ok(Opened { source, live: false, names: None, files, plan, capture_filter, taps, keeper: None })
+            Ok(Opened { source, live: false, names: None, files, plan, capture_filter, taps, keeper: None, command: None })
         }
         Input::Live { interfaces, namespaces, filter } => {
             let opened = open_live(interfaces.clone(), namespaces.clone(), filter.clone(), ids)?;
@@ -161,7 +184,7 @@ fn open_live(interfaces: Vec<String>, namespaces: Wanted, filter: Option<String>
     let keeper = live.keeper();
     let plan = Plan { live: true, ..Plan::default() };
     let (source, names, files, capture_filter, taps) = (Box::new(live), Some(clues), Vec::new(), filter, None);
-    Ok(Opened { source, live: true, names, files, plan, capture_filter, taps, keeper })
+    Ok(Opened { source, live: true, names, files, plan, capture_filter, taps, keeper, command: None })
 }
 
 #[cfg(not(feature = "live"))]
@@ -185,7 +208,7 @@ fn interfaces() -> Result<(), Error> {
 
 /// Watches an open input until it ends or is stopped.
 fn watch(mut options: Options, opened: Opened, schemas: Known, own: OwnSockets) -> Result<(), Error> {
-    let Opened { source, live, names: clues, files, mut plan, capture_filter, mut taps, keeper } = opened;
+    let Opened { source, live, names: clues, files, mut plan, capture_filter, mut taps, keeper, command } = opened;
     let owner = privileges::invoking_user().map(|u| Owner { uid: u.uid, gid: u.gid });
     let writer = options.write.as_ref().map(|path| Writer::create(path, &files, owner)).transpose();
     let writer = writer.map_err(|e| Error::unusable(e.to_string()))?;
@@ -201,6 +224,7 @@ fn watch(mut options: Options, opened: Opened, schemas: Known, own: OwnSockets) 
     let decode_as = options.decode_as.iter().flat_map(|(port, name)| registry::by_name(name).map(|p| (*port, p))).collect();
     plan.settings = Settings { limits, decode_as };
     plan.tapped = taps.as_ref().map(|taps| (taps.tapped.clone(), taps.stop.clone()));
+    let attached = if command.is_some() { attached(&mut plan, options.taps.len())? } else { never() };
     // beside the reader, which is never to wait for decoding
     plan.workers = 1;
     plan.duration = options.duration;
@@ -259,6 +283,8 @@ fn watch(mut options: Options, opened: Opened, schemas: Known, own: OwnSockets) 
         taps.start(limits).map_err(|e| Error::failed(format!("cannot start a thread: {e}")))?;
     }
     options.filter = options.filter.map(|filter| filter.knowing(&schemas.current));
+    let expect = std::mem::take(&mut options.expect);
+    options.expect = expect.into_iter().map(|e| e.seeing(|filter| filter.knowing(&schemas.current))).collect();
     // whoever named descriptors wants no others
     let below = (screen && options.schema.protos.is_empty()).then(|| PathBuf::from("."));
     let (accept, accepted) = bounded(1);
@@ -266,12 +292,34 @@ fn watch(mut options: Options, opened: Opened, schemas: Known, own: OwnSockets) 
     let watch = Watch { below, accepted, tell: teller(&mailbox, screen) };
     let started = schemas.loader.watch(&schemas.current, watch);
     started.map_err(|e| Error::failed(format!("cannot start a thread: {e}")))?;
-    let run = Run { options, engine, mailbox, taken, reading, stop, live, save, accept };
+    let command = command.map(|command| (command, attached));
+    let run = Run { options, engine, mailbox, taken, reading, stop, live, save, accept, command };
     #[cfg(feature = "tui")]
     if screen {
         return screen::show(run);
     }
     headless::print_records(run)
+}
+
+/// Looks on while taps tell what they have to tell. What is returned closes once each was attached once.
+fn attached(plan: &mut Plan, taps: usize) -> Result<Receiver<()>, Error> {
+    let (open, attached) = bounded(0);
+    let Some((tapped, stop)) = plan.tapped.take() else { return Ok(attached) };
+    let (to, relayed) = bounded(0);
+    plan.tapped = Some((relayed, stop));
+    let relay = move || {
+        let (mut open, mut seen) = (Some(open), std::collections::BTreeSet::new());
+        for told in tapped {
+            let opened = told.news.iter().filter_map(|news| if let SourceNews::Opened(id, _) = news { Some(*id) } else { None });
+            seen.extend(opened);
+            if to.send(told).is_err() {
+                return;
+            }
+            open = open.filter(|_| seen.len() < taps);
+        }
+    };
+    let started = std::thread::Builder::new().name("relay".into()).spawn(relay);
+    started.map(|_| attached).map_err(|e| Error::failed(format!("cannot start a thread: {e}")))
 }
 
 /// What happens when the schemas have changed: the screen shows it and what is wrong with them; without one that is told here.
@@ -305,60 +353,22 @@ struct Run {
     save: Sender<()>,
     /// Asks for the descriptors that were offered.
     accept: Sender<()>,
+    /// The command that is captured while it runs, and what closes once all taps are attached.
+    command: Option<(Waiting, Receiver<()>)>,
 }
 
 impl Run {
     /// How reading ended.
     fn ended(reading: JoinHandle<Result<(), PipelineError>>) -> Result<(), Error> {
-        match reading.join() {
+        Self::came_to(reading.join())
+    }
+
+    fn came_to(read: std::thread::Result<Result<(), PipelineError>>) -> Result<(), Error> {
+        match read {
             Ok(Ok(())) => Ok(()),
             Ok(Err(PipelineError::Source(e))) => Err(Error::unusable(e.to_string())),
             Ok(Err(e)) => Err(Error::failed(e.to_string())),
             Err(_) => Err(Error::failed("the reader stopped unexpectedly")),
-        }
-    }
-}
-
-/// Asks the reader to stop, and remembers the signal that asked.
-#[derive(Clone, Debug, Default)]
-struct Stop {
-    flag: Arc<AtomicBool>,
-    signal: Arc<AtomicI32>,
-}
-
-impl Stop {
-    fn now(&self) {
-        self.flag.store(true, Ordering::Relaxed);
-    }
-
-    /// Listens for the signals that end a run. One that comes a while after the first ends the process at once; one that comes with
-    /// it is the same wish again (`timeout` signals the process and its group).
-    fn on_signals(&self) -> Result<(), Error> {
-        use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-        let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP])
-            .map_err(|e| Error::failed(format!("cannot listen for signals: {e}")))?;
-        let stop = self.clone();
-        let listen = move || {
-            let mut asked: Option<Instant> = None;
-            for signal in &mut signals {
-                if asked.get_or_insert_with(Instant::now).elapsed() > IMPATIENCE {
-                    let _ = signal_hook::low_level::emulate_default_handler(signal);
-                }
-                stop.now();
-                stop.signal.store(signal, Ordering::Relaxed);
-            }
-        };
-        let started = std::thread::Builder::new().name("signals".into()).spawn(listen);
-        started.map(drop).map_err(|e| Error::failed(format!("cannot start a thread: {e}")))
-    }
-
-    /// What a run that a signal ended comes to: a live watch is simply over, the reading of a file is cut short.
-    fn verdict(&self, live: bool) -> Result<(), Error> {
-        match self.signal.load(Ordering::Relaxed) {
-            0 => Ok(()),
-            _ if live => Ok(()),
-            signal_hook::consts::SIGINT => Err(Error::Interrupted),
-            _ => Err(Error::Terminated),
         }
     }
 }

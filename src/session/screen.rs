@@ -17,7 +17,7 @@ const SLOW: Span = Span::from_millis(250);
 
 /// Shows the run until the user quits.
 pub fn show(run: Run) -> Result<(), Error> {
-    let Run { options, engine, mailbox, taken, reading, stop, live, save, accept } = run;
+    let Run { options, engine, mailbox, taken, reading, stop, live, save, accept, .. } = run;
     let keymap = Keymap::new(&options.keys).map_err(|e| Error::unusable(e.to_string()))?;
     let (wake, woken) = bounded(1);
     let slot = Arc::new(Slot::default());

@@ -4,7 +4,9 @@ mod amqp;
 mod beside;
 mod containers;
 mod demo;
+mod diff;
 mod errors;
+mod expect;
 mod golden;
 mod grpc;
 mod identity;
@@ -15,6 +17,7 @@ mod netns;
 mod process;
 mod program;
 mod redis;
+mod run;
 #[path = "../scenarios/mod.rs"]
 mod scenarios;
 mod schema;

@@ -1,0 +1,150 @@
+//! Two runs that are made by hand.
+
+use super::*;
+use crate::engine::Record;
+use crate::model::{Node, Pattern};
+use crate::report::{Ink, Paper};
+use crate::time::Time;
+
+/// From, to, operation, status, milliseconds, whether it carries the trace's context.
+type Hop = (&'static str, &'static str, &'static str, &'static str, u64, bool);
+
+const GOOD: &[Hop] = &[
+    ("web", "orders", "POST /checkout", "201", 50, true),
+    ("orders", "payments", "POST /charges/17", "201", 20, true),
+    ("orders", "mail", "POST /send", "202", 5, true),
+    ("payments", "fraud", "POST /score", "200", 3, true),
+];
+
+/// A run of traces, each with what lies outside of it.
+fn run(traces: &[(&[Hop], &[Hop])]) -> Run {
+    let mut run = Run::default();
+    let mut next = 0;
+    for (n, (inside, outside)) in traces.iter().enumerate() {
+        let time = Time::from_nanos(n as i64 * 1_000_000_000);
+        let mut add = |&(from, to, operation, status, ms, carries): &Hop| {
+            next += 1;
+            let (id, duration) = (FlowId(next), Some(Span::from_millis(ms)));
+            let (protocol, pattern, ok) = ("http", Pattern::RequestResponse, status < "400");
+            let (from, to, operation, status) = (from.into(), to.into(), operation.into(), Some(status.into()));
+            let (carries, traced, link) = (Some(carries), true, None);
+            let brief = Brief { id, time, duration, from, to, protocol, pattern, operation, status, ok, carries, traced, link };
+            run.story.remember(brief);
+            id
+        };
+        let tree = inside.iter().map(&mut add).enumerate();
+        let tree: Vec<_> = tree.map(|(at, flow)| Node { flow, depth: at.min(1), link: None }).collect();
+        outside.iter().for_each(|hop| _ = add(hop));
+        let id = |n: usize| format!("t{n}").into_boxed_str();
+        let (services, duration) = (Vec::new(), Span::from_millis(60));
+        let record =
+            TraceRecord { trace_id: id(n), trace_ids: vec![id(n)], tree, services, time, duration, errors: 0, complete: true };
+        run.story.take(&Record::Trace(record), true);
+    }
+    run
+}
+
+fn told(pairs: &[Pair<'_>]) -> Vec<String> {
+    let line = |d: &Difference| format!("{} {} → {} {} {:?}", d.kind.word(), d.key.from, d.key.to, d.key.operation, d.occurrence);
+    pairs.iter().flat_map(|pair| pair.differences.iter().map(line)).collect()
+}
+
+fn text(pairs: &[Pair<'_>]) -> String {
+    let mut paper = Paper::new(120, Ink::Black);
+    text::all(&mut paper, pairs);
+    paper.text().to_owned()
+}
+
+#[test]
+fn the_same_is_no_difference_whatever_its_ids_and_small_times() {
+    let mut other = GOOD.to_vec();
+    (other[1].2, other[1].4, other[3].4) = ("POST /charges/99", 29, 9);
+    let (a, b) = (run(&[(GOOD, &[])]), run(&[(&other, &[])]));
+    let pairs = compare(&a, &b);
+    assert_eq!(told(&pairs), [""; 0]);
+    assert_eq!(text(&pairs), "no difference\n");
+}
+
+#[test]
+fn each_kind_of_difference_is_found_at_its_hop() {
+    let bad: &[Hop] = &[
+        ("web", "orders", "POST /checkout", "200", 150, true),
+        ("orders", "payments", "POST /charges/4", "503", 1, true),
+        ("orders", "payments", "POST /charges/4", "201", 20, true),
+        ("payments", "fraud", "POST /score", "200", 3, false),
+    ];
+    let (a, b) = (run(&[(GOOD, &[])]), run(&[(bad, &[])]));
+    let wanted = [
+        "status web → orders POST /checkout Some(1)",
+        "slower web → orders POST /checkout Some(1)",
+        "failed orders → payments POST /charges/* Some(1)",
+        "missing orders → mail POST /send Some(1)",
+        "trace_lost payments → fraud POST /score Some(1)",
+        "new orders → payments POST /charges/* Some(2)",
+    ];
+    let pairs = compare(&a, &b);
+    assert_eq!(told(&pairs), wanted);
+    let text = text(&pairs);
+    for part in ["POST /checkout · 1 trace in A, 1 in B\n", "50 ms → 150 ms (3.0 times)", "201 → 503 ✗", "6 differences\n"]
+    {
+        assert!(text.contains(part), "{part}\n{text}");
+    }
+}
+
+#[test]
+fn a_hop_that_left_its_trace_has_lost_it_and_is_not_told_twice() {
+    let fraud: Hop = ("payments", "fraud", "POST /score", "200", 3, false);
+    let (a, b) = (run(&[(GOOD, &[])]), run(&[(&GOOD[..3], &[fraud])]));
+    assert_eq!(told(&compare(&a, &b)), ["trace_lost payments → fraud POST /score Some(1)"]);
+    let two = compare_two(&a, &b, &["t0".into(), "T0".into()]).unwrap();
+    let mut paper = Paper::new(100, Ink::Black);
+    text::two(&mut paper, [&a, &b], &two);
+    assert!(paper.text().contains("outside of the trace: payments → fraud  POST /score  ✗ trace lost\n"), "{}", paper.text());
+    assert_eq!(compare_two(&a, &b, &["t0".into(), "t9".into()]).unwrap_err(), 1);
+}
+
+#[test]
+fn traces_are_paired_in_order_and_what_several_share_is_one_line() {
+    let mut slow = GOOD.to_vec();
+    slow[1].4 = 400;
+    let login: &[Hop] = &[("web", "users", "POST /login", "200", 5, true)];
+    let a = run(&[(GOOD, &[]), (GOOD, &[]), (GOOD, &[]), (login, &[])]);
+    let b = run(&[(GOOD, &[]), (&slow, &[]), (&slow, &[]), (GOOD, &[])]);
+    let text = text(&compare(&a, &b));
+    let wanted = "\
+POST /checkout · 3 traces in A, 4 in B
+slower        orders → payments             POST /charges/*  20 ms → 400 ms (20.0 times)  in 2 of 3
+new trace     web → orders                  POST /checkout  201 50 ms  1 trace
+
+POST /login · 1 trace in A, 0 in B
+missing trace web → users                   POST /login  200 5.0 ms  1 trace
+
+3 differences
+";
+    assert_eq!(text, wanted);
+}
+
+#[test]
+fn what_is_outside_of_traces_is_compared_all_at_once() {
+    let poll: Hop = ("web", "users", "GET /health", "200", 5, false);
+    let failed: Hop = ("web", "users", "GET /health", "500", 5, false);
+    let new: Hop = ("web", "ads", "GET /banner", "200", 5, false);
+    let (a, b) = (run(&[(GOOD, &[poll, poll])]), run(&[(GOOD, &[poll, failed, poll, new])]));
+    let wanted = ["new web → ads GET /banner None", "failed web → users GET /health None"];
+    assert_eq!(told(&compare(&a, &b)), wanted);
+}
+
+#[test]
+fn ids_in_paths_are_left_out() {
+    for (operation, wanted) in [
+        ("GET /orders/17/items", "GET /orders/*/items"),
+        ("GET /u/4bf92f3577b34da6", "GET /u/*"),
+        ("GET /u/550e8400-e29b-41d4-a716-446655440000", "GET /u/*"),
+        ("GET /products/tea-07", "GET /products/*"),
+        ("GET /api/v1/users", "GET /api/v1/users"),
+        ("/shop.v1.Inventory/Reserve", "/shop.v1.Inventory/Reserve"),
+        ("publish shop order.placed", "publish shop order.placed"),
+    ] {
+        assert_eq!(shape(operation), wanted);
+    }
+}
