@@ -203,10 +203,10 @@ mod tests {
     use crate::model::Node;
 
     fn trace(flows: &[u64]) -> TraceRecord {
-        let tree = flows.iter().map(|&flow| Node { flow: FlowId(flow), depth: 0, link: None }).collect();
+        let tree = flows.iter().map(|&flow| Node { flow: FlowId(flow), depth: 0, link: None, leg: false }).collect();
         let (trace_id, trace_ids, services, time, duration, errors, complete) =
             ("a".into(), Vec::new(), Vec::new(), Time::default(), Span::default(), 0, true);
-        TraceRecord { trace_id, trace_ids, tree, services, time, duration, errors, complete }
+        TraceRecord { trace_id, trace_ids, tree, services, time, duration, errors, complete, why: Default::default() }
     }
 
     #[test]

@@ -33,12 +33,21 @@ fn run(traces: &[(&[Hop], &[Hop])]) -> Run {
             id
         };
         let tree = inside.iter().map(&mut add).enumerate();
-        let tree: Vec<_> = tree.map(|(at, flow)| Node { flow, depth: at.min(1), link: None }).collect();
+        let tree: Vec<_> = tree.map(|(at, flow)| Node { flow, depth: at.min(1), link: None, leg: false }).collect();
         outside.iter().for_each(|hop| _ = add(hop));
         let id = |n: usize| format!("t{n}").into_boxed_str();
         let (services, duration) = (Vec::new(), Span::from_millis(60));
-        let record =
-            TraceRecord { trace_id: id(n), trace_ids: vec![id(n)], tree, services, time, duration, errors: 0, complete: true };
+        let record = TraceRecord {
+            trace_id: id(n),
+            trace_ids: vec![id(n)],
+            tree,
+            services,
+            time,
+            duration,
+            errors: 0,
+            why: Default::default(),
+            complete: true,
+        };
         run.story.take(&Record::Trace(record), true);
     }
     run

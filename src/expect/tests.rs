@@ -6,7 +6,7 @@ use crate::model::{Finding, FindingKind, FlowId, Node, TraceRecord};
 use crate::time::{Span, Time};
 
 fn trace(flows: &[u64], services: &[&str], errors: u64) -> Record {
-    let node = |(at, &flow): (usize, &u64)| Node { flow: FlowId(flow), depth: at, link: None };
+    let node = |(at, &flow): (usize, &u64)| Node { flow: FlowId(flow), depth: at, link: None, leg: false };
     Record::Trace(TraceRecord {
         trace_id: "abc".into(),
         trace_ids: vec!["abc".into()],
@@ -15,6 +15,7 @@ fn trace(flows: &[u64], services: &[&str], errors: u64) -> Record {
         time: Time::default(),
         duration: Span::from_millis(100),
         errors,
+        why: Default::default(),
         complete: errors == 0,
     })
 }

@@ -128,7 +128,7 @@ impl Session {
                 let operation = match &known {
                     Some(text) => sql::operation(text),
                     None if statement.is_empty() => "unknown statement".to_owned(),
-                    None => format!("EXECUTE {}", text_of(&statement)),
+                    None => format!("unknown statement {}", text_of(&statement)),
                 };
                 let flow = self.open(cx, &operation, &found, known.as_deref(), parameters);
                 if known.is_none() {
@@ -168,6 +168,11 @@ impl Session {
         }
         if found.kind == b'Z' {
             return self.ready(cx, found.at.1);
+        }
+        let Some(first) = self.waiting.front() else { return };
+        // a Sync that was sent with the Execute is not looked at while the server takes a copy
+        if found.kind == b'G' && first.kind == Kind::Execute && self.waiting.get(1).is_some_and(|next| next.kind == Kind::Sync) {
+            self.waiting.remove(1);
         }
         let Some(first) = self.waiting.front_mut() else { return };
         match first.answer(cx, &found) {

@@ -12,13 +12,14 @@
 mod failure;
 mod hop;
 mod legs;
+mod parties;
 mod path;
 mod shape;
 mod shown;
 mod ties;
 mod tree;
 
-use crate::model::{FlowId, FlowRef, Node, Party, TraceContext, TraceNo, TraceRecord, Why};
+use crate::model::{FlowId, FlowRef, Node, TraceContext, TraceNo, TraceRecord, Why};
 use crate::time::{Span, Time};
 use crate::trace;
 pub(super) use failure::{failed, outcome, passes_on};
@@ -26,8 +27,8 @@ use hashbrown::{HashMap, HashSet};
 use hop::tail;
 pub(super) use hop::{Hop, Mark, digest, everybodys, hop, name, settled};
 pub(super) use legs::{asked, leg};
+use parties::services;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 /// How long none of a trace's flows is open before it is told.
 pub const QUIET: Span = Span::from_secs(5);
@@ -387,27 +388,6 @@ impl Trace {
     /// The place of a key, however long the ID is written.
     fn key_of(&self, key: &str) -> Option<u8> {
         self.keys.iter().position(|(known, _)| trace::same(known, key)).map(|at| at as u8)
-    }
-}
-
-/// Who takes part, in the order of first appearance.
-fn services<'h>(hops: impl Iterator<Item = &'h Hop>) -> Vec<Arc<str>> {
-    let mut services: Vec<Arc<str>> = Vec::new();
-    for hop in hops {
-        for service in [party(&hop.from, !hop.to_server), party(&hop.to, hop.to_server)].into_iter().flatten() {
-            if !services.contains(service) {
-                services.push(Arc::clone(service));
-            }
-        }
-    }
-    services
-}
-
-/// What a party counts as among the services: a client's port is nobody's name.
-fn party(party: &Party, server: bool) -> Option<&Arc<str>> {
-    match name(party) {
-        Some(_) => party.service.as_ref(),
-        None => server.then_some(&party.addr),
     }
 }
 

@@ -1,0 +1,26 @@
+//! Who takes part in a trace.
+
+use super::hop::{Hop, name};
+use crate::model::Party;
+use std::sync::Arc;
+
+/// Who takes part, in the order of first appearance.
+pub(super) fn services<'h>(hops: impl Iterator<Item = &'h Hop>) -> Vec<Arc<str>> {
+    let mut services: Vec<Arc<str>> = Vec::new();
+    for hop in hops {
+        for service in [party(&hop.from, !hop.to_server), party(&hop.to, hop.to_server)].into_iter().flatten() {
+            if !services.contains(service) {
+                services.push(Arc::clone(service));
+            }
+        }
+    }
+    services
+}
+
+/// What a party counts as among the services: a client's port is nobody's name.
+fn party(party: &Party, server: bool) -> Option<&Arc<str>> {
+    match name(party) {
+        Some(_) => party.service.as_ref(),
+        None => server.then_some(&party.addr),
+    }
+}
