@@ -211,7 +211,7 @@ fn one_checkout_is_one_waterfall() {
 #[test]
 fn the_lost_trace_of_the_demo_is_found_and_proved() {
     let mut terminal = Terminal::open(&["-r", "assets/demo.pcapng"], 80, 24);
-    terminal.shows("5 Findings 1");
+    terminal.shows("5 Findings 2");
     terminal.press("3");
     terminal.shows("payments  ✗ 1 finding");
     terminal.press("5");

@@ -228,7 +228,8 @@ impl Engine {
         let last = Box::new(last.hop.clone());
         match link.filter(|_| !by_itself && !self.is_veiled(child)) {
             Some(link) => Place { parent: Some((last, link)), maybe: Vec::new() },
-            None if by_itself => Place::default(),
+            // who it was is not known either: then no few are likelier than all others
+            None if by_itself || sure == Sure::No => Place::default(),
             None => Place { parent: None, maybe: flows },
         }
     }
