@@ -329,7 +329,8 @@ impl Answer {
     /// The protocol's own word: that which an error begins with, and a line that is one word in capitals (`OK`, `QUEUED`, `PONG`). Other
     /// answers have none: a value says nothing of how it went, and some lines are values too (`string`, of `TYPE`).
     fn status(&self) -> Option<Box<str>> {
-        let word = match self.said_by? {
+        // bytes that were lost may have been of it
+        let word = match self.said_by.filter(|_| self.whole)? {
             Kind::Error => self.said.split(u8::is_ascii_whitespace).next()?,
             _ => Some(self.said.as_slice()).filter(|said| said.iter().all(|b| b.is_ascii_uppercase() || *b == b'_'))?,
         };
