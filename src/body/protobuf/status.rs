@@ -14,7 +14,7 @@ use prost_reflect::{DynamicMessage, Value as Proto};
 use serde_json::Value as Json;
 
 /// The field of a flow that holds the details. Analyzers of Connect put them there as they were sent, `type` and `value` of each; whoever
-/// looks sees what [`details`] makes of them.
+/// looks sees what `details` makes of them.
 pub const DETAILS: &str = "grpc.details";
 /// The header field of gRPC's that holds them.
 const HEADER: &str = "grpc-status-details-bin";
