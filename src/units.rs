@@ -1,4 +1,4 @@
-//! Sizes and lengths of time as people write them: `64KiB`, `1.5GB`, `250ms`, `2m`. Not a number format for output.
+//! Sizes and lengths of time as people write them: `64KiB`, `1.5GB`, `250ms`, `2m`; and lengths of time as they are told.
 
 use crate::time::Span;
 
@@ -33,6 +33,22 @@ pub fn span(text: &str) -> Result<Span, String> {
 pub fn show_size(bytes: u64) -> String {
     let unit = SIZES.iter().rev().find(|(name, scale)| name.ends_with("iB") && bytes >= *scale && bytes.is_multiple_of(*scale));
     unit.map_or_else(|| bytes.to_string(), |(name, scale)| format!("{}{name}", bytes / scale))
+}
+
+/// `0.04 ms`, `1.8 ms`, `12 ms`, `1.20 s`, `75 s`, `12 min`, `3.2 h`.
+pub fn duration(span: Span) -> String {
+    let micros = span.micros_up();
+    let ms = micros as f64 / 1000.0;
+    match micros {
+        0..995 => format!("{:.2} ms", ms.max(0.01)),
+        995..9_950 => format!("{ms:.1} ms"),
+        9_950..999_500 => format!("{ms:.0} ms"),
+        999_500..9_995_000 => format!("{:.2} s", ms / 1e3),
+        9_995_000..99_950_000 => format!("{:.1} s", ms / 1e3),
+        99_950_000..599_500_000 => format!("{:.0} s", ms / 1e3),
+        599_500_000..35_970_000_000 => format!("{:.0} min", ms / 60e3),
+        _ => format!("{:.0} h", ms / 3600e3),
+    }
 }
 
 /// Digits, perhaps a fraction, and a unit of the table: exact, or none where it does not fit.
@@ -89,5 +105,21 @@ mod tests {
             assert_eq!(size(&show_size(bytes)), Ok(bytes));
         }
         assert_eq!(show_size(256 << 20), "256MiB");
+    }
+
+    #[test]
+    fn durations_are_at_most_seven_wide_and_never_nothing() {
+        let texts = [0, 1, 40, 994, 1_834, 9_949, 9_950, 999_499, 999_500, 9_994_999, 99_949_999, 600_000_000, 36_000_000_000]
+            .map(|us| duration(Span::from_nanos(us * 1000)));
+        let wanted = [
+            "0.01 ms", "0.01 ms", "0.04 ms", "0.99 ms", "1.8 ms", "9.9 ms", "10 ms", "999 ms", "1.00 s", "9.99 s", "99.9 s",
+            "10 min", "10 h",
+        ];
+        assert_eq!(texts, wanted);
+        for power in 0..52 {
+            for near in [(1u64 << power) - 1, 1 << power, (1 << power) + (1 << power) / 3] {
+                assert!(duration(Span::from_nanos(near)).len() <= 7, "{near}");
+            }
+        }
     }
 }

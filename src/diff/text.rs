@@ -1,8 +1,9 @@
 //! Differences for people: of many traces what is the same in several as one line, of two traces both trees.
 
 use super::{Difference, Key, Kind, Pair, Run};
-use crate::report::{Marks, Paper, Tone, counted, outcome, padded, rows, span};
+use crate::report::{Marks, Paper, Tone, counted, outcome, padded, rows};
 use crate::story::Brief;
+use crate::units::duration;
 use std::collections::BTreeMap;
 
 /// How many lines are told of one operation.
@@ -103,7 +104,7 @@ fn tone(kind: Kind) -> Tone {
 /// `2.8 ms → 40 ms (14 times)`, `201 → 503 ✗`.
 fn how(difference: &Difference) -> String {
     let both = difference.a.as_ref().zip(difference.b.as_ref());
-    let time = |flow: &Brief| flow.duration.map_or("…".to_owned(), span);
+    let time = |flow: &Brief| flow.duration.map_or("…".to_owned(), duration);
     let one = difference.a.as_ref().or(difference.b.as_ref());
     match (difference.kind, both) {
         (Kind::Slower(factor), Some((a, b))) => format!("{} → {} ({factor:.1} times)", time(a), time(b)),
@@ -129,7 +130,7 @@ pub fn two(paper: &mut Paper, runs: [&Run; 2], pair: &Pair<'_>) {
                 marks.entry(flow.id).or_default().push(said);
             }
         }
-        let about = format!(" · {} · {} · trace ", counted(trace.tree.len() as u64, "hop"), span(trace.duration));
+        let about = format!(" · {} · {} · trace ", counted(trace.tree.len() as u64, "hop"), duration(trace.duration));
         paper.line(&[(Tone::Strong, name), (Tone::Plain, &about), (Tone::Plain, &crate::text::escape(&trace.trace_id))]);
         rows(paper, &trace.tree, |flow| runs[at].story.flow(flow), &marks);
         let strays = pair

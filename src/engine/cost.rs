@@ -34,6 +34,7 @@ pub(super) fn cost(detail: &Detail) -> (usize, usize) {
     let halves = [&detail.request, &detail.response];
     let (mut kept, mut bodies) = (heap(size_of::<Detail>() + 16) + detail.fields.cost(), 0);
     kept += heap(detail.layers.capacity() * size_of::<&str>()) + heap(detail.notes.capacity() * size_of::<Issue>());
+    kept += detail.candidates.capacity() * size_of::<FlowId>() + detail.inferred.as_ref().map_or(0, |id| id.len());
     kept += detail.traces.iter().map(trace_cost).sum::<usize>();
     for half in halves.into_iter().flatten() {
         kept += head_cost(half) + half.trailers.cost();

@@ -2,7 +2,7 @@
 
 use super::test::{FINDING, Fields, Holds, How, Literal, TRACE, Test, allowed, kinds, literal};
 use super::{Logic, Subject, Which};
-use crate::filter::{Cmp, Filter, FilterError, Kind, Op, Regex, Token, error_at, lex};
+use crate::filter::{Cmp, Filter, FilterError, Kind, Op, Regex, Token, Tokens, error_at, lex};
 use crate::text::escape;
 
 /// Longest text, in bytes, as a display filter's.
@@ -18,77 +18,44 @@ pub fn parse(text: &str) -> Result<Logic<Subject>, FilterError> {
         return Err(error_at(text, 0, format!("longer than {MAX_TEXT} bytes")));
     }
     let tokens = lex(text)?;
-    let mut reader = Reader { text, tokens: &tokens, next: 0 };
-    let logic = reader.any(0, SUBJECT, &|reader, word, at| reader.subject(word, at))?;
+    let mut reader = Tokens { text, tokens: &tokens, next: 0 };
+    let logic = reader.any_of(0, SUBJECT, &|reader, word, at| reader.subject(word, at))?;
     match reader.peek() {
         None => Ok(logic),
         Some(_) => Err(reader.expected(reader.peek(), "'and' or 'or'")),
     }
 }
 
-struct Reader<'a> {
-    text: &'a str,
-    tokens: &'a [Token],
-    next: usize,
-}
-
 /// Reads a test that begins with a word.
-type Leaf<'l, 'a, T> = &'l dyn Fn(&mut Reader<'a>, &'a str, usize) -> Result<T, FilterError>;
+type Leaf<'l, 'a, T> = &'l dyn Fn(&mut Tokens<'a>, &'a str, usize) -> Result<T, FilterError>;
 
-impl<'a> Reader<'a> {
-    fn peek(&self) -> Option<&'a Token> {
-        self.tokens.get(self.next)
-    }
-
-    fn take(&mut self) -> Option<&'a Token> {
-        let token = self.peek();
-        self.next += usize::from(token.is_some());
-        token
-    }
-
-    fn take_if(&mut self, kind: &Kind) -> bool {
-        let is = self.peek().is_some_and(|t| t.kind == *kind);
-        self.next += usize::from(is);
-        is
-    }
-
-    /// The error that a token (or the end) is not what was expected.
-    fn expected(&self, token: Option<&Token>, what: &str) -> FilterError {
-        match token {
-            None => error_at(self.text, self.text.len(), format!("expected {what}, found the end")),
-            Some(t) => {
-                let found: String = self.text.get(t.start..t.end).unwrap_or_default().chars().take(40).collect();
-                error_at(self.text, t.start, format!("expected {what}, found {}", escape(&found)))
-            }
-        }
-    }
-
-    fn any<T>(&mut self, depth: usize, what: &str, leaf: Leaf<'_, 'a, T>) -> Result<Logic<T>, FilterError> {
-        let mut terms = vec![self.all(depth, what, leaf)?];
+impl<'a> Tokens<'a> {
+    fn any_of<T>(&mut self, depth: usize, what: &str, leaf: Leaf<'_, 'a, T>) -> Result<Logic<T>, FilterError> {
+        let mut terms = vec![self.all_of(depth, what, leaf)?];
         while self.take_if(&Kind::Or) {
-            terms.push(self.all(depth, what, leaf)?);
+            terms.push(self.all_of(depth, what, leaf)?);
         }
         Ok(if terms.len() == 1 { terms.remove(0) } else { Logic::Any(terms) })
     }
 
-    fn all<T>(&mut self, depth: usize, what: &str, leaf: Leaf<'_, 'a, T>) -> Result<Logic<T>, FilterError> {
-        let mut terms = vec![self.not(depth, what, leaf)?];
+    fn all_of<T>(&mut self, depth: usize, what: &str, leaf: Leaf<'_, 'a, T>) -> Result<Logic<T>, FilterError> {
+        let mut terms = vec![self.not_of(depth, what, leaf)?];
         while self.take_if(&Kind::And) {
-            terms.push(self.not(depth, what, leaf)?);
+            terms.push(self.not_of(depth, what, leaf)?);
         }
         Ok(if terms.len() == 1 { terms.remove(0) } else { Logic::All(terms) })
     }
 
-    fn not<T>(&mut self, depth: usize, what: &str, leaf: Leaf<'_, 'a, T>) -> Result<Logic<T>, FilterError> {
+    fn not_of<T>(&mut self, depth: usize, what: &str, leaf: Leaf<'_, 'a, T>) -> Result<Logic<T>, FilterError> {
         let token = self.take();
         let Some(Token { kind, start, .. }) = token else { return Err(self.expected(None, what)) };
         if depth > MAX_DEPTH {
             return Err(error_at(self.text, *start, format!("nested deeper than {MAX_DEPTH}")));
         }
         match kind {
-            Kind::Not => Ok(Logic::Not(Box::new(self.not(depth + 1, what, leaf)?))),
+            Kind::Not => Ok(Logic::Not(Box::new(self.not_of(depth + 1, what, leaf)?))),
             Kind::Open('(') => {
-                let inner = self.any(depth + 1, what, leaf)?;
+                let inner = self.any_of(depth + 1, what, leaf)?;
                 self.close(*start)?;
                 Ok(inner)
             }
@@ -160,13 +127,13 @@ impl<'a> Reader<'a> {
     }
 
     fn tests(&mut self, fields: Fields) -> Result<Logic<Test>, FilterError> {
-        self.any(0, if of_findings(fields) { "a kind of finding or a field" } else { "a field" }, &|reader, word, at| {
-            reader.test(fields, word, at)
+        self.any_of(0, if of_findings(fields) { "a kind of finding or a field" } else { "a field" }, &|reader, word, at| {
+            reader.field(fields, word, at)
         })
     }
 
     /// `hops >= 4`, `complete`, `trace_lost`
-    fn test(&mut self, fields: Fields, word: &'a str, at: usize) -> Result<Test, FilterError> {
+    fn field(&mut self, fields: Fields, word: &'a str, at: usize) -> Result<Test, FilterError> {
         let named = fields.iter().find(|(name, ..)| *name == word);
         let sign = self.peek();
         let op = match sign.map(|t| &t.kind) {
@@ -189,19 +156,19 @@ impl<'a> Reader<'a> {
             return Err(self.expected(sign, &format!("one of {} after '{name}'", fit.collect::<Vec<_>>().join(" "))));
         }
         let how = match (op, Cmp::of(op)) {
-            (_, Some(cmp)) => How::Compare(cmp, self.value(name, holds)?.0),
-            (Op::In, _) => How::OneOf(self.list(name, holds)?),
-            (Op::Contains, _) => How::Contains(self.value(name, Holds::Text)?.1.to_owned()),
+            (_, Some(cmp)) => How::Compare(cmp, self.one(name, holds)?.0),
+            (Op::In, _) => How::OneOf(self.several(name, holds)?),
+            (Op::Contains, _) => How::Contains(self.one(name, Holds::Text)?.1.to_owned()),
             _ => {
                 let at = self.peek().map_or(self.text.len(), |t| t.start);
-                let (_, text) = self.value(name, Holds::Text)?;
+                let (_, text) = self.one(name, Holds::Text)?;
                 How::Matches(Regex::regex(text).map_err(|e| error_at(self.text, at, e))?)
             }
         };
         Ok(Test { field, how })
     }
 
-    fn value(&mut self, name: &str, holds: Holds) -> Result<(Literal, &'a str), FilterError> {
+    fn one(&mut self, name: &str, holds: Holds) -> Result<(Literal, &'a str), FilterError> {
         match self.take() {
             Some(Token { kind: Kind::Word(text) | Kind::Quoted(text), start, .. }) => {
                 literal(holds, text).map(|value| (value, text.as_str())).map_err(|e| error_at(self.text, *start, escape(&e)))
@@ -210,7 +177,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn list(&mut self, name: &str, holds: Holds) -> Result<Vec<Literal>, FilterError> {
+    fn several(&mut self, name: &str, holds: Holds) -> Result<Vec<Literal>, FilterError> {
         let open = self.take();
         let close = match open.map(|t| &t.kind) {
             Some(Kind::Open('(')) => ')',
@@ -219,7 +186,7 @@ impl<'a> Reader<'a> {
         };
         let mut values = Vec::new();
         loop {
-            values.push(self.value(name, holds)?.0);
+            values.push(self.one(name, holds)?.0);
             let after = self.take();
             match after.map(|t| &t.kind) {
                 Some(Kind::Comma) => {}

@@ -144,3 +144,43 @@ fn quoted(rest: &str, quote: char) -> Result<(Kind, usize), String> {
     }
     Err(format!("expected {quote} at the end of the text that begins here"))
 }
+
+/// Tokens, read one after the other.
+#[derive(Debug)]
+pub(crate) struct Tokens<'a> {
+    pub(crate) text: &'a str,
+    pub(crate) tokens: &'a [Token],
+    pub(crate) next: usize,
+}
+
+impl<'a> Tokens<'a> {
+    /// The next one.
+    pub(crate) fn peek(&self) -> Option<&'a Token> {
+        self.tokens.get(self.next)
+    }
+
+    /// The next one, which is passed over.
+    pub(crate) fn take(&mut self) -> Option<&'a Token> {
+        let token = self.peek();
+        self.next += usize::from(token.is_some());
+        token
+    }
+
+    /// Passes over the next one, if it is of a kind; whether it was.
+    pub(crate) fn take_if(&mut self, kind: &Kind) -> bool {
+        let is = self.peek().is_some_and(|t| t.kind == *kind);
+        self.next += usize::from(is);
+        is
+    }
+
+    /// The error that a token (or the end) is not what was expected.
+    pub(crate) fn expected(&self, token: Option<&Token>, what: &str) -> FilterError {
+        match token {
+            None => error_at(self.text, self.text.len(), format!("expected {what}, found the end")),
+            Some(t) => {
+                let found: String = self.text.get(t.start..t.end).unwrap_or_default().chars().take(40).collect();
+                error_at(self.text, t.start, format!("expected {what}, found {}", crate::text::escape(&found)))
+            }
+        }
+    }
+}

@@ -39,7 +39,7 @@ use std::fmt;
 pub use complete::{Completion, complete};
 // what `expect` reads its texts with
 pub(crate) use expr::{Cmp, OPS, Op, Pattern as Regex};
-pub(crate) use lex::{Kind, Token, error_at, lex};
+pub(crate) use lex::{Kind, Token, Tokens, error_at, lex};
 
 /// How much of a body a filter sees that was not told otherwise.
 const BODY_LIMIT: usize = 64 << 10;

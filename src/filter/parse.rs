@@ -3,7 +3,7 @@
 use super::FilterError;
 use super::expr::{Cmp, Expr, Literal, OPS, Op, Pattern, Value};
 use super::field::{Common, FIELDS, Field, HEADER, Holds, dotted};
-use super::lex::{Kind, Token, error_at, lex};
+use super::lex::{Kind, Token, Tokens, error_at, lex};
 use crate::units;
 use std::ops::Range;
 
@@ -19,7 +19,7 @@ pub fn parse(text: &str) -> Result<Expr, FilterError> {
         return Err(error_at(text, 0, format!("longer than {MAX_TEXT} bytes")));
     }
     let tokens = lex(text)?;
-    let mut parser = Parser { text, tokens: &tokens, next: 0 };
+    let mut parser = Tokens { text, tokens: &tokens, next: 0 };
     let expr = parser.any(0)?;
     match parser.peek() {
         None => Ok(expr),
@@ -27,40 +27,7 @@ pub fn parse(text: &str) -> Result<Expr, FilterError> {
     }
 }
 
-struct Parser<'a> {
-    text: &'a str,
-    tokens: &'a [Token],
-    next: usize,
-}
-
-impl<'a> Parser<'a> {
-    fn peek(&self) -> Option<&'a Token> {
-        self.tokens.get(self.next)
-    }
-
-    fn take(&mut self) -> Option<&'a Token> {
-        let token = self.peek();
-        self.next += usize::from(token.is_some());
-        token
-    }
-
-    fn take_if(&mut self, kind: &Kind) -> bool {
-        let is = self.peek().is_some_and(|t| t.kind == *kind);
-        self.next += usize::from(is);
-        is
-    }
-
-    /// The error that a token (or the end) is not what was expected.
-    fn expected(&self, token: Option<&Token>, what: &str) -> FilterError {
-        match token {
-            None => error_at(self.text, self.text.len(), format!("expected {what}, found the end")),
-            Some(t) => {
-                let found: String = self.text.get(t.start..t.end).unwrap_or_default().chars().take(40).collect();
-                error_at(self.text, t.start, format!("expected {what}, found {}", crate::text::escape(&found)))
-            }
-        }
-    }
-
+impl<'a> Tokens<'a> {
     fn any(&mut self, depth: usize) -> Result<Expr, FilterError> {
         let mut terms = vec![self.all(depth)?];
         while self.take_if(&Kind::Or) {

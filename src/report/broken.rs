@@ -1,11 +1,12 @@
 //! What broke an expectation: what was counted, and the flows, findings and traces that prove it.
 
 use super::tree::{marks, tree};
-use super::{Marks, Paper, Tone, counted, outcome, padded, span};
+use super::{Marks, Paper, Tone, counted, outcome, padded};
 use crate::expect::{Blame, Judge, MAX_PROOFS, Which};
 use crate::model::{Finding, FlowId, TraceRecord};
 use crate::story::{Brief, Story};
 use crate::text::escape;
+use crate::units::duration;
 use std::collections::BTreeSet;
 
 /// How many findings are told of one test.
@@ -84,7 +85,7 @@ fn told(paper: &mut Paper, which: &str, blame: &Blame<'_>, story: &Story, drawn:
 fn flows(paper: &mut Paper, blame: &Blame<'_>) {
     for flow in blame.flows {
         let (head, status) = (format!("{} → {}", flow.from, flow.to), outcome(flow));
-        let runs = format!("    {}  {}  {}  ", padded(&head, 32), flow.operation, duration(flow));
+        let runs = format!("    {}  {}  {}  ", padded(&head, 32), flow.operation, took(flow));
         paper.line(&[(Tone::Plain, &runs), (if flow.ok { Tone::Plain } else { Tone::Bad }, &status)]);
     }
     if blame.count > MAX_PROOFS as u64 {
@@ -92,8 +93,8 @@ fn flows(paper: &mut Paper, blame: &Blame<'_>) {
     }
 }
 
-fn duration(flow: &Brief) -> String {
-    flow.duration.map_or("…".to_owned(), span)
+fn took(flow: &Brief) -> String {
+    flow.duration.map_or("…".to_owned(), duration)
 }
 
 fn finding(paper: &mut Paper, finding: &Finding, story: &Story, drawn: &mut Drawn) {

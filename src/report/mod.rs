@@ -6,7 +6,6 @@ mod summary;
 mod tree;
 
 use crate::story::Brief;
-use crate::time::Span;
 pub use broken::broken;
 use std::fmt::Write as _;
 pub use summary::summary;
@@ -132,19 +131,6 @@ pub fn padded(text: &str, width: usize) -> String {
     let text = fit(text, width);
     let spaces = width.saturating_sub(text.width());
     text + &" ".repeat(spaces)
-}
-
-/// `0.04 ms`, `94 ms`, `1.20 s`.
-pub fn span(span: Span) -> String {
-    let micros = span.micros_up();
-    let ms = micros as f64 / 1000.0;
-    match micros {
-        0..995 => format!("{:.2} ms", ms.max(0.01)),
-        995..9_950 => format!("{ms:.1} ms"),
-        9_950..999_500 => format!("{ms:.0} ms"),
-        999_500..99_950_000 => format!("{:.2} s", ms / 1e3),
-        _ => format!("{:.0} s", ms / 1e3),
-    }
 }
 
 /// `1 flow`, `3 flows`.

@@ -18,8 +18,6 @@ fn lines_are_as_wide_as_they_may_be_and_plain_unless_colours_are_asked_for() {
 }
 
 #[test]
-fn spans_and_counts_are_for_people() {
-    let spans = [1_u64, 994, 1_834, 94_000, 1_200_000, 120_000_000].map(|us| span(Span::from_nanos(us * 1000)));
-    assert_eq!(spans, ["0.01 ms", "0.99 ms", "1.8 ms", "94 ms", "1.20 s", "120 s"]);
+fn counts_are_for_people() {
     assert_eq!([counted(1, "hop"), counted(0, "hop")], ["1 hop", "0 hops"]);
 }

@@ -8,9 +8,10 @@
 //!   │ └ payments → fraud         POST /score                  0.9 ms  200    ✗ trace_lost [sole_in_flight]
 //! ```
 
-use super::{Paper, Tone, counted, fit, outcome, padded, span};
+use super::{Paper, Tone, counted, fit, outcome, padded};
 use crate::model::{FindingKind, FlowId, Link, Node, TraceRecord};
 use crate::story::{Brief, Story};
+use crate::units::duration;
 use std::collections::BTreeMap;
 use unicode_width::UnicodeWidthStr as _;
 
@@ -46,7 +47,7 @@ fn speaks_of_a_flow(kind: FindingKind) -> bool {
 pub fn tree(paper: &mut Paper, story: &Story, trace: &TraceRecord, marks: &Marks) {
     let root = trace.tree.first().and_then(|node| story.flow(node.flow));
     let mut about = vec![counted(trace.tree.len() as u64, "hop"), counted(trace.services.len() as u64, "service")];
-    about.push(span(trace.duration));
+    about.push(duration(trace.duration));
     if trace.errors > 0 {
         about.push(counted(trace.errors, "error"));
     }
@@ -74,7 +75,7 @@ pub fn rows<'s>(paper: &mut Paper, tree: &[Node], flow: impl Fn(FlowId) -> Optio
         };
         let said = marks.get(&node.flow);
         let tone = if flow.ok { Tone::Plain } else { Tone::Bad };
-        let duration = flow.duration.map_or("…".to_owned(), span);
+        let duration = flow.duration.map_or("…".to_owned(), duration);
         let cross = said.map(|said| format!("✗ {}", said.join(" ✗ "))).unwrap_or_default();
         let why = match node.link {
             None | Some(Link::TraceId) => String::new(),

@@ -1,23 +1,8 @@
 //! Numbers for narrow columns: at most seven wide, units steady, never rounded to nothing.
 
 use crate::schema::Offer;
-use crate::time::{Span, Time};
-
-/// `0.04 ms`, `1.8 ms`, `12 ms`, `1.20 s`, `75 s`, `12 min`, `3.2 h`.
-pub fn duration(span: Span) -> String {
-    let micros = span.micros_up();
-    let ms = micros as f64 / 1000.0;
-    match micros {
-        0..995 => format!("{:.2} ms", ms.max(0.01)),
-        995..9_950 => format!("{ms:.1} ms"),
-        9_950..999_500 => format!("{ms:.0} ms"),
-        999_500..9_995_000 => format!("{:.2} s", ms / 1e3),
-        9_995_000..99_950_000 => format!("{:.1} s", ms / 1e3),
-        99_950_000..599_500_000 => format!("{:.0} s", ms / 1e3),
-        599_500_000..35_970_000_000 => format!("{:.0} min", ms / 60e3),
-        _ => format!("{:.0} h", ms / 3600e3),
-    }
-}
+use crate::time::Time;
+pub use crate::units::duration;
 
 /// `412 B`, `1.2 KiB`, `61 MiB`.
 pub fn size(bytes: u64) -> String {
@@ -112,22 +97,6 @@ pub fn moment(time: Time) -> (String, String) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn durations_are_at_most_seven_wide_and_never_nothing() {
-        let texts = [0, 1, 40, 994, 1_834, 9_949, 9_950, 999_499, 999_500, 9_994_999, 99_949_999, 600_000_000, 36_000_000_000]
-            .map(|us| duration(Span::from_nanos(us * 1000)));
-        let wanted = [
-            "0.01 ms", "0.01 ms", "0.04 ms", "0.99 ms", "1.8 ms", "9.9 ms", "10 ms", "999 ms", "1.00 s", "9.99 s", "99.9 s",
-            "10 min", "10 h",
-        ];
-        assert_eq!(texts, wanted);
-        for power in 0..52 {
-            for near in [(1u64 << power) - 1, 1 << power, (1 << power) + (1 << power) / 3] {
-                assert!(duration(Span::from_nanos(near)).len() <= 7, "{near}");
-            }
-        }
-    }
 
     #[test]
     fn sizes_are_at_most_seven_wide() {

@@ -71,7 +71,16 @@ fn records_have_standard_output_for_themselves() {
     let kinds: Vec<_> = records.iter().filter_map(|record| record["type"].as_str()).collect();
     assert_eq!((kinds.first(), kinds.last()), (Some(&"meta"), Some(&"stats")));
     assert_eq!(kinds.iter().filter(|kind| **kind == "flow").count(), 1, "{kinds:?}");
-    let read = meshtop().args(["-r", file.to_str().unwrap(), "--expect", "count(op == 'GET /a') == 1"]).output().unwrap();
+    let mut read = meshtop();
+    let read = read.args([
+        "-r",
+        file.to_str().unwrap(),
+        "-Y",
+        "header.user-agent == meshtop-tests-3",
+        "--expect",
+        "count(op == 'GET /a') == 1",
+    ]);
+    let read = read.output().unwrap();
     assert_eq!(read.status.code(), Some(0), "{}", text(&read.stderr));
 }
 

@@ -42,6 +42,8 @@ pub(super) struct Session {
     joined: bool,
     /// Whether each answer is that of the first question that waits.
     sure: bool,
+    /// Whether the server passes over all that is asked until a Sync, as a statement before it failed.
+    skipping: bool,
     /// Whether a client has asked more before it was answered: then an end of an answer need not be the last one's.
     pipelines: bool,
     waiting: VecDeque<Exchange>,
@@ -58,6 +60,7 @@ impl Session {
             next_key: 0,
             joined: !opening,
             sure: opening,
+            skipping: false,
             pipelines: false,
             waiting: VecDeque::new(),
             statements: BTreeMap::new(),
@@ -144,7 +147,13 @@ impl Session {
             }
             Kind::Describe | Kind::Sync | Kind::Function | Kind::Session => {}
         }
-        if self.waiting.len() < WAITING {
+        self.skipping &= kind != Kind::Sync;
+        if self.skipping {
+            if let Some(flow) = exchange.flow {
+                cx.note(flow.key, ABORTED);
+                flow.close(cx, None, false, found.at.1);
+            }
+        } else if self.waiting.len() < WAITING {
             self.waiting.push_back(exchange);
         } else if let Some(flow) = exchange.flow {
             self.sure = false;
@@ -187,7 +196,7 @@ impl Session {
     /// Bytes of either side may have gone by unseen: who answers what is not sure any more.
     pub(super) fn lose(&mut self, cx: &mut Cx<'_, '_>, dir: Dir) {
         self.drop_waiting(cx);
-        self.sure = false;
+        (self.sure, self.skipping) = (false, false);
         if dir == Dir::ToServer {
             // names may stand for other statements by now, and any of them may have been run
             self.statements.clear();
@@ -224,20 +233,19 @@ impl Session {
             Kind::Parse | Kind::Bind | Kind::Describe | Kind::Close | Kind::Execute => {}
         }
         let Some(mut exchange) = self.waiting.pop_front() else { return };
-        // of a portal that could not be bound the statement failed
+        // where it was to be run at once, it is the run that failed
         let next = self.waiting.iter().take_while(|one| !one.kind.is_cycle()).position(|one| one.kind == Kind::Execute);
-        let run = match exchange.kind {
-            Kind::Parse => None,
-            _ => next.and_then(|at| self.waiting.get_mut(at)?.flow.take()),
-        };
+        let run = next.and_then(|at| self.waiting.get_mut(at)?.flow.take());
         let text = self.statements.get(&exchange.name).map(|statement| statement.text.clone());
+        if exchange.kind == Kind::Parse
+            && let Some(statement) = self.statements.remove(&exchange.name)
+        {
+            self.texts -= statement.text.len();
+        }
         match exchange.flow.take().or(run) {
             Some(flow) => flow.failed(cx, found),
             None => {
                 let operation = text.as_deref().map_or_else(|| "unknown statement".to_owned(), sql::operation);
-                if let Exchange { kind: Kind::Parse, name, .. } = &exchange {
-                    self.statements.remove(name);
-                }
                 self.failed_alone(cx, &operation, &exchange, text.as_deref(), found);
             }
         }
@@ -247,6 +255,7 @@ impl Session {
                 flow.close(cx, None, false, found.at.1);
             }
         }
+        self.skipping = self.waiting.is_empty();
     }
 
     /// A failure of what is no flow where it goes well.

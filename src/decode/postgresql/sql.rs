@@ -14,25 +14,25 @@ pub fn operation(sql: &str) -> String {
                 w.depth == first.depth && ["SELECT", "INSERT", "UPDATE", "DELETE", "MERGE"].contains(&w.upper().as_str())
             };
             match words.iter().position(main) {
-                Some(at) => (words[at].upper(), &words[at + 1..]),
+                Some(at) => (words.get(at).map(Word::upper).unwrap_or_default(), behind(&words, at)),
                 None => return "WITH".to_owned(),
             }
         }
-        verb => (verb.to_owned(), &words[1..]),
+        verb => (verb.to_owned(), behind(&words, 0)),
     };
-    let behind = |keyword: &str| {
+    let after = |keyword: &str| {
         let at = words.iter().position(|w| w.upper() == keyword)?;
-        words[at + 1..].iter().find(|w| !["ONLY", "LATERAL", "IF", "NOT", "EXISTS"].contains(&w.upper().as_str()))
+        behind(words, at).iter().find(|w| !["ONLY", "LATERAL", "IF", "NOT", "EXISTS"].contains(&w.upper().as_str()))
     };
     let next = || words.iter().find(|w| !["ONLY", "TABLE", "IF", "NOT", "EXISTS"].contains(&w.upper().as_str()));
     let table = match verb.as_str() {
         // what is selected from a query is selected from that query's table
-        "SELECT" => behind("FROM").filter(|w| w.upper() != "SELECT").or_else(|| {
+        "SELECT" => after("FROM").filter(|w| w.upper() != "SELECT").or_else(|| {
             let inner = words.iter().skip_while(|w| w.upper() != "FROM").skip(1);
             inner.skip_while(|w| w.upper() != "FROM").nth(1)
         }),
-        "DELETE" => behind("FROM"),
-        "INSERT" | "MERGE" => behind("INTO"),
+        "DELETE" => after("FROM"),
+        "INSERT" | "MERGE" => after("INTO"),
         "UPDATE" | "COPY" | "TRUNCATE" | "LOCK" | "CALL" | "EXECUTE" | "PREPARE" | "DEALLOCATE" | "LISTEN" | "UNLISTEN"
         | "NOTIFY" | "SHOW" | "FETCH" | "CLOSE" | "DECLARE" | "VACUUM" | "ANALYZE" => next(),
         "SET" => words.iter().find(|w| !["SESSION", "LOCAL"].contains(&w.upper().as_str())),
@@ -40,13 +40,18 @@ pub fn operation(sql: &str) -> String {
             let skip = ["OR", "REPLACE", "UNIQUE", "TEMP", "TEMPORARY", "UNLOGGED", "MATERIALIZED", "CONCURRENTLY"];
             let Some(at) = words.iter().position(|w| !skip.contains(&w.upper().as_str())) else { return verb };
             let skip = ["IF", "NOT", "EXISTS", "CONCURRENTLY", "ON"];
-            let name = words[at + 1..].iter().find(|w| !skip.contains(&w.upper().as_str()));
-            let kind = words[at].upper();
+            let name = behind(words, at).iter().find(|w| !skip.contains(&w.upper().as_str()));
+            let kind = words.get(at).map(Word::upper).unwrap_or_default();
             return name.map_or_else(|| format!("{verb} {kind}"), |name| format!("{verb} {kind} {}", name.plain()));
         }
         _ => None,
     };
     table.map_or_else(|| verb.clone(), |table| format!("{verb} {}", table.plain()))
+}
+
+/// The words behind one.
+fn behind<'w, 'a>(words: &'w [Word<'a>], at: usize) -> &'w [Word<'a>] {
+    words.get(at + 1..).unwrap_or_default()
 }
 
 /// What the comments of a statement carry (sqlcommenter: `/*key='value',key='value'*/`, both percent-encoded).

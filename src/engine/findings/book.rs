@@ -34,6 +34,8 @@ pub(in crate::engine) struct Book {
     index: HashMap<(FindingKind, Box<str>), usize>,
     /// For the last flow of each occurrence the worst that it shows.
     marks: BTreeMap<FlowId, FindingKind>,
+    /// How many of them were told: the others are the last.
+    told: usize,
     now: Time,
     changes: u64,
 }
@@ -44,6 +46,13 @@ struct Entry {
     /// The flows of the last occurrence: they may still be there when the first ones are gone.
     latest: Vec<FlowId>,
     told: Told,
+}
+
+impl Entry {
+    fn tell(&mut self) -> Finding {
+        self.told = Told::AsItIs;
+        self.finding.clone()
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,11 +134,12 @@ impl Book {
     }
 
     pub(super) fn news(&mut self) -> Vec<Finding> {
-        self.told(Told::Not)
+        let first = std::mem::replace(&mut self.told, self.list.len());
+        self.list.iter_mut().skip(first).map(Entry::tell).collect()
     }
 
     pub(super) fn grown(&mut self) -> Vec<Finding> {
-        self.told(Told::Before)
+        self.list.iter_mut().filter(|entry| entry.told == Told::Before).map(Entry::tell).collect()
     }
 
     /// Each with the flows of its last occurrence.
@@ -139,15 +149,5 @@ impl Book {
 
     pub(super) fn changes(&self) -> u64 {
         self.changes
-    }
-
-    fn told(&mut self, which: Told) -> Vec<Finding> {
-        let chosen = self.list.iter_mut().filter(|entry| entry.told == which);
-        chosen
-            .map(|entry| {
-                entry.told = Told::AsItIs;
-                entry.finding.clone()
-            })
-            .collect()
     }
 }

@@ -33,7 +33,7 @@ mod undelivered;
 use super::traces::Trace;
 use crate::model::{ConnRecord, Finding, FindingKind, FlowId, FlowRef, Node, Totals};
 use crate::schema::Current;
-use crate::time::{Span, Time};
+use crate::time::Time;
 pub(super) use book::{Book, Words};
 pub(super) use housekeeping::housekeeping;
 pub(super) use look::Look;
@@ -160,14 +160,6 @@ impl Findings {
     /// Forgets all, as if the watch began now.
     pub(super) fn clear(&mut self) {
         *self = Self::new(self.schemas.clone());
-    }
-}
-
-/// How long something took, for people: `340 ms`, `1.2 s`.
-fn span(span: Span) -> String {
-    match span.nanos() / 1_000_000 {
-        millis @ 0..1000 => format!("{millis} ms"),
-        millis => format!("{:.1} s", millis as f64 / 1000.0),
     }
 }
 

@@ -80,7 +80,7 @@ impl Detector for NPlusOne {
                     "{} times `{}` within {} because of {}",
                     run.len(),
                     excerpt(shape),
-                    super::span(last.last.since(first.time)),
+                    crate::units::duration(last.last.since(first.time)),
                     parent_hop.operation
                 ),
                 advice: format!("let {service} ask {to} once: {one}, or ask at the same time what it has to ask apart"),

@@ -42,7 +42,7 @@ impl Detector for RetryStorm {
                 evidence: format!(
                     "{} attempts within {} because of one request, {failures} failed ({status}), {end}",
                     storm.len(),
-                    super::span(lasted)
+                    crate::units::duration(lasted)
                 ),
                 advice: format!(
                     "see why {to} fails; let {from} wait longer before each attempt, and give up after a few (backoff, retry budget, circuit breaker)"

@@ -116,8 +116,8 @@ impl Slow {
                 service: Some(to.clone()),
                 evidence: format!(
                     "{} by itself, where 95 of 100 of the {count} before took at most {}",
-                    super::span(own),
-                    super::span(nearly_all)
+                    crate::units::duration(own),
+                    crate::units::duration(nearly_all)
                 ),
                 advice: format!(
                     "look at what {to} did then: a cold cache, a lock, a pause; what it waited for and meshtop sees is not in this time"
@@ -152,7 +152,12 @@ fn most(hop: &Hop, own: Span, request: &Hop, book: &mut Book) {
             format!("make {} of {to} faster, ask it less, or do not wait for it", hop.operation),
         )
     };
-    let evidence = format!("{} of the {} that {} took ({percent} %)", super::span(own), super::span(all), request.operation);
+    let evidence = format!(
+        "{} of the {} that {} took ({percent} %)",
+        crate::units::duration(own),
+        crate::units::duration(all),
+        request.operation
+    );
     let flows = if request.flow == hop.flow { vec![hop.flow] } else { vec![request.flow, hop.flow] };
     book.raise(FindingKind::SlowHop, &kind(hop), flows, Words { title, service: Some(to.clone()), evidence, advice });
 }

@@ -98,7 +98,7 @@ fn judge(question: &Question, ending: Ending, book: &mut Book) {
     if !ending.seen || ending.how == End::Evicted || (waited < WAITED && (*patient || !closed)) {
         return;
     }
-    let waited = super::span(waited);
+    let waited = crate::units::duration(waited);
     let end = match ending.how {
         End::Fin => format!("the connection was closed {waited} after it"),
         End::Rst => format!("the connection was cut off {waited} after it"),

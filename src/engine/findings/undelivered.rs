@@ -156,9 +156,9 @@ fn left(sent: &Sent, later: usize, longest: Span, book: &mut Book) {
         evidence: format!(
             "{} waited {} to the end, {} that came later reached a consumer, none after more than {}",
             letter.called(),
-            super::span(waited),
+            crate::units::duration(waited),
             times(later as u64, "message", "messages"),
-            super::span(longest)
+            crate::units::duration(longest)
         ),
         advice: "see whether the queue drops what is too old or too much, or a consumer that is not watched took it".to_owned(),
     };

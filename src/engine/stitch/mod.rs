@@ -28,6 +28,8 @@ use works::{Sure, Work, Works, chain};
 
 /// How many flows wait for one to settle: beyond it half of them are taken at once, with the names that are known.
 const MAX_BEGUN: usize = 1 << 16;
+/// How many flows are named of those that may have caused one: of more nobody learns anything.
+const MAX_CANDIDATES: usize = 16;
 /// How long after it was answered a flow may still cause others that carry an ID of it.
 const LATE: Span = Span::from_secs(5);
 
@@ -51,6 +53,10 @@ struct Place {
 }
 
 impl Place {
+    fn doubt(maybe: impl Iterator<Item = FlowId>) -> Self {
+        Self { parent: None, maybe: maybe.take(MAX_CANDIDATES).collect() }
+    }
+
     fn at(work: &Work, link: Link) -> Self {
         Self { parent: Some((Box::new(work.hop.clone()), link)), maybe: Vec::new() }
     }
@@ -230,7 +236,7 @@ impl Engine {
             Some(link) => Place { parent: Some((last, link)), maybe: Vec::new() },
             // who it was is not known either: then no few are likelier than all others
             None if by_itself || sure == Sure::No => Place::default(),
-            None => Place { parent: None, maybe: flows },
+            None => Place::doubt(flows.into_iter()),
         }
     }
 }
@@ -267,7 +273,7 @@ fn innermost(works: &[&mut Work], link: Link, sure: Sure) -> Option<Place> {
         [] => None,
         [one] => Some(Place::at(one, link)),
         [.., last] if sure == Sure::No && chain(works) => Some(Place::at(last, link.max(Link::Time))),
-        several => Some(Place { parent: None, maybe: several.iter().map(|work| work.hop.flow).collect() }),
+        several => Some(Place::doubt(several.iter().map(|work| work.hop.flow))),
     }
 }
 

@@ -13,6 +13,8 @@ const REMEMBERED: Span = Span::from_secs(30);
 const MAX_ENDED: usize = 4096;
 /// How many flows of a service may be open at once, to be told apart: of more one is forgotten.
 const MAX_OPEN: usize = 4096;
+/// How many flows of all services are remembered: those that are over are forgotten when there are more.
+const MAX_WORKS: usize = 1 << 15;
 /// How many values a flow is known by, those of what it caused included.
 const MAX_ADOPTED: usize = 64;
 /// How many services there are: more than a machine runs, as nameless consumers count too.
@@ -80,6 +82,8 @@ pub(super) struct Works {
     hosts: HashMap<Box<str>, Vec<Arc<str>>>,
     /// Whose each open flow is.
     open: HashMap<FlowId, Arc<str>>,
+    /// How many flows there are that are over.
+    ended: usize,
 }
 
 /// What a party counts as: its name, else its address.
@@ -96,6 +100,9 @@ impl Works {
         let label = label(&hop.to);
         if self.services.len() >= MAX_SERVICES && !self.services.contains_key(&label) {
             self.forget_idle();
+        }
+        if self.open.len() >= MAX_WORKS {
+            return;
         }
         let host = hop.to.host();
         let labels = match self.hosts.get_mut(host) {
@@ -122,9 +129,15 @@ impl Works {
         work.hop.ended(row);
         work.end = work.hop.end.or_else(|| work.hop.pending.then_some(now));
         service.ended.push_back(work);
+        self.ended += 1;
         let old = |work: &Work| now.since(work.hop.last) > REMEMBERED;
         while service.ended.len() > MAX_ENDED || service.ended.front().is_some_and(old) {
             service.ended.pop_front();
+            self.ended -= 1;
+        }
+        if self.ended > MAX_WORKS {
+            self.services.values_mut().for_each(|service| service.ended.clear());
+            self.ended = 0;
         }
     }
 
@@ -162,6 +175,7 @@ impl Works {
 
     fn forget_idle(&mut self) {
         self.services.retain(|_, service| !service.open.is_empty());
+        self.ended = self.services.values().map(|service| service.ended.len()).sum();
         let services = &self.services;
         self.hosts.retain(|_, labels| {
             labels.retain(|label| services.contains_key(label));
