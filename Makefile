@@ -4,7 +4,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 SETUP := bash tests/services/setup.sh
 
-.PHONY: help build demo test bench deps setup recording captures
+.PHONY: help build demo test bench fuzz deps setup recording captures
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,11 @@ test: deps ## everything that has to hold: format, lints, docs, no-default-featu
 
 bench: deps ## the figures: how fast and how often names are found, how well requests are told apart (needs the right to capture; about 2 minutes beside building)
 	cargo bench --locked
+
+SECONDS ?= 60
+fuzz: setup ## hostile input by the million, SECONDS (60) a target, what changed last first (needs a C++ compiler, which it installs)
+	@$(SETUP) fuzz
+	bash tests/fuzz/run.sh $(SECONDS)
 
 recording: deps ## makes assets/demo.pcapng anew, from real services (needs the right to capture)
 	bash tests/services/record-demo.sh assets/demo.pcapng

@@ -3,9 +3,15 @@
 use meshtop::cli::{self, Env};
 use meshtop::decode::{PROTOCOLS, driver};
 use meshtop::{privileges, session};
+use mimalloc::MiMalloc;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
+
+/// A flow's parts are made by one thread and dropped by another, some fifty allocations each: glibc's allocator takes as long for them as
+/// all the rest does (`make bench`).
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     if let Some(code) = session::gate() {

@@ -87,7 +87,7 @@ pub fn run(
     let mut ended = Ok(());
     let mut written = Ok(());
     while !stop.load(Ordering::Relaxed) {
-        let mut packets = Packets::starting_at(reader.next);
+        let mut packets = Packets::reusing(crew.spare(), reader.next);
         let filled = match source.fill(&mut packets) {
             Ok(filled) => filled,
             Err(e) => {

@@ -45,6 +45,8 @@ pub struct Worker {
     index: usize,
     of: usize,
     totals: Totals,
+    /// How many events the last batch made: about as many as the next one will.
+    made: usize,
 }
 
 #[derive(Debug)]
@@ -78,12 +80,12 @@ impl Worker {
     /// Worker `index` of `of`, at least one.
     pub fn new(settings: Arc<Settings>, index: usize, of: usize) -> Self {
         let shards = (index..SHARDS).step_by(of).map(|_| Shard { table: ConnTable::new(registry::usual_port) }).collect();
-        Self { settings, shards, index, of, totals: Totals::default() }
+        Self { settings, shards, index, of, totals: Totals::default(), made: 0 }
     }
 
     /// Works through the items of its shards.
     pub fn batch(&mut self, batch: &Batch) -> Made {
-        let mut made = Made::default();
+        let mut made = Made { events: Vec::with_capacity(self.made), ..Made::default() };
         for (n, item) in batch.items.iter().enumerate() {
             match item {
                 Item::Segment(seg) => {
@@ -109,6 +111,7 @@ impl Worker {
             }
         }
         made.totals = self.sums();
+        self.made = made.events.len();
         made
     }
 

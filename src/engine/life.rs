@@ -5,7 +5,7 @@ use super::cost::Charge;
 use super::facts::{self, Facts};
 use super::findings::Findings;
 use super::traces::Trace;
-use super::{Engine, MAX_OPEN, Record, flow, look_at};
+use super::{Engine, EngineOptions, MAX_OPEN, Record, flow, look_at};
 use crate::model::{
     Ask, Closed, ConnId, ConnMeta, ConnRecord, Detail, Ended, FlowId, Issue, Joined, Key, Opened, Owner, PENDING, Part, Row,
     SourceId, Stamp, State, TraceContext,
@@ -21,10 +21,14 @@ const NEIGHBOURS: u64 = 1024;
 impl Engine {
     /// Packet time moves on; what has waited long enough settles.
     pub(super) fn advance(&mut self, time: Time, out: &mut dyn FnMut(Record)) {
-        self.now = self.now.max(time);
+        // all that a packet brought is at one moment
+        if time <= self.now {
+            return;
+        }
+        self.now = time;
         self.settle_due(self.now, out);
         let Self { traces, findings, options, now, .. } = self;
-        traces.tell_due(*now, &mut |trace| tell(trace, findings, *now, options.keep, out));
+        traces.tell_due(*now, &mut |trace| tell(trace, findings, *now, options, out));
     }
 
     pub(super) fn begin(&mut self, meta: &ConnMeta) -> bool {
@@ -237,7 +241,9 @@ impl Engine {
             head: if protocol.is_none() { head } else { Vec::new() },
         };
         self.findings.connection(&record, self.now);
-        out(Record::Connection(record));
+        if self.options.wants.connections {
+            out(Record::Connection(record));
+        }
         let done = self.conns.end(id);
         let freed = done.map_or(0, |conn| forgotten(&mut self.facts, &conn));
         self.store.discharge(freed);
@@ -298,7 +304,9 @@ impl Engine {
         if self.traces.of(id).is_none() {
             self.findings.alone(flow.as_ref());
         }
-        out(Record::Flow(flow));
+        if self.options.wants.flows {
+            out(Record::Flow(flow));
+        }
         self.findings.news().into_iter().for_each(|finding| out(Record::Finding(finding)));
         let Self { store, facts, conns, screen, .. } = self;
         store.settled(id, &mut |row| {
@@ -335,10 +343,13 @@ fn forgotten(facts: &mut Facts, conn: &Conn) -> usize {
 }
 
 /// A trace is as whole as it gets, for now: a screen asks for what it shows.
-pub(super) fn tell(trace: &mut Trace, findings: &mut Findings, now: Time, keep: bool, out: &mut dyn FnMut(Record)) {
+pub(super) fn tell(trace: &mut Trace, findings: &mut Findings, now: Time, options: &EngineOptions, out: &mut dyn FnMut(Record)) {
     let tree = trace.tree();
     findings.trace(trace, &tree, now);
-    if let Some(record) = trace.record(tree).filter(|_| !keep) {
+    if !options.keep
+        && options.wants.traces
+        && let Some(record) = trace.record(tree)
+    {
         out(Record::Trace(record));
     }
     findings.news().into_iter().for_each(|finding| out(Record::Finding(finding)));

@@ -70,6 +70,23 @@ const MAX_OPEN: usize = 1 << 20;
 /// Which part of the memory traces may take: with the default 256 MiB, some 50,000 of a few flows each.
 const TRACES: usize = 16;
 
+/// Which records somebody reads: others are not made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wants {
+    /// Settled flows.
+    pub flows: bool,
+    /// Connections that ended.
+    pub connections: bool,
+    /// Traces.
+    pub traces: bool,
+}
+
+impl Default for Wants {
+    fn default() -> Self {
+        Self { flows: true, connections: true, traces: true }
+    }
+}
+
 /// What the engine is told at the start.
 #[derive(Clone, Debug)]
 pub struct EngineOptions {
@@ -77,6 +94,8 @@ pub struct EngineOptions {
     pub max_memory: usize,
     /// Whether settled flows are kept for a screen. Without it a flow goes once its record is out, and nothing is ever evicted.
     pub keep: bool,
+    /// What is told of what was seen.
+    pub wants: Wants,
     /// Bytes kept of each body.
     pub body_limit: usize,
     /// How long a complete flow may wait for a name.
@@ -102,6 +121,7 @@ impl Default for EngineOptions {
         Self {
             max_memory: 256 << 20,
             keep: true,
+            wants: Wants::default(),
             body_limit: 64 << 10,
             settle: SETTLE_LIVE,
             names: Vec::new(),
@@ -296,7 +316,7 @@ impl Engine {
         }
         self.settle_due(Time::from_nanos(i64::MAX), out);
         let Self { traces, findings, options, now, .. } = self;
-        traces.tell_rest(&mut |trace| life::tell(trace, findings, *now, options.keep, out));
+        traces.tell_rest(&mut |trace| life::tell(trace, findings, *now, options, out));
         findings.end();
         findings.news().into_iter().chain(findings.grown()).for_each(|finding| out(Record::Finding(finding)));
         self.renew_tables();

@@ -51,6 +51,12 @@ impl Packets {
         Self { next: first.0, ..Self::default() }
     }
 
+    /// The same, in the memory of a slab that nobody needs any more.
+    pub fn reusing(mut slab: Vec<u8>, first: PacketNo) -> Self {
+        slab.clear();
+        Self { slab, ..Self::starting_at(first) }
+    }
+
     /// Appends a packet and numbers it.
     pub fn push(&mut self, time: Time, source: SourceId, link: LinkType, wire_len: u32, bytes: &[u8]) {
         let start = self.slab.len();

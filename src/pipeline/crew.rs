@@ -10,12 +10,21 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 
 /// Batches on their way to each worker; past half of it new connections are refused, when it is full packets are.
-const QUEUE: usize = 32;
+const QUEUE: usize = 128;
 
 /// The workers, inline or in threads.
 pub(super) enum Crew {
-    Inline { worker: Box<Worker>, turns: Sender<Turn>, gone: bool },
-    Threads { live: bool, queues: Vec<Sender<Work>>, threads: Vec<JoinHandle<()>>, merger: JoinHandle<()>, gone: Arc<AtomicBool> },
+    Inline { worker: Box<Worker>, turns: Sender<Turn>, gone: bool, spare: Vec<u8> },
+    Threads { live: bool, queues: Vec<Sender<Work>>, threads: Vec<JoinHandle<()>>, merger: Merger },
+}
+
+/// The thread that puts the workers' results together.
+pub(super) struct Merger {
+    thread: JoinHandle<()>,
+    /// Whether nobody takes turns any more.
+    gone: Arc<AtomicBool>,
+    /// Slabs of batches that are done.
+    spares: Receiver<Vec<u8>>,
 }
 
 /// What a worker thread is handed.
@@ -38,7 +47,12 @@ impl Crew {
     pub(super) fn start(plan: &Plan, turns: &Sender<Turn>) -> std::io::Result<Self> {
         let settings = Arc::new(plan.settings.clone());
         if plan.workers == 0 {
-            return Ok(Self::Inline { worker: Box::new(Worker::new(settings, 0, 1)), turns: turns.clone(), gone: false });
+            return Ok(Self::Inline {
+                worker: Box::new(Worker::new(settings, 0, 1)),
+                turns: turns.clone(),
+                gone: false,
+                spare: Vec::new(),
+            });
         }
         let (mut queues, mut results, mut threads) = (Vec::new(), Vec::new(), Vec::new());
         for index in 0..plan.workers {
@@ -50,21 +64,30 @@ impl Crew {
             results.push(result);
         }
         let gone = Arc::new(AtomicBool::new(false));
-        let (turns, left) = (turns.clone(), Arc::clone(&gone));
-        let merger = thread::Builder::new().name("merger".into()).spawn(move || join(&results, &turns, &left))?;
-        Ok(Self::Threads { live: plan.live, queues, threads, merger, gone })
+        let (turns, left, (spare, spares)) = (turns.clone(), Arc::clone(&gone), bounded(QUEUE));
+        let thread = thread::Builder::new().name("merger".into()).spawn(move || join(&results, &turns, &left, &spare))?;
+        Ok(Self::Threads { live: plan.live, queues, threads, merger: Merger { thread, gone, spares } })
+    }
+
+    /// Memory for the next batch's bytes, of one that is done, where there is one: fresh pages cost more than what is put into them.
+    pub(super) fn spare(&mut self) -> Vec<u8> {
+        match self {
+            Self::Inline { spare, .. } => std::mem::take(spare),
+            Self::Threads { merger, .. } => merger.spares.try_recv().unwrap_or_default(),
+        }
     }
 
     /// Hands a batch over; live it is dropped where a worker has no room for it, and its news given back.
     pub(super) fn give(&mut self, mut batch: Batch, sums: &mut Totals) -> Kept {
         match self {
-            Self::Inline { worker, turns, gone } => {
+            Self::Inline { worker, turns, gone, spare } => {
                 let made = worker.batch(&batch);
                 let (mut events, mut totals) = merge(vec![made]);
                 events.append(&mut batch.tapped);
                 totals.add(sums);
                 let turn = Turn { events, until: batch.last, news: batch.news, totals, last: false };
                 *gone = turns.send(turn).is_err();
+                *spare = batch.slab;
             }
             Self::Threads { live, queues, .. } => {
                 let longest = queues.iter().map(Sender::len).max().unwrap_or(0);
@@ -87,7 +110,7 @@ impl Crew {
     pub(super) fn gone(&self) -> bool {
         match self {
             Self::Inline { gone, .. } => *gone,
-            Self::Threads { gone, .. } => gone.load(Ordering::Relaxed),
+            Self::Threads { merger, .. } => merger.gone.load(Ordering::Relaxed),
         }
     }
 
@@ -106,7 +129,7 @@ impl Crew {
                     let _ = queue.send(Work::Finish(Arc::clone(&rest), Arc::clone(&sums)));
                 }
                 // all of them are waited for, also behind one that failed
-                let failed = threads.into_iter().chain([merger]).filter_map(|thread| thread.join().err()).count();
+                let failed = threads.into_iter().chain([merger.thread]).filter_map(|thread| thread.join().err()).count();
                 if failed > 0 {
                     return Err(PipelineError::Worker);
                 }
@@ -137,7 +160,7 @@ fn toil(mut worker: Worker, work: &Receiver<Work>, done: &Sender<Done>) {
 }
 
 /// Takes each batch's results from all workers, in step, and sends them on as one turn.
-fn join(results: &[Receiver<Done>], turns: &Sender<Turn>, gone: &AtomicBool) {
+fn join(results: &[Receiver<Done>], turns: &Sender<Turn>, gone: &AtomicBool, spares: &Sender<Vec<u8>>) {
     rightless();
     loop {
         let mut parts = Vec::with_capacity(results.len());
@@ -155,6 +178,9 @@ fn join(results: &[Receiver<Done>], turns: &Sender<Turn>, gone: &AtomicBool) {
         events.extend(batch.tapped.iter().cloned());
         totals.add(&reader);
         let turn = Turn { events, until: batch.last, news: batch.news.clone(), totals, last };
+        if let Some(batch) = Arc::into_inner(batch) {
+            _ = spares.try_send(batch.slab);
+        }
         if turns.send(turn).is_err() || last {
             gone.store(true, Ordering::Relaxed);
             return;
@@ -169,7 +195,7 @@ mod tests {
     #[test]
     fn a_crew_that_failed_is_not_a_run_that_went_well() {
         let (queue, _) = bounded(QUEUE);
-        let [worker, merger] = ["worker", "merger"].map(|name| {
+        let [worker, thread] = ["worker", "merger"].map(|name| {
             let fail = name == "worker";
             thread::spawn(move || {
                 if fail {
@@ -177,8 +203,8 @@ mod tests {
                 }
             })
         });
-        let gone = Arc::new(AtomicBool::new(false));
-        let crew = Crew::Threads { live: false, queues: vec![queue], threads: vec![worker], merger, gone };
+        let merger = Merger { thread, gone: Arc::default(), spares: crossbeam_channel::never() };
+        let crew = Crew::Threads { live: false, queues: vec![queue], threads: vec![worker], merger };
         assert!(matches!(crew.finish(&Totals::default(), Batch::default()), Err(PipelineError::Worker)));
     }
 }

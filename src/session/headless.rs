@@ -3,8 +3,9 @@
 use super::command::{self, Waiting};
 use super::court::Court;
 use super::{Run, Stop};
+use crate::cli::Options;
 use crate::engine::edges::Edges;
-use crate::engine::{self, Record};
+use crate::engine::{self, Record, Wants};
 use crate::error::Error;
 use crate::model::FlowId;
 use crate::output::Kind;
@@ -37,16 +38,17 @@ pub fn print(text: &str) -> Result<(), Error> {
 
 /// Prints records until the input ends, a signal comes, or enough flows have matched; or while a command runs.
 pub fn print_records(run: Run) -> Result<(), Error> {
-    let Run { mut options, engine, mailbox, taken, reading, stop, live, save, accept, command } = run;
+    let Run { mut options, mut engine, mailbox, taken, reading, stop, live, save, accept, command } = run;
     // there are no keys to ask with
     drop((save, accept));
     stop.on_signals(command.as_ref().map(|(command, _)| command.reach()))?;
     let (to, records) = bounded(RECORDS);
     let schemas = engine.schemas.clone();
-    let engine = engine::owner::spawn(engine, mailbox, taken, Some(to), None).map_err(|e| no_thread(&e))?;
     let sums = command.is_some() && !options.records;
     let court = (command.is_some() || !options.expect.is_empty()).then(|| Court::new(&mut options));
     let command = command.map(|(command, attached)| watched(command, attached, &stop)).transpose()?;
+    engine.wants = wants(&options, court.is_some());
+    let engine = engine::owner::spawn(engine, mailbox, taken, Some(to), None).map_err(|e| no_thread(&e))?;
     let (left, edges) = (options.count.map(NonZeroU64::get), Edges::default());
     let chosen = (left.is_some() || options.filter.is_some()).then(BTreeSet::new);
     let mut printer = Printer { line: Vec::new(), left, edges, chosen, options, schemas, court };
@@ -77,6 +79,15 @@ pub fn print_records(run: Run) -> Result<(), Error> {
     }
     // a broken expectation before the command's own failure, as it says more
     court.verdict().and(failed.map_or(Ok(()), Err))
+}
+
+/// What is printed, counted or judged.
+fn wants(options: &Options, judged: bool) -> Wants {
+    let has = |kind| options.emit.has(kind) || judged;
+    // a filter chooses traces by their flows
+    let chosen = options.count.is_some() || (options.filter.is_some() && has(Kind::Trace));
+    let flows = has(Kind::Flow) || has(Kind::Edge) || chosen;
+    Wants { flows, connections: has(Kind::Connection), traces: has(Kind::Trace) }
 }
 
 fn no_thread(error: &io::Error) -> Error {
@@ -112,7 +123,7 @@ struct Printer {
     edges: Edges,
     /// The flows that matched and carry a trace, where not all do: a trace is told for the sake of one of them.
     chosen: Option<BTreeSet<FlowId>>,
-    options: crate::cli::Options,
+    options: Options,
     schemas: Current,
     /// What the run is judged by, where it is.
     court: Option<Court>,

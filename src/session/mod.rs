@@ -19,7 +19,7 @@ pub use command::gate;
 use crate::cli::{Command, Input, Options};
 use crate::decode::{Limits, registry};
 use crate::engine::owner::{self, Mailbox};
-use crate::engine::{EngineOptions, SETTLE_FILE, SETTLE_LIVE};
+use crate::engine::{EngineOptions, SETTLE_FILE, SETTLE_LIVE, Wants};
 use crate::error::Error;
 use crate::model::{SourceNews, Turn};
 use crate::pipeline::{self, Names, PipelineError, Plan, Taps};
@@ -37,12 +37,13 @@ use crate::text::escape;
 use crate::worker::Settings;
 use command::Waiting;
 use crossbeam_channel::{Receiver, Sender, bounded, never, unbounded};
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::thread::JoinHandle;
 use stop::Stop;
 
 /// Turns that wait for the engine; then workers wait, and live packets are dropped before them.
-const TURNS: usize = 16;
+const TURNS: usize = 64;
 
 /// Does what the command line asked for.
 pub fn run(command: Command) -> Result<(), Error> {
@@ -206,6 +207,13 @@ fn interfaces() -> Result<(), Error> {
     Err(Error::unusable("built without live capture: there is nothing to list"))
 }
 
+/// How many threads decode beside the reader and the engine. A live reader is never to wait for decoding; of a file's three stages the
+/// engine's takes longest, so that reading and decoding share a core where there are only two (`make bench`).
+fn workers(live: bool) -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    usize::from(live || cores > 2)
+}
+
 /// Watches an open input until it ends or is stopped.
 fn watch(mut options: Options, opened: Opened, schemas: Known, own: OwnSockets) -> Result<(), Error> {
     let Opened { source, live, names: clues, files, mut plan, capture_filter, mut taps, keeper, command } = opened;
@@ -225,8 +233,7 @@ fn watch(mut options: Options, opened: Opened, schemas: Known, own: OwnSockets) 
     plan.settings = Settings { limits, decode_as };
     plan.tapped = taps.as_ref().map(|taps| (taps.tapped.clone(), taps.stop.clone()));
     let attached = if command.is_some() { attached(&mut plan, options.taps.len())? } else { never() };
-    // beside the reader, which is never to wait for decoding
-    plan.workers = 1;
+    plan.workers = workers(live);
     plan.duration = options.duration;
     // what a file holds has nothing to do with the connections of now
     plan.own = if live { own } else { OwnSockets::default() };
@@ -250,6 +257,7 @@ fn watch(mut options: Options, opened: Opened, schemas: Known, own: OwnSockets) 
     let engine = EngineOptions {
         max_memory: budget - ring,
         keep: screen,
+        wants: Wants::default(),
         body_limit: options.body_limit,
         settle: if !live || twins { SETTLE_FILE } else { SETTLE_LIVE },
         twins,

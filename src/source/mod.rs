@@ -34,10 +34,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 use thiserror::Error;
 
-/// The most packets one call of [`Source::fill`] appends: a batch is small enough that the screen follows.
-pub const FILL_PACKETS: usize = 1024;
+/// The most packets one call of [`Source::fill`] appends: a batch is small enough that the screen follows, and that what is made of it
+/// is still in a core's cache when the next thread takes it.
+pub const FILL_PACKETS: usize = 256;
 /// The bytes after which [`Source::fill`] returns; the packet that passes the mark still comes whole.
-pub const FILL_BYTES: usize = 256 * 1024;
+pub const FILL_BYTES: usize = 64 * 1024;
 /// The largest packet that is taken from a capture: libpcap's and Wireshark's own limit (`MAXIMUM_SNAPLEN`).
 pub const MAX_PACKET: usize = 262_144;
 /// How long a source without packets may keep its caller, so that ticks go on.

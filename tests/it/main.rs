@@ -7,6 +7,13 @@ mod demo;
 mod diff;
 mod errors;
 mod expect;
+mod fuzz;
+#[path = "../fuzz"]
+mod fuzz_targets {
+    pub mod conversation;
+    pub mod segments;
+    pub mod targets;
+}
 mod golden;
 mod grpc;
 mod identity;

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what is missing for building (`setup.sh build`) or for testing (`setup.sh test`), and nothing that is there.
+# Installs what is missing for building (`setup.sh build`), testing (`setup.sh test`) or fuzzing (`setup.sh fuzz`), and nothing that is there.
 # System packages come by apt, dnf or brew, with sudo only when not root; Python and node packages go under target/services.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -74,6 +74,9 @@ node_packages() {
 
 need 'command -v cc' 'gcc libc6-dev' 'gcc glibc-devel' ''
 need 'echo "#include <pcap.h>" | cc -E -x c -' libpcap-dev libpcap-devel libpcap
+if [ "${1:-build}" = fuzz ]; then
+  need 'command -v c++' g++ gcc-c++ ''
+fi
 if [ "${1:-build}" = test ]; then
   need 'command -v tcpdump' tcpdump tcpdump tcpdump
   need 'command -v curl' curl curl curl

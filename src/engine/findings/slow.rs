@@ -99,17 +99,15 @@ impl Slow {
         if self.kinds.len() >= MAX_KINDS && !self.kinds.contains_key(&kind) {
             return false;
         }
-        let samples = self.kinds.entry(kind.clone()).or_default();
-        let mut sorted: Vec<_> = samples.iter().copied().collect();
-        sorted.sort_unstable();
-        let nearly_all = sorted.get(sorted.len() * 95 / 100).copied().unwrap_or_default();
-        let count = sorted.len();
+        let samples = self.kinds.entry_ref(&kind).or_default();
+        let count = samples.len();
+        let usual = (count >= USUAL && own > SLOW).then(|| nearly_all(samples));
         samples.push_back(own);
         if samples.len() > MAX_SAMPLES {
             samples.pop_front();
         }
-        let slow = count >= USUAL && own > SLOW && own.nanos() > nearly_all.nanos().saturating_mul(TIMES);
-        if slow {
+        let usual = usual.filter(|usual| own.nanos() > usual.nanos().saturating_mul(TIMES));
+        if let Some(usual) = usual {
             let to = label(&hop.to);
             let words = Words {
                 title: format!("{to} takes far longer than usual for {}", hop.operation),
@@ -117,7 +115,7 @@ impl Slow {
                 evidence: format!(
                     "{} by itself, where 95 of 100 of the {count} before took at most {}",
                     crate::units::duration(own),
-                    crate::units::duration(nearly_all)
+                    crate::units::duration(usual)
                 ),
                 advice: format!(
                     "look at what {to} did then: a cold cache, a lock, a pause; what it waited for and meshtop sees is not in this time"
@@ -125,8 +123,15 @@ impl Slow {
             };
             book.raise(FindingKind::SlowHop, &kind, vec![hop.flow], words);
         }
-        slow
+        usual.is_some()
     }
+}
+
+/// What 95 of 100 took at most.
+fn nearly_all(samples: &VecDeque<Span>) -> Span {
+    let mut sorted: Vec<_> = samples.iter().copied().collect();
+    sorted.sort_unstable();
+    sorted.get(sorted.len() * 95 / 100).copied().unwrap_or_default()
 }
 
 fn kind(hop: &Hop) -> String {

@@ -170,31 +170,24 @@ impl Hop {
         self.settled = true;
     }
 
-    /// The same flow with what is known of it by now.
-    pub(super) fn renewed(self, now: Hop) -> Hop {
+    /// Keeps what was found out about the same flow before.
+    pub(super) fn renew(&mut self, old: Hop) {
         // headers may have been evicted since
-        let known = !now.marks.is_empty() || self.marks.is_empty();
-        Hop {
-            id: self.id,
-            keys: self.keys,
-            span: self.span,
-            parent_span: self.parent_span,
-            placed: self.placed,
-            maybe: self.maybe,
-            veiled: self.veiled,
-            judged: self.judged,
-            settled: self.settled,
-            topic: now.topic.or(self.topic),
-            via: now.via.clone().or(self.via),
-            marks: if known { now.marks.clone() } else { self.marks },
-            seen: if known { now.seen } else { self.seen },
-            declined: now.declined || self.declined,
-            held: now.held || self.held,
-            shape: if now.shape.is_empty() { self.shape } else { now.shape.clone() },
-            asked: now.asked.or(self.asked),
-            host: now.host.clone().or(self.host),
-            ..now
+        if self.marks.is_empty() && !old.marks.is_empty() {
+            (self.marks, self.seen) = (old.marks, old.seen);
         }
+        if self.shape.is_empty() {
+            self.shape = old.shape;
+        }
+        (self.id, self.keys, self.span, self.parent_span) = (old.id, old.keys, old.span, old.parent_span);
+        (self.placed, self.maybe, self.veiled) = (old.placed, old.maybe, old.veiled);
+        (self.judged, self.settled) = (old.judged, old.settled);
+        self.topic = self.topic.or(old.topic);
+        self.via = self.via.take().or(old.via);
+        self.asked = self.asked.take().or(old.asked);
+        self.host = self.host.take().or(old.host);
+        self.declined |= old.declined;
+        self.held |= old.held;
     }
 }
 

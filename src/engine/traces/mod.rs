@@ -143,8 +143,10 @@ impl Traces {
         let Some(trace) = self.list.get_mut(&no) else { return };
         self.changes += 1;
         trace.grown = true;
-        if let Some(old) = trace.hop_mut(flow.row.id).filter(|hop| !hop.settled) {
-            *old = Hop { settled: true, ..old.clone().renewed(settled(flow)) };
+        if let Some(hop) = trace.hop_mut(flow.row.id).filter(|hop| !hop.settled) {
+            let old = std::mem::replace(hop, settled(flow));
+            hop.renew(old);
+            hop.settled = true;
             trace.open -= 1;
         }
         self.settle(no, now);

@@ -1,12 +1,14 @@
 //! What a flow is apart from its literals, so that like ones are found, and whether its answer is held back by design.
 
-use crate::model::{Detail, FlowRef, Pattern, Value, text_of};
+use crate::model::{Detail, FlowRef, Half, Pattern, Value};
 
 /// How much of a statement is looked at: of longer ones the beginnings are compared.
 const MAX_STATEMENT: usize = 2048;
 /// Words in a path by which answers are waited for: long polling, streams, notifications.
 const HELD: &[&str] =
     &["poll", "longpoll", "watch", "events", "stream", "subscribe", "socket.io", "sockjs", "notifications", "tail", "_changes"];
+/// Media types of answers that come bit by bit.
+const STREAMED: &[&str] = &["text/event-stream", "application/x-ndjson", "multipart/x-mixed-replace", "application/stream+json"];
 
 /// What a flow is, numbers, IDs and quoted texts left out: `GET /orders/?`, `select * from stock where sku = ?`, `GET user:?`.
 pub(in crate::engine) fn shape(flow: FlowRef<'_>) -> Box<str> {
@@ -88,29 +90,35 @@ pub(in crate::engine) fn held(flow: FlowRef<'_>) -> bool {
     let row = flow.row;
     let one = matches!(row.pattern, Pattern::RequestResponse | Pattern::Unary | Pattern::Query);
     let Some(detail) = flow.detail.filter(|_| one) else { return true };
-    let header = |half: &Option<crate::model::Half>, name: &str| {
-        half.as_ref().and_then(|half| half.headers.get(name).map(|value| text_of(value).to_ascii_lowercase()))
-    };
-    let path = row.operation.to_ascii_lowercase();
     let target = match detail.fields.get("http.target") {
-        Some(Value::Text(target)) => target.to_ascii_lowercase(),
-        _ => String::new(),
+        Some(Value::Text(target)) => target,
+        _ => "",
     };
     let query = target.split_once('?').map_or("", |(_, query)| query);
+    let says = |half: &Option<Half>, name, words: &[&str]| {
+        let value = half.as_ref().and_then(|half| half.headers.get(name)).unwrap_or_default();
+        words.iter().any(|word| contains(value, word))
+    };
+    let is = |text: &str, words: &[&str]| words.iter().any(|word| text.eq_ignore_ascii_case(word));
     row.status.as_deref() == Some("101")
-        || path.starts_with("connect ")
-        || matches!(&*path, "blpop" | "brpop" | "blmove" | "xread" | "xreadgroup" | "bzpopmin" | "bzpopmax" | "wait" | "listen")
-        || path.split(['/', ' ', '.', '-']).any(|word| HELD.iter().any(|held| word.starts_with(held)))
-        || query.split('&').any(|pair| {
-            ["wait", "timeout", "watch", "poll", "follow", "transport"].contains(&pair.split('=').next().unwrap_or(""))
-        })
-        || header(&detail.request, "prefer").is_some_and(|value| value.contains("wait"))
-        || header(&detail.request, "accept").is_some_and(|value| value.contains("text/event-stream"))
-        || header(&detail.response, "content-type").is_some_and(|value| {
-            ["text/event-stream", "application/x-ndjson", "multipart/x-mixed-replace", "application/stream+json"]
-                .iter()
-                .any(|kind| value.starts_with(kind))
-        })
+        || begins(&row.operation, "connect ")
+        || is(&row.operation, &["blpop", "brpop", "blmove", "xread", "xreadgroup", "bzpopmin", "bzpopmax", "wait", "listen"])
+        || row.operation.split(['/', ' ', '.', '-']).any(|word| HELD.iter().any(|held| begins(word, held)))
+        || query
+            .split('&')
+            .any(|pair| is(pair.split('=').next().unwrap_or(""), &["wait", "timeout", "watch", "poll", "follow", "transport"]))
+        || says(&detail.request, "prefer", &["wait"])
+        || says(&detail.request, "accept", &["text/event-stream"])
+        || says(&detail.response, "content-type", STREAMED)
+}
+
+/// Whether a text begins with a word, in whichever case.
+fn begins(text: &str, word: &str) -> bool {
+    text.get(..word.len()).is_some_and(|head| head.eq_ignore_ascii_case(word))
+}
+
+fn contains(value: &[u8], word: &str) -> bool {
+    value.windows(word.len()).any(|part| part.eq_ignore_ascii_case(word.as_bytes()))
 }
 
 #[cfg(test)]

@@ -86,7 +86,11 @@ impl Engine {
     /// A hop with what is known of its flow by now, where that is still there.
     fn renewed(&mut self, old: Hop) -> Hop {
         match self.flow(old.flow, true) {
-            Some(flow) => old.renewed(hop(flow.as_ref())),
+            Some(flow) => {
+                let mut now = hop(flow.as_ref());
+                now.renew(old);
+                now
+            }
             None => old,
         }
     }

@@ -1,0 +1,94 @@
+//! Bytes as the segments of one connection, in any order, any of them twice, cut or missing: what is reassembled of them is what was
+//! sent, in order, and each direction ends once.
+
+use meshtop::model::{Dir, End, PacketNo, Segment, SourceId, Stamp, TcpFlags, Zone};
+use meshtop::net::{Reassembler, Streams};
+use meshtop::time::Time;
+
+/// What a segment may add to where its direction is, at most: beyond that it is far out of its window.
+const STEP: u32 = 64;
+
+/// What came of it.
+#[derive(Default)]
+struct Heard {
+    /// How far each direction is, where that is known.
+    at: [Option<u64>; 2],
+    ended: [bool; 2],
+}
+
+/// The byte that is sent at a place of a direction.
+fn byte(dir: Dir, at: u32) -> u8 {
+    (at.wrapping_mul(0x9e37_79b9) >> 24) as u8 ^ dir.index() as u8
+}
+
+impl Streams for Heard {
+    fn data(&mut self, dir: Dir, bytes: &[u8], _: Stamp) {
+        assert!(!self.ended[dir.index()], "{dir:?} goes on behind its end");
+        assert!(!bytes.is_empty());
+        let at = &mut self.at[dir.index()];
+        // the first bytes tell where it begins: the stream has no places of its own
+        let start = at.unwrap_or_else(|| place(dir, bytes));
+        for (i, found) in bytes.iter().enumerate() {
+            assert_eq!(*found, byte(dir, (start + i as u64) as u32), "byte {i} of {dir:?} is another one's");
+        }
+        *at = Some(start + bytes.len() as u64);
+    }
+
+    fn hole(&mut self, dir: Dir, len: u64, _: Stamp) {
+        assert!(!self.ended[dir.index()], "{dir:?} loses bytes behind its end");
+        assert!(len > 0);
+        if let Some(at) = &mut self.at[dir.index()] {
+            *at += len;
+        }
+    }
+
+    fn end(&mut self, dir: Dir, _: End, _: Stamp) {
+        assert!(!std::mem::replace(&mut self.ended[dir.index()], true), "{dir:?} ends twice");
+    }
+}
+
+/// Where bytes of a direction are, within the first [`STEP`] places of every kilobyte.
+fn place(dir: Dir, bytes: &[u8]) -> u64 {
+    let fits = |at: &u64| bytes.iter().enumerate().all(|(i, b)| *b == byte(dir, (*at + i as u64) as u32));
+    (0..u64::from(u32::from(u16::MAX) * STEP)).find(fits).expect("these bytes were sent")
+}
+
+/// Plays `data`, five bytes a segment.
+pub fn play(data: &[u8]) {
+    let (mut tcp, mut heard) = (Reassembler::default(), Heard::default());
+    let mut packet = 0;
+    let mut next = [1_u32; 2];
+    for part in data.chunks_exact(5) {
+        packet += 1;
+        let [what, place, ack, len, wait] = part.try_into().expect("five bytes");
+        let dir = if what & 1 == 0 { Dir::ToServer } else { Dir::ToClient };
+        let stamp = Stamp { packet: PacketNo(packet), time: Time::from_nanos(i64::from(wait) * 10_000_000 * packet as i64) };
+        // bits 1 and 2: the next bytes, some before them, some behind them, anywhere
+        let me = dir.index();
+        let seq = match what >> 1 & 3 {
+            0 => next[me],
+            1 => next[me].saturating_sub(u32::from(place)).max(1),
+            2 => next[me] + u32::from(place),
+            _ => 1 + u32::from(place) * STEP,
+        };
+        let flags =
+            [0, TcpFlags::ACK, TcpFlags::ACK, TcpFlags::ACK | TcpFlags::FIN, TcpFlags::SYN, TcpFlags::RST, TcpFlags::ACK, 0];
+        let flags = TcpFlags(flags[usize::from(what >> 3 & 7)]);
+        // a SYN has the place before the first byte
+        let seq = if flags.has(TcpFlags::SYN) { 0 } else { seq };
+        let payload: Vec<u8> =
+            if flags.has(TcpFlags::SYN) { Vec::new() } else { (0..u32::from(len)).map(|i| byte(dir, seq + i)).collect() };
+        let cut = if what & 0xc0 == 0xc0 { payload.len() as u32 / 2 } else { 0 };
+        let captured = payload.len() - cut as usize;
+        let ports = if dir == Dir::ToServer { [40_000, 80] } else { [80, 40_000] };
+        let [from, to] = ports.map(|port| ([127, 0, 0, 1], port).into());
+        let ack = next[dir.other().index()].saturating_add_signed(i32::from(ack as i8));
+        let (source, zone) = (SourceId(0), Zone::default());
+        let seg = Segment { stamp, source, zone, from, to, seq, ack, flags, payload: 0..captured, cut, shard: 0 };
+        tcp.segment(&seg, &payload[..captured], dir, &mut heard);
+        tcp.tick(stamp, &mut heard);
+        next[me] = next[me].max(seq + payload.len() as u32);
+    }
+    tcp.finish(End::Open, &mut heard);
+    assert!(heard.ended.iter().all(|ended| *ended), "both directions end");
+}
