@@ -80,7 +80,8 @@ fn timed(hop: &Hop) -> bool {
 pub(super) fn own_time(hop: &Hop, children: &[&Hop]) -> Span {
     let mut spans: Vec<(Time, Time)> = children
         .iter()
-        .map(|child| (child.time.max(hop.time), child.last.min(hop.last)))
+        // what gets no answer is waited for until it is given up, which is not seen
+        .map(|child| (child.time.max(hop.time), if child.pending { hop.last } else { child.last.min(hop.last) }))
         .filter(|(from, to)| from < to)
         .collect();
     spans.sort_unstable();

@@ -17,8 +17,8 @@ mod works;
 use super::Engine;
 use super::cost::Charge;
 use super::findings::housekeeping;
-use super::traces::{Hop, Trace, asked, digest, hop, leg, name, settled};
-use crate::model::{ConnId, Detail, Dir, FlowId, FlowRef, Link, Party, Pattern, Row, State};
+use super::traces::{Hop, Trace, asked, beside, digest, everybodys, hop, leg, name, settled};
+use crate::model::{ConnId, Detail, Dir, FlowId, FlowRef, Link, Opened, Party, Pattern, Row, State};
 use crate::time::{Span, Time};
 use hidden::Veil;
 use messages::Messages;
@@ -63,6 +63,23 @@ impl Place {
 }
 
 impl Stitch {
+    /// Remembers as much as fits some bytes: works that are open and that are over, and messages, a third each.
+    pub(super) fn new(limit: usize) -> Self {
+        let works = Works::new(limit / 3 / works::WORK_COST);
+        let messages = Messages::new(limit / 3 / messages::MESSAGE_COST);
+        Self { works, messages, ..Self::default() }
+    }
+
+    /// A flow begins on a connection.
+    pub(super) fn shown(&mut self, conn: ConnId, opened: &Opened) {
+        self.veil.shown(conn, opened);
+    }
+
+    /// It is the answer to something that was not seen.
+    pub(super) fn unasked(&mut self, conn: ConnId, answered: Time) {
+        self.veil.unasked(conn, answered);
+    }
+
     /// A connection cannot be read.
     pub(super) fn unread(&mut self, conn: ConnId, since: Time) {
         self.veil.unread(conn, since);
@@ -74,20 +91,24 @@ impl Stitch {
     }
 
     /// A connection was joined.
-    pub(super) fn joined(&mut self, conn: ConnId, since: Time) {
-        self.veil.joined(conn, since);
+    pub(super) fn joined(&mut self, conn: ConnId, first: Time) {
+        self.veil.joined(conn, first);
+    }
+
+    /// Whether what was in flight before the capture began may not have shown yet, so that flows are better placed later.
+    pub(super) fn young(&self, now: Time, settle: Span) -> bool {
+        self.veil.young(now, settle)
     }
 
     /// A connection is over.
-    pub(super) fn ended(&mut self, conn: ConnId, at: Time, server: &Party) {
-        self.veil.ended(conn, at, server);
+    pub(super) fn ended(&mut self, conn: ConnId, at: Time, client: &Party, server: &Party) {
+        self.veil.ended(conn, at, client, server);
     }
 }
 
 impl Engine {
     /// A flow has begun.
-    pub(super) fn stitch_opened(&mut self, flow: FlowId, conn: ConnId, time: Time) {
-        self.stitch.veil.shown(conn, time);
+    pub(super) fn stitch_opened(&mut self, flow: FlowId) {
         self.stitch.begun.push_back(flow);
         if self.stitch.begun.len() > MAX_BEGUN
             && let Some(&half) = self.stitch.begun.get(MAX_BEGUN / 2)
@@ -108,8 +129,9 @@ impl Engine {
         let id = flow.row.id;
         self.stitch_up_to(id);
         let first = self.traces.of(id).is_none_or(|no| self.traces.get(no).is_some_and(|trace| trace.leaves_open(id)));
-        let nameless = name(if flow.row.dir == Dir::ToServer { flow.client } else { flow.server }).is_none();
-        if nameless && self.stitch.veil.any() && self.is_veiled(&hop(flow)) {
+        let from = if flow.row.dir == Dir::ToServer { flow.client } else { flow.server };
+        let anybody = name(from).is_none() && everybodys(from.host());
+        if anybody && self.stitch.veil.any() && self.is_veiled(&hop(flow)) {
             self.traces.veil(id);
         }
         let Some(detail) = flow.detail.filter(|_| first && placeable(flow.row)) else { return false };
@@ -164,12 +186,13 @@ impl Engine {
     fn is_veiled(&mut self, child: &Hop) -> bool {
         let Self { stitch, conns, facts, .. } = self;
         let (labels, _) = stitch.works.senders(&child.from, &child.to);
-        let server = |conn| {
+        let ends = |conn, client| {
             let conn = conns.at(conns.place(conn)?)?;
-            let server = facts.parties(conn.client, conn.server).1;
-            Some((works::label(server), server.host().into()))
+            let parties = facts.parties(conn.client, conn.server);
+            let worker = if client { parties.0 } else { parties.1 };
+            Some((works::label(worker), worker.host().into()))
         };
-        stitch.veil.hides(&labels, name(&child.from).is_none().then(|| child.from.host()), child.time, server)
+        stitch.veil.hides(&labels, name(&child.from).is_none().then(|| child.from.host()), child.time, ends)
     }
 
     fn place(&mut self, child: &Hop, row: &Row, detail: &Detail) -> Place {
@@ -177,7 +200,7 @@ impl Engine {
             let parent = self.stitch.messages.publish_of(child, detail);
             return Place { parent: parent.map(|up| (Box::new(up.clone()), Link::MessageId)), maybe: Vec::new() };
         }
-        let Self { stitch, store, traces, conns, facts, sources, .. } = self;
+        let Self { stitch, store, traces, conns, facts, sources, now, .. } = self;
         let Stitch { works, senders, .. } = stitch;
         let (labels, sure) = works.senders(&child.from, &child.to);
         let carried = requests(child);
@@ -201,39 +224,41 @@ impl Engine {
         let nameless = sure == Sure::No;
         if nameless {
             // whoever it was waited for it, as far as anybody can tell
-            open.retain(|work| work.until().is_none_or(|end| end >= child.last));
+            open.retain(|work| work.until().is_none_or(|end| end >= child.last) && !beside(&work.hop, child));
         }
         let from = if nameless { child.from.host() } else { child.from.label() };
         let kind = digest(&format!("{from} {} {}", child.to.label(), child.operation));
         let by_itself = senders.seen(kind, open.iter().map(|work| works::label(&work.hop.to))) || housekeeping(child);
         let flows: Vec<_> = open.iter().map(|work| work.hop.flow).collect();
-        if flows.len() > 1 {
-            let values = payload::values(row, detail);
-            let mut sharing = sharing(open, &values, |flow| {
-                let slot = store.get(flow)?;
-                Some(payload::values(&slot.row, slot.detail.as_deref()?))
-            });
-            if let Some(place) = innermost(&sharing, Link::PayloadId, sure) {
-                if let ([one], Some(_)) = (sharing.as_mut_slice(), &place.parent) {
-                    one.adopt(&values);
-                }
-                return place;
-            }
-            open = works.at(&labels, child.time, None, child.flow);
-            open.retain(|work| flows.contains(&work.hop.flow));
+        if flows.is_empty() {
+            return Place::default();
         }
-        let Some(last) = open.last() else { return Place::default() };
+        let values = payload::values(row, detail);
+        let mut sharing = sharing(open, &values, |flow| {
+            let slot = store.get(flow)?;
+            Some(payload::values(&slot.row, slot.detail.as_deref()?))
+        });
+        if let Some(place) = innermost(&sharing, Link::PayloadId, sure) {
+            if let ([one], Some(_)) = (sharing.as_mut_slice(), &place.parent) {
+                one.adopt(&values);
+            }
+            return place;
+        }
+        let mut open = works.at(&labels, child.time, None, child.flow);
+        open.retain(|work| flows.contains(&work.hop.flow));
+        let within = chain(&open);
+        let Some(last) = open.pop().map(|work| work.hop.clone()) else { return Place::default() };
         let link = match sure {
             Sure::Yes => (flows.len() == 1).then_some(Link::SoleInFlight),
             // a flow that began a trace of its own began it, as far as time can tell
             Sure::No => {
-                let known = senders.can_be(kind, &works::label(&last.hop.to)) && traces.of(child.flow).is_none();
-                (known && chain(&open)).then_some(Link::Time)
+                let receiver = works::label(&last.to);
+                let whose = || senders.can_be(kind, &receiver, works.load(&receiver, *now));
+                (within && traces.of(child.flow).is_none() && whose()).then_some(Link::Time)
             }
         };
-        let last = Box::new(last.hop.clone());
         match link.filter(|_| !by_itself && !self.is_veiled(child)) {
-            Some(link) => Place { parent: Some((last, link)), maybe: Vec::new() },
+            Some(link) => Place { parent: Some((Box::new(last), link)), maybe: Vec::new() },
             // who it was is not known either: then no few are likelier than all others
             None if by_itself || sure == Sure::No => Place::default(),
             None => Place::doubt(flows.into_iter()),

@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 /// How many kinds of flows are remembered; then all is learned anew.
 const MAX_LEARNED: usize = 1 << 15;
-/// How many flows of a kind have to be seen before it is said whose they can only be.
+/// How many flows of a kind have to be seen at least before it is said whose they can only be.
 const ENOUGH: u32 = 3;
+/// How likely it may be that a service was at work at all of those moments by mere chance.
+const CHANCE: f64 = 0.001;
 
 /// Flows of one sender to one receiver, of one operation.
 #[derive(Debug, Default)]
@@ -44,10 +46,13 @@ impl Senders {
         kind.idle >= 2 && kind.idle * 4 >= kind.busy
     }
 
-    /// Whether a nameless sender of a kind can be this service: it was at work each time.
-    pub(super) fn can_be(&self, kind: u64, service: &str) -> bool {
-        let kind = self.kinds.get(&kind).filter(|kind| kind.idle + kind.busy >= ENOUGH);
-        kind.is_some_and(|kind| kind.services.iter().any(|one| **one == *service))
+    /// Whether a nameless sender of a kind can be this service, which is at work for a part `load` of the time: it was each time, and not
+    /// by chance.
+    pub(super) fn can_be(&self, kind: u64, service: &str, load: f64) -> bool {
+        let Some(kind) = self.kinds.get(&kind) else { return false };
+        let seen = kind.idle + kind.busy;
+        let chance = load.powi(i32::try_from(seen).unwrap_or(i32::MAX));
+        seen >= ENOUGH && chance <= CHANCE && kind.services.iter().any(|one| **one == *service)
     }
 }
 
@@ -63,12 +68,14 @@ mod tests {
     fn a_nameless_sender_is_one_of_those_who_were_at_work_each_time() {
         let mut senders = Senders::default();
         for at_work in [&["a", "b"][..], &["b", "c"], &["b"]] {
-            assert!(!senders.can_be(1, "b"));
+            assert!(!senders.can_be(1, "b", 0.05));
             senders.seen(1, names(at_work));
         }
-        assert!(senders.can_be(1, "b") && !senders.can_be(1, "a"));
+        assert!(senders.can_be(1, "b", 0.05) && !senders.can_be(1, "a", 0.05));
+        // who is always at work is so at any moment
+        assert!(!senders.can_be(1, "b", 0.9));
         senders.seen(1, names(&["a"]));
-        assert!(!senders.can_be(1, "b"));
+        assert!(!senders.can_be(1, "b", 0.05));
     }
 
     #[test]

@@ -9,12 +9,10 @@ use std::sync::Arc;
 
 /// How long an answered flow is remembered: what it caused may itself take that long before it is placed.
 const REMEMBERED: Span = Span::from_secs(30);
-/// How many of them are remembered a service.
-const MAX_ENDED: usize = 4096;
 /// How many flows of a service may be open at once, to be told apart: of more one is forgotten.
 const MAX_OPEN: usize = 4096;
-/// How many flows of all services are remembered: those that are over are forgotten when there are more.
-const MAX_WORKS: usize = 1 << 15;
+/// What a flow takes that is remembered: texts and values of the usual lengths included.
+pub(super) const WORK_COST: usize = size_of::<Work>() + 256;
 /// How many values a flow is known by, those of what it caused included.
 const MAX_ADOPTED: usize = 64;
 /// How many services there are: more than a machine runs, as nameless consumers count too.
@@ -63,6 +61,9 @@ struct Service {
     ended: VecDeque<Work>,
     /// Whether it answers on a port that is its own.
     server: bool,
+    /// When it was asked first, and how long it was at work in all on what is over.
+    since: Option<Time>,
+    busy: u64,
 }
 
 /// How sure it is who sent a flow.
@@ -82,8 +83,10 @@ pub(super) struct Works {
     hosts: HashMap<Box<str>, Vec<Arc<str>>>,
     /// Whose each open flow is.
     open: HashMap<FlowId, Arc<str>>,
-    /// How many flows there are that are over.
-    ended: usize,
+    /// Of the flows that are over, in the order in which they ended, whose each was, and its last byte.
+    ended: VecDeque<(Time, Arc<str>)>,
+    /// How many flows are remembered of either.
+    room: usize,
 }
 
 /// What a party counts as: its name, else its address.
@@ -95,13 +98,18 @@ pub(super) fn label(party: &Party) -> Arc<str> {
 }
 
 impl Works {
+    /// Remembers so many flows that are open, and so many that are over.
+    pub(super) fn new(room: usize) -> Self {
+        Self { room, ..Self::default() }
+    }
+
     /// A service has received something.
     pub(super) fn add(&mut self, hop: Hop) {
         let label = label(&hop.to);
         if self.services.len() >= MAX_SERVICES && !self.services.contains_key(&label) {
             self.forget_idle();
         }
-        if self.open.len() >= MAX_WORKS {
+        if self.open.len() >= self.room {
             return;
         }
         let host = hop.to.host();
@@ -115,6 +123,7 @@ impl Works {
         self.open.insert(hop.flow, Arc::clone(&label));
         let service = self.services.entry(label).or_default();
         service.server |= hop.to_server;
+        service.since.get_or_insert(hop.time);
         if service.open.len() >= MAX_OPEN {
             self.open.remove(&service.open.swap_remove(0).hop.flow);
         }
@@ -123,22 +132,29 @@ impl Works {
 
     /// A flow is over: its receiver was at work on it until its end, as far as that can be told.
     pub(super) fn ended(&mut self, row: &Row, now: Time) {
-        let Some(service) = self.open.remove(&row.id).and_then(|label| self.services.get_mut(&label)) else { return };
+        let Some(label) = self.open.remove(&row.id) else { return };
+        let Some(service) = self.services.get_mut(&label) else { return };
         let Some(at) = service.open.iter().position(|work| work.hop.flow == row.id) else { return };
         let mut work = service.open.swap_remove(at);
         work.hop.ended(row);
         work.end = work.hop.end.or_else(|| work.hop.pending.then_some(now));
+        service.busy += work.hop.last.since(work.hop.time).nanos();
+        self.ended.push_back((work.hop.last, label));
         service.ended.push_back(work);
-        self.ended += 1;
-        let old = |work: &Work| now.since(work.hop.last) > REMEMBERED;
-        while service.ended.len() > MAX_ENDED || service.ended.front().is_some_and(old) {
-            service.ended.pop_front();
-            self.ended -= 1;
+        let full = self.ended.len() > self.room;
+        while let Some((_, label)) = self.ended.pop_front_if(|(last, _)| full || now.since(*last) > REMEMBERED) {
+            self.services.get_mut(&label).and_then(|service| service.ended.pop_front());
+            if full {
+                break;
+            }
         }
-        if self.ended > MAX_WORKS {
-            self.services.values_mut().for_each(|service| service.ended.clear());
-            self.ended = 0;
-        }
+    }
+
+    /// For which part of the time a service is at work; beyond one where it works on several things at once.
+    pub(super) fn load(&self, service: &str, now: Time) -> f64 {
+        let Some(service) = self.services.get(service) else { return 1.0 };
+        let elapsed = service.since.map_or(0, |since| now.since(since).nanos());
+        service.busy as f64 / elapsed.max(1) as f64
     }
 
     /// Which services may have sent a flow.
@@ -175,7 +191,7 @@ impl Works {
 
     fn forget_idle(&mut self) {
         self.services.retain(|_, service| !service.open.is_empty());
-        self.ended = self.services.values().map(|service| service.ended.len()).sum();
+        self.ended.retain(|(_, label)| self.services.contains_key(label));
         let services = &self.services;
         self.hosts.retain(|_, labels| {
             labels.retain(|label| services.contains_key(label));

@@ -1,5 +1,6 @@
 //! A flow as traces and findings see it: enough to place it and to judge it, so that it outlives its row. It reads no headers.
 
+use super::super::twins::published_to;
 use super::legs::{Asked, asked};
 use super::shape::{held, shape};
 use crate::model::{
@@ -203,8 +204,8 @@ fn acknowledged(row: &Row) -> bool {
     row.pattern != Pattern::Deliver || row.status.as_deref().is_some_and(|status| status != "auto")
 }
 
-/// The fields that a message is routed by, whichever protocol's it is.
-const ROUTE: &[&str] = &["amqp.exchange", "amqp.routing_key", "kafka.topic", "nats.subject", "mqtt.topic", "stomp.destination"];
+/// The fields that a message is routed by, beside AMQP's, whichever protocol's it is.
+const ROUTE: &[&str] = &["kafka.topic", "nats.subject", "mqtt.topic", "stomp.destination"];
 
 /// Stands for what a message was routed by: equal for what was published and what was delivered of it.
 pub(in crate::engine) fn topic(detail: &Detail) -> Option<u64> {
@@ -213,9 +214,10 @@ pub(in crate::engine) fn topic(detail: &Detail) -> Option<u64> {
         _ => None,
     };
     let route: Vec<_> = ROUTE.iter().map(text).collect();
+    let exchange = published_to(&detail.fields);
     let mut hasher = DefaultHasher::new();
-    route.hash(&mut hasher);
-    route.iter().any(Option::is_some).then(|| hasher.finish())
+    (exchange, &route).hash(&mut hasher);
+    (exchange.is_some() || route.iter().any(Option::is_some)).then(|| hasher.finish())
 }
 
 /// What a party is called: that its process is gone is no name.

@@ -26,7 +26,7 @@ pub(super) use failure::{failed, outcome, passes_on};
 use hashbrown::{HashMap, HashSet};
 use hop::tail;
 pub(super) use hop::{Hop, Mark, digest, everybodys, hop, name, settled};
-pub(super) use legs::{asked, leg};
+pub(super) use legs::{asked, beside, leg};
 use parties::services;
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -38,10 +38,15 @@ pub enum Naming {
     Containers,
     /// All on 127.0.0.1, and no names.
     Loopback,
+    /// All on 127.0.0.1, and the user says who listens where: nobody says who calls.
+    Listeners,
 }
 
 impl Naming {
-    pub const ALL: [Self; 3] = [Self::Processes, Self::Containers, Self::Loopback];
+    /// Whether it is known who calls, by name or by address.
+    pub fn tells_callers(self) -> bool {
+        matches!(self, Self::Processes | Self::Containers)
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -206,8 +211,10 @@ impl Mesh {
             ports: None,
         });
         let headers = context.headers().into_iter().chain(call.headers.iter().cloned()).collect();
-        let message = Message { headers, message_id: message_id.clone(), body: json(&call.ids), ..Message::default() };
-        let (queue, name, key, redelivered) = (delivery.queue, *name, *key, delivery.redelivered);
+        let (body, added) = (json(&call.ids), delivery.added.clone());
+        let message = Message { headers, message_id: message_id.clone(), body, added, ..Message::default() };
+        let (name, key) = delivery.routed.unwrap_or((name, key));
+        let (queue, redelivered) = (delivery.queue, delivery.redelivered);
         let text = Box::new(move |tag| amqp::deliver(queue, name, key, &message, tag, redelivered));
         self.words.push(Word { at, exchange, side: Side::Server, begins: Some(flow), text });
         let takes = self.takes(delivery.to, &context);

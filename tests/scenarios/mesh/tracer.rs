@@ -7,6 +7,7 @@ pub enum Format {
     B3,
     B3Multi,
     Sentry,
+    Datadog,
 }
 
 /// What a service does with the context that it was sent.
@@ -122,6 +123,13 @@ impl Context {
                 Format::Traceparent => add("traceparent", format!("00-{trace:032x}-{id:016x}-{flag:02x}")),
                 Format::B3 => add("b3", format!("{trace:032x}-{id:016x}-{flag}")),
                 Format::Sentry => add("sentry-trace", format!("{trace:032x}-{id:016x}-{flag}")),
+                Format::Datadog => {
+                    // the lower half in decimal digits, the upper one as a tag
+                    add("x-datadog-trace-id", (trace & u128::from(u64::MAX)).to_string());
+                    add("x-datadog-parent-id", id.to_string());
+                    add("x-datadog-sampling-priority", flag.to_string());
+                    add("x-datadog-tags", format!("_dd.p.tid={:016x}", trace >> 64));
+                }
                 Format::B3Multi => {
                     add("x-b3-traceid", format!("{trace:032x}"));
                     add("x-b3-spanid", format!("{id:016x}"));

@@ -132,7 +132,7 @@ pub fn truth(mesh: &Mesh, packets: &[Packet], names: Naming) -> Truth {
             parent: parent.map(|(up, parent)| {
                 let tier = tier(mesh, up, at, late(up) || late(at));
                 let own_trace = flow.context.span.is_some() && tier > Tier::TraceId;
-                let known = names != Naming::Loopback && !late(up) && !late(at);
+                let known = names.tells_callers() && !late(up) && !late(at);
                 let due = known && tier < Tier::Time && !own_trace && in_trace(mesh, up);
                 Edge { parent, tier, due }
             }),

@@ -4,7 +4,7 @@ use crate::time::Time;
 use std::sync::Arc;
 
 /// A hop of `from>to begin-end`, the end left out where it is not known. `a=10.0.0.1:80` is a name with its address, a bare address has
-/// no name; `>+` is a publish, `>-` a delivery. Further words are `span=X`, `up=X`, `topic=N`, `request=N` (it has that request ID and no
+/// no name; `>+` is a publish, `>-` a delivery. Times are in milliseconds. Further words are `span=X`, `up=X`, `topic=N`, `request=N` (it has that request ID and no
 /// trace ID) and `placed=N` (it has no ID, and was tied to that flow).
 fn hop(number: u64, text: &str) -> Hop {
     let mut words = text.split(' ');
@@ -15,7 +15,7 @@ fn hop(number: u64, text: &str) -> Hop {
         _ => (Pattern::RequestResponse, to),
     };
     let (begin, end) = words.next().unwrap().split_once('-').unwrap();
-    let at = |text: &str| Time::from_nanos(text.parse().unwrap());
+    let at = |text: &str| Time::from_nanos(text.parse::<i64>().unwrap() * 1_000_000);
     let mut hop = Hop {
         flow: FlowId(number),
         time: at(begin),
