@@ -39,9 +39,8 @@ fn assert_told(names: Naming) {
     for scenario in all() {
         let Told { truth, expected, services, records } = told(&scenario, names);
         let score = check::edges(&truth, &records);
-        let found =
-            [check::flows(&truth, &records), score.wrong, score.missing, check::findings(&expected, &services, names, &records)]
-                .concat();
+        let found = check::findings(&expected, &services, names, &records);
+        let found = [check::flows(&truth, &records), score.wrong, score.missing, score.weaker, found].concat();
         for what in found.iter().take(4) {
             writeln!(wrong, "{}, {names:?}: {what}", scenario.name).unwrap();
         }

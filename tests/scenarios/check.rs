@@ -47,6 +47,8 @@ pub struct Score {
     pub unclaimed: BTreeMap<Tier, u64>,
     /// Those of them that the wire shows well enough.
     pub missing: Vec<String>,
+    /// True edges that were claimed by weaker evidence than the wire holds, though it shows them well enough.
+    pub weaker: Vec<String>,
 }
 
 impl Score {
@@ -100,7 +102,12 @@ pub fn edges(truth: &Truth, records: &[Value]) -> Score {
             (is, Some((parent, link))) => {
                 let tier = Tier::ALL.into_iter().find(|tier| tier.word() == link);
                 match tier.filter(|tier| is.is_some_and(|edge| edge.parent == parent && edge.tier <= *tier)) {
-                    Some(tier) => *score.right.entry(tier).or_default() += 1,
+                    Some(tier) => {
+                        *score.right.entry(tier).or_default() += 1;
+                        if is.is_some_and(|edge| edge.due && edge.tier < tier) {
+                            score.weaker.push(format!("{}: {parent} by {link:?}, but {is:?}", what()));
+                        }
+                    }
                     None => score.wrong.push(format!("{}: {parent} by {link:?}, but {is:?}", what())),
                 }
             }

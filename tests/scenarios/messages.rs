@@ -17,6 +17,8 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario { name: "out of order", play: out_of_order },
     Scenario { name: "fan-out", play: fan_out },
     Scenario { name: "fan-out, one gives back", play: one_of_two },
+    Scenario { name: "not acknowledged by design", play: auto },
+    Scenario { name: "a reply without context", play: reply },
     Scenario { name: "unroutable", play: unroutable },
     Scenario { name: "never delivered", play: never_delivered },
 ];
@@ -164,6 +166,31 @@ fn fan_out() -> (Mesh, Vec<Expected>) {
         run(&mut shop, n, [message]);
     }
     (shop.mesh, vec![])
+}
+
+/// Shipping needs not acknowledge, so that nobody sees when it is done, and loses the context: the order's ID ties what it sends.
+fn auto() -> (Mesh, Vec<Expected>) {
+    let mut shop = Shop::new(Who::Shipping, Sends::Nothing);
+    for n in 0..CALLS {
+        let parcel = Call::http(shop.courier, "POST", "/parcels").id(order(n));
+        let deliver = Delivery::new(shop.shipping, "auto").unacknowledged().calls([parcel]);
+        let message = message(&shop, &order(n)).delivers([deliver]);
+        run(&mut shop, n, [message]);
+    }
+    (shop.mesh, vec![finding("trace_lost", shop.shipping, CALLS)])
+}
+
+/// Orders asks billing by a queue, and the answer carries no context.
+fn reply() -> (Mesh, Vec<Expected>) {
+    let mut shop = Shop::new(Who::Nobody, Sends::Nothing);
+    for n in 0..CALLS {
+        let reply = Call::publish(shop.broker, "", "replies").bare().id(order(n)).message_id(format!("reply-{}", order(n)));
+        let reply = reply.delivers([Delivery::new(shop.orders, "replies")]);
+        let ask = Delivery::new(shop.billing, "charges").calls([reply]);
+        let message = Call::publish(shop.broker, "", "charges").id(order(n)).delivers([ask]);
+        run(&mut shop, n, [message]);
+    }
+    (shop.mesh, vec![finding("trace_lost", shop.billing, CALLS)])
 }
 
 /// The broker gives messages back, because no queue is bound for them.

@@ -17,13 +17,15 @@ mod works;
 use super::Engine;
 use super::cost::Charge;
 use super::findings::housekeeping;
-use super::traces::{Hop, Trace, asked, beside, digest, everybodys, hop, leg, name, settled};
+use super::traces::{Hop, Mark, Trace, asked, begun, beside, everybodys, leg, name, settled};
 use crate::model::{ConnId, Detail, Dir, FlowId, FlowRef, Link, Opened, Party, Pattern, Row, State};
 use crate::time::{Span, Time};
+use crate::trace::is_request_id;
 use hidden::Veil;
 use messages::Messages;
 use senders::Senders;
 use std::collections::VecDeque;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use works::{Sure, Work, Works, chain};
 
 /// How many flows wait for one to settle: beyond it half of them are taken at once, with the names that are known.
@@ -120,7 +122,7 @@ impl Engine {
     /// A flow is complete.
     pub(super) fn stitch_closed(&mut self, id: FlowId) {
         if let Some(slot) = self.store.get(id) {
-            self.stitch.works.ended(&slot.row, self.now);
+            self.stitch.works.ended(&slot.row, self.now, || values(&slot.row, slot.detail.as_deref()));
         }
     }
 
@@ -129,9 +131,9 @@ impl Engine {
         let id = flow.row.id;
         self.stitch_up_to(id);
         let first = self.traces.of(id).is_none_or(|no| self.traces.get(no).is_some_and(|trace| trace.leaves_open(id)));
-        let from = if flow.row.dir == Dir::ToServer { flow.client } else { flow.server };
-        let anybody = name(from).is_none() && everybodys(from.host());
-        if anybody && self.stitch.veil.any() && self.is_veiled(&hop(flow)) {
+        let (from, to) = if flow.row.dir == Dir::ToServer { (flow.client, flow.server) } else { (flow.server, flow.client) };
+        let anybody = || name(from).is_none() && everybodys(from.host());
+        if self.stitch.veil.any() && anybody() && self.is_veiled(from, to, flow.row.time) {
             self.traces.veil(id);
         }
         let Some(detail) = flow.detail.filter(|_| first && placeable(flow.row)) else { return false };
@@ -152,8 +154,13 @@ impl Engine {
     }
 
     /// A flow without an ID of the other's trace was caused by it.
-    fn tied(&mut self, child: Hop, up: Hop, link: Link) {
+    fn tied(&mut self, child: Hop, mut up: Hop, link: Link) {
         let id = child.flow;
+        if self.traces.of(up.flow).is_none()
+            && let Some(now) = super::look_at(up.flow, &self.store, &self.conns, &mut self.facts, &mut self.sources)
+        {
+            up = if now.row.state == State::Settled { settled(now) } else { begun(now) };
+        }
         let Some(trace) = self.traces.tie(child, up, link, self.now) else { return };
         let Some((key, trace_id)) = self.traces.get(trace).and_then(Trace::known_by) else { return };
         let (key, trace_id) = (key.into(), trace_id.into());
@@ -174,25 +181,30 @@ impl Engine {
             if flow.row.pattern == Pattern::Publish {
                 stitch.messages.published(flow);
             } else if causes(flow.row) {
-                stitch.works.add(hop(flow));
+                let requests =
+                    flow.detail.iter().flat_map(|detail| &detail.traces).filter(|context| is_request_id(context.carrier));
+                stitch.works.add(Hop { marks: requests.map(Mark::of).collect(), ..begun(flow) });
                 if flow.row.state != State::Open {
-                    stitch.works.ended(flow.row, *now);
+                    stitch.works.ended(flow.row, *now, || values(flow.row, flow.detail));
                 }
             }
         }
     }
 
     /// Whether who sent a flow may have been at work on something that cannot be read.
-    fn is_veiled(&mut self, child: &Hop) -> bool {
+    fn is_veiled(&mut self, from: &Party, to: &Party, at: Time) -> bool {
         let Self { stitch, conns, facts, .. } = self;
-        let (labels, _) = stitch.works.senders(&child.from, &child.to);
+        if !stitch.veil.any() {
+            return false;
+        }
+        let (labels, _) = stitch.works.senders(from, to);
         let ends = |conn, client| {
             let conn = conns.at(conns.place(conn)?)?;
             let parties = facts.parties(conn.client, conn.server);
             let worker = if client { parties.0 } else { parties.1 };
             Some((works::label(worker), worker.host().into()))
         };
-        stitch.veil.hides(&labels, name(&child.from).is_none().then(|| child.from.host()), child.time, ends)
+        stitch.veil.hides(&labels, name(from).is_none().then(|| from.host()), at, ends)
     }
 
     fn place(&mut self, child: &Hop, row: &Row, detail: &Detail) -> Place {
@@ -200,9 +212,14 @@ impl Engine {
             let parent = self.stitch.messages.publish_of(child, detail);
             return Place { parent: parent.map(|up| (Box::new(up.clone()), Link::MessageId)), maybe: Vec::new() };
         }
+        let veiled = self.is_veiled(&child.from, &child.to, child.time);
         let Self { stitch, store, traces, conns, facts, sources, now, .. } = self;
         let Stitch { works, senders, .. } = stitch;
         let (labels, sure) = works.senders(&child.from, &child.to);
+        if veiled && sure == Sure::No {
+            // what is seen of it may be what led to the hidden
+            return Place::default();
+        }
         let carried = requests(child);
         if !carried.is_empty() {
             // what it was asked with may be answered before all that it causes is done
@@ -227,25 +244,28 @@ impl Engine {
             open.retain(|work| work.until().is_none_or(|end| end >= child.last) && !beside(&work.hop, child));
         }
         let from = if nameless { child.from.host() } else { child.from.label() };
-        let kind = digest(&format!("{from} {} {}", child.to.label(), child.operation));
+        let mut kind = DefaultHasher::new();
+        (from, child.to.label(), &child.operation).hash(&mut kind);
+        let kind = kind.finish();
         let by_itself = senders.seen(kind, open.iter().map(|work| works::label(&work.hop.to))) || housekeeping(child);
         let flows: Vec<_> = open.iter().map(|work| work.hop.flow).collect();
         if flows.is_empty() {
             return Place::default();
         }
-        let values = payload::values(row, detail);
-        let mut sharing = sharing(open, &values, |flow| {
+        let carried = payload::values(row, detail);
+        let sharing = sharing(&mut open, &carried, |flow| {
             let slot = store.get(flow)?;
-            Some(payload::values(&slot.row, slot.detail.as_deref()?))
+            Some(values(&slot.row, slot.detail.as_deref()))
         });
-        if let Some(place) = innermost(&sharing, Link::PayloadId, sure) {
+        if !sharing.is_empty() {
+            let all = open.into_iter().enumerate();
+            let mut sharing: Vec<_> = all.filter(|(at, _)| sharing.contains(at)).map(|(_, work)| work).collect();
+            let place = innermost(&sharing, Link::PayloadId, sure).unwrap_or_default();
             if let ([one], Some(_)) = (sharing.as_mut_slice(), &place.parent) {
-                one.adopt(&values);
+                one.adopt(&carried);
             }
             return place;
         }
-        let mut open = works.at(&labels, child.time, None, child.flow);
-        open.retain(|work| flows.contains(&work.hop.flow));
         let within = chain(&open);
         let Some(last) = open.pop().map(|work| work.hop.clone()) else { return Place::default() };
         let link = match sure {
@@ -257,7 +277,7 @@ impl Engine {
                 (within && traces.of(child.flow).is_none() && whose()).then_some(Link::Time)
             }
         };
-        match link.filter(|_| !by_itself && !self.is_veiled(child)) {
+        match link.filter(|_| !by_itself && !veiled) {
             Some(link) => Place { parent: Some((Box::new(last), link)), maybe: Vec::new() },
             // who it was is not known either: then no few are likelier than all others
             None if by_itself || sure == Sure::No => Place::default(),
@@ -286,6 +306,11 @@ fn placeable(row: &Row) -> bool {
     }
 }
 
+/// The values in a flow that look like IDs, as far as it is still there.
+fn values(row: &Row, detail: Option<&Detail>) -> Box<[u64]> {
+    detail.map(|detail| payload::values(row, detail)).unwrap_or_default()
+}
+
 /// The request IDs that a flow carries.
 fn requests(hop: &Hop) -> Vec<u64> {
     hop.marks.iter().filter(|mark| !mark.of_tracer()).map(|mark| mark.id).collect()
@@ -302,21 +327,22 @@ fn innermost(works: &[&mut Work], link: Link, sure: Sure) -> Option<Place> {
     }
 }
 
-/// Of works those that carry a value of these: where one of several carries some that no other does, that one.
-fn sharing<'w>(works: Vec<&'w mut Work>, values: &[u64], mut of: impl FnMut(FlowId) -> Option<Box<[u64]>>) -> Vec<&'w mut Work> {
-    let mut hits: Vec<(Vec<u64>, &mut Work)> = Vec::new();
-    for work in works {
-        let own = work.values.get_or_insert_with(|| of(work.hop.flow).unwrap_or_default());
-        let common: Vec<_> = values.iter().filter(|value| own.contains(value)).copied().collect();
-        if !common.is_empty() {
-            hits.push((common, work));
-        }
+/// Which of these works carry a value of those: where one of several carries some that no other does, that one.
+fn sharing(works: &mut [&mut Work], values: &[u64], mut of: impl FnMut(FlowId) -> Option<Box<[u64]>>) -> Vec<usize> {
+    if values.is_empty() {
+        return Vec::new();
     }
-    let alone: Vec<bool> = (0..hits.len())
-        .map(|at| hits[at].0.iter().any(|v| hits.iter().enumerate().all(|(other, (c, _))| other == at || !c.contains(v))))
+    // a bit a value, of which there are at most 16
+    let common: Vec<u32> = works
+        .iter_mut()
+        .map(|work| {
+            let own = work.values.get_or_insert_with(|| of(work.hop.flow).unwrap_or_default());
+            values.iter().enumerate().filter(|(_, value)| own.contains(value)).fold(0, |bits, (n, _)| bits | 1 << n)
+        })
         .collect();
-    let only = alone.iter().filter(|alone| **alone).count() == 1;
-    hits.into_iter().zip(alone).filter(|(_, alone)| !only || *alone).map(|((_, work), _)| work).collect()
+    let (_, several) = common.iter().fold((0, 0), |(one, several), bits| (one | bits, several | (one & bits)));
+    let alone: Vec<_> = (0..common.len()).filter(|at| common[*at] & !several != 0).collect();
+    if alone.len() == 1 { alone } else { (0..common.len()).filter(|at| common[*at] != 0).collect() }
 }
 
 #[cfg(test)]

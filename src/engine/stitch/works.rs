@@ -61,6 +61,8 @@ struct Service {
     ended: VecDeque<Work>,
     /// Whether it answers on a port that is its own.
     server: bool,
+    /// Whether it sends what has to be placed.
+    sends: bool,
     /// When it was asked first, and how long it was at work in all on what is over.
     since: Option<Time>,
     busy: u64,
@@ -130,14 +132,18 @@ impl Works {
         service.open.push(Work { hop, end: None, values: None });
     }
 
-    /// A flow is over: its receiver was at work on it until its end, as far as that can be told.
-    pub(super) fn ended(&mut self, row: &Row, now: Time) {
+    /// A flow is over: its receiver was at work on it until its end, as far as that can be told. Its values are read where they may be
+    /// asked for once it is gone.
+    pub(super) fn ended(&mut self, row: &Row, now: Time, values: impl FnOnce() -> Box<[u64]>) {
         let Some(label) = self.open.remove(&row.id) else { return };
         let Some(service) = self.services.get_mut(&label) else { return };
         let Some(at) = service.open.iter().position(|work| work.hop.flow == row.id) else { return };
         let mut work = service.open.swap_remove(at);
         work.hop.ended(row);
         work.end = work.hop.end.or_else(|| work.hop.pending.then_some(now));
+        if work.values.is_none() && (service.sends || work.hop.pattern == Pattern::Deliver) {
+            work.values = Some(values());
+        }
         service.busy += work.hop.last.since(work.hop.time).nanos();
         self.ended.push_back((work.hop.last, label));
         service.ended.push_back(work);
@@ -178,10 +184,10 @@ impl Works {
     pub(super) fn at(&mut self, services: &[Arc<str>], time: Time, late: Option<Span>, not: FlowId) -> Vec<&mut Work> {
         let since = time.before(late.unwrap_or_default());
         let mut works: Vec<&mut Work> = match services {
-            [one] => self.services.get_mut(one).into_iter().flat_map(|one| one.between(since, time)).collect(),
+            [one] => self.services.get_mut(one).into_iter().flat_map(|one| one.sending(since, time)).collect(),
             _ => {
                 let chosen = self.services.iter_mut().filter(|(label, _)| services.contains(label));
-                chosen.flat_map(|(_, one)| one.between(since, time)).collect()
+                chosen.flat_map(|(_, one)| one.sending(since, time)).collect()
             }
         };
         works.retain(|work| work.hop.flow != not);
@@ -201,8 +207,9 @@ impl Works {
 }
 
 impl Service {
-    /// What began before `time`, and was still worked on after `since`.
-    fn between(&mut self, since: Time, time: Time) -> impl Iterator<Item = &mut Work> {
+    /// It sent something at a moment: what of it began before `time`, and was still worked on after `since`.
+    fn sending(&mut self, since: Time, time: Time) -> impl Iterator<Item = &mut Work> {
+        self.sends = true;
         // they lie in the order of their ends, so that those before the first that is too old are too old
         let ended = self.ended.iter_mut().rev().take_while(move |work| work.until().is_none_or(|end| end > since));
         self.open.iter_mut().chain(ended).filter(move |work| work.hop.time <= time && work.until().is_none_or(|end| end > since))

@@ -115,12 +115,34 @@ pub(super) fn tail(key: &str) -> &str {
 
 /// A flow as it is now.
 pub(in crate::engine) fn hop(flow: FlowRef<'_>) -> Hop {
+    let request = flow.detail.and_then(|detail| detail.request.as_ref());
+    let (mut host, mut declined) = (None, false);
+    for (name, value) in request.iter().flat_map(|half| half.headers.iter()) {
+        match name.len() {
+            4 | 10 if host.is_none() && [&b"host"[..], b":authority"].iter().any(|known| name.eq_ignore_ascii_case(known)) => {
+                host = Some(text_of(value).into());
+            }
+            2 | 12 => declined |= [&b"b3"[..], b"x-b3-sampled"].iter().any(|known| name.eq_ignore_ascii_case(known)),
+            _ => {}
+        }
+    }
+    Hop {
+        seen: flow.detail.is_some_and(|detail| detail.notes.iter().all(|note| note.severity == Severity::Remark)),
+        host,
+        declined: declined || flow.detail.is_some_and(|detail| detail.notes.iter().any(|note| trace::is_trouble(*note))),
+        marks: flow.detail.map(|detail| detail.traces.iter().map(Mark::of).collect()).unwrap_or_default(),
+        topic: flow.detail.and_then(topic),
+        via: flow.via().map(Into::into),
+        ..begun(flow)
+    }
+}
+
+/// A flow that has begun: what its row tells, and nothing that has to be looked for.
+pub(in crate::engine) fn begun(flow: FlowRef<'_>) -> Hop {
     let row = flow.row;
     let to_server = !row.pattern.one_way() || row.dir == Dir::ToServer;
     let (from, to) = if to_server { (flow.client, flow.server) } else { (flow.server, flow.client) };
     let last = row.duration.map(|span| row.time.after(span));
-    let request = flow.detail.and_then(|detail| detail.request.as_ref());
-    let header = |name| request.and_then(|half| half.headers.get(name));
     Hop {
         flow: row.id,
         time: row.time,
@@ -138,16 +160,15 @@ pub(in crate::engine) fn hop(flow: FlowRef<'_>) -> Hop {
         settled: false,
         ok: row.ok,
         pending: row.status.as_deref() == Some(PENDING),
-        seen: flow.detail.is_some_and(|detail| detail.notes.iter().all(|note| note.severity == Severity::Remark)),
+        seen: false,
         asked: None,
-        host: header("host").or_else(|| header(":authority")).map(|host| text_of(host).into()),
-        declined: header("b3").or_else(|| header("x-b3-sampled")).is_some()
-            || flow.detail.is_some_and(|detail| detail.notes.iter().any(|note| trace::is_trouble(*note))),
+        host: None,
+        declined: false,
         span: None,
         parent_span: None,
-        marks: flow.detail.map(|detail| detail.traces.iter().map(Mark::of).collect()).unwrap_or_default(),
-        topic: flow.detail.and_then(topic),
-        via: flow.via().map(Into::into),
+        marks: Vec::new(),
+        topic: None,
+        via: None,
         id: None,
         keys: [None; 2],
         placed: None,

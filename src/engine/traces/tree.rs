@@ -47,8 +47,20 @@ pub(super) fn tree(hops: &[Hop]) -> Vec<Node> {
     nodes
 }
 
-/// Whether none of them caused this one.
+/// Whether none of them caused this one, or none can be claimed.
 pub(super) fn is_root(hops: &[Hop], flow: FlowId) -> bool {
+    let Some(hop) = hops.iter().find(|hop| hop.flow == flow) else { return true };
+    let likely = |up: &&Hop| (up.time, up.flow) < (hop.time, flow) && shared(up, hop).is_some() && rank(up, hop).is_some();
+    let mut causes = hops.iter().filter(likely);
+    // of several the tree tells whether they lie within each other
+    match (causes.next(), causes.next()) {
+        (None, _) => hop.placed.is_none(),
+        (Some(_), None) => false,
+        (Some(_), Some(_)) => in_tree(hops, flow),
+    }
+}
+
+fn in_tree(hops: &[Hop], flow: FlowId) -> bool {
     tree(hops).iter().any(|node| node.flow == flow && node.depth == 0)
 }
 

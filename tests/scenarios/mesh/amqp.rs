@@ -55,7 +55,8 @@ pub fn opening(consumes: Option<&str>) -> Vec<(Side, Vec<u8>, Option<String>)> {
         (Server, method(1, 20, 11, &long(b"")), None),
     ];
     if let Some(queue) = consumes {
-        let consume = [vec![0, 0], short(queue), short(queue), vec![0], table(&[])].concat();
+        let no_ack = if is_auto(queue) { 2 } else { 0 };
+        let consume = [vec![0, 0], short(queue), short(queue), vec![no_ack], table(&[])].concat();
         all.push((Client, method(1, 60, 20, &consume), Some(format!("basic.consume {queue}"))));
         all.push((Server, method(1, 60, 21, &short(queue)), None));
     } else {
@@ -63,6 +64,11 @@ pub fn opening(consumes: Option<&str>) -> Vec<(Side, Vec<u8>, Option<String>)> {
         all.push((Server, method(1, 85, 11, &[]), None));
     }
     all
+}
+
+/// Whether messages from a queue are not acknowledged.
+pub fn is_auto(queue: &str) -> bool {
+    queue.starts_with("auto")
 }
 
 /// A message to the broker; one that nobody takes is to come back.

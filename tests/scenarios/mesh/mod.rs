@@ -128,7 +128,9 @@ impl Mesh {
                 (kind, "http", format!("{method} {}", target.split('?').next().unwrap_or_default()))
             }
             What::Grpc { path } => (Kind::Grpc, "grpc", (*path).to_owned()),
-            What::Publish { exchange, key, .. } => (Kind::Publishes, "amqp", format!("publish {exchange} {key}")),
+            What::Publish { exchange, key, .. } => {
+                (Kind::Publishes, "amqp", format!("publish {} {key}", if exchange.is_empty() { "(default)" } else { *exchange }))
+            }
             What::Sql { text, .. } => (Kind::Postgres, "postgresql", statement(text)),
             What::Redis { arguments } => (Kind::Redis, "redis", arguments[0].clone()),
         };
@@ -199,7 +201,12 @@ impl Mesh {
         self.flows.push(Flow {
             protocol: "amqp",
             operation: format!("deliver {}", delivery.queue),
-            status: Some(delivery.outcome.map_or("pending", amqp::Outcome::status).to_owned()),
+            status: Some(
+                delivery
+                    .outcome
+                    .map_or(if amqp::is_auto(delivery.queue) { "auto" } else { "pending" }, amqp::Outcome::status)
+                    .to_owned(),
+            ),
             client: delivery.to,
             server: call.to,
             receiver: delivery.to,

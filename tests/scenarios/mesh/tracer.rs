@@ -23,6 +23,8 @@ pub enum Sends {
     RequestId,
     /// A trace of its own for each message that it takes.
     Restarts,
+    /// The same, with the request's `x-request-id`.
+    RestartsWithRequestId,
     /// What it was sent, to the letter, as a proxy does and a service should not.
     Copies,
     /// New spans that are not sampled.
@@ -89,6 +91,7 @@ impl Sends {
             Self::Copies => sent.clone(),
             Self::Passes => Context { span: sent.span.clone(), request_id: request_id(ids) },
             Self::RequestId => Context { span: None, request_id: request_id(ids) },
+            Self::RestartsWithRequestId => Context { span: Some(new(ids, Format::Traceparent)), request_id: request_id(ids) },
             Self::Restarts => Context { span: Some(new(ids, Format::Traceparent)), request_id: None },
             Self::Spans(format) | Self::SpansAndRequestId(format) => {
                 let taken = sent.span.as_ref().map(|span| Span { id: ids.next(), parent: Some(span.id), format, ..span.clone() });
