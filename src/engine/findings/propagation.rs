@@ -21,9 +21,16 @@ const ONE_IN: u64 = 5;
 #[derive(Debug, Default)]
 pub(super) struct Propagation {
     ledger: Ledger,
-    held: HashMap<Box<str>, Vec<Case>>,
+    held: HashMap<Box<str>, Held>,
     /// How often what kind of flow was sent while its sender was at work on nothing, and how often on something.
     idle: HashMap<Box<str>, [u64; 2]>,
+}
+
+/// What rests on circumstances, until it has repeated.
+#[derive(Debug, Default)]
+struct Held {
+    cases: Vec<Case>,
+    repeated: bool,
 }
 
 /// One occurrence.
@@ -42,6 +49,8 @@ struct Case {
     sender: String,
     carriers: [String; 2],
     link: Link,
+    /// Whether time alone ties them.
+    by_time: bool,
 }
 
 impl Detector for Propagation {
@@ -60,11 +69,9 @@ impl Detector for Propagation {
                 let case = Case::new(kind, &tie, &service, &pair);
                 match tie.link {
                     // circumstances may deceive
-                    Link::SoleInFlight | Link::Time => {
-                        self.count(&case.sort, 1);
-                        self.hold(case, book);
-                    }
-                    Link::TraceId | Link::RequestId | Link::MessageId | Link::PayloadId => self.tell(&case, book),
+                    Link::SoleInFlight => self.hold(case, book),
+                    Link::Time if case.by_time => self.hold(case, book),
+                    Link::TraceId | Link::RequestId | Link::MessageId | Link::PayloadId | Link::Time => self.tell(&case, book),
                 }
             }
         }
@@ -78,9 +85,9 @@ impl Detector for Propagation {
     }
 
     fn end(&mut self, book: &mut Book) {
-        let mut held: Vec<_> = std::mem::take(&mut self.held).into_values().flatten().collect();
+        let mut held: Vec<_> = std::mem::take(&mut self.held).into_values().flat_map(|held| held.cases).collect();
         // time alone is no evidence of what did not repeat
-        held.retain(|case| case.link != Link::Time && !self.by_itself(&case.sort));
+        held.retain(|case| !case.by_time && !self.by_itself(&case.sort));
         held.sort_by_key(|case| case.flows);
         held.iter().for_each(|case| self.tell(case, book));
     }
@@ -88,16 +95,17 @@ impl Detector for Propagation {
 
 impl Propagation {
     fn hold(&mut self, case: Case, book: &mut Book) {
-        if self.held.len() >= MAX_HELD {
+        self.count(&case.sort, 1);
+        let key = case.key();
+        if self.held.len() >= MAX_HELD && !self.held.contains_key(&*key) {
             return;
         }
-        let key = case.key();
-        let cases = self.held.entry(key.into()).or_default();
-        cases.push(case);
-        if cases.len() >= ENOUGH {
-            let mut cases = std::mem::take(cases);
+        let held = self.held.entry(key.into()).or_default();
+        held.cases.push(case);
+        held.repeated |= held.cases.len() >= ENOUGH;
+        if held.repeated {
+            let mut cases = std::mem::take(&mut held.cases);
             cases.retain(|case| !self.by_itself(&case.sort));
-            // what has repeated so often is told at once from now on, a few at a time
             cases.iter().for_each(|case| self.tell(case, book));
         }
     }
@@ -185,6 +193,7 @@ impl Case {
             sender: sender(tie.down),
             carriers: [carriers(tie.up), carriers(tie.down)],
             link: tie.link,
+            by_time: tie.down.by_time_alone(tie.up, tie.link),
         }
     }
 

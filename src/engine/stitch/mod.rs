@@ -247,7 +247,9 @@ impl Engine {
         let mut kind = DefaultHasher::new();
         (from, child.to.label(), &child.operation).hash(&mut kind);
         let kind = kind.finish();
-        let by_itself = senders.seen(kind, open.iter().map(|work| works::label(&work.hop.to))) || housekeeping(child);
+        let by_itself =
+            senders.seen(kind, open.last().map(|work| work.hop.flow), open.iter().map(|work| works::label(&work.hop.to)))
+                || housekeeping(child);
         let flows: Vec<_> = open.iter().map(|work| work.hop.flow).collect();
         if flows.is_empty() {
             return Place::default();

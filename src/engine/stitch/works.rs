@@ -160,7 +160,8 @@ impl Works {
     pub(super) fn load(&self, service: &str, now: Time) -> f64 {
         let Some(service) = self.services.get(service) else { return 1.0 };
         let elapsed = service.since.map_or(0, |since| now.since(since).nanos());
-        service.busy as f64 / elapsed.max(1) as f64
+        let open: u64 = service.open.iter().map(|work| now.since(work.hop.time).nanos()).sum();
+        (service.busy + open) as f64 / elapsed.max(1) as f64
     }
 
     /// Which services may have sent a flow.

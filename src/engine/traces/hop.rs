@@ -184,6 +184,12 @@ pub(in crate::engine) fn settled(flow: FlowRef<'_>) -> Hop {
 }
 
 impl Hop {
+    /// Whether nothing but time says that `up` caused it: not even an ID that both carry.
+    pub(in crate::engine) fn by_time_alone(&self, up: &Self, link: Link) -> bool {
+        let same = |at: usize| self.keys[at].is_some() && self.keys[at] == up.keys[at];
+        link == Link::Time && !same(0) && !same(1)
+    }
+
     /// It is over.
     pub(in crate::engine) fn ended(&mut self, row: &Row) {
         let last = row.duration.map(|span| row.time.after(span));
