@@ -74,48 +74,33 @@ fn turn(events: Vec<Event>) -> Turn {
     Turn { events, until, ..Turn::default() }
 }
 
+#[derive(Default)]
 struct Log {
     events: Vec<Event>,
     flows: u64,
+    packet: u64,
 }
+
+/// A connection, and a flow on it.
+type Open = (u64, Key);
 
 /// `at_once` requests overlap: the gateway is asked, and asks meanwhile, one after the other.
 fn log(asked: Asked, caused: Caused, at_once: u64) -> Vec<Event> {
-    let mut log = Log { events: Vec::new(), flows: 0 };
+    let mut log = Log::default();
     for c in 0..at_once {
-        log.began(Event { conn: conn(2 * c), at: stamp(0), kind: EventKind::Unread }, [9, 1], 40_000 + c as u16);
-        log.began(Event { conn: conn(2 * c + 1), at: stamp(0), kind: EventKind::Unread }, [1, 2], 40_000 + c as u16);
+        log.began(2 * c, [9, 1]);
+        log.began(2 * c + 1, [1, 2]);
     }
     for first in (0..REQUESTS).step_by(at_once as usize) {
-        let all = first..(first + at_once).min(REQUESTS);
-        let mut now = first * 100;
-        let mut next = || {
-            now += 1;
-            now
-        };
-        let open: Vec<_> = all
-            .clone()
-            .map(|n| log.open(2 * (n - first), next(), n, (asked == Asked::WithId).then_some(0), asked_as(asked)))
-            .collect();
+        let all = first..first + at_once;
+        let id = (asked == Asked::WithId).then_some(0);
+        let requests: Vec<_> = all.clone().map(|n| log.open(2 * (n - first), n, id, asked_as(asked))).collect();
         for step in 0..CAUSED {
-            let calls: Vec<_> = all
-                .clone()
-                .map(|n| {
-                    (
-                        2 * (n - first) + 1,
-                        log.open(
-                            2 * (n - first) + 1,
-                            next(),
-                            n,
-                            (caused == Caused::Calls).then_some(step + 1),
-                            caused_as(caused),
-                        ),
-                    )
-                })
-                .collect();
-            calls.into_iter().for_each(|(c, key)| log.close(c, key, next()));
+            let id = (caused == Caused::Calls).then_some(step + 1);
+            let calls: Vec<_> = all.clone().map(|n| log.open(2 * (n - first) + 1, n, id, caused_as(caused))).collect();
+            calls.into_iter().for_each(|flow| log.close(flow));
         }
-        open.into_iter().zip(all).for_each(|(key, n)| log.close(2 * (n - first), key, next()));
+        requests.into_iter().for_each(|flow| log.close(flow));
     }
     log.events
 }
@@ -136,23 +121,31 @@ fn caused_as(caused: Caused) -> (&'static str, Pattern) {
 }
 
 impl Log {
-    fn began(&mut self, event: Event, [client, server]: [u8; 2], port: u16) {
-        let ends = [(client, port), (server, 80)].map(|(host, port)| SocketAddr::from(([10, 0, 0, host], port)));
+    /// The next packet: one each 10 µs.
+    fn now(&mut self) -> Stamp {
+        self.packet += 1;
+        Stamp { packet: PacketNo(self.packet), time: Time::from_nanos(self.packet as i64 * 10_000) }
+    }
+
+    /// A connection from one host to another.
+    fn began(&mut self, c: u64, [client, server]: [u8; 2]) {
+        let first = self.now();
+        let ends = [(client, 40_000 + c as u16), (server, 80)].map(|(host, port)| SocketAddr::from(([10, 0, 0, host], port)));
         let meta = ConnMeta {
-            id: event.conn,
+            id: conn(c),
             client: ends[0],
             server: ends[1],
             transport: Transport::Stream,
-            first: event.at,
+            first,
             joined: Joined::Opening,
             zone: Zone::default(),
         };
-        self.events.push(Event { kind: EventKind::Began(Box::new(meta), SourceId(0)), ..event });
+        self.events.push(Event { conn: conn(c), at: first, kind: EventKind::Began(Box::new(meta), SourceId(0)) });
     }
 
     /// A flow of request `n`, with its ID where it has a span.
-    fn open(&mut self, c: u64, packet: u64, n: u64, span: Option<u64>, (protocol, pattern): (&'static str, Pattern)) -> Key {
-        let (first, dir) = (stamp(packet), Dir::ToServer);
+    fn open(&mut self, c: u64, n: u64, span: Option<u64>, (protocol, pattern): (&'static str, Pattern)) -> Open {
+        let (first, dir) = (self.now(), Dir::ToServer);
         let key = Key { stream: 0, own: self.flows };
         self.flows += 1;
         let mut push = |kind| self.events.push(Event { conn: conn(c), at: first, kind });
@@ -165,9 +158,11 @@ impl Log {
             headers.push(name.as_bytes(), value.as_bytes());
         }
         push(EventKind::Part(key, Part::Head { dir, first, headers, head_bytes: 120, hint: BodyHint::default() }));
-        let sql = format!("SELECT id FROM orders WHERE id = 'ord-{n:06}'");
+        if pattern == Pattern::Query {
+            let sql = format!("SELECT id FROM orders WHERE id = 'ord-{n:06}'");
+            push(EventKind::Part(key, Part::Fields(Fields::default().with("sql", sql.as_str()))));
+        }
         let body = format!("{{\"order\":\"ord-{n:06}\",\"total\":17}}");
-        push(EventKind::Part(key, Part::Fields(Fields::default().with("sql", sql.as_str()))));
         push(EventKind::Part(key, Part::Body(dir, body.clone().into_bytes())));
         push(EventKind::Part(key, Part::BodyEnd { dir, bytes: body.len() as u64, whole: true }));
         if let Some(span) = span {
@@ -182,11 +177,11 @@ impl Log {
             };
             push(EventKind::Part(key, Part::Trace(Box::new(context))));
         }
-        key
+        (c, key)
     }
 
-    fn close(&mut self, c: u64, key: Key, packet: u64) {
-        let at = stamp(packet);
+    fn close(&mut self, (c, key): Open) {
+        let at = self.now();
         let closed = Closed { status: Some("200".into()), ok: true, last: Some(at) };
         self.events.push(Event { conn: conn(c), at, kind: EventKind::Close(key, Box::new(closed)) });
     }
@@ -194,9 +189,4 @@ impl Log {
 
 fn conn(n: u64) -> ConnId {
     ConnId(PacketNo(n))
-}
-
-/// A packet each 10 µs.
-fn stamp(packet: u64) -> Stamp {
-    Stamp { packet: PacketNo(packet), time: Time::from_nanos(packet as i64 * 10_000) }
 }

@@ -200,6 +200,13 @@ mod tests {
     }
 
     #[test]
+    fn who_waits_for_an_answer_that_never_comes_is_not_slow() {
+        let (orders, silent) =
+            ((1, call(2, "gateway>orders 10-5490 GET /orders 200")), (2, call(3, "orders>stock 20- GET /stock pending")));
+        check(&[root(5500), orders, silent], &[]);
+    }
+
+    #[test]
     fn what_is_far_slower_than_its_kind_is_told_once_the_kind_is_known() {
         let found = |before: u64, took: u64, last: u64| {
             let (mut slow, mut book) = (Slow::default(), Book::default());

@@ -108,6 +108,11 @@ fn beside_something_that_cannot_be_read_nothing_is_the_only_one() {
     // of another service, or over by then
     check(&[mesh[0], mesh[1], "web>other 2-95 hidden=yes"], &["1 .s2"]);
     check(&[mesh[0], mesh[1], "web>gate 2-10 hidden=yes"], &["1 .s2"]);
-    // joined: something may have been asked before, until something new is
+    // joined, if only later: something may have been asked before all that was seen
     check(&[mesh[0], mesh[1], "web>gate 2-95 joined=yes"], &["1"]);
+    let midway = "web>other 1-2 joined=yes";
+    check(&[mesh[0], mesh[1], midway, "web>gate 40-95 joined=yes"], &["1"]);
+    check(&[mesh[0], mesh[1], midway, "web>other 40-95 joined=yes"], &["1 .s2"]);
+    // what both carry tells it all the same
+    check(&["web>gate 1-90 id=t body=order-4711", "gate>?db 20-30 body=order-4711", "web>gate 2-95 joined=yes"], &["1 .p2"]);
 }

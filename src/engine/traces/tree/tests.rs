@@ -190,3 +190,17 @@ fn without_an_id_a_flow_lies_where_it_was_tied_to() {
     check(&["a>b 0-100", "b>c 10-50 request=0"], "1 2");
     check(&["a>b 0-100 request=0", "b>c 10-50 request=0"], "1 .r2");
 }
+
+#[test]
+fn one_address_is_one_sender() {
+    let [asked, first, other, again] = [
+        "10.0.0.9:5>127.0.0.1:80 0-100",
+        "127.0.0.1:7>127.0.0.1:81 10-20",
+        "127.0.0.1:8>127.0.0.1:82 30-60",
+        "127.0.0.1:7>127.0.0.1:81 40-50",
+    ];
+    check(&[asked, first, other, again], "1 .~2 .~3 .~4");
+    check(&[asked, other, again], "1 .~2 ..~3");
+    // sent at once: the one is not because of the other
+    check(&[asked, "127.0.0.1:8>127.0.0.1:82 30-60", "127.0.0.1:7>127.0.0.1:81 30-50"], "1 .~2 .~3");
+}
