@@ -84,7 +84,7 @@ impl Veil {
         if let Some(hidden) = self.list.get_mut(&conn) {
             hidden.until = Some(hidden.until.map_or(at, |until| until.min(at)));
             let worker = if hidden.consumes { client } else { server };
-            hidden.worker = Some((label(worker), worker.host().into()));
+            hidden.worker = Some((Arc::clone(label(worker)), worker.host().into()));
         }
     }
 
@@ -98,19 +98,12 @@ impl Veil {
         !self.list.is_empty()
     }
 
-    /// Whether one of these services, or of a nameless sender any on its host, may have been at work on something hidden at a moment;
-    /// `ends` tells client and server of a connection that is not over.
-    pub(super) fn hides(
-        &self,
-        services: &[Arc<str>],
-        host: Option<&str>,
-        at: Time,
-        mut ends: impl FnMut(ConnId, bool) -> Option<(Arc<str>, Box<str>)>,
-    ) -> bool {
+    /// Whether somebody may have been at work on something hidden at a moment: `is` tells of a service and its host whether they are meant,
+    /// `asked` of the client, or else the server, of a connection that is not over.
+    pub(super) fn hides(&self, at: Time, is: impl Fn(&str, &str) -> bool, mut asked: impl FnMut(ConnId, bool) -> bool) -> bool {
         self.list.iter().any(|(conn, hidden)| {
             let then = hidden.since <= at && hidden.until.is_none_or(|until| at < until);
-            let mut worker = || hidden.worker.clone().or_else(|| ends(*conn, hidden.consumes));
-            then && worker().is_some_and(|(worker, on)| services.contains(&worker) || host == Some(&*on))
+            then && hidden.worker.as_ref().map_or_else(|| asked(*conn, hidden.consumes), |(worker, host)| is(worker, host))
         })
     }
 

@@ -26,6 +26,7 @@ use messages::Messages;
 use senders::Senders;
 use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::sync::Arc;
 use works::{Sure, Work, Works, chain};
 
 /// How many flows wait for one to settle: beyond it half of them are taken at once, with the names that are known.
@@ -198,13 +199,15 @@ impl Engine {
             return false;
         }
         let (labels, _) = stitch.works.senders(from, to);
-        let ends = |conn, client| {
-            let conn = conns.at(conns.place(conn)?)?;
-            let parties = facts.parties(conn.client, conn.server);
-            let worker = if client { parties.0 } else { parties.1 };
-            Some((works::label(worker), worker.host().into()))
+        let host = name(from).is_none().then(|| from.host());
+        let is = |label: &str, on: &str| labels.iter().any(|known| **known == *label) || host == Some(on);
+        let asked = |conn, client| {
+            let Some(conn) = conns.place(conn).and_then(|place| conns.at(place)) else { return false };
+            let (of_client, of_server) = facts.parties(conn.client, conn.server);
+            let worker = if client { of_client } else { of_server };
+            is(works::label(worker), worker.host())
         };
-        stitch.veil.hides(&labels, name(from).is_none().then(|| from.host()), at, ends)
+        stitch.veil.hides(at, is, asked)
     }
 
     fn place(&mut self, child: &Hop, row: &Row, detail: &Detail) -> Place {
@@ -247,9 +250,11 @@ impl Engine {
         let mut kind = DefaultHasher::new();
         (from, child.to.label(), &child.operation).hash(&mut kind);
         let kind = kind.finish();
-        let by_itself =
-            senders.seen(kind, open.last().map(|work| work.hop.flow), open.iter().map(|work| works::label(&work.hop.to)))
-                || housekeeping(child);
+        let by_itself = senders.seen(
+            kind,
+            open.last().map(|work| work.hop.flow),
+            open.iter().map(|work| Arc::clone(works::label(&work.hop.to))),
+        ) || housekeeping(child);
         let flows: Vec<_> = open.iter().map(|work| work.hop.flow).collect();
         if flows.is_empty() {
             return Place::default();
@@ -275,7 +280,7 @@ impl Engine {
             // a flow that began a trace of its own began it, as far as time can tell
             Sure::No => {
                 let receiver = works::label(&last.to);
-                let whose = || senders.can_be(kind, &receiver, works.load(&receiver, *now));
+                let whose = || senders.can_be(kind, receiver, works.load(receiver, *now));
                 (within && traces.of(child.flow).is_none() && whose()).then_some(Link::Time)
             }
         };

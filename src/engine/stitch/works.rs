@@ -92,11 +92,8 @@ pub(super) struct Works {
 }
 
 /// What a party counts as: its name, else its address.
-pub(super) fn label(party: &Party) -> Arc<str> {
-    match name(party) {
-        Some(_) => party.service.clone().unwrap_or_else(|| Arc::clone(&party.addr)),
-        None => Arc::clone(&party.addr),
-    }
+pub(super) fn label(party: &Party) -> &Arc<str> {
+    name(party).and(party.service.as_ref()).unwrap_or(&party.addr)
 }
 
 impl Works {
@@ -107,7 +104,7 @@ impl Works {
 
     /// A service has received something.
     pub(super) fn add(&mut self, hop: Hop) {
-        let label = label(&hop.to);
+        let label = Arc::clone(label(&hop.to));
         if self.services.len() >= MAX_SERVICES && !self.services.contains_key(&label) {
             self.forget_idle();
         }
@@ -167,12 +164,12 @@ impl Works {
     /// Which services may have sent a flow.
     pub(super) fn senders(&self, from: &Party, to: &Party) -> (Vec<Arc<str>>, Sure) {
         if name(from).is_some() {
-            return (vec![label(from)], Sure::Yes);
+            return (vec![Arc::clone(label(from))], Sure::Yes);
         }
         let host = from.host();
         let labels = self.hosts.get(host).map(Vec::as_slice).unwrap_or_default();
         let receiver = label(to);
-        let others: Vec<_> = labels.iter().filter(|label| **label != receiver).cloned().collect();
+        let others: Vec<_> = labels.iter().filter(|label| *label != receiver).cloned().collect();
         if others.contains(&from.addr) && everybodys(host) {
             return (vec![Arc::clone(&from.addr)], Sure::Yes);
         }
