@@ -140,6 +140,7 @@ impl Engine {
         let Some(place) = self.conns.place(id) else { return false };
         let sources = self.conns.at(place).map(|conn| conn.sources).unwrap_or_default();
         self.conns.hold(id, flow);
+        self.stitch.shown(id, &opened);
         let Opened { protocol, pattern, operation, dir, first, layers } = opened;
         let (state, ok, status, duration, trace_id, link) = (State::Open, true, None, None, None, None);
         let (time, bytes) = (first.time, 0);
@@ -163,7 +164,7 @@ impl Engine {
         };
         self.store.push(row, Detail { layers, ..Detail::default() });
         self.tally.opened(self.now);
-        self.stitch_opened(flow, id, time);
+        self.stitch_opened(flow);
         self.screen.changed(flow);
         // two open flows of one key would be a mistake of the decoder: the earlier one cannot be told from the later any more
         if let Some(earlier) = self.open.insert((id, key), flow) {
@@ -216,6 +217,11 @@ impl Engine {
 
     pub(super) fn note(&mut self, conn: ConnId, key: Key, issue: Issue) -> bool {
         let Some(&id) = self.open.get(&(conn, key)) else { return false };
+        if issue == Issue::NO_REQUEST
+            && let Some(slot) = self.store.get(id)
+        {
+            self.stitch.unasked(conn, slot.row.time);
+        }
         self.change(id, |_, detail| flow::note(detail, issue));
         true
     }
@@ -224,7 +230,7 @@ impl Engine {
         let Some(conn) = self.conns.get(id).filter(|conn| !conn.ended) else { return false };
         let (number, first, protocol) = (conn.number, conn.first, conn.protocol);
         let (client, server) = self.facts.parties(conn.client, conn.server);
-        self.stitch.ended(id, ended.last.time, server);
+        self.stitch.ended(id, ended.last.time, client, server);
         let Ended { how, last, bytes, packets, retransmissions, gaps, head } = ended;
         let record = ConnRecord {
             id: number,
@@ -276,9 +282,9 @@ impl Engine {
     pub(super) fn settle_due(&mut self, now: Time, out: &mut dyn FnMut(Record)) {
         while let Some(&(id, deadline)) = self.settling.front() {
             // where several sources are read, the same packets may still come from another one
-            let copies = self.sources.several();
+            let early = self.sources.several() || self.stitch.young(now, self.options.settle);
             let named = |row: &Row| self.conns.at(row.place).is_none_or(|conn| conn.awaited == Awaited::default());
-            if deadline > now && self.store.get(id).is_some_and(|slot| copies || !named(&slot.row)) {
+            if deadline > now && self.store.get(id).is_some_and(|slot| early || !named(&slot.row)) {
                 return;
             }
             self.settling.pop_front();

@@ -69,6 +69,8 @@ pub const SETTLE_FILE: Span = Span::from_secs(2);
 const MAX_OPEN: usize = 1 << 20;
 /// Which part of the memory traces may take: with the default 256 MiB, some 50,000 of a few flows each.
 const TRACES: usize = 16;
+/// Which part what stitching remembers may take: with the default some 6,000 requests in flight, as many that are over, and messages.
+const STITCHING: usize = 16;
 
 /// Which records somebody reads: others are not made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -192,9 +194,9 @@ impl Engine {
             schemas: schemas.generation(),
             problems: schemas.problems().into(),
             offers: Arc::default(),
-            store: Store::new(options.max_memory - options.max_memory / TRACES, options.keep),
+            store: Store::new(options.max_memory - options.max_memory / TRACES - options.max_memory / STITCHING, options.keep),
             traces: Traces::new(options.max_memory / TRACES),
-            stitch: Stitch::default(),
+            stitch: Stitch::new(options.max_memory / STITCHING),
             findings: Findings::new(options.schemas.clone()),
             twins: Twins::default(),
             facts,

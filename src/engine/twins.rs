@@ -202,20 +202,28 @@ fn take<T>(list: &mut VecDeque<Waiting<T>>, time: Time, queue: Option<&str>) -> 
     list.remove(at).map(|w| w.what)
 }
 
+/// Headers that a broker adds to what was published: how often a quorum queue has handed it out, and where it was dead-lettered
+/// (<https://www.rabbitmq.com/docs/dlx#effects>).
+const ADDED: &[&str] = &[
+    "x-delivery-count",
+    "x-acquired-count",
+    DEATHS,
+    "x-first-death-exchange",
+    "x-first-death-queue",
+    "x-first-death-reason",
+    "x-last-death-exchange",
+    "x-last-death-queue",
+    "x-last-death-reason",
+];
+const DEATHS: &str = "x-death";
+
 /// By what a message is known, and its queue; none where it is none of a broker's exchanges.
 fn same(broker: SocketAddr, delivered: bool, fields: &Fields, body: &Body) -> Option<(Same, Option<Box<str>>)> {
-    let text = |name| match fields.get(name) {
-        Some(Value::Text(text)) => Some(text.clone()),
-        _ => None,
-    };
-    let (exchange, routing_key) = (text("amqp.exchange")?, text("amqp.routing_key")?);
+    let field = |name| text(fields.get(name)).map(Box::from);
+    let (exchange, routing_key) = (field("amqp.exchange")?, field("amqp.routing_key")?);
     let properties = fields.get("amqp.properties");
-    let id = match properties {
-        Some(Value::Map(pairs)) => pairs.iter().find(|(name, _)| &**name == "message_id"),
-        _ => None,
-    };
-    let id = match id {
-        Some((_, Value::Text(id))) if !id.is_empty() => Ok(id.clone()),
+    let id = match entry(properties, "message_id") {
+        Some(Value::Text(id)) if !id.is_empty() => Ok(id.clone()),
         _ => {
             let mut hasher = DefaultHasher::new();
             properties.iter().for_each(|properties| digest(properties, &mut hasher));
@@ -224,18 +232,51 @@ fn same(broker: SocketAddr, delivered: bool, fields: &Fields, body: &Body) -> Op
             Err(hasher.finish())
         }
     };
-    Some((Same { broker, delivered, exchange, routing_key, id }, text("amqp.queue").filter(|_| delivered)))
+    Some((Same { broker, delivered, exchange, routing_key, id }, field("amqp.queue").filter(|_| delivered)))
 }
 
 /// What a message is known by, from whichever side of which broker it is seen; none where it is none of a broker's exchanges.
 pub(super) fn identity(fields: &Fields, body: &Body) -> Option<u64> {
-    let (same, _) = same(UNKNOWN, false, fields, body)?;
+    let (mut same, _) = same(UNKNOWN, false, fields, body)?;
+    if let Some((exchange, key)) = published_to(fields) {
+        (same.exchange, same.routing_key) = (exchange.into(), key.into());
+    }
     let mut hasher = DefaultHasher::new();
     same.hash(&mut hasher);
     Some(hasher.finish())
 }
 
-/// The same for any order of names: a tap is handed them sorted.
+/// The exchange and key that a message was published with: before it was dead-lettered, as the oldest entry of that, the last, tells.
+pub(super) fn published_to(fields: &Fields) -> Option<(&str, &str)> {
+    let deaths = entry(entry(fields.get("amqp.properties"), "headers"), DEATHS);
+    if let Some(Value::List(deaths)) = deaths
+        && let Some(Value::List(keys)) = entry(deaths.last(), "routing-keys")
+    {
+        return Some((text(entry(deaths.last(), "exchange"))?, text(keys.first())?));
+    }
+    Some((text(fields.get("amqp.exchange"))?, text(fields.get("amqp.routing_key"))?))
+}
+
+fn text(value: Option<&Value>) -> Option<&str> {
+    match value {
+        Some(Value::Text(text)) => Some(text),
+        _ => None,
+    }
+}
+
+/// A value of a map.
+fn entry<'v>(map: Option<&'v Value>, name: &str) -> Option<&'v Value> {
+    let Some(Value::Map(pairs)) = map else { return None };
+    pairs.iter().find(|(known, _)| **known == *name).map(|(_, value)| value)
+}
+
+/// Whether the broker wrote it, not who published.
+fn added(name: &str, value: &Value) -> bool {
+    let all = |pairs: &[(Box<str>, Value)]| pairs.iter().all(|(name, value)| added(name, value));
+    ADDED.contains(&name) || matches!(value, Value::Map(pairs) if name == "headers" && all(pairs))
+}
+
+/// The same for any order of names, as a tap is handed them sorted, and whatever the broker adds.
 pub(super) fn digest(value: &Value, hasher: &mut DefaultHasher) {
     match value {
         Value::Text(text) | Value::Secret(text) | Value::Number(text) => text.hash(hasher),
@@ -244,7 +285,7 @@ pub(super) fn digest(value: &Value, hasher: &mut DefaultHasher) {
         Value::Bool(b) => b.hash(hasher),
         Value::List(items) => items.iter().for_each(|item| digest(item, hasher)),
         Value::Map(pairs) => {
-            let mut pairs: Vec<_> = pairs.iter().collect();
+            let mut pairs: Vec<_> = pairs.iter().filter(|(name, value)| !added(name, value)).collect();
             pairs.sort_by(|a, b| a.0.cmp(&b.0));
             for (name, value) in pairs {
                 name.hash(hasher);
@@ -278,6 +319,30 @@ mod tests {
         let kind = [kind];
         assert_ne!(of(&kind, b"a"), more);
         assert_ne!(of(&kind, b"a"), of(&kind, b"b"));
+    }
+
+    #[test]
+    fn what_a_broker_adds_changes_no_message() {
+        let text = |text: &str| Value::from(text);
+        let map = |pairs: &[(&str, Value)]| Value::Map(pairs.iter().map(|(name, v)| ((*name).into(), v.clone())).collect());
+        let body = Body { kept: b"a".to_vec(), bytes: 1, ..Body::default() };
+        let known = |exchange: &str, key: &str, properties: &[(&str, Value)]| {
+            let routed = Fields::default().with("amqp.exchange", exchange).with("amqp.routing_key", key);
+            identity(&routed.with("amqp.properties", map(properties)), &body)
+        };
+        let headers = |pairs: &[(&str, Value)]| [("headers", map(pairs))];
+        let published = known("shop", "order", &[]);
+        assert_eq!(known("shop", "order", &headers(&[("x-delivery-count", Value::from(2))])), published);
+        assert_ne!(known("shop", "order", &headers(&[("retry", Value::from(2))])), published);
+        let death = |exchange: &str, key: &str| {
+            map(&[("exchange", text(exchange)), ("routing-keys", Value::List(vec![text(key)])), ("reason", text("rejected"))])
+        };
+        let dead = headers(&[
+            ("x-death", Value::List(vec![death("retry", "r"), death("shop", "order")])),
+            ("x-first-death-queue", text("q")),
+        ]);
+        assert_eq!(known("dead", "orders", &dead), published);
+        assert_ne!(known("dead", "orders", &[]), published);
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! browser → gateway              POST /api/checkout            94 ms  201
 //! └ gateway → orders             POST /checkout                92 ms  201
 //!   ├ orders → payments          POST /charges                2.8 ms  503 ✗
-//!   │ └ payments → fraud         POST /score                  0.9 ms  200    ✗ trace_lost [sole_in_flight]
+//!   │ └ payments → fraud         POST /score                  0.9 ms  200    ✗ trace_lost [payload_id]
 //! ```
 
 use super::{Paper, Tone, counted, fit, outcome, padded};

@@ -1,5 +1,8 @@
-//! How well one request's flows are told apart from a hundred others': precision and recall of the edges of trees; `make bench` prints them.
-//! Nothing is asserted: the tests do that.
+//! How well one request's flows are told apart from a hundred others', as precision and recall of the edges of trees, and what that costs
+//! a flow; `make bench` prints them. Nothing is asserted: the tests do that, and the machine may be busy.
+
+#[path = "cost.rs"]
+mod cost;
 
 #[allow(dead_code, unused_imports, reason = "the tests use the rest")]
 #[path = "../scenarios/mod.rs"]
@@ -18,10 +21,11 @@ fn main() {
     if std::env::args().any(|arg| arg == "--list") {
         return;
     }
+    cost::print();
     println!("edges of trees, a hundred requests at once\n");
     println!("{:<34} {:<11} {:>6} {:>9} {:>7}   by", "mesh", "names", "edges", "precision", "recall");
     for scenario in all().into_iter().filter(|scenario| scenario.name.starts_with(MEASURED)) {
-        for names in Naming::ALL {
+        for names in [Naming::Processes, Naming::Containers, Naming::Loopback] {
             let (edges, score) = score(&scenario, names);
             let by: Vec<_> = score.right.iter().map(|(tier, count)| format!("{} {count}", tier.word())).collect();
             let (precision, recall) = (score.precision(), score.recall());

@@ -130,5 +130,5 @@ fn a_checkout_is_one_trace_across_http_grpc_and_the_queue() {
     }
     // the fraud check, whose caller drops the context, is there by what else ties it
     let fraud: Vec<_> = lines.iter().filter(|v| v["operation"] == "POST /score").collect();
-    assert!(!fraud.is_empty() && fraud.iter().all(|v| v["trace"]["inferred"] == "sole_in_flight"));
+    assert!(!fraud.is_empty() && fraud.iter().all(|v| v["trace"]["inferred"] == "payload_id"));
 }

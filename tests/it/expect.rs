@@ -15,7 +15,7 @@ fn what_holds_is_silent_and_exit_0() {
         "findings(trace_lost and service == payments) == 1",
         "traces(hops >= 4) > 0 and traces(services >= 9 and complete) > 0",
         "count(proto == grpc) == 16",
-        "count(link == sole_in_flight and server == fraud) == 8",
+        "count(link == payload_id and server == fraud) == 8",
         "not count(server == payments) == 0",
     ]));
     assert_eq!(lines.len(), 1, "the stats alone were asked for");
@@ -36,7 +36,7 @@ browser → gateway           POST /api/checkout            140 ms  201
         "      seen: payments received traceparent with HTTP calls and sent it on 0 of 8 HTTP calls to fraud; ",
         "      to do: its HTTP client is not instrumented: ",
         tree,
-        "  │ └ payments → fraud      POST /score                   9.6 ms  200  ✗ trace_lost [sole_in_flight]\n",
+        "  │ └ payments → fraud      POST /score                   9.6 ms  200  ✗ trace_lost [payload_id]\n",
         "    └ rabbitmq → shipping   deliver shipping               39 ms  ack\n",
         "✗ traces(hops > 30) > 0\n  counted 0 traces\n  the longest of 64 traces that were not counted:\n",
     ] {

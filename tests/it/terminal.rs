@@ -221,14 +221,14 @@ fn the_lost_trace_of_the_demo_is_found_and_proved() {
     terminal.shows("the finding");
     terminal.press("\r");
     terminal.shows("✗ trace lost");
-    terminal.shows("payments → fraud · tied as the only request its sender was at work on");
+    terminal.shows("payments → fraud · tied by a value that both carry");
     terminal.press("\r");
     terminal.shows("→ fraud");
     terminal.shows("Overview");
     terminal.press("\x1b");
     terminal.hides("▸Overview");
     terminal.press("\x1b");
-    terminal.shows("tied as the only request");
+    terminal.shows("tied by a value");
     terminal.press("\x1b");
     terminal.shows("sent it on 0 of");
     terminal.press("Q");

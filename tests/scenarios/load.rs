@@ -9,9 +9,11 @@ use super::{Expected, Scenario, finding};
 pub const SCENARIOS: &[Scenario] = &[
     Scenario { name: "concurrent", play: concurrent },
     Scenario { name: "concurrent, dropped", play: dropped },
+    Scenario { name: "concurrent, dropped by the consumer", play: dropped_by_consumer },
     Scenario { name: "concurrent, only the request id", play: request_id },
     Scenario { name: "concurrent, nothing to go by", play: nothing },
-    Scenario { name: "half encrypted", play: encrypted },
+    Scenario { name: "half encrypted", play: || encrypted(Who::Nobody) },
+    Scenario { name: "half encrypted, dropped", play: || encrypted(Who::Orders) },
     Scenario { name: "joined late", play: late },
 ];
 
@@ -31,6 +33,13 @@ pub fn dropped() -> (Mesh, Vec<Expected>) {
     let mut shop = Shop::new(Who::Orders, Sends::Nothing);
     shop.checkouts(CALLS, APART);
     (shop.mesh, vec![finding("trace_lost", shop.orders, 2 * CALLS)])
+}
+
+/// The same, and the consumer drops it.
+pub fn dropped_by_consumer() -> (Mesh, Vec<Expected>) {
+    let mut shop = Shop::new(Who::Shipping, Sends::Nothing);
+    shop.checkouts(CALLS, APART);
+    (shop.mesh, vec![finding("trace_lost", shop.shipping, CALLS)])
 }
 
 /// The same, and `orders` hands on `x-request-id` alone.
@@ -61,8 +70,8 @@ fn nothing() -> (Mesh, Vec<Expected>) {
 
 /// What the gateway says to orders is encrypted, the rest is not: what orders was sent cannot be seen, so it has lost nothing; and what
 /// billing was sent has no parent that was captured.
-fn encrypted() -> (Mesh, Vec<Expected>) {
-    let mut shop = Shop::new(Who::Nobody, Sends::Nothing);
+fn encrypted(drops: Who) -> (Mesh, Vec<Expected>) {
+    let mut shop = Shop::new(drops, Sends::Nothing);
     for n in 0..20 {
         let mut call = shop.checkout(&order(n));
         for inner in call.calls.iter_mut().filter(|inner| inner.to == shop.orders) {

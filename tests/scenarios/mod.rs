@@ -9,6 +9,7 @@ mod propagation;
 mod proxies;
 mod quiet;
 mod shop;
+mod styles;
 mod trouble;
 
 use mesh::{Mesh, Svc};
@@ -31,8 +32,16 @@ pub struct Expected {
 
 /// All of them.
 pub fn all() -> Vec<Scenario> {
-    [propagation::SCENARIOS, proxies::SCENARIOS, trouble::SCENARIOS, messages::SCENARIOS, load::SCENARIOS, quiet::SCENARIOS]
-        .concat()
+    [
+        propagation::SCENARIOS,
+        proxies::SCENARIOS,
+        trouble::SCENARIOS,
+        messages::SCENARIOS,
+        load::SCENARIOS,
+        quiet::SCENARIOS,
+        styles::SCENARIOS,
+    ]
+    .concat()
 }
 
 /// A finding by a service.

@@ -11,6 +11,7 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario { name: "ids everywhere", play: good },
     Scenario { name: "dropped", play: dropped },
     Scenario { name: "restarted", play: restarted },
+    Scenario { name: "restarted, same request id", play: restarted_with_request_id },
     Scenario { name: "switched format", play: switched },
     Scenario { name: "switched to sentry-trace, at once", play: sentry },
     Scenario { name: "only the request id", play: request_id },
@@ -18,7 +19,9 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario { name: "unsampled", play: unsampled },
     Scenario { name: "maybe linked", play: linked },
     Scenario { name: "b3 all through", play: b3 },
-    Scenario { name: "malformed", play: malformed },
+    Scenario { name: "malformed", play: || malformed(&["00-00000000000000000000000000000000-00f067aa0ba902b7-01"]) },
+    Scenario { name: "malformed, bad digits", play: || malformed(&["00-4bf92f3577b34da6a3ce929d0e0e473g-00f067aa0ba902b7-01"]) },
+    Scenario { name: "malformed, twice", play: || malformed(&[TWICE[0], TWICE[1]]) },
     Scenario { name: "sql comments", play: comments },
 ];
 
@@ -46,6 +49,14 @@ fn dropped() -> (Mesh, Vec<Expected>) {
 fn restarted() -> (Mesh, Vec<Expected>) {
     let shop = played(Who::Orders, Sends::Restarts);
     (shop.mesh, vec![finding("trace_restarted", shop.orders, 2 * CALLS)])
+}
+
+/// `gateway` begins a trace of its own, and hands the request's ID on: which is what tells whose request it is.
+fn restarted_with_request_id() -> (Mesh, Vec<Expected>) {
+    let mut shop = Shop::new(Who::Gateway, Sends::RestartsWithRequestId);
+    shop.mesh.services[shop.browser.0].sends = Sends::SpansAndRequestId(Format::Traceparent);
+    shop.checkouts(CALLS, 5 * MS);
+    (shop.mesh, vec![finding("trace_restarted", shop.gateway, CALLS)])
 }
 
 /// `orders` speaks B3 where it was sent a `traceparent`; those behind it understand both, and go on in what they were sent with.
@@ -110,12 +121,15 @@ fn b3() -> (Mesh, Vec<Expected>) {
     (shop.mesh, vec![])
 }
 
-/// `orders` writes a trace ID of zeros: what is there and cannot be read is not absent.
-fn malformed() -> (Mesh, Vec<Expected>) {
+const TWICE: [&str; 2] =
+    ["00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", "00-5bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b8-01"];
+
+/// `orders` writes a trace ID of zeros, say: what is there and cannot be read is not absent.
+fn malformed(values: &[&str]) -> (Mesh, Vec<Expected>) {
     let mut shop = Shop::new(Who::Nobody, Sends::Nothing);
     for n in 0..CALLS {
         let charge = Call::http(shop.billing, "POST", "/charges").bare();
-        let charge = charge.header("traceparent", "00-00000000000000000000000000000000-00f067aa0ba902b7-01");
+        let charge = values.iter().fold(charge, |charge, value| charge.header("traceparent", *value));
         let place =
             Call::http(shop.gateway, "POST", "/checkout").calls([Call::http(shop.orders, "POST", "/orders").calls([charge])]);
         shop.mesh.run(MS + n * 100 * MS, shop.browser, &place);

@@ -10,6 +10,8 @@ pub const GOOD: Sends = Sends::Spans(Format::Traceparent);
 
 pub struct Shop {
     pub mesh: Mesh,
+    /// Whether services call each other by gRPC alone.
+    pub grpc: bool,
     pub browser: Svc,
     pub gateway: Svc,
     pub orders: Svc,
@@ -47,7 +49,36 @@ impl Shop {
             database: mesh.service_at("postgres", 5432, Sends::Nothing),
             cache: mesh.service_at("redis", 6379, Sends::Nothing),
             mesh,
+            grpc: false,
         }
+    }
+
+    /// The same, in another format.
+    pub fn speaks(mut self, format: Format) -> Self {
+        for service in self.mesh.services.iter_mut().filter(|service| service.sends == GOOD) {
+            service.sends = Sends::Spans(format);
+        }
+        self
+    }
+
+    /// The same, by gRPC alone.
+    pub fn by_grpc(mut self) -> Self {
+        self.grpc = true;
+        self
+    }
+
+    /// A call of orders.
+    pub fn place(&self, order: &str) -> Call {
+        self.asks(self.orders, "/orders", "/shop.v1.Orders/Place").id(order)
+    }
+
+    /// A call of the gateway.
+    pub fn ask(&self, order: &str) -> Call {
+        self.asks(self.gateway, "/checkout", "/shop.v1.Gateway/Checkout").id(order)
+    }
+
+    fn asks(&self, svc: Svc, path: &str, method: &'static str) -> Call {
+        if self.grpc { Call::grpc(svc, method) } else { Call::http(svc, "POST", path) }
     }
 
     /// A checkout: HTTP, gRPC, SQL, Redis, a message, and what its consumer calls. Its order's ID is in what it carries.
@@ -58,9 +89,9 @@ impl Shop {
             .id(order)
             .message_id(format!("placed-{order}"))
             .delivers([Delivery::new(self.shipping, "shipping").calls([parcel])]);
-        let place = Call::http(self.orders, "POST", "/orders").id(order).calls([charge, placed]);
+        let place = self.place(order).calls([charge, placed]);
         let stock = Call::redis(self.cache, &["GET", &format!("cart:{order}")]).id(order);
-        Call::http(self.gateway, "POST", "/checkout").id(order).calls([stock, place])
+        self.ask(order).calls([stock, place])
     }
 
     /// A statement about an order.

@@ -17,10 +17,9 @@ impl Detector for Cascade {
     fn trace(&mut self, look: &Look<'_>, book: &mut Book) {
         let flows: Vec<_> = look.flows().collect();
         let mut children = vec![Vec::new(); flows.len()];
-        for (at, (_, up)) in flows.iter().enumerate() {
-            if let Some((up, _)) = up.filter(|(_, link)| *link != Link::Time)
-                && let Some(of) = children.get_mut(up)
-            {
+        for (at, (hop, up)) in flows.iter().enumerate() {
+            let sure = |(up, link): &(usize, Link)| flows.get(*up).is_some_and(|(up, _)| !hop.by_time_alone(up, *link));
+            if let Some(of) = up.filter(sure).and_then(|(up, _)| children.get_mut(up)) {
                 of.push(at);
             }
         }

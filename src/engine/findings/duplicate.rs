@@ -121,7 +121,7 @@ impl Duplicate {
             called: letter.called().into(),
             queue,
             client: letter.client.clone(),
-            broker: super::ledger::label(flow.server),
+            broker: letter.broker.clone(),
         };
         self.held.push_back((book.now(), twice));
         if self.held.len() > MAX_REMEMBERED {

@@ -1,7 +1,6 @@
 //! What services do with the trace contexts that they receive: by sender and receiver, so that a finding can say how often of how many.
 
 use super::super::traces::{Hop, name};
-use super::look::Tie;
 use crate::model::{Party, Pattern};
 use hashbrown::HashMap;
 use std::collections::BTreeSet;
@@ -44,9 +43,9 @@ impl Ledger {
 }
 
 /// Who received the one and sent the other: by name, else by the address that it is reached at.
-pub(super) fn who(tie: &Tie<'_>) -> Arc<str> {
-    let named = [&tie.down.from, &tie.up.to].into_iter().find(|party| name(party).is_some());
-    label(named.unwrap_or(&tie.up.to))
+pub(super) fn who(up: &Hop, down: &Hop) -> Arc<str> {
+    let named = [&down.from, &up.to].into_iter().find(|party| name(party).is_some());
+    label(named.unwrap_or(&up.to))
 }
 
 /// A name, else the address.

@@ -39,6 +39,8 @@ pub(super) struct Letter {
     pub(super) client: Arc<str>,
     /// The same, whatever port it has.
     pub(super) who: Box<str>,
+    /// Who took it in, or handed it out.
+    pub(super) broker: Arc<str>,
 }
 
 impl Letter {
@@ -94,6 +96,7 @@ impl Letter {
             lane: (flow.connection, channel),
             client: label(flow.client),
             who: who(flow.client),
+            broker: label(flow.server),
         })
     }
 

@@ -3,7 +3,7 @@
 use super::ledger::label;
 use super::{Book, Detector, Look, Words};
 use crate::engine::traces::{Hop, failed, passes_on};
-use crate::model::{FindingKind, Link, Pattern};
+use crate::model::{FindingKind, Pattern};
 use crate::time::Span;
 use std::collections::BTreeMap;
 
@@ -57,7 +57,7 @@ impl Detector for NPlusOne {
             let Some((parent, _)) = flows.get(up).filter(|(parent, _)| works(parent) && !passes_on(parent, hop)) else {
                 continue;
             };
-            if link != Link::Time && question(hop) && !failed(hop) {
+            if !hop.by_time_alone(parent, link) && question(hop) && !failed(hop) {
                 alike.entry((parent.flow, up, label(&hop.to), &*hop.shape)).or_default().push(hop);
             }
         }

@@ -106,7 +106,7 @@ impl OutOfOrder {
         let (client, by) = (&to.client, &by.client);
         let words = Words {
             title: format!("{client} is delivered messages from queue {queue} in another order than {by} published them"),
-            service: Some(client.clone()),
+            service: Some(to.broker.clone()),
             evidence: format!(
                 "{by} published flow {} before flow {} on one channel, and {client} was delivered flow {} before flow {}",
                 sent.min(other_sent).0,

@@ -5,21 +5,32 @@ use super::housekeeping::{housekeeping, outside};
 use super::ledger::{Ledger, carriers, label, received, sender, sent, who};
 use super::look::Tie;
 use super::{Book, Detector, Look, Words};
-use crate::engine::traces::{Hop, Mark, leg};
-use crate::model::{FindingKind, FlowId, Link, Pattern};
+use crate::engine::traces::{Hop, Mark, leg, name};
+use crate::model::{FindingKind, FlowId, FlowRef, Link, Party, Pattern};
 use hashbrown::HashMap;
 use std::sync::Arc;
 
 /// How often something that rests on circumstances has to repeat before it is told while more may come.
 const ENOUGH: usize = 3;
-/// How many kinds of such things are held back.
+/// How many kinds of such things are held back, and how many kinds of flows are counted that are sent because of nothing.
 const MAX_HELD: usize = 1 << 12;
+/// A kind of flow of which one in so many is sent because of nothing may be so always: that a request is in flight then is chance.
+const ONE_IN: u64 = 5;
 
 /// What was seen so far.
 #[derive(Debug, Default)]
 pub(super) struct Propagation {
     ledger: Ledger,
-    held: HashMap<Box<str>, Vec<Case>>,
+    held: HashMap<Box<str>, Held>,
+    /// How often what kind of flow was sent while its sender was at work on nothing, and how often on something.
+    idle: HashMap<Box<str>, [u64; 2]>,
+}
+
+/// What rests on circumstances, until it has repeated.
+#[derive(Debug, Default)]
+struct Held {
+    cases: Vec<Case>,
+    repeated: bool,
 }
 
 /// One occurrence.
@@ -30,12 +41,16 @@ struct Case {
     pair: Box<str>,
     to: Arc<str>,
     flows: [FlowId; 2],
+    /// What kind of flow it is that went out.
+    sort: Box<str>,
     /// What came in and went out, in words, and what it was carried by.
     received: String,
     sent: String,
     sender: String,
     carriers: [String; 2],
     link: Link,
+    /// Whether time alone ties them.
+    by_time: bool,
 }
 
 impl Detector for Propagation {
@@ -45,7 +60,7 @@ impl Detector for Propagation {
 
     fn trace(&mut self, look: &Look<'_>, book: &mut Book) {
         for tie in look.ties().filter(concerns) {
-            let service = who(&tie);
+            let service = who(tie.up, tie.down);
             let pair = format!("{service} > {}", sent(tie.down));
             let kinds = judge(&tie);
             let lost = [FindingKind::TraceLost, FindingKind::TraceRestarted, FindingKind::TraceMaybeLinked];
@@ -54,15 +69,25 @@ impl Detector for Propagation {
                 let case = Case::new(kind, &tie, &service, &pair);
                 match tie.link {
                     // circumstances may deceive
-                    Link::SoleInFlight | Link::Time => self.hold(case, book),
-                    Link::TraceId | Link::RequestId | Link::MessageId | Link::PayloadId => self.tell(&case, book),
+                    Link::SoleInFlight => self.hold(case, book),
+                    Link::Time if case.by_time => self.hold(case, book),
+                    Link::TraceId | Link::RequestId | Link::MessageId | Link::PayloadId | Link::Time => self.tell(&case, book),
                 }
             }
         }
     }
 
+    fn alone(&mut self, flow: FlowRef<'_>, _: &mut Book) {
+        let bare = flow.row.trace_id.is_none() && flow.detail.is_some_and(|detail| detail.candidates.is_empty());
+        if bare && !flow.row.pattern.one_way() {
+            self.count(&sort(flow.client, flow.server, &flow.row.operation), 0);
+        }
+    }
+
     fn end(&mut self, book: &mut Book) {
-        let mut held: Vec<_> = std::mem::take(&mut self.held).into_values().flatten().collect();
+        let mut held: Vec<_> = std::mem::take(&mut self.held).into_values().flat_map(|held| held.cases).collect();
+        // time alone is no evidence of what did not repeat
+        held.retain(|case| !case.by_time && !self.by_itself(&case.sort));
         held.sort_by_key(|case| case.flows);
         held.iter().for_each(|case| self.tell(case, book));
     }
@@ -70,22 +95,42 @@ impl Detector for Propagation {
 
 impl Propagation {
     fn hold(&mut self, case: Case, book: &mut Book) {
-        if self.held.len() >= MAX_HELD {
+        self.count(&case.sort, 1);
+        let key = case.key();
+        if self.held.len() >= MAX_HELD && !self.held.contains_key(&*key) {
             return;
         }
-        let key = case.key();
-        let cases = self.held.entry(key.into()).or_default();
-        cases.push(case);
-        if cases.len() >= ENOUGH {
-            let cases = std::mem::take(cases);
-            // what has repeated so often is told at once from now on, a few at a time
+        let held = self.held.entry(key.into()).or_default();
+        held.cases.push(case);
+        held.repeated |= held.cases.len() >= ENOUGH;
+        if held.repeated {
+            let mut cases = std::mem::take(&mut held.cases);
+            cases.retain(|case| !self.by_itself(&case.sort));
             cases.iter().for_each(|case| self.tell(case, book));
         }
+    }
+
+    fn count(&mut self, sort: &str, at: usize) {
+        if self.idle.len() >= MAX_HELD && !self.idle.contains_key(sort) {
+            self.idle.clear();
+        }
+        self.idle.entry(sort.into()).or_default()[at] += 1;
+    }
+
+    /// Whether such flows may be sent because of nothing that was asked.
+    fn by_itself(&self, sort: &str) -> bool {
+        self.idle.get(sort).is_some_and(|[idle, busy]| idle * ONE_IN > idle + busy)
     }
 
     fn tell(&self, case: &Case, book: &mut Book) {
         book.raise(case.kind, &case.key(), case.flows.to_vec(), case.words(&self.ledger));
     }
+}
+
+/// A kind of flow: its sender, whatever port it has, its receiver, and its operation.
+fn sort(from: &Party, to: &Party, operation: &str) -> Box<str> {
+    let from = name(from).unwrap_or_else(|| from.host());
+    format!("{from} > {}: {operation}", label(to)).into()
 }
 
 /// Whether somebody expects the context of the one in the other.
@@ -141,12 +186,14 @@ impl Case {
             service: Arc::clone(service),
             pair: pair.into(),
             to: label(&tie.down.to),
+            sort: sort(&tie.down.from, &tie.down.to, &tie.down.operation),
             flows: [tie.up.flow, tie.down.flow],
             received: received(tie.up),
             sent: sent(tie.down),
             sender: sender(tie.down),
             carriers: [carriers(tie.up), carriers(tie.down)],
             link: tie.link,
+            by_time: tie.down.by_time_alone(tie.up, tie.link),
         }
     }
 

@@ -1,10 +1,11 @@
 //! The same call again and again because of one request, failing. A retry that helps is none.
 
-use super::ledger::label;
+use super::ledger::{label, who};
 use super::{Book, Detector, Look, Words};
-use crate::engine::traces::{Hop, failed};
+use crate::engine::traces::{Hop, everybodys, failed, name};
 use crate::model::{FindingKind, Pattern};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// How many attempts, and failures among them, are a storm rather than a retry.
 const ATTEMPTS: usize = 4;
@@ -21,9 +22,11 @@ impl Detector for RetryStorm {
 
     fn trace(&mut self, look: &Look<'_>, book: &mut Book) {
         let mut alike: BTreeMap<_, Vec<&Hop>> = BTreeMap::new();
-        for (hop, up) in look.flows().filter(|(hop, _)| call(hop)) {
-            let from: Box<str> = if hop.from.service.is_some() { hop.from.label().into() } else { hop.from.host().into() };
-            alike.entry((up.map(|(up, _)| up), from, label(&hop.to), &*hop.operation)).or_default().push(hop);
+        let flows: Vec<_> = look.flows().collect();
+        for (hop, up) in flows.iter().filter(|(hop, _)| call(hop)) {
+            let up = up.and_then(|(up, _)| flows.get(up)).map(|(up, _)| *up);
+            let from = caller(up, hop);
+            alike.entry((up.map(|up| up.flow), from, label(&hop.to), &*hop.operation)).or_default().push(hop);
         }
         for ((_, from, to, operation), mut attempts) in alike {
             attempts.sort_by_key(|hop| (hop.time, hop.flow));
@@ -38,7 +41,7 @@ impl Detector for RetryStorm {
             let end = if last.ok { "the last one helped" } else { "none helped" };
             let words = Words {
                 title: format!("{from} calls {to} again and again though it fails: {operation}"),
-                service: Some(from.as_ref().into()),
+                service: Some(from.clone()),
                 evidence: format!(
                     "{} attempts within {} because of one request, {failures} failed ({status}), {end}",
                     storm.len(),
@@ -51,6 +54,15 @@ impl Detector for RetryStorm {
             let flows = storm.iter().map(|hop| hop.flow).collect();
             book.raise(FindingKind::RetryStorm, &format!("{from} > {to} {operation}"), flows, words);
         }
+    }
+}
+
+/// Who called: without a name who was asked for it, else a host, of which one address says no more.
+fn caller(up: Option<&Hop>, hop: &Hop) -> Arc<str> {
+    match up {
+        Some(up) => who(up, hop),
+        None if name(&hop.from).is_some() || everybodys(hop.from.host()) => label(&hop.from),
+        None => hop.from.host().into(),
     }
 }
 

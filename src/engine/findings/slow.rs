@@ -80,7 +80,8 @@ fn timed(hop: &Hop) -> bool {
 pub(super) fn own_time(hop: &Hop, children: &[&Hop]) -> Span {
     let mut spans: Vec<(Time, Time)> = children
         .iter()
-        .map(|child| (child.time.max(hop.time), child.last.min(hop.last)))
+        // what gets no answer is waited for until it is given up, which is not seen
+        .map(|child| (child.time.max(hop.time), if child.pending { hop.last } else { child.last.min(hop.last) }))
         .filter(|(from, to)| from < to)
         .collect();
     spans.sort_unstable();
@@ -201,6 +202,13 @@ mod tests {
             &[root(5000), (1, call(2, "gateway>orders 10-4900 GET /orders/poll 200"))],
             &["gateway spends most of a slow request by itself: GET /report"][..0],
         );
+    }
+
+    #[test]
+    fn who_waits_for_an_answer_that_never_comes_is_not_slow() {
+        let (orders, silent) =
+            ((1, call(2, "gateway>orders 10-5490 GET /orders 200")), (2, call(3, "orders>stock 20- GET /stock pending")));
+        check(&[root(5500), orders, silent], &[]);
     }
 
     #[test]

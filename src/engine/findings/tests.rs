@@ -65,6 +65,13 @@ fn a_context_may_be_there_and_not_be_right() {
 }
 
 #[test]
+fn what_is_also_sent_because_of_nothing_loses_nothing() {
+    let polls = ["gate>feed 10-20 op=poll", "gate>feed 200-205 op=poll", "gate>feed 300-305 op=poll"];
+    check(&[ASKED, polls[0]], &["trace_lost gate 1"]);
+    check(&[ASKED, polls[0], polls[1], polls[2]], &[]);
+}
+
+#[test]
 fn repeats_are_counted() {
     let lines: Vec<String> = (0..5)
         .flat_map(|n| {

@@ -7,7 +7,6 @@ use super::{Book, Detector, Words};
 use crate::model::{FindingKind, FlowId, FlowRef, Pattern, Totals};
 use crate::time::{Span, Time};
 use hashbrown::{HashMap, HashSet};
-use std::sync::Arc;
 
 /// How many routes are told apart, and how many messages of each are remembered: of a route with more nothing is claimed.
 const MAX_ROUTES: usize = 1 << 10;
@@ -42,7 +41,6 @@ struct Sent {
     flow: FlowId,
     time: Time,
     letter: Letter,
-    broker: Arc<str>,
     host: Box<str>,
 }
 
@@ -100,8 +98,8 @@ impl Undelivered {
             let first = route.delivered.entry(letter.id).or_insert(flow.row.time);
             *first = (*first).min(flow.row.time);
         } else {
-            let (broker, host) = (super::ledger::label(flow.server), flow.server.host().into());
-            route.sent.push(Sent { flow: flow.row.id, time: flow.row.time, letter, broker, host });
+            let host = flow.server.host().into();
+            route.sent.push(Sent { flow: flow.row.id, time: flow.row.time, letter, host });
         }
     }
 }
@@ -148,11 +146,11 @@ fn refused(letter: &Letter, flow: FlowRef<'_>, status: &str, book: &mut Book) {
 }
 
 fn left(sent: &Sent, later: usize, longest: Span, book: &mut Book) {
-    let Sent { flow, letter, broker, time, .. } = sent;
+    let Sent { flow, letter, time, .. } = sent;
     let waited = book.now().since(*time);
     let words = Words {
         title: format!("a message of {} to {} was never delivered, while later ones were", letter.client, letter.way),
-        service: Some(broker.clone()),
+        service: Some(letter.client.clone()),
         evidence: format!(
             "{} waited {} to the end, {} that came later reached a consumer, none after more than {}",
             letter.called(),

@@ -1,8 +1,9 @@
 //! Requests that may be there and cannot be seen: on connections that are encrypted or of an unknown protocol, and on those that were
-//! joined while one may have waited for its answer. Who received one may be at work on it, so that nothing is the only thing it works on.
+//! joined while one may have waited for its answer, since before the capture began. Who received one may be at work on it, so that nothing
+//! is the only thing it works on.
 
 use super::works::label;
-use crate::model::{ConnId, Party};
+use crate::model::{ConnId, Opened, Party, Pattern};
 use crate::time::{Span, Time};
 use hashbrown::HashMap;
 use std::collections::VecDeque;
@@ -12,14 +13,18 @@ use std::sync::Arc;
 const MAX_HIDDEN: usize = 1024;
 /// How long a request from before the capture is reckoned with where nothing is seen of it.
 const BEFORE: Span = Span::from_secs(5);
+/// Before every capture.
+const BEGINNING: Time = Time::from_nanos(i64::MIN);
 
 /// A connection with something hidden.
 #[derive(Debug)]
 struct Hidden {
     since: Time,
     until: Option<Time>,
-    /// Who is asked on it, and on which host: once it is over, as it was called then.
-    server: Option<(Arc<str>, Box<str>)>,
+    /// Whether its client works on what it is sent, rather than its server on what it is asked.
+    consumes: bool,
+    /// Who works on it, and on which host: once it is over, as it was called then.
+    worker: Option<(Arc<str>, Box<str>)>,
 }
 
 /// All of them.
@@ -28,39 +33,64 @@ pub(super) struct Veil {
     list: HashMap<ConnId, Hidden>,
     /// The oldest first.
     order: VecDeque<ConnId>,
+    /// When a connection was joined first.
+    joined: Option<Time>,
 }
 
 impl Veil {
     /// A connection cannot be read.
     pub(super) fn unread(&mut self, conn: ConnId, since: Time) {
-        self.add(conn, Hidden { since, until: None, server: None });
+        match self.list.get_mut(&conn) {
+            Some(hidden) => hidden.until = None,
+            None => self.add(conn, Hidden { since, until: None, consumes: false, worker: None }),
+        }
     }
 
     /// It can be read after all.
     pub(super) fn read(&mut self, conn: ConnId, since: Time) {
         if let Some(hidden) = self.list.get_mut(&conn) {
-            hidden.until.get_or_insert(since);
+            let until = if hidden.since == BEGINNING { since.after(BEFORE) } else { since };
+            hidden.until.get_or_insert(until);
         }
     }
 
-    /// A connection was joined: what was asked on it before is not known.
-    pub(super) fn joined(&mut self, conn: ConnId, since: Time) {
-        self.add(conn, Hidden { since, until: Some(since.after(BEFORE)), server: None });
+    /// A connection was joined: what was asked on it before the capture began may be worked on still.
+    pub(super) fn joined(&mut self, conn: ConnId, first: Time) {
+        self.joined.get_or_insert(first);
+        self.add(conn, Hidden { since: BEGINNING, until: Some(first.after(BEFORE)), consumes: false, worker: None });
     }
 
-    /// A flow began on a connection: what was asked on it before is answered, as far as it was joined.
-    pub(super) fn shown(&mut self, conn: ConnId, at: Time) {
-        if let Some(hidden) = self.list.get_mut(&conn) {
-            hidden.until = hidden.until.map(|until| until.min(at));
+    /// A flow began on a connection: where one thing is asked after the other, nothing was open before it.
+    pub(super) fn shown(&mut self, conn: ConnId, opened: &Opened) {
+        let Some(hidden) = self.list.get_mut(&conn).filter(|hidden| hidden.until > Some(opened.first.time)) else { return };
+        match opened.pattern {
+            Pattern::Deliver => hidden.consumes = true,
+            Pattern::RequestResponse if opened.protocol != "amqp" && !opened.layers.contains(&"http2") => {
+                hidden.until = Some(hidden.since);
+            }
+            _ => {}
+        }
+    }
+
+    /// It turned out to be the answer to something that was asked before.
+    pub(super) fn unasked(&mut self, conn: ConnId, answered: Time) {
+        if let Some(hidden) = self.list.get_mut(&conn).filter(|hidden| hidden.since == BEGINNING) {
+            hidden.until = hidden.until.map(|until| until.max(answered));
         }
     }
 
     /// A connection is over.
-    pub(super) fn ended(&mut self, conn: ConnId, at: Time, server: &Party) {
+    pub(super) fn ended(&mut self, conn: ConnId, at: Time, client: &Party, server: &Party) {
         if let Some(hidden) = self.list.get_mut(&conn) {
             hidden.until = Some(hidden.until.map_or(at, |until| until.min(at)));
-            hidden.server = Some((label(server), server.host().into()));
+            let worker = if hidden.consumes { client } else { server };
+            hidden.worker = Some((Arc::clone(label(worker)), worker.host().into()));
         }
+    }
+
+    /// Whether it is so soon after the first connection was joined that others may be yet, which something is hidden on, too.
+    pub(super) fn young(&self, now: Time, settle: Span) -> bool {
+        self.joined.is_some_and(|joined| now < joined.after(settle))
     }
 
     /// Whether anything is hidden at all.
@@ -68,19 +98,12 @@ impl Veil {
         !self.list.is_empty()
     }
 
-    /// Whether one of these services, or of a nameless sender any on its host, may have been at work on something hidden at a moment;
-    /// `server` tells who is asked on a connection that is not over.
-    pub(super) fn hides(
-        &self,
-        services: &[Arc<str>],
-        host: Option<&str>,
-        at: Time,
-        mut server: impl FnMut(ConnId) -> Option<(Arc<str>, Box<str>)>,
-    ) -> bool {
+    /// Whether somebody may have been at work on something hidden at a moment: `is` tells of a service and its host whether they are meant,
+    /// `asked` of the client, or else the server, of a connection that is not over.
+    pub(super) fn hides(&self, at: Time, is: impl Fn(&str, &str) -> bool, mut asked: impl FnMut(ConnId, bool) -> bool) -> bool {
         self.list.iter().any(|(conn, hidden)| {
             let then = hidden.since <= at && hidden.until.is_none_or(|until| at < until);
-            let mut server = || hidden.server.clone().or_else(|| server(*conn));
-            then && server().is_some_and(|(server, on)| services.contains(&server) || host == Some(&*on))
+            then && hidden.worker.as_ref().map_or_else(|| asked(*conn, hidden.consumes), |(worker, host)| is(worker, host))
         })
     }
 

@@ -2,12 +2,12 @@
 
 use super::super::traces::{Hop, hop};
 use super::super::twins;
-use crate::model::{Detail, FlowRef};
+use crate::model::{Detail, FlowRef, Value};
 use hashbrown::HashMap;
 use std::collections::VecDeque;
 
-/// How many messages are remembered: those that wait in queues for longer than so many others are not found again.
-const MAX_MESSAGES: usize = 1 << 15;
+/// What a message takes that is remembered: texts of the usual lengths included.
+pub(super) const MESSAGE_COST: usize = size_of::<Published>() + 256;
 
 /// A message that was published.
 #[derive(Debug)]
@@ -22,15 +22,22 @@ struct Published {
 pub(super) struct Messages {
     known: HashMap<u64, Vec<Published>>,
     order: VecDeque<u64>,
+    /// How many are remembered: those that wait in queues for longer than so many others are not found again.
+    room: usize,
 }
 
 impl Messages {
+    /// Remembers so many.
+    pub(super) fn new(room: usize) -> Self {
+        Self { room, ..Self::default() }
+    }
+
     /// A message was published.
     pub(super) fn published(&mut self, flow: FlowRef<'_>) {
         let Some(id) = flow.detail.and_then(message) else { return };
         self.known.entry(id).or_default().push(Published { hop: hop(flow), delivered: Vec::new() });
         self.order.push_back(id);
-        if self.order.len() > MAX_MESSAGES
+        if self.order.len() > self.room
             && let Some(oldest) = self.order.pop_front()
             && let Some(list) = self.known.get_mut(&oldest)
         {
@@ -41,18 +48,18 @@ impl Messages {
         }
     }
 
-    /// The one that is delivered here. Of several alike a queue hands on the first one first, and again the last that it handed on.
+    /// The one that is delivered here. Of several alike a queue hands on the first one first, and again one that it handed on before.
     pub(super) fn publish_of(&mut self, child: &Hop, detail: &Detail) -> Option<&Hop> {
         let list = self.known.get_mut(&message(detail)?)?;
         let queue = child.via.as_deref().unwrap_or_default();
         let delivered = |one: &Published| one.delivered.iter().any(|other| **other == *queue);
-        let before = |one: &&mut Published| one.hop.time <= child.time;
-        let next = list.iter().position(|one| one.hop.time <= child.time && !delivered(one));
-        let one = match next {
-            Some(at) => list.get_mut(at)?,
-            None => list.iter_mut().rev().find(before)?,
-        };
-        if !delivered(one) {
+        let before = |one: &Published| one.hop.time <= child.time;
+        let again = detail.fields.get("amqp.redelivered") == Some(&Value::Bool(true));
+        let next = || list.iter().position(|one| before(one) && !delivered(one));
+        let last = || list.iter().rposition(|one| before(one) && delivered(one));
+        let at = if again { last().or_else(next) } else { next().or_else(last) };
+        let one = list.get_mut(at?)?;
+        if !one.delivered.iter().any(|other| **other == *queue) {
             one.delivered.push(queue.into());
         }
         Some(&one.hop)

@@ -17,13 +17,16 @@ mod works;
 use super::Engine;
 use super::cost::Charge;
 use super::findings::housekeeping;
-use super::traces::{Hop, Trace, asked, digest, hop, leg, name, settled};
-use crate::model::{ConnId, Detail, Dir, FlowId, FlowRef, Link, Party, Pattern, Row, State};
+use super::traces::{Hop, Mark, Trace, asked, begun, beside, everybodys, leg, name, settled};
+use crate::model::{ConnId, Detail, Dir, FlowId, FlowRef, Link, Opened, Party, Pattern, Row, State};
 use crate::time::{Span, Time};
+use crate::trace::is_request_id;
 use hidden::Veil;
 use messages::Messages;
 use senders::Senders;
 use std::collections::VecDeque;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::sync::Arc;
 use works::{Sure, Work, Works, chain};
 
 /// How many flows wait for one to settle: beyond it half of them are taken at once, with the names that are known.
@@ -63,6 +66,23 @@ impl Place {
 }
 
 impl Stitch {
+    /// Remembers as much as fits some bytes: works that are open and that are over, and messages, a third each.
+    pub(super) fn new(limit: usize) -> Self {
+        let works = Works::new(limit / 3 / works::WORK_COST);
+        let messages = Messages::new(limit / 3 / messages::MESSAGE_COST);
+        Self { works, messages, ..Self::default() }
+    }
+
+    /// A flow begins on a connection.
+    pub(super) fn shown(&mut self, conn: ConnId, opened: &Opened) {
+        self.veil.shown(conn, opened);
+    }
+
+    /// It is the answer to something that was not seen.
+    pub(super) fn unasked(&mut self, conn: ConnId, answered: Time) {
+        self.veil.unasked(conn, answered);
+    }
+
     /// A connection cannot be read.
     pub(super) fn unread(&mut self, conn: ConnId, since: Time) {
         self.veil.unread(conn, since);
@@ -74,20 +94,24 @@ impl Stitch {
     }
 
     /// A connection was joined.
-    pub(super) fn joined(&mut self, conn: ConnId, since: Time) {
-        self.veil.joined(conn, since);
+    pub(super) fn joined(&mut self, conn: ConnId, first: Time) {
+        self.veil.joined(conn, first);
+    }
+
+    /// Whether what was in flight before the capture began may not have shown yet, so that flows are better placed later.
+    pub(super) fn young(&self, now: Time, settle: Span) -> bool {
+        self.veil.young(now, settle)
     }
 
     /// A connection is over.
-    pub(super) fn ended(&mut self, conn: ConnId, at: Time, server: &Party) {
-        self.veil.ended(conn, at, server);
+    pub(super) fn ended(&mut self, conn: ConnId, at: Time, client: &Party, server: &Party) {
+        self.veil.ended(conn, at, client, server);
     }
 }
 
 impl Engine {
     /// A flow has begun.
-    pub(super) fn stitch_opened(&mut self, flow: FlowId, conn: ConnId, time: Time) {
-        self.stitch.veil.shown(conn, time);
+    pub(super) fn stitch_opened(&mut self, flow: FlowId) {
         self.stitch.begun.push_back(flow);
         if self.stitch.begun.len() > MAX_BEGUN
             && let Some(&half) = self.stitch.begun.get(MAX_BEGUN / 2)
@@ -99,7 +123,7 @@ impl Engine {
     /// A flow is complete.
     pub(super) fn stitch_closed(&mut self, id: FlowId) {
         if let Some(slot) = self.store.get(id) {
-            self.stitch.works.ended(&slot.row, self.now);
+            self.stitch.works.ended(&slot.row, self.now, || values(&slot.row, slot.detail.as_deref()));
         }
     }
 
@@ -108,8 +132,9 @@ impl Engine {
         let id = flow.row.id;
         self.stitch_up_to(id);
         let first = self.traces.of(id).is_none_or(|no| self.traces.get(no).is_some_and(|trace| trace.leaves_open(id)));
-        let nameless = name(if flow.row.dir == Dir::ToServer { flow.client } else { flow.server }).is_none();
-        if nameless && self.stitch.veil.any() && self.is_veiled(&hop(flow)) {
+        let (from, to) = if flow.row.dir == Dir::ToServer { (flow.client, flow.server) } else { (flow.server, flow.client) };
+        let anybody = || name(from).is_none() && everybodys(from.host());
+        if self.stitch.veil.any() && anybody() && self.is_veiled(from, to, flow.row.time) {
             self.traces.veil(id);
         }
         let Some(detail) = flow.detail.filter(|_| first && placeable(flow.row)) else { return false };
@@ -130,8 +155,13 @@ impl Engine {
     }
 
     /// A flow without an ID of the other's trace was caused by it.
-    fn tied(&mut self, child: Hop, up: Hop, link: Link) {
+    fn tied(&mut self, child: Hop, mut up: Hop, link: Link) {
         let id = child.flow;
+        if self.traces.of(up.flow).is_none()
+            && let Some(now) = super::look_at(up.flow, &self.store, &self.conns, &mut self.facts, &mut self.sources)
+        {
+            up = if now.row.state == State::Settled { settled(now) } else { begun(now) };
+        }
         let Some(trace) = self.traces.tie(child, up, link, self.now) else { return };
         let Some((key, trace_id)) = self.traces.get(trace).and_then(Trace::known_by) else { return };
         let (key, trace_id) = (key.into(), trace_id.into());
@@ -152,24 +182,32 @@ impl Engine {
             if flow.row.pattern == Pattern::Publish {
                 stitch.messages.published(flow);
             } else if causes(flow.row) {
-                stitch.works.add(hop(flow));
+                let requests =
+                    flow.detail.iter().flat_map(|detail| &detail.traces).filter(|context| is_request_id(context.carrier));
+                stitch.works.add(Hop { marks: requests.map(Mark::of).collect(), ..begun(flow) });
                 if flow.row.state != State::Open {
-                    stitch.works.ended(flow.row, *now);
+                    stitch.works.ended(flow.row, *now, || values(flow.row, flow.detail));
                 }
             }
         }
     }
 
     /// Whether who sent a flow may have been at work on something that cannot be read.
-    fn is_veiled(&mut self, child: &Hop) -> bool {
+    fn is_veiled(&mut self, from: &Party, to: &Party, at: Time) -> bool {
         let Self { stitch, conns, facts, .. } = self;
-        let (labels, _) = stitch.works.senders(&child.from, &child.to);
-        let server = |conn| {
-            let conn = conns.at(conns.place(conn)?)?;
-            let server = facts.parties(conn.client, conn.server).1;
-            Some((works::label(server), server.host().into()))
+        if !stitch.veil.any() {
+            return false;
+        }
+        let (labels, _) = stitch.works.senders(from, to);
+        let host = name(from).is_none().then(|| from.host());
+        let is = |label: &str, on: &str| labels.iter().any(|known| **known == *label) || host == Some(on);
+        let asked = |conn, client| {
+            let Some(conn) = conns.place(conn).and_then(|place| conns.at(place)) else { return false };
+            let (of_client, of_server) = facts.parties(conn.client, conn.server);
+            let worker = if client { of_client } else { of_server };
+            is(works::label(worker), worker.host())
         };
-        stitch.veil.hides(&labels, name(&child.from).is_none().then(|| child.from.host()), child.time, server)
+        stitch.veil.hides(at, is, asked)
     }
 
     fn place(&mut self, child: &Hop, row: &Row, detail: &Detail) -> Place {
@@ -177,9 +215,14 @@ impl Engine {
             let parent = self.stitch.messages.publish_of(child, detail);
             return Place { parent: parent.map(|up| (Box::new(up.clone()), Link::MessageId)), maybe: Vec::new() };
         }
-        let Self { stitch, store, traces, conns, facts, sources, .. } = self;
+        let veiled = self.is_veiled(&child.from, &child.to, child.time);
+        let Self { stitch, store, traces, conns, facts, sources, now, .. } = self;
         let Stitch { works, senders, .. } = stitch;
         let (labels, sure) = works.senders(&child.from, &child.to);
+        if veiled && sure == Sure::No {
+            // what is seen of it may be what led to the hidden
+            return Place::default();
+        }
         let carried = requests(child);
         if !carried.is_empty() {
             // what it was asked with may be answered before all that it causes is done
@@ -201,39 +244,48 @@ impl Engine {
         let nameless = sure == Sure::No;
         if nameless {
             // whoever it was waited for it, as far as anybody can tell
-            open.retain(|work| work.until().is_none_or(|end| end >= child.last));
+            open.retain(|work| work.until().is_none_or(|end| end >= child.last) && !beside(&work.hop, child));
         }
         let from = if nameless { child.from.host() } else { child.from.label() };
-        let kind = digest(&format!("{from} {} {}", child.to.label(), child.operation));
-        let by_itself = senders.seen(kind, open.iter().map(|work| works::label(&work.hop.to))) || housekeeping(child);
+        let mut kind = DefaultHasher::new();
+        (from, child.to.label(), &child.operation).hash(&mut kind);
+        let kind = kind.finish();
+        let by_itself = senders.seen(
+            kind,
+            open.last().map(|work| work.hop.flow),
+            open.iter().map(|work| Arc::clone(works::label(&work.hop.to))),
+        ) || housekeeping(child);
         let flows: Vec<_> = open.iter().map(|work| work.hop.flow).collect();
-        if flows.len() > 1 {
-            let values = payload::values(row, detail);
-            let mut sharing = sharing(open, &values, |flow| {
-                let slot = store.get(flow)?;
-                Some(payload::values(&slot.row, slot.detail.as_deref()?))
-            });
-            if let Some(place) = innermost(&sharing, Link::PayloadId, sure) {
-                if let ([one], Some(_)) = (sharing.as_mut_slice(), &place.parent) {
-                    one.adopt(&values);
-                }
-                return place;
-            }
-            open = works.at(&labels, child.time, None, child.flow);
-            open.retain(|work| flows.contains(&work.hop.flow));
+        if flows.is_empty() {
+            return Place::default();
         }
-        let Some(last) = open.last() else { return Place::default() };
+        let carried = payload::values(row, detail);
+        let sharing = sharing(&mut open, &carried, |flow| {
+            let slot = store.get(flow)?;
+            Some(values(&slot.row, slot.detail.as_deref()))
+        });
+        if !sharing.is_empty() {
+            let all = open.into_iter().enumerate();
+            let mut sharing: Vec<_> = all.filter(|(at, _)| sharing.contains(at)).map(|(_, work)| work).collect();
+            let place = innermost(&sharing, Link::PayloadId, sure).unwrap_or_default();
+            if let ([one], Some(_)) = (sharing.as_mut_slice(), &place.parent) {
+                one.adopt(&carried);
+            }
+            return place;
+        }
+        let within = chain(&open);
+        let Some(last) = open.pop().map(|work| work.hop.clone()) else { return Place::default() };
         let link = match sure {
             Sure::Yes => (flows.len() == 1).then_some(Link::SoleInFlight),
             // a flow that began a trace of its own began it, as far as time can tell
             Sure::No => {
-                let known = senders.can_be(kind, &works::label(&last.hop.to)) && traces.of(child.flow).is_none();
-                (known && chain(&open)).then_some(Link::Time)
+                let receiver = works::label(&last.to);
+                let whose = || senders.can_be(kind, receiver, works.load(receiver, *now));
+                (within && traces.of(child.flow).is_none() && whose()).then_some(Link::Time)
             }
         };
-        let last = Box::new(last.hop.clone());
-        match link.filter(|_| !by_itself && !self.is_veiled(child)) {
-            Some(link) => Place { parent: Some((last, link)), maybe: Vec::new() },
+        match link.filter(|_| !by_itself && !veiled) {
+            Some(link) => Place { parent: Some((Box::new(last), link)), maybe: Vec::new() },
             // who it was is not known either: then no few are likelier than all others
             None if by_itself || sure == Sure::No => Place::default(),
             None => Place::doubt(flows.into_iter()),
@@ -261,6 +313,11 @@ fn placeable(row: &Row) -> bool {
     }
 }
 
+/// The values in a flow that look like IDs, as far as it is still there.
+fn values(row: &Row, detail: Option<&Detail>) -> Box<[u64]> {
+    detail.map(|detail| payload::values(row, detail)).unwrap_or_default()
+}
+
 /// The request IDs that a flow carries.
 fn requests(hop: &Hop) -> Vec<u64> {
     hop.marks.iter().filter(|mark| !mark.of_tracer()).map(|mark| mark.id).collect()
@@ -277,21 +334,22 @@ fn innermost(works: &[&mut Work], link: Link, sure: Sure) -> Option<Place> {
     }
 }
 
-/// Of works those that carry a value of these: where one of several carries some that no other does, that one.
-fn sharing<'w>(works: Vec<&'w mut Work>, values: &[u64], mut of: impl FnMut(FlowId) -> Option<Box<[u64]>>) -> Vec<&'w mut Work> {
-    let mut hits: Vec<(Vec<u64>, &mut Work)> = Vec::new();
-    for work in works {
-        let own = work.values.get_or_insert_with(|| of(work.hop.flow).unwrap_or_default());
-        let common: Vec<_> = values.iter().filter(|value| own.contains(value)).copied().collect();
-        if !common.is_empty() {
-            hits.push((common, work));
-        }
+/// Which of these works carry a value of those: where one of several carries some that no other does, that one.
+fn sharing(works: &mut [&mut Work], values: &[u64], mut of: impl FnMut(FlowId) -> Option<Box<[u64]>>) -> Vec<usize> {
+    if values.is_empty() {
+        return Vec::new();
     }
-    let alone: Vec<bool> = (0..hits.len())
-        .map(|at| hits[at].0.iter().any(|v| hits.iter().enumerate().all(|(other, (c, _))| other == at || !c.contains(v))))
+    // a bit a value, of which there are at most 16
+    let common: Vec<u32> = works
+        .iter_mut()
+        .map(|work| {
+            let own = work.values.get_or_insert_with(|| of(work.hop.flow).unwrap_or_default());
+            values.iter().enumerate().filter(|(_, value)| own.contains(value)).fold(0, |bits, (n, _)| bits | 1 << n)
+        })
         .collect();
-    let only = alone.iter().filter(|alone| **alone).count() == 1;
-    hits.into_iter().zip(alone).filter(|(_, alone)| !only || *alone).map(|((_, work), _)| work).collect()
+    let (_, several) = common.iter().fold((0, 0), |(one, several), bits| (one | bits, several | (one & bits)));
+    let alone: Vec<_> = (0..common.len()).filter(|at| common[*at] & !several != 0).collect();
+    if alone.len() == 1 { alone } else { (0..common.len()).filter(|at| common[*at] != 0).collect() }
 }
 
 #[cfg(test)]

@@ -1,20 +1,25 @@
 //! What is learned of who sends what: which services a nameless sender can only be one of, and what is sent by itself.
 
+use crate::model::FlowId;
 use hashbrown::HashMap;
 use std::sync::Arc;
 
 /// How many kinds of flows are remembered; then all is learned anew.
 const MAX_LEARNED: usize = 1 << 15;
-/// How many flows of a kind have to be seen before it is said whose they can only be.
+/// How many requests have to have been in flight at flows of a kind before it is said whose those can only be.
 const ENOUGH: u32 = 3;
+/// How likely it may be that a service was at work at all of those moments by mere chance.
+const CHANCE: f64 = 0.001;
 
 /// Flows of one sender to one receiver, of one operation.
 #[derive(Debug, Default)]
 struct Kind {
     /// How often the sender was at work on nothing.
     idle: u32,
-    /// How often on something.
+    /// How often on something, and on how many different things; the last of them.
     busy: u32,
+    occasions: u32,
+    last: FlowId,
     /// The services that were at work on something each time, where the sender has no name.
     services: Vec<Arc<str>>,
 }
@@ -26,16 +31,23 @@ pub(super) struct Senders {
 }
 
 impl Senders {
-    /// A flow of a kind was sent, while these services were at work: of a nameless sender any of its host, of another one itself.
+    /// A flow of a kind was sent, while these services were at work: of a nameless sender any of its host, of another one itself; `last` is
+    /// what came last to them.
     /// Says whether such flows are sent without being asked for.
-    pub(super) fn seen(&mut self, kind: u64, at_work: impl Iterator<Item = Arc<str>>) -> bool {
+    pub(super) fn seen(&mut self, kind: u64, last: Option<FlowId>, at_work: impl Iterator<Item = Arc<str>>) -> bool {
         if self.kinds.len() >= MAX_LEARNED {
             self.kinds.clear();
         }
         let mut services: Vec<_> = at_work.collect();
         services.dedup();
         let kind = self.kinds.entry(kind).or_default();
-        *(if services.is_empty() { &mut kind.idle } else { &mut kind.busy }) += 1;
+        match last {
+            None => kind.idle += 1,
+            Some(last) => {
+                kind.busy += 1;
+                kind.occasions += u32::from(std::mem::replace(&mut kind.last, last) != last);
+            }
+        }
         if kind.idle + kind.busy == 1 {
             kind.services = services;
         } else {
@@ -44,10 +56,12 @@ impl Senders {
         kind.idle >= 2 && kind.idle * 4 >= kind.busy
     }
 
-    /// Whether a nameless sender of a kind can be this service: it was at work each time.
-    pub(super) fn can_be(&self, kind: u64, service: &str) -> bool {
-        let kind = self.kinds.get(&kind).filter(|kind| kind.idle + kind.busy >= ENOUGH);
-        kind.is_some_and(|kind| kind.services.iter().any(|one| **one == *service))
+    /// Whether a nameless sender of a kind can be this service, which is at work for a part `load` of the time: it was each time, and not
+    /// by chance.
+    pub(super) fn can_be(&self, kind: u64, service: &str, load: f64) -> bool {
+        let Some(kind) = self.kinds.get(&kind) else { return false };
+        let chance = load.powi(i32::try_from(kind.occasions).unwrap_or(i32::MAX));
+        kind.idle == 0 && kind.occasions >= ENOUGH && chance <= CHANCE && kind.services.iter().any(|one| **one == *service)
     }
 }
 
@@ -62,22 +76,27 @@ mod tests {
     #[test]
     fn a_nameless_sender_is_one_of_those_who_were_at_work_each_time() {
         let mut senders = Senders::default();
-        for at_work in [&["a", "b"][..], &["b", "c"], &["b"]] {
-            assert!(!senders.can_be(1, "b"));
-            senders.seen(1, names(at_work));
+        for (n, at_work) in (1..).zip([&["a", "b"][..], &["b", "c"], &["b"]]) {
+            assert!(!senders.can_be(1, "b", 0.05));
+            // any number because of one request is one occasion
+            senders.seen(1, Some(FlowId(n)), names(at_work));
+            senders.seen(1, Some(FlowId(n)), names(at_work));
         }
-        assert!(senders.can_be(1, "b") && !senders.can_be(1, "a"));
-        senders.seen(1, names(&["a"]));
-        assert!(!senders.can_be(1, "b"));
+        assert!(senders.can_be(1, "b", 0.05) && !senders.can_be(1, "a", 0.05));
+        // who is always at work is so at any moment
+        assert!(!senders.can_be(1, "b", 0.9));
+        senders.seen(1, Some(FlowId(4)), names(&["a"]));
+        assert!(!senders.can_be(1, "b", 0.05));
     }
 
     #[test]
     fn what_is_sent_while_nothing_is_asked_is_sent_by_itself() {
         let mut senders = Senders::default();
-        assert!((0..20).all(|_| !senders.seen(1, names(&["a"]))));
-        assert!(!senders.seen(1, names(&[])));
-        assert!(!senders.seen(2, names(&[])));
-        assert!(senders.seen(2, names(&[])));
-        assert!(senders.seen(2, names(&["a"])));
+        let request = Some(FlowId(1));
+        assert!((0..20).all(|_| !senders.seen(1, request, names(&["a"]))));
+        assert!(!senders.seen(1, None, names(&[])));
+        assert!(!senders.seen(2, None, names(&[])));
+        assert!(senders.seen(2, None, names(&[])));
+        assert!(senders.seen(2, request, names(&["a"])));
     }
 }

@@ -67,19 +67,23 @@ fn nameless_services_are_tied_by_time_and_told_so() {
         (local("5001>127.0.0.1:80 1-90 id=t"), local("5002>127.0.0.1:81 10-80 id=t"), local("5003>?127.0.0.1:82 20-30"));
     // once is no proof of whose it is
     check(&[&a, &b, &c], &["1 .t2"]);
-    let thrice: Vec<String> = (0..3)
-        .flat_map(|n| {
-            let at = n * 100;
+    let thrice = |apart: u64| -> Vec<String> {
+        let one = |n: u64| {
+            let at = n * apart;
             let id = format!("id=t{n}");
             [
                 local(&format!("5001>127.0.0.1:80 {}-{} {id}", at + 1, at + 90)),
                 local(&format!("5002>127.0.0.1:81 {}-{} {id}", at + 10, at + 80)),
                 local(&format!("5003>?127.0.0.1:82 {}-{}", at + 20, at + 30)),
             ]
-        })
-        .collect();
-    let mesh: Vec<&str> = thrice.iter().map(String::as_str).collect();
-    check(&mesh, &["1 .t2", "4 .t5", "7 .t8 ..t9"]);
+        };
+        (0..3).flat_map(one).collect()
+    };
+    let mesh = thrice(2000);
+    check(&mesh.iter().map(String::as_str).collect::<Vec<_>>(), &["1 .t2", "4 .t5", "7 .t8 ..t9"]);
+    // of services that are at work all the time anything is sent meanwhile
+    let mesh = thrice(100);
+    check(&mesh.iter().map(String::as_str).collect::<Vec<_>>(), &["1 .t2", "4 .t5", "7 .t8"]);
     // two requests at once: no one can tell
     let d = local("5004>127.0.0.1:80 2-95 id=u");
     check(&[&a, &d, &b, &c], &["1 .t3", "2"]);
@@ -104,6 +108,11 @@ fn beside_something_that_cannot_be_read_nothing_is_the_only_one() {
     // of another service, or over by then
     check(&[mesh[0], mesh[1], "web>other 2-95 hidden=yes"], &["1 .s2"]);
     check(&[mesh[0], mesh[1], "web>gate 2-10 hidden=yes"], &["1 .s2"]);
-    // joined: something may have been asked before, until something new is
+    // joined, if only later: something may have been asked before all that was seen
     check(&[mesh[0], mesh[1], "web>gate 2-95 joined=yes"], &["1"]);
+    let midway = "web>other 1-2 joined=yes";
+    check(&[mesh[0], mesh[1], midway, "web>gate 40-95 joined=yes"], &["1"]);
+    check(&[mesh[0], mesh[1], midway, "web>other 40-95 joined=yes"], &["1 .s2"]);
+    // what both carry tells it all the same
+    check(&["web>gate 1-90 id=t body=order-4711", "gate>?db 20-30 body=order-4711", "web>gate 2-95 joined=yes"], &["1 .p2"]);
 }

@@ -9,12 +9,10 @@ use std::sync::Arc;
 
 /// How long an answered flow is remembered: what it caused may itself take that long before it is placed.
 const REMEMBERED: Span = Span::from_secs(30);
-/// How many of them are remembered a service.
-const MAX_ENDED: usize = 4096;
 /// How many flows of a service may be open at once, to be told apart: of more one is forgotten.
 const MAX_OPEN: usize = 4096;
-/// How many flows of all services are remembered: those that are over are forgotten when there are more.
-const MAX_WORKS: usize = 1 << 15;
+/// What a flow takes that is remembered: texts and values of the usual lengths included.
+pub(super) const WORK_COST: usize = size_of::<Work>() + 256;
 /// How many values a flow is known by, those of what it caused included.
 const MAX_ADOPTED: usize = 64;
 /// How many services there are: more than a machine runs, as nameless consumers count too.
@@ -63,6 +61,11 @@ struct Service {
     ended: VecDeque<Work>,
     /// Whether it answers on a port that is its own.
     server: bool,
+    /// Whether it sends what has to be placed.
+    sends: bool,
+    /// When it was asked first, and how long it was at work in all on what is over.
+    since: Option<Time>,
+    busy: u64,
 }
 
 /// How sure it is who sent a flow.
@@ -82,26 +85,30 @@ pub(super) struct Works {
     hosts: HashMap<Box<str>, Vec<Arc<str>>>,
     /// Whose each open flow is.
     open: HashMap<FlowId, Arc<str>>,
-    /// How many flows there are that are over.
-    ended: usize,
+    /// Of the flows that are over, in the order in which they ended, whose each was, and its last byte.
+    ended: VecDeque<(Time, Arc<str>)>,
+    /// How many flows are remembered of either.
+    room: usize,
 }
 
 /// What a party counts as: its name, else its address.
-pub(super) fn label(party: &Party) -> Arc<str> {
-    match name(party) {
-        Some(_) => party.service.clone().unwrap_or_else(|| Arc::clone(&party.addr)),
-        None => Arc::clone(&party.addr),
-    }
+pub(super) fn label(party: &Party) -> &Arc<str> {
+    name(party).and(party.service.as_ref()).unwrap_or(&party.addr)
 }
 
 impl Works {
+    /// Remembers so many flows that are open, and so many that are over.
+    pub(super) fn new(room: usize) -> Self {
+        Self { room, ..Self::default() }
+    }
+
     /// A service has received something.
     pub(super) fn add(&mut self, hop: Hop) {
-        let label = label(&hop.to);
+        let label = Arc::clone(label(&hop.to));
         if self.services.len() >= MAX_SERVICES && !self.services.contains_key(&label) {
             self.forget_idle();
         }
-        if self.open.len() >= MAX_WORKS {
+        if self.open.len() >= self.room {
             return;
         }
         let host = hop.to.host();
@@ -115,41 +122,54 @@ impl Works {
         self.open.insert(hop.flow, Arc::clone(&label));
         let service = self.services.entry(label).or_default();
         service.server |= hop.to_server;
+        service.since.get_or_insert(hop.time);
         if service.open.len() >= MAX_OPEN {
             self.open.remove(&service.open.swap_remove(0).hop.flow);
         }
         service.open.push(Work { hop, end: None, values: None });
     }
 
-    /// A flow is over: its receiver was at work on it until its end, as far as that can be told.
-    pub(super) fn ended(&mut self, row: &Row, now: Time) {
-        let Some(service) = self.open.remove(&row.id).and_then(|label| self.services.get_mut(&label)) else { return };
+    /// A flow is over: its receiver was at work on it until its end, as far as that can be told. Its values are read where they may be
+    /// asked for once it is gone.
+    pub(super) fn ended(&mut self, row: &Row, now: Time, values: impl FnOnce() -> Box<[u64]>) {
+        let Some(label) = self.open.remove(&row.id) else { return };
+        let Some(service) = self.services.get_mut(&label) else { return };
         let Some(at) = service.open.iter().position(|work| work.hop.flow == row.id) else { return };
         let mut work = service.open.swap_remove(at);
         work.hop.ended(row);
         work.end = work.hop.end.or_else(|| work.hop.pending.then_some(now));
+        if work.values.is_none() && (service.sends || work.hop.pattern == Pattern::Deliver) {
+            work.values = Some(values());
+        }
+        service.busy += work.hop.last.since(work.hop.time).nanos();
+        self.ended.push_back((work.hop.last, label));
         service.ended.push_back(work);
-        self.ended += 1;
-        let old = |work: &Work| now.since(work.hop.last) > REMEMBERED;
-        while service.ended.len() > MAX_ENDED || service.ended.front().is_some_and(old) {
-            service.ended.pop_front();
-            self.ended -= 1;
+        let full = self.ended.len() > self.room;
+        while let Some((_, label)) = self.ended.pop_front_if(|(last, _)| full || now.since(*last) > REMEMBERED) {
+            self.services.get_mut(&label).and_then(|service| service.ended.pop_front());
+            if full {
+                break;
+            }
         }
-        if self.ended > MAX_WORKS {
-            self.services.values_mut().for_each(|service| service.ended.clear());
-            self.ended = 0;
-        }
+    }
+
+    /// For which part of the time a service is at work; beyond one where it works on several things at once.
+    pub(super) fn load(&self, service: &str, now: Time) -> f64 {
+        let Some(service) = self.services.get(service) else { return 1.0 };
+        let elapsed = service.since.map_or(0, |since| now.since(since).nanos());
+        let open: u64 = service.open.iter().map(|work| now.since(work.hop.time).nanos()).sum();
+        (service.busy + open) as f64 / elapsed.max(1) as f64
     }
 
     /// Which services may have sent a flow.
     pub(super) fn senders(&self, from: &Party, to: &Party) -> (Vec<Arc<str>>, Sure) {
         if name(from).is_some() {
-            return (vec![label(from)], Sure::Yes);
+            return (vec![Arc::clone(label(from))], Sure::Yes);
         }
         let host = from.host();
         let labels = self.hosts.get(host).map(Vec::as_slice).unwrap_or_default();
         let receiver = label(to);
-        let others: Vec<_> = labels.iter().filter(|label| **label != receiver).cloned().collect();
+        let others: Vec<_> = labels.iter().filter(|label| *label != receiver).cloned().collect();
         if others.contains(&from.addr) && everybodys(host) {
             return (vec![Arc::clone(&from.addr)], Sure::Yes);
         }
@@ -162,10 +182,10 @@ impl Works {
     pub(super) fn at(&mut self, services: &[Arc<str>], time: Time, late: Option<Span>, not: FlowId) -> Vec<&mut Work> {
         let since = time.before(late.unwrap_or_default());
         let mut works: Vec<&mut Work> = match services {
-            [one] => self.services.get_mut(one).into_iter().flat_map(|one| one.between(since, time)).collect(),
+            [one] => self.services.get_mut(one).into_iter().flat_map(|one| one.sending(since, time)).collect(),
             _ => {
                 let chosen = self.services.iter_mut().filter(|(label, _)| services.contains(label));
-                chosen.flat_map(|(_, one)| one.between(since, time)).collect()
+                chosen.flat_map(|(_, one)| one.sending(since, time)).collect()
             }
         };
         works.retain(|work| work.hop.flow != not);
@@ -175,7 +195,7 @@ impl Works {
 
     fn forget_idle(&mut self) {
         self.services.retain(|_, service| !service.open.is_empty());
-        self.ended = self.services.values().map(|service| service.ended.len()).sum();
+        self.ended.retain(|(_, label)| self.services.contains_key(label));
         let services = &self.services;
         self.hosts.retain(|_, labels| {
             labels.retain(|label| services.contains_key(label));
@@ -185,8 +205,9 @@ impl Works {
 }
 
 impl Service {
-    /// What began before `time`, and was still worked on after `since`.
-    fn between(&mut self, since: Time, time: Time) -> impl Iterator<Item = &mut Work> {
+    /// It sent something at a moment: what of it began before `time`, and was still worked on after `since`.
+    fn sending(&mut self, since: Time, time: Time) -> impl Iterator<Item = &mut Work> {
+        self.sends = true;
         // they lie in the order of their ends, so that those before the first that is too old are too old
         let ended = self.ended.iter_mut().rev().take_while(move |work| work.until().is_none_or(|end| end > since));
         self.open.iter_mut().chain(ended).filter(move |work| work.hop.time <= time && work.until().is_none_or(|end| end > since))

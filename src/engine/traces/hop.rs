@@ -1,5 +1,6 @@
 //! A flow as traces and findings see it: enough to place it and to judge it, so that it outlives its row. It reads no headers.
 
+use super::super::twins::published_to;
 use super::legs::{Asked, asked};
 use super::shape::{held, shape};
 use crate::model::{
@@ -114,12 +115,34 @@ pub(super) fn tail(key: &str) -> &str {
 
 /// A flow as it is now.
 pub(in crate::engine) fn hop(flow: FlowRef<'_>) -> Hop {
+    let request = flow.detail.and_then(|detail| detail.request.as_ref());
+    let (mut host, mut declined) = (None, false);
+    for (name, value) in request.iter().flat_map(|half| half.headers.iter()) {
+        match name.len() {
+            4 | 10 if host.is_none() && [&b"host"[..], b":authority"].iter().any(|known| name.eq_ignore_ascii_case(known)) => {
+                host = Some(text_of(value).into());
+            }
+            2 | 12 => declined |= [&b"b3"[..], b"x-b3-sampled"].iter().any(|known| name.eq_ignore_ascii_case(known)),
+            _ => {}
+        }
+    }
+    Hop {
+        seen: flow.detail.is_some_and(|detail| detail.notes.iter().all(|note| note.severity == Severity::Remark)),
+        host,
+        declined: declined || flow.detail.is_some_and(|detail| detail.notes.iter().any(|note| trace::is_trouble(*note))),
+        marks: flow.detail.map(|detail| detail.traces.iter().map(Mark::of).collect()).unwrap_or_default(),
+        topic: flow.detail.and_then(topic),
+        via: flow.via().map(Into::into),
+        ..begun(flow)
+    }
+}
+
+/// A flow that has begun: what its row tells, and nothing that has to be looked for.
+pub(in crate::engine) fn begun(flow: FlowRef<'_>) -> Hop {
     let row = flow.row;
     let to_server = !row.pattern.one_way() || row.dir == Dir::ToServer;
     let (from, to) = if to_server { (flow.client, flow.server) } else { (flow.server, flow.client) };
     let last = row.duration.map(|span| row.time.after(span));
-    let request = flow.detail.and_then(|detail| detail.request.as_ref());
-    let header = |name| request.and_then(|half| half.headers.get(name));
     Hop {
         flow: row.id,
         time: row.time,
@@ -137,16 +160,15 @@ pub(in crate::engine) fn hop(flow: FlowRef<'_>) -> Hop {
         settled: false,
         ok: row.ok,
         pending: row.status.as_deref() == Some(PENDING),
-        seen: flow.detail.is_some_and(|detail| detail.notes.iter().all(|note| note.severity == Severity::Remark)),
+        seen: false,
         asked: None,
-        host: header("host").or_else(|| header(":authority")).map(|host| text_of(host).into()),
-        declined: header("b3").or_else(|| header("x-b3-sampled")).is_some()
-            || flow.detail.is_some_and(|detail| detail.notes.iter().any(|note| trace::is_trouble(*note))),
+        host: None,
+        declined: false,
         span: None,
         parent_span: None,
-        marks: flow.detail.map(|detail| detail.traces.iter().map(Mark::of).collect()).unwrap_or_default(),
-        topic: flow.detail.and_then(topic),
-        via: flow.via().map(Into::into),
+        marks: Vec::new(),
+        topic: None,
+        via: None,
         id: None,
         keys: [None; 2],
         placed: None,
@@ -162,6 +184,12 @@ pub(in crate::engine) fn settled(flow: FlowRef<'_>) -> Hop {
 }
 
 impl Hop {
+    /// Whether nothing but time says that `up` caused it: not even an ID that both carry.
+    pub(in crate::engine) fn by_time_alone(&self, up: &Self, link: Link) -> bool {
+        let same = |at: usize| self.keys[at].is_some() && self.keys[at] == up.keys[at];
+        link == Link::Time && !same(0) && !same(1)
+    }
+
     /// It is over.
     pub(in crate::engine) fn ended(&mut self, row: &Row) {
         let last = row.duration.map(|span| row.time.after(span));
@@ -196,8 +224,8 @@ fn acknowledged(row: &Row) -> bool {
     row.pattern != Pattern::Deliver || row.status.as_deref().is_some_and(|status| status != "auto")
 }
 
-/// The fields that a message is routed by, whichever protocol's it is.
-const ROUTE: &[&str] = &["amqp.exchange", "amqp.routing_key", "kafka.topic", "nats.subject", "mqtt.topic", "stomp.destination"];
+/// The fields that a message is routed by, beside AMQP's, whichever protocol's it is.
+const ROUTE: &[&str] = &["kafka.topic", "nats.subject", "mqtt.topic", "stomp.destination"];
 
 /// Stands for what a message was routed by: equal for what was published and what was delivered of it.
 pub(in crate::engine) fn topic(detail: &Detail) -> Option<u64> {
@@ -206,9 +234,10 @@ pub(in crate::engine) fn topic(detail: &Detail) -> Option<u64> {
         _ => None,
     };
     let route: Vec<_> = ROUTE.iter().map(text).collect();
+    let exchange = published_to(&detail.fields);
     let mut hasher = DefaultHasher::new();
-    route.hash(&mut hasher);
-    route.iter().any(Option::is_some).then(|| hasher.finish())
+    (exchange, &route).hash(&mut hasher);
+    (exchange.is_some() || route.iter().any(Option::is_some)).then(|| hasher.finish())
 }
 
 /// What a party is called: that its process is gone is no name.

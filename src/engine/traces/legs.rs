@@ -3,8 +3,9 @@
 //! The proxy says so itself (`Via`, `Forwarded`, `X-Forwarded-For`: it has added a stop), or it passes on unchanged what an instrumented
 //! service would write anew (the span ID), or what every other service would have no reason to repeat (all of the request).
 
-use super::hop::Hop;
+use super::hop::{Hop, everybodys};
 use crate::model::{FlowRef, Half, Headers};
+use crate::time::Span;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 /// Fields that each stop adds an element to, and fields that a stop adds.
@@ -15,6 +16,8 @@ const MARKS: &[&str] =
 const HOP_BY_HOP: &[&str] =
     &["connection", "keep-alive", "te", "transfer-encoding", "upgrade", "host", ":authority", "content-length"];
 
+/// How soon after a request what is sent next was hardly sent because of it, unless it is passed on.
+const SOON: Span = Span::from_nanos(50_000);
 /// How many fields a request has to have to be told from others by them: what only a handful say is no likeness.
 const TELLING: usize = 3;
 
@@ -65,6 +68,12 @@ pub(in crate::engine) fn leg(up: &Hop, down: &Hop) -> bool {
     let (spans_up, spans_down) = (spans(up), spans(down));
     let unchanged = spans_up.iter().any(|span| spans_down.contains(span));
     b.stops > a.stops || unchanged || (b.whole.is_some() && b.whole == a.whole)
+}
+
+/// Whether two requests on the address that all services share went out together rather than one because of the other, as far as anybody
+/// can tell who does not know their senders.
+pub(in crate::engine) fn beside(up: &Hop, down: &Hop) -> bool {
+    up.time.after(SOON) > down.time && everybodys(down.from.host()) && !leg(up, down)
 }
 
 /// Whether two operations have one method, and one path, of which a proxy may have cut or added the beginning.

@@ -25,8 +25,8 @@ use crate::trace;
 pub(super) use failure::{failed, outcome, passes_on};
 use hashbrown::{HashMap, HashSet};
 use hop::tail;
-pub(super) use hop::{Hop, Mark, digest, everybodys, hop, name, settled};
-pub(super) use legs::{asked, leg};
+pub(super) use hop::{Hop, Mark, begun, digest, everybodys, hop, name, settled};
+pub(super) use legs::{asked, beside, leg};
 use parties::services;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -130,7 +130,7 @@ impl Traces {
             trace.more += 1;
             return;
         }
-        let mut hop = hop(flow);
+        let mut hop = begun(flow);
         hop.id = trace.id_of(&context.trace_id);
         hop.keys[usize::from(!tracer)] = trace.key_of(key);
         (hop.span, hop.parent_span) = (context.span_id.clone(), context.parent_id.clone());
@@ -359,8 +359,8 @@ impl Trace {
     /// Whether nothing in it caused a flow: it is the first one, or, where others of them were tied elsewhere, like those.
     pub(super) fn leaves_open(&self, flow: FlowId) -> bool {
         let first = self.hops.first().is_some_and(|hop| hop.flow == flow);
-        let tied = || self.hops.iter().any(|hop| hop.placed.is_some());
-        first || (tied() && self.hops.len() <= SEARCHED && tree::is_root(&self.hops, flow))
+        let tied = || self.hops.len() <= SEARCHED && self.hops.iter().any(|hop| hop.placed.is_some());
+        first || (tied() && tree::is_root(&self.hops, flow))
     }
 
     /// What it is found by, and its first ID as on the wire.

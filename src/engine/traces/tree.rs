@@ -5,7 +5,7 @@
 //! alone; where they lie side by side each is as likely, and none is claimed.
 
 use super::hop::{Hop, everybodys, name};
-use super::legs::leg;
+use super::legs::{beside, leg};
 use crate::model::{FlowId, Link, Node, Party, Pattern};
 
 /// How deep a tree gets: far above what services do, so that readers of nested output are safe.
@@ -47,8 +47,20 @@ pub(super) fn tree(hops: &[Hop]) -> Vec<Node> {
     nodes
 }
 
-/// Whether none of them caused this one.
+/// Whether none of them caused this one, or none can be claimed.
 pub(super) fn is_root(hops: &[Hop], flow: FlowId) -> bool {
+    let Some(hop) = hops.iter().find(|hop| hop.flow == flow) else { return true };
+    let likely = |up: &&Hop| (up.time, up.flow) < (hop.time, flow) && shared(up, hop).is_some() && rank(up, hop).is_some();
+    let mut causes = hops.iter().filter(likely);
+    // of several the tree tells whether they lie within each other
+    match (causes.next(), causes.next()) {
+        (None, _) => hop.placed.is_none(),
+        (Some(_), None) => false,
+        (Some(_), Some(_)) => in_tree(hops, flow),
+    }
+}
+
+fn in_tree(hops: &[Hop], flow: FlowId) -> bool {
     tree(hops).iter().any(|node| node.flow == flow && node.depth == 0)
 }
 
@@ -72,6 +84,15 @@ fn by_id(hops: &[Hop], before: &[usize], at: usize, parents: &[Option<(usize, Li
     }
     // who surely sent it comes before who may have, and what its sender was at work on before what it was done with
     let mut ranked: Vec<_> = before.iter().filter_map(|&up| Some((shared(&hops[up], hop)?, rank(&hops[up], hop)?, up))).collect();
+    // one address is one sender: whoever it is could send what came from it first, too
+    if ranked.iter().any(|(_, (same, _), _)| *same == Same::Maybe)
+        && let Some((n, &first)) = before.iter().enumerate().find(|(_, up)| hops[**up].from.addr == hop.from.addr)
+    {
+        let could = |up: usize| {
+            before[..n].iter().any(|&other| hops[other].to.addr == hops[up].to.addr && rank(&hops[other], &hops[first]).is_some())
+        };
+        ranked.retain(|&(_, (same, _), up)| same == Same::Surely || could(up));
+    }
     let best = ranked.iter().map(|(_, rank, _)| *rank).min()?;
     ranked.retain(|(_, rank, _)| *rank == best);
     if ranked.iter().any(|&(.., up)| same_message(&hops[up], hop)) {
@@ -102,8 +123,8 @@ fn rank(up: &Hop, hop: &Hop) -> Option<(Same, bool)> {
     }
     let same = same(&up.to, &hop.from)?;
     // whoever it was waited for it, as far as anybody can tell
-    let within = up.end.is_none_or(|end| end >= hop.last);
-    if same == Same::Maybe && (up.to.addr == hop.to.addr || hop.veiled || !within) {
+    let within = || up.end.is_none_or(|end| end >= hop.last) && (passes_on || !beside(up, hop));
+    if same == Same::Maybe && (up.to.addr == hop.to.addr || hop.veiled || !within()) {
         return None;
     }
     Some((same, !passes_on && up.end.is_some_and(|end| end < hop.time)))

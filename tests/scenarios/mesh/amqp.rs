@@ -14,6 +14,24 @@ pub struct Message {
     pub message_id: Option<String>,
     pub correlation_id: Option<String>,
     pub body: Vec<u8>,
+    /// Fields of its headers that the broker has added, as bytes.
+    pub added: Vec<u8>,
+}
+
+/// What a quorum queue says of a message that it hands out again (<https://www.rabbitmq.com/docs/quorum-queues#poison-message-handling>).
+pub fn delivery_count(count: i64) -> Vec<u8> {
+    [&short("x-delivery-count")[..], b"l", &count.to_be_bytes()].concat()
+}
+
+/// What a broker says of a message that was rejected, and went to another exchange (<https://www.rabbitmq.com/docs/dlx#effects>).
+pub fn death(queue: &str, exchange: &str, key: &str) -> Vec<u8> {
+    let text = |name: &str, value: &str| [short(name), b"S".to_vec(), long(value.as_bytes())].concat();
+    let keys = [&b"S"[..], &long(key.as_bytes())].concat();
+    let keys = [&short("routing-keys")[..], b"A", &long(&keys)].concat();
+    let count = [&short("count")[..], b"l", &1_i64.to_be_bytes()].concat();
+    let one = [count, text("reason", "rejected"), text("queue", queue), text("exchange", exchange), keys].concat();
+    let deaths = [&b"F"[..], &long(&one)].concat();
+    [[&short("x-death")[..], b"A", &long(&deaths)].concat(), text("x-first-death-queue", queue)].concat()
 }
 
 /// What opens a connection and its one channel, up to where `confirm.select` or `basic.consume` is answered, a packet each, with the
@@ -37,7 +55,8 @@ pub fn opening(consumes: Option<&str>) -> Vec<(Side, Vec<u8>, Option<String>)> {
         (Server, method(1, 20, 11, &long(b"")), None),
     ];
     if let Some(queue) = consumes {
-        let consume = [vec![0, 0], short(queue), short(queue), vec![0], table(&[])].concat();
+        let no_ack = if is_auto(queue) { 2 } else { 0 };
+        let consume = [vec![0, 0], short(queue), short(queue), vec![no_ack], table(&[])].concat();
         all.push((Client, method(1, 60, 20, &consume), Some(format!("basic.consume {queue}"))));
         all.push((Server, method(1, 60, 21, &short(queue)), None));
     } else {
@@ -45,6 +64,11 @@ pub fn opening(consumes: Option<&str>) -> Vec<(Side, Vec<u8>, Option<String>)> {
         all.push((Server, method(1, 85, 11, &[]), None));
     }
     all
+}
+
+/// Whether messages from a queue are not acknowledged.
+pub fn is_auto(queue: &str) -> bool {
+    queue.starts_with("auto")
 }
 
 /// A message to the broker; one that nobody takes is to come back.
@@ -104,12 +128,12 @@ impl Outcome {
 
 /// A method with its content header and one body frame.
 fn content(method: &[u8], message: &Message) -> Vec<u8> {
-    let Message { headers, message_id, correlation_id, body } = message;
+    let Message { headers, message_id, correlation_id, body, added } = message;
     let mut properties = Vec::new();
     let mut flags = 0_u16;
-    if !headers.is_empty() {
+    if !headers.is_empty() || !added.is_empty() {
         flags |= 1 << 13;
-        properties.extend(table(headers));
+        properties.extend(long(&[fields(headers), added.clone()].concat()));
     }
     for (bit, id) in [(10, correlation_id), (7, message_id)] {
         if let Some(id) = id {
@@ -144,7 +168,11 @@ fn long(text: &[u8]) -> Vec<u8> {
 }
 
 /// A table of texts.
-fn table(fields: &[(String, String)]) -> Vec<u8> {
+fn table(texts: &[(String, String)]) -> Vec<u8> {
+    long(&fields(texts))
+}
+
+fn fields(texts: &[(String, String)]) -> Vec<u8> {
     let field = |(name, value): &(String, String)| [short(name), vec![b'S'], long(value.as_bytes())].concat();
-    long(&fields.iter().flat_map(field).collect::<Vec<u8>>())
+    texts.iter().flat_map(field).collect()
 }

@@ -96,6 +96,9 @@ pub struct Delivery {
     /// What becomes of it; none: nothing is said of it.
     pub outcome: Option<Outcome>,
     pub redelivered: bool,
+    /// What the broker has added to its headers, and how it was routed where not as it was published.
+    pub added: Vec<u8>,
+    pub routed: Option<(&'static str, &'static str)>,
 }
 
 impl Call {
@@ -201,7 +204,17 @@ impl Call {
 impl Delivery {
     pub fn new(to: Svc, queue: &'static str) -> Self {
         let (after, works) = (3 * MS, 2 * MS);
-        Self { to, queue, after, works, calls: Vec::new(), outcome: Some(Outcome::Ack), redelivered: false }
+        Self {
+            to,
+            queue,
+            after,
+            works,
+            calls: Vec::new(),
+            outcome: Some(Outcome::Ack),
+            redelivered: false,
+            added: Vec::new(),
+            routed: None,
+        }
     }
 
     pub fn after(mut self, after: Nanos) -> Self {
@@ -221,6 +234,24 @@ impl Delivery {
 
     pub fn redelivered(mut self) -> Self {
         self.redelivered = true;
+        self
+    }
+
+    /// With headers that the broker has added.
+    pub fn added(mut self, fields: Vec<u8>) -> Self {
+        self.added = fields;
+        self
+    }
+
+    /// By another exchange and key than it was published with.
+    pub fn routed(mut self, exchange: &'static str, key: &'static str) -> Self {
+        self.routed = Some((exchange, key));
+        self
+    }
+
+    /// Nothing is said of what became of it.
+    pub fn unacknowledged(mut self) -> Self {
+        self.outcome = None;
         self
     }
 }

@@ -38,10 +38,15 @@ pub enum Naming {
     Containers,
     /// All on 127.0.0.1, and no names.
     Loopback,
+    /// All on 127.0.0.1, and the user says who listens where: nobody says who calls.
+    Listeners,
 }
 
 impl Naming {
-    pub const ALL: [Self; 3] = [Self::Processes, Self::Containers, Self::Loopback];
+    /// Whether it is known who calls, by name or by address.
+    pub fn tells_callers(self) -> bool {
+        matches!(self, Self::Processes | Self::Containers)
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -123,7 +128,9 @@ impl Mesh {
                 (kind, "http", format!("{method} {}", target.split('?').next().unwrap_or_default()))
             }
             What::Grpc { path } => (Kind::Grpc, "grpc", (*path).to_owned()),
-            What::Publish { exchange, key, .. } => (Kind::Publishes, "amqp", format!("publish {exchange} {key}")),
+            What::Publish { exchange, key, .. } => {
+                (Kind::Publishes, "amqp", format!("publish {} {key}", if exchange.is_empty() { "(default)" } else { *exchange }))
+            }
             What::Sql { text, .. } => (Kind::Postgres, "postgresql", statement(text)),
             What::Redis { arguments } => (Kind::Redis, "redis", arguments[0].clone()),
         };
@@ -194,7 +201,12 @@ impl Mesh {
         self.flows.push(Flow {
             protocol: "amqp",
             operation: format!("deliver {}", delivery.queue),
-            status: Some(delivery.outcome.map_or("pending", amqp::Outcome::status).to_owned()),
+            status: Some(
+                delivery
+                    .outcome
+                    .map_or(if amqp::is_auto(delivery.queue) { "auto" } else { "pending" }, amqp::Outcome::status)
+                    .to_owned(),
+            ),
             client: delivery.to,
             server: call.to,
             receiver: delivery.to,
@@ -206,8 +218,10 @@ impl Mesh {
             ports: None,
         });
         let headers = context.headers().into_iter().chain(call.headers.iter().cloned()).collect();
-        let message = Message { headers, message_id: message_id.clone(), body: json(&call.ids), ..Message::default() };
-        let (queue, name, key, redelivered) = (delivery.queue, *name, *key, delivery.redelivered);
+        let (body, added) = (json(&call.ids), delivery.added.clone());
+        let message = Message { headers, message_id: message_id.clone(), body, added, ..Message::default() };
+        let (name, key) = delivery.routed.unwrap_or((name, key));
+        let (queue, redelivered) = (delivery.queue, delivery.redelivered);
         let text = Box::new(move |tag| amqp::deliver(queue, name, key, &message, tag, redelivered));
         self.words.push(Word { at, exchange, side: Side::Server, begins: Some(flow), text });
         let takes = self.takes(delivery.to, &context);

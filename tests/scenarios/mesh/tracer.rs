@@ -7,6 +7,7 @@ pub enum Format {
     B3,
     B3Multi,
     Sentry,
+    Datadog,
 }
 
 /// What a service does with the context that it was sent.
@@ -22,6 +23,8 @@ pub enum Sends {
     RequestId,
     /// A trace of its own for each message that it takes.
     Restarts,
+    /// The same, with the request's `x-request-id`.
+    RestartsWithRequestId,
     /// What it was sent, to the letter, as a proxy does and a service should not.
     Copies,
     /// New spans that are not sampled.
@@ -88,6 +91,7 @@ impl Sends {
             Self::Copies => sent.clone(),
             Self::Passes => Context { span: sent.span.clone(), request_id: request_id(ids) },
             Self::RequestId => Context { span: None, request_id: request_id(ids) },
+            Self::RestartsWithRequestId => Context { span: Some(new(ids, Format::Traceparent)), request_id: request_id(ids) },
             Self::Restarts => Context { span: Some(new(ids, Format::Traceparent)), request_id: None },
             Self::Spans(format) | Self::SpansAndRequestId(format) => {
                 let taken = sent.span.as_ref().map(|span| Span { id: ids.next(), parent: Some(span.id), format, ..span.clone() });
@@ -122,6 +126,13 @@ impl Context {
                 Format::Traceparent => add("traceparent", format!("00-{trace:032x}-{id:016x}-{flag:02x}")),
                 Format::B3 => add("b3", format!("{trace:032x}-{id:016x}-{flag}")),
                 Format::Sentry => add("sentry-trace", format!("{trace:032x}-{id:016x}-{flag}")),
+                Format::Datadog => {
+                    // the lower half in decimal digits, the upper one as a tag
+                    add("x-datadog-trace-id", (trace & u128::from(u64::MAX)).to_string());
+                    add("x-datadog-parent-id", id.to_string());
+                    add("x-datadog-sampling-priority", flag.to_string());
+                    add("x-datadog-tags", format!("_dd.p.tid={:016x}", trace >> 64));
+                }
                 Format::B3Multi => {
                     add("x-b3-traceid", format!("{trace:032x}"));
                     add("x-b3-spanid", format!("{id:016x}"));

@@ -132,8 +132,8 @@ pub fn truth(mesh: &Mesh, packets: &[Packet], names: Naming) -> Truth {
             parent: parent.map(|(up, parent)| {
                 let tier = tier(mesh, up, at, late(up) || late(at));
                 let own_trace = flow.context.span.is_some() && tier > Tier::TraceId;
-                let known = names != Naming::Loopback && !late(up) && !late(at);
-                let due = known && tier < Tier::Time && !own_trace && in_trace(mesh, up);
+                let known = names.tells_callers() && !late(up) && !late(at);
+                let due = known && tier < Tier::Time && !own_trace && in_trace(mesh, up, &numbers);
                 Edge { parent, tier, due }
             }),
         }
@@ -141,9 +141,9 @@ pub fn truth(mesh: &Mesh, packets: &[Packet], names: Naming) -> Truth {
     Truth { flows: seen.iter().map(told).collect() }
 }
 
-/// Whether a flow or one that led to it carries an ID: others are of no trace.
-fn in_trace(mesh: &Mesh, flow: usize) -> bool {
-    let mut chain = std::iter::successors(Some(flow), |&at| mesh.flows[at].parent);
+/// Whether a flow or one that led to it, as far as that was captured, carries an ID: others are of no trace.
+fn in_trace(mesh: &Mesh, flow: usize, numbers: &[Option<u64>]) -> bool {
+    let mut chain = std::iter::successors(Some(flow), |&at| mesh.flows[at].parent.filter(|up| numbers[*up].is_some()));
     chain.any(|at| mesh.flows[at].context != Context::default())
 }
 

@@ -4,7 +4,7 @@ use crate::time::Time;
 use std::sync::Arc;
 
 /// A hop of `from>to begin-end`, the end left out where it is not known. `a=10.0.0.1:80` is a name with its address, a bare address has
-/// no name; `>+` is a publish, `>-` a delivery. Further words are `span=X`, `up=X`, `topic=N`, `request=N` (it has that request ID and no
+/// no name; `>+` is a publish, `>-` a delivery. Times are in milliseconds. Further words are `span=X`, `up=X`, `topic=N`, `request=N` (it has that request ID and no
 /// trace ID) and `placed=N` (it has no ID, and was tied to that flow).
 fn hop(number: u64, text: &str) -> Hop {
     let mut words = text.split(' ');
@@ -15,7 +15,7 @@ fn hop(number: u64, text: &str) -> Hop {
         _ => (Pattern::RequestResponse, to),
     };
     let (begin, end) = words.next().unwrap().split_once('-').unwrap();
-    let at = |text: &str| Time::from_nanos(text.parse().unwrap());
+    let at = |text: &str| Time::from_nanos(text.parse::<i64>().unwrap() * 1_000_000);
     let mut hop = Hop {
         flow: FlowId(number),
         time: at(begin),
@@ -189,4 +189,18 @@ fn without_an_id_a_flow_lies_where_it_was_tied_to() {
     // those that share no ID are not tied by who sent what
     check(&["a>b 0-100", "b>c 10-50 request=0"], "1 2");
     check(&["a>b 0-100 request=0", "b>c 10-50 request=0"], "1 .r2");
+}
+
+#[test]
+fn one_address_is_one_sender() {
+    let [asked, first, other, again] = [
+        "10.0.0.9:5>127.0.0.1:80 0-100",
+        "127.0.0.1:7>127.0.0.1:81 10-20",
+        "127.0.0.1:8>127.0.0.1:82 30-60",
+        "127.0.0.1:7>127.0.0.1:81 40-50",
+    ];
+    check(&[asked, first, other, again], "1 .~2 .~3 .~4");
+    check(&[asked, other, again], "1 .~2 ..~3");
+    // sent at once: the one is not because of the other
+    check(&[asked, "127.0.0.1:8>127.0.0.1:82 30-60", "127.0.0.1:7>127.0.0.1:81 30-50"], "1 .~2 .~3");
 }
