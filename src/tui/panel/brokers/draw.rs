@@ -1,44 +1,151 @@
-//! The table of brokers on the screen, with the columns of the services'.
+//! The table of brokers on the screen, with the columns of the services', and what queues hold.
 
-use super::{Brokers, Line, What};
-use crate::model::Dir;
+use super::Brokers;
+use super::table::{Line, What};
+use crate::model::{Attachment, Dir, Queue};
 use crate::tui::app::App;
-use crate::tui::panel::services::draw::{Cell, columns, numbers};
+use crate::tui::format;
+use crate::tui::panel::services::draw::{self as services, numbers};
 use crate::tui::theme::Theme;
 use crate::tui::view::{empty, more};
-use crate::tui::widget::table;
+use crate::tui::widget::table::{self, Align, Column};
 use crate::tui::widget::text::line;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
+use std::sync::Arc;
+
+/// From this width on there is room for all columns.
+const WIDE: u16 = 140;
+/// The same for how many take from a queue, and for what queues hold.
+const USUAL: u16 = 100;
+/// See [`USUAL`].
+const NARROW: u16 = 60;
+
+/// What a column shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cell {
+    /// What went through.
+    Load(services::Cell),
+    /// Messages that wait.
+    Ready,
+    /// Messages that are not acknowledged.
+    Unacked,
+    /// Who takes from it.
+    Consumers,
+}
 
 /// Draws headings and lines; where there are none, why.
 pub fn draw(panel: &Brokers, app: &App, theme: &Theme, buffer: &mut Buffer, area: Rect) {
     if panel.lines.is_empty() {
         return empty::draw(app, theme, buffer, area);
     }
-    let mut columns = columns(area.width, None);
-    columns.iter_mut().filter(|column| column.kind == Cell::Name).for_each(|column| column.title = "exchange, queue, topic");
+    let columns = columns(area.width);
     table::headings(buffer, line(area, 0), &columns, theme.dim);
+    let name = columns.first().filter(|column| column.kind == Cell::Load(services::Cell::Name));
     for (y, at) in (1..area.height).zip(panel.cursor.visible()) {
         let Some(row) = panel.lines.get(at) else { break };
         let selected = (at == panel.cursor.at).then_some(theme.strong);
-        table::row(buffer, line(area, y), &columns, selected, |cell, room| match cell {
-            Cell::Name => name(row, theme),
-            _ => numbers(&row.load, cell, usize::from(room), panel.table.at, theme),
-        });
+        // a note has the line to itself
+        let whole = name.map(|name| [Column { width: area.width.saturating_sub(4), ..*name }]);
+        let columns = whole.as_ref().filter(|_| matches!(row.what, What::Note(_))).map_or(&columns[..], |whole| &whole[..]);
+        table::row(buffer, line(area, y), columns, selected, |cell, room| runs(panel, row, cell, usize::from(room), theme));
     }
     let below = Rect { y: area.y + 1, height: area.height - 1, ..area };
     more(theme, buffer, below, panel.cursor.visible().start, panel.lines.len());
 }
 
-fn name(line: &Line, theme: &Theme) -> Vec<(String, Style)> {
+/// The columns of a screen of `width` cells: what queues hold stands for the lesser percentiles, where there is no room for both.
+fn columns(width: u16) -> Vec<Column<Cell>> {
+    let column = |kind, title, width| Column { kind, title, width, align: Align::Right };
+    let held = [(NARROW, Cell::Ready, "ready", 7), (NARROW, Cell::Unacked, "unacked", 7), (USUAL, Cell::Consumers, "takers", 6)];
+    let held: Vec<_> = held
+        .into_iter()
+        .filter(|(least, ..)| width >= *least)
+        .map(|(_, kind, title, cells)| column(kind, title, cells))
+        .collect();
+    let mut columns = Vec::new();
+    for of in services::columns(width, None) {
+        let lesser = matches!(of.kind, services::Cell::P50 | services::Cell::P99);
+        if lesser && (NARROW..WIDE).contains(&width) {
+            continue;
+        }
+        let is_name = of.kind == services::Cell::Name;
+        let title = if is_name { "exchange, queue, topic" } else { of.title };
+        columns.push(Column { kind: Cell::Load(of.kind), title, width: of.width, align: of.align });
+        if is_name {
+            columns.extend(held.iter().copied());
+        }
+    }
+    // a negative rest is what the held columns take from the name
+    let taken: u16 = columns.iter().map(|column| column.width + 1).sum::<u16>() + 2;
+    if let Some(name) = columns.first_mut() {
+        name.width = (name.width + width).saturating_sub(taken).clamp(1, name.width.max(1));
+    }
+    columns
+}
+
+fn runs(panel: &Brokers, row: &Line, cell: Cell, room: usize, theme: &Theme) -> Vec<(String, Style)> {
+    match (cell, &row.what) {
+        (Cell::Load(services::Cell::Name), what) => name(what, theme),
+        (Cell::Load(cell), _) => {
+            row.load.as_ref().map(|load| numbers(load, cell, room, panel.table.at, theme)).unwrap_or_default()
+        }
+        (cell, What::Topic { queue: Some(queue), .. }) => held(queue, cell, theme),
+        _ => Vec::new(),
+    }
+}
+
+/// What a queue holds; nothing of it is dim that somebody should see.
+fn held(queue: &Queue, cell: Cell, theme: &Theme) -> Vec<(String, Style)> {
+    let number = match cell {
+        Cell::Ready => queue.ready,
+        Cell::Unacked => queue.unacked,
+        Cell::Consumers => Some(queue.consumers.len() as u64),
+        Cell::Load(_) => None,
+    };
+    match number {
+        None => vec![("·".to_owned(), theme.dim)],
+        Some(0) if cell == Cell::Consumers => vec![("0".to_owned(), theme.warn)],
+        Some(0) => vec![("0".to_owned(), theme.dim)],
+        Some(n) => vec![(format::short(n), Style::new())],
+    }
+}
+
+fn name(what: &What, theme: &Theme) -> Vec<(String, Style)> {
     let plain = Style::new();
-    match &line.what {
-        What::Broker { name, protocol } => vec![(name.to_string(), theme.strong), (format!(" {protocol}"), theme.name)],
-        What::Topic { name, dir: Dir::ToServer } => vec![("  → ".to_owned(), theme.dim), (name.to_string(), plain)],
-        What::Topic { name, dir: Dir::ToClient } => vec![("  ← ".to_owned(), theme.dim), (name.to_string(), plain)],
+    match what {
+        What::Broker { name, protocol, taps } => {
+            let (name, protocol) = ((name.to_string(), theme.strong), (format!(" {protocol}"), theme.name));
+            [name, protocol].into_iter().chain(tapped(taps, theme)).collect()
+        }
+        What::Topic { name, dir, kind, .. } => {
+            let (arrow, name) = (if *dir == Dir::ToServer { "  → " } else { "  ← " }, (name.to_string(), plain));
+            vec![
+                (arrow.to_owned(), theme.dim),
+                name,
+                (kind.as_ref().map(|kind| format!(" {kind}")).unwrap_or_default(), theme.dim),
+            ]
+        }
         What::Party { name, dir: Dir::ToServer } => vec![("    from ".to_owned(), theme.dim), (name.to_string(), plain)],
         What::Party { name, dir: Dir::ToClient } => vec![("    to ".to_owned(), theme.dim), (name.to_string(), plain)],
+        What::Consumer { at, tag } => {
+            vec![("    to ".to_owned(), theme.dim), (at.clone(), plain), (format!(" {tag}"), theme.dim)]
+        }
+        What::Bound(binding) => {
+            let arrow = if binding.to_exchange { "    ⇒ → " } else { "    ⇒ " };
+            let key = if binding.key.is_empty() { String::new() } else { format!(" {}", binding.key) };
+            vec![(arrow.to_owned(), theme.dim), (binding.destination.clone(), plain), (key, theme.dim)]
+        }
+        What::Note(text) => vec![("  ".to_owned(), plain), (text.clone(), theme.warn)],
+    }
+}
+
+/// Whether taps are attached: one that is not, is what matters.
+fn tapped(taps: &[Arc<Attachment>], theme: &Theme) -> Option<(String, Style)> {
+    match taps {
+        [] => None,
+        taps if taps.iter().any(|tap| tap.detached.is_some()) => Some((" ○ not attached".to_owned(), theme.warn)),
+        _ => Some((" ● attached".to_owned(), theme.good)),
     }
 }
