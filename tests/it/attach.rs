@@ -116,7 +116,7 @@ fn a_tap_on_a_screen_tells_how_it_stands_and_what_the_broker_holds() {
     broker.post(2, "seen");
     terminal.shows("publish shop order");
     terminal.press("4");
-    for shown in ["● attached", "→ shop topic", "⇒ all.shop order.#", "← all.shop", "takers"] {
+    for shown in ["● rabbitmq amqp attached", "→ shop topic", "⇒ all.shop order.#", "← all.shop", "consumers"] {
         terminal.shows(shown);
     }
     assert!(!terminal.screen().contains("meshtop.tap."), "we are not on the screen:\n{}", terminal.screen());

@@ -39,13 +39,10 @@ fn lines(app: &App, view: &View) -> Vec<Line> {
             (None, _) => {}
         }
     }
-    fact(
-        "capture filter",
-        status
-            .capture_filter
-            .as_ref()
-            .map_or("none: every packet is read".to_owned(), |f| format!("{f} (packets that match it are read)")),
-    );
+    if status.sources.iter().any(|source| source.tap.is_none()) || status.sources.is_empty() {
+        let filter = status.capture_filter.as_ref().map(|f| format!("{f} (packets that match it are read)"));
+        fact("capture filter", filter.unwrap_or("none: every packet is read".to_owned()));
+    }
     fact("seen", seen(status));
     if let Some(offers) = offers(&status.offers) {
         fact("descriptors", format!("{offers} found here, not read: {} reads them", app.keymap.key_of(Action::Accept)));

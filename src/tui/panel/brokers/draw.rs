@@ -58,7 +58,8 @@ pub fn draw(panel: &Brokers, app: &App, theme: &Theme, buffer: &mut Buffer, area
 /// The columns of a screen of `width` cells: what queues hold stands for the lesser percentiles, where there is no room for both.
 fn columns(width: u16) -> Vec<Column<Cell>> {
     let column = |kind, title, width| Column { kind, title, width, align: Align::Right };
-    let held = [(NARROW, Cell::Ready, "ready", 7), (NARROW, Cell::Unacked, "unacked", 7), (USUAL, Cell::Consumers, "takers", 6)];
+    let held =
+        [(NARROW, Cell::Ready, "ready", 7), (NARROW, Cell::Unacked, "unacked", 7), (USUAL, Cell::Consumers, "consumers", 9)];
     let held: Vec<_> = held
         .into_iter()
         .filter(|(least, ..)| width >= *least)
@@ -117,7 +118,8 @@ fn name(what: &What, theme: &Theme) -> Vec<(String, Style)> {
     match what {
         What::Broker { name, protocol, taps } => {
             let (name, protocol) = ((name.to_string(), theme.strong), (format!(" {protocol}"), theme.name));
-            [name, protocol].into_iter().chain(tapped(taps, theme)).collect()
+            let [mark, word] = tapped(taps, theme);
+            vec![mark, name, protocol, word]
         }
         What::Topic { name, dir, kind, .. } => {
             let (arrow, name) = (if *dir == Dir::ToServer { "  → " } else { "  ← " }, (name.to_string(), plain));
@@ -141,11 +143,12 @@ fn name(what: &What, theme: &Theme) -> Vec<(String, Style)> {
     }
 }
 
-/// Whether taps are attached: one that is not, is what matters.
-fn tapped(taps: &[Arc<Attachment>], theme: &Theme) -> Option<(String, Style)> {
-    match taps {
-        [] => None,
-        taps if taps.iter().any(|tap| tap.detached.is_some()) => Some((" ○ not attached".to_owned(), theme.warn)),
-        _ => Some((" ● attached".to_owned(), theme.good)),
-    }
+/// Whether taps are attached: one that is not, is what matters. A mark, which there is room for, and a word.
+fn tapped(taps: &[Arc<Attachment>], theme: &Theme) -> [(String, Style); 2] {
+    let (mark, word, style) = match taps {
+        [] => ("", "", Style::new()),
+        taps if taps.iter().any(|tap| tap.detached.is_some()) => ("○ ", " not attached", theme.warn),
+        _ => ("● ", " attached", theme.good),
+    };
+    [(mark.to_owned(), style), (word.to_owned(), style)]
 }

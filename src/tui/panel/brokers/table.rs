@@ -143,7 +143,7 @@ impl Topic<'_> {
 /// What is not known of a broker, or not told.
 fn note(tap: &Attachment) -> Option<String> {
     match (&tap.detached, &tap.holds) {
-        (Some(why), _) => Some(why.to_string()),
+        (Some(why), _) => Some(format!("not attached: {why}")),
         (None, Some(Err(why))) => Some(format!("what it holds is not known: {why}")),
         (None, Some(Ok(topology))) if topology.more > 0 => Some(format!("{} more are not shown", topology.more)),
         (None, _) => None,
