@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 /// From this width on there is room for all columns.
 const WIDE: u16 = 140;
-/// The same for how many take from a queue, and for what queues hold.
+/// The same for how many take from a queue, and for what it holds.
 const USUAL: u16 = 100;
 /// See [`USUAL`].
 const NARROW: u16 = 60;
@@ -40,49 +40,42 @@ pub fn draw(panel: &Brokers, app: &App, theme: &Theme, buffer: &mut Buffer, area
     if panel.lines.is_empty() {
         return empty::draw(app, theme, buffer, area);
     }
-    let columns = columns(area.width);
+    let columns = columns(area.width, !panel.table.taps.is_empty());
     table::headings(buffer, line(area, 0), &columns, theme.dim);
-    let name = columns.first().filter(|column| column.kind == Cell::Load(services::Cell::Name));
     for (y, at) in (1..area.height).zip(panel.cursor.visible()) {
         let Some(row) = panel.lines.get(at) else { break };
         let selected = (at == panel.cursor.at).then_some(theme.strong);
         // a note has the line to itself
-        let whole = name.map(|name| [Column { width: area.width.saturating_sub(4), ..*name }]);
-        let columns = whole.as_ref().filter(|_| matches!(row.what, What::Note(_))).map_or(&columns[..], |whole| &whole[..]);
+        let whole = [Column { width: area.width.saturating_sub(4), ..columns[0] }];
+        let columns = if matches!(row.what, What::Note(_)) { &whole[..] } else { &columns[..] };
         table::row(buffer, line(area, y), columns, selected, |cell, room| runs(panel, row, cell, usize::from(room), theme));
     }
     let below = Rect { y: area.y + 1, height: area.height - 1, ..area };
     more(theme, buffer, below, panel.cursor.visible().start, panel.lines.len());
 }
 
-/// The columns of a screen of `width` cells: what queues hold stands for the lesser percentiles, where there is no room for both.
-fn columns(width: u16) -> Vec<Column<Cell>> {
-    let column = |kind, title, width| Column { kind, title, width, align: Align::Right };
-    let held =
-        [(NARROW, Cell::Ready, "ready", 7), (NARROW, Cell::Unacked, "unacked", 7), (USUAL, Cell::Consumers, "consumers", 9)];
-    let held: Vec<_> = held
+/// The columns of a screen of `width` cells. What queues hold, where a tap tells of it, stands for the lesser percentiles where there is no
+/// room for both.
+fn columns(width: u16, held: bool) -> Vec<Column<Cell>> {
+    let mut columns: Vec<_> = services::columns(width, None)
         .into_iter()
-        .filter(|(least, ..)| width >= *least)
-        .map(|(_, kind, title, cells)| column(kind, title, cells))
+        .map(|Column { kind, title, width, align }| {
+            let title = if kind == services::Cell::Name { "exchange, queue, topic" } else { title };
+            Column { kind: Cell::Load(kind), title, width, align }
+        })
         .collect();
-    let mut columns = Vec::new();
-    for of in services::columns(width, None) {
-        let lesser = matches!(of.kind, services::Cell::P50 | services::Cell::P99);
-        if lesser && (NARROW..WIDE).contains(&width) {
-            continue;
-        }
-        let is_name = of.kind == services::Cell::Name;
-        let title = if is_name { "exchange, queue, topic" } else { of.title };
-        columns.push(Column { kind: Cell::Load(of.kind), title, width: of.width, align: of.align });
-        if is_name {
-            columns.extend(held.iter().copied());
-        }
+    if !held || width < NARROW {
+        return columns;
     }
-    // a negative rest is what the held columns take from the name
-    let taken: u16 = columns.iter().map(|column| column.width + 1).sum::<u16>() + 2;
-    if let Some(name) = columns.first_mut() {
-        name.width = (name.width + width).saturating_sub(taken).clamp(1, name.width.max(1));
+    if width < WIDE {
+        columns.retain(|column| !matches!(column.kind, Cell::Load(services::Cell::P50 | services::Cell::P99)));
     }
+    let held = [(Cell::Ready, "ready", 7), (Cell::Unacked, "unacked", 7), (Cell::Consumers, "consumers", 9)];
+    let held = held.into_iter().filter(|(kind, ..)| *kind != Cell::Consumers || width >= USUAL);
+    columns.splice(1..1, held.map(|(kind, title, width)| Column { kind, title, width, align: Align::Right }));
+    // the name gives way to them, and takes what is left
+    columns[0].width = 1;
+    columns[0].width += table::left_over(&columns, width).saturating_sub(1).min(services::NAME);
     columns
 }
 
