@@ -18,6 +18,16 @@ fn by_tls_with_an_authority_that_is_trusted() {
     assert_eq!(told, "");
     broker.is_as(&before);
 
+    // credentials from the environment; `ann` is nobody's by chance
+    assert_eq!(broker.ask("user ann hidden"), "made");
+    let nameless = url.replace("guest:guest@", "");
+    let env = [("SSL_CERT_FILE", &*authority), ("MESHTOP_AMQP_USER", "ann"), ("MESHTOP_AMQP_PASSWORD", "hidden")];
+    let watch = Watch::start_with(&mut broker, &["--tap", &nameless], &env);
+    let published = broker.post(2, "ann");
+    let (flows, _, told) = watch.end(&mut broker, "ann");
+    assert_once(&published, &flows, "publish", 1);
+    assert_eq!(told, "");
+
     let refused = run(&["--tap", &url, "--json"]);
     let told = String::from_utf8_lossy(&refused.stderr);
     assert_eq!(refused.status.code(), Some(2), "{told}");

@@ -1,5 +1,5 @@
 """What a tap is tried on. Usage: tapped.py RABBITMQ MANAGEMENT declare | post N RUN | flood N RUN | nested DEPTH | trace |
-state."""
+user NAME PASSWORD | state."""
 
 import base64
 import json
@@ -127,6 +127,13 @@ def trace():
     print("traced", flush=True)
 
 
+def user(name, password):
+    """Makes a user who may do what a tap does."""
+    request(f"users/{name}", "PUT", json.dumps({"password": password, "tags": "management"}).encode())
+    request(f"permissions/%2f/{name}", "PUT", b'{"configure":".*","write":".*","read":".*"}')
+    print("made", flush=True)
+
+
 def state():
     columns = {"exchanges": "name,type,durable,auto_delete", "queues": "name,durable", "bindings": "source,destination,routing_key"}
     told = {of: sorted(map(json.dumps, ask(f"{of}/%2f?columns={names}"))) for of, names in columns.items()}
@@ -144,5 +151,7 @@ match WHAT:
         nested(int(sys.argv[4]))
     case "trace":
         trace()
+    case "user":
+        user(sys.argv[4], sys.argv[5])
     case "state":
         state()
