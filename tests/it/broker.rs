@@ -11,6 +11,8 @@ use std::time::Duration;
 pub struct Broker {
     script: Running,
     pub port: u16,
+    /// The port of its management API.
+    pub management: u16,
     /// Its URL, by which its management API is found, too.
     pub url: String,
     /// The same by TLS, and the file of the authority that its certificate is by.
@@ -42,7 +44,8 @@ impl Broker {
         let [port, management, tls, authority] = <[String; 4]>::try_from(words).unwrap();
         let url = |scheme, port| format!("{scheme}://guest:guest@localhost:{port}/%2f?management=http://localhost:{management}");
         let (url, tls) = (url("amqp", &port), url("amqps", &tls));
-        Self { script, port: port.parse().unwrap(), url, tls, authority, posted: 0 }
+        let (port, management) = (port.parse().unwrap(), management.parse().unwrap());
+        Self { script, port, management, url, tls, authority, posted: 0 }
     }
 
     pub fn ask(&mut self, what: &str) -> String {

@@ -23,6 +23,7 @@ use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions, Queu
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{Channel, Connection, Consumer, ErrorKind};
 use pace::Pace;
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::future::poll_fn;
 use std::net::SocketAddr;
@@ -124,7 +125,7 @@ pub fn run(seat: Seat, limits: Limits) {
     let (at, vhost, own) = (seat.url.management.clone(), seat.url.vhost.clone(), seat.own.clone());
     let mut tap = Tap {
         state: Attachment { name: seat.url.name().into(), protocol: "amqp", broker: None, detached: None, holds: None },
-        api: Api { at, user, password, vhost, own, last: None.into() },
+        api: Api { at, user, password, vhost, own, latest: RefCell::default() },
         asked: holds::Asked::default(),
         queue: String::new(),
         sessions: Sessions::new(seat.id, Arc::clone(&seat.sessions)),

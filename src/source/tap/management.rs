@@ -7,14 +7,16 @@ use crate::source::own::OwnSockets;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::Value;
-use std::cell::Cell;
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs as _};
 use std::time::Duration;
 
 /// How long it may take to accept, and to say anything.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// How many of its connections are told of at once: those of half a minute, far more than a capture is behind.
+const LATEST: usize = 64;
 /// The longest answer that is read: some ten thousand bindings.
 const MAX_ANSWER: u64 = 16 << 20;
 
@@ -28,10 +30,10 @@ pub struct Api {
     pub password: String,
     /// Of which virtual host.
     pub vhost: String,
-    /// Where its connections are told of, and the last one.
+    /// Where its connections are told of, and the latest ones, which still are: their packets may come behind their answers.
     pub own: OwnSockets,
     /// See `own`.
-    pub last: Cell<Option<(SocketAddr, SocketAddr)>>,
+    pub latest: RefCell<VecDeque<(SocketAddr, SocketAddr)>>,
 }
 
 impl Api {
@@ -124,8 +126,12 @@ impl Api {
                     stream.set_write_timeout(Some(PATIENCE))?;
                     let ends = (stream.local_addr()?, stream.peer_addr()?);
                     self.own.add(ends.0, ends.1);
-                    // its last packets may have come behind the answer
-                    if let Some((local, peer)) = self.last.replace(Some(ends)).filter(|before| *before != ends) {
+                    let mut latest = self.latest.borrow_mut();
+                    latest.retain(|other| *other != ends);
+                    latest.push_back(ends);
+                    if latest.len() > LATEST
+                        && let Some((local, peer)) = latest.pop_front()
+                    {
                         self.own.remove(local, peer);
                     }
                     return Ok(stream);
