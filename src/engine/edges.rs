@@ -3,6 +3,8 @@
 //! An end is called as it was when the flow settled. A name that comes later moves what was counted: that of a socket's owner moves the
 //! flows of its connection that are still there, that of an address all that bears the address.
 
+mod shown;
+
 use super::load::Sum;
 use crate::model::{Dir, Edge, FlowRef, Party, Service};
 use crate::time::Time;

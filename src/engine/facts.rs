@@ -149,6 +149,12 @@ impl Facts {
         self.name(&Endpoint { addr, party, version: 0, users: 0 }).map(|(name, _)| name)
     }
 
+    /// What whoever accepts connections at an address is called.
+    pub(super) fn broker(&self, addr: SocketAddr) -> Option<Arc<str>> {
+        let named = self.endpoints.iter().flatten().filter(|endpoint| endpoint.addr == addr).filter_map(|end| self.name(end));
+        named.map(|(name, _)| name).next().or_else(|| self.called(&addr.to_string()))
+    }
+
     fn party(&self, at: u32) -> &Party {
         /// Stands for an endpoint that is not in the table; connections hold theirs, so none is ever seen.
         static STRANGER: std::sync::LazyLock<Party> =

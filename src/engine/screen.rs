@@ -4,7 +4,7 @@
 
 use super::Engine;
 use super::looker::{Answer, Job, Verdict};
-use super::view::{DetailView, Findings, Query, RowView, Services, Shown, Traces, View, Waterfall, Window};
+use super::view::{DetailView, Findings, Query, RowView, Services, Traces, View, Waterfall, Window};
 use crate::filter::Needs;
 use crate::model::FlowId;
 use std::collections::{BTreeSet, VecDeque};
@@ -46,7 +46,7 @@ pub(super) struct Screen {
     stale: bool,
     detail: Option<Arc<DetailView>>,
     /// The table of services as it was built last, and of how many flows.
-    services: Option<(Arc<Services>, u64)>,
+    pub(super) services: Option<(Arc<Services>, u64)>,
     /// The list of traces and the open trace as they were built last, and as of which change.
     pub(super) traces: Option<(Arc<Traces>, u64)>,
     pub(super) trace: Option<(Arc<Waterfall>, u64)>,
@@ -290,26 +290,6 @@ impl Engine {
         let trace = self.screen.trace.take_if(|(_, of)| *of != found);
         let findings = self.screen.findings.take_if(|(_, of)| *of != found);
         self.renew_services() || traces.is_some() || trace.is_some() || findings.is_some()
-    }
-
-    fn renew_services(&mut self) -> bool {
-        let (flows, now) = (self.edges.flows() + self.findings.changes(), self.now);
-        let moved = |(table, of): &mut (Arc<Services>, u64)| *of != flows || (flows > 0 && table.at.second() != now.second());
-        self.screen.services.take_if(moved).is_some()
-    }
-
-    fn services(&mut self) -> Option<Arc<Services>> {
-        if self.screen.query.as_ref()?.shown != Shown::Services {
-            return None;
-        }
-        self.call_edges();
-        if let Some((table, _)) = &self.screen.services {
-            return Some(Arc::clone(table));
-        }
-        let (at, of) = (self.now, self.edges.flows() + self.findings.changes());
-        let table = Arc::new(Services { at, list: self.edges.table(at), found: self.found_at() });
-        self.screen.services = Some((Arc::clone(&table), of));
-        Some(table)
     }
 
     /// What the screen shows now. Near either end of the list the window stays full, as far as there are rows.

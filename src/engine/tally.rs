@@ -4,7 +4,7 @@ use super::conns::Conns;
 use super::store::Store;
 use super::traces::Traces;
 use super::view::{SourceStatus, Status};
-use crate::model::{SourceNews, SourceSet, Stats, Totals};
+use crate::model::{Attachment, SourceNews, SourceSet, Stats, Totals};
 use crate::time::Time;
 use std::sync::Arc;
 
@@ -121,6 +121,7 @@ pub(super) struct Sources {
     progress: Option<(u64, u64)>,
     warning: Option<String>,
     notice: Option<(u64, Arc<str>)>,
+    attachments: u64,
 }
 
 #[derive(Debug, Default)]
@@ -154,6 +155,15 @@ impl Sources {
             }
             SourceNews::KernelDrops(id, drops) => self.source(id.0).kernel_drops = drops,
             SourceNews::Packets(id, n) => self.source(id.0).status.packets = n,
+            SourceNews::Tap(id, tap) => {
+                self.attachments += 1;
+                let source = self.source(id.0);
+                let named = source.name.replace(Arc::clone(&tap.name)).is_some();
+                (source.status.name, source.status.tap) = (tap.name.to_string(), Some(tap));
+                if !named {
+                    self.sets.clear();
+                }
+            }
             SourceNews::Told(text) => self.answer(text),
             SourceNews::Warned(text) => self.warning = Some(text.to_string()),
             SourceNews::Progress(done, all) => self.progress = Some((done, all)),
@@ -186,7 +196,13 @@ impl Sources {
 
     /// Whether there is more than one.
     pub(super) fn several(&self) -> bool {
-        self.list.iter().filter(|source| source.name.is_some()).count() > 1
+        let open = |source: &&Source| source.status.tap.as_ref().is_none_or(|tap| tap.detached.is_none());
+        self.list.iter().filter(|source| source.name.is_some()).filter(open).count() > 1
+    }
+
+    /// The taps as they stand, and how often that has changed.
+    pub(super) fn taps(&self) -> (impl Iterator<Item = &Arc<Attachment>>, u64) {
+        (self.list.iter().filter_map(|source| source.status.tap.as_ref()), self.attachments)
     }
 
     pub(super) fn kernel_drops(&self) -> u64 {

@@ -1,7 +1,7 @@
-//! What crosses from the engine to the screen and back: a query one way, a finished view the other. Plain data, no behaviour.
+//! What crosses from the engine to the screen and back: a query one way, a finished view the other. Plain data.
 
 use crate::filter::Filter;
-use crate::model::{FindingKind, FindingSeverity, Flow, FlowId, Node, Service, TraceNo};
+use crate::model::{Attachment, FindingKind, FindingSeverity, Flow, FlowId, Node, Service, TraceNo};
 use crate::schema::Offer;
 use crate::text::Line;
 use crate::time::{Span, Time};
@@ -96,6 +96,8 @@ pub struct Services {
     pub at: Time,
     /// In the order of names.
     pub list: Vec<Service>,
+    /// The taps, each with what its broker is called.
+    pub taps: Vec<(Arc<str>, Arc<Attachment>)>,
     /// For each at fault how many findings there are, and how bad the worst is.
     pub found: BTreeMap<Arc<str>, (u64, FindingSeverity)>,
 }
@@ -375,4 +377,13 @@ pub struct SourceStatus {
     pub closed: Option<String>,
     /// Packets that came from it.
     pub packets: u64,
+    /// How it stands, of a tap.
+    pub tap: Option<Arc<Attachment>>,
+}
+
+impl SourceStatus {
+    /// Why it is not attached, where it is a tap.
+    pub fn detached(&self) -> Option<&str> {
+        self.tap.as_ref()?.detached.as_deref()
+    }
 }

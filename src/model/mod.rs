@@ -12,6 +12,7 @@ mod headers;
 mod issue;
 mod record;
 mod segment;
+mod tap;
 mod trace;
 
 pub use body::{Body, BodyHint};
@@ -26,4 +27,5 @@ pub use headers::{Headers, text_of};
 pub use issue::{Issue, Severity};
 pub use record::{ConnRecord, Stats, Tapped, Totals, Turn};
 pub use segment::{Batch, Item, LinkType, Packet, Packets, Segment, SourceId, SourceNews, TcpFlags};
+pub use tap::{Attachment, Binding, Exchange, Queue, Topology};
 pub use trace::{Link, Node, Step, StepKind, TraceContext, TraceNo, TraceRecord, Why};

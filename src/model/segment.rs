@@ -3,6 +3,7 @@
 use super::conn::{PacketNo, Stamp, Zone};
 use super::event::Event;
 use super::fact::OwnedEnd;
+use super::tap::Attachment;
 use crate::time::Time;
 use std::net::SocketAddr;
 use std::ops::Range;
@@ -103,6 +104,8 @@ pub enum SourceNews {
     Told(Arc<str>),
     /// Something that went wrong, and stays so: packets are not written any more.
     Warned(Arc<str>),
+    /// How a tap stands, each time that changes.
+    Tap(SourceId, Arc<Attachment>),
     /// A name for an address that the capture itself holds (pcapng name resolution block).
     Name(std::net::IpAddr, Arc<str>),
 }

@@ -97,7 +97,8 @@ struct Opened {
 
 fn open(options: &Options, own: &OwnSockets) -> Result<Opened, Error> {
     let ids = SourceIds::default();
-    let taps = (!options.taps.is_empty()).then(|| tap::Taps::new(&options.taps, &ids, own, options.input == Input::Nothing));
+    let alone = options.input == Input::Nothing;
+    let taps = (!options.taps.is_empty()).then(|| tap::Taps::new(&options.taps, &ids, own, alone, !options.headless));
     match &options.input {
         Input::Nothing => {
             let refused = taps.as_ref().map_or_else(never, |taps| taps.refused.clone());

@@ -103,6 +103,7 @@ impl<W: Write> Writer<W> {
             | SourceNews::Warned(_)
             | SourceNews::Packets(..)
             | SourceNews::Progress(..)
+            | SourceNews::Tap(..)
             | SourceNews::Name(..) => {}
         }
     }

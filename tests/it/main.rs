@@ -1,7 +1,11 @@
 //! The integration tests: the program as its users run it. One binary, so that it is linked once.
 
 mod amqp;
+#[cfg(feature = "taps")]
+mod attach;
 mod beside;
+#[cfg(feature = "taps")]
+mod broker;
 mod containers;
 mod demo;
 mod diff;
@@ -17,6 +21,8 @@ mod fuzz_targets {
 mod golden;
 mod grpc;
 mod identity;
+#[cfg(feature = "taps")]
+mod lapin_peer;
 mod late;
 mod live;
 mod names;

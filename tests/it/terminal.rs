@@ -9,7 +9,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 use vt100::{Parser, Screen};
 
-struct Terminal {
+/// The program in a terminal.
+pub struct Terminal {
     master: Box<dyn MasterPty + Send>,
     keys: Box<dyn Write + Send>,
     output: Receiver<Vec<u8>>,
@@ -23,15 +24,15 @@ struct Terminal {
 
 impl Terminal {
     /// The program in a terminal of this size.
-    fn open(args: &[&str], columns: u16, rows: u16) -> Self {
+    pub fn open(args: &[&str], columns: u16, rows: u16) -> Self {
         Self::open_with(args, columns, rows, &[])
     }
 
-    fn open_with(args: &[&str], columns: u16, rows: u16, env: &[(&str, &str)]) -> Self {
+    pub fn open_with(args: &[&str], columns: u16, rows: u16, env: &[(&str, &str)]) -> Self {
         Self::open_in(&root(""), args, columns, rows, env)
     }
 
-    fn open_in(folder: &Path, args: &[&str], columns: u16, rows: u16, env: &[(&str, &str)]) -> Self {
+    pub fn open_in(folder: &Path, args: &[&str], columns: u16, rows: u16, env: &[(&str, &str)]) -> Self {
         let pty = native_pty_system().openpty(size(columns, rows)).unwrap();
         let modes = modes(&*pty.master);
         let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_meshtop"));
@@ -62,7 +63,7 @@ impl Terminal {
         Self { master: pty.master, keys, output, parser, written: Vec::new(), child, modes }
     }
 
-    fn press(&mut self, keys: &str) {
+    pub fn press(&mut self, keys: &str) {
         self.keys.write_all(keys.as_bytes()).unwrap();
         self.keys.flush().unwrap();
     }
@@ -78,7 +79,7 @@ impl Terminal {
     }
 
     /// Reads on until the screen is as wanted.
-    fn until(&mut self, wanted: &str, is: impl Fn(&Screen) -> bool) {
+    pub fn until(&mut self, wanted: &str, is: impl Fn(&Screen) -> bool) {
         let enough = Instant::now() + PATIENCE;
         while !is(self.parser.screen()) {
             match self.output.recv_deadline(enough) {
@@ -90,17 +91,22 @@ impl Terminal {
     }
 
     /// Reads on until this text is on the screen.
-    fn shows(&mut self, text: &str) {
+    pub fn shows(&mut self, text: &str) {
         self.until(text, |screen| screen.contents().contains(text));
     }
 
     /// Reads on until this text is not on the screen.
-    fn hides(&mut self, text: &str) {
+    pub fn hides(&mut self, text: &str) {
         self.until(&format!("no {text}"), |screen| !screen.contents().contains(text));
     }
 
+    /// What is on the screen.
+    pub fn screen(&self) -> String {
+        self.parser.screen().contents()
+    }
+
     /// Reads to the end; the exit code, with the terminal found as it was.
-    fn ends(mut self) -> (u32, String) {
+    pub fn ends(mut self) -> (u32, String) {
         let code = self.child.wait().unwrap().exit_code();
         let after = modes(&*self.master);
         // the last it wrote is in the pty still

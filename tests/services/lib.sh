@@ -95,7 +95,8 @@ CONFIG
 }
 
 # rabbitmq_start NAME PORT DIST EPMD [HOST]: RabbitMQ on loopback, nothing of it shared with another one: node, cookie, data, epmd. In the
-# foreground, so that it ends with us; a user's own installation is not asked for anything. MANAGEMENT: the port of its management API
+# foreground, so that it ends with us; a user's own installation is not asked for anything. MANAGEMENT: the port of its management API;
+# TLS: the port where it takes connections by TLS, with what `certificate` made
 rabbitmq_start() {
   local name=$1 port=$2 dist=$3 epmd=$4 host=${5:-127.0.0.1} home="$dir/$1.home" bin
   bin=$(command -v /usr/lib/rabbitmq/bin/rabbitmq-server || command -v rabbitmq-server)
@@ -103,6 +104,8 @@ rabbitmq_start() {
   printf 'loopback_users.guest = true\nlog.console = true\nlog.file = false\n' >"$home/rabbitmq.conf"
   printf '[%s].\n' "${MANAGEMENT:+rabbitmq_management}" >"$home/plugins"
   [ -z "${MANAGEMENT:-}" ] || printf 'management.tcp.ip = 127.0.0.1\nmanagement.tcp.port = %s\n' "$MANAGEMENT" >>"$home/rabbitmq.conf"
+  [ -z "${TLS:-}" ] || printf 'listeners.ssl.default = 127.0.0.1:%s\nssl_options.certfile = %s\nssl_options.keyfile = %s\n' "$TLS" \
+    "$dir/server.pem" "$dir/server.key" >>"$home/rabbitmq.conf"
   start "$name.epmd" epmd -port "$epmd" -address 127.0.0.1
   ready "$name.epmd" 127.0.0.1 "$epmd"
   start "$name" env HOME="$home" ERL_EPMD_PORT="$epmd" ERL_EPMD_ADDRESS=127.0.0.1 RABBITMQ_NODENAME="t$port@localhost" \
@@ -114,6 +117,17 @@ rabbitmq_start() {
     kill -0 "${groups[-1]}" 2>/dev/null || { cat "$dir/$name.log" >&2; exit 1; }
     sleep 0.1
   done
+}
+
+# certificate: $dir/server.pem and server.key for localhost, by an authority that nobody trusts but who is given $dir/ca.pem
+certificate() {
+  local key=(-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes)
+  openssl req -x509 "${key[@]}" -days 2 -subj "/CN=an authority of its own" -keyout "$dir/ca.key" -out "$dir/ca.pem" 2>/dev/null
+  openssl req "${key[@]}" -subj "/CN=localhost" -keyout "$dir/server.key" -out "$dir/server.csr" 2>/dev/null
+  openssl x509 -req -in "$dir/server.csr" -CA "$dir/ca.pem" -CAkey "$dir/ca.key" -CAcreateserial -days 2 \
+    -extfile <(echo "subjectAltName=DNS:localhost,IP:127.0.0.1") -out "$dir/server.pem" 2>/dev/null
+  # who watches need not be who we are
+  chmod go+x "$dir"
 }
 
 # redis_start NAME PORT [OPTION…]: Redis on loopback that keeps nothing

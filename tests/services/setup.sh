@@ -87,6 +87,7 @@ if [ "${1:-build}" = test ]; then
   need 'command -v dig' bind9-dnsutils bind-utils bind
   need 'command -v rabbitmq-server && command -v epmd' rabbitmq-server rabbitmq-server rabbitmq
   need 'command -v redis-server && command -v redis-cli' 'redis-server redis-tools' redis redis
+  need 'command -v openssl' openssl openssl openssl
   need 'command -v node && command -v npm' 'nodejs npm' 'nodejs npm' node
   need 'python3 -c "import venv, ensurepip"' 'python3 python3-venv' python3 python
 fi

@@ -6,9 +6,10 @@
 use super::content::{Content, What};
 use super::field::Table;
 use super::method::Method;
+use super::transaction::{Acked, Transaction};
 use super::waiting::{Routed, Wait, Waiting};
 use crate::decode::Cx;
-use crate::model::{Dir, Fields, Issue, PENDING, Stamp};
+use crate::model::{Dir, Issue, PENDING, Stamp};
 use crate::time::Span;
 use std::collections::{BTreeMap, VecDeque};
 
@@ -35,7 +36,9 @@ pub struct Channel {
     pub contents: [Option<Content>; 2],
     /// Which publish is confirmed by which tag.
     pub confirms: Confirms,
-    /// Publishes that will be confirmed.
+    /// Whether what is published and acknowledged counts only once it is committed.
+    pub transaction: Option<Transaction>,
+    /// Publishes that will be confirmed, or committed.
     pub publishes: Waiting,
     /// Publishes that are not, and may come back; numbered as they come.
     pub mandatory: Waiting,
@@ -68,6 +71,8 @@ pub struct Asked {
     pub no_ack: bool,
     /// Of a close: the error that it tells of.
     pub error: Option<Box<str>>,
+    /// How much was numbered for transactions before it.
+    pub numbered: u64,
     /// Whether its answer may lie in a hole.
     pub doubt: bool,
 }
@@ -94,8 +99,11 @@ pub struct Consumer {
 }
 
 impl Channel {
-    /// The tag of a publish that begins now.
+    /// The tag of a publish that begins now, or its number in the transactions.
     pub fn next_tag(&mut self) -> Option<u64> {
+        if let Some(transaction) = &mut self.transaction {
+            return Some(transaction.number());
+        }
         let Confirms::Next(tag) = &mut self.confirms else { return None };
         *tag += 1;
         Some(*tag - 1)
@@ -208,18 +216,18 @@ impl Channel {
             }
         }
         let some = !known.is_empty();
-        for (wait, sure) in known {
+        for (tag, wait, sure) in known {
             // what may have come back in a hole is confirmed all the same
             if !sure || wait.returned || wait.doubt && wait.mandatory.is_some() {
                 wait.give_up(cx);
                 continue;
             }
-            let mut fields = Fields::default().with("amqp.outcome", word);
-            if word != "ack" && dir == Dir::ToServer {
-                fields.set("amqp.requeue", args.is("requeue"));
+            let requeue = (word != "ack" && dir == Dir::ToServer).then(|| args.is("requeue"));
+            let acked = Acked { tag, wait, word, requeue };
+            match &mut self.transaction {
+                Some(transaction) if dir == Dir::ToServer => transaction.hold(cx, acked, self.room),
+                _ => acked.counts(cx, last),
             }
-            cx.fields(wait.key, fields);
-            cx.close(wait.key, Some(word.into()), word == "ack", Some(last));
         }
         some
     }
@@ -254,10 +262,12 @@ impl Channel {
                 }
                 self.deliveries.doubt();
                 self.unsure.doubt();
+                self.transaction.iter_mut().for_each(Transaction::asked_unseen);
             }
             Dir::ToClient => {
                 self.publishes.doubt();
                 self.mandatory.doubt();
+                self.transaction.iter_mut().for_each(Transaction::doubt);
             }
         }
     }
@@ -284,6 +294,7 @@ impl Channel {
             Dir::ToClient => {
                 self.publishes.give_up(cx);
                 self.mandatory.give_up(cx);
+                self.transaction.iter_mut().for_each(|transaction| transaction.give_up(cx));
             }
         }
     }
@@ -305,7 +316,7 @@ impl Asked {
 }
 
 /// Nothing more is known of it, for want of room.
-fn forgotten(cx: &mut Cx<'_, '_>, wait: Wait) {
+pub fn forgotten(cx: &mut Cx<'_, '_>, wait: Wait) {
     cx.note(wait.key, TOO_MANY);
     cx.close(wait.key, None, true, None);
 }

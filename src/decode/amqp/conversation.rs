@@ -5,6 +5,7 @@ use super::content::{Content, What};
 use super::field::Table;
 use super::method::{self, Method, Role};
 use super::told::{delivered, told};
+use super::transaction::Transaction;
 use super::waiting::{Routed, Wait};
 use super::{Amqp, Found, half, message};
 use crate::decode::Cx;
@@ -20,6 +21,7 @@ const CHANNEL: u16 = 20;
 const QUEUE: u16 = 50;
 const BASIC: u16 = 60;
 const CONFIRM: u16 = 85;
+const TX: u16 = 90;
 
 impl Amqp {
     /// A method that its sender may send, on a channel that is followed.
@@ -136,8 +138,10 @@ impl Amqp {
         if consumes && !tag.is_empty() {
             channel.consume(&tag, Consumer { queue: Some(subject.clone()), due: Some(!args.is("no_ack")) });
         }
+        let numbered = channel.transaction.as_ref().map_or(0, Transaction::numbered);
         match (method.class, method.id, found.dir) {
             (CONFIRM, 10, _) if channel.confirms == Confirms::Off => channel.confirms = Confirms::Next(1),
+            (TX, 10, _) => _ = channel.transaction.get_or_insert_default(),
             (BASIC, 30, Dir::ToClient) => channel.cancel(&tag),
             (BASIC, 110, _) => self.recover(cx, found.channel),
             _ => {}
@@ -145,7 +149,8 @@ impl Amqp {
         if args.is("no_wait") {
             return cx.close(key, None, true, Some(found.at.1));
         }
-        let asked = Asked { key: Some(key), method, at: found.at, subject, tag, no_ack: args.is("no_ack"), error, doubt: false };
+        let (at, no_ack) = (found.at, args.is("no_ack"));
+        let asked = Asked { key: Some(key), method, at, subject, tag, no_ack, error, numbered, doubt: false };
         self.push_asked(cx, found, asked);
     }
 
@@ -174,6 +179,9 @@ impl Amqp {
                 let operation = message::named(asked.method.name, &subject).into();
                 cx.part(key, Part::Named { protocol: super::PROTOCOL.name, pattern: Pattern::RequestResponse, operation });
             }
+        }
+        if let (TX, 21 | 31) = (method.class, method.id) {
+            channel.end_transaction(cx, method.id == 21, asked.as_ref(), found.at.1);
         }
         match (method.class, method.id) {
             (BASIC, 71) => return self.got(cx, asked, args, found),
@@ -251,8 +259,9 @@ impl Amqp {
                     half(cx, key, found.dir, found.at.0, found.length);
                 }
                 cx.close(key, Some(word), false, Some(found.at.1));
-                let (subject, tag) = Default::default();
-                let asked = Asked { key: None, method, at: found.at, subject, tag, no_ack: false, error: None, doubt: false };
+                let (subject, tag, numbered) = Default::default();
+                let at = found.at;
+                let asked = Asked { key: None, method, at, subject, tag, no_ack: false, error: None, numbered, doubt: false };
                 self.push_asked(cx, found, asked);
             }
             (_, error) => self.ask(cx, method, args, found, error),

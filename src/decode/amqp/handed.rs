@@ -24,7 +24,8 @@ pub struct Handed<'a> {
     pub fields: Fields,
 }
 
-/// The events of the flow that a message is: flow `key` of a session. What becomes of it nobody tells a tap: it has no status.
+/// The events of the flow that a message is: flow `key` of a session. What becomes of it, and how long
+/// that took, nobody tells a tap: it has neither status nor duration.
 pub fn tell(events: &mut Vec<Event>, session: &ConnMeta, key: u64, at: Stamp, handed: Handed<'_>, limits: &Limits) {
     let decode_as = detect::DecodeAs::default();
     let (totals, streams, held) = (&mut Totals::default(), &mut 1, &mut 0);
@@ -53,5 +54,5 @@ pub fn tell(events: &mut Vec<Event>, session: &ConnMeta, key: u64, at: Stamp, ha
     cx.part(key, Part::Head { dir, first: at, headers: told.headers, head_bytes: 0, hint: told.hint });
     cx.body(key, dir, body.get(..room).unwrap_or(body));
     cx.part(key, Part::BodyEnd { dir, bytes: body.len() as u64, whole: true });
-    cx.close(key, None, true, Some(at));
+    cx.close(key, None, true, None);
 }

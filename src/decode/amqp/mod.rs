@@ -18,6 +18,7 @@ pub mod method;
 #[cfg(test)]
 mod tests;
 mod told;
+mod transaction;
 mod waiting;
 
 use super::{Analyzer, Cx, Gap, Input, Protocol, Resync, Step};

@@ -13,7 +13,7 @@ const DOWN: Dir = Dir::ToClient;
 
 /// Conversations for the shared properties.
 pub fn samples() -> Vec<Conversation> {
-    let mut all = vec![handshake(), publishes(), deliveries(), sequence(), questions(), refused()];
+    let mut all = vec![handshake(), publishes(), deliveries(), sequence(), questions(), transactions(), refused()];
     all.push(Conversation { name: "AMQP, joined late", joined: Joined::Midway, ..sequence() });
     all
 }
@@ -113,6 +113,37 @@ fn sequence() -> Conversation {
         script.method(UP, 1, "basic.qos").u32(0).u16(tag as u16).octet(0);
         script.method(DOWN, 1, "basic.qos-ok");
     }
+    script.talk()
+}
+
+/// One that is committed, one that is rolled back with what was acknowledged in it, one that is neither.
+fn transactions() -> Conversation {
+    let mut script = opened("AMQP transactions");
+    let ask = |script: &mut Script, what: &str| {
+        script.method(UP, 1, &format!("tx.{what}")).method(DOWN, 1, &format!("tx.{what}-ok"));
+    };
+    script.method(UP, 1, "basic.consume").u16(0).short(b"billing").short(b"billing").octet(0).table(&[]);
+    script.method(DOWN, 1, "basic.consume-ok").short(b"billing");
+    ask(&mut script, "select");
+    for tag in 1..=3 {
+        script.deliver(1, "billing", tag, false, "shop", "order.placed").content(DOWN, 1, b"body", 9);
+    }
+    script.publish(1, "shop", "one", false).content(UP, 1, b"one", 9);
+    script.publish(1, "", "back", true).content(UP, 1, b"no such queue", 99);
+    script.method(UP, 1, "basic.ack").u64(1).octet(0);
+    script.method(UP, 1, "tx.commit");
+    // what is sent before the answer is of the next one
+    script.publish(1, "shop", "two", false).content(UP, 1, b"two", 9);
+    script.method(DOWN, 1, "basic.return").u16(312).short(b"NO_ROUTE").short(b"").short(b"back");
+    script.content(DOWN, 1, b"no such queue", 99);
+    script.method(DOWN, 1, "tx.commit-ok");
+    script.method(UP, 1, "basic.ack").u64(3).octet(1);
+    ask(&mut script, "rollback");
+    script.method(UP, 1, "basic.reject").u64(2).octet(1);
+    ask(&mut script, "commit");
+    script.publish(1, "shop", "three", false).content(UP, 1, b"three", 9);
+    script.method(UP, 1, "basic.ack").u64(3).octet(0);
+    closed(&mut script);
     script.talk()
 }
 

@@ -68,18 +68,18 @@ impl Waiting {
         self.list.values_mut().map(|(_, wait)| wait)
     }
 
-    /// Those that an acknowledgement names: one, or all up to it (all there are: 0). Of the latter each with whether it is meant for
+    /// Those that an acknowledgement names: one, or all up to it (all there are: 0). Of the latter each with its tag, and whether it is meant for
     /// certain: one of them may have been named alone, in a hole.
-    pub fn take(&mut self, tag: u64, multiple: bool) -> Vec<(Wait, bool)> {
+    pub fn take(&mut self, tag: u64, multiple: bool) -> Vec<(u64, Wait, bool)> {
         if !multiple {
-            return self.list.remove(&tag).map(|wait| (self.taken(wait), true)).into_iter().collect();
+            return self.list.remove(&tag).map(|wait| (tag, self.taken(wait), true)).into_iter().collect();
         }
         let later = match tag.checked_add(1) {
             Some(next) if tag != 0 => self.list.split_off(&next),
             _ => BTreeMap::new(),
         };
         let meant = std::mem::replace(&mut self.list, later).into_iter().map(|(own, wait)| (own, self.taken(wait)));
-        meant.map(|(own, wait)| (own == tag || !wait.doubt, wait)).map(|(sure, wait)| (wait, sure)).collect()
+        meant.map(|(own, wait)| (own == tag || !wait.doubt, own, wait)).map(|(sure, own, wait)| (own, wait, sure)).collect()
     }
 
     /// Removes those that are of a kind.

@@ -82,8 +82,8 @@ impl Duplicate {
             known.published = Some((flow.row.id, letter.who.clone()));
             return;
         };
-        // a consumer that puts back what it could not work on is another one
-        if *by != letter.who {
+        // a consumer that puts back what it could not work on is another one; a tap does not know who it was
+        if *by != letter.who || !flow.client.is_known() {
             return;
         }
         let client = &letter.client;
@@ -158,6 +158,11 @@ mod tests {
         assert_eq!(titles(&found(&mut Duplicate::default(), flows)), wanted);
     }
 
+    fn nobodys(flow: crate::model::Flow) -> crate::model::Flow {
+        let client = crate::model::Party { addr: crate::model::NOBODY.into(), service: None, ..flow.client };
+        crate::model::Flow { client, ..flow }
+    }
+
     #[test]
     fn a_message_that_is_published_twice_is_told_once_whatever_is_delivered() {
         let title = "billing publishes the same message twice, to exchange shop, key order";
@@ -183,6 +188,8 @@ mod tests {
         check(&[publish(1, "id=a status=nack"), publish(2, "id=a")], &[]);
         check(&[publish(1, "id=a"), publish(2, "id=a retry=1")], &[]);
         check(&[publish(1, "id=a"), publish(2, "id=a by=shipping")], &[]);
+        // of taps: who published is not known
+        check(&[publish(1, "id=a"), publish(2, "id=a")].map(nobodys), &[]);
         check(&[publish(1, "id=a body=1"), publish(2, "id=a body=2")], &[]);
         check(&[deliver(1, "id=a queue=q x-death=1"), deliver(2, "id=a queue=q x-death=1")], &[]);
     }

@@ -59,6 +59,8 @@ impl Detector for Undelivered {
         let Some(letter) = Letter::of(flow) else { return };
         match (flow.row.pattern, flow.row.status.as_deref()) {
             (Pattern::Publish, Some(status @ ("returned" | "nack"))) => refused(&letter, flow, status, book),
+            // it was taken back before anybody could get it
+            (Pattern::Publish, Some("rollback")) => {}
             _ => self.note(letter, flow),
         }
     }

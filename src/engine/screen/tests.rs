@@ -3,6 +3,7 @@
 use super::super::detail::Memory;
 use super::super::looker::{Looks, look};
 use super::super::script::{Log, conn, key, port_fact};
+use super::super::view::Shown;
 use super::super::{Engine, EngineOptions};
 use super::*;
 use crate::filter::Filter;

@@ -1,8 +1,8 @@
 //! Which message that was published is the one that was delivered: by its ID, else by all of its content. A broker changes neither.
 
-use super::super::traces::{Hop, hop};
+use super::super::traces::{Hop, hop, settled};
 use super::super::twins;
-use crate::model::{Detail, FlowRef, Value};
+use crate::model::{Detail, FlowRef, State, Value};
 use hashbrown::HashMap;
 use std::collections::VecDeque;
 
@@ -35,7 +35,8 @@ impl Messages {
     /// A message was published.
     pub(super) fn published(&mut self, flow: FlowRef<'_>) {
         let Some(id) = flow.detail.and_then(message) else { return };
-        self.known.entry(id).or_default().push(Published { hop: hop(flow), delivered: Vec::new() });
+        let hop = if flow.row.state == State::Settled { settled(flow) } else { hop(flow) };
+        self.known.entry(id).or_default().push(Published { hop, delivered: Vec::new() });
         self.order.push_back(id);
         if self.order.len() > self.room
             && let Some(oldest) = self.order.pop_front()
@@ -45,6 +46,14 @@ impl Messages {
             if list.is_empty() {
                 self.known.remove(&oldest);
             }
+        }
+    }
+
+    /// One that was taken in before it had settled has settled now.
+    pub(super) fn settled(&mut self, flow: FlowRef<'_>) {
+        let known = flow.detail.and_then(message).and_then(|id| self.known.get_mut(&id));
+        if let Some(one) = known.and_then(|list| list.iter_mut().find(|one| one.hop.flow == flow.row.id)) {
+            one.hop = settled(flow);
         }
     }
 

@@ -130,6 +130,9 @@ impl Engine {
     /// A flow has settled: finds what caused it, where no ID tells. Says whether that changed it.
     pub(super) fn stitch_settled(&mut self, flow: FlowRef<'_>) -> bool {
         let id = flow.row.id;
+        if flow.row.pattern == Pattern::Publish && self.stitch.begun.front().is_none_or(|next| *next > id) {
+            self.stitch.messages.settled(flow);
+        }
         self.stitch_up_to(id);
         let first = self.traces.of(id).is_none_or(|no| self.traces.get(no).is_some_and(|trace| trace.leaves_open(id)));
         let (from, to) = if flow.row.dir == Dir::ToServer { (flow.client, flow.server) } else { (flow.server, flow.client) };

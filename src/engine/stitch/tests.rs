@@ -53,6 +53,18 @@ fn a_message_is_found_again_behind_its_broker() {
 }
 
 #[test]
+fn a_message_that_was_over_when_it_was_found_again_leaves_its_trace_open_no_longer() {
+    let rest = ["mq>-mail 20-40 mid=m", "mail>smtp 25-30 id=t"];
+    // settled before another flow, behind one that settled earlier, and behind the delivery
+    for first in [&["gate>+mq 10-11 mid=m"][..], &["gate>+mq 10-15 mid=m", "web>other 11-12"], &["gate>+mq 10-45 mid=m"]] {
+        let records = run(&[first, &rest].concat());
+        let traces = records.iter().filter_map(|record| if let Record::Trace(trace) = record { Some(trace) } else { None });
+        let told: Vec<_> = traces.map(|trace| (trace.tree.len(), trace.complete)).collect();
+        assert_eq!(told, [(3, true)], "{first:?}");
+    }
+}
+
+#[test]
 fn what_a_service_sends_by_itself_is_nobodys() {
     let polls: Vec<String> = (0..9).map(|n| format!("gate>feed {}-{} op=poll", n * 100, n * 100 + 5)).collect();
     let mut lines: Vec<&str> = polls.iter().map(String::as_str).collect();

@@ -9,12 +9,12 @@
 //! ```
 
 use super::binding::{self, Plan};
-use super::management::{Api, Exchange};
+use super::management::Api;
 use super::sessions::Sessions;
 use super::{Seat, message};
 use crate::decode::Limits;
 use crate::decode::amqp::handed;
-use crate::model::{SourceNews, Stamp, Tapped, UNKNOWN};
+use crate::model::{Attachment, Exchange, SourceNews, Stamp, Tapped, UNKNOWN};
 use crate::time::Time;
 use connect::connect;
 use futures_core::Stream as _;
@@ -23,6 +23,7 @@ use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions, Queu
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{Channel, Connection, Consumer, ErrorKind};
 use pace::Pace;
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::future::poll_fn;
 use std::net::SocketAddr;
@@ -32,6 +33,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 mod connect;
 mod firehose;
+mod holds;
 mod pace;
 
 /// What the queue holds at most while we are behind; the oldest go. The broker's memory is more than our sight.
@@ -79,6 +81,10 @@ impl From<lapin::Error> for Trouble {
                 Self::Refused("the broker refuses this virtual host: is it there, and may this user use it?".into())
             }
             ErrorKind::ProtocolError(e) => Self::Passing(format!("the broker says {}", e.get_id())),
+            // rustls' own words, behind which nothing else tells it apart
+            ErrorKind::IOError(e) if e.to_string().contains("invalid peer certificate") => Self::Refused(
+                "the broker's certificate is not trusted: SSL_CERT_FILE names a file with the authority that it is by".into(),
+            ),
             ErrorKind::IOError(e) => Self::Passing(e.to_string()),
             _ => Self::Passing("the connection is lost".into()),
         }
@@ -89,17 +95,22 @@ impl From<lapin::Error> for Trouble {
 pub(super) struct Tap {
     seat: Seat,
     limits: Limits,
-    name: Arc<str>,
+    state: Attachment,
     api: Api,
+    asked: holds::Asked,
     sessions: Sessions,
     pace: Pace,
     /// Our connection's two ends.
     ends: Option<(SocketAddr, SocketAddr)>,
     /// Attached how often.
     times: u64,
+    /// The queue of this attachment.
+    queue: String,
     /// Whether it is looked for more to bind, from time to time.
     refreshes: bool,
-    /// Whether it was us who had everything traced.
+    /// Whether everything was traced when it was last asked, and whether by one of ours.
+    traced: bool,
+    /// See `traced`.
     traces: bool,
     /// What was told already.
     told: BTreeSet<String>,
@@ -113,19 +124,23 @@ pub fn run(seat: Seat, limits: Limits) {
     let password = seat.url.password.clone().or_else(|| from_env("MESHTOP_AMQP_PASSWORD")).unwrap_or_else(|| "guest".into());
     let (at, vhost, own) = (seat.url.management.clone(), seat.url.vhost.clone(), seat.own.clone());
     let mut tap = Tap {
-        name: seat.url.name().into(),
-        api: Api { at, user, password, vhost, own, last: None.into() },
+        state: Attachment { name: seat.url.name().into(), protocol: "amqp", broker: None, detached: None, holds: None },
+        api: Api { at, user, password, vhost, own, latest: RefCell::default() },
+        asked: holds::Asked::default(),
+        queue: String::new(),
         sessions: Sessions::new(seat.id, Arc::clone(&seat.sessions)),
         pace: Pace::new(seat.url.rate),
         ends: None,
         times: 0,
         refreshes: true,
+        traced: false,
         traces: false,
         told: BTreeSet::new(),
         dropped: 0,
         seat,
         limits,
     };
+    tap.state(|state| state.detached = Some("connecting".into()));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build();
     match runtime {
         Ok(runtime) => tap.watch(&runtime),
@@ -146,12 +161,12 @@ impl Tap {
                 Ok(()) => return,
                 Err(Trouble::Refused(why)) if self.times == 0 => {
                     match &self.seat.refuse {
-                        Some(refuse) => _ = refuse.try_send(format!("{}: {why}", self.name)),
-                        None => self.close(&format!("{}: {why}", self.name)),
+                        Some(refuse) => _ = refuse.try_send(format!("{}: {why}", self.state.name)),
+                        None => self.close(&why),
                     }
                     return;
                 }
-                Err(Trouble::Passing(why) | Trouble::Refused(why)) => self.close(&format!("{}: {why}; trying again", self.name)),
+                Err(Trouble::Passing(why) | Trouble::Refused(why)) => self.close(&format!("{why}; trying again")),
             }
             if self.times > before {
                 wait = FIRST_WAIT;
@@ -181,7 +196,8 @@ impl Tap {
     async fn consume(&mut self, connection: &Connection) -> Result<(), Trouble> {
         let channel = connection.create_channel().await?;
         channel.basic_qos(PREFETCH, BasicQosOptions::default()).await?;
-        let queue = self.queue();
+        self.queue = self.name_queue();
+        let queue = self.queue.clone();
         let options = QueueDeclareOptions { exclusive: true, auto_delete: true, ..QueueDeclareOptions::default() };
         let mut arguments = FieldTable::default();
         arguments.insert("x-max-length".into(), AMQPValue::LongLongInt(MAX_LENGTH));
@@ -193,14 +209,16 @@ impl Tap {
         let mut bound = BTreeSet::new();
         self.refreshes = !self.seat.url.firehose;
         if self.seat.url.firehose {
-            binding::bind(connection, &queue, TRACE, "#").await?;
-            self.trace();
+            self.trace(connection).await?;
         } else {
-            self.bind(connection, &queue, &mut bound).await?;
+            self.bind(connection, &mut bound).await?;
         }
         self.times += 1;
-        self.say(SourceNews::Opened(self.seat.id, Arc::clone(&self.name)));
-        self.listen(connection, &channel, consumer, &queue, &mut bound).await
+        self.asked = holds::Asked::default();
+        self.say(SourceNews::Opened(self.seat.id, Arc::clone(&self.state.name)));
+        let broker = self.ends.map(|(_, broker)| broker);
+        self.state(|state| (state.detached, state.broker) = (None, broker));
+        self.listen(connection, &channel, consumer, &mut bound).await
     }
 
     async fn listen(
@@ -208,7 +226,6 @@ impl Tap {
         connection: &Connection,
         channel: &Channel,
         mut consumer: Consumer,
-        queue: &str,
         bound: &mut BTreeSet<(String, String)>,
     ) -> Result<(), Trouble> {
         let (mut refreshed, mut last, mut owed) = (Instant::now(), 0, 0);
@@ -229,8 +246,15 @@ impl Tap {
                 channel.basic_ack(last, BasicAckOptions { multiple: true }).await?;
                 owed = 0;
             }
-            if self.refreshes && refreshed.elapsed() >= REFRESH {
-                self.bind(connection, queue, bound).await?;
+            self.look();
+            if refreshed.elapsed() >= REFRESH {
+                if self.refreshes {
+                    self.bind(connection, bound).await?;
+                }
+                if self.traced {
+                    self.trace_goes_on();
+                }
+                self.miss();
                 refreshed = Instant::now();
             }
         }
@@ -238,18 +262,14 @@ impl Tap {
     }
 
     /// The name of the queue, for whoever looks at the broker. Another one each time: the one before may not be gone yet.
-    fn queue(&self) -> String {
+    fn name_queue(&self) -> String {
         let host = rustix::system::uname();
-        format!("{}{}.{}.{}", message::QUEUE, host.nodename().to_string_lossy(), std::process::id(), self.times + 1)
+        let (host, process, tap) = (host.nodename().to_string_lossy(), std::process::id(), self.seat.id.0);
+        format!("{}{host}.{process}.{tap}.{}", message::QUEUE, self.times + 1)
     }
 
     /// Binds the queue to what there is, and says what it is not bound to.
-    async fn bind(
-        &mut self,
-        connection: &Connection,
-        queue: &str,
-        bound: &mut BTreeSet<(String, String)>,
-    ) -> Result<(), Trouble> {
+    async fn bind(&mut self, connection: &Connection, bound: &mut BTreeSet<(String, String)>) -> Result<(), Trouble> {
         let (exchanges, mut bindings) = match self.api.exchanges() {
             Ok(exchanges) => (exchanges, self.api.bindings().unwrap_or_default()),
             Err(e) => {
@@ -264,7 +284,7 @@ impl Tap {
             self.tell(&why);
         }
         for (exchange, key) in bindings.difference(&bound.clone()) {
-            match binding::bind(connection, queue, exchange, key).await {
+            match binding::bind(connection, &self.queue, exchange, key).await {
                 Ok(()) => drop(bound.insert((exchange.clone(), key.clone()))),
                 // the connection itself may be lost
                 Err(_) if connection.status().connected() => self.tell(&format!("'{exchange}' cannot be bound")),
@@ -323,7 +343,8 @@ impl Tap {
         if self.dropped > 0 && self.pace.is_time_to_tell(Instant::now()) {
             let dropped = std::mem::take(&mut self.dropped);
             let rate = self.seat.url.rate;
-            let why = format!("{}: {dropped} messages dropped: more than {rate} a second, or than fit (rate=N)", self.name);
+            let name = &self.state.name;
+            let why = format!("{name}: {dropped} messages dropped: more than {rate} a second, or than fit (rate=N)");
             self.send(Tapped { dropped, news: vec![SourceNews::Warned(why.into())], ..Tapped::default() });
         }
     }
@@ -331,14 +352,15 @@ impl Tap {
     /// Tells something once.
     fn tell(&mut self, what: &str) {
         if self.told.len() < MAX_TOLD && self.told.insert(what.to_owned()) {
-            self.say(SourceNews::Warned(format!("{}: {what}", self.name).into()));
+            self.say(SourceNews::Warned(format!("{}: {what}", self.state.name).into()));
         }
     }
 
     fn close(&mut self, why: &str) {
         if self.told.len() < MAX_TOLD && self.told.insert(why.to_owned()) || self.times > 0 {
-            self.say(SourceNews::Closed(self.seat.id, why.into()));
+            self.say(SourceNews::Closed(self.seat.id, format!("{}: {why}", self.state.name).into()));
         }
+        self.state(|state| (state.detached, state.holds) = (Some(why.into()), None));
     }
 
     fn say(&self, news: SourceNews) {

@@ -1,8 +1,8 @@
 //! Which exchanges a tap's queue is bound to, and under which keys. A binding to a topic, fanout, headers or direct exchange gives a copy;
 //! exchanges of other types may hand a message to one of their queues alone, so that none of them is ever bound.
 
-use super::management::{Binding, Exchange};
 use super::url::{Url, is_match};
+use crate::model::{Binding, Exchange};
 use lapin::options::{ExchangeDeclareOptions, QueueBindOptions};
 use lapin::types::FieldTable;
 use lapin::{Connection, ExchangeKind};
@@ -134,7 +134,12 @@ mod tests {
             ("share", "x-consistent-hash"),
         ];
         let exchanges = exchanges.map(|(name, kind)| Exchange { name: name.into(), kind: kind.into() });
-        let binding = |source: &str, key: &str| Binding { source: source.into(), destination: "q".into(), key: key.into() };
+        let binding = |source: &str, key: &str| Binding {
+            source: source.into(),
+            destination: "q".into(),
+            to_exchange: false,
+            key: key.into(),
+        };
         let bindings = [binding("jobs", "mail.send"), binding("jobs", "print"), binding("shop", "x"), binding("", "q")];
         plan(&Url::parse(url).unwrap(), &exchanges, &bindings)
     }

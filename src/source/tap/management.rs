@@ -2,17 +2,21 @@
 //! in clear text, with the tap's own credentials. It changes nothing but whether a virtual host is traced.
 
 use super::url::{Management, encoded};
+use crate::model::{Binding, Exchange, Queue};
 use crate::source::own::OwnSockets;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::Value;
-use std::cell::Cell;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs as _};
 use std::time::Duration;
 
 /// How long it may take to accept, and to say anything.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// How many of its connections are told of at once: those of half a minute, far more than a capture is behind.
+const LATEST: usize = 64;
 /// The longest answer that is read: some ten thousand bindings.
 const MAX_ANSWER: u64 = 16 << 20;
 
@@ -26,30 +30,10 @@ pub struct Api {
     pub password: String,
     /// Of which virtual host.
     pub vhost: String,
-    /// Where its connections are told of, and the last one.
+    /// Where its connections are told of, and the latest ones, which still are: their packets may come behind their answers.
     pub own: OwnSockets,
     /// See `own`.
-    pub last: Cell<Option<(SocketAddr, SocketAddr)>>,
-}
-
-/// An exchange.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Exchange {
-    /// Its name.
-    pub name: String,
-    /// Its type.
-    pub kind: String,
-}
-
-/// A binding of a queue or exchange to an exchange.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Binding {
-    /// From which exchange.
-    pub source: String,
-    /// To which queue or exchange.
-    pub destination: String,
-    /// Under which key.
-    pub key: String,
+    pub latest: RefCell<VecDeque<(SocketAddr, SocketAddr)>>,
 }
 
 impl Api {
@@ -61,10 +45,43 @@ impl Api {
 
     /// The bindings of the virtual host.
     pub fn bindings(&self) -> io::Result<Vec<Binding>> {
-        let list = self.list(&format!("/api/bindings/{}?columns=source,destination,routing_key", encoded(&self.vhost)))?;
-        let binding =
-            |b: &Value| Binding { source: text(b, "source"), destination: text(b, "destination"), key: text(b, "routing_key") };
+        let columns = "source,destination,destination_type,routing_key";
+        let list = self.list(&format!("/api/bindings/{}?columns={columns}", encoded(&self.vhost)))?;
+        let binding = |b: &Value| Binding {
+            source: text(b, "source"),
+            destination: text(b, "destination"),
+            to_exchange: text(b, "destination_type") == "exchange",
+            key: text(b, "routing_key"),
+        };
         Ok(list.iter().map(binding).collect())
+    }
+
+    /// The queues of the virtual host, without their statistics, which cost a broker of many queues much; and who takes from them.
+    pub fn queues(&self) -> io::Result<Vec<Queue>> {
+        let totals = "disable_stats=true&enable_queue_totals=true&columns=name,messages_ready,messages_unacknowledged";
+        let queues = self.list(&format!("/api/queues/{}?{totals}", encoded(&self.vhost)))?;
+        let columns = "queue.name,consumer_tag,channel_details.peer_host,channel_details.peer_port";
+        let mut consumers: BTreeMap<String, Vec<(String, String)>> = BTreeMap::new();
+        for consumer in self.list(&format!("/api/consumers/{}?columns={columns}", encoded(&self.vhost)))? {
+            let (peer, queue) = (&consumer["channel_details"], text(&consumer["queue"], "name"));
+            let port = peer["peer_port"].as_u64().map(|port| format!(":{port}")).unwrap_or_default();
+            let at = format!("{}{port}", text(peer, "peer_host"));
+            consumers.entry(queue).or_default().push((at, text(&consumer, "consumer_tag")));
+        }
+        let queue = |q: &Value| {
+            let (name, number) = (text(q, "name"), |key: &str| q.get(key).and_then(Value::as_u64));
+            let consumers = consumers.remove(&name).unwrap_or_default();
+            Queue { ready: number("messages_ready"), unacked: number("messages_unacknowledged"), consumers, name }
+        };
+        Ok(queues.iter().map(queue).collect())
+    }
+
+    /// How many messages went to a queue, were delivered from it for the first time, and wait in it.
+    pub fn counts(&self, queue: &str) -> io::Result<[u64; 3]> {
+        let told = self.ask("GET", &format!("/api/queues/{}/{}", encoded(&self.vhost), encoded(queue)), "")?;
+        let stats = |key: &str| told["message_stats"][key].as_u64().unwrap_or(0);
+        let delivered = stats("deliver_get").saturating_sub(stats("redeliver"));
+        Ok([stats("publish"), delivered, told["messages_ready"].as_u64().unwrap_or(0)])
     }
 
     /// Whether the virtual host is traced.
@@ -109,8 +126,12 @@ impl Api {
                     stream.set_write_timeout(Some(PATIENCE))?;
                     let ends = (stream.local_addr()?, stream.peer_addr()?);
                     self.own.add(ends.0, ends.1);
-                    // its last packets may have come behind the answer
-                    if let Some((local, peer)) = self.last.replace(Some(ends)).filter(|before| *before != ends) {
+                    let mut latest = self.latest.borrow_mut();
+                    latest.retain(|other| *other != ends);
+                    latest.push_back(ends);
+                    if latest.len() > LATEST
+                        && let Some((local, peer)) = latest.pop_front()
+                    {
                         self.own.remove(local, peer);
                     }
                     return Ok(stream);

@@ -79,12 +79,14 @@ struct Seat {
     refuse: Option<Sender<String>>,
     stop: Stop,
     own: OwnSockets,
+    /// Whether a screen shows what the broker holds.
+    shown: bool,
 }
 
 impl Taps {
     /// Taps that are to be attached; their sources have numbers of their own. Where they are `alone`, as nothing is captured, one that
-    /// can never be attached ends the run.
-    pub fn new(urls: &[Url], ids: &SourceIds, own: &OwnSockets, alone: bool) -> Self {
+    /// can never be attached ends the run. What brokers hold is asked where it is `shown` on a screen.
+    pub fn new(urls: &[Url], ids: &SourceIds, own: &OwnSockets, alone: bool, shown: bool) -> Self {
         let ((to, tapped), (refuse, refused)) = (bounded(WAITING), bounded(urls.len()));
         let (stop, sessions) = (Stop::default(), Arc::new(AtomicU64::new(0)));
         let seat = |url: &Url| Seat {
@@ -95,6 +97,7 @@ impl Taps {
             refuse: alone.then(|| refuse.clone()),
             stop: stop.clone(),
             own: own.clone(),
+            shown,
         };
         let seats = urls.iter().map(seat).collect();
         Self { tapped, stop, refused, seats }

@@ -2,7 +2,7 @@
 
 use super::rig::Rig;
 use super::sample::party;
-use crate::model::{Detail, Dir, Fields, Flow, Pattern};
+use crate::model::{Attachment, Binding, Detail, Dir, Exchange, Fields, Flow, Pattern, Queue, Topology};
 use crate::tui::keymap::Context;
 use std::sync::Arc;
 
@@ -36,6 +36,46 @@ fn through(flow: &mut Flow, field: &'static str, topic: &str) {
     flow.detail = Some(Arc::new(Detail { fields: Fields::default().with(field, topic), ..Detail::default() }));
 }
 
+/// A tap of the broker, and what it was told.
+fn attach(rig: &mut Rig, detached: Option<&str>, holds: Option<Result<Topology, &str>>) {
+    let tap = Attachment {
+        name: "amqp://localhost/%2f".into(),
+        protocol: "amqp",
+        broker: None,
+        detached: detached.map(Into::into),
+        holds: holds.map(|holds| holds.map(Arc::new).map_err(Into::into)),
+    };
+    rig.engine.taps = vec![("rabbitmq".into(), Arc::new(tap))];
+    rig.show();
+}
+
+fn topology() -> Topology {
+    let exchange = |name: &str, kind: &str| Exchange { name: name.into(), kind: kind.into() };
+    let bound = |source: &str, destination: &str, key: &str| Binding {
+        source: source.into(),
+        destination: destination.into(),
+        to_exchange: destination == "audit",
+        key: key.into(),
+    };
+    let queue = |name: &str, ready, unacked, consumers: &[&str]| Queue {
+        name: name.into(),
+        ready,
+        unacked,
+        consumers: consumers.iter().map(|at| (at.to_string(), "ctag-1".to_owned())).collect(),
+    };
+    Topology {
+        exchanges: vec![exchange("amq.fanout", "fanout"), exchange("audit", "fanout"), exchange("shop", "topic")],
+        queues: vec![
+            queue("bills", Some(0), Some(3), &["127.0.0.1:4711"]),
+            queue("dead", Some(12_345), Some(0), &[]),
+            queue("idle", Some(0), Some(0), &["127.0.0.1:4713", "127.0.0.1:4714"]),
+            queue("new", None, None, &[]),
+        ],
+        bindings: vec![bound("shop", "audit", "#"), bound("shop", "bills", "order.placed"), bound("shop", "parcels", "order.*")],
+        more: 7,
+    }
+}
+
 /// The words of the line with the cursor.
 fn selected(rig: &Rig) -> Vec<String> {
     let screen = rig.screen();
@@ -48,6 +88,43 @@ fn the_table_at_every_size() {
     for (width, height) in [(40, 12), (80, 24), (200, 50)] {
         rig(width, height).golden(&format!("brokers-{width}x{height}.txt"));
     }
+}
+
+#[test]
+fn what_a_broker_holds_stands_beside_what_went_through() {
+    for (width, height) in [(80, 30), (120, 30), (200, 50)] {
+        let mut rig = rig(width, height);
+        attach(&mut rig, None, Some(Ok(topology())));
+        rig.golden(&format!("brokers-held-{width}x{height}.txt"));
+    }
+}
+
+#[test]
+fn a_tap_that_is_not_attached_and_an_api_that_does_not_answer_are_told() {
+    let mut rig = rig(80, 24);
+    attach(&mut rig, Some("Connection refused (os error 111); trying again"), None);
+    let screen = rig.screen();
+    assert!(screen.contains("○ rabbitmq") && screen.contains("not attached: Connection refused"), "{screen}");
+    attach(&mut rig, None, Some(Err("its management API does not answer (it answers 401)")));
+    let screen = rig.screen();
+    assert!(screen.contains("● rabbitmq") && screen.contains("what it holds is not known: its management API"), "{screen}");
+}
+
+#[test]
+fn a_line_of_what_a_broker_holds_stays_selected() {
+    let mut rig = rig(100, 40);
+    attach(&mut rig, None, Some(Ok(topology())));
+    rig.press("j j j j j j j");
+    let before = selected(&rig);
+    assert_eq!(before[1..], ["⇒", "bills", "order.placed"]);
+    let more = Topology {
+        exchanges: [Exchange { name: "a".into(), kind: "topic".into() }].into_iter().chain(topology().exchanges).collect(),
+        ..topology()
+    };
+    attach(&mut rig, None, Some(Ok(more)));
+    assert_eq!(selected(&rig), before);
+    rig.press("enter");
+    assert_eq!(rig.app.filter.text(), r#"server == "rabbitmq" and proto == amqp and via == "shop" and direction == to_server"#);
 }
 
 #[test]

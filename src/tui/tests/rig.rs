@@ -7,7 +7,7 @@ use crate::engine::view::{
     DetailView, FindingLine, Findings, Query, RowView, Services, Shown, SourceStatus, Status, View, Window,
 };
 use crate::filter::{Filter, FilterError};
-use crate::model::Flow;
+use crate::model::{Attachment, Flow};
 use crate::time::{Span, Time};
 use crate::tui::app::{App, Options};
 use crate::tui::effect::Effect;
@@ -46,6 +46,8 @@ pub struct Engine {
     pub dropped: usize,
     /// Whether the open flow is one without a schema.
     pub unknown: bool,
+    /// The taps, each with what its broker is called.
+    pub taps: Vec<(Arc<str>, Arc<Attachment>)>,
     /// What was found, in the order of the list.
     pub findings: Vec<FindingLine>,
 }
@@ -98,7 +100,7 @@ impl Engine {
         let mut edges = Edges::default();
         self.flows.iter().filter(|_| !self.unsettled).for_each(|row| edges.add(row.flow.as_ref()));
         let at = self.flows.last().map_or(Time::default(), |row| row.flow.row.time);
-        Services { at, list: edges.table(at), found: mesh::found_at(&self.findings) }
+        Services { at, list: edges.table(at), taps: self.taps.clone(), found: mesh::found_at(&self.findings) }
     }
 }
 
@@ -128,7 +130,7 @@ impl Rig {
             grammar: grammar(),
         };
         set(&mut options);
-        let source = |name: &str| SourceStatus { name: name.into(), closed: None, packets: 600_000 };
+        let source = |name: &str| SourceStatus { name: name.into(), closed: None, packets: 600_000, tap: None };
         let status = Status {
             packets: 1_200_000,
             bytes: 3 << 29,

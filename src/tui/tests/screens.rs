@@ -207,7 +207,7 @@ fn descriptors_that_were_found_are_offered_where_they_would_be_used() {
 
 #[test]
 fn why_there_is_nothing_to_see() {
-    let lo = |packets| vec![SourceStatus { name: "lo".into(), closed: None, packets }];
+    let lo = |packets| vec![SourceStatus { name: "lo".into(), closed: None, packets, tap: None }];
     let seen = |packets: u64, connections| Status {
         packets,
         bytes: packets * 90,
@@ -226,7 +226,12 @@ fn why_there_is_nothing_to_see() {
         (
             "source-gone",
             Status {
-                sources: vec![SourceStatus { name: "veth7".into(), closed: Some("the interface went away".into()), packets: 9 }],
+                sources: vec![SourceStatus {
+                    name: "veth7".into(),
+                    closed: Some("the interface went away".into()),
+                    packets: 9,
+                    tap: None,
+                }],
                 ..seen(9, 1)
             },
         ),
@@ -260,7 +265,7 @@ fn why_there_is_nothing_to_see() {
 #[test]
 fn a_file_that_is_read() {
     let mut rig = Rig::with(80, 24, |o| o.follow = false);
-    rig.engine.status.sources = vec![SourceStatus { name: "incident.pcapng.zst".into(), closed: None, packets: 900 }];
+    rig.engine.status.sources = vec![SourceStatus { name: "incident.pcapng.zst".into(), closed: None, packets: 900, tap: None }];
     rig.engine.status.progress = Some((42 << 20, 100 << 20));
     rig.arrive(400);
     rig.golden("loading.txt");

@@ -1,6 +1,6 @@
 //! Why there is nothing to see: what is captured, what was seen, and the likeliest next step with its key. Instead of the list.
 
-use crate::engine::view::{Status, View};
+use crate::engine::view::{SourceStatus, Status, View};
 use crate::text::{Line, Token};
 use crate::tui::action::Action;
 use crate::tui::app::App;
@@ -32,16 +32,17 @@ fn lines(app: &App, view: &View) -> Vec<Line> {
         lines.push(named(Token::Dim, name, text));
     };
     fact(if status.progress.is_some() || status.ended { "read" } else { "captured" }, sources(status));
-    for closed in status.sources.iter().filter_map(|s| Some((&s.name, s.closed.as_ref()?))) {
-        fact("ended", format!("{}: {}", closed.0, closed.1));
+    for source in &status.sources {
+        match (source.detached(), &source.closed) {
+            (Some(why), _) => fact("○ not attached", format!("{}: {why}", source.name)),
+            (None, Some(why)) if source.tap.is_none() => fact("ended", format!("{}: {why}", source.name)),
+            (None, _) => {}
+        }
     }
-    fact(
-        "capture filter",
-        status
-            .capture_filter
-            .as_ref()
-            .map_or("none: every packet is read".to_owned(), |f| format!("{f} (packets that match it are read)")),
-    );
+    if status.sources.iter().any(|source| source.tap.is_none()) || status.sources.is_empty() {
+        let filter = status.capture_filter.as_ref().map(|f| format!("{f} (packets that match it are read)"));
+        fact("capture filter", filter.unwrap_or("none: every packet is read".to_owned()));
+    }
     fact("seen", seen(status));
     if let Some(offers) = offers(&status.offers) {
         fact("descriptors", format!("{offers} found here, not read: {} reads them", app.keymap.key_of(Action::Accept)));
@@ -117,6 +118,17 @@ fn reason(app: &App, view: &View) -> (String, Vec<(String, String)>) {
             "no packet has passed the capture filter yet".to_owned(),
             vec![option("-f", "is the capture filter: without it every packet is read")],
         ),
+        () if status.packets == 0 && status.sources.iter().any(|source| source.detached().is_some()) => (
+            "a tap is not attached: what the broker passes on shows once it is".to_owned(),
+            vec![
+                option("now", "start the broker, or name another one"),
+                option("--tap URL", "as in amqp://guest:guest@localhost/%2f"),
+            ],
+        ),
+        () if status.packets == 0 && status.sources.iter().any(|source| source.tap.is_some()) => (
+            "attached; no message has come by yet".to_owned(),
+            vec![option("now", "publish a message"), (key(Action::Brokers), "shows what the broker holds".to_owned())],
+        ),
         () if status.packets == 0 => (
             "no packet has come by yet".to_owned(),
             vec![
@@ -138,7 +150,11 @@ fn reason(app: &App, view: &View) -> (String, Vec<(String, String)>) {
 }
 
 fn sources(status: &Status) -> String {
-    let names: Vec<_> = status.sources.iter().map(|s| format!("{} ({})", s.name, counted(s.packets, "packet"))).collect();
+    let packets = |s: &SourceStatus| match s.tap {
+        Some(_) => s.name.clone(),
+        None => format!("{} ({})", s.name, counted(s.packets, "packet")),
+    };
+    let names: Vec<_> = status.sources.iter().map(packets).collect();
     if names.is_empty() { "nothing is open".to_owned() } else { names.join(", ") }
 }
 

@@ -1,6 +1,6 @@
 //! The first line: what is watched, the tabs, and whether it is live, loading or over.
 
-use crate::engine::view::Status;
+use crate::engine::view::{SourceStatus, Status};
 use crate::tui::app::App;
 use crate::tui::format;
 use crate::tui::panel::Screen;
@@ -27,6 +27,7 @@ pub fn draw(app: &App, theme: &Theme, buffer: &mut Buffer, area: Rect) {
         None => (String::new(), theme.dim),
         Some(Status { progress: Some((done, all)), ended: false, .. }) => (progress(*done, *all), theme.good),
         Some(Status { ended: true, .. }) => ("ended ".to_owned(), theme.dim),
+        Some(status) if detached(status) => ("○ not attached ".to_owned(), theme.warn),
         Some(status) => {
             let word = if area.width < NARROW { "" } else { "live " };
             (format!("● {word}{:>7} ", format!("{}/s", format::short(status.rate))), theme.good)
@@ -43,8 +44,9 @@ pub fn draw(app: &App, theme: &Theme, buffer: &mut Buffer, area: Rect) {
     let tabs: u16 = Screen::TABS.iter().map(|(screen, title)| (title.len() + number(*screen).len()) as u16 + 2).sum();
     let name = if right < tabs + NAME { 1 } else { text::put(buffer, left, 1, "meshtop", theme.strong) + 2 };
     let room = right.saturating_sub(name + tabs + 2);
-    let names: Vec<_> =
-        status.iter().flat_map(|s| &s.sources).filter(|s| s.closed.is_none() || s.packets > 0).map(|s| s.name.as_str()).collect();
+    let shown = |s: &&SourceStatus| s.closed.is_none() || s.packets > 0 || s.tap.is_some();
+    let name_of = |s: &SourceStatus| format!("{}{}", if s.detached().is_some() { "○ " } else { "" }, s.name);
+    let names: Vec<_> = status.iter().flat_map(|s| &s.sources).filter(shown).map(name_of).collect();
     // a letter or two of a name say nothing
     let names =
         Some(names.join(", ")).filter(|names| room >= SHORTEST || text::width(names) <= usize::from(room)).unwrap_or_default();
@@ -57,6 +59,11 @@ pub fn draw(app: &App, theme: &Theme, buffer: &mut Buffer, area: Rect) {
         let style = found.map_or(style, |(_, worst)| theme.severity(worst).1.patch(theme.strong));
         at = text::put(buffer, left, at, &number(screen), style) + 2;
     }
+}
+
+/// Whether all that is watched are brokers to which no tap is attached.
+fn detached(status: &Status) -> bool {
+    !status.sources.is_empty() && status.sources.iter().all(|source| source.detached().is_some())
 }
 
 fn progress(done: u64, all: u64) -> String {

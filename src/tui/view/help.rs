@@ -45,6 +45,8 @@ fn marks() -> Vec<Line> {
             "in a trace, tied by less than an ID: a value that both carry; the only one its sender was at work on; time alone",
         ),
         ("via", "in a trace: the same request, passed on by a proxy"),
+        ("→ ← ⇒", "in a broker: what is published to; what is delivered from; where that is bound to"),
+        ("● ○", "a tap of a broker is attached; it is not"),
     ];
     let lines = signs.map(|(sign, help)| row(Token::Plain, sign, help));
     [Line::of(Token::Word, "Signs")].into_iter().chain(lines).collect()

@@ -28,7 +28,7 @@ pub fn page(view: Option<&View>, width: u16) -> Page {
         Line::default(),
         Line::of(Token::Word, "Lost"),
         lost("dropped by the kernel", status.kernel_drops, "packets it had no room for"),
-        lost("dropped by meshtop", status.own_drops, "packets refused under load"),
+        lost("dropped by meshtop", status.own_drops, "packets and messages, under load"),
     ];
     lines.extend(losses(status).into_iter().skip(1).map(|(name, n, meaning)| lost(name, n, meaning)));
     lines.extend([Line::default(), Line::of(Token::Word, "Sources")]);
@@ -57,5 +57,9 @@ fn lost(name: &str, n: u64, meaning: &str) -> Line {
 }
 
 fn source(source: &SourceStatus) -> Line {
-    row(Token::Plain, &source.name, &count(source.packets), source.closed.as_deref().unwrap_or("packets"))
+    match (&source.tap, source.detached()) {
+        (Some(_), Some(why)) => row(Token::Plain, &source.name, "○ not attached", why),
+        (Some(_), None) => row(Token::Plain, &source.name, "● attached", "a tap of a broker"),
+        (None, _) => row(Token::Plain, &source.name, &count(source.packets), source.closed.as_deref().unwrap_or("packets")),
+    }
 }

@@ -132,7 +132,7 @@ fn warning(app: &App, status: &Status) -> Option<String> {
 /// Everything that was not seen or is no longer there: a word, how often, and what it means.
 pub fn losses(status: &Status) -> [(&'static str, u64, &'static str); 6] {
     [
-        ("drops", status.kernel_drops + status.own_drops, "packets that were not read"),
+        ("drops", status.kernel_drops + status.own_drops, "packets, and messages of taps, that were not read"),
         ("gaps", status.gaps, "holes in streams"),
         ("broken", status.decode_errors, "messages whose framing is broken"),
         (SKIPPED, status.undecoded_bytes, "stream bytes of no message"),

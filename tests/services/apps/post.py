@@ -84,6 +84,24 @@ channel.cancel()
 assert channel.basic_get("pika.q") == (None, None, None)
 tell("ask", "get pika.q", status="empty")
 
+# in transactions: one is committed, with a message that comes back, one rolled back, and what was acknowledged in it is again later
+confirmed, channel = channel, connection.channel()
+channel.tx_select()
+publish("py-8", "order.kept", b"kept", "ack")
+publish("py-9", "nobody.listens", b"back", "returned", mandatory=True)
+channel.tx_commit()
+publish("py-10", "order.dropped", b"dropped", "rollback")
+method, properties, body = channel.basic_get("pika.q")
+delivered(method, properties, body, "ack", kind="get")
+channel.basic_ack(method.delivery_tag)
+channel.tx_rollback()
+assert channel.basic_get("pika.q") == (None, None, None)
+tell("ask", "get pika.q", status="empty")
+channel.basic_ack(method.delivery_tag)
+channel.tx_commit()
+channel.close()
+channel = confirmed
+
 # messages that only the exchange tells to be test.v1.Order: nothing of their own does
 channel.exchange_declare("pika.orders", "fanout")
 channel.queue_declare("pika.orders.q")

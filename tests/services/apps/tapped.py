@@ -1,4 +1,5 @@
-"""What a tap is tried on. Usage: tapped.py RABBITMQ MANAGEMENT declare | post N RUN | nested DEPTH | state."""
+"""What a tap is tried on. Usage: tapped.py RABBITMQ MANAGEMENT declare | post N RUN | flood N RUN | nested DEPTH | trace |
+user NAME PASSWORD | state."""
 
 import base64
 import json
@@ -74,6 +75,18 @@ def post(count, run):
     print(json.dumps({"published": published, "taken": sorted(taken)}), flush=True)
 
 
+def flood(count, run):
+    """Publishes as fast as it can, to one exchange, what nobody takes."""
+    connection = connect()
+    channel = connection.channel()
+    for n in range(count):
+        channel.basic_publish("news", "", b"{}", pika.BasicProperties(message_id=f"{run}.{n}"))
+    # the answer to a question comes behind all that was said before it
+    channel.queue_purge("all.news")
+    connection.close()
+    print("published", flush=True)
+
+
 def nested(depth):
     """Publishes a message whose headers lie this deep in one another."""
 
@@ -96,11 +109,29 @@ def nested(depth):
     print("published", flush=True)
 
 
-def ask(path):
-    request = urllib.request.Request(f"http://127.0.0.1:{MANAGEMENT}/api/{path}")
+def request(path, method="GET", body=None):
+    request = urllib.request.Request(f"http://127.0.0.1:{MANAGEMENT}/api/{path}", body, method=method)
     request.add_header("Authorization", "Basic " + base64.b64encode(b"guest:guest").decode())
+    request.add_header("Content-Type", "application/json")
     with urllib.request.urlopen(request) as answer:
-        return json.load(answer)
+        return answer.read()
+
+
+def ask(path):
+    return json.loads(request(path))
+
+
+def trace():
+    """Has the virtual host traced, as somebody else would."""
+    request("vhosts/%2f", "PUT", b'{"tracing":true}')
+    print("traced", flush=True)
+
+
+def user(name, password):
+    """Makes a user who may do what a tap does."""
+    request(f"users/{name}", "PUT", json.dumps({"password": password, "tags": "management"}).encode())
+    request(f"permissions/%2f/{name}", "PUT", b'{"configure":".*","write":".*","read":".*"}')
+    print("made", flush=True)
 
 
 def state():
@@ -114,7 +145,13 @@ match WHAT:
         declare()
     case "post":
         post(int(sys.argv[4]), sys.argv[5])
+    case "flood":
+        flood(int(sys.argv[4]), sys.argv[5])
     case "nested":
         nested(int(sys.argv[4]))
+    case "trace":
+        trace()
+    case "user":
+        user(sys.argv[4], sys.argv[5])
     case "state":
         state()

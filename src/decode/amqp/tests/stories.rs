@@ -76,6 +76,51 @@ fn deliveries_are_acknowledged() {
 }
 
 #[test]
+fn what_is_in_a_transaction_counts_when_that_is_committed() {
+    assert_eq!(
+        told(&transactions()),
+        [
+            "basic.consume billing: ok",
+            "tx.select: ok",
+            "deliver billing: ack",
+            "deliver billing: reject (failed); its acknowledgement was rolled back",
+            "deliver billing: pending (failed); its acknowledgement was rolled back",
+            "publish shop one: ack",
+            "publish (default) back: returned (failed)",
+            "tx.commit: ok",
+            "publish shop two: rollback (failed)",
+            "tx.rollback: ok",
+            "tx.commit: ok",
+            "publish shop three: pending (failed)",
+            "channel.close: ok",
+            "connection.close: ok"
+        ]
+    );
+}
+
+#[test]
+fn joined_late_a_commit_tells_of_what_comes_after_it_alone() {
+    let told = joined(|script| {
+        script.publish(1, "shop", "a", false).content(UP, 1, b"one", 9);
+        script.method(DOWN, 1, "tx.commit-ok");
+        script.publish(1, "shop", "b", false).content(UP, 1, b"two", 9);
+        script.method(DOWN, 1, "tx.commit-ok");
+        script.method(UP, 1, "tx.rollback");
+        script.method(DOWN, 1, "tx.rollback-ok");
+    });
+    assert_eq!(
+        told,
+        [
+            "publish shop a: -; joined mid-connection",
+            "tx.commit: ok; request not captured",
+            "publish shop b: rollback (failed)",
+            "tx.commit: ok; request not captured",
+            "tx.rollback: ok"
+        ]
+    );
+}
+
+#[test]
 fn an_error_is_the_answer_to_what_caused_it() {
     assert_eq!(
         told(&questions()),

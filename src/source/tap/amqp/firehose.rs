@@ -1,21 +1,28 @@
-//! Whether a virtual host is traced: switched on where it is not, and off again at the end where it was us.
+//! Whether a virtual host is traced: switched on where it is not, and off again at the end where it was one of ours that did it. Several
+//! may watch at once, and the last of them to go switches it off: each one's queue bears a mark, a binding that no message comes by, for
+//! as long as it is there.
 
-use super::Tap;
-use crate::model::SourceNews;
+use super::{TRACE, Tap, Trouble, message};
+use crate::model::{Binding, SourceNews};
+use crate::source::tap::binding;
+use lapin::Connection;
 
 /// What tracing means for a broker: said before it is switched on.
 const COST: &str = "has the broker trace its virtual host, which changes its state and costs it throughput; it is switched off again at the \
                     end, but not where meshtop is killed with -9 (rabbitmqctl trace_off)";
+/// The key of the mark that it was one of ours: those of traces begin with `publish.` and `deliver.`.
+const OURS: &str = "meshtop.switched-on";
 
 impl Tap {
     /// Has everything traced.
-    pub(super) fn trace(&mut self) {
+    pub(super) async fn trace(&mut self, connection: &Connection) -> Result<(), Trouble> {
+        binding::bind(connection, &self.queue, TRACE, "#").await?;
         match self.api.is_traced() {
-            Ok(true) => {}
+            Ok(true) => (self.traced, self.traces) = (true, self.traces || self.others_mark()),
             Ok(false) => {
                 self.tell(COST);
                 match self.api.trace(true) {
-                    Ok(()) => self.traces = true,
+                    Ok(()) => (self.traced, self.traces) = (true, true),
                     Err(e) => self.tell(&format!("tracing cannot be switched on: {e}; rabbitmqctl trace_on does")),
                 }
             }
@@ -24,15 +31,33 @@ impl Tap {
                  rabbitmqctl trace_on switches it on, trace_off off"
             )),
         }
+        if self.traces {
+            binding::bind(connection, &self.queue, TRACE, OURS).await?;
+        }
+        Ok(())
     }
 
-    /// The end: as it was found.
+    /// Says where somebody has switched it off.
+    pub(super) fn trace_goes_on(&mut self) {
+        if let Ok(false) = self.api.is_traced() {
+            self.tell("somebody has switched tracing off: nothing is seen until rabbitmqctl trace_on");
+        }
+    }
+
+    /// The end: as it was found, unless others of ours go on.
     pub(super) fn untrace(&mut self) {
         if std::mem::take(&mut self.traces)
+            && !self.others_mark()
             && let Err(e) = self.api.trace(false)
         {
-            let why = format!("{}: tracing is still on ({e}): rabbitmqctl trace_off switches it off", self.name);
+            let why = format!("{}: tracing is still on ({e}): rabbitmqctl trace_off switches it off", self.state.name);
             self.say(SourceNews::Warned(why.into()));
         }
+    }
+
+    /// Whether another tap's queue bears the mark.
+    fn others_mark(&self) -> bool {
+        let is = |b: &Binding| b.source == TRACE && b.key == OURS && b.destination.starts_with(message::QUEUE);
+        self.api.bindings().is_ok_and(|all| all.iter().any(|b| is(b) && b.destination != self.queue))
     }
 }

@@ -17,7 +17,7 @@ use ratatui::style::Style;
 const BARS: [&str; 8] = ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"];
 
 /// The widest column of names: farther away from their numbers they are hard to read.
-const NAME: u16 = 56;
+pub const NAME: u16 = 56;
 
 /// What a column shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -13,6 +13,9 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
+/// The widest column of what traces began with: farther away from it their numbers are hard to read.
+const ROOT: u16 = 72;
+
 /// What a column shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Cell {
@@ -60,7 +63,7 @@ fn columns(width: u16, sort: Sort) -> Vec<Column<Cell>> {
     let mut columns: Vec<_> = all.into_iter().filter(|c| c.width > 0).collect();
     // the last column is that of the mark of more lines
     let left = table::left_over(&columns, width).saturating_sub(1);
-    columns.iter_mut().filter(|c| c.kind == Cell::Root).for_each(|c| c.width += left);
+    columns.iter_mut().filter(|c| c.kind == Cell::Root).for_each(|c| c.width += left.min(ROOT));
     columns
 }
 

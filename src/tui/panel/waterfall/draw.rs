@@ -115,6 +115,8 @@ fn hop_runs(
         }
         Cell::Bar => bar(panel, hop, room, if hop.ok { service(shown, hop, theme) } else { theme.error }),
         Cell::Duration => match hop.last {
+            // what a tap tells of a message, and what came after it was lost
+            Some(last) if last == hop.time => vec![("·  ".to_owned(), theme.dim)],
             Some(last) => timed(app, last.since(hop.time), theme),
             None => vec![("…  ".to_owned(), theme.dim)],
         },
