@@ -13,6 +13,7 @@ mod command;
 mod names;
 mod push;
 mod reply;
+mod roles;
 mod scan;
 #[cfg(test)]
 mod tests;
@@ -20,10 +21,11 @@ mod value;
 mod waiting;
 
 use super::{Analyzer, Cx, Gap, Input, Protocol, Resync, Step};
-use crate::model::{ConnMeta, Dir, End, Headers, Issue, Joined, PENDING, Part, Pattern, Stamp, Transport};
+use crate::model::{Dir, End, Headers, Issue, Joined, PENDING, Part, Pattern, Stamp, Transport};
 use asking::Asking;
 use command::{Channels, Means, Silence};
 use reply::Down;
+use roles::Roles;
 use waiting::{Asked, Waiting};
 
 /// Redis.
@@ -34,7 +36,10 @@ pub static PROTOCOL: Protocol = Protocol {
     upgrades: &[],
     probe: scan::probe,
     scan: scan::scan,
-    start: |meta, _| Box::new(Redis::new(meta)),
+    start: |meta, _| match meta.joined {
+        Joined::Opening => Box::new(Redis::new(meta.joined)),
+        Joined::Midway | Joined::BehindHole => Box::new(Roles::default()),
+    },
     #[cfg(test)]
     samples: tests::samples,
 };
@@ -136,12 +141,12 @@ impl Session {
 }
 
 impl Redis {
-    fn new(meta: &ConnMeta) -> Self {
-        let opening = meta.joined == Joined::Opening;
+    fn new(joined: Joined) -> Self {
+        let opening = joined == Joined::Opening;
         Self {
             up: Up::Start,
             down: Down::Start,
-            waiting: Waiting::new(meta.joined),
+            waiting: Waiting::new(joined),
             next_key: 0,
             placed: [opening; 2],
             joined: !opening,
