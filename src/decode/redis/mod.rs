@@ -26,6 +26,7 @@ use asking::Asking;
 use command::{Channels, Means, Silence};
 use reply::Down;
 use roles::Roles;
+use value::{Head, Read};
 use waiting::{Asked, Waiting};
 
 /// Redis.
@@ -221,10 +222,12 @@ impl Redis {
             Dir::ToServer => scan::commands(data),
             Dir::ToClient if self.waiting.expects() => {
                 let ends = data.iter().take_while(|b| matches!(b, b'\r' | b'\n')).count();
-                match data.get(ends..).unwrap_or_default() {
-                    [] => Resync::Skip(ends),
-                    [first, ..] if b"+-:$*_,#(!=%~>|".contains(first) => Resync::Found(ends),
-                    _ => {
+                match value::head(data.get(ends..).unwrap_or_default()) {
+                    Read::Need(1) => Resync::Skip(ends),
+                    Read::Is((Head::Line(..) | Head::Bytes(..) | Head::Values(..) | Head::Streamed(_), _)) | Read::Need(_) => {
+                        Resync::Found(ends)
+                    }
+                    Read::Is((Head::End, _)) | Read::Bad => {
                         // nothing is open where the place is not known
                         self.waiting.confused(|_| {});
                         Resync::Skip(data.len())

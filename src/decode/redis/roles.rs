@@ -28,7 +28,9 @@ enum Sender {
 
 fn sender(data: &[u8]) -> Read<Sender> {
     match (arrival::read(data), scan::command(data)) {
-        (Read::Is(Arrival::Message { .. } | Arrival::Confirm { .. } | Arrival::Push(b"invalidate")), _) => Read::Is(Sender::Server),
+        (Read::Is(Arrival::Message { .. } | Arrival::Confirm { .. } | Arrival::Push(b"invalidate")), _) => {
+            Read::Is(Sender::Server)
+        }
         (_, Read::Is((name, _))) if names::is_known(name) => Read::Is(Sender::Client),
         (Read::Need(n), _) | (_, Read::Need(n)) => Read::Need(n),
         _ => match head(data) {

@@ -112,9 +112,9 @@ impl Waiting {
         self.open.front().map(|asked| asked.means)
     }
 
-    /// Whether an answer is due, if only a trial's.
+    /// Whether an answer is due, if only one that will be nobody's.
     pub fn expects(&self) -> bool {
-        !self.open.is_empty() || self.trust == Trust::Asked
+        !self.open.is_empty() || self.due > 0
     }
 
     /// Takes out the command that the answer which begins now is for.

@@ -59,7 +59,9 @@ fn deliveries_are_found_without_a_subscription() {
 #[test]
 fn roles_are_told_by_what_both_sides_say() {
     for talk in [sequence(), pipeline(), resp3()] {
-        let told = |talk: Conversation| flows(&talk).iter().map(|flow| (flow.operation.clone(), flow.bodies.clone())).collect::<Vec<_>>();
+        let told = |talk: Conversation| {
+            flows(&talk).iter().map(|flow| (flow.operation.clone(), flow.bodies.clone())).collect::<Vec<_>>()
+        };
         let right = told(Conversation { joined: Joined::Midway, ..talk.clone() });
         assert_eq!(told(turned(&talk)), right, "{}", talk.name);
     }
