@@ -39,7 +39,7 @@ fn is_told(told: &Value, flow: &Value) -> bool {
     }
     if told["late"] == true {
         let notes = flow["notes"].to_string();
-        return notes.contains("joined mid-connection") && notes.contains("prepared before the capture") && flow["status"].is_null();
+        return notes.contains("joined mid-connection") && notes.contains("prepared unseen") && flow["status"].is_null();
     }
     let masked = told["sql"].as_str().map(|sql| {
         let secret = sql.find("PASSWORD '").and_then(|at| sql.rfind('\'').map(|end| (at + 10, end)));
