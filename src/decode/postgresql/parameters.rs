@@ -13,6 +13,8 @@ use std::fmt::Write;
 /// How many are kept, and how much of each.
 const PARAMETERS: usize = 100;
 const LONGEST: usize = 1024;
+/// What follows in the place of what was not kept.
+pub(super) const ELLIPSIS: &str = "…";
 
 /// The types of parameters (object identifiers), as a Parse or a ParameterDescription tells them.
 pub(super) fn types(c: &mut Cursor<'_>) -> Vec<u32> {
@@ -31,22 +33,35 @@ pub(super) fn values(c: &mut Cursor<'_>, types: &[u32]) -> Option<Vec<Value>> {
             values.push(Value::Null);
             continue;
         }
-        let bytes = c.take(length as usize)?;
         let binary = formats.get(if formats.len() == 1 { 0 } else { at }) == Some(&1);
-        values.push(Value::from(shown(bytes, types.get(at).copied().filter(|_| binary), binary).as_str()));
+        let whole = c.take(length as usize);
+        let of = types.get(at).copied().filter(|_| binary && whole.is_some());
+        values.push(Value::from(shown(whole.unwrap_or(c.rest()), length as usize, of, binary).as_str()));
+        if whole.is_none() {
+            break;
+        }
     }
     Some(values)
 }
 
-/// A value, of a type if it is told that.
-fn shown(bytes: &[u8], of: Option<u32>, binary: bool) -> String {
+/// A value of so many bytes, as far as it was read, of a type if it is told that.
+fn shown(bytes: &[u8], length: usize, of: Option<u32>, binary: bool) -> String {
     if let Some(text) = of.and_then(|of| typed(bytes, of)) {
         return text;
     }
     let kept = bytes.get(..LONGEST).unwrap_or(bytes);
-    match std::str::from_utf8(kept) {
-        Ok(text) if !binary => text.to_owned(),
-        _ => kept.iter().fold("\\x".to_owned(), |hex, b| hex + &format!("{b:02x}")),
+    let cut = if kept.len() < length { ELLIPSIS } else { "" };
+    let text = match std::str::from_utf8(kept) {
+        Ok(text) => Some(text),
+        // a character that is cut is left out
+        Err(e) if e.error_len().is_none() && !cut.is_empty() => {
+            std::str::from_utf8(kept.get(..e.valid_up_to()).unwrap_or_default()).ok()
+        }
+        Err(_) => None,
+    };
+    match text.filter(|_| !binary) {
+        Some(text) => format!("{text}{cut}"),
+        None => kept.iter().fold("\\x".to_owned(), |hex, b| hex + &format!("{b:02x}")) + cut,
     }
 }
 
@@ -94,9 +109,18 @@ mod tests {
             (23, &[7], "\\x07"),
             (1184, &[0; 8], "\\x0000000000000000"),
         ] {
-            assert_eq!(shown(bytes, Some(of), true), text, "{of}");
+            assert_eq!(shown(bytes, bytes.len(), Some(of), true), text, "{of}");
         }
-        assert_eq!(shown(b"10", None, false), "10");
-        assert_eq!(shown(b"\xff", None, false), "\\xff");
+        assert_eq!(shown(b"10", 2, None, false), "10");
+        assert_eq!(shown(b"\xff", 1, None, false), "\\xff");
+    }
+
+    #[test]
+    fn long_values_are_cut_and_say_so() {
+        let long = "ü".repeat(LONGEST);
+        assert_eq!(shown(long.as_bytes(), long.len(), None, false), format!("{}…", "ü".repeat(LONGEST / 2)));
+        assert_eq!(shown(&[7, 7], 5000, None, true), "\\x0707…");
+        let bind = [&[0, 0, 0, 2, 0, 0, 0, 1][..], b"a", &[0, 0, 0, 9], b"of nine"].concat();
+        assert_eq!(values(&mut Cursor::new(&bind), &[]), Some(vec![Value::from("a"), Value::from("of nine…")]));
     }
 }

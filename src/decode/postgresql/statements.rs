@@ -52,10 +52,12 @@ impl Statements {
     pub(super) fn prepare(&mut self, name: Box<[u8]>, c: &mut Cursor<'_>, place: Place) -> Option<Unused> {
         let unused = self.forget(&name);
         let (text, types) = (rest(c), parameters::types(c));
-        if self.statements.len() < STATEMENTS && self.texts + text.len() <= TEXTS {
-            self.texts += text.len();
-            self.statements.insert(name, Statement { text, types, unused: Some(place) });
+        while self.statements.len() >= STATEMENTS || self.texts + text.len() > TEXTS {
+            let Some((_, other)) = self.statements.pop_first() else { break };
+            self.texts -= other.text.len();
         }
+        self.texts += text.len();
+        self.statements.insert(name, Statement { text, types, unused: Some(place) });
         unused
     }
 
@@ -133,6 +135,5 @@ pub(super) fn name(c: &mut Cursor<'_>) -> Box<[u8]> {
 
 /// A text up to its NUL, or as far as it is read.
 pub(super) fn rest(c: &mut Cursor<'_>) -> String {
-    let text = c.text().unwrap_or_else(|| c.rest());
-    text_of(text).into_owned()
+    c.text().map_or_else(|| format!("{}{}", text_of(c.rest()), parameters::ELLIPSIS), |text| text_of(text).into_owned())
 }

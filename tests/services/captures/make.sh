@@ -197,6 +197,7 @@ capture postgresql "port $PGPORT" simple
 capture postgresql-extended "port $PGPORT" statements extended
 capture postgresql-portal "port $PGPORT" pieces
 capture postgresql-pipeline "port $PGPORT" statements pipeline
+capture postgresql-cycles "port $PGPORT" statements cycles
 capture postgresql-copy "port $PGPORT" statements copy
 capture postgresql-errors "port $PGPORT" refused
 capture postgresql-notify "port $PGPORT" statements notify
@@ -213,6 +214,7 @@ capture postgresql-tls "port $PGPORT" hidden
 of redis-midway redis midway 20
 of redis-multiplexed-midway redis-multiplexed midway 12
 of postgresql-midway postgresql-extended midway 20
+of postgresql-cycles-midway postgresql-cycles midway 21
 of postgresql-gap postgresql-extended drop 24
 of postgresql-pipeline-gap postgresql-pipeline drop 20
 of redis-gap redis drop 30

@@ -1,8 +1,9 @@
-"""Statements by psycopg 3. Usage: statements.py extended|pipeline|copy|errors|notify. libpq finds the server by its environment."""
+"""Statements by psycopg 3. Usage: statements.py extended|pipeline|cycles|copy|errors|notify. libpq finds the server by its environment."""
 
 import contextlib
 import sys
 import threading
+import time
 
 import psycopg
 
@@ -32,6 +33,25 @@ def pipeline():
         connection.execute("SELECT %s::int / 0", [1])
         connection.execute("DELETE FROM orders WHERE id = %s", [1])
     connection.execute("SELECT 'after'")
+
+
+def cycles():
+    """Each statement with its own Sync, none of them waited for; twice, with a silence between."""
+    pq = connection.pgconn
+    pq.enter_pipeline_mode()
+    for silence in (0, 1.2):
+        time.sleep(silence)
+        for sql in (b"SELECT 'early'", b"SELECT 'late'"):
+            for _ in range(3):
+                pq.send_query_params(sql, None)
+                pq.pipeline_sync()
+            while pq.flush():
+                pass
+            synced = 0
+            while synced < 3:
+                result = pq.get_result()
+                synced += bool(result and result.status == psycopg.pq.ExecStatus.PIPELINE_SYNC)
+    pq.exit_pipeline_mode()
 
 
 def copy():
@@ -81,5 +101,5 @@ def notify():
         pass
 
 
-{"extended": extended, "pipeline": pipeline, "copy": copy, "errors": errors, "notify": notify}[sys.argv[1]]()
+{"extended": extended, "pipeline": pipeline, "cycles": cycles, "copy": copy, "errors": errors, "notify": notify}[sys.argv[1]]()
 connection.close()
