@@ -17,9 +17,15 @@ pub(super) fn sql(statement: &str) -> Cow<'_, str> {
         let rest = statement.get(at..).unwrap_or_default();
         // also `password = 'x'`, and a string with escapes
         let literal = rest.trim_start_matches(|c: char| c.is_whitespace() || matches!(c, '=' | 'E' | 'e'));
-        let Some(text) = literal.strip_prefix('\'') else { continue };
+        let (text, length) = match (literal.strip_prefix('\''), literal.strip_prefix("$$"), rest.strip_prefix('=')) {
+            (Some(text), ..) => (text, close(text)),
+            (_, Some(text), _) => (text, text.find("$$")),
+            // how to reach another server, within a string (`CONNECTION 'host=db password=x'`)
+            (.., Some(text)) if within(statement, at) => (text, text.find(|c: char| c.is_whitespace() || c == '\'')),
+            _ => continue,
+        };
         let begin = statement.len() - text.len();
-        let end = close(text).map_or(statement.len(), |end| begin + end);
+        let end = length.map_or(statement.len(), |end| begin + end);
         out.push_str(statement.get(shown..begin).unwrap_or_default());
         out.push_str(MASK);
         (shown, at) = (end, end);
@@ -29,6 +35,11 @@ pub(super) fn sql(statement: &str) -> Cow<'_, str> {
     }
     out.push_str(statement.get(shown..).unwrap_or_default());
     Cow::Owned(out)
+}
+
+/// Whether a place is within a string: an odd number of quotes stands before it.
+fn within(statement: &str, at: usize) -> bool {
+    statement.get(..at).is_some_and(|before| before.matches('\'').count() % 2 == 1)
 }
 
 /// Where a string ends: two quotes stand for one in it, and what a backslash stands before may be one (in `E'…'`).
@@ -58,6 +69,13 @@ mod tests {
             ("SELECT password FROM users", "SELECT password FROM users"),
             ("ALTER ROLE me PASSWORD 'cut of", "ALTER ROLE me PASSWORD '***"),
             ("ALTER ROLE me PASSWORD NULL", "ALTER ROLE me PASSWORD NULL"),
+            ("ALTER ROLE me PASSWORD $$x$$", "ALTER ROLE me PASSWORD $$***$$"),
+            (
+                "SELECT dblink('host=db password=x user=me', 'SELECT 1')",
+                "SELECT dblink('host=db password=*** user=me', 'SELECT 1')",
+            ),
+            ("CREATE SUBSCRIPTION s CONNECTION 'password=x'", "CREATE SUBSCRIPTION s CONNECTION 'password=***'"),
+            ("SELECT * FROM users WHERE password=$1 AND name='a'", "SELECT * FROM users WHERE password=$1 AND name='a'"),
         ] {
             assert_eq!(sql(statement), shown);
         }

@@ -49,7 +49,7 @@ pub fn watch(script: &str, options: &[&str]) -> Beside {
     services.say("go");
     assert_eq!(services.line().as_deref(), Some("done"));
     probe(ports[0], "/probe-end");
-    while !seen.iter().any(|line| line.contains("/probe-end")) {
+    while !seen.last().is_some_and(|line| line.contains("/probe-end")) {
         seen.push(live.line().expect("it goes on until it is told to stop"));
     }
     live.signal("INT");

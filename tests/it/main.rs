@@ -27,6 +27,7 @@ mod late;
 mod live;
 mod names;
 mod netns;
+mod postgresql;
 mod process;
 mod program;
 mod redis;

@@ -135,3 +135,25 @@ redis_start() {
   start "$1" redis-server --port "$2" --bind 127.0.0.1 --save '' --appendonly no --dir "$dir" "${@:3}"
   ready "$1" 127.0.0.1 "$2"
 }
+
+# postgresql_start NAME PORT [OPTION…]: PostgreSQL on loopback with everything of it under $dir, and a superuser `shop` with the password
+# in PGPASSWORD, who logs in by SCRAM. It does not run as root.
+postgresql_start() {
+  local name=$1 port=$2 home="$dir/$1.home" bin as=()
+  # Debian and Fedora have a folder for each version
+  bin=$(dirname "$({ ls /usr/lib/postgresql/*/bin/initdb /usr/pgsql-*/bin/initdb 2>/dev/null || command -v initdb; } | sort -V | tail -n 1)")
+  mkdir -p "$home"
+  echo "$PGPASSWORD" >"$home.password"
+  if [ "$(id -u)" = 0 ]; then
+    as=(setpriv --reuid postgres --regid postgres --init-groups --pdeathsig TERM)
+    chmod 711 "$dir"
+    chown postgres "$home" "$home.password"
+  fi
+  "${as[@]}" "$bin/initdb" -D "$home/data" -U shop --pwfile "$home.password" -A scram-sha-256 --no-sync -E UTF8 --locale C >"$dir/$name.initdb"
+  start "$name" "${as[@]}" "$bin/postgres" -D "$home/data" -h 127.0.0.1 -p "$port" -k '' -F "${@:3}"
+  # its port accepts a little before it answers
+  until grep -qs "ready to accept connections" "$dir/$name.log"; do
+    kill -0 "${groups[-1]}" 2>/dev/null || { cat "$dir/$name.log" >&2; exit 1; }
+    sleep 0.1
+  done
+}

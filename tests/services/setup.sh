@@ -38,7 +38,7 @@ install_missing() {
     $sudo apt-get update -qq </dev/null
     $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" </dev/null >/dev/null
     # Debian starts these as services on their usual ports; the tests start their own on free ports.
-    for service in nginx rabbitmq-server redis-server; do
+    for service in nginx rabbitmq-server redis-server postgresql; do
       if [[ " ${missing[*]} " == *" $service "* ]] && [ -d /run/systemd/system ]; then
         $sudo systemctl disable --quiet --now "$service" </dev/null || true
       fi
@@ -87,6 +87,7 @@ if [ "${1:-build}" = test ]; then
   need 'command -v dig' bind9-dnsutils bind-utils bind
   need 'command -v rabbitmq-server && command -v epmd' rabbitmq-server rabbitmq-server rabbitmq
   need 'command -v redis-server && command -v redis-cli' 'redis-server redis-tools' redis redis
+  need '(ls /usr/lib/postgresql/*/bin/initdb || ls /usr/pgsql-*/bin/initdb || command -v initdb) && command -v psql' postgresql 'postgresql-server postgresql' postgresql
   need 'command -v openssl' openssl openssl openssl
   need 'command -v node && command -v npm' 'nodejs npm' 'nodejs npm' node
   need 'python3 -c "import venv, ensurepip"' 'python3 python3-venv' python3 python

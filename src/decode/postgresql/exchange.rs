@@ -1,9 +1,13 @@
 //! A question and what is answered to it, message by message; and the flow that it is, where it is one.
 
-use super::{Found, HEAD};
+use super::fault::Fault;
+use super::{Found, HEAD, PROTOCOL, Place};
 use crate::decode::Cx;
 use crate::decode::cursor::Cursor;
-use crate::model::{Dir, Fields, Headers, Issue, PENDING, Part, Pattern, Stamp, text_of};
+use crate::model::{Dir, Fields, Headers, Issue, PENDING, Part, Pattern, Stamp, Value, text_of};
+
+/// How many notices of a statement are kept.
+const NOTICES: usize = 10;
 
 /// What is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,9 +34,7 @@ impl Kind {
 #[derive(Debug)]
 pub(super) struct Exchange {
     pub(super) kind: Kind,
-    /// The packets that brought it, and its length.
-    pub(super) at: (Stamp, Stamp),
-    pub(super) length: usize,
+    pub(super) place: Place,
     /// Which statement it is about.
     pub(super) name: Box<[u8]>,
     pub(super) flow: Option<Flow>,
@@ -45,8 +47,6 @@ pub(super) enum Answer {
     More,
     /// The end of it.
     Done,
-    /// It says that it failed.
-    Failed,
     /// None of its answers.
     Not,
 }
@@ -58,73 +58,74 @@ pub(super) struct Flow {
     /// Whether the client may copy data into it, and how many bytes it did.
     pub(super) copying: bool,
     pub(super) sent: u64,
+    /// How many rows the statements so far returned or changed, and how many were seen of the one that runs.
     rows: Option<u64>,
+    running: Option<u64>,
     received: u64,
     answered: Option<Stamp>,
+    notices: Vec<Value>,
     /// What it ended with: the command's tag, or an error's code.
     status: Option<Box<str>>,
     ok: bool,
 }
 
 impl Exchange {
-    pub(super) fn new(kind: Kind, at: (Stamp, Stamp), length: usize) -> Self {
-        Self { kind, at, length, name: Box::default(), flow: None }
+    pub(super) fn new(kind: Kind, place: Place) -> Self {
+        Self { kind, place, name: Box::default(), flow: None }
     }
 
-    /// A message of the server, other than ReadyForQuery.
+    /// A message of the server, other than an error and ReadyForQuery.
     pub(super) fn answer(&mut self, cx: &mut Cx<'_, '_>, found: &Found<'_>) -> Answer {
-        if let Some(flow) = &mut self.flow {
-            flow.received(cx, found);
-        }
-        match (self.kind, found.kind) {
-            (Kind::Session, b'E')
-            | (Kind::Parse | Kind::Bind | Kind::Describe | Kind::Close | Kind::Execute | Kind::Function | Kind::Sync, b'E') => {
-                Answer::Failed
-            }
-            (Kind::Query, b'E') => {
-                if let Some(flow) = &mut self.flow {
-                    flow.error(cx, found);
-                }
-                Answer::Failed
-            }
+        let answer = match (self.kind, found.kind) {
             (Kind::Parse, b'1') | (Kind::Bind, b'2') | (Kind::Close, b'3') | (Kind::Describe, b'T' | b'n') => Answer::Done,
             (Kind::Describe, b't') | (Kind::Function, b'V') => Answer::More,
             (Kind::Query, b'T' | b'D' | b'C' | b'I' | b'G' | b'H' | b'W' | b'd' | b'c') => Answer::More,
-            (Kind::Execute, b'D' | b'G' | b'H' | b'W' | b'd' | b'c' | b'T') => Answer::More,
-            (Kind::Execute, b'C' | b'I' | b's') => {
-                if let Some(flow) = self.flow.take() {
-                    flow.done(cx, found.at.1);
-                }
-                Answer::Done
-            }
+            (Kind::Execute, b'D' | b'G' | b'H' | b'W' | b'd' | b'c') => Answer::More,
+            (Kind::Execute, b'C' | b'I' | b's') => Answer::Done,
             _ => Answer::Not,
+        };
+        if let Some(flow) = self.flow.as_mut().filter(|_| answer != Answer::Not) {
+            flow.received(cx, found);
         }
+        answer
     }
 }
 
 impl Flow {
+    /// It begins. `carrier` is the text that this very message brought, with what its comments carry.
     pub(super) fn open(
         cx: &mut Cx<'_, '_>,
         key: u64,
-        protocol: &'static str,
+        pattern: Pattern,
         operation: &str,
-        asked: &Found<'_>,
+        place: Place,
         fields: Fields,
-        text: Option<&str>,
+        carrier: Option<&str>,
     ) -> Self {
-        cx.open(key, protocol, Pattern::Query, operation, Dir::ToServer, asked.at.0);
-        head(cx, key, Dir::ToServer, asked.at.0);
-        let bytes = asked.length.saturating_sub(HEAD) as u64;
+        cx.open(key, PROTOCOL.name, pattern, operation, Dir::ToServer, place.first);
+        head(cx, key, Dir::ToServer, place.first);
+        let bytes = place.length.saturating_sub(HEAD) as u64;
         cx.part(key, Part::BodyEnd { dir: Dir::ToServer, bytes, whole: true });
         cx.fields(key, fields);
         let mut carried = Headers::default();
-        for (name, value) in text.map(super::sql::comments).unwrap_or_default() {
+        for (name, value) in carrier.map(super::sql::comments).unwrap_or_default() {
             carried.push(name.as_bytes(), &value);
         }
         if !carried.is_empty() {
             cx.trace(key, &carried);
         }
-        Self { key, copying: false, sent: 0, rows: None, received: 0, answered: None, status: None, ok: true }
+        Self {
+            key,
+            copying: false,
+            sent: 0,
+            rows: None,
+            running: None,
+            received: 0,
+            answered: None,
+            notices: Vec::new(),
+            status: None,
+            ok: true,
+        }
     }
 
     /// A message of its answer.
@@ -135,70 +136,81 @@ impl Flow {
         }
         self.received += found.length as u64;
         match found.kind {
-            b'D' => self.rows = Some(self.rows.unwrap_or_default() + 1),
-            b'T' => self.rows = self.rows.or(Some(0)),
+            b'D' => self.running = Some(self.running.unwrap_or_default() + 1),
+            b'T' => self.running = Some(0),
             b'G' | b'W' => self.copying = true,
-            b'C' => self.status = Cursor::new(found.payload).text().map(|tag| (&*text_of(tag)).into()),
+            b'C' => {
+                let tag = Cursor::new(found.payload).text().map(text_of).unwrap_or_default();
+                // `INSERT 0 1`, `SELECT 2`, `COPY 3`: the last word; others count nothing (`BEGIN`, `SHOW`)
+                let told = tag.rsplit(' ').next().and_then(|word| word.parse::<u64>().ok());
+                let running = self.running.take();
+                self.rows = sum(self.rows, told.or(running));
+                (self.copying, self.status) = (false, Some((&*tag).into()));
+            }
             b's' => self.status = Some("suspended".into()),
             _ => {}
         }
     }
 
-    /// What an error says: the first one counts.
-    fn error(&mut self, cx: &mut Cx<'_, '_>, found: &Found<'_>) {
-        self.ok = false;
-        let mut fields = Fields::default();
-        let mut c = Cursor::new(found.payload);
-        while let Some(kind) = c.u8().filter(|kind| *kind != 0) {
-            let Some(text) = c.text().map(text_of) else { break };
-            match kind {
-                b'C' => self.status = Some((&*text).into()),
-                b'M' => fields.set("postgresql.message", &*text),
-                b'D' => fields.set("postgresql.detail", &*text),
-                b'H' => fields.set("postgresql.hint", &*text),
-                b'V' => fields.set("postgresql.severity", &*text),
-                _ => {}
-            }
+    /// What the server remarks while it runs.
+    pub(super) fn notice(&mut self, fault: &Fault) {
+        if self.notices.len() < NOTICES {
+            self.notices.push(Value::from(fault.notice().as_str()));
         }
-        cx.fields(self.key, fields);
+    }
+
+    /// It has failed; the end of its answer is still to come. The first error counts.
+    pub(super) fn error(&mut self, cx: &mut Cx<'_, '_>, found: &Found<'_>, fault: &Fault) {
+        self.received(cx, found);
+        if std::mem::take(&mut self.ok) {
+            self.status.clone_from(&fault.code);
+            cx.fields(self.key, fault.fields.clone());
+        }
+    }
+
+    pub(super) fn has_failed(&self) -> bool {
+        !self.ok
     }
 
     /// It ended by an error.
-    pub(super) fn failed(mut self, cx: &mut Cx<'_, '_>, found: &Found<'_>) {
-        if self.answered.is_none() {
-            self.received(cx, found);
-        }
-        self.error(cx, found);
+    pub(super) fn failed(mut self, cx: &mut Cx<'_, '_>, found: &Found<'_>, fault: &Fault) {
+        self.error(cx, found, fault);
         self.done(cx, found.at.1);
     }
 
-    /// The server is ready for more.
-    pub(super) fn ready(self, cx: &mut Cx<'_, '_>, at: Stamp) {
-        self.done(cx, at);
-    }
-
-    fn done(self, cx: &mut Cx<'_, '_>, at: Stamp) {
-        let (status, ok) = (self.status.clone(), self.ok);
-        self.close(cx, status, ok, at);
-    }
-
-    /// It is over.
-    pub(super) fn close(self, cx: &mut Cx<'_, '_>, status: Option<Box<str>>, ok: bool, at: Stamp) {
-        if let Some(rows) = self.rows {
-            cx.fields(self.key, Fields::default().with("postgresql.rows", i64::try_from(rows).unwrap_or(i64::MAX)));
+    /// Its answer is whole.
+    pub(super) fn done(mut self, cx: &mut Cx<'_, '_>, at: Stamp) {
+        let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+        let mut fields = Fields::default();
+        // what failed is undone, as far as it changed anything
+        if let Some(rows) = sum(self.rows, self.running).filter(|_| self.ok) {
+            fields.set("postgresql.rows", number(rows));
         }
         if self.sent > 0 {
-            cx.fields(self.key, Fields::default().with("postgresql.copied", i64::try_from(self.sent).unwrap_or(i64::MAX)));
+            fields.set("postgresql.copied", number(self.sent));
+        }
+        if !self.notices.is_empty() {
+            fields.set("postgresql.notices", Value::List(std::mem::take(&mut self.notices)));
+        }
+        if fields.iter().next().is_some() {
+            cx.fields(self.key, fields);
         }
         if self.answered.is_some() {
             cx.part(self.key, Part::BodyEnd { dir: Dir::ToClient, bytes: self.received, whole: true });
         }
-        cx.close(self.key, status, ok, Some(at));
+        cx.close(self.key, self.status, self.ok, Some(at));
     }
 
-    /// Its answer did not come.
+    /// The server did not look at it.
+    pub(super) fn skipped(self, cx: &mut Cx<'_, '_>, why: Issue, at: Stamp) {
+        cx.note(self.key, why);
+        cx.close(self.key, None, false, Some(at));
+    }
+
+    /// Its answer did not come; of one that failed only the end.
     pub(super) fn unanswered(self, cx: &mut Cx<'_, '_>) {
-        cx.close(self.key, Some(PENDING.into()), false, None);
+        let status = if self.ok { Some(PENDING.into()) } else { self.status };
+        cx.close(self.key, status, false, None);
     }
 
     /// Its answer may have gone by unseen.
@@ -211,8 +223,15 @@ impl Flow {
     }
 }
 
+fn sum(a: Option<u64>, b: Option<u64>) -> Option<u64> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.saturating_add(b)),
+        (a, b) => a.or(b),
+    }
+}
+
 /// One side of a flow.
-fn head(cx: &mut Cx<'_, '_>, key: u64, dir: Dir, first: Stamp) {
+pub(super) fn head(cx: &mut Cx<'_, '_>, key: u64, dir: Dir, first: Stamp) {
     let (headers, hint) = Default::default();
     cx.part(key, Part::Head { dir, first, headers, head_bytes: HEAD as u64, hint });
 }

@@ -27,8 +27,8 @@ pub enum Startup {
     Session,
     /// To cancel what another session does.
     Cancel,
-    /// Encryption, by TLS or by GSSAPI: answered by one byte.
-    Encryption,
+    /// Encryption, by TLS or by GSSAPI, called so: answered by one byte.
+    Encryption(&'static str),
 }
 
 /// A message's type and whole length, in bytes.
@@ -58,7 +58,8 @@ pub fn startup(data: &[u8]) -> Start<(Startup, usize)> {
         return if (STARTUP..=MAX_STARTUP).contains(&length) { Start::Partial } else { Start::No };
     };
     match (code, length) {
-        (80_877_103 | 80_877_104, STARTUP) => Start::Is((Startup::Encryption, length)),
+        (80_877_103, STARTUP) => Start::Is((Startup::Encryption("SSLRequest"), length)),
+        (80_877_104, STARTUP) => Start::Is((Startup::Encryption("GSSENCRequest"), length)),
         (80_877_102, 16..=272) => Start::Is((Startup::Cancel, length)),
         (0x0003_0000..=0x0003_ffff, 9..=MAX_STARTUP) => Start::Is((Startup::Session, length)),
         _ => Start::No,

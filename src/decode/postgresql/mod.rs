@@ -5,12 +5,21 @@
 //!  client   Query                                         Query: a flow, up to ReadyForQuery
 //!           Parse ─ Bind ─ Describe ─ Execute … Sync      Execute: a flow, with the text that was prepared
 //!  server   ParseComplete … RowDescription, DataRow …, CommandComplete | ErrorResponse, ReadyForQuery
+//!           NotificationResponse                          a `deliver` flow of its own
 //! ```
+//!
+//! A login is a flow only where it failed. A connection that serves something else says so in one flow: `SSLRequest` and `GSSENCRequest`
+//! where the session goes on encrypted, `CancelRequest`, and `START_REPLICATION`, which ends where the stream begins that is not read.
 
 mod exchange;
+mod failing;
+mod fault;
 mod frame;
+mod parameters;
 mod session;
 mod sql;
+mod statements;
+mod telling;
 #[cfg(test)]
 mod tests;
 
@@ -43,6 +52,8 @@ const BAD: Issue = Issue::broken("not a PostgreSQL message");
 struct Postgres {
     states: [State; 2],
     session: Session,
+    /// What was asked in place of a session.
+    encryption: Option<(&'static str, Place)>,
 }
 
 /// What is awaited of a direction.
@@ -75,11 +86,25 @@ struct Found<'a> {
     at: (Stamp, Stamp),
 }
 
+/// Where a message was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Place {
+    first: Stamp,
+    last: Stamp,
+    length: usize,
+}
+
+impl Found<'_> {
+    const fn place(&self) -> Place {
+        Place { first: self.at.0, last: self.at.1, length: self.length }
+    }
+}
+
 impl Postgres {
     fn new(meta: &ConnMeta) -> Self {
         let opening = meta.joined == Joined::Opening;
         let state = if opening { State::Start } else { State::Place };
-        Self { states: [state; 2], session: Session::new(opening) }
+        Self { states: [state; 2], session: Session::new(opening), encryption: None }
     }
 
     fn state(&mut self, dir: Dir) -> &mut State {
@@ -97,13 +122,19 @@ impl Postgres {
             Start::No => return self.lost(cx, input.dir),
         };
         let Some(message) = input.data.get(..length) else { return Step::Need(length) };
-        let at = (input.at(0), input.at(length - 1));
+        let place = Place { first: input.at(0), last: input.at(length - 1), length };
         match startup {
-            Startup::Encryption => self.states = [State::Asked, State::Choice],
-            Startup::Cancel => self.states = [State::Over; 2],
+            Startup::Encryption(word) => {
+                self.states = [State::Asked, State::Choice];
+                self.encryption = Some((word, place));
+            }
+            Startup::Cancel => {
+                self.states = [State::Over; 2];
+                self.session.cancels(cx, message, place);
+            }
             Startup::Session => {
                 self.states = [State::Message; 2];
-                self.session.begin(message.get(STARTUP..).unwrap_or_default(), length, at);
+                self.session.begin(message.get(STARTUP..).unwrap_or_default(), place);
             }
         }
         Step::Took(length)
@@ -116,7 +147,12 @@ impl Postgres {
                 self.states = [State::Start; 2];
                 Step::Took(1)
             }
-            Some(b'S' | b'G') => Step::Become { took: 1, to: Detect::boxed(), layer: None, reversed: false },
+            Some(b'S' | b'G') => {
+                if let Some(asked) = self.encryption.take() {
+                    self.session.encrypted(cx, asked, input.at(0));
+                }
+                Step::Become { took: 1, to: Detect::boxed(), layer: None, reversed: false }
+            }
             // an error: the server is too old, or refuses
             _ => {
                 *self.state(Dir::ToClient) = State::Message;
@@ -141,9 +177,10 @@ impl Postgres {
         let found = Found { kind, payload, length: total, at: (input.at(0), input.at(read - 1)) };
         match dir {
             Dir::ToServer => self.session.asked(cx, found),
-            Dir::ToClient => self.session.answered(cx, found),
+            Dir::ToClient if self.session.answered(cx, found) => self.states = [State::Over; 2],
+            Dir::ToClient => {}
         }
-        if read < total {
+        if read < total && *self.state(dir) == State::Message {
             *self.state(dir) = State::Skip((total - read) as u64);
         }
         Step::Took(read)
@@ -185,7 +222,7 @@ impl Analyzer for Postgres {
                     self.message(cx, input)
                 }
                 (_, Start::Is(())) => {
-                    let to = Self { states: [State::Place; 2], session: Session::new(false) };
+                    let to = Self { states: [State::Place; 2], session: Session::new(false), encryption: None };
                     Step::Become { took: 0, to: Box::new(to), layer: None, reversed: true }
                 }
                 (Start::Partial, _) | (_, Start::Partial) => Step::Need(input.data.len() + 1),

@@ -4,38 +4,38 @@
 /// How many words are read of a statement.
 const WORDS: usize = 2000;
 
+/// Words between a verb and what it is about.
+const BETWEEN: &[&str] = &["ONLY", "TABLE", "IF", "NOT", "EXISTS", "LATERAL"];
+
 /// What a person would call a statement: its verb and its first table (`SELECT orders`, `BEGIN`).
 pub fn operation(sql: &str) -> String {
     let words: Vec<Word<'_>> = Words { sql, depth: 0 }.take(WORDS).collect();
     let Some(first) = words.first() else { return "empty statement".to_owned() };
-    let (verb, words) = match first.upper().as_str() {
+    let at = match first.upper().as_str() {
         "WITH" => {
             let main = |w: &Word<'_>| {
                 w.depth == first.depth && ["SELECT", "INSERT", "UPDATE", "DELETE", "MERGE"].contains(&w.upper().as_str())
             };
             match words.iter().position(main) {
-                Some(at) => (words.get(at).map(Word::upper).unwrap_or_default(), behind(&words, at)),
+                Some(at) => at,
                 None => return "WITH".to_owned(),
             }
         }
-        verb => (verb.to_owned(), behind(&words, 0)),
+        _ => 0,
     };
-    let after = |keyword: &str| {
-        let at = words.iter().position(|w| w.upper() == keyword)?;
-        behind(words, at).iter().find(|w| !["ONLY", "LATERAL", "IF", "NOT", "EXISTS"].contains(&w.upper().as_str()))
-    };
-    let next = || words.iter().find(|w| !["ONLY", "TABLE", "IF", "NOT", "EXISTS"].contains(&w.upper().as_str()));
+    let verb = words.get(at).map(Word::upper).unwrap_or_default();
+    let words = behind(&words, at);
+    let next = |skip: &[&str]| words.iter().find(|w| !skip.contains(&w.upper().as_str()));
     let table = match verb.as_str() {
-        // what is selected from a query is selected from that query's table
-        "SELECT" => after("FROM").filter(|w| w.upper() != "SELECT").or_else(|| {
-            let inner = words.iter().skip_while(|w| w.upper() != "FROM").skip(1);
-            inner.skip_while(|w| w.upper() != "FROM").nth(1)
-        }),
-        "DELETE" => after("FROM"),
-        "INSERT" | "MERGE" => after("INTO"),
-        "UPDATE" | "COPY" | "TRUNCATE" | "LOCK" | "CALL" | "EXECUTE" | "PREPARE" | "DEALLOCATE" | "LISTEN" | "UNLISTEN"
-        | "NOTIFY" | "SHOW" | "FETCH" | "CLOSE" | "DECLARE" | "VACUUM" | "ANALYZE" => next(),
-        "SET" => words.iter().find(|w| !["SESSION", "LOCAL"].contains(&w.upper().as_str())),
+        "SELECT" | "DELETE" => from(words, first.depth),
+        "INSERT" | "MERGE" => next(&["INTO", "ONLY"]),
+        // a query's table where it is one that is copied
+        "COPY" => next(BETWEEN).and_then(|w| if w.upper() == "SELECT" { from(behind(words, 0), w.depth) } else { Some(w) }),
+        "UPDATE" | "TRUNCATE" | "LOCK" | "CALL" | "EXECUTE" | "PREPARE" | "DEALLOCATE" | "LISTEN" | "UNLISTEN" | "NOTIFY"
+        | "SHOW" | "CLOSE" | "DECLARE" | "VACUUM" | "ANALYZE" | "START" => next(BETWEEN),
+        // `FETCH FORWARD 2 FROM page`
+        "FETCH" | "MOVE" => words.last(),
+        "SET" => next(&["SESSION", "LOCAL"]),
         "CREATE" | "DROP" | "ALTER" => {
             let skip = ["OR", "REPLACE", "UNIQUE", "TEMP", "TEMPORARY", "UNLOGGED", "MATERIALIZED", "CONCURRENTLY"];
             let Some(at) = words.iter().position(|w| !skip.contains(&w.upper().as_str())) else { return verb };
@@ -47,6 +47,24 @@ pub fn operation(sql: &str) -> String {
         _ => None,
     };
     table.map_or_else(|| verb.clone(), |table| format!("{verb} {}", table.plain()))
+}
+
+/// The first table that a query reads, of the words behind its verb: what is selected from a query is selected from that query's table.
+fn from<'w, 'a>(words: &'w [Word<'a>], depth: usize) -> Option<&'w Word<'a>> {
+    // `IS DISTINCT FROM` compares, and within brackets are functions (`EXTRACT(year FROM …)`) and queries for a value
+    let reads = |at: &usize| {
+        let distinct = at.checked_sub(1).and_then(|before| words.get(before)).is_some_and(|w| w.upper() == "DISTINCT");
+        words.get(*at).is_some_and(|w| w.depth == depth && w.upper() == "FROM") && !distinct
+    };
+    let at = (0..words.len()).find(reads)? + 1;
+    let rest = words.get(at..).unwrap_or_default();
+    let skipped = rest.iter().position(|w| !BETWEEN.contains(&w.upper().as_str()))?;
+    let table = rest.get(skipped)?;
+    match table.upper().as_str() {
+        "SELECT" if table.depth > depth => from(behind(rest, skipped), table.depth),
+        "VALUES" if table.depth > depth => None,
+        _ => Some(table),
+    }
 }
 
 /// The words behind one.
@@ -188,6 +206,21 @@ mod tests {
             ("SET LOCAL statement_timeout = 1", "SET statement_timeout"),
             ("CALL pay(1)", "CALL pay"),
             ("COPY orders FROM STDIN", "COPY orders"),
+            ("copy shop.orders (id, total) to stdout", "COPY shop.orders"),
+            ("COPY (SELECT id, (select 1 from x) FROM only orders) TO STDOUT (FORMAT csv)", "COPY orders"),
+            ("COPY (SELECT 1) TO STDOUT", "COPY"),
+            ("SELECT EXTRACT(epoch FROM made), a IS DISTINCT FROM b FROM orders", "SELECT orders"),
+            (
+                "SELECT (SELECT max(n) FROM stock) FROM (SELECT substring(a FROM 2) FROM (SELECT * FROM lines) x) y",
+                "SELECT lines",
+            ),
+            ("SELECT a FROM (VALUES (1)) v", "SELECT"),
+            ("SELECT count(*) FROM generate_series(1, 9)", "SELECT generate_series"),
+            ("START TRANSACTION READ ONLY", "START TRANSACTION"),
+            ("FETCH FORWARD 2 FROM \"page\"", "FETCH page"),
+            ("MOVE page", "MOVE page"),
+            ("DECLARE c CURSOR FOR SELECT * FROM t", "DECLARE c"),
+            ("MERGE INTO stock s USING t ON true", "MERGE stock"),
             ("TRUNCATE TABLE a, b", "TRUNCATE a"),
             ("", "empty statement"),
             ("  -- nothing", "empty statement"),

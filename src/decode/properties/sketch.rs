@@ -17,6 +17,7 @@ pub struct Sketch {
     pub messages: Vec<(Dir, Message)>,
     pub trailers: [Headers; 2],
     pub fields: BTreeMap<&'static str, String>,
+    pub traces: Vec<String>,
     pub notes: Vec<&'static str>,
     pub closed: Option<Closed>,
 }
@@ -39,6 +40,7 @@ pub fn sketch(events: &[Event]) -> BTreeMap<Key, Sketch> {
                     messages: Vec::new(),
                     trailers: Default::default(),
                     fields: BTreeMap::new(),
+                    traces: Vec::new(),
                     notes: Vec::new(),
                     closed: None,
                 };
@@ -75,7 +77,7 @@ fn add(flow: &mut Sketch, part: &Part) {
             (flow.protocol, flow.pattern, flow.operation) = (protocol, *pattern, operation.to_string());
         }
         Part::Message(dir, message) => flow.messages.push((*dir, (**message).clone())),
-        Part::Trace(_) => {}
+        Part::Trace(context) => flow.traces.push(format!("{context:?}")),
     }
 }
 

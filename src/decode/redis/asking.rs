@@ -147,7 +147,7 @@ impl Redis {
         }
         let (room, answering) = (cx.limits().body, self.down.answering());
         self.last = Some(means);
-        self.waiting.ask(Asked { key, means, bytes: 0, room }, answering, |lost| unseen(cx, &lost));
+        self.waiting.ask(Asked { key, means, bytes: 0, room }, first.time, answering, |lost| unseen(cx, &lost));
         if means == Means::Sync && !self.waiting.is_sure() {
             self.leave(cx);
         }

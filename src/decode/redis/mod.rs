@@ -13,6 +13,7 @@ mod command;
 mod names;
 mod push;
 mod reply;
+mod roles;
 mod scan;
 #[cfg(test)]
 mod tests;
@@ -20,10 +21,12 @@ mod value;
 mod waiting;
 
 use super::{Analyzer, Cx, Gap, Input, Protocol, Resync, Step};
-use crate::model::{ConnMeta, Dir, End, Headers, Issue, Joined, PENDING, Part, Pattern, Stamp, Transport};
+use crate::model::{Dir, End, Headers, Issue, Joined, PENDING, Part, Pattern, Stamp, Transport};
 use asking::Asking;
 use command::{Channels, Means, Silence};
 use reply::Down;
+use roles::Roles;
+use value::{Head, Read};
 use waiting::{Asked, Waiting};
 
 /// Redis.
@@ -34,7 +37,10 @@ pub static PROTOCOL: Protocol = Protocol {
     upgrades: &[],
     probe: scan::probe,
     scan: scan::scan,
-    start: |meta, _| Box::new(Redis::new(meta)),
+    start: |meta, _| match meta.joined {
+        Joined::Opening => Box::new(Redis::new(meta.joined)),
+        Joined::Midway | Joined::BehindHole => Box::new(Roles::default()),
+    },
     #[cfg(test)]
     samples: tests::samples,
 };
@@ -136,12 +142,12 @@ impl Session {
 }
 
 impl Redis {
-    fn new(meta: &ConnMeta) -> Self {
-        let opening = meta.joined == Joined::Opening;
+    fn new(joined: Joined) -> Self {
+        let opening = joined == Joined::Opening;
         Self {
             up: Up::Start,
             down: Down::Start,
-            waiting: Waiting::new(meta.joined),
+            waiting: Waiting::new(joined),
             next_key: 0,
             placed: [opening; 2],
             joined: !opening,
@@ -216,10 +222,12 @@ impl Redis {
             Dir::ToServer => scan::commands(data),
             Dir::ToClient if self.waiting.expects() => {
                 let ends = data.iter().take_while(|b| matches!(b, b'\r' | b'\n')).count();
-                match data.get(ends..).unwrap_or_default() {
-                    [] => Resync::Skip(ends),
-                    [first, ..] if b"+-:$*_,#(!=%~>|".contains(first) => Resync::Found(ends),
-                    _ => {
+                match value::head(data.get(ends..).unwrap_or_default()) {
+                    Read::Need(1) => Resync::Skip(ends),
+                    Read::Is((Head::Line(..) | Head::Bytes(..) | Head::Values(..) | Head::Streamed(_), _)) | Read::Need(_) => {
+                        Resync::Found(ends)
+                    }
+                    Read::Is((Head::End, _)) | Read::Bad => {
                         // nothing is open where the place is not known
                         self.waiting.confused(|_| {});
                         Resync::Skip(data.len())

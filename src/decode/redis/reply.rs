@@ -240,7 +240,10 @@ impl Redis {
 
     /// An answer is whole.
     fn answered(&mut self, cx: &mut Cx<'_, '_>, answer: Answer, last: Stamp) {
-        let Some(asked) = answer.asked else { return cx.undecoded(answer.bytes) };
+        let Some(asked) = answer.asked else {
+            self.waiting.rest(last.time);
+            return cx.undecoded(answer.bytes);
+        };
         let bytes = asked.bytes + answer.bytes;
         cx.part(asked.key, Part::BodyEnd { dir: Dir::ToClient, bytes, whole: answer.whole });
         let (status, failed) = (answer.status(), answer.said_by == Some(Kind::Error));

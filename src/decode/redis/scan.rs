@@ -26,8 +26,9 @@ pub fn probe(probe: &Probe<'_>) -> Verdict {
             }
         }
         (Read::Need(_), _) => Verdict::More,
-        // lists of words are answers too (`HGETALL` of what has a `type`): they turn no roles round
-        (_, Read::Is((name, _))) if to_server && (probe.opening || names::is_known(name)) => Verdict::Yes,
+        // lists of words are answers too (`HGETALL` of what has a `type`): by themselves they turn no roles round
+        (_, Read::Is((name, _))) if !probe.opening && names::is_known(name) => Verdict::Yes,
+        (_, Read::Is(_)) if to_server && probe.opening => Verdict::Yes,
         (_, Read::Is(_)) => Verdict::No,
         (_, Read::Need(_)) => Verdict::More,
         _ if !to_server && probe.opening => pongs(probe.data),

@@ -16,7 +16,14 @@ pub fn samples() -> Vec<Conversation> {
     all.push(Conversation { name: "Redis, joined late", joined: Joined::Midway, ..sequence() });
     all.push(Conversation { name: "Redis pipeline, joined late", joined: Joined::Midway, ..pipeline() });
     all.push(Conversation { name: "Redis subscriber, joined late", joined: Joined::Midway, ..deliveries() });
+    all.push(Conversation { name: "Redis, joined late by the wrong end", ..turned(&sequence()) });
     all
+}
+
+/// A connection that was joined late, whose roles were guessed wrong: what the client says seems to come from the server.
+fn turned(talk: &Conversation) -> Conversation {
+    let turns = talk.turns.iter().map(|(dir, bytes)| (dir.other(), bytes.clone())).collect();
+    Conversation { joined: Joined::Midway, turns, ..talk.clone() }
 }
 
 /// A command as an array of texts.

@@ -4,6 +4,7 @@ first, and does the rest when FIFO says so."""
 import json
 import os
 import sys
+import threading
 
 import redis
 
@@ -75,6 +76,58 @@ for transaction in (False, True):
     assert answers == [True] * 200
     for n in range(200):
         tell("SET", [f"{k}:{transaction}:{n}", f"value {n}"], status="QUEUED" if transaction else "OK")
+
+# a thousand commands in one write, and their answers
+with client.pipeline(transaction=False) as pipe:
+    for n in range(1000):
+        pipe.incrby(f"{k}:sum", n)
+    answers = pipe.execute()
+for n, answer in enumerate(answers):
+    tell("INCRBY", [f"{k}:sum", str(n)], value=answer)
+
+# a transaction that another client's write undoes, and one that is dropped
+other = redis.Redis(port=port, decode_responses=True)
+with client.pipeline() as pipe:
+    pipe.watch(f"{k}:a")
+    tell("WATCH", [f"{k}:a"], status="OK")
+    run(other, "SET", f"{k}:a", "changed")
+    pipe.multi()
+    pipe.get(f"{k}:a")
+    try:
+        pipe.execute()
+    except redis.WatchError:
+        tell("GET", [f"{k}:a"], status="QUEUED")
+single = redis.Redis(port=port, protocol=int(version), decode_responses=True, single_connection_client=True)
+run(single, "MULTI")
+run(single, "NOSUCH")
+run(single, "EXEC")
+
+# scripts
+run(client, "EVAL", "return {KEYS[1], ARGV[1], 3}", 1, "key", "argument")
+run(client, "EVAL", "return redis.error_reply('MINE not today')", 0)
+digest = client.execute_command("SCRIPT LOAD", "return 7")
+tell("SCRIPT LOAD", ["return 7"], value=digest)
+run(client, "EVALSHA", digest, 0)
+
+# one that is kept waiting until another client sends what it waits for, and one that nobody serves
+answers = []
+waits = threading.Thread(target=lambda: answers.append(single.execute_command("BLPOP", f"{k}:jobs", 0)))
+waits.start()
+while other.execute_command("INFO", "clients")["blocked_clients"] == 0:
+    pass
+run(other, "RPUSH", f"{k}:jobs", "job 1")
+waits.join()
+tell("BLPOP", [f"{k}:jobs", "0"], value=answers[0])
+tell("XREAD", ["BLOCK", "10", "STREAMS", f"{k}:none", "$"], value=client.execute_command("XREAD", "BLOCK", 10, "STREAMS", f"{k}:none", "$") or None)
+
+# what is kept by the client is told to be no longer so: by a push
+if version == "3":
+    run(single, "CLIENT", "TRACKING", "ON", words_of_name=2)
+    run(single, "GET", f"{k}:a")
+    run(other, "SET", f"{k}:a", "changed again")
+    single.ping()
+    tell("PING", [], status="PONG")
+    truth.write(json.dumps({"push": "invalidate", "value": f"{k}:a"}) + "\n")
 
 subscriber = client.pubsub()
 subscriber.subscribe(f"{k}:news", f"{k}:more")

@@ -162,9 +162,61 @@ replica() {
 }
 capture redis-replica "port $r" replica
 
+many() {
+  node -e "
+    const Redis = require('ioredis');
+    const client = new Redis($r, { enableAutoPipelining: true, enableReadyCheck: false });
+    const some = (of) => Promise.all([1, 2, 3].map((n) => client.set(of + n, 'value of ' + of + n).then(() => client.get(of + n))));
+    some('early').then(() => some('late')).then(() => new Promise((on) => setTimeout(on, 1200))).then(() => some('quiet')).then(() => client.quit());"
+}
+capture redis-multiplexed "port $r" many
+
+export PGHOST=127.0.0.1 PGUSER=shop PGDATABASE=postgres PGPASSWORD=not-a-real-password PGGSSENCMODE=disable
+read -r PGPORT < <(free_ports 1)
+export PGPORT
+postgresql_start postgresql "$PGPORT"
+psql -qX -c "CREATE TABLE orders (id int PRIMARY KEY, customer text, total numeric)" -c "INSERT INTO orders VALUES (1, 'alice', 12.50), (2, 'bob', 3)" \
+  -c "CREATE TABLE lines (of_order int REFERENCES orders DEFERRABLE INITIALLY DEFERRED)"
+simple() {
+  psql -X -c "SELECT * FROM orders ORDER BY id" -c "UPDATE orders SET total = total + 1" -c "DROP TABLE IF EXISTS none" \
+    -c "BEGIN; INSERT INTO orders VALUES (3, 'carol', 1); COMMIT" -c "CREATE ROLE worker PASSWORD 'not-a-real-secret'" -c "SELECT 1/0" \
+    -c "SELECT 'traced' /*traceparent='00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01',framework='none'*/" 2>/dev/null || true
+}
+statements() { "$python" "$here/statements.py" "$1"; }
+pieces() {
+  node -e "
+    const client = new (require('pg').Client)(), cursor = new (require('pg-cursor'))('SELECT id FROM orders WHERE id > \$1', [0]);
+    client.connect().then(() => client.query(cursor).read(2)).then(() => cursor.read(2)).then(() => cursor.close()).then(() => client.end());"
+}
+refused() {
+  PGPASSWORD=not-a-real-guess psql -X -c "SELECT 1" 2>/dev/null || true
+  statements errors
+}
+hidden() { until PGSSLMODE=require psql -X -c "SELECT 'hidden'" 2>/dev/null; do sleep 0.1; done; }
+capture postgresql "port $PGPORT" simple
+capture postgresql-extended "port $PGPORT" statements extended
+capture postgresql-portal "port $PGPORT" pieces
+capture postgresql-pipeline "port $PGPORT" statements pipeline
+capture postgresql-cycles "port $PGPORT" statements cycles
+capture postgresql-copy "port $PGPORT" statements copy
+capture postgresql-errors "port $PGPORT" refused
+capture postgresql-notify "port $PGPORT" statements notify
+lsn=$(psql -qXAt -c "SELECT pg_current_wal_flush_lsn()")
+replicate() { psql -X "replication=true" -c "IDENTIFY_SYSTEM" -c "START_REPLICATION $lsn" 2>/dev/null || true; }
+capture postgresql-replication "port $PGPORT" replicate
+openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=localhost -keyout "$dir/key.pem" -out "$dir/cert.pem" 2>/dev/null
+[ "$(id -u)" != 0 ] || chown postgres "$dir/key.pem"
+psql -qX -c "ALTER SYSTEM SET ssl_cert_file = '$dir/cert.pem'" -c "ALTER SYSTEM SET ssl_key_file = '$dir/key.pem'" -c "ALTER SYSTEM SET ssl = on"
+psql -qX -c "SELECT pg_reload_conf()" >/dev/null
+hidden >/dev/null
+capture postgresql-tls "port $PGPORT" hidden
+
 of redis-midway redis midway 20
-# on a port as good as the client's nothing but the user tells who the server is
-[ "$wanted" = "  " ] || [[ "$wanted" == *" redis-midway "* ]] && echo "-r input.pcap -d $r=redis" >"$cases/redis-midway/args"
+of redis-multiplexed-midway redis-multiplexed midway 12
+of postgresql-midway postgresql-extended midway 20
+of postgresql-cycles-midway postgresql-cycles midway 21
+of postgresql-gap postgresql-extended drop 24
+of postgresql-pipeline-gap postgresql-pipeline drop 20
 of redis-gap redis drop 30
 of redis-pipeline-gap redis-pipeline drop 13
 of amqp-midway amqp midway 30

@@ -55,3 +55,25 @@ fn deliveries_are_found_without_a_subscription() {
     assert_eq!(told.len(), 8);
     assert!(told.iter().all(|(operation, ..)| operation == "deliver news"));
 }
+
+#[test]
+fn roles_are_told_by_what_both_sides_say() {
+    for talk in [sequence(), pipeline(), resp3()] {
+        let told = |talk: Conversation| {
+            flows(&talk).iter().map(|flow| (flow.operation.clone(), flow.bodies.clone())).collect::<Vec<_>>()
+        };
+        let right = told(Conversation { joined: Joined::Midway, ..talk.clone() });
+        assert_eq!(told(turned(&talk)), right, "{}", talk.name);
+    }
+}
+
+#[test]
+fn a_list_of_words_turns_no_roles_round() {
+    let mut talk = Conversation::new("late");
+    // what `LRANGE` found looks like a command
+    talk.say(DOWN, &ask(&["GET", "a"]));
+    says(&mut talk, "GET a", "+OK\r\n");
+    says(&mut talk, "LRANGE l 0 1", &String::from_utf8(ask(&["DEL", "a"])).unwrap());
+    let told: Vec<_> = late(talk).into_iter().map(|(operation, ..)| operation).collect();
+    assert_eq!(told, ["GET", "LRANGE"]);
+}

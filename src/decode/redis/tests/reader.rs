@@ -93,7 +93,7 @@ fn only_redis_is_taken_for_it() {
     }
     assert_eq!(verdict(UP, &ask(&["GET", "a"]), false), Verdict::Yes);
     assert_eq!(verdict(UP, &ask(&["names", "a"]), false), Verdict::No);
-    assert_eq!(verdict(DOWN, &ask(&["TYPE", "a"]), false), Verdict::No);
+    assert_eq!(verdict(DOWN, &ask(&["TYPE", "a"]), true), Verdict::No);
     assert_eq!(verdict(UP, &message("message", &["a", "b"]), false), Verdict::Reversed);
     assert_eq!(verdict(DOWN, &message("message", &["a", "b"]), false), Verdict::Yes);
 }

@@ -1,0 +1,90 @@
+//! Which side is the client, of a connection that was joined late: it sends commands, and the other side what no client sends.
+//!
+//! A list of words that a server answers may look like a command. So what comes from the side that is taken for the server turns the
+//! roles round only where the other side, too, says what it is not taken for.
+
+use super::arrival::{self, Arrival};
+use super::value::{Head, Read, head};
+use super::{Redis, names, scan};
+use crate::decode::{Analyzer, Cx, Gap, Input, Resync, Step};
+use crate::model::{Dir, End, Joined};
+
+/// Nothing yet tells.
+#[derive(Debug, Default)]
+pub struct Roles {
+    /// Whether the side that is taken for the server begins with a command.
+    asks: bool,
+}
+
+/// What the first bytes of a direction tell of who sent them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sender {
+    Client,
+    Server,
+    /// It answers, or goes on with what began before.
+    Answers,
+    Unknown,
+}
+
+fn sender(data: &[u8]) -> Read<Sender> {
+    match (arrival::read(data), scan::command(data)) {
+        (Read::Is(Arrival::Message { .. } | Arrival::Confirm { .. } | Arrival::Push(b"invalidate")), _) => {
+            Read::Is(Sender::Server)
+        }
+        (_, Read::Is((name, _))) if names::is_known(name) => Read::Is(Sender::Client),
+        (Read::Need(n), _) | (_, Read::Need(n)) => Read::Need(n),
+        _ => match head(data) {
+            Read::Is((Head::End, _)) | Read::Bad => Read::Is(Sender::Unknown),
+            Read::Is(_) => Read::Is(Sender::Answers),
+            Read::Need(n) => Read::Need(n),
+        },
+    }
+}
+
+impl Analyzer for Roles {
+    fn feed(&mut self, cx: &mut Cx<'_, '_>, input: Input<'_>) -> Step {
+        let sender = match sender(input.data) {
+            Read::Is(sender) => sender,
+            Read::Need(n) => return Step::Need(n),
+            Read::Bad => Sender::Unknown,
+        };
+        // where the opening was seen, the roles are known
+        let guessed = cx.meta().joined == Joined::Midway;
+        let reversed = match (input.dir, sender) {
+            (Dir::ToServer, Sender::Client) | (Dir::ToClient, Sender::Server) => false,
+            (Dir::ToServer, Sender::Server) if guessed => true,
+            (Dir::ToServer, Sender::Answers) if guessed && self.asks => true,
+            (Dir::ToClient, Sender::Client) if guessed => {
+                self.asks = true;
+                return Step::Wait;
+            }
+            _ => return self.pass_over(cx, input),
+        };
+        let to = Redis::new(Joined::Midway);
+        Step::Become { took: 0, to: Box::new(to), layer: None, reversed }
+    }
+
+    fn gap(&mut self, _: &mut Cx<'_, '_>, _: Input<'_>, _: u64) -> Gap {
+        Gap::Lost
+    }
+
+    fn resync(&mut self, _: Dir, data: &[u8]) -> Resync {
+        match sender(data) {
+            Read::Is(Sender::Unknown) | Read::Bad => scan::scan(data),
+            Read::Is(_) => Resync::Found(0),
+            Read::Need(_) => Resync::Skip(0),
+        }
+    }
+
+    fn end(&mut self, _: &mut Cx<'_, '_>, _: Input<'_>, _: End) {}
+}
+
+impl Roles {
+    /// What tells nothing is not kept: the next that may is looked for.
+    fn pass_over(&self, cx: &mut Cx<'_, '_>, input: Input<'_>) -> Step {
+        let behind = input.data.get(1..).unwrap_or_default();
+        let (Resync::Found(n) | Resync::Skip(n)) = scan::scan(behind);
+        cx.undecoded(1 + n as u64);
+        Step::Took(1 + n)
+    }
+}
