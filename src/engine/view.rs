@@ -1,7 +1,7 @@
 //! What crosses from the engine to the screen and back: a query one way, a finished view the other. Plain data, no behaviour.
 
 use crate::filter::Filter;
-use crate::model::{FindingKind, FindingSeverity, Flow, FlowId, Node, Service, TraceNo};
+use crate::model::{FindingKind, FindingSeverity, Flow, FlowId, Node, Service, TraceNo, Why};
 use crate::schema::Offer;
 use crate::text::Line;
 use crate::time::{Span, Time};
@@ -26,7 +26,7 @@ pub struct Query {
 }
 
 /// What a screen shows that the engine builds for it alone: nothing is built that nobody looks at.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Shown {
     /// Only what every view has.
     #[default]
@@ -38,7 +38,24 @@ pub enum Shown {
     /// One trace too.
     Trace(TraceNo),
     /// The list of findings too.
-    Findings,
+    Findings {
+        /// Which of them.
+        about: About,
+        /// The one whose examples are wanted; none: the first.
+        chosen: Option<u64>,
+    },
+}
+
+/// What findings are about.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum About {
+    /// Whatever it is.
+    #[default]
+    All,
+    /// What a service is at fault for.
+    Service(Arc<str>),
+    /// What a flow shows.
+    Flow(FlowId),
 }
 
 /// Which part of the list of matching flows.
@@ -107,6 +124,21 @@ pub struct Findings {
     pub list: Vec<FindingLine>,
     /// What is looked for.
     pub sought: Vec<&'static str>,
+    /// How many there are, whatever they are about.
+    pub total: u64,
+    /// The one whose examples these are.
+    pub chosen: Option<u64>,
+    /// What shows it, the newest first.
+    pub examples: Vec<Example>,
+}
+
+/// What shows a finding once.
+#[derive(Clone, Debug)]
+pub struct Example {
+    /// Where it can be seen.
+    pub spot: Spot,
+    /// The flows that show it, as far as they are there: mostly the one in and the one out.
+    pub flows: Vec<Flow>,
 }
 
 /// A finding in the list.
@@ -128,19 +160,26 @@ pub struct FindingLine {
     pub advice: String,
     /// When it was seen first.
     pub time: Time,
-    /// Where it can be seen.
-    pub proof: Proof,
+    /// Where it can be seen; none where what showed it was evicted.
+    pub proof: Option<Spot>,
 }
 
-/// Where a finding can be seen.
+/// Where a flow can be seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Proof {
-    /// At this flow in this trace.
+pub enum Spot {
+    /// In this trace.
     Hop(TraceNo, FlowId),
-    /// At this flow, which is in no trace.
+    /// By itself: it is in no trace.
     Flow(FlowId),
-    /// Nowhere: what showed it was evicted.
-    Gone,
+}
+
+/// A flow that is one of several which are as likely to have caused another.
+#[derive(Clone, Debug)]
+pub struct Candidate {
+    /// Where it can be seen.
+    pub spot: Spot,
+    /// The flow; none where it was evicted.
+    pub flow: Option<Flow>,
 }
 
 /// Traces: the newest that have a flow which matches the filter.
@@ -184,6 +223,8 @@ pub struct Waterfall {
     pub services: Vec<Arc<str>>,
     /// Flows beyond the limit, which are only counted.
     pub more: u64,
+    /// What failed first, and where its time went.
+    pub why: Why,
     /// Its flows, each behind its parent, siblings by time.
     pub hops: Vec<HopLine>,
 }
@@ -207,6 +248,10 @@ pub struct HopLine {
     pub ok: bool,
     /// What is wrong with it, by a finding that it shows.
     pub found: Option<FindingKind>,
+    /// Which flows are as likely to have caused it, where none is claimed.
+    pub maybe: Vec<Candidate>,
+    /// Whether it is not one of the trace's flows, but one that the flow above it may have caused.
+    pub guest: bool,
     /// The flow; none where it was evicted.
     pub flow: Option<Flow>,
 }
@@ -216,10 +261,12 @@ pub struct HopLine {
 pub struct RowView {
     /// The flow: its detail is left out here.
     pub flow: Flow,
-    /// The trace that it carries, and how many flows that has so far; none where it was forgotten.
+    /// The trace that it is part of, and how many flows that has so far; none where it was forgotten.
     pub trace: Option<(TraceNo, u64)>,
     /// Whether something of it could not be seen, or is broken.
     pub notes: bool,
+    /// What is wrong with it, by a finding that it shows.
+    pub found: Option<FindingKind>,
 }
 
 /// One flow, decoded for reading, secrets masked.
@@ -243,6 +290,8 @@ pub struct DetailView {
     pub no_command: Option<&'static str>,
     /// Whether something of it has a schema that nobody gave.
     pub unknown: bool,
+    /// Which flows are as likely to have caused it, where none is claimed.
+    pub candidates: Vec<Candidate>,
 }
 
 /// A command for a shell.

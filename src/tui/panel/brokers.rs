@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The table, and the place in it.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Brokers {
     table: Arc<view::Services>,
     lines: Vec<Line>,
@@ -28,7 +28,7 @@ pub struct Brokers {
 }
 
 /// A line of the table.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Line {
     /// What it is about.
     what: What,
@@ -38,7 +38,7 @@ struct Line {
     filter: String,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum What {
     Broker { name: Arc<str>, protocol: &'static str },
     Topic { name: Arc<str>, dir: Dir },

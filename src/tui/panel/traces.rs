@@ -16,7 +16,7 @@ use std::cmp::Reverse;
 use std::sync::Arc;
 
 /// The list, and the place in it.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Traces {
     table: Arc<view::Traces>,
     sort: Sort,
@@ -99,7 +99,7 @@ impl Panel for Traces {
     fn choose(&mut self) -> Option<Wish> {
         let no = self.line(self.cursor.at)?.no;
         self.selected = Some(no);
-        Some(Wish::Trace(no, None))
+        Some(Wish::Trace(no))
     }
 
     fn fixed(&self) -> u16 {

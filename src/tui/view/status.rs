@@ -83,6 +83,9 @@ fn items(app: &App, theme: &Theme, width: u16) -> Vec<Item> {
         return items;
     }
     let Some(status) = app.view.as_deref().map(|v| &v.status) else { return items };
+    if let Some(place) = app.touring() {
+        items.push(item(place, theme.name, 7));
+    }
     let arrived = app.arrived();
     if arrived > 0 && app.screen == Screen::Flows && status.progress.is_none() {
         items.push(item(format!("+{} new", short(arrived)), theme.good, 7));
@@ -170,11 +173,18 @@ fn hints(app: &App, theme: &Theme, buffer: &mut Buffer, area: Rect, taken: u16) 
         }
         Context::Anywhere => &[(Action::Back, "back"), (Action::Down, "scroll")],
         Context::Traces => &[(Action::OpenTrace, "open"), (Action::SortTraces, "sort"), (Action::Back, "back")],
-        Context::Trace => &[(Action::OpenHop, "flow"), (Action::ZoomIn, "zoom"), (Action::Back, "back")],
+        Context::Trace if app.touring().is_some() => {
+            &[(Action::NextSpot, "next"), (Action::OpenHop, "flow"), (Action::Back, "back"), (Action::Cause, "cause")]
+        }
+        Context::Trace => {
+            &[(Action::OpenHop, "flow"), (Action::Cause, "cause"), (Action::Found, "findings"), (Action::Back, "back")]
+        }
         Context::Brokers => &[(Action::NarrowTopic, "flows"), (Action::Back, "back")],
         Context::Findings if app.view.as_deref().is_none_or(|v| v.status.found.is_none()) => &[(Action::Back, "back")],
         Context::Findings => &[(Action::Prove, "proof"), (Action::CopyFinding, "copy"), (Action::Back, "back")],
-        Context::Services => &[(Action::Narrow, "flows"), (Action::Sort, "sort"), (Action::Back, "back")],
+        Context::Services => {
+            &[(Action::Narrow, "flows"), (Action::Found, "findings"), (Action::Sort, "sort"), (Action::Back, "back")]
+        }
         Context::Detail if !app.detail.search.needle().is_empty() => {
             &[(Action::NextFound, "next"), (Action::PrevFound, "before"), (Action::Escape, "search off")]
         }
