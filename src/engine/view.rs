@@ -1,12 +1,17 @@
 //! What crosses from the engine to the screen and back: a query one way, a finished view the other. Plain data, no behaviour.
 
+mod findings;
+mod traces;
+
 use crate::filter::Filter;
-use crate::model::{FindingKind, FindingSeverity, Flow, FlowId, Node, Service, TraceNo, Why};
+use crate::model::{FindingKind, FindingSeverity, Flow, FlowId, Service, TraceNo};
 use crate::schema::Offer;
 use crate::text::Line;
 use crate::time::{Span, Time};
+pub use findings::{About, Example, FindingLine, Findings};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+pub use traces::{Candidate, HopLine, Spot, TraceLine, Traces, Waterfall};
 
 /// What the screen wants to see. Each change gets a new generation; answers carry the generation they answer.
 #[derive(Clone, Debug)]
@@ -44,18 +49,6 @@ pub enum Shown {
         /// The one whose examples are wanted; none: the first.
         chosen: Option<u64>,
     },
-}
-
-/// What findings are about.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum About {
-    /// Whatever it is.
-    #[default]
-    All,
-    /// What a service is at fault for.
-    Service(Arc<str>),
-    /// What a flow shows.
-    Flow(FlowId),
 }
 
 /// Which part of the list of matching flows.
@@ -115,145 +108,6 @@ pub struct Services {
     pub list: Vec<Service>,
     /// For each at fault how many findings there are, and how bad the worst is.
     pub found: BTreeMap<Arc<str>, (u64, FindingSeverity)>,
-}
-
-/// What is wrong or suspicious: all findings, whatever the filter.
-#[derive(Clone, Debug, Default)]
-pub struct Findings {
-    /// The worst first, of equal ones the one that was seen most.
-    pub list: Vec<FindingLine>,
-    /// What is looked for.
-    pub sought: Vec<&'static str>,
-    /// How many there are, whatever they are about.
-    pub total: u64,
-    /// The one whose examples these are.
-    pub chosen: Option<u64>,
-    /// What shows it, the newest first.
-    pub examples: Vec<Example>,
-}
-
-/// What shows a finding once.
-#[derive(Clone, Debug)]
-pub struct Example {
-    /// Where it can be seen.
-    pub spot: Spot,
-    /// The flows that show it, as far as they are there: mostly the one in and the one out.
-    pub flows: Vec<Flow>,
-}
-
-/// A finding in the list.
-#[derive(Clone, Debug)]
-pub struct FindingLine {
-    /// Its number.
-    pub id: u64,
-    /// What kind of thing it is.
-    pub kind: FindingKind,
-    /// The one at fault; none where nobody is.
-    pub service: Option<Arc<str>>,
-    /// How often it was seen.
-    pub count: u64,
-    /// One sentence for people.
-    pub title: String,
-    /// What shows it, in words.
-    pub evidence: String,
-    /// What to do about it.
-    pub advice: String,
-    /// When it was seen first.
-    pub time: Time,
-    /// Where it can be seen; none where what showed it was evicted.
-    pub proof: Option<Spot>,
-}
-
-/// Where a flow can be seen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Spot {
-    /// In this trace.
-    Hop(TraceNo, FlowId),
-    /// By itself: it is in no trace.
-    Flow(FlowId),
-}
-
-/// A flow that is one of several which are as likely to have caused another.
-#[derive(Clone, Debug)]
-pub struct Candidate {
-    /// Where it can be seen.
-    pub spot: Spot,
-    /// The flow; none where it was evicted.
-    pub flow: Option<Flow>,
-}
-
-/// Traces: the newest that have a flow which matches the filter.
-#[derive(Clone, Debug, Default)]
-pub struct Traces {
-    /// The oldest first.
-    pub list: Vec<TraceLine>,
-    /// How many there are, whatever the filter.
-    pub total: u64,
-}
-
-/// A trace in the list.
-#[derive(Clone, Debug)]
-pub struct TraceLine {
-    /// Which.
-    pub no: TraceNo,
-    /// Its first ID, as on the wire.
-    pub trace_id: Box<str>,
-    /// Its first byte.
-    pub time: Time,
-    /// From there to its last byte so far.
-    pub duration: Span,
-    /// Whether a flow of it is open.
-    pub open: bool,
-    /// How many flows it has.
-    pub hops: u64,
-    /// How many services take part.
-    pub services: usize,
-    /// How many of its flows did not go well.
-    pub errors: u64,
-    /// Its earliest flow; none where that was evicted.
-    pub root: Option<Flow>,
-}
-
-/// A trace, drawn out in time.
-#[derive(Clone, Debug)]
-pub struct Waterfall {
-    /// The same as in the list.
-    pub line: TraceLine,
-    /// Who takes part, in the order of first appearance.
-    pub services: Vec<Arc<str>>,
-    /// Flows beyond the limit, which are only counted.
-    pub more: u64,
-    /// What failed first, and where its time went.
-    pub why: Why,
-    /// Its flows, each behind its parent, siblings by time.
-    pub hops: Vec<HopLine>,
-}
-
-/// A flow in a waterfall.
-#[derive(Clone, Debug)]
-pub struct HopLine {
-    /// Its place in the tree.
-    pub node: Node,
-    /// Who sent it.
-    pub from: Arc<str>,
-    /// Who received it.
-    pub to: Arc<str>,
-    /// Its first byte.
-    pub time: Time,
-    /// Its last byte; none while it is open, or where it never came.
-    pub last: Option<Time>,
-    /// Since when its message waited in a queue.
-    pub queued: Option<Time>,
-    /// Whether it went well, as far as is known.
-    pub ok: bool,
-    /// What is wrong with it, by a finding that it shows.
-    pub found: Option<FindingKind>,
-    /// Which flows are as likely to have caused it, where none is claimed.
-    pub maybe: Vec<Candidate>,
-    /// Whether it is not one of the trace's flows, but one that the flow above it may have caused.
-    pub guest: bool,
-    /// The flow; none where it was evicted.
-    pub flow: Option<Flow>,
 }
 
 /// One row of the list.

@@ -141,6 +141,8 @@ impl App {
             Action::Complete | Action::Older | Action::Newer if self.detail.search.typed().is_some() => {}
             Action::Apply => {
                 if self.filter.apply(&self.grammar) {
+                    // one that is open was of another list
+                    self.detail.close();
                     self.stay();
                     self.list.recount(self.count());
                 }

@@ -35,7 +35,7 @@ impl App {
     /// Which of several places is on the screen: `example 2 of 8`.
     pub fn touring(&self) -> Option<String> {
         let Tour { what, spots, at } = self.trail.last()?.tour.as_ref()?;
-        Some(format!("{what} {} of {}", at + 1, spots.len()))
+        (spots.len() > 1).then(|| format!("{what} {} of {}", at + 1, spots.len()))
     }
 
     /// Does what a screen wants.

@@ -34,6 +34,11 @@ impl Findings {
         }
     }
 
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.table.list.is_empty()
+    }
+
     /// What the engine is asked for.
     pub fn wanted(&self) -> Shown {
         Shown::Findings { about: self.about.clone(), chosen: self.selected }

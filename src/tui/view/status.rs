@@ -24,8 +24,9 @@ const KEYS: u16 = 18;
 const OFFER: u8 = 5;
 /// How much a warning matters: more than what is counted, less than what was lost.
 const WARNING: u8 = 6;
-/// Fewer cells of a warning tell nothing.
+/// Fewer cells of a warning tell nothing, and more of one take too much of a line that is wide.
 const SHORTEST: usize = 12;
+const LONGEST: usize = 76;
 
 /// What of the losses is bytes.
 const SKIPPED: &str = "skipped";
@@ -99,7 +100,9 @@ fn items(app: &App, theme: &Theme, width: u16) -> Vec<Item> {
         items.push(item(format!("{} reads {protos}", app.keymap.key_of(Action::Accept)), theme.good, OFFER));
     }
     if let Some(warning) = warning(app, status) {
-        items.push(item(format!("! {warning}"), theme.warn, WARNING));
+        // where there is room for more, it leaves the rest its own
+        let room = usize::from(width / 2).max(LONGEST);
+        items.push(item(text::fit(&format!("! {warning}"), room), theme.warn, WARNING));
     }
     items.push(item(format!("packets {}", short(status.packets)), Style::new(), 5));
     // the first two are always there, so that nought can be seen too; the others come when they are not nought
@@ -180,7 +183,7 @@ fn hints(app: &App, theme: &Theme, buffer: &mut Buffer, area: Rect, taken: u16) 
             &[(Action::OpenHop, "flow"), (Action::Cause, "cause"), (Action::Found, "findings"), (Action::Back, "back")]
         }
         Context::Brokers => &[(Action::NarrowTopic, "flows"), (Action::Back, "back")],
-        Context::Findings if app.view.as_deref().is_none_or(|v| v.status.found.is_none()) => &[(Action::Back, "back")],
+        Context::Findings if app.findings().is_empty() => &[(Action::Back, "back")],
         Context::Findings => &[(Action::Prove, "proof"), (Action::CopyFinding, "copy"), (Action::Back, "back")],
         Context::Services => {
             &[(Action::Narrow, "flows"), (Action::Found, "findings"), (Action::Sort, "sort"), (Action::Back, "back")]

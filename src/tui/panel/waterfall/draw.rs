@@ -283,18 +283,18 @@ fn told(panel: &Waterfall, shown: &view::Waterfall, app: &App, theme: &Theme, bu
     let after = format::duration(hop.time.since(shown.line.time));
     let place = match first == Some(hop.node.flow) && hop.maybe.is_empty() {
         true => "the first one seen".to_owned(),
-        false => format!("{tie} · began after {after}"),
+        false => format!("{tie} · +{after}"),
     };
     let mut at = put(buffer, area, 1, &format!("{} → {}", hop.from, hop.to), theme.strong);
     at = put(buffer, area, at, &format!(" · {place}"), Style::new());
-    let own = shown.why.path.iter().filter(|step| step.flow == hop.node.flow && step.kind != StepKind::Queue);
-    let own = own.fold(Span::default(), |sum, step| sum.and(step.own));
-    if own > Span::default() && !hop.guest {
-        at = put(buffer, area, at, &format!(" · {} of the time is its own", format::duration(own)), theme.dim);
-    }
     if panel.zoom > 0 {
         let (from, to) = panel.window();
         let window: Span = to.since(from);
-        put(buffer, area, at, &format!(" · zoomed to {}", format::duration(window)), theme.dim);
+        at = put(buffer, area, at, &format!(" · zoomed to {}", format::duration(window)), theme.dim);
+    }
+    let own = shown.why.path.iter().filter(|step| step.flow == hop.node.flow && step.kind != StepKind::Queue);
+    let own = own.fold(Span::default(), |sum, step| sum.and(step.own));
+    if own > Span::default() && !hop.guest {
+        put(buffer, area, at, &format!(" · own {}", format::duration(own)), theme.dim);
     }
 }
