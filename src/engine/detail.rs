@@ -62,13 +62,15 @@ pub(super) fn unreadable(flow: &Flow) -> DetailView {
 
 /// The same, with what may have caused it.
 pub(super) fn doubted(mut view: DetailView, candidates: Vec<Candidate>) -> DetailView {
-    for candidate in &candidates {
+    // above who its ends are, which mostly is more than fits
+    let at = view.overview.iter().position(|(name, _)| name == "client").unwrap_or(view.overview.len());
+    for candidate in candidates.iter().rev() {
         let told = candidate.flow.as_ref().map_or("evicted".to_owned(), |flow| {
             let clock = flow.row.time.to_string();
             let clock = clock.split_once('T').map_or("", |(_, clock)| clock.get(..12).unwrap_or(clock));
             format!("{}, {clock}", untold(flow).title)
         });
-        view.overview.push(("maybe caused by".to_owned(), told));
+        view.overview.insert(at, ("maybe caused by".to_owned(), told));
     }
     DetailView { candidates, ..view }
 }

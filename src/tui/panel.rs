@@ -159,6 +159,11 @@ pub trait Panel: Debug {
         None
     }
 
+    /// Whether there is nothing in it, and it says why.
+    fn is_empty(&self) -> bool {
+        false
+    }
+
     /// The selected line was chosen.
     fn choose(&mut self) -> Option<Wish> {
         None

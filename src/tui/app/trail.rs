@@ -4,6 +4,7 @@ use super::App;
 use crate::engine::view::{About, Spot};
 use crate::filter::Filter;
 use crate::model::FlowId;
+use crate::tui::action::Action;
 use crate::tui::layout::Open;
 use crate::tui::list::List;
 use crate::tui::panel::{Panels, Screen, Wish};
@@ -113,7 +114,10 @@ impl App {
         };
         let spots: Vec<_> = candidates.unwrap_or_default().iter().map(|candidate| candidate.spot).collect();
         match spots.is_empty() {
-            true => self.notice = Some("there are no several flows that may have caused this one".to_owned()),
+            true => {
+                self.notice =
+                    Some(format!("nothing is in doubt here: {} is for flows marked ?", self.keymap.key_of(Action::Maybe)))
+            }
             false => self.grant(Some(Wish::Spots("candidate", spots))),
         }
     }

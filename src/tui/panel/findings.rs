@@ -34,11 +34,6 @@ impl Findings {
         }
     }
 
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.table.list.is_empty()
-    }
-
     /// What the engine is asked for.
     pub fn wanted(&self) -> Shown {
         Shown::Findings { about: self.about.clone(), chosen: self.selected }
@@ -88,6 +83,10 @@ impl Panel for Findings {
 
     fn cursor(&mut self) -> Option<&mut Cursor> {
         Some(&mut self.cursor)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.table.list.is_empty()
     }
 
     fn moved(&mut self, _: isize) {

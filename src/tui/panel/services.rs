@@ -173,6 +173,10 @@ impl Panel for Services {
         Some(&mut self.cursor)
     }
 
+    fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
     fn moved(&mut self, _: isize) {
         self.selected = self.rows.get(self.cursor.at).and_then(|row| self.id(*row));
     }

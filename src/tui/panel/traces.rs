@@ -90,6 +90,10 @@ impl Panel for Traces {
         Some(&mut self.cursor)
     }
 
+    fn is_empty(&self) -> bool {
+        self.order.is_empty()
+    }
+
     /// What is under the cursor stays under it. At the newest it moves on with what comes.
     fn moved(&mut self, _: isize) {
         let follows = self.sort == Sort::Time && self.cursor.is_last();

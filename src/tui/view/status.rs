@@ -6,7 +6,7 @@ use crate::tui::app::App;
 use crate::tui::format::{self, counted, share, short};
 use crate::tui::keymap::Context;
 use crate::tui::layout::Open;
-use crate::tui::panel::Screen;
+use crate::tui::panel::{Panel, Screen};
 use crate::tui::theme::Theme;
 use crate::tui::widget::text;
 use ratatui::buffer::Buffer;
@@ -174,6 +174,9 @@ fn hints(app: &App, theme: &Theme, buffer: &mut Buffer, area: Rect, taken: u16) 
         Context::Filter => {
             &[(Action::Apply, "use"), (Action::Complete, "complete"), (Action::Older, "older"), (Action::Cancel, "leave")]
         }
+        _ if app.front().is_some_and(Panel::is_empty) => {
+            &[(Action::Help, "help"), (Action::Stats, "counters"), (Action::Back, "back")]
+        }
         Context::Anywhere => &[(Action::Back, "back"), (Action::Down, "scroll")],
         Context::Traces => &[(Action::OpenTrace, "open"), (Action::SortTraces, "sort"), (Action::Back, "back")],
         Context::Trace if app.touring().is_some() => {
@@ -183,13 +186,15 @@ fn hints(app: &App, theme: &Theme, buffer: &mut Buffer, area: Rect, taken: u16) 
             &[(Action::OpenHop, "flow"), (Action::Cause, "cause"), (Action::Found, "findings"), (Action::Back, "back")]
         }
         Context::Brokers => &[(Action::NarrowTopic, "flows"), (Action::Back, "back")],
-        Context::Findings if app.findings().is_empty() => &[(Action::Back, "back")],
         Context::Findings => &[(Action::Prove, "proof"), (Action::CopyFinding, "copy"), (Action::Back, "back")],
         Context::Services => {
             &[(Action::Narrow, "flows"), (Action::Found, "findings"), (Action::Sort, "sort"), (Action::Back, "back")]
         }
         Context::Detail if !app.detail.search.needle().is_empty() => {
             &[(Action::NextFound, "next"), (Action::PrevFound, "before"), (Action::Escape, "search off")]
+        }
+        Context::Detail if app.detail.shown.as_ref().is_some_and(|shown| !shown.candidates.is_empty()) => {
+            &[(Action::Maybe, "what caused it"), (Action::Back, "close"), (Action::NextTab, "tabs")]
         }
         Context::Detail if app.detail.lists() => &[
             (Action::Read, "read"),
