@@ -89,10 +89,10 @@ impl Engine {
     }
 }
 
-/// The flows of each occurrence that is kept, the newest first.
+/// The flows of each occurrence that is kept, in order, so that nothing moves while more come; the last one is always among them.
 fn occurrences(finding: &Finding, latest: &[FlowId]) -> Vec<Vec<FlowId>> {
-    let kept = finding.flows.iter().rev().filter(|flows| **flows != latest).cloned();
-    [latest.to_vec()].into_iter().filter(|flows| !flows.is_empty()).chain(kept).collect()
+    let kept = finding.flows.iter().filter(|flows| **flows != latest).cloned();
+    kept.chain([latest.to_vec()]).filter(|flows| !flows.is_empty()).collect()
 }
 
 #[cfg(test)]
@@ -131,12 +131,12 @@ mod tests {
         assert!(shown.sought.len() > 1 && shown.sought.iter().all(|what| !what.is_empty()), "{:?}", shown.sought);
 
         // the proof is in its trace, and marked there
-        for (line, last) in shown.list.iter().zip([6, 4]) {
+        for (line, first) in shown.list.iter().zip([6, 2]) {
             let Some(Spot::Hop(trace, flow)) = line.proof else { panic!("{line:?}") };
-            assert_eq!(flow, FlowId(last));
+            assert_eq!(flow, FlowId(first));
             let waterfall = view(&mut engine, Shown::Trace(trace)).trace.clone().unwrap();
             let marks: Vec<_> = waterfall.hops.iter().map(|hop| (hop.node.flow, hop.found)).collect();
-            assert_eq!(marks, [(FlowId(last - 1), None), (flow, Some(line.kind))]);
+            assert_eq!(marks, [(FlowId(first - 1), None), (flow, Some(line.kind))]);
         }
         let services = view(&mut engine, Shown::Services).services.clone().unwrap();
         assert_eq!(services.found.iter().collect::<Vec<_>>(), [(&"gate".into(), &(2, FindingSeverity::Error))]);
@@ -173,7 +173,7 @@ mod tests {
         let chosen = found(About::All, Some(1));
         let flows: Vec<Vec<u64>> =
             chosen.examples.iter().map(|example| example.flows.iter().map(|flow| flow.row.id.0).collect()).collect();
-        assert_eq!((chosen.chosen, flows), (Some(1), vec![vec![3, 4], vec![1, 2]]), "the newest first");
-        let Some(Spot::Hop(_, FlowId(4))) = chosen.examples.first().map(|example| example.spot) else { panic!("{chosen:?}") };
+        assert_eq!((chosen.chosen, flows), (Some(1), vec![vec![1, 2], vec![3, 4]]));
+        let Some(Spot::Hop(_, FlowId(2))) = chosen.examples.first().map(|example| example.spot) else { panic!("{chosen:?}") };
     }
 }

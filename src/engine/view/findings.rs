@@ -28,7 +28,7 @@ pub struct Findings {
     pub total: u64,
     /// The one whose examples these are.
     pub chosen: Option<u64>,
-    /// What shows it, the newest first.
+    /// What shows it, in order.
     pub examples: Vec<Example>,
 }
 
@@ -60,6 +60,6 @@ pub struct FindingLine {
     pub advice: String,
     /// When it was seen first.
     pub time: Time,
-    /// Where it can be seen; none where what showed it was evicted.
+    /// Where it can be seen first; none where what showed it was evicted.
     pub proof: Option<Spot>,
 }

@@ -150,7 +150,7 @@ fn the_examples_of_a_proof_are_a_key_apart() {
     let mut rig = rig(100, 30);
     rig.engine.examples = [28, 22, 16].map(FlowId).into();
     rig.show();
-    says(&rig, "the newest of 3 examples; n there: the next");
+    says(&rig, "the first of 3 examples; n there: the next");
     rig.press("enter");
     says(&rig, "example 1 of 3");
     for (key, trace, place) in [("n", 3, 2), ("n", 2, 3), ("n", 4, 1), ("N", 2, 3)] {

@@ -49,7 +49,7 @@ pub struct Engine {
     pub unknown: bool,
     /// What was found, in the order of the list.
     pub findings: Vec<FindingLine>,
-    /// The last flows of what shows the chosen one, the newest first; none: its proof is all.
+    /// The last flows of what shows the chosen one; none: its proof is all.
     pub examples: Vec<FlowId>,
     /// What may have caused the open flow.
     pub candidates: Vec<Candidate>,

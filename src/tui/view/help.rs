@@ -7,7 +7,7 @@ use crate::tui::widget::scroll::Page;
 /// Cells for the keys.
 const KEYS: usize = 22;
 /// From these widths on there are two columns, and three.
-const TWO: u16 = 120;
+const TWO: u16 = 112;
 const THREE: u16 = 180;
 
 /// Its text.

@@ -127,7 +127,7 @@ fn about(app: &App, panel: &Findings, finding: &FindingLine) -> Vec<Line> {
         (None, _) => "the flows that showed it were evicted".to_owned(),
         (Some(Spot::Hop(..)), 0 | 1) => format!("{prove}: the trace that shows it"),
         (Some(Spot::Flow(_)), 0 | 1) => format!("{prove}: the flow that shows it; it is in no trace"),
-        (Some(_), n) => format!("{prove}: the newest of {}; {next} there: the next", counted(n as u64, "example")),
+        (Some(_), n) => format!("{prove}: the first of {}; {next} there: the next", counted(n as u64, "example")),
     };
     // a narrow list has no room for them
     let kind = match &finding.service {
