@@ -3,7 +3,9 @@
 use super::rig::Rig;
 use crate::engine::view::{Candidate, Shown, Spot};
 use crate::model::{FlowId, TraceNo};
+use crate::tui::event::Event;
 use crate::tui::keymap::Context;
+use crossterm::event::{KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 
 /// The line with the cursor, without its marker.
 fn cursor(rig: &Rig) -> String {
@@ -156,7 +158,9 @@ fn an_open_flow_leads_to_what_may_have_caused_it() {
     rig.arrive(30);
     rig.engine.candidates =
         [Spot::Hop(TraceNo(4), FlowId(25)), Spot::Flow(FlowId(5))].map(|spot| Candidate { spot, flow: None }).into();
-    rig.press("k enter m");
+    rig.press("k enter");
+    assert!(rig.screen().contains("m what caused it"), "{}", rig.screen());
+    rig.press("m");
     assert_eq!((rig.app.context(), shown(&rig)), (Context::Trace, Shown::Trace(TraceNo(4))));
     // one that is in no trace is its flow
     rig.press("n");
@@ -165,6 +169,22 @@ fn an_open_flow_leads_to_what_may_have_caused_it() {
     assert_eq!(rig.app.context(), Context::Trace);
     rig.press("esc");
     assert_eq!((rig.app.context(), rig.engine.query.as_ref().unwrap().inspect), (Context::Detail, Some(FlowId(29))));
+}
+
+#[test]
+fn a_click_is_on_the_line_that_is_seen_there() {
+    for (height, first) in [(30, 5), (12, 3)] {
+        let mut rig = Rig::new(100, height);
+        rig.arrive(300);
+        rig.press("2 k k enter j");
+        for row in [first, first - 1, first + 1] {
+            let kind = MouseEventKind::Down(MouseButton::Left);
+            rig.update(Event::Mouse(MouseEvent { kind, column: 9, row, modifiers: KeyModifiers::NONE }));
+        }
+        // above the first there is none
+        assert!(rig.screen().lines().nth(usize::from(first + 1)).unwrap().starts_with("▌"), "{}", rig.screen());
+        assert_eq!(rig.app.context(), Context::Trace);
+    }
 }
 
 #[test]
