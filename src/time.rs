@@ -86,6 +86,12 @@ impl Span {
         Self(n.saturating_mul(1_000_000_000))
     }
 
+    /// Both, one after the other.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0.saturating_add(other.0))
+    }
+
     /// Nanoseconds.
     pub const fn nanos(self) -> u64 {
         self.0

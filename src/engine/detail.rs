@@ -1,7 +1,7 @@
 //! One flow made readable: the overview, and each side with its fields and its body decoded, masked and escaped. The looker's work.
 
 use super::looker::Looks;
-use super::view::{DetailView, MessageView, SideView};
+use super::view::{Candidate, DetailView, MessageView, SideView};
 use crate::body::{self, Content, Context, Kind, protobuf};
 use crate::mask::{self, Secrets};
 use crate::model::{Body, Dir, Fields, Flow, Half, Headers, Party, Process, TraceContext, Value, text_of};
@@ -58,6 +58,21 @@ impl Eye<'_> {
 /// The flow, where a decoder failed on it.
 pub(super) fn unreadable(flow: &Flow) -> DetailView {
     DetailView { overview: vec![("note".to_owned(), "decoder failed".to_owned())], ..untold(flow) }
+}
+
+/// The same, with what may have caused it.
+pub(super) fn doubted(mut view: DetailView, candidates: Vec<Candidate>) -> DetailView {
+    // above who its ends are, which mostly is more than fits
+    let at = view.overview.iter().position(|(name, _)| name == "client").unwrap_or(view.overview.len());
+    for candidate in candidates.iter().rev() {
+        let told = candidate.flow.as_ref().map_or("evicted".to_owned(), |flow| {
+            let clock = flow.row.time.to_string();
+            let clock = clock.split_once('T').map_or("", |(_, clock)| clock.get(..12).unwrap_or(clock));
+            format!("{}, {clock}", untold(flow).title)
+        });
+        view.overview.insert(at, ("maybe caused by".to_owned(), told));
+    }
+    DetailView { candidates, ..view }
 }
 
 fn untold(flow: &Flow) -> DetailView {

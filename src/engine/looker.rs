@@ -2,7 +2,7 @@
 //! shared details, never the store, and the engine never waits for it.
 
 use super::detail::{self, Memory};
-use super::view::DetailView;
+use super::view::{Candidate, DetailView};
 use crate::filter::{Filter, Needs};
 use crate::mask::Secrets;
 use crate::model::{Flow, FlowId};
@@ -15,8 +15,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// What there is to look at.
 #[derive(Debug)]
 pub(super) enum Job {
-    /// Make this flow readable.
-    Inspect(Box<Flow>),
+    /// Make this flow readable; and what may have caused it, where nothing tells which.
+    Inspect(Box<Flow>, Vec<Candidate>),
     /// Say which of these flows match.
     Judge {
         /// The search they belong to.
@@ -81,9 +81,10 @@ pub(super) fn run(jobs: &Receiver<Job>, looks: &Looks, wanted: &AtomicU64, mut a
 /// Does one job. A decoder that panics costs one answer, not the thread: the flow is said to be unreadable, and does not match.
 pub(super) fn look(job: Job, looks: &Looks, wanted: &AtomicU64, memory: &mut Memory) -> Answer {
     match job {
-        Job::Inspect(flow) => {
+        Job::Inspect(flow, candidates) => {
             let seen = catch_unwind(AssertUnwindSafe(|| detail::inspect(&flow, looks, memory)));
-            Answer::Detail(Box::new(seen.unwrap_or_else(|_| detail::unreadable(&flow))))
+            let seen = seen.unwrap_or_else(|_| detail::unreadable(&flow));
+            Answer::Detail(Box::new(detail::doubted(seen, candidates)))
         }
         Job::Judge { search, filter, flows } => {
             let fresh = flows.iter().take_while(|_| wanted.load(Ordering::Relaxed) == search);

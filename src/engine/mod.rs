@@ -30,6 +30,7 @@ pub mod owner;
 mod screen;
 #[cfg(test)]
 mod script;
+mod spots;
 mod stitch;
 mod store;
 mod tally;

@@ -139,7 +139,7 @@ impl Screen {
             self.stale = query.inspect.is_some();
             self.detail = None;
         }
-        if !same || before.map(|q| q.shown) != Some(query.shown) {
+        if !same || before.map(|q| &q.shown) != Some(&query.shown) {
             self.forget_tables();
         }
         self.query = Some(query);
@@ -225,7 +225,8 @@ impl Engine {
             self.screen.stale = false;
             if let Some(flow) = query.inspect.and_then(|id| self.flow(id, true)) {
                 self.screen.inspecting = true;
-                return Some(Job::Inspect(Box::new(flow)));
+                let doubted = flow.detail.as_ref().map(|detail| detail.candidates.clone()).unwrap_or_default();
+                return Some(Job::Inspect(Box::new(flow), self.candidates(&doubted)));
             }
         }
         let filter = query.filter.filter(|f| f.needs() > Needs::Row)?;
@@ -339,10 +340,10 @@ impl Engine {
 
     fn row_view(&mut self, id: FlowId) -> Option<RowView> {
         let flow = self.flow(id, false)?;
-        let no = flow.row.trace_id.as_deref().and_then(|key| self.traces.find(key));
+        let no = self.traces.of(id).or_else(|| self.traces.find(flow.row.trace_id.as_deref()?));
         let trace = no.and_then(|no| Some((no, self.traces.get(no)?.flows())));
-        let notes = self.store.get(id)?.noted;
-        Some(RowView { flow, trace, notes })
+        let (notes, found) = (self.store.get(id)?.noted, self.findings.mark_of(id));
+        Some(RowView { flow, trace, notes, found })
     }
 
     fn searched_percent(&self) -> Option<u8> {

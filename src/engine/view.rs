@@ -1,12 +1,17 @@
 //! What crosses from the engine to the screen and back: a query one way, a finished view the other. Plain data.
 
+mod findings;
+mod traces;
+
 use crate::filter::Filter;
-use crate::model::{Attachment, FindingKind, FindingSeverity, Flow, FlowId, Node, Service, TraceNo};
+use crate::model::{Attachment, FindingKind, FindingSeverity, Flow, FlowId, Service, TraceNo};
 use crate::schema::Offer;
 use crate::text::Line;
 use crate::time::{Span, Time};
+pub use findings::{About, Example, FindingLine, Findings};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+pub use traces::{Candidate, HopLine, Spot, TraceLine, Traces, Waterfall};
 
 /// What the screen wants to see. Each change gets a new generation; answers carry the generation they answer.
 #[derive(Clone, Debug)]
@@ -26,7 +31,7 @@ pub struct Query {
 }
 
 /// What a screen shows that the engine builds for it alone: nothing is built that nobody looks at.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Shown {
     /// Only what every view has.
     #[default]
@@ -38,7 +43,12 @@ pub enum Shown {
     /// One trace too.
     Trace(TraceNo),
     /// The list of findings too.
-    Findings,
+    Findings {
+        /// Which of them.
+        about: About,
+        /// The one whose examples are wanted; none: the first.
+        chosen: Option<u64>,
+    },
 }
 
 /// Which part of the list of matching flows.
@@ -102,126 +112,17 @@ pub struct Services {
     pub found: BTreeMap<Arc<str>, (u64, FindingSeverity)>,
 }
 
-/// What is wrong or suspicious: all findings, whatever the filter.
-#[derive(Clone, Debug, Default)]
-pub struct Findings {
-    /// The worst first, of equal ones the one that was seen most.
-    pub list: Vec<FindingLine>,
-    /// What is looked for.
-    pub sought: Vec<&'static str>,
-}
-
-/// A finding in the list.
-#[derive(Clone, Debug)]
-pub struct FindingLine {
-    /// Its number.
-    pub id: u64,
-    /// What kind of thing it is.
-    pub kind: FindingKind,
-    /// The one at fault; none where nobody is.
-    pub service: Option<Arc<str>>,
-    /// How often it was seen.
-    pub count: u64,
-    /// One sentence for people.
-    pub title: String,
-    /// What shows it, in words.
-    pub evidence: String,
-    /// What to do about it.
-    pub advice: String,
-    /// When it was seen first.
-    pub time: Time,
-    /// Where it can be seen.
-    pub proof: Proof,
-}
-
-/// Where a finding can be seen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Proof {
-    /// At this flow in this trace.
-    Hop(TraceNo, FlowId),
-    /// At this flow, which is in no trace.
-    Flow(FlowId),
-    /// Nowhere: what showed it was evicted.
-    Gone,
-}
-
-/// Traces: the newest that have a flow which matches the filter.
-#[derive(Clone, Debug, Default)]
-pub struct Traces {
-    /// The oldest first.
-    pub list: Vec<TraceLine>,
-    /// How many there are, whatever the filter.
-    pub total: u64,
-}
-
-/// A trace in the list.
-#[derive(Clone, Debug)]
-pub struct TraceLine {
-    /// Which.
-    pub no: TraceNo,
-    /// Its first ID, as on the wire.
-    pub trace_id: Box<str>,
-    /// Its first byte.
-    pub time: Time,
-    /// From there to its last byte so far.
-    pub duration: Span,
-    /// Whether a flow of it is open.
-    pub open: bool,
-    /// How many flows it has.
-    pub hops: u64,
-    /// How many services take part.
-    pub services: usize,
-    /// How many of its flows did not go well.
-    pub errors: u64,
-    /// Its earliest flow; none where that was evicted.
-    pub root: Option<Flow>,
-}
-
-/// A trace, drawn out in time.
-#[derive(Clone, Debug)]
-pub struct Waterfall {
-    /// The same as in the list.
-    pub line: TraceLine,
-    /// Who takes part, in the order of first appearance.
-    pub services: Vec<Arc<str>>,
-    /// Flows beyond the limit, which are only counted.
-    pub more: u64,
-    /// Its flows, each behind its parent, siblings by time.
-    pub hops: Vec<HopLine>,
-}
-
-/// A flow in a waterfall.
-#[derive(Clone, Debug)]
-pub struct HopLine {
-    /// Its place in the tree.
-    pub node: Node,
-    /// Who sent it.
-    pub from: Arc<str>,
-    /// Who received it.
-    pub to: Arc<str>,
-    /// Its first byte.
-    pub time: Time,
-    /// Its last byte; none while it is open, or where it never came.
-    pub last: Option<Time>,
-    /// Since when its message waited in a queue.
-    pub queued: Option<Time>,
-    /// Whether it went well, as far as is known.
-    pub ok: bool,
-    /// What is wrong with it, by a finding that it shows.
-    pub found: Option<FindingKind>,
-    /// The flow; none where it was evicted.
-    pub flow: Option<Flow>,
-}
-
 /// One row of the list.
 #[derive(Clone, Debug)]
 pub struct RowView {
     /// The flow: its detail is left out here.
     pub flow: Flow,
-    /// The trace that it carries, and how many flows that has so far; none where it was forgotten.
+    /// The trace that it is part of, and how many flows that has so far; none where it was forgotten.
     pub trace: Option<(TraceNo, u64)>,
     /// Whether something of it could not be seen, or is broken.
     pub notes: bool,
+    /// What is wrong with it, by a finding that it shows.
+    pub found: Option<FindingKind>,
 }
 
 /// One flow, decoded for reading, secrets masked.
@@ -245,6 +146,8 @@ pub struct DetailView {
     pub no_command: Option<&'static str>,
     /// Whether something of it has a schema that nobody gave.
     pub unknown: bool,
+    /// Which flows are as likely to have caused it, where none is claimed.
+    pub candidates: Vec<Candidate>,
 }
 
 /// A command for a shell.

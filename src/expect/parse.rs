@@ -2,73 +2,38 @@
 
 use super::test::{FINDING, Fields, Holds, How, Literal, TRACE, Test, allowed, kinds, literal};
 use super::{Logic, Subject, Which};
-use crate::filter::{Cmp, Filter, FilterError, Kind, Op, Regex, Token, Tokens, error_at, lex};
+use crate::filter::{Cmp, Filter, FilterError, Kind, Op, Regex, Terms, Token, Tokens, error_at, read};
 use crate::text::escape;
-
-/// Longest text, in bytes, as a display filter's.
-const MAX_TEXT: usize = 8192;
-/// Deepest nesting of parentheses and `not`, so that no text overflows the stack.
-const MAX_DEPTH: usize = 64;
 
 const SUBJECT: &str = "count(…), findings(…) or traces(…)";
 
 /// Reads an expectation.
 pub fn parse(text: &str) -> Result<Logic<Subject>, FilterError> {
-    if text.len() > MAX_TEXT {
-        return Err(error_at(text, 0, format!("longer than {MAX_TEXT} bytes")));
+    read(text, SUBJECT, "'and' or 'or'", &|reader, token| {
+        let word = reader.word(token, SUBJECT)?;
+        reader.subject(word, token.start).map(Logic::Is)
+    })
+}
+
+impl<T> Terms for Logic<T> {
+    fn any(mut terms: Vec<Self>) -> Self {
+        if terms.len() == 1 { terms.remove(0) } else { Self::Any(terms) }
     }
-    let tokens = lex(text)?;
-    let mut reader = Tokens { text, tokens: &tokens, next: 0 };
-    let logic = reader.any_of(0, SUBJECT, &|reader, word, at| reader.subject(word, at))?;
-    match reader.peek() {
-        None => Ok(logic),
-        Some(_) => Err(reader.expected(reader.peek(), "'and' or 'or'")),
+
+    fn all(mut terms: Vec<Self>) -> Self {
+        if terms.len() == 1 { terms.remove(0) } else { Self::All(terms) }
+    }
+
+    fn not(self) -> Self {
+        Self::Not(Box::new(self))
     }
 }
 
-/// Reads a test that begins with a word.
-type Leaf<'l, 'a, T> = &'l dyn Fn(&mut Tokens<'a>, &'a str, usize) -> Result<T, FilterError>;
-
 impl<'a> Tokens<'a> {
-    fn any_of<T>(&mut self, depth: usize, what: &str, leaf: Leaf<'_, 'a, T>) -> Result<Logic<T>, FilterError> {
-        let mut terms = vec![self.all_of(depth, what, leaf)?];
-        while self.take_if(&Kind::Or) {
-            terms.push(self.all_of(depth, what, leaf)?);
-        }
-        Ok(if terms.len() == 1 { terms.remove(0) } else { Logic::Any(terms) })
-    }
-
-    fn all_of<T>(&mut self, depth: usize, what: &str, leaf: Leaf<'_, 'a, T>) -> Result<Logic<T>, FilterError> {
-        let mut terms = vec![self.not_of(depth, what, leaf)?];
-        while self.take_if(&Kind::And) {
-            terms.push(self.not_of(depth, what, leaf)?);
-        }
-        Ok(if terms.len() == 1 { terms.remove(0) } else { Logic::All(terms) })
-    }
-
-    fn not_of<T>(&mut self, depth: usize, what: &str, leaf: Leaf<'_, 'a, T>) -> Result<Logic<T>, FilterError> {
-        let token = self.take();
-        let Some(Token { kind, start, .. }) = token else { return Err(self.expected(None, what)) };
-        if depth > MAX_DEPTH {
-            return Err(error_at(self.text, *start, format!("nested deeper than {MAX_DEPTH}")));
-        }
-        match kind {
-            Kind::Not => Ok(Logic::Not(Box::new(self.not_of(depth + 1, what, leaf)?))),
-            Kind::Open('(') => {
-                let inner = self.any_of(depth + 1, what, leaf)?;
-                self.close(*start)?;
-                Ok(inner)
-            }
-            Kind::Word(word) => leaf(self, word, *start).map(Logic::Is),
-            _ => Err(self.expected(token, what)),
-        }
-    }
-
-    /// The `)` for a `(` at a byte.
-    fn close(&mut self, open: usize) -> Result<&'a Token, FilterError> {
-        match self.take() {
-            Some(token) if token.kind == Kind::Close(')') => Ok(token),
-            other => Err(self.expected(other, &format!("')' for the '(' at {}", error_at(self.text, open, "").at + 1))),
+    fn word(&self, token: &'a Token, what: &str) -> Result<&'a str, FilterError> {
+        match &token.kind {
+            Kind::Word(word) => Ok(word),
+            _ => Err(self.expected(Some(token), what)),
         }
     }
 
@@ -87,12 +52,9 @@ impl<'a> Tokens<'a> {
             "findings" => Which::Findings(if all { None } else { Some(self.tests(FINDING)?) }),
             _ => Which::Traces(if all { None } else { Some(self.tests(TRACE)?) }),
         };
-        self.close(open.start)?;
+        self.close(open)?;
+        let cmp = self.op().and_then(Cmp::of);
         let sign = self.take();
-        let cmp = match sign.map(|t| &t.kind) {
-            Some(Kind::Op(op)) => Cmp::of(*op),
-            _ => None,
-        };
         let Some(cmp) = cmp else { return Err(self.expected(sign, &format!("one of == != < <= > >= after '{word}(…)'"))) };
         let value = self.take();
         let number = match value.map(|t| &t.kind) {
@@ -119,7 +81,7 @@ impl<'a> Tokens<'a> {
         }
         let end = self.peek().map_or(self.text.len(), |t| t.start);
         if self.peek().is_none() {
-            self.close(open.start)?;
+            self.close(open)?;
         }
         let before = self.text.get(..open.end).unwrap_or_default().chars().count();
         Filter::parse(self.text.get(open.end..end).unwrap_or_default())
@@ -127,19 +89,17 @@ impl<'a> Tokens<'a> {
     }
 
     fn tests(&mut self, fields: Fields) -> Result<Logic<Test>, FilterError> {
-        self.any_of(0, if of_findings(fields) { "a kind of finding or a field" } else { "a field" }, &|reader, word, at| {
-            reader.field(fields, word, at)
+        let what = if of_findings(fields) { "a kind of finding or a field" } else { "a field" };
+        self.terms(what, &|reader, token| {
+            let word = reader.word(token, what)?;
+            reader.field(fields, word, token.start).map(Logic::Is)
         })
     }
 
     /// `hops >= 4`, `complete`, `trace_lost`
     fn field(&mut self, fields: Fields, word: &'a str, at: usize) -> Result<Test, FilterError> {
         let named = fields.iter().find(|(name, ..)| *name == word);
-        let sign = self.peek();
-        let op = match sign.map(|t| &t.kind) {
-            Some(Kind::Op(op)) => Some(*op),
-            _ => None,
-        };
+        let (sign, op) = (self.peek(), self.op());
         let Some(&(name, field, holds)) = named else {
             return match (of_findings(fields), op) {
                 (true, None) if kinds().contains(&word) => {
@@ -157,7 +117,7 @@ impl<'a> Tokens<'a> {
         }
         let how = match (op, Cmp::of(op)) {
             (_, Some(cmp)) => How::Compare(cmp, self.one(name, holds)?.0),
-            (Op::In, _) => How::OneOf(self.several(name, holds)?),
+            (Op::In, _) => How::OneOf(self.list(|reader| Ok(reader.one(name, holds)?.0))?),
             (Op::Contains, _) => How::Contains(self.one(name, Holds::Text)?.1.to_owned()),
             _ => {
                 let at = self.peek().map_or(self.text.len(), |t| t.start);
@@ -174,25 +134,6 @@ impl<'a> Tokens<'a> {
                 literal(holds, text).map(|value| (value, text.as_str())).map_err(|e| error_at(self.text, *start, escape(&e)))
             }
             other => Err(self.expected(other, &format!("a value for '{name}'"))),
-        }
-    }
-
-    fn several(&mut self, name: &str, holds: Holds) -> Result<Vec<Literal>, FilterError> {
-        let open = self.take();
-        let close = match open.map(|t| &t.kind) {
-            Some(Kind::Open('(')) => ')',
-            Some(Kind::Open('{')) => '}',
-            _ => return Err(self.expected(open, "a list in '()' or '{}' after 'in'")),
-        };
-        let mut values = Vec::new();
-        loop {
-            values.push(self.one(name, holds)?.0);
-            let after = self.take();
-            match after.map(|t| &t.kind) {
-                Some(Kind::Comma) => {}
-                Some(Kind::Close(c)) if *c == close => return Ok(values),
-                _ => return Err(self.expected(after, &format!("',' or '{close}'"))),
-            }
         }
     }
 }

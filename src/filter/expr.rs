@@ -2,6 +2,7 @@
 
 use super::Needs;
 use super::field::Field;
+use super::terms::Terms;
 use regex::{Regex, RegexBuilder};
 use std::fmt;
 use std::ops::Range;
@@ -185,17 +186,22 @@ impl Cmp {
     }
 }
 
-impl Expr {
-    /// All of the terms, cheapest first, so that bodies are decoded only for flows that pass the rest.
-    pub fn all(terms: Vec<Self>) -> Self {
-        Self::joined(terms, Self::All)
-    }
-
-    /// Any of the terms, cheapest first.
-    pub fn any(terms: Vec<Self>) -> Self {
+impl Terms for Expr {
+    fn any(terms: Vec<Self>) -> Self {
         Self::joined(terms, Self::Any)
     }
 
+    fn all(terms: Vec<Self>) -> Self {
+        Self::joined(terms, Self::All)
+    }
+
+    fn not(self) -> Self {
+        Self::Not(Box::new(self))
+    }
+}
+
+impl Expr {
+    /// Cheapest first, so that bodies are decoded only for flows that pass the rest.
     fn joined(mut terms: Vec<Self>, join: fn(Vec<Self>) -> Self) -> Self {
         terms.sort_by_key(Self::needs);
         match terms.len() {

@@ -30,6 +30,7 @@ mod field;
 mod lex;
 mod parse;
 mod shown;
+mod terms;
 
 use crate::mask::Secrets;
 use crate::model::FlowRef;
@@ -39,7 +40,8 @@ use std::fmt;
 pub use complete::{Completion, complete};
 // what `expect` reads its texts with
 pub(crate) use expr::{Cmp, OPS, Op, Pattern as Regex};
-pub(crate) use lex::{Kind, Token, Tokens, error_at, lex};
+pub(crate) use lex::{Kind, Token, Tokens, error_at};
+pub(crate) use terms::{Terms, read};
 
 /// How much of a body a filter sees that was not told otherwise.
 const BODY_LIMIT: usize = 64 << 10;

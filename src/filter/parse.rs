@@ -3,77 +3,23 @@
 use super::FilterError;
 use super::expr::{Cmp, Expr, Literal, OPS, Op, Pattern, Value};
 use super::field::{Common, FIELDS, Field, HEADER, Holds, dotted};
-use super::lex::{Kind, Token, Tokens, error_at, lex};
+use super::lex::{Kind, Token, Tokens, error_at};
+use super::terms;
 use crate::units;
 use std::ops::Range;
 
-/// Longest filter, in bytes: far more than a person writes, and a bound on what is compiled from it.
-const MAX_TEXT: usize = 8192;
-
-/// Deepest nesting of parentheses and `not`, so that no text overflows the stack.
-const MAX_DEPTH: usize = 64;
-
 /// Reads a filter.
 pub fn parse(text: &str) -> Result<Expr, FilterError> {
-    if text.len() > MAX_TEXT {
-        return Err(error_at(text, 0, format!("longer than {MAX_TEXT} bytes")));
-    }
-    let tokens = lex(text)?;
-    let mut parser = Tokens { text, tokens: &tokens, next: 0 };
-    let expr = parser.any(0)?;
-    match parser.peek() {
-        None => Ok(expr),
-        Some(token) => Err(parser.expected(Some(token), "'and' or 'or' (text with spaces goes in quotes)")),
-    }
+    let after = "'and' or 'or' (text with spaces goes in quotes)";
+    terms::read(text, "a field or text", after, &|tokens, token| tokens.term(token))
 }
 
 impl<'a> Tokens<'a> {
-    fn any(&mut self, depth: usize) -> Result<Expr, FilterError> {
-        let mut terms = vec![self.all(depth)?];
-        while self.take_if(&Kind::Or) {
-            terms.push(self.all(depth)?);
-        }
-        Ok(Expr::any(terms))
-    }
-
-    fn all(&mut self, depth: usize) -> Result<Expr, FilterError> {
-        let mut terms = vec![self.not(depth)?];
-        while self.take_if(&Kind::And) {
-            terms.push(self.not(depth)?);
-        }
-        Ok(Expr::all(terms))
-    }
-
-    fn not(&mut self, depth: usize) -> Result<Expr, FilterError> {
-        let token = self.take();
-        let Some(Token { kind, start, end }) = token else { return Err(self.expected(None, "a field or text")) };
-        if depth > MAX_DEPTH {
-            return Err(error_at(self.text, *start, format!("nested deeper than {MAX_DEPTH}")));
-        }
-        match kind {
-            Kind::Not => Ok(Expr::Not(Box::new(self.not(depth + 1)?))),
-            Kind::Open('(') => {
-                let inner = self.any(depth + 1)?;
-                let close = self.take();
-                match close.map(|t| &t.kind) {
-                    Some(Kind::Close(')')) => Ok(inner),
-                    _ => Err(self.expected(close, &format!("')' for the '(' at {}", error_at(self.text, *start, "").at + 1))),
-                }
-            }
-            Kind::Quoted(text) if self.op().is_none() => self.search(text, *start),
-            Kind::Word(word) => self.test(word, *start),
-            Kind::Quoted(_) => Err(self.expected(self.peek(), "'and' or 'or' after text in quotes")),
-            Kind::Open(_) | Kind::Close(_) | Kind::Comma | Kind::And | Kind::Or | Kind::Op(_) => {
-                let token = Token { kind: kind.clone(), start: *start, end: *end };
-                Err(self.expected(Some(&token), "a field or text"))
-            }
-        }
-    }
-
-    fn op(&self) -> Option<Op> {
-        match self.peek()?.kind {
-            Kind::Op(op) => Some(op),
-            _ => None,
+    fn term(&mut self, token: &'a Token) -> Result<Expr, FilterError> {
+        match &token.kind {
+            Kind::Word(word) => self.test(word, token.start),
+            Kind::Quoted(text) if self.op().is_none() => self.search(text, token.start),
+            _ => Err(self.expected(self.peek(), "'and' or 'or' after text in quotes")),
         }
     }
 
@@ -102,7 +48,11 @@ impl<'a> Tokens<'a> {
             return Err(self.expected(sign, &format!("one of {} after '{field}'", fit.join(" "))));
         }
         if op == Op::In {
-            return Ok(Expr::OneOf(field.clone(), self.list(&field)?));
+            let values = self.list(|tokens| {
+                let (text, at) = tokens.value(&field)?;
+                tokens.literal(&field, text, at)
+            })?;
+            return Ok(Expr::OneOf(field, values));
         }
         let (text, at) = self.value(&field)?;
         match Cmp::of(op) {
@@ -119,26 +69,6 @@ impl<'a> Tokens<'a> {
         match self.take() {
             Some(Token { kind: Kind::Word(text) | Kind::Quoted(text), start, .. }) => Ok((text, *start)),
             other => Err(self.expected(other, &format!("{} for '{field}'", wanted(field.holds())))),
-        }
-    }
-
-    fn list(&mut self, field: &Field) -> Result<Vec<Literal>, FilterError> {
-        let open = self.take();
-        let close = match open.map(|t| &t.kind) {
-            Some(Kind::Open('(')) => ')',
-            Some(Kind::Open('{')) => '}',
-            _ => return Err(self.expected(open, "a list in '()' or '{}' after 'in'")),
-        };
-        let mut values = Vec::new();
-        loop {
-            let (text, at) = self.value(field)?;
-            values.push(self.literal(field, text, at)?);
-            let after = self.take();
-            match after.map(|t| &t.kind) {
-                Some(Kind::Comma) => {}
-                Some(Kind::Close(c)) if *c == close => return Ok(values),
-                _ => return Err(self.expected(after, &format!("',' or '{close}'"))),
-            }
         }
     }
 

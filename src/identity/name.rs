@@ -338,12 +338,12 @@ fn base(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
 }
 
-/// The program's file name, as it was called where the file is another's (busybox, version managers).
+/// The program's file name, as it was called where the file is another's (busybox; Debian's redis-server is a link).
 fn program_name(info: &Info) -> String {
     let exe = info.exe.as_deref().map(|exe| base(exe.strip_suffix(" (deleted)").unwrap_or(exe)));
     let called = info.args.first().map(|arg| base(arg.split([' ', ':']).next().unwrap_or(arg)).trim_start_matches('-'));
     match (exe, called) {
-        (Some("busybox" | "coreutils"), Some(called)) => called.to_owned(),
+        (Some("busybox" | "coreutils" | "redis-check-rdb" | "valkey-check-rdb"), Some(called)) => called.to_owned(),
         (Some(exe), _) => exe.to_owned(),
         (None, Some(called)) => called.to_owned(),
         (None, None) => String::new(),

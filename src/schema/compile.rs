@@ -1,8 +1,9 @@
 //! `.proto` sources to descriptors, file by file, so that a bad one takes only those away that import it. Reads files, watches none.
 
 use super::{Set, builtin, scan};
+use prost_reflect::FileDescriptor;
 use prost_reflect::prost::Message as _;
-use prost_reflect::prost_types::FileDescriptorSet;
+use prost_reflect::prost_types::{FileDescriptorProto, FileDescriptorSet};
 use protox::Compiler;
 use protox::file::{ChainFileResolver, DescriptorSetFileResolver, GoogleFileResolver, IncludeFileResolver};
 use std::path::{Path, PathBuf};
@@ -44,6 +45,8 @@ pub(super) fn sources(path: &Path, includes: &[PathBuf]) -> Compiled {
     for file in &files {
         match compiler.open_file(file) {
             Ok(_) => good += 1,
+            // it is known already, by the name that its imports give it
+            Err(_) if built_in(file) => good += 1,
             Err(error) => {
                 let path = culprit(file, &error, &roots);
                 let told = problem(&path, &error);
@@ -65,6 +68,21 @@ pub(super) fn sources(path: &Path, includes: &[PathBuf]) -> Compiled {
         is_file: false,
     });
     Compiled { set, problems, files: files.into_iter().chain(read).chain(culprits).collect() }
+}
+
+/// Whether a file says what one that is built in says, whose name its path ends with.
+fn built_in(file: &Path) -> bool {
+    let built_in = &builtin::set().pool;
+    let Some(known) = built_in.files().find(|known| file.ends_with(known.name())) else { return false };
+    let Some(root) = file.ancestors().nth(Path::new(known.name()).components().count()) else { return false };
+    let mut resolver = ChainFileResolver::new();
+    resolver.add(IncludeFileResolver::new(root.to_owned()));
+    resolver.add(GoogleFileResolver::new());
+    let mut compiler = Compiler::with_file_resolver(resolver);
+    let read = compiler.open_file(file).is_ok().then(|| compiler.descriptor_pool());
+    // what is built in has no comments
+    let said = |file: FileDescriptor| FileDescriptorProto { source_code_info: None, ..file.file_descriptor_proto().clone() };
+    read.and_then(|pool| pool.get_file_by_name(known.name())).is_some_and(|found| said(found) == said(known))
 }
 
 /// The file in which the error is: one that `file` imports, or itself.

@@ -263,3 +263,15 @@ fn what_becomes_unusable_stays_as_it_was_and_that_is_told() {
     touch(&folder.path("shop.proto"), SHOP);
     assert_eq!(loader.reload().unwrap().problems(), [""; 0]);
 }
+
+#[test]
+fn what_is_built_in_is_no_problem_whatever_folder_it_is_read_from() {
+    let ours = |path: &str| fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("descriptors").join(path)).unwrap();
+    let [common, resource] = ["common", "resource"].map(|name| format!("opentelemetry/proto/{name}/v1/{name}.proto"));
+    let folder = Folder::with(&[(&common, &ours(&common)), (&resource, &ours(&resource))]);
+    // its imports name it from two folders up
+    let load = || problems(&folder.loader(&["opentelemetry/proto"], &[]).load().unwrap(), &folder);
+    assert_eq!(load(), [] as [&str; 0]);
+    folder.write(&resource, &ours(&resource).replace("message Resource {", "message Resource { string more = 99;"));
+    assert!(load().iter().any(|problem| problem.contains("is already defined")), "{:?}", load());
+}

@@ -42,6 +42,10 @@ actions! {
     Traces,
     /// Show the trace of the selected flow.
     Trace,
+    /// Show the findings of what is selected.
+    Found,
+    /// Show what may have caused the selected flow.
+    Maybe,
     /// Show who talks to whom.
     Services,
     /// Show what lies between services.
@@ -110,6 +114,12 @@ actions! {
     SortTraces,
     /// Show the selected flow of a trace.
     OpenHop,
+    /// To the call that failed first.
+    Cause,
+    /// The next of what the trace was opened to show.
+    NextSpot,
+    /// The one before.
+    PrevSpot,
     /// Half as much time around the selected flow.
     ZoomIn,
     /// Twice as much.

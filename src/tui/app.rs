@@ -2,6 +2,7 @@
 
 mod act;
 mod copy;
+mod trail;
 
 use super::action::Action;
 use super::detail::Detail;
@@ -13,6 +14,7 @@ use super::input::FilterLine;
 use super::keymap::{Context, Keymap};
 use super::layout::{Layout, Open};
 use super::list::List;
+use super::panel::findings::Findings;
 use super::panel::{Panel, Panels, Screen};
 use super::port::Command;
 use super::theme::Palette;
@@ -20,6 +22,7 @@ use crate::engine::view::{Query, View};
 use crate::filter::Filter;
 use crate::time::Span;
 use std::sync::Arc;
+use trail::Crumb;
 
 /// How the screen is set up.
 #[derive(Debug)]
@@ -40,14 +43,6 @@ pub struct Options {
     pub grammar: Grammar,
 }
 
-/// Where the flows were narrowed from: what going back restores.
-#[derive(Debug)]
-struct Narrowed {
-    from: Screen,
-    /// The filter that was in force.
-    filter: Option<(String, Arc<Filter>)>,
-}
-
 /// Everything there is to draw.
 #[derive(Debug)]
 pub struct App {
@@ -66,9 +61,8 @@ pub struct App {
     /// What has the screen.
     pub screen: Screen,
     panels: Panels,
-    narrowed: Option<Narrowed>,
-    /// Where the trace was opened from.
-    traced_from: Screen,
+    /// The way back, the last step last.
+    trail: Vec<Crumb>,
     /// Whether it is asked if all flows should be forgotten.
     pub confirming: bool,
     /// The last thing that was told; until the next key.
@@ -102,8 +96,7 @@ impl App {
             detail: Detail::default(),
             screen: Screen::Flows,
             panels: Panels::default(),
-            narrowed: None,
-            traced_from: Screen::Traces,
+            trail: Vec::new(),
             confirming: false,
             notice: None,
             told: 0,
@@ -173,6 +166,11 @@ impl App {
     /// What has the main part instead of the flows.
     pub fn front(&self) -> Option<&dyn Panel> {
         self.panels.front(self.screen)
+    }
+
+    /// What is wrong.
+    pub fn findings(&self) -> &Findings {
+        &self.panels.findings
     }
 
     /// How many flows arrived since the list stopped following.
@@ -246,7 +244,7 @@ impl App {
         let (filter, window, shown) = (self.filter.filter(), self.list.window(), self.panels.shown(self.screen));
         let same = |q: &Query| {
             let filters = (q.filter.as_ref().map(Arc::as_ptr), filter.as_ref().map(Arc::as_ptr));
-            filters.0 == filters.1 && (q.window, q.height, q.inspect, q.shown) == (window, height, inspect, shown)
+            filters.0 == filters.1 && (q.window, q.height, q.inspect, &q.shown) == (window, height, inspect, &shown)
         };
         if self.asked.as_ref().is_some_and(same) {
             return None;

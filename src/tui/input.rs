@@ -38,6 +38,11 @@ impl FilterLine {
         self.applied.as_ref().map(|(_, f)| f.clone())
     }
 
+    /// The same, with its text.
+    pub fn applied(&self) -> Option<(String, Arc<Filter>)> {
+        self.applied.clone()
+    }
+
     /// What the line shows: what is typed, else what is in force.
     pub fn text(&self) -> &str {
         match (&self.typed, &self.applied) {
@@ -74,12 +79,12 @@ impl FilterLine {
         self.applied = Some((text, Arc::new(filter)));
     }
 
-    /// Puts another filter in force, or none; the one before.
-    pub fn replace(&mut self, other: Option<(String, Arc<Filter>)>) -> Option<(String, Arc<Filter>)> {
+    /// Puts another filter in force, or none.
+    pub fn replace(&mut self, other: Option<(String, Arc<Filter>)>) {
         if let Some((text, _)) = &other {
             self.remember(text);
         }
-        std::mem::replace(&mut self.applied, other)
+        self.applied = other;
     }
 
     /// Starts typing, with the filter in force.

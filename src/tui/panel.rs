@@ -13,7 +13,7 @@ use super::app::App;
 use super::keymap::{Context, Keymap};
 use super::theme::Theme;
 use super::widget::cursor::Cursor;
-use crate::engine::view::{Shown, View};
+use crate::engine::view::{About, Shown, Spot, View};
 use crate::model::{FlowId, TraceNo};
 use brokers::Brokers;
 use findings::Findings;
@@ -65,7 +65,7 @@ impl Screen {
 }
 
 /// All panels; each keeps its place while others are in front.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Panels {
     /// The help, over whatever else is there.
     pub help: Option<Sheet>,
@@ -128,7 +128,7 @@ impl Panels {
             Screen::Traces => Shown::Traces,
             Screen::Trace => Shown::Trace(self.waterfall.no()),
             Screen::Services | Screen::Brokers => Shown::Services,
-            Screen::Findings => Shown::Findings,
+            Screen::Findings => self.findings.wanted(),
             Screen::Flows | Screen::Stats => Shown::Flows,
         }
     }
@@ -154,6 +154,16 @@ pub trait Panel: Debug {
     /// Somebody has moved the cursor, down (up where negative).
     fn moved(&mut self, _by: isize) {}
 
+    /// What the selected line is, to be asked what is wrong with it.
+    fn about(&self) -> Option<About> {
+        None
+    }
+
+    /// Whether there is nothing in it, and it says why.
+    fn is_empty(&self) -> bool {
+        false
+    }
+
     /// The selected line was chosen.
     fn choose(&mut self) -> Option<Wish> {
         None
@@ -176,9 +186,15 @@ pub trait Panel: Debug {
         0
     }
 
+    /// Where its other lines are.
+    fn lines(&self, area: Rect) -> Rect {
+        let fixed = self.fixed().min(area.height);
+        Rect { y: area.y + fixed, height: area.height - fixed, ..area }
+    }
+
     /// How many lines a page is.
     fn page(&self, area: Rect) -> usize {
-        usize::from(area.height.saturating_sub(self.fixed()))
+        usize::from(self.lines(area).height)
     }
 
     /// One of its own keys.
@@ -186,7 +202,7 @@ pub trait Panel: Debug {
         None
     }
 
-    /// A click on a line below its first, counted from 0: it selects, and chooses what is selected.
+    /// A click on one of these, counted from 0: it selects, and chooses what is selected.
     fn click(&mut self, line: usize) -> Option<Wish> {
         let cursor = self.cursor()?;
         let at = cursor.line(line)?;
@@ -212,8 +228,10 @@ pub enum Wish {
     Narrow(String),
     /// The same, or all flows, and open this flow of them.
     Flow(FlowId, Option<String>),
-    /// Show this trace, the cursor on a flow of it.
-    Trace(TraceNo, Option<FlowId>),
+    /// Show this trace.
+    Trace(TraceNo),
+    /// Go from one of these places to the next, the first first; what they are.
+    Spots(&'static str, Vec<Spot>),
     /// Tell this.
     Tell(&'static str),
 }

@@ -130,9 +130,11 @@ fn signals_are_passed_on_and_the_command_has_the_last_word() {
     for (signal, code) in [("TERM", 5), ("INT", 6), ("HUP", 7)] {
         let script = "trap 'echo got TERM; exit 5' TERM; trap 'echo got INT; exit 6' INT; trap 'echo got HUP; exit 7' HUP
             echo ready; while :; do sleep 0.05; done";
-        // in a session of its own, so that no terminal is told of the test's keys
-        let mut command = Command::new("setsid");
-        command.args(["--wait", env!("CARGO_BIN_EXE_meshtop"), "run", "-i", "lo", "--", "sh", "-c", script]);
+        // in a session of its own, so that no terminal is told of the test's keys; and where the tests run in the background of a script,
+        // SIGINT is ignored, which a shell inherits and no trap in it undoes (POSIX, Shell Command Language §2.11)
+        let mut command = Command::new("env");
+        command.args(["--default-signal=INT", "setsid", "--wait", env!("CARGO_BIN_EXE_meshtop"), "run", "-i", "lo", "--"]);
+        command.args(["sh", "-c", script]);
         let mut running = Running::start(command.envs(super::program::settings()).stderr(Stdio::null()));
         assert_eq!(running.line().as_deref(), Some("ready"));
         super::program::signal(child_of(running.child.id()), signal);

@@ -223,10 +223,20 @@ fn the_lost_trace_of_the_demo_is_found_and_proved() {
     terminal.press("5");
     terminal.shows("trace_lost");
     terminal.shows("sent it on 0 of");
+    terminal.shows("the first of 8 examples");
     terminal.press("y");
     terminal.shows("the finding");
     terminal.press("\r");
     terminal.shows("✗ trace lost");
+    terminal.shows("time   payments 60 ms · orders 43 ms · courier 38 ms");
+    terminal.press("n");
+    terminal.shows("first of 2 that failed");
+    terminal.press("N");
+    terminal.shows("example 1 of 8");
+    // what is wrong with the hop, and back
+    terminal.press("f");
+    terminal.shows("1 of 2 findings, of the flow that was selected");
+    terminal.press("\x1b");
     terminal.shows("payments → fraud · tied by a value that both carry");
     terminal.press("\r");
     terminal.shows("→ fraud");

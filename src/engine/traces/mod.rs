@@ -77,6 +77,8 @@ pub(super) struct Traces {
     shared: HashSet<Box<str>>,
     /// Where traces went that are parts of others now.
     moved: BTreeMap<TraceNo, TraceNo>,
+    /// Flows that may have caused others, with those.
+    doubts: BTreeMap<FlowId, Vec<FlowId>>,
     /// Traces of which no flow was open lately, by the moment at which they may be told: at most once each.
     due: BTreeSet<(Time, TraceNo)>,
     next: TraceNo,
@@ -95,6 +97,7 @@ impl Traces {
             of: HashMap::new(),
             shared: HashSet::new(),
             moved: BTreeMap::new(),
+            doubts: BTreeMap::new(),
             due: BTreeSet::new(),
             next: TraceNo(1),
             used: 0,
@@ -205,6 +208,7 @@ impl Traces {
     /// Forgets all traces that have no open flow, and of the others all but their open flows.
     pub(super) fn clear(&mut self) {
         self.changes += 1;
+        self.doubts.clear();
         let all: Vec<_> = self.list.keys().copied().collect();
         for no in all {
             if self.list.get(&no).is_some_and(|trace| trace.open == 0) {

@@ -1,10 +1,10 @@
 //! Why a trace failed, and where its time went: a pure function of its hops and its tree. It reads no clock and no headers.
 //!
 //! The critical path goes from the end of a trace back to its beginning: at each moment it lies with the call that was waited for last.
-//! What a service did while it waited for nobody is its own; between publish and delivery it is the queue's; what passes a request on as
-//! it came is a proxy.
+//! What a service did while it waited for nobody is its own; between publish and delivery it is the queue's; while the same request
+//! is passed on, in a leg of its own, it is the proxy's.
 
-use super::failure::{failed, passes_on};
+use super::failure::failed;
 use super::hop::{Hop, name};
 use crate::model::{FlowId, Node, Pattern, Step, StepKind, Why};
 use crate::time::Time;
@@ -21,6 +21,8 @@ struct Walk<'h> {
     hops: Vec<&'h Hop>,
     parents: Vec<Option<usize>>,
     children: Vec<Vec<usize>>,
+    /// Whether it is its parent's request, passed on.
+    legs: Vec<bool>,
     /// When the last of what each caused was over.
     ends: Vec<Time>,
 }
@@ -31,12 +33,14 @@ type Spent = (Time, usize, StepKind, Time);
 impl<'h> Walk<'h> {
     fn new(all: &'h [Hop], tree: &[Node]) -> Self {
         let (mut hops, mut parents, mut above): (Vec<&Hop>, Vec<Option<usize>>, Vec<usize>) = Default::default();
+        let mut legs = Vec::new();
         for node in tree {
             let Ok(at) = all.binary_search_by_key(&node.flow, |hop| hop.flow) else { continue };
             above.truncate(node.depth);
             parents.push(above.last().copied());
             above.push(hops.len());
             hops.push(&all[at]);
+            legs.push(node.leg);
         }
         let mut children = vec![Vec::new(); hops.len()];
         let mut ends: Vec<_> = hops.iter().map(|hop| hop.last).collect();
@@ -49,7 +53,7 @@ impl<'h> Walk<'h> {
         for children in &mut children {
             children.sort_by_key(|&at| std::cmp::Reverse((ends[at], at)));
         }
-        Self { hops, parents, children, ends }
+        Self { hops, parents, children, legs, ends }
     }
 
     /// The call that failed first with none below it that failed: rather one whose callers failed all, and by its own fault.
@@ -77,7 +81,7 @@ impl<'h> Walk<'h> {
         for (from, at, kind, to) in spent {
             let (flow, own) = (self.hops[at].flow, to.since(from));
             match steps.iter_mut().find(|step| step.flow == flow && step.kind == kind) {
-                Some(step) => step.own = crate::time::Span::from_nanos(step.own.nanos() + own.nanos()),
+                Some(step) => step.own = step.own.and(own),
                 None => steps.push(Step { flow, service: self.service(at, kind), kind, own }),
             }
         }
@@ -87,7 +91,7 @@ impl<'h> Walk<'h> {
     /// What was waited for until a moment, from the last on. A tree is no deeper than it is safe to call.
     fn walk(&self, at: usize, mut until: Time, spent: &mut Vec<Spent>) {
         let hop = self.hops[at];
-        let proxy = self.children[at].iter().any(|&down| passes_on(hop, self.hops[down]));
+        let proxy = self.children[at].iter().any(|&down| self.legs[down]);
         let kind = if proxy { StepKind::Proxy } else { StepKind::Work };
         let own = |from: Time, to: Time, spent: &mut Vec<Spent>| {
             let to = to.min(hop.last);
@@ -129,8 +133,12 @@ mod tests {
     use crate::engine::findings::rig::{call, flow, trace};
     use crate::model::Flow;
 
+    /// The flows of these tests that pass on what caused them.
+    const LEGS: [u64; 1] = [7];
+
     fn told(tree: &[(usize, Flow)]) -> (Option<u64>, Vec<(u64, String, u64)>) {
-        let (hops, nodes) = trace(tree);
+        let (hops, mut nodes) = trace(tree);
+        nodes.iter_mut().for_each(|node| node.leg = LEGS.contains(&node.flow.0));
         let Why { cause, path } = why(&hops, &nodes);
         let step = |step: &Step| (step.flow.0, format!("{} {}", step.kind.word(), step.service), step.own.nanos() / 1_000_000);
         (cause.map(|flow| flow.0), path.iter().map(step).collect())
@@ -171,14 +179,14 @@ mod tests {
             (1, flow(2, Pattern::Publish, "amqp", "orders>rabbit 10-12 publish x ack")),
             (2, deliver),
             (3, call(4, "billing>nginx 60-95 POST /c 201")),
-            (4, call(5, "nginx>payments 65-90 POST /c 201")),
+            (4, call(7, "nginx>payments 65-90 POST /c 201")),
         ];
         let wanted = [
             step(1, "work orders", 10),
             step(3, "queue billing", 40),
             step(3, "work billing", 15),
             step(4, "proxy nginx", 10),
-            step(5, "work payments", 25),
+            step(7, "work payments", 25),
         ];
         assert_eq!(path(&tree), wanted);
     }

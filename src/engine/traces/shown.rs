@@ -2,8 +2,8 @@
 
 use super::super::Engine;
 use super::super::view::{HopLine, Shown, TraceLine, Traces, Waterfall};
-use super::{Hop, Trace, hop, services, tree};
-use crate::model::{Pattern, TraceNo};
+use super::{Hop, Trace, hop, path, services, tree};
+use crate::model::{FlowId, Node, Pattern, TraceNo};
 use std::sync::Arc;
 
 /// How many traces a list holds: the newest, more than a person looks through.
@@ -46,23 +46,55 @@ impl Engine {
             let Some(hop) = at(node.flow) else { continue };
             above.truncate(node.depth);
             let published = above.last().filter(|up| node.link.is_some() && up.pattern == Pattern::Publish);
-            lines.push(HopLine {
-                node: *node,
-                from: hop.from.service.clone().unwrap_or_else(|| Arc::clone(&hop.from.addr)),
-                to: hop.to.service.clone().unwrap_or_else(|| Arc::clone(&hop.to.addr)),
-                time: hop.time,
-                last: Some(hop.last).filter(|_| hop.settled && !hop.pending),
-                queued: published.map(|up| up.time),
-                ok: hop.ok,
-                found: self.findings.mark_of(node.flow),
-                flow: self.flow(node.flow, false),
-            });
+            let queued = published.map(|up| up.time);
+            let maybe = if node.link.is_none() { self.candidates(&hop.maybe) } else { Vec::new() };
+            lines.push(HopLine { queued, maybe, ..self.hop_line(*node, hop) });
             above.push(hop);
         }
+        self.seat_guests(&mut lines, &hops);
         let services = services(tree.iter().filter_map(|node| at(node.flow)));
-        let waterfall = Arc::new(Waterfall { line, services, more, hops: lines });
+        let waterfall = Arc::new(Waterfall { line, services, more, why: path::why(&hops, &tree), hops: lines });
         self.screen.trace = Some((Arc::clone(&waterfall), self.findings_change()));
         Some(waterfall)
+    }
+
+    fn hop_line(&mut self, node: Node, hop: &Hop) -> HopLine {
+        HopLine {
+            node,
+            from: hop.from.service.clone().unwrap_or_else(|| Arc::clone(&hop.from.addr)),
+            to: hop.to.service.clone().unwrap_or_else(|| Arc::clone(&hop.to.addr)),
+            time: hop.time,
+            last: Some(hop.last).filter(|_| hop.settled && !hop.pending),
+            queued: None,
+            ok: hop.ok,
+            found: self.findings.mark_of(node.flow),
+            maybe: Vec::new(),
+            guest: false,
+            flow: self.flow(node.flow, false),
+        }
+    }
+
+    /// Puts flows of which nothing is claimed below each flow of the trace that may have caused them, behind what that surely did.
+    fn seat_guests(&mut self, lines: &mut Vec<HopLine>, hops: &[Hop]) {
+        for at in (0..lines.len()).rev() {
+            let Some((up, depth)) = lines.get(at).map(|line| (line.node.flow, line.node.depth)) else { continue };
+            let doubted = self.traces.doubted(up).to_vec();
+            let below = lines.iter().skip(at + 1).take_while(|line| line.node.depth > depth).count();
+            let guests: Vec<_> = doubted.into_iter().filter_map(|flow| self.guest(flow, up, depth + 1, hops)).collect();
+            lines.splice(at + 1 + below..at + 1 + below, guests);
+        }
+    }
+
+    /// One of them, where it is not part of the trace, and still in doubt.
+    fn guest(&mut self, id: FlowId, up: FlowId, depth: usize, hops: &[Hop]) -> Option<HopLine> {
+        let flow = self.flow(id, true)?;
+        let maybe = &flow.detail.as_ref().filter(|_| flow.row.link.is_none())?.candidates;
+        if !maybe.contains(&up) || hops.iter().any(|hop| hop.flow == id) {
+            return None;
+        }
+        let (maybe, hop) = (self.candidates(maybe), Hop { settled: true, ..hop(flow.as_ref()) });
+        let node = Node { flow: id, depth, link: None, leg: false };
+        Some(HopLine { maybe, guest: true, ..self.hop_line(node, &hop) })
     }
 
     fn trace_line(&mut self, no: TraceNo) -> Option<TraceLine> {

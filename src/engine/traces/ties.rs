@@ -12,6 +12,9 @@ const TELLING: usize = 8;
 const MAX_SHARED: usize = 1 << 14;
 /// How many traces are remembered to have become part of others.
 const MAX_MOVED: usize = 1 << 12;
+/// How many flows are remembered to be one of several that may have caused another, the newest; and of each how many others.
+const MAX_DOUBTS: usize = 1 << 12;
+const MAX_DOUBTED: usize = 16;
 
 impl Traces {
     /// A flow that is part of a trace carries another context too: a request ID makes those one trace that carry only it.
@@ -70,9 +73,24 @@ impl Traces {
 
     /// Nothing is claimed of a flow: these may have caused it. It may be in no trace.
     pub(in crate::engine) fn doubt(&mut self, flow: FlowId, maybe: Vec<FlowId>) {
+        self.changes += 1;
+        for &up in &maybe {
+            let doubted = self.doubts.entry(up).or_default();
+            if doubted.len() < MAX_DOUBTED {
+                doubted.push(flow);
+            }
+        }
+        while self.doubts.len() > MAX_DOUBTS {
+            self.doubts.pop_first();
+        }
         if let Some(hop) = self.of(flow).and_then(|no| self.list.get_mut(&no)?.hop_mut(flow)) {
             hop.maybe = maybe;
         }
+    }
+
+    /// Flows that this one may have caused, of which none was claimed when they settled.
+    pub(super) fn doubted(&self, flow: FlowId) -> &[FlowId] {
+        self.doubts.get(&flow).map_or(&[], Vec::as_slice)
     }
 
     /// Two traces are one: the older keeps its number. None where they have too many flows together.

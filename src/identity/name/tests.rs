@@ -62,6 +62,8 @@ fn what_runs_gives_the_name_where_nobody_gave_one() {
 fn a_program_under_another_name() {
     let busybox = Info { exe: Some("/bin/busybox".into()), ..info("/", "wget -q x") };
     assert_eq!(of(&busybox, None).0, "wget");
+    let redis = Info { exe: Some("/usr/bin/redis-check-rdb".into()), ..info("/", "redis-server *:6379") };
+    assert_eq!(of(&redis, None).0, "redis-server");
     let replaced = Info { exe: Some("/opt/orders (deleted)".into()), ..info("/", "/opt/orders") };
     assert_eq!(of(&replaced, None).0, "orders");
     let titled = Info { exe: None, ..info("/", "nginx: worker process") };

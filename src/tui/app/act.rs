@@ -1,19 +1,17 @@
 //! What keys and the mouse do.
 
-use super::{App, Narrowed};
-use crate::filter::FilterError;
+use super::App;
 use crate::text::escape;
 use crate::tui::action::Action;
 use crate::tui::effect::Effect;
 use crate::tui::format;
 use crate::tui::keymap::{Context, Key};
 use crate::tui::layout::{Open, below};
-use crate::tui::panel::{Screen, Wish};
+use crate::tui::panel::{Panel, Screen};
 use crate::tui::port::Command;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use ratatui::layout::Position;
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use tui_input::InputRequest;
 
 /// Rows that one notch of the wheel moves.
@@ -61,15 +59,21 @@ impl App {
             Action::Filter if self.front().is_none() && self.detail.shown.is_some() => self.detail.search.open(),
             Action::Filter => self.open_filter(),
             Action::Flows => {
-                self.narrowed = None;
+                self.stay();
                 self.show(Screen::Flows);
             }
             Action::Traces => self.turn_to(Screen::Traces),
             Action::Trace => self.trace(),
+            Action::Found => self.found(),
+            Action::Maybe => self.maybe(),
             Action::Services => self.turn_to(Screen::Services),
             Action::Brokers => self.turn_to(Screen::Brokers),
             Action::Findings => self.turn_to(Screen::Findings),
-            Action::Stats => self.show(Screen::Stats),
+            Action::Stats if self.screen == Screen::Stats => self.show(Screen::Stats),
+            Action::Stats => {
+                self.leave(None);
+                self.show(Screen::Stats);
+            }
             Action::Clear => self.confirming = true,
             Action::Save => return vec![Effect::Send(Command::Save)],
             Action::Accept => return self.accept(),
@@ -97,6 +101,7 @@ impl App {
             | Action::OpenTrace
             | Action::SortTraces
             | Action::OpenHop
+            | Action::Cause
             | Action::ZoomIn
             | Action::ZoomOut
             | Action::ZoomAll => {
@@ -109,6 +114,10 @@ impl App {
             Action::NextFlow => self.step(1),
             Action::PrevFlow => self.step(-1),
             Action::Read if self.detail.read() => {}
+            Action::NextSpot => self.go_on(1),
+            Action::PrevSpot => self.go_on(-1),
+            Action::NextFound if self.detail.search.needle().is_empty() => self.go_on(1),
+            Action::PrevFound if self.detail.search.needle().is_empty() => self.go_on(-1),
             Action::NextFound => self.detail.search.go(true),
             Action::PrevFound => self.detail.search.go(false),
             Action::Read | Action::Zoom => {
@@ -132,7 +141,9 @@ impl App {
             Action::Complete | Action::Older | Action::Newer if self.detail.search.typed().is_some() => {}
             Action::Apply => {
                 if self.filter.apply(&self.grammar) {
-                    self.narrowed = None;
+                    // one that is open was of another list
+                    self.detail.close();
+                    self.stay();
                     self.list.recount(self.count());
                 }
             }
@@ -170,8 +181,11 @@ impl App {
             Context::Confirm | Context::Filter => {}
             _ if self.front().is_some() && by != 0 => self.go(by),
             _ if self.front().is_some() => {
-                let line = below(layout.main).contains(at).then(|| usize::from(mouse.row - layout.main.y - 1));
-                let wish = line.and_then(|line| self.panels.front_mut(self.screen)?.click(line));
+                let click = |panel: &mut dyn Panel| {
+                    let lines = panel.lines(layout.main);
+                    lines.contains(at).then(|| panel.click(usize::from(mouse.row - lines.y)))?
+                };
+                let wish = self.panels.front_mut(self.screen).and_then(click);
                 self.grant(wish);
             }
             Context::List | Context::Detail if by != 0 && layout.list.contains(at) => self.step(by),
@@ -256,91 +270,22 @@ impl App {
     fn close(&mut self) -> bool {
         match () {
             () if self.panels.help.take().is_some() => true,
-            () if self.screen == Screen::Trace => {
-                self.screen = self.traced_from;
+            () if self.screen == Screen::Flows && self.detail.is_open() && self.detail.unread() => true,
+            () if self.screen == Screen::Flows && self.detail.is_open() => {
+                self.detail.close();
                 true
             }
+            () if self.come_back() => true,
             () if self.screen != Screen::Flows => {
                 self.screen = Screen::Flows;
                 true
             }
-            () if self.detail.is_open() && self.detail.unread() => true,
-            () if self.detail.is_open() => {
-                self.detail.close();
-                true
-            }
-            () => self.widen(),
+            () => false,
         }
     }
 
-    fn show(&mut self, screen: Screen) {
+    pub(super) fn show(&mut self, screen: Screen) {
         (self.screen, self.panels.help) = (screen, None);
-    }
-
-    /// Turns to a screen from wherever; what was narrowed on the way is as it was before.
-    fn turn_to(&mut self, screen: Screen) {
-        self.widen();
-        self.show(screen);
-    }
-
-    /// The trace of the selected flow.
-    fn trace(&mut self) {
-        if self.screen != Screen::Flows {
-            return;
-        }
-        let Some(view) = self.view.clone() else { return };
-        let Some(row) = self.list.cursor(&view, self.rows()).and_then(|at| view.rows.get(at)) else { return };
-        match (row.trace, &row.flow.row.trace_id) {
-            (Some((no, _)), _) => self.grant(Some(Wish::Trace(no, Some(row.flow.row.id)))),
-            (None, Some(_)) => self.notice = Some("its trace was evicted".to_owned()),
-            (None, None) => self.notice = Some("this flow carries no trace ID".to_owned()),
-        }
-    }
-
-    fn grant(&mut self, wish: Option<Wish>) {
-        match wish {
-            Some(Wish::Narrow(text)) => _ = self.narrow(Some(&text)),
-            Some(Wish::Flow(id, text)) if self.narrow(text.as_deref()) => {
-                self.list.turn_to(id, self.count());
-                (self.opening, self.detail.open) = (true, Open::Shared);
-            }
-            Some(Wish::Flow(..)) | None => {}
-            Some(Wish::Trace(no, flow)) => {
-                self.traced_from = self.screen;
-                self.panels.waterfall.turn_to(no, flow);
-                self.show(Screen::Trace);
-            }
-            Some(Wish::Tell(text)) => self.notice = Some(text.to_owned()),
-        }
-    }
-
-    /// Shows the flows that match a filter, or all, until somebody goes back. Whether there is such a filter.
-    fn narrow(&mut self, text: Option<&str>) -> bool {
-        match text.map(|text| Ok((text.to_owned(), Arc::new((self.grammar.parse)(text)?)))).transpose() {
-            Ok(filter) => {
-                let filter = self.filter.replace(filter);
-                // narrowed twice, it is still the first filter that comes back
-                let before = self.narrowed.take().map_or(filter, |narrowed| narrowed.filter);
-                self.narrowed = Some(Narrowed { from: self.screen, filter: before });
-                self.detail.close();
-                self.show(Screen::Flows);
-                self.list.recount(self.count());
-                true
-            }
-            Err::<_, FilterError>(e) => {
-                self.notice = Some(e.to_string());
-                false
-            }
-        }
-    }
-
-    /// Back to where the flows were narrowed, and to the filter from before. Whether they were.
-    fn widen(&mut self) -> bool {
-        let Some(Narrowed { from, filter }) = self.narrowed.take() else { return false };
-        self.filter.replace(filter);
-        self.show(from);
-        self.list.recount(self.count());
-        true
     }
 
     fn open_filter(&mut self) {

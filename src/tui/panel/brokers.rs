@@ -18,7 +18,7 @@ use std::sync::Arc;
 use table::Line;
 
 /// The table, and the place in it.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Brokers {
     table: Arc<view::Services>,
     lines: Vec<Line>,

@@ -3,11 +3,12 @@
 mod draw;
 
 use super::{Panel, Wish};
-use crate::engine::view::{self, FindingLine, Proof, View};
+use crate::engine::view::{self, About, Example, FindingLine, Shown, View};
 use crate::tui::action::Action;
 use crate::tui::app::App;
 use crate::tui::format::counted;
 use crate::tui::keymap::{Context, Keymap};
+use crate::tui::layout::below;
 use crate::tui::theme::Theme;
 use crate::tui::widget::cursor::Cursor;
 use ratatui::buffer::Buffer;
@@ -15,15 +16,44 @@ use ratatui::layout::Rect;
 use std::sync::Arc;
 
 /// The list, and the place in it.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Findings {
     table: Arc<view::Findings>,
+    /// Which of them are shown.
+    about: About,
     cursor: Cursor,
     /// The number of the selected finding: it stays selected wherever it goes, since somebody may be reading it.
     selected: Option<u64>,
 }
 
 impl Findings {
+    /// Turns to the findings about something.
+    pub fn turn_to(&mut self, about: About) {
+        if self.about != about {
+            *self = Self { about, ..Self::default() };
+        }
+    }
+
+    /// What the engine is asked for.
+    pub fn wanted(&self) -> Shown {
+        Shown::Findings { about: self.about.clone(), chosen: self.selected }
+    }
+
+    /// Which are shown, and how many there are: `1 of 3 findings, of payments`.
+    pub fn told(&self) -> String {
+        let (some, all) = (self.table.list.len(), counted(self.table.total, "finding"));
+        match &self.about {
+            About::All => all,
+            About::Service(name) => format!("{some} of {all}, of {name}"),
+            About::Flow(_) => format!("{some} of {all}, of the flow that was selected"),
+        }
+    }
+
+    /// What shows the selected finding, once that is known.
+    fn examples(&self) -> Option<&[Example]> {
+        Some(self.table.examples.as_slice()).filter(|_| self.table.chosen == self.selected)
+    }
+
     /// The selected finding as text, to be copied.
     pub fn text(&self) -> Option<String> {
         let FindingLine { kind, service, count, title, evidence, advice, time, .. } = self.chosen()?;
@@ -55,20 +85,23 @@ impl Panel for Findings {
         Some(&mut self.cursor)
     }
 
+    fn is_empty(&self) -> bool {
+        self.table.list.is_empty()
+    }
+
     fn moved(&mut self, _: isize) {
         self.selected = self.chosen().map(|line| line.id);
     }
 
     fn choose(&mut self) -> Option<Wish> {
-        Some(match self.chosen()?.proof {
-            Proof::Hop(trace, flow) => Wish::Trace(trace, Some(flow)),
-            Proof::Flow(flow) => Wish::Flow(flow, None),
-            Proof::Gone => Wish::Tell("the flows that showed it were evicted"),
-        })
+        let known = self.examples().map(|examples| examples.iter().map(|example| example.spot).collect());
+        let spots: Vec<_> = known.unwrap_or_else(|| self.chosen().and_then(|line| line.proof).into_iter().collect());
+        self.chosen()?;
+        Some(if spots.is_empty() { Wish::Tell("the flows that showed it were evicted") } else { Wish::Spots("example", spots) })
     }
 
-    fn page(&self, area: Rect) -> usize {
-        usize::from(draw::parts(area).0.height.saturating_sub(1))
+    fn lines(&self, area: Rect) -> Rect {
+        below(draw::parts(area, self.table.list.len()).0)
     }
 
     fn act(&mut self, action: Action) -> Option<Wish> {

@@ -4,7 +4,7 @@ pub(super) mod draw;
 
 use super::{Panel, Wish};
 use crate::engine::edges::OTHER;
-use crate::engine::view::{self, View};
+use crate::engine::view::{self, About, View};
 use crate::model::{Dir, Edge, Load, Service};
 use crate::tui::action::Action;
 use crate::tui::app::App;
@@ -18,7 +18,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 /// The table, and the place in it.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Services {
     table: Arc<view::Services>,
     sort: Sort,
@@ -173,8 +173,16 @@ impl Panel for Services {
         Some(&mut self.cursor)
     }
 
+    fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
     fn moved(&mut self, _: isize) {
         self.selected = self.rows.get(self.cursor.at).and_then(|row| self.id(*row));
+    }
+
+    fn about(&self) -> Option<About> {
+        Some(About::Service(Arc::clone(&self.service(*self.rows.get(self.cursor.at)?)?.name)))
     }
 
     fn choose(&mut self) -> Option<Wish> {

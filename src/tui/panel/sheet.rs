@@ -14,7 +14,7 @@ use ratatui::layout::Rect;
 const MARGIN: u16 = 4;
 
 /// A text and how far it is scrolled.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Sheet {
     text: fn(&Keymap, Option<&View>, u16) -> Page,
     scroll: usize,

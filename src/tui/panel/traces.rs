@@ -16,7 +16,7 @@ use std::cmp::Reverse;
 use std::sync::Arc;
 
 /// The list, and the place in it.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Traces {
     table: Arc<view::Traces>,
     sort: Sort,
@@ -90,6 +90,10 @@ impl Panel for Traces {
         Some(&mut self.cursor)
     }
 
+    fn is_empty(&self) -> bool {
+        self.order.is_empty()
+    }
+
     /// What is under the cursor stays under it. At the newest it moves on with what comes.
     fn moved(&mut self, _: isize) {
         let follows = self.sort == Sort::Time && self.cursor.is_last();
@@ -99,7 +103,7 @@ impl Panel for Traces {
     fn choose(&mut self) -> Option<Wish> {
         let no = self.line(self.cursor.at)?.no;
         self.selected = Some(no);
-        Some(Wish::Trace(no, None))
+        Some(Wish::Trace(no))
     }
 
     fn fixed(&self) -> u16 {

@@ -3,7 +3,7 @@
 mod draw;
 
 use super::{Panel, Wish};
-use crate::engine::view::{self, HopLine, View};
+use crate::engine::view::{self, About, Candidate, HopLine, View};
 use crate::model::{FlowId, TraceNo};
 use crate::time::Time;
 use crate::tui::action::Action;
@@ -19,7 +19,7 @@ use std::sync::Arc;
 const MAX_ZOOM: u32 = 10;
 
 /// The trace, and the place in it.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Waterfall {
     /// Which trace is wanted.
     no: TraceNo,
@@ -43,8 +43,17 @@ enum Line {
 impl Waterfall {
     /// Turns to a trace, with the cursor on one of its flows, or on its first.
     pub fn turn_to(&mut self, no: TraceNo, flow: Option<FlowId>) {
-        let cursor = Cursor::default();
-        *self = Self { no, selected: flow, cursor, ..Self::default() };
+        if self.no != no || flow.is_none() {
+            *self = Self { no, selected: flow, ..Self::default() };
+        } else {
+            (self.selected, self.zoom) = (flow, 0);
+            self.arrange();
+        }
+    }
+
+    /// What may have caused the selected flow.
+    pub fn candidates(&self) -> Option<&[Candidate]> {
+        self.hop(self.cursor.at).map(|hop| hop.maybe.as_slice())
     }
 
     /// Which trace is wanted.
@@ -96,6 +105,10 @@ impl Panel for Waterfall {
         self.selected = self.hop(self.cursor.at).map(|hop| hop.node.flow);
     }
 
+    fn about(&self) -> Option<About> {
+        self.hop(self.cursor.at).map(|hop| About::Flow(hop.node.flow))
+    }
+
     fn choose(&mut self) -> Option<Wish> {
         let hop = self.hop(self.cursor.at)?;
         Some(match &hop.flow {
@@ -105,13 +118,20 @@ impl Panel for Waterfall {
         })
     }
 
-    fn fixed(&self) -> u16 {
-        draw::AROUND
+    fn lines(&self, area: Rect) -> Rect {
+        draw::picture(area)
     }
 
     fn act(&mut self, action: Action) -> Option<Wish> {
         match action {
             Action::OpenHop => return self.choose(),
+            Action::Cause => match self.shown.as_ref().and_then(|shown| shown.why.cause) {
+                Some(flow) => {
+                    self.selected = Some(flow);
+                    self.arrange();
+                }
+                None => return Some(Wish::Tell("nothing in this trace failed")),
+            },
             Action::ZoomIn => self.zoom = (self.zoom + 1).min(MAX_ZOOM),
             Action::ZoomOut => self.zoom = self.zoom.saturating_sub(1),
             Action::ZoomAll => self.zoom = 0,

@@ -236,7 +236,7 @@ fn every_action_does_something() {
         Context::List => &["k"],
         Context::Detail => &["k enter tab", "k enter tab / o enter"],
         Context::Traces => &["2"],
-        Context::Trace => &["2 enter", "2 enter +"],
+        Context::Trace => &["2 enter", "2 enter +", "2 k k enter", "5 enter"],
         Context::Services => &["3"],
         Context::Brokers => &["4"],
         Context::Findings => &["5"],
@@ -249,6 +249,7 @@ fn every_action_does_something() {
                 let mut rig = Rig::new(80, 24);
                 rig.arrive(100);
                 rig.engine.findings = super::findings::three();
+                rig.engine.examples = [28, 22].map(FlowId).into();
                 super::brokers::mix(&mut rig);
                 rig.press(place);
                 assert!(entry.context == Context::Anywhere || rig.app.context() == entry.context, "{place}");

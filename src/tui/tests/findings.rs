@@ -2,7 +2,7 @@
 
 use super::mesh::finding;
 use super::rig::Rig;
-use crate::engine::view::{FindingLine, Proof, Shown};
+use crate::engine::view::{About, FindingLine, Shown, Spot};
 use crate::model::{FindingKind, FlowId, TraceNo};
 use crate::tui::effect::Effect;
 use crate::tui::keymap::Context;
@@ -32,13 +32,17 @@ fn cursor(rig: &Rig) -> String {
 }
 
 fn shown(rig: &Rig) -> Shown {
-    rig.engine.query.as_ref().map(|query| query.shown).unwrap()
+    rig.engine.query.as_ref().map(|query| query.shown.clone()).unwrap()
 }
 
 #[test]
 fn findings_at_every_size() {
     for (width, height) in [(40, 12), (80, 24), (200, 50)] {
-        rig(width, height).golden(&format!("findings-{width}x{height}.txt"));
+        let mut rig = rig(width, height);
+        rig.golden(&format!("findings-{width}x{height}.txt"));
+        rig.engine.examples = [28, 23, 16, 10].map(FlowId).into();
+        rig.press("j");
+        rig.golden(&format!("findings-examples-{width}x{height}.txt"));
     }
 }
 
@@ -93,7 +97,7 @@ fn enter_leads_to_the_proof_and_escape_comes_back() {
         rig.press(&format!("{back} {back}"));
         assert_eq!((rig.app.context(), cursor(&rig)), (Context::Trace, hop));
         rig.press(back);
-        assert_eq!((rig.app.context(), shown(&rig)), (Context::Findings, Shown::Findings));
+        assert_eq!((rig.app.context(), shown(&rig)), (Context::Findings, Shown::Findings { about: About::All, chosen: Some(1) }));
         assert!(cursor(&rig).contains("gateway"));
     }
 }
@@ -104,8 +108,8 @@ fn a_proof_that_is_in_no_trace_is_its_flow_and_one_that_is_gone_says_so() {
     rig.press("1 /");
     rig.write("ok");
     rig.press("enter");
-    rig.engine.findings[0].proof = Proof::Flow(FlowId(7));
-    rig.engine.findings[1].proof = Proof::Gone;
+    rig.engine.findings[0].proof = Some(Spot::Flow(FlowId(7)));
+    rig.engine.findings[1].proof = None;
     rig.press("5 enter");
     assert_eq!((rig.app.context(), rig.engine.query.as_ref().unwrap().inspect), (Context::Detail, Some(FlowId(7))));
     assert_eq!(rig.app.filter.text(), "", "whatever the filter says");
@@ -134,4 +138,71 @@ fn it_is_copied_as_text() {
     );
     assert!(lines[3].starts_with("evidence: gateway received") && lines[4].starts_with("advice: its HTTP client"), "{text}");
     assert_eq!(lines.len(), 5);
+}
+
+/// Whether the screen says this, somewhere.
+fn says(rig: &Rig, text: &str) {
+    assert!(rig.screen().contains(text), "{text}:\n{}", rig.screen());
+}
+
+#[test]
+fn the_examples_of_a_proof_are_a_key_apart() {
+    let mut rig = rig(100, 30);
+    rig.engine.examples = [28, 22, 16].map(FlowId).into();
+    rig.show();
+    says(&rig, "the first of 3 examples; n there: the next");
+    rig.press("enter");
+    says(&rig, "example 1 of 3");
+    for (key, trace, place) in [("n", 3, 2), ("n", 2, 3), ("n", 4, 1), ("N", 2, 3)] {
+        rig.press(key);
+        assert_eq!((rig.app.context(), shown(&rig)), (Context::Trace, Shown::Trace(TraceNo(trace))));
+        says(&rig, &format!("example {place} of 3"));
+    }
+    // an open flow of one is left for it again, and the finding is one step back from each
+    rig.press("enter esc esc");
+    says(&rig, "example 3 of 3");
+    rig.press("esc");
+    assert_eq!(rig.app.context(), Context::Findings);
+    assert!(cursor(&rig).contains("billing"));
+}
+
+#[test]
+fn one_key_from_a_flow_a_hop_and_a_service_to_what_is_wrong_with_it() {
+    let mut rig = Rig::new(100, 30);
+    rig.engine.findings = three();
+    rig.arrive(30);
+    let about = |rig: &Rig| match shown(rig) {
+        Shown::Findings { about, .. } => about,
+        other => panic!("{other:?}"),
+    };
+    // a flow, in the list and open
+    rig.press("k k f");
+    assert_eq!(about(&rig), About::Flow(FlowId(28)));
+    says(&rig, "3 of 3 findings, of the flow that was selected");
+    rig.press("esc enter f q");
+    assert_eq!((rig.app.context(), rig.engine.query.as_ref().unwrap().inspect), (Context::Detail, Some(FlowId(28))));
+    // a flow with none says so
+    rig.press("esc k f");
+    says(&rig, "none of 3 findings is of what was selected");
+    rig.press("esc");
+    assert_eq!((rig.app.context(), rig.selected()), (Context::List, 27));
+    // a hop; its proof is another trace's, and all of it is left step by step
+    rig.press("2 k enter j");
+    let hop = cursor(&rig);
+    rig.press("f esc");
+    assert_eq!((rig.app.context(), cursor(&rig)), (Context::Trace, hop.clone()));
+    rig.press("j j j f enter");
+    assert_eq!((rig.app.context(), shown(&rig)), (Context::Trace, Shown::Trace(TraceNo(4))));
+    rig.press("esc esc esc");
+    assert_eq!((rig.app.context(), shown(&rig)), (Context::Traces, Shown::Traces));
+    // a service, on its own line and on one of what it asks
+    rig.press("3 f");
+    assert_eq!(about(&rig), About::Service("billing".into()));
+    says(&rig, "1 of 3 findings, of billing");
+    rig.press("5");
+    assert_eq!(about(&rig), About::All, "by its number it has all");
+    rig.press("3 j f esc");
+    assert_eq!(rig.app.context(), Context::Services);
+    rig.press("6 f");
+    says(&rig, "select a flow, a hop or a service");
 }

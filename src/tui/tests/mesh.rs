@@ -1,7 +1,7 @@
 //! The traces of the scripted engine: each of some flows of the small mesh, one of them behind a queue.
 
-use crate::engine::view::{FindingLine, HopLine, Proof, RowView, TraceLine, Traces, Waterfall};
-use crate::model::{FindingKind, FindingSeverity, FlowId, Link, Node, TraceNo};
+use crate::engine::view::{Candidate, FindingLine, HopLine, RowView, Spot, TraceLine, Traces, Waterfall};
+use crate::model::{FindingKind, FindingSeverity, FlowId, Link, Node, Step, StepKind, TraceNo, Why};
 use crate::time::{Span, Time};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -55,6 +55,8 @@ pub fn waterfall(rows: &[RowView], no: TraceNo) -> Option<Waterfall> {
         queued: (queued > 0).then(|| after(line.time, begin - queued)),
         ok: row.flow.row.ok,
         found: (depth == 3).then_some(FindingKind::TraceLost),
+        maybe: Vec::new(),
+        guest: false,
         flow: Some(row.flow.clone()).filter(|_| took != 1),
     };
     let hops: Vec<_> = rows.iter().zip(SHAPE).map(hop).collect();
@@ -64,7 +66,30 @@ pub fn waterfall(rows: &[RowView], no: TraceNo) -> Option<Waterfall> {
             services.push(Arc::clone(service));
         }
     }
-    Some(Waterfall { line, services, more: 0, hops })
+    Some(Waterfall { line, services, more: 0, why: why(&hops), hops })
+}
+
+/// What failed in a trace, and where its time went.
+fn why(hops: &[HopLine]) -> Why {
+    let step = |(hop, kind, millis): (&HopLine, StepKind, u64)| {
+        let service = if kind == StepKind::Queue { "billing".into() } else { Arc::clone(&hop.to) };
+        Step { flow: hop.node.flow, service, kind, own: Span::from_millis(millis) }
+    };
+    let kinds = [(StepKind::Proxy, 3), (StepKind::Work, 2), (StepKind::Work, 7), (StepKind::Queue, 8), (StepKind::Work, 18)];
+    let path = hops.iter().zip(kinds).map(|(hop, (kind, millis))| step((hop, kind, millis))).collect();
+    Why { cause: hops.iter().rev().find(|hop| !hop.ok).map(|hop| hop.node.flow), path }
+}
+
+/// The same trace with a flow below two others that may have caused it.
+pub fn doubted(mut waterfall: Waterfall) -> Waterfall {
+    let candidate = |hop: &HopLine| Candidate { spot: Spot::Hop(waterfall.line.no, hop.node.flow), flow: hop.flow.clone() };
+    let maybe: Vec<_> = waterfall.hops.iter().take(2).map(candidate).collect();
+    let Some(last) = waterfall.hops.last().cloned() else { return waterfall };
+    for at in [2, 1] {
+        let node = Node { flow: FlowId(900), depth: at, link: None, leg: false };
+        waterfall.hops.insert(at, HopLine { node, maybe: maybe.clone(), guest: true, found: None, ..last.clone() });
+    }
+    waterfall
 }
 
 /// A finding that shows at the last flow of a trace, seen so often.
@@ -78,7 +103,7 @@ pub fn finding(id: u64, kind: FindingKind, service: &str, count: u64) -> Finding
         evidence: format!("{service} received traceparent with AMQP messages and sent it on 0 of {count} HTTP calls to payments"),
         advice: format!("its HTTP client is not instrumented: let {service} inject the context of what it works on"),
         time: Time::from_nanos(1_795_245_663_000_000_000),
-        proof: Proof::Hop(TraceNo(4), FlowId(28)),
+        proof: Some(Spot::Hop(TraceNo(4), FlowId(28))),
     }
 }
 

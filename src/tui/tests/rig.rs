@@ -4,10 +4,11 @@ use super::mesh;
 use super::sample::{detail, messages, row};
 use crate::engine::edges::Edges;
 use crate::engine::view::{
-    DetailView, FindingLine, Findings, Query, RowView, Services, Shown, SourceStatus, Status, View, Window,
+    About, Candidate, DetailView, Example, FindingLine, Findings, Query, RowView, Services, Shown, SourceStatus, Spot, Status,
+    View, Window,
 };
 use crate::filter::{Filter, FilterError};
-use crate::model::{Attachment, Flow};
+use crate::model::{Attachment, Flow, FlowId};
 use crate::time::{Span, Time};
 use crate::tui::app::{App, Options};
 use crate::tui::effect::Effect;
@@ -50,6 +51,12 @@ pub struct Engine {
     pub taps: Vec<(Arc<str>, Arc<Attachment>)>,
     /// What was found, in the order of the list.
     pub findings: Vec<FindingLine>,
+    /// The last flows of what shows the chosen one; none: its proof is all.
+    pub examples: Vec<FlowId>,
+    /// What may have caused the open flow.
+    pub candidates: Vec<Candidate>,
+    /// Whether traces have a flow of which nothing is claimed.
+    pub doubt: bool,
 }
 
 impl Engine {
@@ -79,6 +86,7 @@ impl Engine {
             detail: query.inspect.and_then(found).map(|r| {
                 Arc::new(DetailView {
                     unknown: self.unknown,
+                    candidates: self.candidates.clone(),
                     messages: messages(self.messages).split_off(self.dropped),
                     ..detail(&r.flow)
                 })
@@ -86,14 +94,41 @@ impl Engine {
             services: (query.shown == Shown::Services).then(|| Arc::new(self.services())),
             traces: (query.shown == Shown::Traces).then(|| Arc::new(mesh::traces(&self.flows))),
             trace: match query.shown {
-                Shown::Trace(no) => mesh::waterfall(&self.flows, no).map(Arc::new),
-                Shown::Flows | Shown::Traces | Shown::Services | Shown::Findings => None,
+                Shown::Trace(no) => {
+                    mesh::waterfall(&self.flows, no).map(|trace| Arc::new(if self.doubt { mesh::doubted(trace) } else { trace }))
+                }
+                Shown::Flows | Shown::Traces | Shown::Services | Shown::Findings { .. } => None,
             },
-            findings: (query.shown == Shown::Findings)
-                .then(|| Arc::new(Findings { list: self.findings.clone(), sought: vec!["services that lose a trace"] })),
+            findings: match query.shown {
+                Shown::Findings { about, chosen } => Some(Arc::new(self.findings(&about, chosen))),
+                Shown::Flows | Shown::Traces | Shown::Services | Shown::Trace(_) => None,
+            },
             status: Status { found: mesh::found(&self.findings), flows: self.status.flows.max(self.seen), ..self.status.clone() },
             serial: 0,
         }
+    }
+
+    fn findings(&self, about: &About, chosen: Option<u64>) -> Findings {
+        let is = |line: &&FindingLine| match about {
+            About::All => true,
+            About::Service(name) => line.service.as_ref() == Some(name),
+            About::Flow(flow) => line.proof.is_some_and(|spot| matches!(spot, Spot::Hop(_, of) | Spot::Flow(of) if of == *flow)),
+        };
+        let list: Vec<_> = self.findings.iter().filter(is).cloned().collect();
+        let chosen = chosen.or_else(|| list.first().map(|line| line.id));
+        let (sought, total) = (vec!["services that lose a trace"], self.findings.len() as u64);
+        let proof = list.iter().find(|line| Some(line.id) == chosen).and_then(|line| line.proof);
+        let known = self.examples.iter().filter_map(|flow| self.example(*flow)).collect::<Vec<_>>();
+        let alone = proof.map(|spot| Example { spot, flows: Vec::new() });
+        let examples = if known.is_empty() { alone.into_iter().collect() } else { known };
+        Findings { list, sought, total, chosen, examples }
+    }
+
+    /// A flow and the one before it.
+    fn example(&self, flow: FlowId) -> Option<Example> {
+        let at = self.flows.iter().position(|row| row.flow.row.id == flow)?;
+        let (no, _) = self.flows[at].trace?;
+        Some(Example { spot: Spot::Hop(no, flow), flows: self.flows[at - 1..=at].iter().map(|row| row.flow.clone()).collect() })
     }
 
     fn services(&self) -> Services {

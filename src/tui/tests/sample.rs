@@ -50,7 +50,7 @@ pub fn row(n: u64) -> RowView {
         connection: 1,
         sources: vec!["lo".into()],
     };
-    RowView { flow, trace: Some((TraceNo(n / 6), 5)), notes: n.is_multiple_of(6) }
+    RowView { flow, trace: Some((TraceNo(n / 6), 5)), notes: n.is_multiple_of(6), found: None }
 }
 
 pub fn detail(flow: &Flow) -> DetailView {
@@ -121,6 +121,7 @@ pub fn detail(flow: &Flow) -> DetailView {
         command: Some(CommandView { tool: "curl", text: "curl http://127.0.0.1:8080/".into(), lacks: Some("without its body") }),
         no_command: None,
         unknown: false,
+        candidates: Vec::new(),
     }
 }
 

@@ -1,9 +1,11 @@
 //! The traces, and one trace drawn out in time: what they look like, and where keys lead from there.
 
 use super::rig::Rig;
-use crate::engine::view::Shown;
+use crate::engine::view::{Candidate, Shown, Spot};
 use crate::model::{FlowId, TraceNo};
+use crate::tui::event::Event;
 use crate::tui::keymap::Context;
+use crossterm::event::{KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 
 /// The line with the cursor, without its marker.
 fn cursor(rig: &Rig) -> String {
@@ -13,7 +15,7 @@ fn cursor(rig: &Rig) -> String {
 }
 
 fn shown(rig: &Rig) -> Shown {
-    rig.engine.query.as_ref().map(|query| query.shown).unwrap()
+    rig.engine.query.as_ref().map(|query| query.shown.clone()).unwrap()
 }
 
 #[test]
@@ -125,4 +127,74 @@ fn the_cursor_passes_over_waits() {
         rig.press("k");
         assert_eq!(cursor(&rig), *line);
     }
+}
+
+#[test]
+fn a_flow_that_several_may_have_caused_stands_below_each_and_leads_to_them() {
+    for (width, height) in [(80, 24), (200, 50)] {
+        let mut rig = Rig::new(width, height);
+        rig.engine.doubt = true;
+        rig.arrive(30);
+        rig.press("2 k enter j");
+        rig.golden(&format!("trace-doubt-{width}x{height}.txt"));
+        rig.press("m");
+        assert!(rig.screen().contains("candidate 1 of 2"), "{}", rig.screen());
+        let first = cursor(&rig);
+        rig.press("n");
+        assert!(rig.screen().contains("candidate 2 of 2"), "{}", rig.screen());
+        assert_ne!(cursor(&rig), first);
+        rig.press("esc");
+        assert_eq!((rig.app.context(), shown(&rig)), (Context::Trace, Shown::Trace(TraceNo(4))));
+        assert!(cursor(&rig).starts_with('?'), "{}", rig.screen());
+        // one that something is claimed of has none
+        rig.press("g m");
+        assert!(rig.screen().contains("nothing is in doubt here: m is for flows marked ?"), "{}", rig.screen());
+    }
+}
+
+#[test]
+fn an_open_flow_leads_to_what_may_have_caused_it() {
+    let mut rig = Rig::new(100, 30);
+    rig.arrive(30);
+    rig.engine.candidates =
+        [Spot::Hop(TraceNo(4), FlowId(25)), Spot::Flow(FlowId(5))].map(|spot| Candidate { spot, flow: None }).into();
+    rig.press("k enter");
+    assert!(rig.screen().contains("m what caused it"), "{}", rig.screen());
+    rig.press("m");
+    assert_eq!((rig.app.context(), shown(&rig)), (Context::Trace, Shown::Trace(TraceNo(4))));
+    // one that is in no trace is its flow
+    rig.press("n");
+    assert_eq!((rig.app.context(), rig.engine.query.as_ref().unwrap().inspect), (Context::Detail, Some(FlowId(5))));
+    rig.press("n");
+    assert_eq!(rig.app.context(), Context::Trace);
+    rig.press("esc");
+    assert_eq!((rig.app.context(), rig.engine.query.as_ref().unwrap().inspect), (Context::Detail, Some(FlowId(29))));
+}
+
+#[test]
+fn a_click_is_on_the_line_that_is_seen_there() {
+    for (height, first) in [(30, 5), (12, 3)] {
+        let mut rig = Rig::new(100, height);
+        rig.arrive(300);
+        rig.press("2 k k enter j");
+        for row in [first, first - 1, first + 1] {
+            let kind = MouseEventKind::Down(MouseButton::Left);
+            rig.update(Event::Mouse(MouseEvent { kind, column: 9, row, modifiers: KeyModifiers::NONE }));
+        }
+        // above the first there is none
+        assert!(rig.screen().lines().nth(usize::from(first + 1)).unwrap().starts_with("▌"), "{}", rig.screen());
+        assert_eq!(rig.app.context(), Context::Trace);
+    }
+}
+
+#[test]
+fn the_cause_is_a_key_away() {
+    let mut rig = Rig::new(100, 30);
+    rig.arrive(300);
+    rig.press("2 k k enter c");
+    assert!(cursor(&rig).contains("POST /charge"), "{}", rig.screen());
+    rig.engine.flows.iter_mut().for_each(|row| row.flow.row.ok = true);
+    rig.show();
+    rig.press("c");
+    assert!(rig.screen().contains("nothing in this trace failed"), "{}", rig.screen());
 }

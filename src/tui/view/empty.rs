@@ -76,6 +76,10 @@ fn reason(app: &App, view: &View) -> (String, Vec<(String, String)>) {
         let title = format!("{}, none is over yet: who talks to whom shows with the first that is", counted(view.total, "flow"));
         return (title, vec![(key(Action::Flows), "shows the flows".to_owned())]);
     }
+    if let (Screen::Findings, Some(findings)) = (app.screen, view.findings.as_ref().filter(|findings| findings.total > 0)) {
+        let title = format!("none of {} is of what was selected", counted(findings.total, "finding"));
+        return (title, vec![(key(Action::Back), "goes back".to_owned()), (key(Action::Findings), "shows all".to_owned())]);
+    }
     if app.screen == Screen::Findings && view.total > 0 {
         let title = format!("nothing wrong found so far in {}", counted(view.total, "flow"));
         let sought = view.findings.iter().flat_map(|findings| &findings.sought).map(|what| option("looked for", what));

@@ -31,6 +31,7 @@ pub fn draw(app: &App, theme: &Theme, buffer: &mut Buffer, area: Rect) -> Option
         (false, _) if matches!(app.screen, Screen::Services | Screen::Brokers) && !filter.text().is_empty() => {
             ("the table is of all flows ".to_owned(), theme.dim)
         }
+        (false, _) if app.screen == Screen::Findings => (format!("{} ", app.findings().told()), theme.dim),
         (false, _) => (matching(app, beside), theme.dim),
     };
     let longest = if filter.editing() { usize::from(area.width / 2) } else { beside.max(usize::from(area.width) * 2 / 3) };

@@ -17,6 +17,8 @@ const TRACE: usize = 4;
 
 /// What a server's name keeps beside a client that is called by its user.
 const LEAST: usize = 4;
+/// The mark of a flow that shows a finding.
+pub const FOUND: &str = "◆";
 /// Cells that an operation keeps, whatever the status is.
 const OPERATION: u16 = 5;
 
@@ -103,6 +105,10 @@ fn runs(app: &App, theme: &Theme, view: &RowView, cell: Cell, room: usize) -> Ve
     match cell {
         Cell::Date => vec![(format::moment(row.time).0, theme.dim)],
         Cell::Time => vec![(format::moment(row.time).1.chars().take(room).collect(), plain)],
+        Cell::Flag if view.found.is_some() => {
+            let (_, style) = view.found.map_or(("", plain), |kind| theme.severity(kind.severity()));
+            vec![(FOUND.to_owned(), style)]
+        }
         Cell::Flag if view.notes => vec![("!".to_owned(), theme.warn)],
         Cell::Flag => Vec::new(),
         Cell::Protocol => vec![(row.protocol.to_owned(), theme.name)],
@@ -138,8 +144,7 @@ pub fn operation(row: &Row, room: usize) -> &str {
 /// Who to whom; what goes from the server to the client is told the other way round. Neither side takes the room that the other needs; what
 /// is called by its user alone is whole before the other is, for a part of it reads like another.
 pub fn parties(flow: &Flow, theme: &Theme, room: usize) -> Vec<(String, Style)> {
-    let back = flow.row.pattern.one_way() && flow.row.dir == Dir::ToClient;
-    let (from, to) = if back { (&flow.server, &flow.client) } else { (&flow.client, &flow.server) };
+    let (from, to) = sides(flow);
     let arrow = " → ";
     let room = room.saturating_sub(width(arrow));
     let gone = |party: &Party| party.owner.as_ref().is_some_and(|owner| owner.origin == Origin::Exited);
@@ -148,6 +153,18 @@ pub fn parties(flow: &Flow, theme: &Theme, room: usize) -> Vec<(String, Style)> 
     let least = if whole { room.saturating_sub(LEAST) } else { room / 2 };
     let left = width(&from).min(least.max(room.saturating_sub(width(&to))));
     vec![(fit(&from, left), Style::new()), (arrow.to_owned(), theme.dim), (to, Style::new())]
+}
+
+/// Who sent it, and to whom.
+fn sides(flow: &Flow) -> (&Party, &Party) {
+    let back = flow.row.pattern.one_way() && flow.row.dir == Dir::ToClient;
+    if back { (&flow.server, &flow.client) } else { (&flow.client, &flow.server) }
+}
+
+/// The same, as they are called.
+pub fn ends(flow: &Flow) -> (String, String) {
+    let (from, to) = sides(flow);
+    (party(from), party(to))
 }
 
 /// A name; without one the address, of which on the machine itself only the port tells anything.

@@ -6,22 +6,21 @@ use crate::tui::widget::scroll::Page;
 
 /// Cells for the keys.
 const KEYS: usize = 22;
-/// From this width on there are two columns.
-const TWO: u16 = 120;
+/// From these widths on there are two columns, and three.
+const TWO: u16 = 112;
+const THREE: u16 = 180;
 
 /// Its text.
 pub fn page(keymap: &Keymap, width: u16) -> Page {
-    let mut parts = Context::ALL.map(|context| part(keymap, context)).into_iter();
-    let mut first = parts.next().unwrap_or_default();
-    let mut second: Vec<Line> = parts.flatten().collect();
-    let marks = marks();
-    if width >= TWO {
-        first.extend(marks);
-        return Page::new(&[first, second], width, 0);
-    }
-    first.append(&mut second);
-    first.extend(marks);
-    Page::new(&[first], width, 0)
+    let parts = |of: &[Context]| of.iter().flat_map(|context| part(keymap, *context)).collect::<Vec<_>>();
+    let typed = Context::ALL.iter().position(|context| *context == Context::Filter).unwrap_or_default();
+    let ((first, screens), typing) = (Context::ALL[..typed].split_at(1), &Context::ALL[typed..]);
+    let columns = match width {
+        THREE.. => vec![parts(first), parts(screens), [marks(), parts(typing)].concat()],
+        TWO.. => vec![[parts(first), marks()].concat(), parts(&Context::ALL[1..])],
+        _ => vec![[parts(&Context::ALL), marks()].concat()],
+    };
+    Page::new(&columns, width, u16::try_from(KEYS).unwrap_or_default())
 }
 
 fn part(keymap: &Keymap, context: Context) -> Vec<Line> {
@@ -39,17 +38,25 @@ fn marks() -> Vec<Line> {
         ("!", "some of it was not seen, or is broken: the overview says what"),
         ("4bf9·7", "the beginning of the trace ID, and how many flows carry it"),
         ("…", "no answer yet"),
+        ("◆", "it shows a finding: f tells which"),
         ("✗ ! i", "a finding: an error, a warning, something to know"),
+        ("✗ trace lost", "in a trace: the finding that the flow shows"),
         (
             "= ≈ ~",
             "in a trace, tied by less than an ID: a value that both carry; the only one its sender was at work on; time alone",
         ),
+        (
+            "?",
+            "in a trace, tied by nothing: several flows are as likely to have caused it, and it stands below each; m shows them",
+        ),
         ("via", "in a trace: the same request, passed on by a proxy"),
         ("→ ← ⇒", "in a broker: what is published to; what is delivered from; where that is bound to"),
         ("● ○", "a tap of a broker is attached; it is not"),
+        ("┄", "in a trace: a message waited in a queue"),
+        ("▒ ◂ ▸", "in a trace: no end yet; before, after the part of time that is zoomed into"),
     ];
     let lines = signs.map(|(sign, help)| row(Token::Plain, sign, help));
-    [Line::of(Token::Word, "Signs")].into_iter().chain(lines).collect()
+    [Line::of(Token::Word, "Signs")].into_iter().chain(lines).chain([Line::default()]).collect()
 }
 
 fn row(token: Token, left: &str, right: &str) -> Line {

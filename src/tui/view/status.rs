@@ -6,7 +6,7 @@ use crate::tui::app::App;
 use crate::tui::format::{self, counted, share, short};
 use crate::tui::keymap::Context;
 use crate::tui::layout::Open;
-use crate::tui::panel::Screen;
+use crate::tui::panel::{Panel, Screen};
 use crate::tui::theme::Theme;
 use crate::tui::widget::text;
 use ratatui::buffer::Buffer;
@@ -24,8 +24,9 @@ const KEYS: u16 = 18;
 const OFFER: u8 = 5;
 /// How much a warning matters: more than what is counted, less than what was lost.
 const WARNING: u8 = 6;
-/// Fewer cells of a warning tell nothing.
+/// Fewer cells of a warning tell nothing, and more of one take too much of a line that is wide.
 const SHORTEST: usize = 12;
+const LONGEST: usize = 76;
 
 /// What of the losses is bytes.
 const SKIPPED: &str = "skipped";
@@ -83,6 +84,9 @@ fn items(app: &App, theme: &Theme, width: u16) -> Vec<Item> {
         return items;
     }
     let Some(status) = app.view.as_deref().map(|v| &v.status) else { return items };
+    if let Some(place) = app.touring() {
+        items.push(item(place, theme.name, 7));
+    }
     let arrived = app.arrived();
     if arrived > 0 && app.screen == Screen::Flows && status.progress.is_none() {
         items.push(item(format!("+{} new", short(arrived)), theme.good, 7));
@@ -96,7 +100,9 @@ fn items(app: &App, theme: &Theme, width: u16) -> Vec<Item> {
         items.push(item(format!("{} reads {protos}", app.keymap.key_of(Action::Accept)), theme.good, OFFER));
     }
     if let Some(warning) = warning(app, status) {
-        items.push(item(format!("! {warning}"), theme.warn, WARNING));
+        // where there is room for more, it leaves the rest its own
+        let room = usize::from(width / 2).max(LONGEST);
+        items.push(item(text::fit(&format!("! {warning}"), room), theme.warn, WARNING));
     }
     items.push(item(format!("packets {}", short(status.packets)), Style::new(), 5));
     // the first two are always there, so that nought can be seen too; the others come when they are not nought
@@ -168,15 +174,27 @@ fn hints(app: &App, theme: &Theme, buffer: &mut Buffer, area: Rect, taken: u16) 
         Context::Filter => {
             &[(Action::Apply, "use"), (Action::Complete, "complete"), (Action::Older, "older"), (Action::Cancel, "leave")]
         }
+        _ if app.front().is_some_and(Panel::is_empty) => {
+            &[(Action::Help, "help"), (Action::Stats, "counters"), (Action::Back, "back")]
+        }
         Context::Anywhere => &[(Action::Back, "back"), (Action::Down, "scroll")],
         Context::Traces => &[(Action::OpenTrace, "open"), (Action::SortTraces, "sort"), (Action::Back, "back")],
-        Context::Trace => &[(Action::OpenHop, "flow"), (Action::ZoomIn, "zoom"), (Action::Back, "back")],
+        Context::Trace if app.touring().is_some() => {
+            &[(Action::NextSpot, "next"), (Action::OpenHop, "flow"), (Action::Back, "back"), (Action::Cause, "cause")]
+        }
+        Context::Trace => {
+            &[(Action::OpenHop, "flow"), (Action::Cause, "cause"), (Action::Found, "findings"), (Action::Back, "back")]
+        }
         Context::Brokers => &[(Action::NarrowTopic, "flows"), (Action::Back, "back")],
-        Context::Findings if app.view.as_deref().is_none_or(|v| v.status.found.is_none()) => &[(Action::Back, "back")],
         Context::Findings => &[(Action::Prove, "proof"), (Action::CopyFinding, "copy"), (Action::Back, "back")],
-        Context::Services => &[(Action::Narrow, "flows"), (Action::Sort, "sort"), (Action::Back, "back")],
+        Context::Services => {
+            &[(Action::Narrow, "flows"), (Action::Found, "findings"), (Action::Sort, "sort"), (Action::Back, "back")]
+        }
         Context::Detail if !app.detail.search.needle().is_empty() => {
             &[(Action::NextFound, "next"), (Action::PrevFound, "before"), (Action::Escape, "search off")]
+        }
+        Context::Detail if app.detail.shown.as_ref().is_some_and(|shown| !shown.candidates.is_empty()) => {
+            &[(Action::Maybe, "what caused it"), (Action::Back, "close"), (Action::NextTab, "tabs")]
         }
         Context::Detail if app.detail.lists() => &[
             (Action::Read, "read"),

@@ -1,6 +1,7 @@
 use super::super::super::EngineOptions;
+use super::super::super::looker::Job;
 use super::super::super::script::{Log, port_fact};
-use super::super::super::view::{Query, View, Window};
+use super::super::super::view::{DetailView, Query, Spot, View, Window};
 use super::*;
 use crate::filter::Filter;
 use crate::model::{Dir, Event, EventKind, Fields, FlowId, Part};
@@ -80,4 +81,45 @@ fn a_waterfall_has_the_names_of_now_and_the_waits() {
     assert_eq!(waterfall.services.iter().map(|s| &**s).collect::<Vec<_>>(), ["rabbit", "billing"]);
     assert!(hop(1).last > Some(hop(1).time) && hop(1).ok);
     assert!(Engine::new(EngineOptions::default()).view().trace.is_none());
+}
+
+#[test]
+fn a_flow_that_several_may_have_caused_is_seen_below_each_of_them() {
+    // two checkouts at once, and a call of theirs that carries nothing
+    let lines = ["web>gate 1-90 id=t span=1", "web>gate 2-91 id=u span=2", "gate>orders 10-80"];
+    let (mut engine, _) = crate::engine::mesh::play(&lines, EngineOptions::default());
+    for no in [1, 2] {
+        let waterfall = view(&mut engine, Shown::Trace(TraceNo(no)), None).trace.clone().unwrap();
+        let told: Vec<_> =
+            waterfall.hops.iter().map(|hop| (hop.node.flow.0, hop.node.depth, hop.guest, hop.maybe.len())).collect();
+        assert_eq!(told, [(no, 0, false, 0), (3, 1, true, 2)]);
+        assert_eq!((waterfall.line.hops, waterfall.why.path.len()), (1, 1), "it is no part of it");
+        let spots: Vec<_> = waterfall.hops[1].maybe.iter().map(|candidate| candidate.spot).collect();
+        assert_eq!(spots, [Spot::Hop(TraceNo(1), FlowId(1)), Spot::Hop(TraceNo(2), FlowId(2))]);
+    }
+    engine.query(Query {
+        generation: 2,
+        filter: None,
+        window: Window::Follow,
+        height: 9,
+        inspect: Some(FlowId(3)),
+        shown: Shown::Flows,
+    });
+    let Some(Job::Inspect(flow, candidates)) = engine.next_job(true) else { panic!("nobody looks at it") };
+    assert_eq!((flow.row.id, candidates.len()), (FlowId(3), 2));
+    let told = crate::engine::detail::doubted(DetailView::default(), candidates).overview;
+    let told: Vec<_> = told.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+    assert_eq!(told[0].0, "maybe caused by");
+    assert!(told[0].1.starts_with("GET / · web → gate, ") && told.len() == 2, "{told:?}");
+    engine.clear();
+    let gone = view(&mut engine, Shown::Trace(TraceNo(1)), None);
+    assert!(gone.trace.is_none());
+}
+
+#[test]
+fn a_waterfall_tells_why() {
+    let lines = ["web>gate 1-90 id=t span=1", "gate>orders 10-80 id=t span=2"];
+    let (mut engine, _) = crate::engine::mesh::play(&lines, EngineOptions::default());
+    let why = view(&mut engine, Shown::Trace(TraceNo(1)), None).trace.as_ref().unwrap().why.clone();
+    assert_eq!((why.cause, why.path.iter().map(|step| step.flow.0).collect::<Vec<_>>()), (None, vec![1, 2]));
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 const STANDARD: &str = "amq.";
 
 /// A line of the table.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Line {
     /// What it is about.
     pub what: What,
@@ -23,7 +23,7 @@ pub struct Line {
 }
 
 /// What a line is about.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum What {
     /// A broker, with those of our taps that are to watch it.
     Broker { name: Arc<str>, protocol: &'static str, taps: Vec<Arc<Attachment>> },

@@ -2,6 +2,8 @@
 //!
 //! ```text
 //!  title: what began it, hops, services, duration, errors
+//!  cause  the call that failed first
+//!  time   where it went: services, queues, proxies, the longest first
 //!  gateway      ▕██████████▏          38 ms  http   POST /checkout        201
 //!   ├ orders        ▕███▏            6.2 ms  grpc   shop.Orders/Place     OK
 //!   queue ┄ billing     ┄┄           1.8 ms
@@ -10,8 +12,9 @@
 
 use super::{Line, Waterfall};
 use crate::engine::view::{self, HopLine};
-use crate::model::Link;
+use crate::model::{Link, Step, StepKind};
 use crate::time::{Span, Time};
+use crate::tui::action::Action;
 use crate::tui::app::App;
 use crate::tui::format;
 use crate::tui::theme::Theme;
@@ -22,9 +25,17 @@ use crate::tui::widget::text::{fit, line, put, width};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
+use std::sync::Arc;
 
-/// Lines around the picture: the title, and what is told of the selected flow.
-pub const AROUND: u16 = 2;
+/// Lines above the picture, and of them those of a screen that has room for no more; below it is a line for the selected flow.
+const ABOVE: u16 = 3;
+const TITLE: u16 = 1;
+/// Screens that are less high have no room for more.
+const LOW: u16 = 14;
+/// Screens that are less wide have no room for shares.
+const NARROW: u16 = 100;
+/// Cells for the names of the lines above.
+const NAMES: u16 = 8;
 /// Levels of the tree that are indented; deeper ones stand below each other.
 const INDENT: usize = 8;
 
@@ -46,8 +57,11 @@ pub fn draw(panel: &Waterfall, app: &App, theme: &Theme, buffer: &mut Buffer, ar
         return;
     };
     title(shown, theme, buffer, line(area, 0));
-    let columns = columns(area.width);
-    let picture = Rect { y: area.y + 1, height: area.height.saturating_sub(AROUND), ..area };
+    let (columns, picture) = (columns(area.width), picture(area));
+    if picture.y > area.y + TITLE {
+        cause(shown, theme, buffer, line(area, 1));
+        time(shown, theme, buffer, line(area, 2));
+    }
     for (y, at) in (0..picture.height).zip(panel.cursor.visible()) {
         let (Some(row), Some(hop)) = (panel.lines.get(at), panel.hop(at)) else { break };
         let selected = (at == panel.cursor.at).then_some(theme.strong);
@@ -58,8 +72,14 @@ pub fn draw(panel: &Waterfall, app: &App, theme: &Theme, buffer: &mut Buffer, ar
     }
     more(theme, buffer, picture, panel.cursor.visible().start, panel.lines.len());
     if let Some(hop) = panel.hop(panel.cursor.at) {
-        told(panel, shown, theme, buffer, line(area, area.height.saturating_sub(1)), hop);
+        told(panel, shown, app, theme, buffer, line(area, area.height.saturating_sub(1)), hop);
     }
+}
+
+/// The part of the screen that has the flows.
+pub fn picture(area: Rect) -> Rect {
+    let above = if area.height < LOW { TITLE } else { ABOVE };
+    Rect { y: area.y + above, height: area.height.saturating_sub(above + 1), ..area }
 }
 
 fn columns(width: u16) -> Vec<Column<Cell>> {
@@ -93,7 +113,65 @@ fn title(shown: &view::Waterfall, theme: &Theme, buffer: &mut Buffer, area: Rect
     if shown.more > 0 {
         at = put(buffer, area, at, &format!(" · {} more not kept", format::count(shown.more)), theme.warn);
     }
-    put(buffer, area, at, &format!(" · {}", trace.trace_id), theme.dim);
+    let id = if trace.trace_id.is_empty() { "no flow carries an ID" } else { &trace.trace_id };
+    put(buffer, area, at, &format!(" · {id}"), theme.dim);
+}
+
+/// Which call failed first.
+fn cause(shown: &view::Waterfall, theme: &Theme, buffer: &mut Buffer, area: Rect) {
+    let mut at = put(buffer, area, 1, "cause", theme.dim).max(NAMES);
+    let Some(hop) = shown.hops.iter().find(|hop| Some(hop.node.flow) == shown.why.cause && !hop.guest) else {
+        put(buffer, area, at, "nothing failed", theme.dim);
+        return;
+    };
+    let what = hop.flow.as_ref().map_or("a flow that was evicted", |flow| operation(&flow.row, usize::from(area.width) / 3));
+    at = put(buffer, area, at, &fit(what, usize::from(area.width) / 3), theme.strong);
+    at = put(buffer, area, at, " · ", theme.dim);
+    at = put(buffer, area, at, &format!("{} → {}", hop.from, hop.to), service(shown, hop, theme));
+    at = put(buffer, area, at, " · ", theme.dim);
+    for (text, style) in hop.flow.iter().flat_map(|flow| status(flow, theme, usize::from(area.width) / 4)) {
+        at = put(buffer, area, at, &text, style);
+    }
+    let more = match shown.line.errors.saturating_sub(1) {
+        0 => " · nothing else failed".to_owned(),
+        n => format!(" · first of {} that failed", n + 1),
+    };
+    put(buffer, area, at, &more, theme.dim);
+}
+
+/// Where the time went: what everything else waited for, by who took it.
+fn time(shown: &view::Waterfall, theme: &Theme, buffer: &mut Buffer, area: Rect) {
+    let mut spent: Vec<(StepKind, &Arc<str>, Span)> = Vec::new();
+    for Step { service, kind, own, .. } in &shown.why.path {
+        match spent.iter_mut().find(|(other, who, _)| other == kind && *who == service) {
+            Some((.., sum)) => *sum = sum.and(*own),
+            None => spent.push((*kind, service, *own)),
+        }
+    }
+    spent.sort_by_key(|(.., own)| std::cmp::Reverse(*own));
+    let all = spent.iter().fold(Span::default(), |sum, (.., own)| sum.and(*own));
+    let mut at = put(buffer, area, 1, "time", theme.dim).max(NAMES);
+    for (n, (kind, who, own)) in spent.iter().enumerate() {
+        let role = match kind {
+            StepKind::Work => "",
+            StepKind::Queue => "queue ",
+            StepKind::Proxy => "proxy ",
+        };
+        let share = format!(" ({})", format::percent(own.nanos(), all.nanos()));
+        let took = format!(" {}{}", format::duration(*own), if area.width < NARROW { "" } else { &share });
+        let (gap, rest) = (if n > 0 { " · " } else { "" }, format!(" · {} more", spent.len() - n));
+        let wanted = width(gap) + width(role) + width(who) + width(&took);
+        // what follows may need the room of its number
+        let spare = if n + 1 < spent.len() { width(&rest) } else { 0 };
+        if usize::from(at) + wanted + spare > usize::from(area.width) {
+            put(buffer, area, at, &rest, theme.dim);
+            break;
+        }
+        at = put(buffer, area, at, gap, theme.dim);
+        at = put(buffer, area, at, role, theme.dim);
+        at = put(buffer, area, at, who, known(shown, who, theme));
+        at = put(buffer, area, at, &took, Style::new());
+    }
 }
 
 fn hop_runs(
@@ -110,8 +188,13 @@ fn hop_runs(
         Cell::Service => {
             let indent = " ".repeat(hop.node.depth.min(INDENT));
             let via = if hop.node.leg { "via " } else { "" };
+            let tie = if hop.maybe.is_empty() { tier(hop.node.link) } else { "?" };
             let style = if hop.node.leg { theme.dim } else { service(shown, hop, theme) };
-            vec![(indent, theme.dim), (format!("{}{via}", tier(hop.node.link)), theme.dim), (hop.to.to_string(), style)]
+            vec![
+                (indent, theme.dim),
+                (format!("{tie}{via}"), if hop.maybe.is_empty() { theme.dim } else { theme.warn }),
+                (hop.to.to_string(), style),
+            ]
         }
         Cell::Bar => bar(panel, hop, room, if hop.ok { service(shown, hop, theme) } else { theme.error }),
         Cell::Duration => match hop.last {
@@ -180,26 +263,40 @@ fn cells(panel: &Waterfall, begin: Time, end: Option<Time>, room: usize, full: &
 
 /// The style of the service that received a flow, or that sent it where only that one is a service.
 fn service(shown: &view::Waterfall, hop: &HopLine, theme: &Theme) -> Style {
-    let place = |name| shown.services.iter().position(|service| service == name);
-    place(&hop.to).or_else(|| place(&hop.from)).map_or(Style::new(), |at| theme.service(at))
+    let to = shown.services.contains(&hop.to);
+    known(shown, if to { &hop.to } else { &hop.from }, theme)
+}
+
+/// The style of a service by its name.
+fn known(shown: &view::Waterfall, name: &Arc<str>, theme: &Theme) -> Style {
+    shown.services.iter().position(|service| service == name).map_or(Style::new(), |at| theme.service(at))
 }
 
 /// What is told of the selected flow.
-fn told(panel: &Waterfall, shown: &view::Waterfall, theme: &Theme, buffer: &mut Buffer, area: Rect, hop: &HopLine) {
+fn told(panel: &Waterfall, shown: &view::Waterfall, app: &App, theme: &Theme, buffer: &mut Buffer, area: Rect, hop: &HopLine) {
     let first = shown.hops.first().map(|first| first.node.flow);
-    let tie = match hop.node.link {
-        Some(_) if hop.node.leg => "the same request, passed on by a proxy",
-        Some(link) => link.reason(),
-        None => "its parent was not seen, or is one of several",
+    let tie = match (hop.node.link, hop.maybe.len()) {
+        (Some(_), _) if hop.node.leg => "the same request, passed on by a proxy".to_owned(),
+        (Some(link), _) => link.reason().to_owned(),
+        (None, 0) => "nothing that was seen caused it".to_owned(),
+        (None, 1) if hop.guest => "may be caused by this one, or by one that is gone".to_owned(),
+        (None, n) => format!("as likely caused by {n} flows: {} shows them", app.keymap.key_of(Action::Maybe)),
     };
     let after = format::duration(hop.time.since(shown.line.time));
-    let place =
-        if first == Some(hop.node.flow) { "the first one seen".to_owned() } else { format!("{tie} · began after {after}") };
+    let place = match first == Some(hop.node.flow) && hop.maybe.is_empty() {
+        true => "the first one seen".to_owned(),
+        false => format!("{tie} · +{after}"),
+    };
     let mut at = put(buffer, area, 1, &format!("{} → {}", hop.from, hop.to), theme.strong);
     at = put(buffer, area, at, &format!(" · {place}"), Style::new());
     if panel.zoom > 0 {
         let (from, to) = panel.window();
         let window: Span = to.since(from);
-        put(buffer, area, at, &format!(" · zoomed to {}", format::duration(window)), theme.dim);
+        at = put(buffer, area, at, &format!(" · zoomed to {}", format::duration(window)), theme.dim);
+    }
+    let own = shown.why.path.iter().filter(|step| step.flow == hop.node.flow && step.kind != StepKind::Queue);
+    let own = own.fold(Span::default(), |sum, step| sum.and(step.own));
+    if own > Span::default() && !hop.guest {
+        put(buffer, area, at, &format!(" · own {}", format::duration(own)), theme.dim);
     }
 }
