@@ -13,6 +13,9 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
+/// Fewer cells are all for what it was, not for who asked.
+const BOTH: usize = 16;
+
 /// What a column shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Cell {
@@ -85,6 +88,9 @@ fn runs(app: &App, theme: &Theme, trace: &TraceLine, cell: Cell, room: usize) ->
 /// Who asked for what first.
 fn root(trace: &TraceLine, theme: &Theme, room: usize) -> Vec<(String, Style)> {
     let Some(flow) = &trace.root else { return vec![("its first flow was evicted".to_owned(), theme.dim)] };
+    if room < BOTH {
+        return vec![(fit(&flow.row.operation, room), plain(flow.row.ok, theme))];
+    }
     let operation = fit(&flow.row.operation, room * 3 / 5);
     let left = room.saturating_sub(width(&operation) + 2);
     let mut runs = vec![(operation, plain(flow.row.ok, theme)), ("  ".to_owned(), theme.dim)];
