@@ -283,11 +283,9 @@ impl Engine {
     /// Has the tables built anew for the next view, where one is shown and has moved on: another flow, or for services another second of
     /// packet time, since rates sink. Says whether.
     pub fn renew_tables(&mut self) -> bool {
-        let (changes, found) = (self.traces.changes(), self.findings_change());
-        let traces = self
-            .screen
-            .traces
-            .take_if(|(_, of)| *of != changes || self.screen.query.as_ref().is_some_and(|q| q.filter.is_some()));
+        let found = self.findings_change();
+        let traces =
+            self.screen.traces.take_if(|(_, of)| *of != found || self.screen.query.as_ref().is_some_and(|q| q.filter.is_some()));
         let trace = self.screen.trace.take_if(|(_, of)| *of != found);
         let findings = self.screen.findings.take_if(|(_, of)| *of != found);
         self.renew_services() || traces.is_some() || trace.is_some() || findings.is_some()

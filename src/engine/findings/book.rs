@@ -114,6 +114,11 @@ impl Book {
         self.marks.get(&flow).copied()
     }
 
+    /// All flows of which something is wrong.
+    pub(super) fn marks(&self) -> impl Iterator<Item = (FlowId, FindingKind)> {
+        self.marks.iter().map(|(flow, kind)| (*flow, *kind))
+    }
+
     /// How far packet time has come.
     pub(super) fn now(&self) -> Time {
         self.now

@@ -152,6 +152,11 @@ impl Findings {
         self.book.mark_of(flow)
     }
 
+    /// All flows of which something is wrong.
+    pub(super) fn marks(&self) -> impl Iterator<Item = (FlowId, FindingKind)> {
+        self.book.marks()
+    }
+
     /// What is looked for.
     pub(super) fn sought(&self) -> Vec<&'static str> {
         self.detectors.iter().map(|detector| detector.seeks()).collect()

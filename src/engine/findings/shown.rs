@@ -138,6 +138,10 @@ mod tests {
             let marks: Vec<_> = waterfall.hops.iter().map(|hop| (hop.node.flow, hop.found)).collect();
             assert_eq!(marks, [(FlowId(first - 1), None), (flow, Some(line.kind))]);
         }
+        let traces = view(&mut engine, Shown::Traces).traces.clone().unwrap();
+        let found: Vec<_> = traces.list.iter().map(|line| line.found).collect();
+        let (lost, unsampled) = (Some(FindingKind::TraceLost), Some(FindingKind::TraceUnsampled));
+        assert_eq!(found, [unsampled, unsampled, lost]);
         let services = view(&mut engine, Shown::Services).services.clone().unwrap();
         assert_eq!(services.found.iter().collect::<Vec<_>>(), [(&"gate".into(), &(2, FindingSeverity::Error))]);
         assert!(!engine.renew_tables(), "nothing has changed");

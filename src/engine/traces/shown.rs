@@ -3,7 +3,8 @@
 use super::super::Engine;
 use super::super::view::{HopLine, Shown, TraceLine, Traces, Waterfall};
 use super::{Hop, Trace, hop, path, services, tree};
-use crate::model::{FlowId, Node, Pattern, TraceNo};
+use crate::model::{FindingKind, FlowId, Node, Pattern, TraceNo};
+use hashbrown::HashMap;
 use std::sync::Arc;
 
 /// How many traces a list holds: the newest, more than a person looks through.
@@ -14,7 +15,6 @@ impl Engine {
     pub(in crate::engine) fn traces(&mut self) -> Option<Arc<Traces>> {
         let query = self.screen.query().filter(|query| query.shown == Shown::Traces)?;
         let filtered = query.filter.is_some();
-        let changes = self.traces.changes();
         if let Some((list, _)) = self.screen.traces.as_ref() {
             return Some(Arc::clone(list));
         }
@@ -22,10 +22,25 @@ impl Engine {
         let mut numbers: Vec<_> =
             self.traces.newest().filter(|(_, trace)| chosen(trace)).map(|(no, _)| no).take(LISTED).collect();
         numbers.reverse();
-        let list = numbers.into_iter().filter_map(|no| self.trace_line(no)).collect();
+        let found = self.found_in_traces();
+        let line = |no| Some(TraceLine { found: found.get(&no).copied(), ..self.trace_line(no)? });
+        let list = numbers.into_iter().filter_map(line).collect();
         let list = Arc::new(Traces { list, total: self.traces.len() as u64 });
-        self.screen.traces = Some((Arc::clone(&list), changes));
+        self.screen.traces = Some((Arc::clone(&list), self.findings_change()));
         Some(list)
+    }
+
+    /// For each trace that shows something the worst of it.
+    fn found_in_traces(&self) -> HashMap<TraceNo, FindingKind> {
+        let mut found: HashMap<TraceNo, FindingKind> = HashMap::new();
+        for (flow, kind) in self.findings.marks() {
+            let Some(no) = self.traces.of(flow) else { continue };
+            let worst = found.entry(no).or_insert(kind);
+            if kind.severity() < worst.severity() {
+                *worst = kind;
+            }
+        }
+        found
     }
 
     /// The trace that is shown.
@@ -110,6 +125,7 @@ impl Engine {
             hops: trace.flows(),
             services: services(trace.hops.iter()).len(),
             errors: trace.errors(),
+            found: None,
             root: None,
         };
         Some(TraceLine { root: root.and_then(|flow| self.flow(flow, false)), ..line })

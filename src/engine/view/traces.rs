@@ -50,6 +50,8 @@ pub struct TraceLine {
     pub services: usize,
     /// How many of its flows did not go well.
     pub errors: u64,
+    /// The worst that is wrong in it, by the findings that its flows show.
+    pub found: Option<FindingKind>,
     /// Its earliest flow; none where that was evicted.
     pub root: Option<Flow>,
 }

@@ -1,7 +1,7 @@
 //! The list: a row a flow. Columns are a function of the width alone; a narrow screen leaves out trace first, then size, and at last who talks to whom.
 
 use crate::engine::view::{RowView, View};
-use crate::model::{Dir, Flow, Origin, Party, Row, State};
+use crate::model::{Dir, FindingKind, Flow, Origin, Party, Row, State};
 use crate::time::Span;
 use crate::tui::app::App;
 use crate::tui::format;
@@ -17,8 +17,6 @@ const TRACE: usize = 4;
 
 /// What a server's name keeps beside a client that is called by its user.
 const LEAST: usize = 4;
-/// The mark of a flow that shows a finding.
-pub const FOUND: &str = "◆";
 /// Cells that an operation keeps, whatever the status is.
 const OPERATION: u16 = 5;
 
@@ -105,10 +103,7 @@ fn runs(app: &App, theme: &Theme, view: &RowView, cell: Cell, room: usize) -> Ve
     match cell {
         Cell::Date => vec![(format::moment(row.time).0, theme.dim)],
         Cell::Time => vec![(format::moment(row.time).1.chars().take(room).collect(), plain)],
-        Cell::Flag if view.found.is_some() => {
-            let (_, style) = view.found.map_or(("", plain), |kind| theme.severity(kind.severity()));
-            vec![(FOUND.to_owned(), style)]
-        }
+        Cell::Flag if view.found.is_some() => flag(view.found, theme),
         Cell::Flag if view.notes => vec![("!".to_owned(), theme.warn)],
         Cell::Flag => Vec::new(),
         Cell::Protocol => vec![(row.protocol.to_owned(), theme.name)],
@@ -133,6 +128,11 @@ fn runs(app: &App, theme: &Theme, view: &RowView, cell: Cell, room: usize) -> Ve
             None => vec![("·".to_owned(), theme.dim)],
         },
     }
+}
+
+/// The mark of what shows a finding.
+pub fn flag(found: Option<FindingKind>, theme: &Theme) -> Vec<(String, Style)> {
+    found.map(|kind| ("◆".to_owned(), theme.severity(kind.severity()).1)).into_iter().collect()
 }
 
 /// The operation; of a call, whose path is mostly package, service and method where the path does not fit.

@@ -38,7 +38,7 @@ fn marks() -> Vec<Line> {
         ("!", "some of it was not seen, or is broken: the overview says what"),
         ("4bf9·7", "the beginning of the trace ID, and how many flows carry it"),
         ("…", "no answer yet"),
-        ("◆", "it shows a finding: f tells which"),
+        ("◆", "a flow or a trace shows a finding: f tells which"),
         ("✗ ! i", "a finding: an error, a warning, something to know"),
         ("✗ trace lost", "in a trace: the finding that the flow shows"),
         (

@@ -5,7 +5,7 @@ use crate::engine::view::TraceLine;
 use crate::tui::app::App;
 use crate::tui::format;
 use crate::tui::theme::Theme;
-use crate::tui::view::flows::{parties, timed};
+use crate::tui::view::flows::{flag, parties, timed};
 use crate::tui::view::{empty, more};
 use crate::tui::widget::table::{self, Align, Column};
 use crate::tui::widget::text::{fit, line, width};
@@ -13,13 +13,19 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
+<<<<<<< HEAD
 /// The widest column of what traces began with: farther away from it their numbers are hard to read.
 const ROOT: u16 = 72;
+=======
+/// Fewer cells are all for what it was, not for who asked.
+const BOTH: usize = 16;
+>>>>>>> i6ui
 
 /// What a column shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Cell {
     Time,
+    Flag,
     Trace,
     Root,
     Duration,
@@ -53,7 +59,8 @@ fn columns(width: u16, sort: Sort) -> Vec<Column<Cell>> {
     let from = |least, cells| if width < least { 0 } else { cells };
     let all = [
         column(Cell::Time, ("time (UTC)", "▾time (UTC)"), Some(Sort::Time), from(60, 12), Left),
-        column(Cell::Trace, ("trace", "trace"), None, if width < 140 { 8 } else { 32 }, Left),
+        column(Cell::Flag, ("", ""), None, 1, Left),
+        column(Cell::Trace, ("trace", "trace"), None, table::by_width(width, [0, 8, 8, 32]), Left),
         column(Cell::Root, ("began with", "began with"), None, 1, Left),
         column(Cell::Duration, ("dur", "▾dur"), Some(Sort::Duration), 9, Right),
         column(Cell::Hops, ("hops", "▾hops"), Some(Sort::Hops), 6, Right),
@@ -71,6 +78,7 @@ fn runs(app: &App, theme: &Theme, trace: &TraceLine, cell: Cell, room: usize) ->
     let plain = Style::new();
     match cell {
         Cell::Time => vec![(format::moment(trace.time).1, plain)],
+        Cell::Flag => flag(trace.found, theme),
         Cell::Trace => vec![(fit(&trace.trace_id, room), theme.dim)],
         Cell::Root => root(trace, theme, room),
         Cell::Duration if trace.open => vec![("…  ".to_owned(), theme.dim)],
@@ -85,6 +93,9 @@ fn runs(app: &App, theme: &Theme, trace: &TraceLine, cell: Cell, room: usize) ->
 /// Who asked for what first.
 fn root(trace: &TraceLine, theme: &Theme, room: usize) -> Vec<(String, Style)> {
     let Some(flow) = &trace.root else { return vec![("its first flow was evicted".to_owned(), theme.dim)] };
+    if room < BOTH {
+        return vec![(fit(&flow.row.operation, room), plain(flow.row.ok, theme))];
+    }
     let operation = fit(&flow.row.operation, room * 3 / 5);
     let left = room.saturating_sub(width(&operation) + 2);
     let mut runs = vec![(operation, plain(flow.row.ok, theme)), ("  ".to_owned(), theme.dim)];
