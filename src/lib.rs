@@ -6,7 +6,8 @@
 //! ```text
 //!  interfaces ─┐  reader thread (pipeline): numbers packets, keeps them (recorder), writes them (-w), slices link..TCP once
 //!  file, stdin ┴─> Batch of Segments and Ticks ── 64 shards, by connection ──> workers 0..N (worker; 0: inline in the reader)
-//!  broker taps ─ Tapped: whole flows, behind those of the packets of a batch; a message that the wire tells too is one (engine's twins)
+//!  broker taps ─ Tapped: whole flows, behind those of the packets of a batch; a message that the wire tells too is one (engine's twins);
+//!                      how each tap stands and what its broker holds, as news of a source
 //!                      ConnTable ─> Reassembler ─> data, hole, end ─> Driver ─> Analyzer ─> inner Driver, or events
 //!                                                                                        │ a Turn a batch, the same for any N
 //!      engine thread (one owner, no locks): facts ─> pairing by (connection, key) ─> settling ─> stitching ─> edges, traces ─> findings

@@ -191,6 +191,8 @@ fn an_answer_of_the_reader_is_told_once_and_a_warning_stays() {
     rig.engine.status.warning = Some(format!("{} is broken", "very/".repeat(40)));
     rig.show();
     assert!(rig.screen().contains("  ! very/very/") && rig.screen().contains('…'), "cut, not left out: {}", rig.screen());
+    rig.press("6 G");
+    assert!(rig.screen().contains("is broken"), "whole beside the counters: {}", rig.screen());
 }
 
 #[test]

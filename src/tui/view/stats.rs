@@ -36,6 +36,10 @@ pub fn page(view: Option<&View>, width: u16) -> Page {
     if let Some(filter) = &status.capture_filter {
         lines.push(row(Token::Plain, "capture filter", "", filter));
     }
+    if let Some(warning) = &status.warning {
+        lines.extend([Line::default(), Line::of(Token::Word, "The last warning")]);
+        lines.push(Line { indent: 1, ..Line::of(Token::Error, warning.as_str()) });
+    }
     if !status.problems.is_empty() {
         lines.extend([Line::default(), Line::of(Token::Word, "Wrong with the descriptors")]);
         lines.extend(status.problems.iter().map(|problem| Line { indent: 1, ..Line::of(Token::Error, problem.as_str()) }));

@@ -8,8 +8,8 @@ use crate::source::tap::binding;
 use lapin::Connection;
 
 /// What tracing means for a broker: said before it is switched on.
-const COST: &str = "has the broker trace its virtual host, which changes its state and costs it throughput; it is switched off again at the \
-                    end, but not where meshtop is killed with -9 (rabbitmqctl trace_off)";
+const COST: &str = "has the virtual host traced until the end, which changes its state and costs the broker throughput; kill -9 leaves that on \
+                    (rabbitmqctl trace_off)";
 /// The key of the mark that it was one of ours: those of traces begin with `publish.` and `deliver.`.
 const OURS: &str = "meshtop.switched-on";
 
