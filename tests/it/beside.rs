@@ -5,8 +5,10 @@
 
 use super::program::{Running, lines, meshtop, records, root, run, signal, text};
 use serde_json::Value;
-use std::io::{Read, Write};
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::net::TcpStream;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -58,6 +60,10 @@ pub fn watch(script: &str, options: &[&str]) -> Beside {
     assert_eq!(live.child.wait().unwrap().code(), Some(0));
     services.say("end");
     assert_eq!(services.line(), None);
+    // it is shown packets up to a second later, in their order
+    while !ends_with(&file, b"/probe-end") {
+        std::thread::sleep(Duration::from_millis(20));
+    }
     signal(tcpdump.id(), "INT");
     let told = text(tcpdump.stderr.take().unwrap());
     assert!(told.contains("0 packets dropped by kernel"), "{told}");
@@ -110,6 +116,15 @@ fn probe(port: u16, path: &str) {
     let mut to = TcpStream::connect(("127.0.0.1", port)).unwrap();
     write!(to, "GET {path} HTTP/1.1\r\nhost: probe\r\nconnection: close\r\n\r\n").unwrap();
     to.read_to_end(&mut Vec::new()).unwrap();
+}
+
+/// Whether there are these words near the end of a file.
+fn ends_with(file: &Path, words: &[u8]) -> bool {
+    let (mut file, mut end) = (File::open(file).unwrap(), Vec::new());
+    let length = file.metadata().unwrap().len();
+    file.seek(SeekFrom::Start(length.saturating_sub(1 << 20))).unwrap();
+    file.read_to_end(&mut end).unwrap();
+    memchr::memmem::find(&end, words).is_some()
 }
 
 fn read_until(from: &mut impl Read, words: &str) {

@@ -40,7 +40,7 @@ impl Session {
         let of_it = |one: &&mut Exchange| one.kind == Kind::Execute && one.name == name;
         let mut behind = self.waiting.iter_mut().take_while(|one| one.kind != Kind::Sync);
         let flow = flow.or_else(|| behind.find(of_it)?.flow.take());
-        let text = self.statements.text(&name).map(str::to_owned);
+        let text = self.statements.text(&name);
         if kind == Kind::Parse {
             self.statements.forget(&name);
         }

@@ -107,9 +107,9 @@ impl Session {
             // passwords are read by nobody; what is copied is part of what began it; a client leaves by itself
             _ => return self.more(found),
         };
-        self.pipelines |= self.due > 0 || self.waiting.iter().any(|one| one.kind.is_cycle());
+        self.pipelines |= self.under_way() > 0;
         if self.sure && (self.waiting.len() >= WAITING || self.tried && self.pipelines) {
-            self.lose(cx, Dir::ToClient);
+            self.doubt(cx, self.under_way());
             self.pipelines = true;
         }
         if self.idle.take().is_some_and(|since| found.at.0.time.since(since) >= QUIET) {
@@ -256,16 +256,30 @@ impl Session {
 
     /// Bytes of either side may have gone by unseen: who answers what is not sure any more.
     pub(super) fn lose(&mut self, cx: &mut Cx<'_, '_>, dir: Dir) {
+        match dir {
+            // what is due may be among them
+            Dir::ToClient => self.doubt(cx, 0),
+            Dir::ToServer => {
+                self.doubt(cx, self.under_way());
+                // names may stand for other statements by now, and any of them may have been run
+                self.statements = Statements::default();
+            }
+        }
+    }
+
+    /// Who answers what is not sure any more, while so many ends of answers are due.
+    fn doubt(&mut self, cx: &mut Cx<'_, '_>, due: usize) {
         let ran = self.ran.take().map(|(flow, _)| flow);
         let waiting = std::mem::take(&mut self.waiting).into_iter().filter_map(|one| one.flow);
         ran.into_iter().chain(waiting).for_each(|flow| uncertain(cx, flow));
         (self.sure, self.tried, self.skipping) = (false, true, false);
-        (self.due, self.partial, self.idle) = (0, false, None);
+        (self.due, self.partial, self.idle) = (due, false, None);
         self.skipped.clear();
-        if dir == Dir::ToServer {
-            // names may stand for other statements by now, and any of them may have been run
-            self.statements = Statements::default();
-        }
+    }
+
+    /// How many ends of answers are due.
+    fn under_way(&self) -> usize {
+        if self.sure { self.waiting.iter().filter(|one| one.kind.is_cycle()).count() } else { self.due }
     }
 
     /// Both sides are over.

@@ -4,9 +4,11 @@ use super::{Place, parameters};
 use crate::decode::cursor::Cursor;
 use crate::model::{Value, text_of};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// How many statements of a session are remembered, and portals.
 const STATEMENTS: usize = 1024;
+const PORTALS: usize = 64;
 /// How many bytes of their texts.
 const TEXTS: usize = 1 << 20;
 
@@ -20,7 +22,7 @@ pub(super) struct Statements {
 
 #[derive(Debug)]
 struct Statement {
-    text: String,
+    text: Arc<str>,
     /// Of its parameters, as far as they were told.
     types: Vec<u32>,
     /// Its Parse, while nothing of it was run.
@@ -30,6 +32,8 @@ struct Statement {
 #[derive(Clone, Debug, Default)]
 struct Portal {
     statement: Box<[u8]>,
+    /// What its name stood for when it was bound, where that was seen.
+    text: Option<Arc<str>>,
     parameters: Vec<Value>,
 }
 
@@ -38,14 +42,14 @@ struct Portal {
 pub(super) struct Run {
     pub(super) statement: Box<[u8]>,
     /// Its text, where its Parse was seen.
-    pub(super) text: Option<String>,
+    pub(super) text: Option<Arc<str>>,
     pub(super) parameters: Vec<Value>,
     /// Whether nothing of it was run before.
     pub(super) first: bool,
 }
 
 /// A statement that was prepared and never run: its text and its Parse.
-pub(super) type Unused = (String, Place);
+pub(super) type Unused = (Arc<str>, Place);
 
 impl Statements {
     /// A name stands for another statement from here on. The one that it stood for is told if it was never run.
@@ -57,17 +61,19 @@ impl Statements {
             self.texts -= other.text.len();
         }
         self.texts += text.len();
-        self.statements.insert(name, Statement { text, types, unused: Some(place) });
+        self.statements.insert(name, Statement { text: text.into(), types, unused: Some(place) });
         unused
     }
 
     /// A Bind; says which statement it is of.
     pub(super) fn bind(&mut self, c: &mut Cursor<'_>) -> Box<[u8]> {
         let (portal, statement) = (name(c), name(c));
-        if self.portals.len() < STATEMENTS || self.portals.contains_key(&portal) {
-            let types = self.statements.get(&statement).map(|statement| statement.types.as_slice()).unwrap_or_default();
+        if self.portals.len() < PORTALS || self.portals.contains_key(&portal) {
+            let known = self.statements.get(&statement);
+            let types = known.map(|known| known.types.as_slice()).unwrap_or_default();
             let parameters = parameters::values(c, types).unwrap_or_default();
-            self.portals.insert(portal, Portal { statement: statement.clone(), parameters });
+            let text = known.map(|known| known.text.clone());
+            self.portals.insert(portal, Portal { statement: statement.clone(), text, parameters });
         }
         statement
     }
@@ -86,17 +92,15 @@ impl Statements {
 
     /// A portal is run.
     pub(super) fn run(&mut self, portal: &[u8]) -> Run {
-        let Some(Portal { statement, parameters }) = self.portals.get(portal).cloned() else {
-            return Run { statement: Box::default(), text: None, parameters: Vec::new(), first: false };
-        };
-        let known = self.statements.get_mut(&statement);
-        let (text, first) = known.map(|known| (known.text.clone(), known.unused.take().is_some())).unzip();
-        Run { statement, text, parameters, first: first.unwrap_or_default() }
+        let Portal { statement, text, parameters } = self.portals.get(portal).cloned().unwrap_or_default();
+        let same = |known: &&mut Statement| text.as_ref().is_some_and(|text| Arc::ptr_eq(text, &known.text));
+        let first = self.statements.get_mut(&statement).filter(same).is_some_and(|known| known.unused.take().is_some());
+        Run { statement, text, parameters, first }
     }
 
     /// The text of a statement.
-    pub(super) fn text(&self, name: &[u8]) -> Option<&str> {
-        self.statements.get(name).map(|statement| statement.text.as_str())
+    pub(super) fn text(&self, name: &[u8]) -> Option<Arc<str>> {
+        self.statements.get(name).map(|statement| statement.text.clone())
     }
 
     /// A statement is no more; it is told if it was never run.

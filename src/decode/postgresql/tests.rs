@@ -281,6 +281,23 @@ fn each_execute_of_a_portal_is_a_flow() {
 }
 
 #[test]
+fn a_portal_keeps_the_text_that_it_was_bound_to() {
+    let mut talk = Conversation::new("a name stands for something else");
+    let parse = |text: &str| message(b'P', &[b"\0", text.as_bytes(), b"\0\0\0"]);
+    let bind = |portal: &[u8]| message(b'B', &[portal, b"\0\0", &[0; 6]]);
+    let execute = |portal: &[u8]| message(b'E', &[portal, b"\0", &[0, 0, 0, 1]]);
+    talk.say(UP, &startup()).say(DOWN, &greeted());
+    talk.say(UP, &[parse("SELECT a FROM old"), bind(b"c"), execute(b"c"), parse("SELECT b FROM new"), execute(b"c")].concat());
+    talk.say(UP, &[bind(b""), execute(b""), sync()].concat());
+    let ran = |rows: &[u8]| [row(b"1"), tag(rows)].concat();
+    let (parsed, bound) = (message(b'1', &[]), message(b'2', &[]));
+    talk.say(DOWN, &[&parsed, &bound, &row(b"1"), &message(b's', &[]), &parsed].map(Vec::as_slice).concat());
+    talk.say(DOWN, &[ran(b"SELECT 1"), bound, ran(b"SELECT 1"), ready()].concat());
+    let operations: Vec<_> = flows(&talk).into_iter().map(|flow| flow.operation).collect();
+    assert_eq!(operations, ["SELECT old", "SELECT old", "SELECT new"]);
+}
+
+#[test]
 fn what_is_not_run_says_so() {
     let why = "[not run: a statement before it failed]";
     assert_eq!(

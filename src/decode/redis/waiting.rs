@@ -83,6 +83,7 @@ impl Waiting {
         if self.trust == Trust::Sure && self.open.len() >= WAITING || self.lossy && self.pipelined {
             // asked before a hole in the commands: those are answered in their turn all the same
             if self.trust == Trust::Sure {
+                self.due = self.open.len();
                 self.open.drain(..).for_each(&mut lost);
             }
             self.trust = Trust::Never;
