@@ -13,13 +13,10 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-<<<<<<< HEAD
 /// The widest column of what traces began with: farther away from it their numbers are hard to read.
 const ROOT: u16 = 72;
-=======
 /// Fewer cells are all for what it was, not for who asked.
 const BOTH: usize = 16;
->>>>>>> i6ui
 
 /// What a column shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
