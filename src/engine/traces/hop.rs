@@ -198,31 +198,27 @@ impl Hop {
         self.settled = true;
     }
 
-    /// The same flow with what is known of it by now.
-    pub(super) fn renewed(self, now: Hop) -> Hop {
+    /// What is known of its flow by now; what was found out about it stays.
+    pub(super) fn renew(&mut self, mut now: Self) {
+        (now.id, now.keys, now.placed) = (self.id, self.keys, self.placed);
+        (now.span, now.parent_span) = (self.span.take(), self.parent_span.take());
+        now.maybe = std::mem::take(&mut self.maybe);
+        (now.veiled, now.judged) = (self.veiled, self.judged);
+        now.settled |= self.settled;
         // headers may have been evicted since
-        let known = !now.marks.is_empty() || self.marks.is_empty();
-        Hop {
-            id: self.id,
-            keys: self.keys,
-            span: self.span,
-            parent_span: self.parent_span,
-            placed: self.placed,
-            maybe: self.maybe,
-            veiled: self.veiled,
-            judged: self.judged,
-            settled: self.settled,
-            topic: now.topic.or(self.topic),
-            via: now.via.clone().or(self.via),
-            marks: if known { now.marks.clone() } else { self.marks },
-            seen: if known { now.seen } else { self.seen },
-            declined: now.declined || self.declined,
-            held: now.held || self.held,
-            shape: if now.shape.is_empty() { self.shape } else { now.shape.clone() },
-            asked: now.asked.or(self.asked),
-            host: now.host.clone().or(self.host),
-            ..now
+        if now.marks.is_empty() && !self.marks.is_empty() {
+            (now.marks, now.seen) = (std::mem::take(&mut self.marks), self.seen);
         }
+        now.topic = now.topic.or(self.topic);
+        now.via = now.via.or(self.via.take());
+        now.asked = now.asked.or(self.asked);
+        now.host = now.host.or(self.host.take());
+        now.declined |= self.declined;
+        now.held |= self.held;
+        if now.shape.is_empty() {
+            now.shape = std::mem::take(&mut self.shape);
+        }
+        *self = now;
     }
 }
 

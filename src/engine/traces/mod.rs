@@ -144,7 +144,7 @@ impl Traces {
         self.changes += 1;
         trace.grown = true;
         if let Some(old) = trace.hop_mut(flow.row.id).filter(|hop| !hop.settled) {
-            *old = Hop { settled: true, ..old.clone().renewed(settled(flow)) };
+            old.renew(settled(flow));
             trace.open -= 1;
         }
         self.settle(no, now);
