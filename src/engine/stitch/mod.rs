@@ -61,7 +61,7 @@ impl Place {
     }
 
     fn at(work: &Work, link: Link) -> Self {
-        Self { parent: Some((Box::new(work.hop.clone()), link)), maybe: Vec::new() }
+        Self { parent: Some((work.hop.clone(), link)), maybe: Vec::new() }
     }
 }
 
@@ -187,7 +187,7 @@ impl Engine {
             } else if causes(flow.row) {
                 let requests =
                     flow.detail.iter().flat_map(|detail| &detail.traces).filter(|context| is_request_id(context.carrier));
-                stitch.works.add(Hop { marks: requests.map(Mark::of).collect(), ..begun(flow) });
+                stitch.works.add(Box::new(Hop { marks: requests.map(Mark::of).collect(), ..begun(flow) }));
                 if flow.row.state != State::Open {
                     stitch.works.ended(flow.row, *now, || values(flow.row, flow.detail));
                 }
@@ -288,7 +288,7 @@ impl Engine {
             }
         };
         match link.filter(|_| !by_itself && !veiled) {
-            Some(link) => Place { parent: Some((Box::new(last), link)), maybe: Vec::new() },
+            Some(link) => Place { parent: Some((last, link)), maybe: Vec::new() },
             // who it was is not known either: then no few are likelier than all others
             None if by_itself || sure == Sure::No => Place::default(),
             None => Place::doubt(flows.into_iter()),

@@ -12,7 +12,7 @@ const REMEMBERED: Span = Span::from_secs(30);
 /// How many flows of a service may be open at once, to be told apart: of more one is forgotten.
 const MAX_OPEN: usize = 4096;
 /// What a flow takes that is remembered: texts and values of the usual lengths included.
-pub(super) const WORK_COST: usize = size_of::<Work>() + 256;
+pub(super) const WORK_COST: usize = size_of::<Work>() + size_of::<Hop>() + 256;
 /// How many values a flow is known by, those of what it caused included.
 const MAX_ADOPTED: usize = 64;
 /// How many services there are: more than a machine runs, as nameless consumers count too.
@@ -23,7 +23,7 @@ const UNACKNOWLEDGED: Span = Span::from_secs(1);
 /// A flow that its receiver is at work on.
 #[derive(Clone, Debug)]
 pub(super) struct Work {
-    pub(super) hop: Hop,
+    pub(super) hop: Box<Hop>,
     /// Until when; none while it is open.
     pub(super) end: Option<Time>,
     /// The values in it that look like IDs, once somebody asked.
@@ -103,7 +103,7 @@ impl Works {
     }
 
     /// A service has received something.
-    pub(super) fn add(&mut self, hop: Hop) {
+    pub(super) fn add(&mut self, hop: Box<Hop>) {
         let label = Arc::clone(label(&hop.to));
         if self.services.len() >= MAX_SERVICES && !self.services.contains_key(&label) {
             self.forget_idle();

@@ -198,24 +198,27 @@ impl Hop {
         self.settled = true;
     }
 
-    /// Keeps what was found out about the same flow before.
-    pub(super) fn renew(&mut self, old: Hop) {
+    /// What is known of its flow by now; what was found out about it stays.
+    pub(super) fn renew(&mut self, mut now: Self) {
+        (now.id, now.keys, now.placed) = (self.id, self.keys, self.placed);
+        (now.span, now.parent_span) = (self.span.take(), self.parent_span.take());
+        now.maybe = std::mem::take(&mut self.maybe);
+        (now.veiled, now.judged) = (self.veiled, self.judged);
+        now.settled |= self.settled;
         // headers may have been evicted since
-        if self.marks.is_empty() && !old.marks.is_empty() {
-            (self.marks, self.seen) = (old.marks, old.seen);
+        if now.marks.is_empty() && !self.marks.is_empty() {
+            (now.marks, now.seen) = (std::mem::take(&mut self.marks), self.seen);
         }
-        if self.shape.is_empty() {
-            self.shape = old.shape;
+        now.topic = now.topic.or(self.topic);
+        now.via = now.via.or(self.via.take());
+        now.asked = now.asked.or(self.asked);
+        now.host = now.host.or(self.host.take());
+        now.declined |= self.declined;
+        now.held |= self.held;
+        if now.shape.is_empty() {
+            now.shape = std::mem::take(&mut self.shape);
         }
-        (self.id, self.keys, self.span, self.parent_span) = (old.id, old.keys, old.span, old.parent_span);
-        (self.placed, self.maybe, self.veiled) = (old.placed, old.maybe, old.veiled);
-        (self.judged, self.settled) = (old.judged, old.settled);
-        self.topic = self.topic.or(old.topic);
-        self.via = self.via.take().or(old.via);
-        self.asked = self.asked.take().or(old.asked);
-        self.host = self.host.take().or(old.host);
-        self.declined |= old.declined;
-        self.held |= old.held;
+        *self = now;
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::super::Engine;
 use super::super::view::{HopLine, Shown, TraceLine, Traces, Waterfall};
-use super::{Hop, Trace, hop, path, services, tree};
+use super::{Hop, Trace, path, services, tree};
 use crate::model::{FindingKind, FlowId, Node, Pattern, TraceNo};
 use hashbrown::HashMap;
 use std::sync::Arc;
@@ -132,15 +132,11 @@ impl Engine {
     }
 
     /// A hop with what is known of its flow by now, where that is still there.
-    fn renewed(&mut self, old: Hop) -> Hop {
-        match self.flow(old.flow, true) {
-            Some(flow) => {
-                let mut now = hop(flow.as_ref());
-                now.renew(old);
-                now
-            }
-            None => old,
+    fn renewed(&mut self, mut hop: Hop) -> Hop {
+        if let Some(flow) = self.flow(hop.flow, true) {
+            hop.renew(super::hop(flow.as_ref()));
         }
+        hop
     }
 }
 
