@@ -107,7 +107,7 @@ impl Engine {
         if !maybe.contains(&up) || hops.iter().any(|hop| hop.flow == id) {
             return None;
         }
-        let (maybe, hop) = (self.candidates(maybe), Hop { settled: true, ..hop(flow.as_ref()) });
+        let (maybe, hop) = (self.candidates(maybe), Hop { settled: true, ..super::hop(flow.as_ref()) });
         let node = Node { flow: id, depth, link: None, leg: false };
         Some(HopLine { maybe, guest: true, ..self.hop_line(node, &hop) })
     }
