@@ -38,8 +38,10 @@ impl Detector for OutOfOrder {
         "messages out of order"
     }
 
-    fn flow(&mut self, flow: FlowRef<'_>, book: &mut Book) {
-        let Some(letter) = Letter::of(flow).filter(|letter| !letter.otherwise) else { return };
+    fn letter(&mut self, letter: &Letter, flow: FlowRef<'_>, book: &mut Book) {
+        if letter.otherwise {
+            return;
+        }
         let id = letter.id;
         if !self.known.contains_key(&id) {
             self.order.push_back(id);
@@ -58,13 +60,13 @@ impl Detector for OutOfOrder {
         let pairs: Vec<_> = match flow.row.pattern {
             Pattern::Publish => {
                 known.twice |= !known.published.is_empty();
-                known.published = vec![(flow.row.id, letter)];
+                known.published = vec![(flow.row.id, letter.clone())];
                 known.pairs().collect()
             }
             _ => {
                 let Some(from) = letter.from(flow) else { return };
                 known.twice |= known.delivered.iter().any(|(_, other, _)| *other == from);
-                known.delivered.push((flow.row.id, from, letter));
+                known.delivered.push((flow.row.id, from, letter.clone()));
                 known.pairs().skip(known.delivered.len() - 1).collect()
             }
         };

@@ -49,16 +49,15 @@ impl Detector for Undelivered {
         "messages that reached nobody"
     }
 
-    fn flow(&mut self, flow: FlowRef<'_>, book: &mut Book) {
-        if flow.row.pattern == Pattern::Session {
-            if self.hidden.len() < MAX_ROUTES {
-                self.hidden.insert(flow.server.host().into());
-            }
-            return;
+    fn flow(&mut self, flow: FlowRef<'_>, _: &mut Book) {
+        if flow.row.pattern == Pattern::Session && self.hidden.len() < MAX_ROUTES {
+            self.hidden.insert(flow.server.host().into());
         }
-        let Some(letter) = Letter::of(flow) else { return };
+    }
+
+    fn letter(&mut self, letter: &Letter, flow: FlowRef<'_>, book: &mut Book) {
         match (flow.row.pattern, flow.row.status.as_deref()) {
-            (Pattern::Publish, Some(status @ ("returned" | "nack"))) => refused(&letter, flow, status, book),
+            (Pattern::Publish, Some(status @ ("returned" | "nack"))) => refused(letter, flow, status, book),
             // it was taken back before anybody could get it
             (Pattern::Publish, Some("rollback")) => {}
             _ => self.note(letter, flow),
@@ -88,7 +87,7 @@ impl Detector for Undelivered {
 }
 
 impl Undelivered {
-    fn note(&mut self, letter: Letter, flow: FlowRef<'_>) {
+    fn note(&mut self, letter: &Letter, flow: FlowRef<'_>) {
         if self.routes.len() >= MAX_ROUTES && !self.routes.contains_key(&letter.route) {
             return;
         }
@@ -101,7 +100,7 @@ impl Undelivered {
             *first = (*first).min(flow.row.time);
         } else {
             let host = flow.server.host().into();
-            route.sent.push(Sent { flow: flow.row.id, time: flow.row.time, letter, host });
+            route.sent.push(Sent { flow: flow.row.id, time: flow.row.time, letter: letter.clone(), host });
         }
     }
 }
