@@ -1,13 +1,12 @@
 //! What it costs a flow to be stitched: an engine alone is fed events that were made beforehand, with flows that carry an ID or have to be
 //! placed, and with as many that are neither. The difference is stitching's, and that of the findings which look at what it ties.
 
+#[path = "log.rs"]
+mod log;
+
+use log::{Log, turn};
 use meshtop::engine::{Engine, EngineOptions};
-use meshtop::model::{
-    BodyHint, Closed, ConnId, ConnMeta, Dir, Event, EventKind, Fields, Headers, Joined, Key, Opened, PacketNo, Part, Pattern,
-    Scope, SourceId, Stamp, TraceContext, Transport, Turn, Zone,
-};
-use meshtop::time::Time;
-use std::net::SocketAddr;
+use meshtop::model::{Event, Pattern, Scope};
 use std::time::{Duration, Instant};
 
 /// How many requests there are, and how often all are taken in: the fastest time counts.
@@ -77,21 +76,6 @@ fn ran(since: Instant) -> Duration {
     nanos.map_or_else(|| since.elapsed(), Duration::from_nanos)
 }
 
-fn turn(events: Vec<Event>) -> Turn {
-    let until = events.last().map(|event| event.at).unwrap_or_default();
-    Turn { events, until, ..Turn::default() }
-}
-
-#[derive(Default)]
-struct Log {
-    events: Vec<Event>,
-    flows: u64,
-    packet: u64,
-}
-
-/// A connection, and a flow on it.
-type Open = (u64, Key);
-
 /// `at_once` requests overlap: the gateway is asked, and asks meanwhile, one after the other.
 fn log(asked: Asked, caused: Caused, at_once: u64) -> Vec<Event> {
     let mut log = Log::default();
@@ -106,9 +90,9 @@ fn log(asked: Asked, caused: Caused, at_once: u64) -> Vec<Event> {
         for step in 0..CAUSED {
             let id = (caused == Caused::Calls).then_some(step + 1);
             let calls: Vec<_> = all.clone().map(|n| log.open(2 * (n - first) + 1, n, id, caused_as(caused))).collect();
-            calls.into_iter().for_each(|flow| log.close(flow));
+            calls.into_iter().for_each(|flow| log.close(flow, "200"));
         }
-        requests.into_iter().for_each(|flow| log.close(flow));
+        requests.into_iter().for_each(|flow| log.close(flow, "200"));
     }
     log.events
 }
@@ -126,75 +110,4 @@ fn caused_as(caused: Caused) -> (&'static str, Pattern) {
         Caused::Statements => ("postgresql", Pattern::Query),
         Caused::Messages => ("websocket", Pattern::Message),
     }
-}
-
-impl Log {
-    /// The next packet: one each 10 µs.
-    fn now(&mut self) -> Stamp {
-        self.packet += 1;
-        Stamp { packet: PacketNo(self.packet), time: Time::from_nanos(self.packet as i64 * 10_000) }
-    }
-
-    /// A connection from one host to another.
-    fn began(&mut self, c: u64, [client, server]: [u8; 2]) {
-        let first = self.now();
-        let ends = [(client, 40_000 + c as u16), (server, 80)].map(|(host, port)| SocketAddr::from(([10, 0, 0, host], port)));
-        let meta = ConnMeta {
-            id: conn(c),
-            client: ends[0],
-            server: ends[1],
-            transport: Transport::Stream,
-            first,
-            joined: Joined::Opening,
-            zone: Zone::default(),
-        };
-        self.events.push(Event { conn: conn(c), at: first, kind: EventKind::Began(Box::new(meta), SourceId(0)) });
-    }
-
-    /// A flow of request `n`, with its ID where it has a span.
-    fn open(&mut self, c: u64, n: u64, span: Option<u64>, (protocol, pattern): (&'static str, Pattern)) -> Open {
-        let (first, dir) = (self.now(), Dir::ToServer);
-        let key = Key { stream: 0, own: self.flows };
-        self.flows += 1;
-        let mut push = |kind| self.events.push(Event { conn: conn(c), at: first, kind });
-        let opened = Opened { protocol, pattern, operation: "POST /orders".into(), dir, first, layers: Vec::new() };
-        push(EventKind::Open(key, Box::new(opened)));
-        let mut headers = Headers::default();
-        for (name, value) in
-            [("host", "orders"), ("user-agent", "bench/1.0"), ("accept", "*/*"), ("content-type", "application/json")]
-        {
-            headers.push(name.as_bytes(), value.as_bytes());
-        }
-        push(EventKind::Part(key, Part::Head { dir, first, headers, head_bytes: 120, hint: BodyHint::default() }));
-        if pattern == Pattern::Query {
-            let sql = format!("SELECT id FROM orders WHERE id = 'ord-{n:06}'");
-            push(EventKind::Part(key, Part::Fields(Fields::default().with("sql", sql.as_str()))));
-        }
-        let body = format!("{{\"order\":\"ord-{n:06}\",\"total\":17}}");
-        push(EventKind::Part(key, Part::Body(dir, body.clone().into_bytes())));
-        push(EventKind::Part(key, Part::BodyEnd { dir, bytes: body.len() as u64, whole: true }));
-        if let Some(span) = span {
-            let context = TraceContext {
-                trace_id: format!("{:032x}", u128::from(n + 1) << 64 | u128::from(n + 1)).into(),
-                span_id: Some(format!("{:016x}", n * 8 + span + 1).into()),
-                parent_id: None,
-                carrier: "traceparent",
-                sampled: Some(true),
-                state: None,
-                baggage: None,
-            };
-            push(EventKind::Part(key, Part::Trace(Box::new(context))));
-        }
-        (c, key)
-    }
-
-    fn close(&mut self, (c, key): Open) {
-        let at = self.now();
-        let closed = Closed { status: Some("200".into()), ok: true, last: Some(at) };
-        self.events.push(Event { conn: conn(c), at, kind: EventKind::Close(key, Box::new(closed)) });
-    }
-}
-
-fn conn(n: u64) -> ConnId {
-    ConnId(PacketNo(n))
 }
