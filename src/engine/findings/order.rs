@@ -52,9 +52,9 @@ impl Detector for OutOfOrder {
             }
         }
         let known = self.known.entry(id).or_default();
-        if letter.again {
-            // it keeps no place
-            known.twice = true;
+        // what is delivered again keeps no place
+        known.twice |= letter.again;
+        if known.twice {
             return;
         }
         let pairs: Vec<_> = match flow.row.pattern {
@@ -71,6 +71,8 @@ impl Detector for OutOfOrder {
             }
         };
         if known.twice {
+            // however often it still comes
+            (known.published, known.delivered) = Default::default();
             return;
         }
         for (sent, got, from, by, to) in pairs {
@@ -152,6 +154,15 @@ mod tests {
         let got: Vec<_> = (1..9).map(|n| deliver(20 + n, &format!("id={n} queue=q"))).collect();
         check(&[flows.clone(), got.clone()].concat(), &[]);
         check(&[flows, got.into_iter().rev().collect()].concat(), &[]);
+    }
+
+    #[test]
+    fn of_messages_alike_nothing_is_remembered() {
+        let mut detector = OutOfOrder::default();
+        let flows: Vec<_> = (1..9).flat_map(|n| [publish(n, "body=a"), deliver(20 + n, "body=a queue=q")]).collect();
+        assert_eq!(found(&mut detector, &flows), []);
+        let known: Vec<_> = detector.known.values().map(|known| (known.published.len(), known.delivered.len())).collect();
+        assert_eq!(known, [(0, 0)]);
     }
 
     #[test]
