@@ -124,14 +124,14 @@ pub fn is_secret_name(name: &str) -> bool {
     let words = words(name);
     let mut rest = words.as_slice();
     while let [before @ .., last] = rest {
-        if SECRET.contains(&last.as_str()) {
+        if among(SECRET, last) {
             return true;
         }
-        if matches!(last.as_str(), "key" | "keys") {
-            let alone = before.is_empty() && last == "key";
-            return alone || before.last().is_some_and(|word| KEYS.contains(&word.as_str()));
+        if among(&["key", "keys"], last) {
+            let alone = before.is_empty() && among(&["key"], last);
+            return alone || before.last().is_some_and(|word| among(KEYS, word));
         }
-        if !TRAILING.contains(&last.as_str()) {
+        if !among(TRAILING, last) {
             return false;
         }
         rest = before;
@@ -139,22 +139,34 @@ pub fn is_secret_name(name: &str) -> bool {
     false
 }
 
-fn words(name: &str) -> Vec<String> {
-    let mut words: Vec<String> = Vec::new();
+/// The words of a name, as they are written.
+fn words(name: &str) -> Vec<&str> {
+    let mut words: Vec<&str> = Vec::with_capacity(4);
+    // where the word begins that is being read
+    let mut start = 0;
     let mut before = ' ';
-    let mut chars = name.chars().peekable();
-    while let Some(c) = chars.next() {
+    let mut chars = name.char_indices().peekable();
+    while let Some((at, c)) = chars.next() {
         if c.is_alphabetic() {
-            let next_lower = chars.peek().is_some_and(|n| n.is_lowercase());
+            let next_lower = chars.peek().is_some_and(|(_, n)| n.is_lowercase());
             let hump = c.is_uppercase() && (before.is_lowercase() || (before.is_uppercase() && next_lower));
+            let word = |start: usize| name.get(start..at + c.len_utf8()).unwrap_or_default();
             match words.last_mut() {
-                Some(word) if before.is_alphabetic() && !hump => word.extend(c.to_lowercase()),
-                _ => words.push(c.to_lowercase().collect()),
+                Some(last) if before.is_alphabetic() && !hump => *last = word(start),
+                _ => {
+                    start = at;
+                    words.push(word(at));
+                }
             }
         }
         before = c;
     }
     words
+}
+
+/// Whether a word is one of those, which are in lower case.
+fn among(known: &[&str], word: &str) -> bool {
+    known.iter().any(|known| known.eq_ignore_ascii_case(word))
 }
 
 /// A header field's value. Of authorization the scheme word stays, of cookies nothing: their names tell what a site is made of, but
@@ -163,11 +175,10 @@ pub fn header<'a>(name: &str, value: &'a str, secrets: Secrets) -> Cow<'a, str> 
     if secrets == Secrets::Show {
         return Cow::Borrowed(value);
     }
-    let words = words(name);
-    match words.last().map(String::as_str) {
-        Some("authorization") => Cow::Owned(credentials(value)),
-        Some("cookie") => Cow::Borrowed(MASK),
+    match words(name).last() {
+        Some(last) if among(&["authorization"], last) => Cow::Owned(credentials(value)),
         // old libraries number it: `Set-Cookie2`, `Cookie2` divide into the same words
+        Some(last) if among(&["cookie"], last) => Cow::Borrowed(MASK),
         _ => self::value(name, value, secrets),
     }
 }

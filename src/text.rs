@@ -78,20 +78,34 @@ pub fn indent(depth: usize) -> u16 {
 /// Appends `text` as a JSON string (RFC 8259 §7), quotes included. Whatever [`is_control`] is escaped, so that a line of output
 /// stays one line and does nothing to a terminal.
 pub fn write_json_string(text: &str, out: &mut Vec<u8>) {
-    let mut string = String::with_capacity(text.len() + 2);
-    string.push('"');
-    for c in text.chars() {
-        match c {
-            '"' => string.push_str("\\\""),
-            '\\' => string.push_str("\\\\"),
-            '\n' => string.push_str("\\n"),
-            '\r' => string.push_str("\\r"),
-            '\t' => string.push_str("\\t"),
-            c => push_json_char(c, &mut string),
+    out.push(b'"');
+    let mut rest = text;
+    while !rest.is_empty() {
+        let (plain, odd) = rest.split_at(plain(rest));
+        out.extend_from_slice(plain.as_bytes());
+        let mut chars = odd.chars();
+        match chars.next() {
+            Some('"') => out.extend_from_slice(b"\\\""),
+            Some('\\') => out.extend_from_slice(b"\\\\"),
+            Some('\n') => out.extend_from_slice(b"\\n"),
+            Some('\r') => out.extend_from_slice(b"\\r"),
+            Some('\t') => out.extend_from_slice(b"\\t"),
+            Some(c) => {
+                let mut string = String::new();
+                push_json_char(c, &mut string);
+                out.extend_from_slice(string.as_bytes());
+            }
+            None => {}
         }
+        rest = chars.as_str();
     }
-    string.push('"');
-    out.extend_from_slice(string.as_bytes());
+    out.push(b'"');
+}
+
+/// How many bytes at the beginning of a text are as they are in a JSON string: visible ASCII and spaces, no quote, no backslash.
+pub fn plain(text: &str) -> usize {
+    let plain = |b: u8| matches!(b, b' '..=b'~') && b != b'"' && b != b'\\';
+    text.bytes().position(|b| !plain(b)).unwrap_or(text.len())
 }
 
 /// Appends a character of a JSON string that needs no backslash of its own, as `\uXXXX` where it [`is_control`].

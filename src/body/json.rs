@@ -214,7 +214,11 @@ impl Scan<'_> {
 
     fn string(&mut self) -> Result<(), Fault> {
         self.take();
-        while let Some(c) = self.text.get(self.at..).and_then(|rest| rest.chars().next()) {
+        while let Some(rest) = self.text.get(self.at..) {
+            let (plain, rest) = rest.split_at(text::plain(rest));
+            self.out.push_str(plain);
+            self.at += plain.len();
+            let Some(c) = rest.chars().next() else { break };
             match c {
                 '"' => {
                     self.take();

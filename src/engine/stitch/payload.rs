@@ -64,7 +64,9 @@ impl Found {
             if self.0.len() >= MAX_VALUES {
                 return;
             }
-            if let Some(word) = std::str::from_utf8(word).ok().filter(|word| is_id(word)) {
+            // an ID has a digit: most words have none
+            let digits = || word.iter().any(u8::is_ascii_digit);
+            if let Some(word) = std::str::from_utf8(word).ok().filter(|word| digits() && is_id(word)) {
                 let value = digest(word);
                 if !self.0.contains(&value) {
                     self.0.push(value);
