@@ -18,6 +18,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// Bytes of an inflated body that are kept.
 const LIMIT: usize = 1 << 16;
 
+type Seeds = dyn Fn() -> Vec<Vec<u8>>;
+
 /// One of them.
 pub struct Target {
     /// Its name, as `make fuzz` prints it.
@@ -26,7 +28,7 @@ pub struct Target {
     pub source: String,
     pub run: Box<dyn Fn(&[u8])>,
     /// Where to begin.
-    pub seeds: Box<dyn Fn() -> Vec<Vec<u8>>>,
+    pub seeds: Box<Seeds>,
 }
 
 fn target(name: &str, source: &str, run: impl Fn(&[u8]) + 'static, seeds: impl Fn() -> Vec<Vec<u8>> + 'static) -> Target {
@@ -82,7 +84,7 @@ fn file(data: &[u8]) {
     let name = format!("meshtop-fuzz-{}-{}", std::process::id(), SERIAL.fetch_add(1, Ordering::Relaxed));
     let path = std::env::temp_dir().join(name);
     std::fs::write(&path, data).expect("there is room for it");
-    let opened = Files::open(&[path.clone()], &SourceIds::default());
+    let opened = Files::open(std::slice::from_ref(&path), &SourceIds::default());
     std::fs::remove_file(&path).expect("it is ours");
     let Ok(files) = opened else { return };
     let (to, turns) = crossbeam_channel::unbounded();

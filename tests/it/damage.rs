@@ -9,11 +9,11 @@ use std::fs;
 const HEAD: usize = 24;
 const RECORD: usize = 16;
 
-/// A capture file: its head, and its packets each with what stands before it.
+/// A capture file: its head and its packets.
 #[derive(Clone)]
 struct File {
     head: Vec<u8>,
-    packets: Vec<Vec<u8>>,
+    packets: Packets,
 }
 
 impl File {
@@ -43,51 +43,52 @@ fn captured(packet: &[u8]) -> usize {
     u32::from_le_bytes(packet[8..12].try_into().unwrap()) as usize
 }
 
+/// Packets, each with what stands before it.
+type Packets = Vec<Vec<u8>>;
+
 /// What happens to packets, by their places.
-const DAMAGES: &[(&str, fn(&mut Vec<Vec<u8>>))] = &[
-    ("nothing", |_| ()),
+const DAMAGES: &[(&str, fn(Packets) -> Packets)] = &[
+    ("nothing", |packets| packets),
     ("lost", lose),
     ("twice", repeat),
     ("out of order", swap),
     ("cut", cut),
     ("one direction", halve),
-    ("joined late", |packets| drop(packets.drain(..packets.len() / 3))),
-    ("all of it", |packets| [swap, repeat, lose, cut].iter().for_each(|damage| damage(packets))),
+    ("joined late", |packets| packets[packets.len() / 3..].to_vec()),
+    ("all of it", |packets| cut(lose(repeat(swap(packets))))),
 ];
 
-fn lose(packets: &mut Vec<Vec<u8>>) {
-    let mut n = 0;
-    packets.retain(|_| {
-        n += 1;
-        n % 7 != 4
-    });
+fn lose(packets: Packets) -> Packets {
+    packets.into_iter().enumerate().filter(|(n, _)| n % 7 != 3).map(|(_, packet)| packet).collect()
 }
 
-fn repeat(packets: &mut Vec<Vec<u8>>) {
-    let twice =
-        packets.iter().enumerate().flat_map(|(n, packet)| std::iter::repeat_n(packet.clone(), 1 + usize::from(n % 5 == 3)));
-    *packets = twice.collect();
+fn repeat(packets: Packets) -> Packets {
+    let times = |n: usize| if n % 5 == 3 { 2 } else { 1 };
+    packets.into_iter().enumerate().flat_map(|(n, packet)| std::iter::repeat_n(packet, times(n))).collect()
 }
 
-fn swap(packets: &mut Vec<Vec<u8>>) {
+fn swap(mut packets: Packets) -> Packets {
     packets.chunks_exact_mut(6).for_each(|six| six.swap(1, 4));
+    packets
 }
 
 /// To so much that headers are left, and little of what they bring.
-fn cut(packets: &mut Vec<Vec<u8>>) {
+fn cut(mut packets: Packets) -> Packets {
     for packet in packets.iter_mut().skip(4).step_by(9) {
         let left = captured(packet).min(90);
         packet.truncate(RECORD + left);
         packet[8..12].copy_from_slice(&(left as u32).to_le_bytes());
     }
+    packets
 }
 
 /// What servers say alone, where packets are Ethernet's with IPv4: a server has the smaller port.
-fn halve(packets: &mut Vec<Vec<u8>>) {
+fn halve(mut packets: Packets) -> Packets {
     packets.retain(|packet| {
         let ports = packet.get(RECORD + 34..RECORD + 38).filter(|_| packet[RECORD + 12..RECORD + 15] == [8, 0, 0x45]);
         ports.is_none_or(|ports| ports[..2] < ports[2..])
     });
+    packets
 }
 
 fn cases() -> Vec<String> {
@@ -101,8 +102,7 @@ fn every_packet_and_byte_is_accounted_for() {
     for case in cases() {
         let whole = File::of(&case);
         for (what, damage) in DAMAGES {
-            let mut file = whole.clone();
-            damage(&mut file.packets);
+            let file = File { head: whole.head.clone(), packets: damage(whole.packets.clone()) };
             let records = file.read();
             wrong.extend(unaccounted(&file, &records).into_iter().map(|told| format!("{case}, {what}: {told}")));
         }
