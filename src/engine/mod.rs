@@ -16,6 +16,7 @@
 mod conns;
 mod cost;
 mod detail;
+mod digest;
 pub mod edges;
 mod facts;
 mod findings;

@@ -5,12 +5,13 @@
 //! own only where that does not come.
 
 use super::cost::Charge;
+use super::digest::{Digester, digester};
 use super::{Engine, Record};
 use crate::model::{Body, ConnId, Event, EventKind, Fields, FlowId, Part, Pattern, SourceSet, UNKNOWN, Value};
 use crate::time::{Span, Time};
 use hashbrown::HashMap;
 use std::collections::VecDeque;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{Hash, Hasher};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 /// How far the two may be apart.
@@ -225,7 +226,7 @@ fn same(broker: SocketAddr, delivered: bool, fields: &Fields, body: &Body) -> Op
     let id = match entry(properties, "message_id") {
         Some(Value::Text(id)) if !id.is_empty() => Ok(id.clone()),
         _ => {
-            let mut hasher = DefaultHasher::new();
+            let mut hasher = digester();
             properties.iter().for_each(|properties| digest(properties, &mut hasher));
             body.bytes.hash(&mut hasher);
             body.kept.get(..COMPARED).unwrap_or(&body.kept).hash(&mut hasher);
@@ -241,7 +242,7 @@ pub(super) fn identity(fields: &Fields, body: &Body) -> Option<u64> {
     if let Some((exchange, key)) = published_to(fields) {
         (same.exchange, same.routing_key) = (exchange.into(), key.into());
     }
-    let mut hasher = DefaultHasher::new();
+    let mut hasher = digester();
     same.hash(&mut hasher);
     Some(hasher.finish())
 }
@@ -277,7 +278,7 @@ fn added(name: &str, value: &Value) -> bool {
 }
 
 /// The same for any order of names, as a tap is handed them sorted, and whatever the broker adds.
-pub(super) fn digest(value: &Value, hasher: &mut DefaultHasher) {
+pub(super) fn digest(value: &Value, hasher: &mut Digester) {
     match value {
         Value::Text(text) | Value::Secret(text) | Value::Number(text) => text.hash(hasher),
         Value::Int(n) => n.hash(hasher),

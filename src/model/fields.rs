@@ -72,6 +72,10 @@ impl Fields {
 
     /// Takes over all fields of `other`.
     pub fn merge(&mut self, other: Self) {
+        if self.0.is_empty() {
+            *self = other;
+            return;
+        }
         for (name, value) in other.0 {
             self.set(name, value);
         }

@@ -120,6 +120,6 @@ pub struct Finding {
     pub evidence: String,
     /// What to do about it.
     pub advice: String,
-    /// When it was seen first.
+    /// When it was noticed first: a little after the flows that showed it, once they or all of their trace had settled.
     pub time: Time,
 }

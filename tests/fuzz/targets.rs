@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// Bytes of an inflated body that are kept.
 const LIMIT: usize = 1 << 16;
 
-type Seeds = dyn Fn() -> Vec<Vec<u8>>;
+type Run = dyn Fn(&[u8]);
 
 /// One of them.
 pub struct Target {
@@ -26,9 +26,9 @@ pub struct Target {
     pub name: String,
     /// Where what it runs is: what has changed last is run first.
     pub source: String,
-    pub run: Box<dyn Fn(&[u8])>,
+    pub run: Box<Run>,
     /// Where to begin.
-    pub seeds: Box<Seeds>,
+    pub seeds: Box<dyn Fn() -> Vec<Vec<u8>>>,
 }
 
 fn target(name: &str, source: &str, run: impl Fn(&[u8]) + 'static, seeds: impl Fn() -> Vec<Vec<u8>> + 'static) -> Target {

@@ -45,9 +45,10 @@ fn captured(packet: &[u8]) -> usize {
 
 /// Packets, each with what stands before it.
 type Packets = Vec<Vec<u8>>;
+type Damage = fn(Packets) -> Packets;
 
 /// What happens to packets, by their places.
-const DAMAGES: &[(&str, fn(Packets) -> Packets)] = &[
+const DAMAGES: &[(&str, Damage)] = &[
     ("nothing", |packets| packets),
     ("lost", lose),
     ("twice", repeat),

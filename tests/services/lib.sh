@@ -9,6 +9,8 @@ export PATH="$PATH:/usr/sbin:/sbin"
 # A proxy of the user's environment is not for loopback.
 unset http_proxy https_proxy all_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY
 dir=$(mktemp -d)
+# where Erlang writes what it dies of, rather than beside the sources
+export ERL_CRASH_DUMP="$dir/erl_crash.dump"
 groups=()
 
 # Ends every process group that `start` began, the last one first, and waits for it; then drops the folder.

@@ -46,12 +46,17 @@ impl Detector for Duplicate {
         "messages sent or delivered twice"
     }
 
-    fn flow(&mut self, flow: FlowRef<'_>, book: &mut Book) {
+    fn flow(&mut self, _: FlowRef<'_>, book: &mut Book) {
         self.tell(book.now().before(WAIT), book);
-        let Some(letter) = Letter::of(flow).filter(|letter| letter.named.is_some() && !letter.otherwise) else { return };
+    }
+
+    fn letter(&mut self, letter: &Letter, flow: FlowRef<'_>, book: &mut Book) {
+        if letter.named.is_none() || letter.otherwise {
+            return;
+        }
         match flow.row.pattern {
-            Pattern::Publish if flow.row.ok => self.published(&letter, flow, book),
-            Pattern::Deliver if !letter.again => self.delivered(&letter, flow, book),
+            Pattern::Publish if flow.row.ok => self.published(letter, flow, book),
+            Pattern::Deliver if !letter.again => self.delivered(letter, flow, book),
             // what was refused has to be sent again
             _ => {}
         }

@@ -13,6 +13,8 @@ pub(in crate::engine) struct Look<'t> {
 /// A flow and what caused it.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::engine) struct Tie<'t> {
+    /// What caused `up`.
+    pub(in crate::engine) cause: Option<&'t Hop>,
     pub(in crate::engine) up: &'t Hop,
     pub(in crate::engine) down: &'t Hop,
     pub(in crate::engine) link: Link,
@@ -41,7 +43,9 @@ impl<'t> Look<'t> {
     pub(in crate::engine) fn ties(&self) -> impl Iterator<Item = Tie<'t>> {
         self.flows().filter(|(down, _)| !down.judged).filter_map(|(down, up)| {
             let (up, link) = up?;
-            Some(Tie { up: self.hops.get(self.order.get(up)?.0)?, down, link })
+            let (at, above) = *self.order.get(up)?;
+            let cause = above.and_then(|(above, _)| self.hops.get(self.order.get(above)?.0));
+            Some(Tie { cause, up: self.hops.get(at)?, down, link })
         })
     }
 }

@@ -1,9 +1,10 @@
 //! A broker's message as detectors see it: what it is known by, and where it went. Not which flows are tied: that is `engine::stitch`'s.
 
 use super::ledger::label;
+use crate::engine::digest::digester;
 use crate::engine::twins;
 use crate::model::{Detail, FlowRef, Party, Pattern, Row, Value};
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::hash::{Hash as _, Hasher as _};
 use std::sync::Arc;
 
 /// Headers and properties that a broker or a tracer writes anew each time a message is passed on.
@@ -49,14 +50,14 @@ impl Letter {
         let detail = flow.detail.filter(|_| matches!(flow.row.pattern, Pattern::Publish | Pattern::Deliver))?;
         let (exchange, key) = (text(detail, "amqp.exchange")?, text(detail, "amqp.routing_key")?);
         let body = &detail.request.as_ref()?.body;
-        let mut route = DefaultHasher::new();
+        let mut route = digester();
         (&flow.server.addr, exchange, key).hash(&mut route);
         let properties = pairs(detail.fields.get("amqp.properties"));
         let headers = pairs(properties.iter().find(|(name, _)| &**name == "headers").map(|(_, value)| value));
         let mut whole = route.clone();
         for (name, value) in properties.iter().chain(headers).filter(|(name, _)| &**name != "headers" && !ANEW.contains(&&**name))
         {
-            let mut one = DefaultHasher::new();
+            let mut one = digester();
             name.hash(&mut one);
             twins::digest(value, &mut one);
             // in whichever order they come

@@ -37,6 +37,7 @@ use crate::time::Time;
 pub(super) use book::{Book, Words};
 pub(super) use housekeeping::housekeeping;
 pub(super) use look::Look;
+use message::Letter;
 
 /// One thing that is looked out for.
 trait Detector: std::fmt::Debug + Send {
@@ -44,6 +45,8 @@ trait Detector: std::fmt::Debug + Send {
     fn seeks(&self) -> &'static str;
     /// A flow has settled.
     fn flow(&mut self, _flow: FlowRef<'_>, _book: &mut Book) {}
+    /// A message was published or delivered: its flow has settled.
+    fn letter(&mut self, _letter: &Letter, _flow: FlowRef<'_>, _book: &mut Book) {}
     /// A trace is quiet; it may grow again, and is looked at again then.
     fn trace(&mut self, _look: &Look<'_>, _book: &mut Book) {}
     /// A flow that is part of no trace has settled: nothing is known of what it caused.
@@ -54,6 +57,14 @@ trait Detector: std::fmt::Debug + Send {
     fn totals(&mut self, _totals: &Totals, _kernel_drops: u64, _book: &mut Book) {}
     /// Nothing more comes.
     fn end(&mut self, _book: &mut Book) {}
+}
+
+/// Shows a detector a flow that has settled.
+fn see(detector: &mut dyn Detector, flow: FlowRef<'_>, letter: Option<&Letter>, book: &mut Book) {
+    detector.flow(flow, book);
+    if let Some(letter) = letter {
+        detector.letter(letter, flow, book);
+    }
 }
 
 /// Makes a detector; those that read messages are told which are known.
@@ -93,7 +104,8 @@ impl Findings {
     /// A flow has settled.
     pub(super) fn flow(&mut self, flow: FlowRef<'_>, now: Time) {
         self.book.turn_to(now);
-        self.detectors.iter_mut().for_each(|detector| detector.flow(flow, &mut self.book));
+        let letter = Letter::of(flow);
+        self.detectors.iter_mut().for_each(|detector| see(&mut **detector, flow, letter.as_ref(), &mut self.book));
     }
 
     /// A flow that is part of no trace has settled.

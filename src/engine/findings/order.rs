@@ -38,8 +38,10 @@ impl Detector for OutOfOrder {
         "messages out of order"
     }
 
-    fn flow(&mut self, flow: FlowRef<'_>, book: &mut Book) {
-        let Some(letter) = Letter::of(flow).filter(|letter| !letter.otherwise) else { return };
+    fn letter(&mut self, letter: &Letter, flow: FlowRef<'_>, book: &mut Book) {
+        if letter.otherwise {
+            return;
+        }
         let id = letter.id;
         if !self.known.contains_key(&id) {
             self.order.push_back(id);
@@ -50,25 +52,27 @@ impl Detector for OutOfOrder {
             }
         }
         let known = self.known.entry(id).or_default();
-        if letter.again {
-            // it keeps no place
-            known.twice = true;
+        // what is delivered again keeps no place
+        known.twice |= letter.again;
+        if known.twice {
             return;
         }
         let pairs: Vec<_> = match flow.row.pattern {
             Pattern::Publish => {
                 known.twice |= !known.published.is_empty();
-                known.published = vec![(flow.row.id, letter)];
+                known.published = vec![(flow.row.id, letter.clone())];
                 known.pairs().collect()
             }
             _ => {
                 let Some(from) = letter.from(flow) else { return };
                 known.twice |= known.delivered.iter().any(|(_, other, _)| *other == from);
-                known.delivered.push((flow.row.id, from, letter));
+                known.delivered.push((flow.row.id, from, letter.clone()));
                 known.pairs().skip(known.delivered.len() - 1).collect()
             }
         };
         if known.twice {
+            // however often it still comes
+            (known.published, known.delivered) = Default::default();
             return;
         }
         for (sent, got, from, by, to) in pairs {
@@ -150,6 +154,15 @@ mod tests {
         let got: Vec<_> = (1..9).map(|n| deliver(20 + n, &format!("id={n} queue=q"))).collect();
         check(&[flows.clone(), got.clone()].concat(), &[]);
         check(&[flows, got.into_iter().rev().collect()].concat(), &[]);
+    }
+
+    #[test]
+    fn of_messages_alike_nothing_is_remembered() {
+        let mut detector = OutOfOrder::default();
+        let flows: Vec<_> = (1..9).flat_map(|n| [publish(n, "body=a"), deliver(20 + n, "body=a queue=q")]).collect();
+        assert_eq!(found(&mut detector, &flows), []);
+        let known: Vec<_> = detector.known.values().map(|known| (known.published.len(), known.delivered.len())).collect();
+        assert_eq!(known, [(0, 0)]);
     }
 
     #[test]

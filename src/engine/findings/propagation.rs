@@ -170,13 +170,23 @@ fn judge(tie: &Tie<'_>) -> Vec<FindingKind> {
     if down.seen && !same.iter().any(|(a, b)| a.carrier == b.carrier) {
         kinds.push(FindingKind::TraceFormatSwitched);
     }
-    if !leg(up, down) && same.iter().any(|(a, b)| a.span.is_some() && a.span == b.span) {
+    let own = tie.cause.is_some_and(|cause| published_by(cause, &down.from));
+    if !leg(up, down) && !own && same.iter().any(|(a, b)| a.span.is_some() && a.span == b.span) {
         kinds.push(FindingKind::TraceStaleParent);
     }
     if same.iter().any(|(a, b)| a.sampled == Some(true) && b.sampled == Some(false)) {
         kinds.push(FindingKind::TraceUnsampled);
     }
     kinds
+}
+
+/// Whether a message is the sender's own, which it took back: the span that it carries is one that the sender has begun.
+fn published_by(message: &Hop, sender: &Party) -> bool {
+    let same = || match (name(&message.from), name(sender)) {
+        (None, None) => message.from.addr == sender.addr,
+        (publisher, sender) => publisher == sender,
+    };
+    message.pattern == Pattern::Publish && same()
 }
 
 impl Case {
@@ -232,18 +242,18 @@ impl Case {
             FindingKind::TraceFormatSwitched => {
                 let went = if went.is_empty() { "a request ID" } else { went };
                 (
-                    format!("{service} passes the trace on as {went} only, though it came as {came}"),
+                    format!("{service} passes the trace on with its {sent} as {went} only, though it came as {came}"),
                     format!("{service} received {came} with {received} and sent {went} alone with {sent}{tie}"),
                     format!("let the {sender} of {service} write {came} too, unless {to} is known to read {went}"),
                 )
             }
             FindingKind::TraceStaleParent => (
-                format!("{service} passes the span ID on that it received: its own work is missing from the trace"),
+                format!("{service} sends its {sent} with the span ID that it received: its own work is missing from the trace"),
                 format!("{service} sent the very span ID with {sent} that it had received with {received}"),
                 format!("{service} copies the header instead of beginning a span: let a tracer write it"),
             ),
             FindingKind::TraceUnsampled => (
-                format!("{service} turns sampling off on the way: what comes behind it is not recorded"),
+                format!("{service} turns sampling off for its {sent}: what comes behind them is not recorded"),
                 format!("{service} received {came} with the sampled flag on with {received}, and sent it off with {sent}"),
                 format!("let {service} respect its parent's decision (a parent-based sampler)"),
             ),

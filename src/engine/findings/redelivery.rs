@@ -44,13 +44,8 @@ impl Detector for Redelivery {
         "messages delivered again"
     }
 
-    fn flow(&mut self, flow: FlowRef<'_>, book: &mut Book) {
-        if flow.row.pattern != Pattern::Deliver {
-            return;
-        }
-        let Some((letter, from)) = Letter::of(flow).and_then(|letter| letter.from(flow).map(|from| (letter, from))) else {
-            return;
-        };
+    fn letter(&mut self, letter: &Letter, flow: FlowRef<'_>, book: &mut Book) {
+        let Some(from) = letter.from(flow).filter(|_| flow.row.pattern == Pattern::Deliver) else { return };
         let before = self.remember((from.clone(), letter.id), flow, letter.again);
         if !letter.again {
             return;

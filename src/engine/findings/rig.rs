@@ -1,7 +1,7 @@
 //! Hand-made flows for the detectors' tests, a line each.
 
 use super::message::Letter;
-use super::{Book, Detector, Look};
+use super::{Book, Detector, Look, see};
 use crate::engine::traces::{Hop, settled};
 use crate::model::{
     Body, ConnId, Detail, Dir, Fields, Finding, Flow, FlowId, Half, Link, Node, Party, Pattern, Row, SourceSet, Stamp, State,
@@ -113,7 +113,7 @@ pub(in crate::engine::findings) fn found(detector: &mut dyn Detector, flows: &[F
     let mut book = Book::default();
     for flow in flows {
         book.turn_to(flow.row.time);
-        detector.flow(flow.as_ref(), &mut book);
+        see(detector, flow.as_ref(), Letter::of(flow.as_ref()).as_ref(), &mut book);
     }
     detector.end(&mut book);
     book.all().map(|(finding, _)| finding.clone()).collect()

@@ -32,6 +32,9 @@ impl Detector for Slow {
     }
 
     fn alone(&mut self, flow: FlowRef<'_>, book: &mut Book) {
+        if !answered(flow.row.pattern, flow.row.protocol) {
+            return;
+        }
         let hop = settled(flow);
         if timed(&hop) {
             let own = hop.last.since(hop.time);
@@ -68,12 +71,15 @@ impl Detector for Slow {
 
 /// Whether its time is its receiver's own doing.
 fn timed(hop: &Hop) -> bool {
-    let answered = match hop.pattern {
-        Pattern::RequestResponse => hop.protocol != "amqp",
+    answered(hop.pattern, hop.protocol) && !hop.held && !hop.pending && hop.seen && hop.end.is_some()
+}
+
+fn answered(pattern: Pattern, protocol: &str) -> bool {
+    match pattern {
+        Pattern::RequestResponse => protocol != "amqp",
         Pattern::Unary | Pattern::Query => true,
         _ => false,
-    };
-    answered && !hop.held && !hop.pending && hop.seen && hop.end.is_some()
+    }
 }
 
 /// The time in which none of what it caused was under way.

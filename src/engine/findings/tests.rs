@@ -60,6 +60,10 @@ fn a_context_may_be_there_and_not_be_right() {
     check(&[ASKED, "gate>orders 10-80 id=t span=2 sampled=0"], &["trace_unsampled gate 1"]);
     // both formats at once are none switched
     check(&[ASKED, "gate>orders 10-80 id=t b3=t span=2 sampled=1"], &[]);
+    let queue = ["gate>+mq 10-11 id=t span=2 mid=m", "mq>-mail 20-40 id=t span=2 mid=m"];
+    check(&[ASKED, queue[0], queue[1], "mail>smtp 25-30 id=t span=2"], &["trace_stale_parent mail 1"]);
+    // who takes its own message back has begun its span, and may send on in that
+    check(&[ASKED, queue[0], "mq>-gate 20-40 id=t span=2 mid=m", "gate>smtp 25-30 id=t span=2"], &[]);
     // a proxy passes on the very request
     check(&[ASKED, "gate>orders 10-80 id=t span=1 sampled=1"], &[]);
 }

@@ -11,6 +11,8 @@ use hashbrown::{HashMap, HashSet};
 /// How many routes are told apart, and how many messages of each are remembered: of a route with more nothing is claimed.
 const MAX_ROUTES: usize = 1 << 10;
 const MAX_OF_ROUTE: usize = 1 << 12;
+/// How many messages of all routes are: then nothing is claimed of the routes of further ones.
+const MAX_OF_ALL: usize = 1 << 16;
 /// How many messages that were published later have to have been delivered.
 const OVERTAKEN: usize = 4;
 /// How much longer than any other a message has to have waited, and at least how long.
@@ -23,6 +25,8 @@ const ONE_IN: usize = 5;
 #[derive(Debug, Default)]
 pub(super) struct Undelivered {
     routes: HashMap<u64, Route>,
+    /// How many messages they remember.
+    remembered: usize,
     /// Brokers of which some connections stay closed to us: a consumer may be among them.
     hidden: HashSet<Box<str>>,
     /// Whether anything was lost, so that a delivery may be, too.
@@ -49,16 +53,15 @@ impl Detector for Undelivered {
         "messages that reached nobody"
     }
 
-    fn flow(&mut self, flow: FlowRef<'_>, book: &mut Book) {
-        if flow.row.pattern == Pattern::Session {
-            if self.hidden.len() < MAX_ROUTES {
-                self.hidden.insert(flow.server.host().into());
-            }
-            return;
+    fn flow(&mut self, flow: FlowRef<'_>, _: &mut Book) {
+        if flow.row.pattern == Pattern::Session && self.hidden.len() < MAX_ROUTES {
+            self.hidden.insert(flow.server.host().into());
         }
-        let Some(letter) = Letter::of(flow) else { return };
+    }
+
+    fn letter(&mut self, letter: &Letter, flow: FlowRef<'_>, book: &mut Book) {
         match (flow.row.pattern, flow.row.status.as_deref()) {
-            (Pattern::Publish, Some(status @ ("returned" | "nack"))) => refused(&letter, flow, status, book),
+            (Pattern::Publish, Some(status @ ("returned" | "nack"))) => refused(letter, flow, status, book),
             // it was taken back before anybody could get it
             (Pattern::Publish, Some("rollback")) => {}
             _ => self.note(letter, flow),
@@ -88,12 +91,13 @@ impl Detector for Undelivered {
 }
 
 impl Undelivered {
-    fn note(&mut self, letter: Letter, flow: FlowRef<'_>) {
+    fn note(&mut self, letter: &Letter, flow: FlowRef<'_>) {
         if self.routes.len() >= MAX_ROUTES && !self.routes.contains_key(&letter.route) {
             return;
         }
         let route = self.routes.entry(letter.route).or_default();
-        route.full |= route.sent.len() >= MAX_OF_ROUTE || route.delivered.len() >= MAX_OF_ROUTE;
+        let before = route.len();
+        route.full |= route.sent.len().max(route.delivered.len()) >= MAX_OF_ROUTE || self.remembered >= MAX_OF_ALL;
         if route.full {
             (route.sent, route.delivered) = Default::default();
         } else if flow.row.pattern == Pattern::Deliver {
@@ -101,12 +105,17 @@ impl Undelivered {
             *first = (*first).min(flow.row.time);
         } else {
             let host = flow.server.host().into();
-            route.sent.push(Sent { flow: flow.row.id, time: flow.row.time, letter, host });
+            route.sent.push(Sent { flow: flow.row.id, time: flow.row.time, letter: letter.clone(), host });
         }
+        self.remembered = self.remembered - before + route.len();
     }
 }
 
 impl Route {
+    fn len(&self) -> usize {
+        self.sent.len() + self.delivered.len()
+    }
+
     /// Those that stayed behind, how many later ones did not, and how long any of those took; in the order of `sent`.
     fn left_behind(&self, now: Time) -> Vec<(&Sent, usize, Span)> {
         let got = |sent: &&Sent| self.delivered.contains_key(&sent.letter.id);

@@ -7,20 +7,24 @@ use hashbrown::HashMap;
 use std::collections::VecDeque;
 
 /// What a message takes that is remembered: texts of the usual lengths included.
-pub(super) const MESSAGE_COST: usize = size_of::<Published>() + 256;
+pub(super) const MESSAGE_COST: usize = size_of::<Hop>() + 256;
+/// Of how many queues it is remembered which of several messages alike they handed on last.
+const MAX_QUEUES: usize = 64;
 
-/// A message that was published.
-#[derive(Debug)]
-struct Published {
-    hop: Hop,
-    /// The queues that it was delivered from, each once.
-    delivered: Vec<Box<str>>,
+/// The messages that are known by the same, in the order in which they were published.
+#[derive(Debug, Default)]
+struct Alike {
+    list: VecDeque<Hop>,
+    /// How many there were before those.
+    before: usize,
+    /// For each queue how many of all it has handed on, those that went before its first one included.
+    handed: Vec<(Box<str>, usize)>,
 }
 
 /// The messages that were published, by what they are known by.
 #[derive(Debug, Default)]
 pub(super) struct Messages {
-    known: HashMap<u64, Vec<Published>>,
+    known: HashMap<u64, Alike>,
     order: VecDeque<u64>,
     /// How many are remembered: those that wait in queues for longer than so many others are not found again.
     room: usize,
@@ -36,14 +40,15 @@ impl Messages {
     pub(super) fn published(&mut self, flow: FlowRef<'_>) {
         let Some(id) = flow.detail.and_then(message) else { return };
         let hop = if flow.row.state == State::Settled { settled(flow) } else { hop(flow) };
-        self.known.entry(id).or_default().push(Published { hop, delivered: Vec::new() });
+        self.known.entry(id).or_default().list.push_back(hop);
         self.order.push_back(id);
         if self.order.len() > self.room
             && let Some(oldest) = self.order.pop_front()
-            && let Some(list) = self.known.get_mut(&oldest)
+            && let Some(alike) = self.known.get_mut(&oldest)
         {
-            list.remove(0);
-            if list.is_empty() {
+            alike.list.pop_front();
+            alike.before += 1;
+            if alike.list.is_empty() {
                 self.known.remove(&oldest);
             }
         }
@@ -51,31 +56,84 @@ impl Messages {
 
     /// One that was taken in before it had settled has settled now.
     pub(super) fn settled(&mut self, flow: FlowRef<'_>) {
-        let known = flow.detail.and_then(message).and_then(|id| self.known.get_mut(&id));
-        if let Some(one) = known.and_then(|list| list.iter_mut().find(|one| one.hop.flow == flow.row.id)) {
-            one.hop = settled(flow);
+        let Some(alike) = flow.detail.and_then(message).and_then(|id| self.known.get_mut(&id)) else { return };
+        // they were taken in by their numbers
+        let at = alike.list.binary_search_by_key(&flow.row.id, |hop| hop.flow);
+        if let Some(hop) = at.ok().and_then(|at| alike.list.get_mut(at)) {
+            *hop = settled(flow);
         }
     }
 
     /// The one that is delivered here. Of several alike a queue hands on the first one first, and again one that it handed on before.
     pub(super) fn publish_of(&mut self, child: &Hop, detail: &Detail) -> Option<&Hop> {
-        let list = self.known.get_mut(&message(detail)?)?;
+        let Alike { list, before, handed } = self.known.get_mut(&message(detail)?)?;
         let queue = child.via.as_deref().unwrap_or_default();
-        let delivered = |one: &Published| one.delivered.iter().any(|other| **other == *queue);
-        let before = |one: &Published| one.hop.time <= child.time;
+        let known = handed.iter().position(|(other, _)| **other == *queue);
+        let next = known.and_then(|at| handed.get(at)).map_or(0, |(_, count)| count.saturating_sub(*before));
+        let there = |at: &usize| list.get(*at).is_some_and(|hop| hop.time <= child.time);
         let again = detail.fields.get("amqp.redelivered") == Some(&Value::Bool(true));
-        let next = || list.iter().position(|one| before(one) && !delivered(one));
-        let last = || list.iter().rposition(|one| before(one) && delivered(one));
-        let at = if again { last().or_else(next) } else { next().or_else(last) };
-        let one = list.get_mut(at?)?;
-        if !one.delivered.iter().any(|other| **other == *queue) {
-            one.delivered.push(queue.into());
+        let (fresh, last) = (Some(next).filter(there), next.checked_sub(1).filter(there));
+        let at = if again { last.or(fresh) } else { fresh.or(last) }?;
+        if Some(at) == fresh {
+            let count = *before + at + 1;
+            match known.and_then(|at| handed.get_mut(at)) {
+                Some((_, known)) => *known = count,
+                None => {
+                    if handed.len() >= MAX_QUEUES {
+                        handed.remove(0);
+                    }
+                    handed.push((queue.into(), count));
+                }
+            }
         }
-        Some(&one.hop)
+        list.get(at)
     }
 }
 
 /// What a message is known by, whoever sent it where.
 pub(super) fn message(detail: &Detail) -> Option<u64> {
     twins::identity(&detail.fields, &detail.request.as_ref()?.body)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::findings::rig::{deliver, publish};
+    use super::*;
+    use crate::model::Flow;
+
+    /// Which of these publishes each delivery is of, where only so many are remembered.
+    fn check(room: usize, published: u64, deliveries: &[Flow], wanted: &[Option<u64>]) {
+        let mut messages = Messages::new(room);
+        (1..=published).for_each(|n| messages.published(publish(n, "").as_ref()));
+        let told: Vec<_> = deliveries
+            .iter()
+            .map(|flow| messages.publish_of(&hop(flow.as_ref()), flow.detail.as_ref().unwrap()).map(|up| up.flow.0))
+            .collect();
+        assert_eq!(told, wanted);
+    }
+
+    fn from(queue: &str, again: bool) -> Flow {
+        deliver(90, &format!("queue={queue}{}", if again { " again=1" } else { "" }))
+    }
+
+    #[test]
+    fn each_queue_hands_messages_alike_on_in_their_order() {
+        let deliveries =
+            [from("a", false), from("a", true), from("b", false), from("a", false), from("b", true), from("a", true)];
+        check(9, 3, &deliveries, &[Some(1), Some(1), Some(1), Some(2), Some(1), Some(2)]);
+        // the first was forgotten; of those that are handed on when none is left, the last
+        let deliveries = [from("a", false), from("a", false), from("a", false), from("b", true)];
+        check(2, 3, &deliveries, &[Some(2), Some(3), Some(3), Some(2)]);
+    }
+
+    #[test]
+    fn one_that_is_known_settles_later() {
+        let mut messages = Messages::new(9);
+        (1..=3).for_each(|n| messages.published(publish(n, "").as_ref()));
+        for n in [2, 4] {
+            messages.settled(publish(n, "status=nack").as_ref());
+        }
+        let known: Vec<_> = messages.known.values().flat_map(|alike| alike.list.iter().map(|hop| (hop.flow.0, hop.ok))).collect();
+        assert_eq!(known, [(1, true), (2, false), (3, true)]);
+    }
 }

@@ -253,11 +253,10 @@ impl Engine {
         let mut kind = DefaultHasher::new();
         (from, child.to.label(), &child.operation).hash(&mut kind);
         let kind = kind.finish();
-        let by_itself = senders.seen(
-            kind,
-            open.last().map(|work| work.hop.flow),
-            open.iter().map(|work| Arc::clone(works::label(&work.hop.to))),
-        ) || housekeeping(child);
+        // of a sender that is known it says all that it was at work on something
+        let told = open.iter().rev().take(if nameless { open.len() } else { 1 });
+        let at_work = told.map(|work| Arc::clone(works::label(&work.hop.to)));
+        let by_itself = senders.seen(kind, open.last().map(|work| work.hop.flow), at_work) || housekeeping(child);
         let flows: Vec<_> = open.iter().map(|work| work.hop.flow).collect();
         if flows.is_empty() {
             return Place::default();

@@ -3,12 +3,13 @@
 use super::super::twins::published_to;
 use super::legs::{Asked, asked};
 use super::shape::{held, shape};
+use crate::engine::digest::digester;
 use crate::model::{
     Detail, Dir, FlowId, FlowRef, Link, Origin, PENDING, Party, Pattern, Row, Severity, TraceContext, Value, text_of,
 };
 use crate::time::Time;
 use crate::trace;
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::hash::{Hash as _, Hasher as _};
 
 /// A flow in a trace.
 #[derive(Clone, Debug)]
@@ -103,7 +104,7 @@ impl Mark {
 
 /// A text as a number, to compare.
 pub(in crate::engine) fn digest(text: &str) -> u64 {
-    let mut hasher = DefaultHasher::new();
+    let mut hasher = digester();
     text.hash(&mut hasher);
     hasher.finish()
 }
@@ -238,7 +239,7 @@ pub(in crate::engine) fn topic(detail: &Detail) -> Option<u64> {
     };
     let route: Vec<_> = ROUTE.iter().map(text).collect();
     let exchange = published_to(&detail.fields);
-    let mut hasher = DefaultHasher::new();
+    let mut hasher = digester();
     (exchange, &route).hash(&mut hasher);
     (exchange.is_some() || route.iter().any(Option::is_some)).then(|| hasher.finish())
 }

@@ -4,9 +4,10 @@
 //! service would write anew (the span ID), or what every other service would have no reason to repeat (all of the request).
 
 use super::hop::{Hop, everybodys};
+use crate::engine::digest::digester;
 use crate::model::{FlowRef, Half, Headers};
 use crate::time::Span;
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::hash::{Hash as _, Hasher as _};
 
 /// Fields that each stop adds an element to, and fields that a stop adds.
 const LISTS: &[&str] = &["via", "forwarded", "x-forwarded-for"];
@@ -46,7 +47,7 @@ fn stops(headers: &Headers) -> usize {
 }
 
 fn whole(half: &Half) -> Option<u64> {
-    let mut hasher = DefaultHasher::new();
+    let mut hasher = digester();
     half.body.bytes.hash(&mut hasher);
     let of_request = |name: &[u8]| !HOP_BY_HOP.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes()));
     let mut fields = 0;

@@ -59,7 +59,7 @@ impl Findings {
         let FindingLine { kind, service, count, title, evidence, advice, time, .. } = self.chosen()?;
         let service = service.as_deref().map(|service| format!("service: {service}\n")).unwrap_or_default();
         let (severity, kind, seen) = (kind.severity().word(), kind.word(), counted(*count, "time"));
-        let head = format!("{severity} {kind}: {title}\n{service}seen: {seen}, first at {time}\n");
+        let head = format!("{severity} {kind}: {title}\n{service}seen: {seen}, first noticed at {time}\n");
         Some(format!("{head}evidence: {evidence}\nadvice: {advice}\n"))
     }
 

@@ -133,7 +133,7 @@ fn it_is_copied_as_text() {
         [
             "warning trace_format_switched: gateway\\x1b[2J switches the format",
             "service: gateway",
-            "seen: 12 times, first at 2026-11-21T07:21:03.000000000Z",
+            "seen: 12 times, first noticed at 2026-11-21T07:21:03.000000000Z",
         ]
     );
     assert!(lines[3].starts_with("evidence: gateway received") && lines[4].starts_with("advice: its HTTP client"), "{text}");

@@ -140,8 +140,8 @@ struct Counts {
 impl Counts {
     fn of(line: &str) -> Self {
         let stats: serde_json::Value = serde_json::from_str(line).unwrap_or_default();
-        let count = |key: &str| stats[key].as_f64().unwrap_or_default();
-        Self { packets: count("packets"), flows: count("flows") }
+        let flows = stats["flows"].as_object().into_iter().flat_map(|flows| flows.values()).filter_map(serde_json::Value::as_f64);
+        Self { packets: stats["packets"].as_f64().unwrap_or_default(), flows: flows.sum() }
     }
 }
 

@@ -229,7 +229,8 @@ fn broker() -> Step {
             ("x-schema".to_owned(), "order.created.v2".to_owned()),
         ];
         let id = Some(format!("m-{no:012x}"));
-        let message = Message { headers, message_id: id, body: documents.any(dice)[0].clone(), ..Message::default() };
+        let message =
+            Message { headers, message_id: id, correlation_id: None, body: documents.any(dice)[0].clone(), added: Vec::new() };
         out.say(publisher, Side::Client, &amqp::publish("shop", "order.created", &message))?;
         out.pass(100);
         out.say(publisher, Side::Server, &amqp::confirm(*published))?;

@@ -136,7 +136,7 @@ fn about(app: &App, panel: &Findings, finding: &FindingLine) -> Vec<Line> {
     };
     let kind = (app.size.0 < NARROW).then(|| named("kind", &kind));
     let rest = [
-        named("seen", &format!("{}, first at {time} UTC on {date}", counted(finding.count, "time"))),
+        named("seen", &format!("{}, first noticed at {time} UTC on {date}", counted(finding.count, "time"))),
         named("evidence", &finding.evidence),
         named("advice", &finding.advice),
         named("proof", &proof),
