@@ -118,7 +118,8 @@ impl Worker {
     /// The capture is over: everything that is still open ends as it stands.
     pub fn finish(&mut self, at: Stamp) -> Made {
         let mut made = Made::default();
-        let mut open: Vec<Conn> = self.shards.iter_mut().flat_map(|shard| shard.table.drain()).collect();
+        // each lets go of what it holds before the next one ends
+        let mut open: Vec<Box<Conn>> = self.shards.iter_mut().flat_map(|shard| shard.table.drain()).collect();
         open.sort_by_key(|conn| conn.meta.id);
         let settings = Arc::clone(&self.settings);
         for mut conn in open {

@@ -245,12 +245,13 @@ impl<C> ConnTable<C> {
         waiting
     }
 
-    /// The capture is over: everything that is still there, in the order of the first packets.
-    pub fn drain(&mut self) -> Vec<C> {
-        let entries = std::mem::replace(self, Self::new(self.known)).entries;
+    /// The capture is over: everything that is still there, in the order of the first packets. What was counted stays.
+    pub fn drain(&mut self) -> Vec<Box<C>> {
+        let rest = Self { sums: self.sums, ..Self::new(self.known) };
+        let entries = std::mem::replace(self, rest).entries;
         let mut open: Vec<_> = entries
             .into_iter()
-            .filter_map(|e| if let State::Open(conn) = e.state { Some((e.first, *conn)) } else { None })
+            .filter_map(|e| if let State::Open(conn) = e.state { Some((e.first, conn)) } else { None })
             .collect();
         open.sort_by_key(|(first, _)| *first);
         open.into_iter().map(|(_, conn)| conn).collect()

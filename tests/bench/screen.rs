@@ -177,7 +177,7 @@ fn script(mut told: UnixStream, measured: &Measured) -> io::Result<()> {
         frames(&mut told, measured, what, |told| writeln!(told, "{PRESS}/{text}<enter>"))?;
         let times = |times: &Mutex<Vec<Duration>>| times.lock().unwrap().last().map_or("none".to_owned(), |t| format!("{t:.1?}"));
         writeln!(told, "  {text}: first answer after {}, whole after {}", times(&measured.answers), times(&measured.whole))?;
-        writeln!(told, "{PRESS}/{}<enter>", "\x15")?;
+        writeln!(told, "{PRESS}/\x15<enter>")?;
         thread::sleep(WATCH / 5);
     }
     frames(&mut told, measured, "scrolling back by pages", |told| {

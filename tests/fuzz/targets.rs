@@ -18,13 +18,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// Bytes of an inflated body that are kept.
 const LIMIT: usize = 1 << 16;
 
+type Run = dyn Fn(&[u8]);
+
 /// One of them.
 pub struct Target {
     /// Its name, as `make fuzz` prints it.
     pub name: String,
     /// Where what it runs is: what has changed last is run first.
     pub source: String,
-    pub run: Box<dyn Fn(&[u8])>,
+    pub run: Box<Run>,
     /// Where to begin.
     pub seeds: Box<dyn Fn() -> Vec<Vec<u8>>>,
 }
@@ -82,7 +84,7 @@ fn file(data: &[u8]) {
     let name = format!("meshtop-fuzz-{}-{}", std::process::id(), SERIAL.fetch_add(1, Ordering::Relaxed));
     let path = std::env::temp_dir().join(name);
     std::fs::write(&path, data).expect("there is room for it");
-    let opened = Files::open(&[path.clone()], &SourceIds::default());
+    let opened = Files::open(std::slice::from_ref(&path), &SourceIds::default());
     std::fs::remove_file(&path).expect("it is ours");
     let Ok(files) = opened else { return };
     let (to, turns) = crossbeam_channel::unbounded();

@@ -7,6 +7,7 @@ mod beside;
 #[cfg(feature = "taps")]
 mod broker;
 mod containers;
+mod damage;
 mod demo;
 mod diff;
 mod errors;
@@ -25,11 +26,21 @@ mod identity;
 mod lapin_peer;
 mod late;
 mod live;
+mod memory;
 mod names;
 mod netns;
 mod postgresql;
 mod process;
 mod program;
+#[allow(dead_code, reason = "the benchmark uses the rest")]
+#[path = "../bench/reading"]
+mod reading {
+    pub mod child;
+    mod grpc;
+    use super::scenarios;
+    pub mod wire;
+    pub mod workloads;
+}
 mod redis;
 mod run;
 #[path = "../scenarios/mod.rs"]

@@ -100,9 +100,10 @@ pub enum Whose {
 }
 
 impl Exchanges {
-    /// None open.
+    /// None open. There is room for one, as most connections need no more.
     pub fn new(joined: Joined) -> Self {
-        Self { lossy: joined != Joined::Opening, hidden: joined == Joined::BehindHole, owed: 1, ..Self::default() }
+        let (lossy, hidden) = (joined != Joined::Opening, joined == Joined::BehindHole);
+        Self { open: VecDeque::with_capacity(1), lossy, hidden, owed: 1, ..Self::default() }
     }
 
     /// A request begins.

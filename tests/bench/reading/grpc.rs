@@ -38,7 +38,7 @@ impl Grpc {
     pub fn call(&mut self, no: u64, dice: &mut Dice) -> Vec<(Side, Vec<u8>)> {
         let stream = self.streams * 2 + 1;
         self.streams += 1;
-        let streaming = no % STREAMS == 0;
+        let streaming = no.is_multiple_of(STREAMS);
         let path = if streaming { "/shop.Stock/Watch" } else { "/shop.Stock/Reserve" };
         // :method POST and :scheme http are static
         let mut head = vec![0x83, 0x86];
@@ -59,7 +59,7 @@ impl Grpc {
         let mut head = vec![0x88];
         self.field(1, &mut head, "content-type", "application/grpc");
         let mut trailers = Vec::new();
-        self.field(1, &mut trailers, "grpc-status", if no % 89 == 0 { "14" } else { "0" });
+        self.field(1, &mut trailers, "grpc-status", if no.is_multiple_of(89) { "14" } else { "0" });
         let mut said = vec![(Side::Client, ask)];
         let trailers = frame(HEADERS, END_HEADERS | END_STREAM, stream, &trailers);
         let head = frame(HEADERS, END_HEADERS, stream, &head);

@@ -45,6 +45,9 @@ fn main() -> io::Result<()> {
     Ok(())
 }
 
+/// What reads a file.
+type Program = fn(&Path) -> Command;
+
 /// What one program took, and what of it is printed.
 struct Row {
     who: &'static str,
@@ -57,7 +60,7 @@ fn reading(workload: &Workload, dir: &Path) -> io::Result<()> {
     let bytes = file.metadata()?.len();
     println!("\n{}: {}, {} MB", workload.name, workload.what, bytes / 1_000_000);
     println!("{:<28} {:>9} {:>8} {:>9} {:>9} {:>9} {:>7}", "", "MB/CPU s", "x floor", "packets/s", "flows/s", "wall MB/s", "MiB");
-    let programs: [(&'static str, fn(&Path) -> Command); 4] =
+    let programs: [(&'static str, Program); 4] =
         [("tcpdump -w /dev/null", tcpdump), ("meshtop --emit stats", stats), ("  one core", pinned), ("meshtop --json", json)];
     let mut rounds: Vec<Vec<Took>> = programs.iter().map(|_| Vec::new()).collect();
     for _ in 0..ROUNDS {

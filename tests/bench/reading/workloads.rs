@@ -130,7 +130,7 @@ fn exchange(out: &mut Out, tcp: &mut Tcp, documents: &Documents, no: u64, dice: 
     let head = format!(
         "host: shop.local:8080\r\nuser-agent: axios/1.7.2\r\naccept: application/json\r\naccept-encoding: gzip\r\ntraceparent: {traceparent}\r\n"
     );
-    let request = if no % 3 == 0 {
+    let request = if no.is_multiple_of(3) {
         let [body, _] = documents.any(dice);
         let head = format!(
             "POST /api/v1/orders?customer={} HTTP/1.1\r\n{head}content-type: application/json\r\ncontent-length: {}\r\n\r\n",
@@ -145,8 +145,8 @@ fn exchange(out: &mut Out, tcp: &mut Tcp, documents: &Documents, no: u64, dice: 
     out.acknowledge(tcp, Side::Server)?;
     out.pass(200 + dice.below(2000));
     let [body, zipped] = documents.any(dice);
-    let (body, coding) = if no % 2 == 0 { (zipped, "content-encoding: gzip\r\n") } else { (body, "") };
-    let status = if no % 97 == 0 { "503 Service Unavailable" } else { "200 OK" };
+    let (body, coding) = if no.is_multiple_of(2) { (zipped, "content-encoding: gzip\r\n") } else { (body, "") };
+    let status = if no.is_multiple_of(97) { "503 Service Unavailable" } else { "200 OK" };
     let head = format!(
         "HTTP/1.1 {status}\r\nserver: nginx/1.22.1\r\ndate: Fri, 27 Nov 2026 10:00:00 GMT\r\ncontent-type: application/json; charset=utf-8\r\n{coding}content-length: {}\r\nconnection: keep-alive\r\nvary: accept-encoding\r\n\r\n",
         body.len()

@@ -1,0 +1,63 @@
+//! How much memory a run takes: as much for a large file as for a smaller one, and little for a connection that stays open.
+
+use super::program::meshtop;
+use super::reading::child::{Took, measure};
+use super::reading::wire::{Capture, Side};
+use super::reading::workloads::WORKLOADS;
+use serde_json::Value;
+use std::fs::File;
+use std::io::BufWriter;
+use std::path::Path;
+
+const MIB: u64 = 1 << 20;
+/// What flows and traces may take in these runs: so little that the captures hold more.
+const STORE: u64 = 16;
+/// What a run may take beside that, in MiB; and what a connection that is open, in bytes.
+const BESIDE: u64 = 64;
+const A_CONNECTION: u64 = 3584;
+/// By how much two runs over the same file may differ, in MiB: when threads hand over and memory goes back is not determined.
+const CHANCE: u64 = 8;
+const CONNECTIONS: u64 = 100_000;
+/// Clients' ports for each of the server's.
+const PORTS: u64 = 50_000;
+
+#[test]
+fn a_larger_file_takes_no_more() {
+    let http = WORKLOADS.iter().find(|workload| workload.name == "http").unwrap();
+    let files = [20, 60].map(|size| http.file(&Path::new(env!("CARGO_TARGET_TMPDIR")).join("workloads"), size * MIB).unwrap());
+    let [(small, _), (large, stats)] = files.map(|file| read(&file));
+    assert!(large <= small + CHANCE * MIB, "20 MiB were read in {small} bytes, 60 MiB in {large}");
+    assert!(large <= (STORE + BESIDE) * MIB, "{large} bytes");
+    let evicted: u64 = stats["evicted"].as_object().unwrap().values().filter_map(Value::as_u64).sum();
+    assert!(evicted > 0, "the traces alone are more than fits: {stats}");
+}
+
+#[test]
+fn a_hundred_thousand_connections_may_be_open() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("open.pcap");
+    let mut out = Capture::new(BufWriter::new(File::create(&file).unwrap())).unwrap();
+    for n in 0..CONNECTIONS {
+        let mut tcp = out.open((10_000 + n % PORTS) as u16, (8080 + n / PORTS) as u16).unwrap();
+        let request = format!("GET /orders/{n} HTTP/1.1\r\nhost: shop.local\r\naccept: application/json\r\n\r\n");
+        out.say(&mut tcp, Side::Client, request.as_bytes()).unwrap();
+        out.say(&mut tcp, Side::Server, b"HTTP/1.1 204 No Content\r\nserver: nginx\r\n\r\n").unwrap();
+        // flows settle after 2 s, so that connections are what is left
+        out.pass(1000);
+    }
+    out.finish().unwrap();
+    let (memory, stats) = read(&file);
+    assert_eq!(stats["connections"], CONNECTIONS);
+    assert_eq!(stats["flows"]["http"], CONNECTIONS);
+    assert_eq!(stats["evicted"]["connections"], 0);
+    assert!(memory <= STORE * MIB + CONNECTIONS * A_CONNECTION, "{memory} bytes");
+}
+
+/// Reads a file; the most anonymous memory that this took, and the sums.
+fn read(file: &Path) -> (u64, Value) {
+    let mut command = meshtop();
+    command.arg("-r").arg(file).args(["--json", "--emit", "stats", "--max-memory", &format!("{STORE}MiB")]);
+    let Took { memory, last, .. } = measure(&mut command).unwrap();
+    assert!(memory > 0, "it was looked at");
+    (memory, serde_json::from_str(&last).unwrap())
+}
