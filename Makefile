@@ -30,7 +30,7 @@ test: deps ## everything that has to hold: format, lints, docs, no-default-featu
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --lib
 	cargo test --locked --lib --bins --tests
 
-bench: deps ## the figures: how fast and how often names are found, how well requests are told apart, what watching costs (needs the right to capture; about 6 minutes beside building)
+bench: deps ## the figures: reading beside tcpdump (and tshark, where it is), a live watch beside tcpdump, the screen, names, what is tied and what that costs (needs the right to capture; about 10 minutes beside building)
 	cargo bench --locked
 
 SECONDS ?= 60
