@@ -31,6 +31,8 @@ pub(super) struct Conn {
     pub(super) ended: bool,
     /// Rows that are left of it, and the first and the last one that there was.
     rows: u32,
+    /// Flows of it that are open.
+    open: u32,
     pub(super) flows: Option<(FlowId, FlowId)>,
 }
 
@@ -68,8 +70,20 @@ impl Conns {
         self.unknown += 1;
         self.open += 1;
         let (number, sources) = (self.seen, SourceSet::default());
-        let conn =
-            Conn { number, client, server, first, zone, protocol: None, sources, awaited, ended: false, rows: 0, flows: None };
+        let conn = Conn {
+            number,
+            client,
+            server,
+            first,
+            zone,
+            protocol: None,
+            sources,
+            awaited,
+            ended: false,
+            rows: 0,
+            open: 0,
+            flows: None,
+        };
         let at = match self.free.pop() {
             Some(at) => {
                 self.entries[at as usize] = Some(conn);
@@ -121,8 +135,21 @@ impl Conns {
     pub(super) fn hold(&mut self, id: ConnId, flow: FlowId) {
         if let Some(conn) = self.get(id) {
             conn.rows += 1;
+            conn.open += 1;
             conn.flows = Some((conn.flows.map_or(flow, |(first, _)| first), flow));
         }
+    }
+
+    /// A flow of it is open no more.
+    pub(super) fn closed(&mut self, id: ConnId) {
+        if let Some(conn) = self.get(id) {
+            conn.open = conn.open.saturating_sub(1);
+        }
+    }
+
+    /// Whether flows of it are open.
+    pub(super) fn has_open(&self, id: ConnId) -> bool {
+        self.place(id).and_then(|at| self.at(at)).is_some_and(|conn| conn.open > 0)
     }
 
     /// A row less; where it was the last one of a connection that has ended, the entry is handed out.

@@ -169,6 +169,7 @@ impl Engine {
         // two open flows of one key would be a mistake of the decoder: the earlier one cannot be told from the later any more
         if let Some(earlier) = self.open.insert((id, key), flow) {
             self.tally.unplaced += 1;
+            self.conns.closed(id);
             self.give_up(earlier, out);
         }
         self.trim();
@@ -227,6 +228,7 @@ impl Engine {
     }
 
     pub(super) fn end(&mut self, id: ConnId, ended: Ended, out: &mut dyn FnMut(Record)) -> bool {
+        self.give_up_all(id, out);
         let Some(conn) = self.conns.get(id).filter(|conn| !conn.ended) else { return false };
         let (number, first, protocol) = (conn.number, conn.first, conn.protocol);
         let (client, server) = self.facts.parties(conn.client, conn.server);
@@ -254,6 +256,26 @@ impl Engine {
         let freed = done.map_or(0, |conn| forgotten(&mut self.facts, &conn));
         self.store.discharge(freed);
         true
+    }
+
+    pub(super) fn close(&mut self, conn: ConnId, key: Key, closed: Closed, out: &mut dyn FnMut(Record)) -> bool {
+        let Some(id) = self.open.remove(&(conn, key)) else { return false };
+        self.conns.closed(conn);
+        self.complete(id, closed, out);
+        true
+    }
+
+    /// What a decoder left open goes with its connection.
+    fn give_up_all(&mut self, conn: ConnId, out: &mut dyn FnMut(Record)) {
+        if !self.conns.has_open(conn) {
+            return;
+        }
+        let mut left: Vec<_> = self.open.extract_if(|(of, _), _| *of == conn).map(|(_, id)| id).collect();
+        left.sort_unstable();
+        for id in left {
+            self.conns.closed(conn);
+            self.give_up(id, out);
+        }
     }
 
     /// An open flow whose decoder says no more: an answer that was due did not come.

@@ -291,7 +291,7 @@ impl Engine {
             }
             EventKind::Open(key, opened) => self.open(conn, key, *opened, out),
             EventKind::Part(key, part) => self.part(conn, key, part, at),
-            EventKind::Close(key, closed) => self.open.remove(&(conn, key)).map(|id| self.complete(id, *closed, out)).is_some(),
+            EventKind::Close(key, closed) => self.close(conn, key, *closed, out),
             EventKind::Note(Some(key), issue) => self.note(conn, key, issue),
             // a connection's own oddities are counted where they are found; its record has no place for them
             EventKind::Note(None, _) => true,

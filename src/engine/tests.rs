@@ -93,6 +93,14 @@ fn what_finds_no_place_is_counted() {
 }
 
 #[test]
+fn what_a_decoder_leaves_open_goes_with_its_connection() {
+    let log = Log::default().began(1).open(1, 0).ended(1).began(2).exchange(2, 0, "200");
+    let records = run(EngineOptions::default(), vec![log.turn()]);
+    let told: Vec<_> = flows(&records).iter().map(|flow| (flow.row.id, flow.row.status.as_deref())).collect();
+    assert_eq!(told, [(FlowId(1), Some(crate::model::PENDING)), (FlowId(2), Some("200"))], "the run goes on");
+}
+
+#[test]
 fn a_key_that_opens_again_gives_up_the_earlier_flow() {
     let log = Log::default().began(1).open(1, 0).open(1, 0).close(1, 0, "200");
     let records = run(EngineOptions::default(), vec![log.last()]);

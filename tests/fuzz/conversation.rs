@@ -90,7 +90,7 @@ fn step<'a>(rest: &mut &'a [u8]) -> Option<Step<'a>> {
 }
 
 /// What holds of any events: no analyzer panicked, what goes on has begun, what is over does not go on, and no body is longer than all
-/// that was said.
+/// that was said. What is left open at the end the engine gives up.
 fn sound(events: &[Event], said: usize) {
     let (mut open, mut closed): (BTreeSet<Key>, BTreeSet<Key>) = Default::default();
     let mut kept = 0;
@@ -113,7 +113,6 @@ fn sound(events: &[Event], said: usize) {
             _ => {}
         }
     }
-    assert!(open.is_empty(), "{open:?} never end");
     assert!(kept <= said, "{kept} bytes are kept of {said}");
 }
 

@@ -8,14 +8,32 @@ use meshtop::time::Time;
 /// How far apart the places are where a segment may lie that goes on from none.
 const STEP: u32 = 64;
 
+/// How many bytes are at one place alone.
+const TELLING: usize = 8;
+
 /// What came of it.
 #[derive(Default)]
 struct Heard {
     /// How far each direction is, where that is known.
     at: [Option<u64>; 2],
     ended: [bool; 2],
-    /// Where the payload of each packet begins.
-    seqs: Vec<u32>,
+    /// Where the payload of each packet begins, and its length.
+    packets: Vec<(u32, usize)>,
+}
+
+impl Heard {
+    /// Where the first bytes of a direction are, within the packet that brought them: its beginning may be left out. None where they are
+    /// so few that it cannot be told.
+    fn place(&self, dir: Dir, bytes: &[u8], stamp: Stamp) -> Option<u64> {
+        let (seq, length) = self.packets[stamp.packet.0 as usize - 1];
+        let mut starts = (0..=length - bytes.len()).map(|skip| u64::from(seq) + skip as u64);
+        (bytes.len() >= TELLING).then(|| starts.find(|start| is(dir, *start, bytes)).expect("its packet brought them"))
+    }
+}
+
+/// Whether bytes are those of a place.
+fn is(dir: Dir, start: u64, bytes: &[u8]) -> bool {
+    bytes.iter().zip(start as u32..).all(|(found, at)| *found == byte(dir, at))
 }
 
 /// The byte that is sent at a place of a direction: another one's neighbours are others.
@@ -30,13 +48,9 @@ impl Streams for Heard {
     fn data(&mut self, dir: Dir, bytes: &[u8], stamp: Stamp) {
         assert!(!self.ended[dir.index()], "{dir:?} goes on behind its end");
         assert!(!bytes.is_empty());
-        let at = &mut self.at[dir.index()];
-        // a direction begins with the first byte of a packet
-        let start = at.unwrap_or_else(|| self.seqs[stamp.packet.0 as usize - 1].into());
-        for (i, found) in bytes.iter().enumerate() {
-            assert_eq!(*found, byte(dir, (start + i as u64) as u32), "byte {i} of {dir:?} is another one's");
-        }
-        *at = Some(start + bytes.len() as u64);
+        let Some(start) = self.at[dir.index()].or_else(|| self.place(dir, bytes, stamp)) else { return };
+        assert!(is(dir, start, bytes), "{} bytes of {dir:?} are not those at {start}", bytes.len());
+        self.at[dir.index()] = Some(start + bytes.len() as u64);
     }
 
     fn hole(&mut self, dir: Dir, len: u64, _: Stamp) {
@@ -82,7 +96,7 @@ pub fn play(data: &[u8]) {
         let ports = if dir == Dir::ToServer { [40_000, 80] } else { [80, 40_000] };
         let [from, to] = ports.map(|port| ([127, 0, 0, 1], port).into());
         let ack = next[dir.other().index()].saturating_add_signed(i32::from(ack as i8));
-        heard.seqs.push(seq);
+        heard.packets.push((seq, payload.len()));
         let (source, zone) = (SourceId(0), Zone::default());
         let seg = Segment { stamp, source, zone, from, to, seq, ack, flags, payload: 0..captured, cut, shard: 0 };
         tcp.segment(&seg, &payload[..captured], dir, &mut heard);
