@@ -57,8 +57,8 @@
 //!
 //! A batch (64 KiB) stays in a core's cache from the reader to the engine, and its memory is used again. Of a file's three stages the engine
 //! takes longest, so that on two cores reading and decoding are one thread; a live reader never decodes. What nobody reads (`--emit`) is not
-//! made into records. `make bench` prints how far reading is from its floor: the rest is allocation, a few dozen a flow, and hops that traces
-//! and stitching each build for themselves.
+//! made into records. `make bench` prints how far reading is from its floor: the rest is copying, allocation, and hops
+//! that traces and stitching each build for themselves.
 //!
 //! # Who is who
 //!

@@ -128,7 +128,7 @@ pub fn is_secret_name(name: &str) -> bool {
             return true;
         }
         if among(&["key", "keys"], last) {
-            let alone = before.is_empty() && among(&["key"], last);
+            let alone = before.is_empty() && last.eq_ignore_ascii_case("key");
             return alone || before.last().is_some_and(|word| among(KEYS, word));
         }
         if !among(TRAILING, last) {
@@ -176,9 +176,9 @@ pub fn header<'a>(name: &str, value: &'a str, secrets: Secrets) -> Cow<'a, str> 
         return Cow::Borrowed(value);
     }
     match words(name).last() {
-        Some(last) if among(&["authorization"], last) => Cow::Owned(credentials(value)),
+        Some(last) if last.eq_ignore_ascii_case("authorization") => Cow::Owned(credentials(value)),
         // old libraries number it: `Set-Cookie2`, `Cookie2` divide into the same words
-        Some(last) if among(&["cookie"], last) => Cow::Borrowed(MASK),
+        Some(last) if last.eq_ignore_ascii_case("cookie") => Cow::Borrowed(MASK),
         _ => self::value(name, value, secrets),
     }
 }

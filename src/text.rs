@@ -90,11 +90,7 @@ pub fn write_json_string(text: &str, out: &mut Vec<u8>) {
             Some('\n') => out.extend_from_slice(b"\\n"),
             Some('\r') => out.extend_from_slice(b"\\r"),
             Some('\t') => out.extend_from_slice(b"\\t"),
-            Some(c) => {
-                let mut string = String::new();
-                push_json_char(c, &mut string);
-                out.extend_from_slice(string.as_bytes());
-            }
+            Some(control) => out.extend_from_slice(json_escape(control).as_bytes()),
             None => {}
         }
         rest = chars.as_str();
@@ -102,20 +98,15 @@ pub fn write_json_string(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
 }
 
-/// How many bytes at the beginning of a text are as they are in a JSON string: visible ASCII and spaces, no quote, no backslash.
+/// How many bytes at the beginning of a text are as they are in a JSON string.
 pub fn plain(text: &str) -> usize {
-    let plain = |b: u8| matches!(b, b' '..=b'~') && b != b'"' && b != b'\\';
-    text.bytes().position(|b| !plain(b)).unwrap_or(text.len())
+    let odd = |c: char| matches!(c, '"' | '\\') || is_control(c);
+    text.char_indices().find(|(_, c)| odd(*c)).map_or(text.len(), |(at, _)| at)
 }
 
-/// Appends a character of a JSON string that needs no backslash of its own, as `\uXXXX` where it [`is_control`].
-pub fn push_json_char(c: char, out: &mut String) {
-    if is_control(c) {
-        // all of them are in the basic plane: no surrogates
-        out.push_str(&format!("\\u{:04x}", c as u32));
-    } else {
-        out.push(c);
-    }
+/// A character that [`is_control`] in a JSON string. All of them are in the basic plane: no surrogates.
+pub fn json_escape(control: char) -> String {
+    format!("\\u{:04x}", control as u32)
 }
 
 /// Undoes `%XX` (RFC 3986 §2.1); a plus sign becomes `plus`. A `%` that no two digits follow stays.

@@ -226,9 +226,9 @@ impl Scan<'_> {
                 }
                 '\\' => self.escape()?,
                 '\0'..='\x1f' => return Err(self.fault("a control character inside a string")),
-                c => {
-                    text::push_json_char(c, &mut self.out);
-                    self.at += c.len_utf8();
+                control => {
+                    self.out.push_str(&text::json_escape(control));
+                    self.at += control.len_utf8();
                 }
             }
         }

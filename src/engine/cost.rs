@@ -1,7 +1,7 @@
 //! What rows, details and bodies take in memory.
 //!
-//! Costs are counted by allocation (glibc's malloc: 8 bytes ahead of each, multiples of 16, 32 at least), and what was charged for
-//! a flow is kept with it, so that exactly that is given back.
+//! Costs are counted by allocation, as glibc's malloc would take it (8 bytes ahead of each, multiples of 16, 32 at least): an estimate of
+//! what the program's own allocator takes. What was charged for a flow is kept with it, so that exactly that is given back.
 
 use super::store::Slot;
 use crate::model::{Body, Detail, FlowId, Half, Issue, Message, Row, TraceContext};

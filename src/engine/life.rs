@@ -21,11 +21,12 @@ const NEIGHBOURS: u64 = 1024;
 impl Engine {
     /// Packet time moves on; what has waited long enough settles.
     pub(super) fn advance(&mut self, time: Time, out: &mut dyn FnMut(Record)) {
-        // all that a packet brought is at one moment
-        if time <= self.now {
+        // all that a packet brought is at one moment; what there is no room for goes at any
+        let passed = time > self.now;
+        self.now = self.now.max(time);
+        if !passed && !self.traces.full() {
             return;
         }
-        self.now = time;
         self.settle_due(self.now, out);
         let Self { traces, findings, options, now, .. } = self;
         traces.tell_due(*now, &mut |trace| tell(trace, findings, *now, options, out));

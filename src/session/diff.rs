@@ -18,8 +18,6 @@ use std::collections::BTreeSet;
 use std::io;
 use std::sync::atomic::AtomicBool;
 
-/// Turns that wait for the engine.
-const TURNS: usize = 16;
 /// How many of the newest matching flows are remembered.
 const CHOSEN: usize = 1 << 20;
 
@@ -77,7 +75,7 @@ fn read(mut options: Options, source: Box<dyn Source>) -> Result<Run, Error> {
     let trace_headers = std::mem::take(&mut options.trace_headers).leak();
     let limits = Limits { body: options.body_limit, trace_headers, ..Limits::default() };
     let decode_as = options.decode_as.iter().flat_map(|(port, name)| registry::by_name(name).map(|p| (*port, p))).collect();
-    let plan = Plan { workers: 1, settings: Settings { limits, decode_as }, ..Plan::default() };
+    let plan = Plan { workers: super::workers(false), settings: Settings { limits, decode_as }, ..Plan::default() };
     let mut engine = Engine::new(EngineOptions {
         max_memory: usize::try_from(options.max_memory).unwrap_or(usize::MAX),
         keep: false,
@@ -90,7 +88,7 @@ fn read(mut options: Options, source: Box<dyn Source>) -> Result<Run, Error> {
     });
     let filter = options.filter.map(|filter| filter.knowing(&schemas));
     let mut run = Run { chosen: filter.is_some().then(BTreeSet::new), ..Run::default() };
-    let (turns, taken) = bounded(TURNS);
+    let (turns, taken) = bounded(super::TURNS);
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let say = Box::new(|why: &str| eprintln!("meshtop: {why}")) as pipeline::Say;

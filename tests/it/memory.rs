@@ -2,8 +2,9 @@
 
 use super::program::meshtop;
 use super::reading::child::{Took, measure};
-use super::reading::wire::{Capture, Side};
+use super::reading::wire::Capture;
 use super::reading::workloads::WORKLOADS;
+use super::scenarios::mesh::capture::Side;
 use serde_json::Value;
 use std::fs::File;
 use std::io::BufWriter;

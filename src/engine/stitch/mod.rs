@@ -16,6 +16,7 @@ mod works;
 
 use super::Engine;
 use super::cost::Charge;
+use super::digest::digester;
 use super::findings::housekeeping;
 use super::traces::{Hop, Mark, Trace, asked, begun, beside, everybodys, leg, name, settled};
 use crate::model::{ConnId, Detail, Dir, FlowId, FlowRef, Link, Opened, Party, Pattern, Row, State};
@@ -25,7 +26,7 @@ use hidden::Veil;
 use messages::Messages;
 use senders::Senders;
 use std::collections::VecDeque;
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::hash::{Hash as _, Hasher as _};
 use std::sync::Arc;
 use works::{Sure, Work, Works, chain};
 
@@ -250,7 +251,7 @@ impl Engine {
             open.retain(|work| work.until().is_none_or(|end| end >= child.last) && !beside(&work.hop, child));
         }
         let from = if nameless { child.from.host() } else { child.from.label() };
-        let mut kind = DefaultHasher::new();
+        let mut kind = digester();
         (from, child.to.label(), &child.operation).hash(&mut kind);
         let kind = kind.finish();
         // of a sender that is known it says all that it was at work on something

@@ -112,6 +112,11 @@ impl Traces {
         self.changes
     }
 
+    /// Whether some have to make room.
+    pub(super) fn full(&self) -> bool {
+        self.used > self.limit
+    }
+
     /// Bytes held.
     pub(super) fn used(&self) -> usize {
         self.used
@@ -164,7 +169,7 @@ impl Traces {
 
     /// Forgets the oldest traces where there is no room; `lost` is handed those that were not told as they are.
     fn make_room(&mut self, lost: &mut dyn FnMut(&mut Trace)) {
-        while self.used > self.limit
+        while self.full()
             && let Some(no) = self.list.first_key_value().map(|(no, _)| *no)
         {
             // one that was told and is quiet is no loss

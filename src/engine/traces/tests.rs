@@ -1,5 +1,5 @@
 use super::*;
-use crate::engine::script::{Log, run, stats};
+use crate::engine::script::{Log, at, run, stats};
 use crate::engine::{EngineOptions, Record};
 
 const LONG: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
@@ -87,6 +87,20 @@ fn a_full_table_tells_the_oldest_and_forgets_it() {
     assert_eq!(told.iter().map(|(id, _)| id.clone()).collect::<Vec<_>>(), ids);
     let records = run(EngineOptions { keep: false, ..options() }, vec![log.last()]);
     assert_eq!(stats(&records).evicted_traces, 30);
+}
+
+#[test]
+fn the_oldest_make_room_where_no_time_passes() {
+    let options = EngineOptions { max_memory: 16 * 10 * (TRACE_COST + HOP_COST), keep: false, ..EngineOptions::default() };
+    let mut log = start();
+    for n in 0..40 {
+        log = log.open(1, n).trace(1, n, &format!("{n:032x}")).close(1, n, "200");
+    }
+    let mut turn = log.turn();
+    turn.until = at(1);
+    turn.events.iter_mut().for_each(|event| event.at.time = at(1).time);
+    let records = run(options, vec![turn]);
+    assert_eq!(records.iter().filter(|record| matches!(record, Record::Trace(_))).count(), 30);
 }
 
 #[test]

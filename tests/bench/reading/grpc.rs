@@ -1,6 +1,6 @@
 //! gRPC as its libraries put it on the wire: header fields indexed after their first time (RFC 7541), messages in DATA frames of their own.
 
-use super::wire::Side;
+use super::scenarios::mesh::capture::Side;
 use super::workloads::Dice;
 
 const DATA: u8 = 0;

@@ -1,6 +1,7 @@
 //! A capture file as a loopback interface gives it: Ethernet frames without addresses, up to 64 KiB, nanoseconds. Whole conversations
 //! are written as they are said; nothing is kept of them.
 
+use super::scenarios::mesh::capture::Side;
 use std::io::Write;
 
 /// What the network adds to a segment: Ethernet, IPv4, TCP with timestamps.
@@ -13,13 +14,6 @@ const FIN: u8 = 1;
 const SYN: u8 = 2;
 const PSH: u8 = 8;
 const ACK: u8 = 16;
-
-/// Who speaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Side {
-    Client,
-    Server,
-}
 
 /// A TCP connection between two ports of 127.0.0.1.
 #[derive(Clone, Debug)]

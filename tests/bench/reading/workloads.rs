@@ -2,7 +2,8 @@
 
 use super::grpc::Grpc;
 use super::scenarios::mesh::amqp::{self, Message, Outcome};
-use super::wire::{Capture, Side, Tcp};
+use super::scenarios::mesh::capture::Side;
+use super::wire::{Capture, Tcp};
 use flate2::{Compression, write::GzEncoder};
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -211,7 +212,6 @@ fn broker() -> Step {
             let mut tcp = |consumes, port| -> io::Result<Tcp> {
                 let mut tcp = out.open(port, 5672)?;
                 for (side, bytes, _) in amqp::opening(consumes) {
-                    let side = if side == super::scenarios::mesh::capture::Side::Client { Side::Client } else { Side::Server };
                     out.say(&mut tcp, side, &bytes)?;
                 }
                 Ok(tcp)
