@@ -5,6 +5,7 @@ use super::{Found, HEAD, PROTOCOL, Place};
 use crate::decode::Cx;
 use crate::decode::cursor::Cursor;
 use crate::model::{Dir, Fields, Headers, Issue, PENDING, Part, Pattern, Stamp, Value, text_of};
+use std::sync::Arc;
 
 /// How many notices of a statement are kept.
 const NOTICES: usize = 10;
@@ -37,6 +38,10 @@ pub(super) struct Exchange {
     pub(super) place: Place,
     /// Which statement it is about.
     pub(super) name: Box<[u8]>,
+    /// What that name stood for when it was asked, where that was seen.
+    pub(super) text: Option<Arc<str>>,
+    /// Of a Parse: whether its name came to stand for another statement before it was answered, and nothing of it was run.
+    pub(super) untold: bool,
     pub(super) flow: Option<Flow>,
 }
 
@@ -71,7 +76,7 @@ pub(super) struct Flow {
 
 impl Exchange {
     pub(super) fn new(kind: Kind, place: Place) -> Self {
-        Self { kind, place, name: Box::default(), flow: None }
+        Self { kind, place, name: Box::default(), text: None, untold: false, flow: None }
     }
 
     /// A message of the server, other than an error and ReadyForQuery.

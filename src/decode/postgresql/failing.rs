@@ -3,6 +3,7 @@
 use super::exchange::{Exchange, Kind};
 use super::fault::Fault;
 use super::session::{Session, WAITING};
+use super::statements::Unused;
 use super::{Found, Place, sql};
 use crate::decode::Cx;
 use crate::model::{Issue, Pattern, Stamp, Value};
@@ -30,7 +31,7 @@ impl Session {
             Some(_) => self.close_ran(cx),
             None => return self.ends_unasked(cx, found, fault),
         }
-        let Some(Exchange { kind, place, name, flow }) = self.waiting.pop_front() else { return };
+        let Some(Exchange { kind, place, name, text, flow, .. }) = self.waiting.pop_front() else { return };
         if kind == Kind::Session {
             let to = self.who.get("postgresql.database").or(self.who.get("postgresql.user"));
             let to = if let Some(Value::Text(name)) = to { format!("CONNECT {name}") } else { "CONNECT".to_owned() };
@@ -40,9 +41,8 @@ impl Session {
         let of_it = |one: &&mut Exchange| one.kind == Kind::Execute && one.name == name;
         let mut behind = self.waiting.iter_mut().take_while(|one| one.kind != Kind::Sync);
         let flow = flow.or_else(|| behind.find(of_it)?.flow.take());
-        let text = self.statements.text(&name);
         if kind == Kind::Parse {
-            self.statements.forget(&name);
+            self.statements.forget_at(&name, place);
         }
         match flow {
             Some(flow) => flow.failed(cx, found, fault),
@@ -57,7 +57,7 @@ impl Session {
         }
         self.skipping = self.waiting.is_empty();
         if !self.skipping {
-            self.skipped_all(cx, ABORTED, found.at.1);
+            self.skipped_all(cx, ABORTED, Some(found.at.1));
         }
     }
 
@@ -85,11 +85,12 @@ impl Session {
         }
     }
 
-    /// It looks at what follows: a statement whose Parse it did not look at, and that was not asked to be run, is a flow by itself.
-    pub(super) fn skipped_all(&mut self, cx: &mut Cx<'_, '_>, why: Issue, at: Stamp) {
+    /// A statement whose Parse the server did not look at, and that was not asked to be run, is a flow by itself: over when the server
+    /// said why, or went on.
+    pub(super) fn skipped_all(&mut self, cx: &mut Cx<'_, '_>, why: Issue, at: Option<Stamp>) {
         for (name, place) in std::mem::take(&mut self.skipped) {
-            if let Some((text, place)) = self.statements.forget_at(&name, place) {
-                self.prepare(cx, &text, place).skipped(cx, why, at);
+            if let Some(Unused { text, place, .. }) = self.statements.forget_at(&name, place) {
+                self.prepare(cx, &text, place).skipped(cx, why, at.unwrap_or(place.last));
             }
         }
     }
@@ -104,6 +105,6 @@ impl Session {
                 None => self.skip(cx, exchange, ENDED, at),
             }
         }
-        self.skipped_all(cx, ENDED, at);
+        self.skipped_all(cx, ENDED, Some(at));
     }
 }

@@ -22,7 +22,7 @@ pub(super) const WAITING: usize = 4096;
 const QUIET: Span = Span::from_secs(1);
 
 const UNCERTAIN: Issue = Issue::unseen("its answer is not certain: not all of the session was captured");
-const UNPREPARED: Issue = Issue::unseen("its statement is not known: it was prepared unseen");
+const UNPREPARED: Issue = Issue::unseen("its statement is not known: it was prepared unseen, or is not remembered any more");
 const REPLICATION: Issue = Issue::remark("what follows is a replication stream, which is not read");
 
 /// A session.
@@ -126,7 +126,7 @@ impl Session {
         }
         if self.skipping && kind == Kind::Sync {
             self.skipping = false;
-            self.skipped_all(cx, ABORTED, found.at.1);
+            self.skipped_all(cx, ABORTED, Some(found.at.1));
         }
         if self.skipping { self.skip(cx, exchange, ABORTED, found.at.1) } else { self.waiting.push_back(exchange) }
     }
@@ -144,9 +144,13 @@ impl Session {
             Kind::Parse => {
                 exchange.name = name(&mut c);
                 let unused = self.statements.prepare(exchange.name.clone(), &mut c, place);
+                exchange.text = self.statements.text(&exchange.name);
                 self.prepared(cx, unused);
             }
-            Kind::Bind => exchange.name = self.statements.bind(&mut c),
+            Kind::Bind => {
+                exchange.name = self.statements.bind(&mut c);
+                exchange.text = self.statements.text(&exchange.name);
+            }
             Kind::Execute => {
                 let Run { statement, text, parameters, first } = self.statements.run(&name(&mut c));
                 let operation = match &text {
@@ -160,12 +164,13 @@ impl Session {
                 if text.is_none() {
                     cx.note(flow.key, UNPREPARED);
                 }
-                (exchange.name, exchange.flow) = (statement, Some(flow));
+                (exchange.name, exchange.text, exchange.flow) = (statement, text, Some(flow));
             }
             Kind::Describe | Kind::Close => {
                 let statement = c.u8() == Some(b'S');
                 let name = name(&mut c);
                 exchange.name = if statement { name.clone() } else { self.statements.of_portal(&name) };
+                exchange.text = self.statements.text(&exchange.name);
                 match (kind, statement) {
                     (Kind::Close, true) => {
                         let unused = self.statements.forget(&name);
@@ -210,7 +215,7 @@ impl Session {
     fn answers(&mut self, cx: &mut Cx<'_, '_>, found: &Found<'_>) -> bool {
         self.close_ran(cx);
         if let (b't', Some(first)) = (found.kind, self.waiting.front()) {
-            self.statements.described(&first.name, found.payload);
+            self.statements.described(&first.name, first.text.as_ref(), found.payload);
         }
         // a Sync that was sent with the Execute is not looked at while the server takes a copy
         let copies = found.kind == b'G' && self.waiting.front().is_some_and(|first| first.kind == Kind::Execute);
@@ -227,7 +232,9 @@ impl Session {
             }
             Some(Answer::More) => {}
             Some(Answer::Done) => {
-                let flow = self.waiting.pop_front().and_then(|first| first.flow);
+                let first = self.waiting.pop_front();
+                first.iter().filter(|first| first.kind == Kind::Parse).for_each(|parse| self.parsed(cx, parse));
+                let flow = first.and_then(|first| first.flow);
                 self.ran = flow.map(|flow| (flow, found.at.1));
                 if self.waiting.front().is_none_or(|next| next.kind != Kind::Sync) {
                     self.close_ran(cx);
@@ -274,7 +281,10 @@ impl Session {
         ran.into_iter().chain(waiting).for_each(|flow| uncertain(cx, flow));
         (self.sure, self.tried, self.skipping) = (false, true, false);
         (self.due, self.partial, self.idle) = (due, false, None);
-        self.skipped.clear();
+        // whether they are run after all is not known: nothing is told of them
+        for (name, place) in std::mem::take(&mut self.skipped) {
+            self.statements.forget_at(&name, place);
+        }
     }
 
     /// How many ends of answers are due.
@@ -284,20 +294,22 @@ impl Session {
 
     /// Both sides are over.
     pub(super) fn over(&mut self, cx: &mut Cx<'_, '_>) {
-        let ran = self.ran.take().map(|(flow, _)| flow);
-        let waiting = std::mem::take(&mut self.waiting).into_iter().filter_map(|one| one.flow);
-        ran.into_iter().chain(waiting).for_each(|flow| flow.unanswered(cx));
-        for unused in self.statements.over() {
-            self.prepared(cx, Some(unused));
+        self.skipped_all(cx, if self.ended { ENDED } else { ABORTED }, None);
+        self.ran.take().into_iter().for_each(|(flow, _)| flow.unanswered(cx));
+        for Exchange { kind, place, name, text, untold, flow } in std::mem::take(&mut self.waiting) {
+            let unused = kind == Kind::Parse && (self.statements.forget_at(&name, place).is_some() || untold);
+            let parse = text.filter(|_| unused).map(|text| self.prepare(cx, &text, place));
+            flow.or(parse).into_iter().for_each(|flow| flow.unanswered(cx));
         }
+        let unused = self.statements.over();
+        self.prepared(cx, unused);
     }
 
     /// The server is ready for more: what came before the end of a cycle is over.
     fn ready(&mut self, cx: &mut Cx<'_, '_>, found: &Found<'_>) {
         self.close_ran(cx);
         let Some(end) = self.waiting.iter().position(|one| one.kind.is_cycle()) else { return };
-        let over: Vec<_> = self.waiting.drain(..=end).collect();
-        over.into_iter().filter_map(|one| one.flow).for_each(|flow| flow.done(cx, found.at.1));
+        self.waiting.drain(..=end).filter_map(|one| one.flow).for_each(|flow| flow.done(cx, found.at.1));
         if found.payload == b"I" && self.waiting.is_empty() {
             self.statements.close_all();
         }
@@ -335,7 +347,7 @@ impl Session {
 }
 
 /// Nobody knows what was answered.
-fn uncertain(cx: &mut Cx<'_, '_>, flow: Flow) {
+pub(super) fn uncertain(cx: &mut Cx<'_, '_>, flow: Flow) {
     cx.note(flow.key, UNCERTAIN);
     flow.lost(cx);
 }

@@ -9,6 +9,8 @@ use std::sync::Arc;
 /// How many statements of a session are remembered, and portals.
 const STATEMENTS: usize = 1024;
 const PORTALS: usize = 64;
+/// How many bytes of a name tell it from others (`NAMEDATALEN` less its NUL; src/include/pg_config_manual.h).
+const NAME: usize = 63;
 /// How many bytes of their texts.
 const TEXTS: usize = 1 << 20;
 
@@ -25,8 +27,10 @@ struct Statement {
     text: Arc<str>,
     /// Of its parameters, as far as they were told.
     types: Vec<u32>,
-    /// Its Parse, while nothing of it was run.
-    unused: Option<Place>,
+    /// Its Parse, whether the server has prepared it, as far as was seen, and whether it was asked to be run since.
+    parsed: Place,
+    answered: bool,
+    used: bool,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -48,20 +52,29 @@ pub(super) struct Run {
     pub(super) first: bool,
 }
 
-/// A statement that was prepared and never run: its text and its Parse.
-pub(super) type Unused = (Arc<str>, Place);
+/// A statement that was to be prepared and was never run.
+#[derive(Debug)]
+pub(super) struct Unused {
+    pub(super) text: Arc<str>,
+    /// Its Parse.
+    pub(super) place: Place,
+    /// Whether the server has prepared it, as far as was seen.
+    pub(super) answered: bool,
+}
 
 impl Statements {
-    /// A name stands for another statement from here on. The one that it stood for is told if it was never run.
-    pub(super) fn prepare(&mut self, name: Box<[u8]>, c: &mut Cursor<'_>, place: Place) -> Option<Unused> {
-        let unused = self.forget(&name);
+    /// A name stands for another statement from here on. The one that it stood for, and the oldest where there is no room, are told if
+    /// they were never run.
+    pub(super) fn prepare(&mut self, name: Box<[u8]>, c: &mut Cursor<'_>, place: Place) -> Vec<Unused> {
+        let mut unused: Vec<_> = self.forget(&name).into_iter().collect();
         let (text, types) = (rest(c), parameters::types(c));
         while self.statements.len() >= STATEMENTS || self.texts + text.len() > TEXTS {
-            let Some((_, other)) = self.statements.pop_first() else { break };
-            self.texts -= other.text.len();
+            let oldest = self.statements.iter().min_by_key(|(_, statement)| statement.parsed.first.packet);
+            let Some(oldest) = oldest.map(|(name, _)| name.clone()) else { break };
+            unused.extend(self.forget(&oldest));
         }
         self.texts += text.len();
-        self.statements.insert(name, Statement { text: text.into(), types, unused: Some(place) });
+        self.statements.insert(name, Statement { text: text.into(), types, parsed: place, answered: false, used: false });
         unused
     }
 
@@ -78,9 +91,16 @@ impl Statements {
         statement
     }
 
-    /// The server tells the types of a statement's parameters.
-    pub(super) fn described(&mut self, name: &[u8], payload: &[u8]) {
-        if let Some(statement) = self.statements.get_mut(name) {
+    /// The server has prepared a statement. Whether its name still stands for it.
+    pub(super) fn answered(&mut self, name: &[u8], place: Place) -> bool {
+        let known = self.statements.get_mut(name).filter(|statement| statement.parsed == place);
+        known.map(|statement| statement.answered = true).is_some()
+    }
+
+    /// The server tells the types of a statement's parameters: of what the name stood for when it was asked.
+    pub(super) fn described(&mut self, name: &[u8], text: Option<&Arc<str>>, payload: &[u8]) {
+        let same = |known: &&mut Statement| text.is_some_and(|text| Arc::ptr_eq(text, &known.text));
+        if let Some(statement) = self.statements.get_mut(name).filter(same) {
             statement.types = parameters::types(&mut Cursor::new(payload));
         }
     }
@@ -94,7 +114,8 @@ impl Statements {
     pub(super) fn run(&mut self, portal: &[u8]) -> Run {
         let Portal { statement, text, parameters } = self.portals.get(portal).cloned().unwrap_or_default();
         let same = |known: &&mut Statement| text.as_ref().is_some_and(|text| Arc::ptr_eq(text, &known.text));
-        let first = self.statements.get_mut(&statement).filter(same).is_some_and(|known| known.unused.take().is_some());
+        let first =
+            self.statements.get_mut(&statement).filter(same).is_some_and(|known| !std::mem::replace(&mut known.used, true));
         Run { statement, text, parameters, first }
     }
 
@@ -105,14 +126,14 @@ impl Statements {
 
     /// A statement is no more; it is told if it was never run.
     pub(super) fn forget(&mut self, name: &[u8]) -> Option<Unused> {
-        let Statement { text, unused, .. } = self.statements.remove(name)?;
-        self.texts -= text.len();
-        unused.map(|place| (text, place))
+        let statement = self.statements.remove(name)?;
+        self.texts -= statement.text.len();
+        statement.unused()
     }
 
     /// The same of that which this Parse prepared.
     pub(super) fn forget_at(&mut self, name: &[u8], place: Place) -> Option<Unused> {
-        let own = self.statements.get(name).is_some_and(|statement| statement.unused == Some(place));
+        let own = self.statements.get(name).is_some_and(|statement| statement.parsed == place);
         if own { self.forget(name) } else { None }
     }
 
@@ -128,13 +149,21 @@ impl Statements {
 
     /// The session is over: those that were never run.
     pub(super) fn over(&mut self) -> Vec<Unused> {
-        std::mem::take(self).statements.into_values().filter_map(|one| one.unused.map(|place| (one.text, place))).collect()
+        std::mem::take(self).statements.into_values().filter_map(Statement::unused).collect()
     }
 }
 
-/// A name, as bytes.
+impl Statement {
+    fn unused(self) -> Option<Unused> {
+        let Self { text, parsed: place, answered, .. } = self;
+        (!self.used).then_some(Unused { text, place, answered })
+    }
+}
+
+/// A name, as bytes: as many of them as the server itself looks at.
 pub(super) fn name(c: &mut Cursor<'_>) -> Box<[u8]> {
-    c.text().unwrap_or_default().into()
+    let name = c.text().unwrap_or_default();
+    name.get(..NAME).unwrap_or(name).into()
 }
 
 /// A text up to its NUL, or as far as it is read.

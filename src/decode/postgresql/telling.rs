@@ -1,8 +1,8 @@
 //! The flows of a session: statements, what comes unasked, and how a connection is used for something else.
 
-use super::exchange::{Flow, head};
+use super::exchange::{Exchange, Flow, Kind, head};
 use super::fault::Fault;
-use super::session::Session;
+use super::session::{Session, uncertain};
 use super::statements::Unused;
 use super::{Found, PROTOCOL, Place, sql};
 use crate::decode::Cx;
@@ -46,10 +46,29 @@ impl Session {
         self.open(cx, Pattern::Query, &format!("PREPARE {}", sql::operation(text)), place, fields, Some(text))
     }
 
-    /// A statement was prepared and never run.
-    pub(super) fn prepared(&mut self, cx: &mut Cx<'_, '_>, unused: Option<Unused>) {
-        if let Some((text, place)) = unused {
-            self.prepare(cx, &text, place).done(cx, place.last);
+    /// Statements that were never run: they are told once it is known that they were prepared.
+    pub(super) fn prepared(&mut self, cx: &mut Cx<'_, '_>, unused: impl IntoIterator<Item = Unused>) {
+        for Unused { text, place, answered } in unused {
+            let asked = self.waiting.iter_mut().find(|one| one.kind == Kind::Parse && one.place == place);
+            match (answered, asked) {
+                (true, _) => self.prepare(cx, &text, place).done(cx, place.last),
+                (false, Some(asked)) => asked.untold = true,
+                (false, None) => {
+                    let flow = self.prepare(cx, &text, place);
+                    uncertain(cx, flow);
+                }
+            }
+        }
+    }
+
+    /// The server has prepared a statement.
+    pub(super) fn parsed(&mut self, cx: &mut Cx<'_, '_>, asked: &Exchange) {
+        let Exchange { name, place, text, untold, .. } = asked;
+        if !self.statements.answered(name, *place)
+            && *untold
+            && let Some(text) = text
+        {
+            self.prepare(cx, text, *place).done(cx, place.last);
         }
     }
 

@@ -1,5 +1,7 @@
 //! PostgreSQL by script.
 
+mod names;
+
 use super::*;
 use crate::decode::properties::{Conversation, Sketch, flows};
 
