@@ -1,12 +1,13 @@
 //! One stream: a request with its response, from its first frame to its end. Not which stream a frame is on: that is the connection's.
 
 mod ending;
+mod tunnel;
 
 use super::head::{Head, Wrong};
 use crate::decode::grpc::Call;
 use crate::decode::http1::{interim, meaning};
-use crate::decode::{Cx, Input, registry};
-use crate::model::{BodyHint, ConnMeta, Dir, End, Fields, Issue, Joined, Part, Stamp};
+use crate::decode::{Cx, Input};
+use crate::model::{BodyHint, Dir, End, Fields, Issue, Part, Stamp};
 
 const UNSEEN: Issue = Issue::unseen("some headers not captured");
 const UPGRADED: Issue = Issue::remark("its request is the HTTP/1 upgrade");
@@ -204,6 +205,13 @@ impl Stream {
 
     fn trailers(&mut self, cx: &mut Cx<'_, '_>, dir: Dir, block: Block) {
         let Block { head, end, last, .. } = block;
+        // a tunnel that stands carries no fields (RFC 9113 §8.5), and its flow is over
+        if self.is_tunnel() {
+            if end {
+                self.end(cx, dir, Some(last));
+            }
+            return;
+        }
         self.note_head(cx, &head);
         // what it is may be told by its end only
         if self.call.is_none()
@@ -293,21 +301,6 @@ impl Stream {
             side.told = side.bytes;
             cx.part(key, Part::BodyEnd { dir, bytes: side.bytes, whole: false });
         }
-    }
-
-    /// Bytes that a CONNECT lets through (RFC 9113 §8.5, RFC 8441); the client's may come before the answer.
-    fn tunnel(&self, cx: &mut Cx<'_, '_>, input: Input<'_>) {
-        let (id, limits) = (u64::from(self.id), *cx.limits());
-        let meta = ConnMeta { joined: Joined::Opening, ..*cx.meta() };
-        match self.protocol.as_deref().map(registry::by_upgrade) {
-            None => cx.inner(id, Some("proxy"), || None, input),
-            Some(Some(protocol)) => cx.inner(id, None, || Some((protocol.start)(&meta, &limits)), input),
-            Some(None) => cx.undecoded(input.data.len() as u64),
-        }
-    }
-
-    fn tunnels(&self) -> bool {
-        self.method.as_deref() == Some("CONNECT") && self.code.is_none_or(|code| (200..300).contains(&code))
     }
 
     /// `len` bytes of content are lost.
