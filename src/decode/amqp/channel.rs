@@ -136,7 +136,7 @@ impl Channel {
                 let mandatory = routed.clone().map(|routed| Routed { digest, ..routed });
                 let wait = Wait { key, last, mandatory, returned, due: tag.is_some(), doubt };
                 match tag {
-                    Some(tag) => self.hold(cx, *tag, wait),
+                    Some(tag) => self.publishes.hold(cx, *tag, wait, self.room),
                     None if wait.mandatory.is_some() => {
                         self.settle_mandatory(cx, last);
                         self.next_mandatory += 1;
@@ -158,12 +158,7 @@ impl Channel {
                 let wait = Wait { key, last, mandatory: None, returned, due: *due == Some(true), doubt };
                 match due {
                     Some(false) => cx.close(key, Some("auto".into()), true, Some(last)),
-                    Some(true) => {
-                        self.deliveries.push(cx, *tag, wait);
-                        if self.deliveries.len() > self.room {
-                            self.deliveries.pop().into_iter().for_each(|wait| forgotten(cx, wait));
-                        }
-                    }
+                    Some(true) => self.deliveries.hold(cx, *tag, wait, self.room),
                     None => {
                         self.unsure.push(cx, *tag, wait);
                         if self.unsure.len() > if self.acknowledges { self.room } else { WAITING_FOR_NOTHING } {
@@ -174,13 +169,6 @@ impl Channel {
                 None
             }
             (What::Return(..), _) | (_, None) => Some(content),
-        }
-    }
-
-    fn hold(&mut self, cx: &mut Cx<'_, '_>, tag: u64, wait: Wait) {
-        self.publishes.push(cx, tag, wait);
-        if self.publishes.len() > self.room {
-            self.publishes.pop().into_iter().for_each(|wait| forgotten(cx, wait));
         }
     }
 

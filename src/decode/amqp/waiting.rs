@@ -1,5 +1,6 @@
 //! Messages that wait for what becomes of them, by the tag under which that will be said. Not what the tags count: see `channel`.
 
+use super::channel::forgotten;
 use super::content::Digest;
 use crate::decode::Cx;
 use crate::model::{Issue, PENDING, Stamp};
@@ -54,6 +55,14 @@ impl Waiting {
         self.seen += 1;
         if let Some((_, earlier)) = self.list.insert(tag, (self.seen, wait)) {
             Wait { doubt: true, ..earlier }.give_up(cx);
+        }
+    }
+
+    /// One more, of which something is due; of more than there is room for the oldest is given up.
+    pub fn hold(&mut self, cx: &mut Cx<'_, '_>, tag: u64, wait: Wait, room: usize) {
+        self.push(cx, tag, wait);
+        if self.len() > room {
+            self.pop().into_iter().for_each(|wait| forgotten(cx, wait));
         }
     }
 

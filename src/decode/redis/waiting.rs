@@ -37,6 +37,13 @@ pub struct Asked {
     pub room: usize,
 }
 
+impl Asked {
+    /// Whether it has one answer: of confirmations nobody knows how many there are.
+    fn counts(&self) -> bool {
+        !matches!(self.means, Means::Confirms(..))
+    }
+}
+
 /// Whether answers pair with commands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Trust {
@@ -83,7 +90,7 @@ impl Waiting {
         if self.trust == Trust::Sure && self.open.len() >= WAITING || self.lossy && self.pipelined {
             // asked before a hole in the commands: those are answered in their turn all the same
             if self.trust == Trust::Sure {
-                self.due = self.open.len();
+                self.due = self.open.iter().filter(|asked| asked.counts()).count();
                 self.open.drain(..).for_each(&mut lost);
             }
             self.trust = Trust::Never;
@@ -94,17 +101,17 @@ impl Waiting {
                 self.trust = Trust::Sure;
                 return self.open.push_back(asked);
             }
-            // how many answers it has is not certain
-            Trust::Lost if matches!(asked.means, Means::Confirms(..)) => {}
+            Trust::Lost if !asked.counts() => {}
             Trust::Lost => self.trust = Trust::Asked,
             Trust::Asked | Trust::Never => {}
         }
-        self.due += usize::from(!matches!(asked.means, Means::Confirms(..)));
+        self.due += usize::from(asked.counts());
         lost(asked);
     }
 
     /// An answer has ended that is nobody's.
     pub fn rest(&mut self, at: Time) {
+        self.due = self.due.saturating_sub(1);
         self.idle = Some(at).filter(|_| self.due == 0);
     }
 
@@ -129,7 +136,6 @@ impl Waiting {
                 Trust::Held | Trust::Never => Trust::Never,
             };
             self.lossy = true;
-            self.due = self.due.saturating_sub(1);
         }
         asked
     }
@@ -204,6 +210,15 @@ mod tests {
         assert!(answer(&mut waiting, 1502) && answer(&mut waiting, 1503));
         ask(&mut waiting, 1503);
         assert!(answer(&mut waiting, 1504), "it may ask as it likes from there on");
+    }
+
+    #[test]
+    fn a_confirmation_is_no_answer_to_what_was_asked() {
+        let mut waiting = late();
+        assert!(waiting.answer().is_none(), "a confirmation that is nobody's");
+        assert!(!answer(&mut waiting, 1));
+        ask(&mut waiting, 5000);
+        assert!(!answer(&mut waiting, 5001) && !waiting.is_sure());
     }
 
     #[test]
