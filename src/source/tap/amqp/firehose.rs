@@ -5,6 +5,7 @@
 use super::{TRACE, Tap, Trouble, message};
 use crate::model::{Binding, SourceNews};
 use crate::source::tap::binding;
+use crate::source::tap::management::Api;
 use lapin::Connection;
 
 /// What tracing means for a broker: said before it is switched on.
@@ -39,7 +40,7 @@ impl Tap {
 
     /// Says where somebody has switched it off.
     pub(super) fn trace_goes_on(&mut self) {
-        if let Ok(false) = self.api.is_traced() {
+        if let Some(Ok(false)) = self.ask(Api::is_traced) {
             self.tell("somebody has switched tracing off: nothing is seen until rabbitmqctl trace_on");
         }
     }

@@ -8,9 +8,9 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How often it is asked what the broker holds; where it does not answer, how much later it is asked again.
-const LOOK: Duration = Duration::from_secs(2);
-/// See [`LOOK`].
+/// How often it is asked what the broker holds.
+const HOLDS: Duration = Duration::from_secs(2);
+/// How long it is asked nothing where it did not answer: who waits for it takes no messages meanwhile.
 const UNANSWERED: Duration = Duration::from_secs(60);
 /// How many of its exchanges, queues and bindings are told, and of a queue's consumers: more than a person looks through.
 const MAX_TOLD: usize = 1000;
@@ -20,6 +20,8 @@ const MAX_TOLD: usize = 1000;
 pub(super) struct Asked {
     /// When to ask next what there is; none: at once.
     due: Option<Instant>,
+    /// Until when nothing is asked.
+    rests: Option<Instant>,
     /// Messages that went to our queue, came out of it and wait in it, as last told; and how many were missing then.
     counts: [u64; 3],
     missing: u64,
@@ -41,20 +43,32 @@ impl Asked {
 }
 
 impl Tap {
+    /// Asks the management API something, unless it did not answer lately.
+    pub(super) fn ask<T>(&mut self, question: impl FnOnce(&Api) -> io::Result<T>) -> Option<io::Result<T>> {
+        if self.asked.rests.is_some_and(|until| Instant::now() < until) {
+            return None;
+        }
+        let answer = question(&self.api);
+        self.asked.rests = answer.is_err().then(|| Instant::now() + UNANSWERED);
+        Some(answer)
+    }
+
     /// Asks what the broker holds, where a screen shows it and it is time.
     pub(super) fn look(&mut self) {
         let now = Instant::now();
         if !self.seat.shown || self.asked.due.is_some_and(|due| now < due) {
             return;
         }
-        let holds = topology(&self.api).map(Arc::new).map_err(|e| Arc::from(format!("its management API does not answer ({e})")));
-        self.asked.due = Some(now + if holds.is_ok() { LOOK } else { UNANSWERED });
+        let Some(holds) = self.ask(topology) else { return };
+        let holds = holds.map(Arc::new).map_err(|e| Arc::from(format!("its management API does not answer ({e})")));
+        self.asked.due = Some(now + HOLDS);
         self.state(|state| state.holds = Some(holds));
     }
 
     /// Counts what the broker threw away of our own queue.
     pub(super) fn miss(&mut self) {
-        let Ok(counts) = self.api.counts(&self.queue) else { return };
+        let queue = self.queue.clone();
+        let Some(Ok(counts)) = self.ask(|api| api.counts(&queue)) else { return };
         let dropped = self.asked.newly_missing(counts);
         if dropped > 0 {
             let full =
