@@ -114,7 +114,7 @@ actions! {
     SortTraces,
     /// Show the selected flow of a trace.
     OpenHop,
-    /// To the call that failed first.
+    /// To the call that the failure began with.
     Cause,
     /// The next of what the trace was opened to show.
     NextSpot,

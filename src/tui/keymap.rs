@@ -136,7 +136,7 @@ pub const TABLE: &[Entry] = &[
     e(Traces, Action::OpenTrace, "open-trace", &["enter", "l", "right"], "the trace, drawn out in time"),
     e(Traces, Action::SortTraces, "sort-traces", &["s"], "order by time, duration, errors, hops"),
     e(Trace, Action::OpenHop, "open-hop", &["enter", "l", "right"], "open the flow; esc comes back"),
-    e(Trace, Action::Cause, "cause", &["c"], "to the call that failed first"),
+    e(Trace, Action::Cause, "cause", &["c"], "to the call that the failure began with"),
     e(Trace, Action::NextSpot, "next-example", &["n"], "the next example of a finding, or candidate of ?"),
     e(Trace, Action::PrevSpot, "previous-example", &["N"], "the one before"),
     e(Trace, Action::ZoomIn, "zoom-in", &["+", "="], "half as much time around the selected flow"),

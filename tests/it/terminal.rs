@@ -230,7 +230,7 @@ fn the_lost_trace_of_the_demo_is_found_and_proved() {
     terminal.shows("✗ trace lost");
     terminal.shows("time   payments 60 ms · orders 43 ms · courier 38 ms");
     terminal.press("n");
-    terminal.shows("first of 2 that failed");
+    terminal.shows("one of 2 that failed");
     terminal.press("N");
     terminal.shows("example 1 of 8");
     // what is wrong with the hop, and back

@@ -28,7 +28,7 @@ impl Engine {
         let of_it = all().find(|(finding, _)| Some(finding.id) == chosen).map(|(finding, latest)| occurrences(finding, latest));
         let (sought, total) = (self.findings.sought(), all().count() as u64);
         let examples = of_it.unwrap_or_default().iter().filter_map(|flows| self.example(flows)).collect();
-        let list = Arc::new(Findings { list, sought, total, chosen, examples });
+        let list = Arc::new(Findings { about, list, sought, total, chosen, examples });
         self.screen.findings = Some((Arc::clone(&list), self.findings_change()));
         Some(list)
     }

@@ -20,6 +20,8 @@ pub enum About {
 /// What is wrong or suspicious: all findings, whatever the filter.
 #[derive(Clone, Debug, Default)]
 pub struct Findings {
+    /// Which these are.
+    pub about: About,
     /// The worst first, of equal ones the one that was seen most.
     pub list: Vec<FindingLine>,
     /// What is looked for.

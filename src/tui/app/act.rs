@@ -7,6 +7,7 @@ use crate::tui::effect::Effect;
 use crate::tui::format;
 use crate::tui::keymap::{Context, Key};
 use crate::tui::layout::{Open, below};
+use crate::tui::panel::waterfall::Waterfall;
 use crate::tui::panel::{Panel, Screen};
 use crate::tui::port::Command;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
@@ -130,6 +131,9 @@ impl App {
             Action::Yes => {
                 self.confirming = false;
                 self.detail.close();
+                // what was left behind shows flows that are forgotten
+                self.stay();
+                self.panels.waterfall = Waterfall::default();
                 self.list.recount(if self.filter.filter().is_some() { 0 } else { self.count() });
                 self.notice = Some("forgot all flows".to_owned());
                 return vec![Effect::Send(Command::Clear)];
@@ -289,6 +293,9 @@ impl App {
     }
 
     fn open_filter(&mut self) {
+        if self.screen != Screen::Flows {
+            self.leave(None);
+        }
         self.show(Screen::Flows);
         self.filter.open();
     }

@@ -21,7 +21,8 @@ use table::Line;
 #[derive(Clone, Debug, Default)]
 pub struct Brokers {
     table: Arc<view::Services>,
-    lines: Vec<Line>,
+    /// Shared with what it is come back to.
+    lines: Arc<[Line]>,
     cursor: Cursor,
     /// The selected line, once somebody has moved: it stays selected wherever it goes.
     selected: Option<String>,
@@ -29,7 +30,7 @@ pub struct Brokers {
 
 impl Brokers {
     fn arrange(&mut self) {
-        self.lines = table::lines(&self.table);
+        self.lines = table::lines(&self.table).into();
         self.cursor.fit(self.lines.len(), self.cursor.height());
         let found = self.selected.as_ref().and_then(|id| self.lines.iter().position(|line| line.id == *id));
         self.cursor.to(found.unwrap_or(self.cursor.at));
@@ -43,6 +44,10 @@ impl Panel for Brokers {
 
     fn cursor(&mut self) -> Option<&mut Cursor> {
         Some(&mut self.cursor)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.lines.is_empty()
     }
 
     fn moved(&mut self, _: isize) {

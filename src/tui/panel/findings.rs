@@ -18,7 +18,8 @@ use std::sync::Arc;
 /// The list, and the place in it.
 #[derive(Clone, Debug, Default)]
 pub struct Findings {
-    table: Arc<view::Findings>,
+    /// None before the first answer.
+    table: Option<Arc<view::Findings>>,
     /// Which of them are shown.
     about: About,
     cursor: Cursor,
@@ -41,7 +42,8 @@ impl Findings {
 
     /// Which are shown, and how many there are: `1 of 3 findings, of payments`.
     pub fn told(&self) -> String {
-        let (some, all) = (self.table.list.len(), counted(self.table.total, "finding"));
+        let Some(table) = &self.table else { return String::new() };
+        let (some, all) = (table.list.len(), counted(table.total, "finding"));
         match &self.about {
             About::All => all,
             About::Service(name) => format!("{some} of {all}, of {name}"),
@@ -51,7 +53,7 @@ impl Findings {
 
     /// What shows the selected finding, once that is known.
     fn examples(&self) -> Option<&[Example]> {
-        Some(self.table.examples.as_slice()).filter(|_| self.table.chosen == self.selected)
+        self.table.as_ref().filter(|table| table.chosen == self.selected).map(|table| table.examples.as_slice())
     }
 
     /// The selected finding as text, to be copied.
@@ -64,13 +66,17 @@ impl Findings {
     }
 
     fn chosen(&self) -> Option<&FindingLine> {
-        self.table.list.get(self.cursor.at)
+        self.list().get(self.cursor.at)
+    }
+
+    fn list(&self) -> &[FindingLine] {
+        self.table.as_ref().map_or(&[], |table| &table.list)
     }
 
     fn arrange(&mut self) {
-        let list = &self.table.list;
-        self.cursor.fit(list.len(), self.cursor.height());
-        let found = self.selected.and_then(|id| list.iter().position(|line| line.id == id));
+        let (len, selected) = (self.list().len(), self.selected);
+        let found = selected.and_then(|id| self.list().iter().position(|line| line.id == id));
+        self.cursor.fit(len, self.cursor.height());
         self.cursor.to(found.unwrap_or(self.cursor.at));
         self.moved(0);
     }
@@ -86,7 +92,7 @@ impl Panel for Findings {
     }
 
     fn is_empty(&self) -> bool {
-        self.table.list.is_empty()
+        self.list().is_empty()
     }
 
     fn moved(&mut self, _: isize) {
@@ -101,7 +107,7 @@ impl Panel for Findings {
     }
 
     fn lines(&self, area: Rect) -> Rect {
-        below(draw::parts(area, self.table.list.len()).0)
+        below(draw::parts(area, self.list().len()).0)
     }
 
     fn act(&mut self, action: Action) -> Option<Wish> {
@@ -109,9 +115,10 @@ impl Panel for Findings {
     }
 
     fn lay_out(&mut self, _: &Keymap, view: Option<&View>, area: Rect) {
-        self.cursor.fit(self.table.list.len(), self.page(area));
-        if let Some(table) = view.and_then(|view| view.findings.as_ref()).filter(|table| !Arc::ptr_eq(table, &self.table)) {
-            self.table = Arc::clone(table);
+        self.cursor.fit(self.list().len(), self.page(area));
+        let table = view.and_then(|view| view.findings.as_ref()).filter(|table| table.about == self.about);
+        if let Some(table) = table.filter(|table| !self.table.as_ref().is_some_and(|old| Arc::ptr_eq(old, table))) {
+            self.table = Some(Arc::clone(table));
             self.arrange();
         }
     }

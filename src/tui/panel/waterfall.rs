@@ -70,8 +70,12 @@ impl Waterfall {
         let hops = self.shown.as_ref().map(|shown| shown.hops.as_slice()).unwrap_or_default();
         let lines = |(at, hop): (usize, &HopLine)| [hop.queued.map(|_| Line::Queue(at)), Some(Line::Hop(at))];
         self.lines = hops.iter().enumerate().flat_map(lines).flatten().collect();
-        let wanted = self.selected.and_then(|flow| hops.iter().position(|hop| hop.node.flow == flow));
-        let at = wanted.and_then(|hop| self.lines.iter().position(|line| *line == Line::Hop(hop)));
+        // one that is in doubt stands in several places: where it was selected, else where it belongs
+        let is = |line: &Line| matches!(line, Line::Hop(hop) if hops.get(*hop).map(|hop| hop.node.flow) == self.selected);
+        let own = |line: &Line| is(line) && matches!(line, Line::Hop(hop) if hops.get(*hop).is_some_and(|hop| !hop.guest));
+        let here = self.lines.get(self.cursor.at).filter(|line| is(line)).map(|_| self.cursor.at);
+        let place = |of: &dyn Fn(&Line) -> bool| self.lines.iter().position(of);
+        let at = here.or_else(|| place(&own)).or_else(|| place(&is));
         self.cursor.fit(self.lines.len(), self.cursor.height());
         self.cursor.to(at.unwrap_or(self.cursor.at));
         self.moved(1);
@@ -95,6 +99,10 @@ impl Panel for Waterfall {
 
     fn cursor(&mut self) -> Option<&mut Cursor> {
         Some(&mut self.cursor)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.lines.is_empty()
     }
 
     /// Keeps the cursor on a flow: a wait in a queue is passed over, upwards where `by` is negative and there is one.

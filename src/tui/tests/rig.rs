@@ -121,7 +121,7 @@ impl Engine {
         let known = self.examples.iter().filter_map(|flow| self.example(*flow)).collect::<Vec<_>>();
         let alone = proof.map(|spot| Example { spot, flows: Vec::new() });
         let examples = if known.is_empty() { alone.into_iter().collect() } else { known };
-        Findings { list, sought, total, chosen, examples }
+        Findings { about: about.clone(), list, sought, total, chosen, examples }
     }
 
     /// A flow and the one before it.

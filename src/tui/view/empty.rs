@@ -7,6 +7,7 @@ use crate::tui::app::App;
 use crate::tui::format::{count, counted, offers, size};
 use crate::tui::panel::Screen;
 use crate::tui::theme::Theme;
+use crate::tui::view::status::losses;
 use crate::tui::widget::scroll::Page;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -55,7 +56,8 @@ fn lines(app: &App, view: &View) -> Vec<Line> {
         fact("not read", format!("{n} in a protocol not recognised, or joined midway ({bytes} skipped): TLS stays closed"));
     }
     if status.kernel_drops + status.own_drops > 0 {
-        fact("lost", format!("{} dropped", counted(status.kernel_drops + status.own_drops, "packet")));
+        let (lost, [(.., meaning), ..]) = (status.kernel_drops + status.own_drops, losses(status));
+        fact("lost", format!("{} {meaning}", count(lost)));
     }
     lines.push(Line::default());
     lines.extend(next.into_iter().map(|(key, text)| named(Token::Key, &key, text)));

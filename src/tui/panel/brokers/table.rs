@@ -3,7 +3,7 @@
 use super::super::services::{client_is, quoted};
 use crate::engine::view;
 use crate::model::{Attachment, Binding, Dir, Edge, Load, Queue, RECENT};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// What the names of exchanges begin with that every virtual host has (§3.1.3 of AMQP 0-9-1): told once somebody uses them.
@@ -47,6 +47,8 @@ struct Topic<'t> {
     edges: Vec<&'t Edge>,
     kind: Option<&'t str>,
     queue: Option<&'t Queue>,
+    /// Whether there are several queues of the name, so that none is told.
+    several: bool,
     bound: Vec<&'t Binding>,
 }
 
@@ -66,8 +68,11 @@ pub fn lines(table: &view::Services) -> Vec<Line> {
     }
     for (name, tap) in &table.taps {
         let broker = brokers.entry((name, tap.protocol)).or_default();
+        // a tap's name tells its virtual host: what that holds is told once
+        if broker.taps.iter().all(|other| other.name != tap.name) {
+            broker.holds(tap);
+        }
         broker.taps.push(tap);
-        broker.holds(tap);
     }
     brokers.into_iter().flat_map(|((name, protocol), broker)| broker.lines(name, protocol)).collect()
 }
@@ -85,10 +90,15 @@ impl<'t> Broker<'t> {
             }
         }
         for queue in &topology.queues {
-            self.topics.entry((Dir::ToClient.index(), &queue.name)).or_default().queue = Some(queue);
+            let topic = self.topics.entry((Dir::ToClient.index(), &queue.name)).or_default();
+            // two virtual hosts have one of this name: flows do not tell which it is
+            topic.several |= topic.queue.is_some();
+            topic.queue = Some(queue);
         }
         for binding in &topology.bindings {
-            if let Some(topic) = self.topics.get_mut(&exchange(&binding.source)) {
+            if let Some(topic) = self.topics.get_mut(&exchange(&binding.source))
+                && !topic.bound.contains(&binding)
+            {
                 topic.bound.push(binding);
             }
         }
@@ -98,7 +108,7 @@ impl<'t> Broker<'t> {
         let filter = format!("server == {} and proto == {protocol}", quoted(name));
         let load = sum(self.topics.values().flat_map(|topic| &topic.edges).map(|edge| &edge.load));
         let taps: Vec<_> = self.taps.iter().map(|tap| Arc::clone(tap)).collect();
-        let notes: Vec<_> = taps.iter().flat_map(|tap| note(tap)).collect();
+        let notes: BTreeSet<_> = taps.iter().flat_map(|tap| note(tap)).collect();
         let what = What::Broker { name: Arc::clone(name), protocol, taps };
         let mut lines = vec![Line { what, load: Some(load), id: filter.clone(), filter: filter.clone() }];
         lines.extend(notes.into_iter().map(|note| Line {
@@ -118,11 +128,12 @@ impl<'t> Broker<'t> {
 
 impl Topic<'_> {
     fn lines(self, name: &str, dir: Dir, filter: &str, lines: &mut Vec<Line>) {
+        let queue = self.queue.filter(|_| !self.several);
         let load = sum(self.edges.iter().map(|edge| &edge.load));
-        let what = What::Topic { name: name.into(), dir, kind: self.kind.map(str::to_owned), queue: self.queue.cloned() };
+        let what = What::Topic { name: name.into(), dir, kind: self.kind.map(str::to_owned), queue: queue.cloned() };
         lines.push(Line { what, load: Some(load), id: filter.to_owned(), filter: filter.to_owned() });
         // who is at the other end the wire tells by name; the broker only by address
-        let consumers = self.queue.filter(|_| self.edges.is_empty()).map(|queue| queue.consumers.as_slice()).unwrap_or_default();
+        let consumers = queue.filter(|_| self.edges.is_empty()).map(|queue| queue.consumers.as_slice()).unwrap_or_default();
         for edge in self.edges {
             let (_, party) = ends(edge);
             let filter = format!("{} and {filter}", client_is(party));

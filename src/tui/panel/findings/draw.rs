@@ -59,16 +59,19 @@ pub fn parts(area: Rect, len: usize) -> (Rect, Rect) {
 
 /// Draws it; where nothing was found, what was looked for.
 pub fn draw(panel: &Findings, app: &App, theme: &Theme, buffer: &mut Buffer, area: Rect) {
+    if panel.table.is_none() {
+        return;
+    }
     let Some(chosen) = panel.chosen() else { return empty::draw(app, theme, buffer, area) };
-    let (list, told) = parts(area, panel.table.list.len());
+    let (list, told) = parts(area, panel.list().len());
     let columns = columns(area.width);
     table::headings(buffer, line(list, 0), &columns, theme.dim);
     for (y, at) in (1..list.height).zip(panel.cursor.visible()) {
-        let Some(finding) = panel.table.list.get(at) else { break };
+        let Some(finding) = panel.list().get(at) else { break };
         let selected = (at == panel.cursor.at).then_some(theme.strong);
         table::row(buffer, line(list, y), &columns, selected, |cell, room| runs(theme, finding, cell, usize::from(room)));
     }
-    more(theme, buffer, below(list), panel.cursor.visible().start, panel.table.list.len());
+    more(theme, buffer, below(list), panel.cursor.visible().start, panel.list().len());
     put(buffer, line(area, list.height), 0, &"─".repeat(usize::from(area.width)), theme.dim);
     let (sign, _) = theme.severity(chosen.kind.severity());
     let title = Page::new(&[vec![Line::of(Token::Word, format!("{sign} {}", chosen.title))]], told.width, 2);
@@ -80,7 +83,7 @@ pub fn draw(panel: &Findings, app: &App, theme: &Theme, buffer: &mut Buffer, are
         let taken = u16::try_from(page.height()).unwrap_or(u16::MAX).saturating_add(gap).min(left.height);
         left = Rect { y: left.y + taken, height: left.height - taken, ..left };
     }
-    more(theme, buffer, Rect { width: told.width + 2, ..told }, 0, title.height() + 1 + about.height());
+    more(theme, buffer, Rect { width: told.width + 2, ..told }, 0, title.height() + 1 + about.height() + 1 + shown.height());
 }
 
 fn columns(width: u16) -> Vec<Column<Cell>> {

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  title: what began it, hops, services, duration, errors
-//!  cause  the call that failed first
+//!  cause  the call that the failure began with
 //!  time   where it went: services, queues, proxies, the longest first
 //!  gateway      ▕██████████▏          38 ms  http   POST /checkout        201
 //!   ├ orders        ▕███▏            6.2 ms  grpc   shop.Orders/Place     OK
@@ -117,7 +117,7 @@ fn title(shown: &view::Waterfall, theme: &Theme, buffer: &mut Buffer, area: Rect
     put(buffer, area, at, &format!(" · {id}"), theme.dim);
 }
 
-/// Which call failed first.
+/// Which call the failure began with.
 fn cause(shown: &view::Waterfall, theme: &Theme, buffer: &mut Buffer, area: Rect) {
     let mut at = put(buffer, area, 1, "cause", theme.dim).max(NAMES);
     let Some(hop) = shown.hops.iter().find(|hop| Some(hop.node.flow) == shown.why.cause && !hop.guest) else {
@@ -134,7 +134,7 @@ fn cause(shown: &view::Waterfall, theme: &Theme, buffer: &mut Buffer, area: Rect
     }
     let more = match shown.line.errors.saturating_sub(1) {
         0 => " · nothing else failed".to_owned(),
-        n => format!(" · first of {} that failed", n + 1),
+        n => format!(" · one of {} that failed", n + 1),
     };
     put(buffer, area, at, &more, theme.dim);
 }
