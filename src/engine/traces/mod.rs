@@ -17,53 +17,27 @@ mod path;
 mod shape;
 mod shown;
 mod ties;
+mod trace;
 mod tree;
 
-use crate::model::{FlowId, FlowRef, Node, TraceContext, TraceNo, TraceRecord, Why};
+use crate::model::{FlowId, FlowRef, TraceContext, TraceNo};
 use crate::time::{Span, Time};
-use crate::trace;
 pub(super) use failure::{failed, outcome, passes_on};
 use hashbrown::{HashMap, HashSet};
 use hop::tail;
 pub(super) use hop::{Hop, Mark, begun, digest, everybodys, hop, name, settled};
 pub(super) use legs::{asked, beside, leg};
-use parties::services;
 use std::collections::{BTreeMap, BTreeSet};
+use trace::MAX_IDS;
+pub(super) use trace::Trace;
 
 /// How long none of a trace's flows is open before it is told.
 pub const QUIET: Span = Span::from_secs(5);
-/// From when on a trace is slow, so that its record tells where its time went.
-const SLOW: Span = Span::from_secs(1);
 /// How many flows a trace tells apart: beyond it they are only counted. A tree is built over all of them at once.
 pub const MAX_HOPS: usize = 4096;
-/// How many different IDs one trace is known by: more than there are carriers and services that change them.
-const MAX_IDS: usize = 64;
-/// How many flows of a trace are looked through for what caused another one, where some of them were tied without an ID.
-const SEARCHED: usize = 256;
 /// What a trace takes beside its hops, and a hop: texts of the usual lengths included.
 const TRACE_COST: usize = size_of::<Trace>() + 192;
 const HOP_COST: usize = size_of::<Hop>() + 64;
-
-/// A trace.
-#[derive(Debug)]
-pub(super) struct Trace {
-    /// What it is known by, whatever carries it, and whether a tracer made it; none where its flows were tied without an ID.
-    keys: Vec<(Box<str>, bool)>,
-    /// Its IDs as on the wire, in the order in which they were seen.
-    ids: Vec<Box<str>>,
-    /// In the order of flows.
-    hops: Vec<Hop>,
-    /// Flows beyond the limit.
-    more: u64,
-    /// How many hops are not settled.
-    open: usize,
-    /// When the last of them settled.
-    quiet_since: Time,
-    /// Whether its time is already waited for.
-    waiting: bool,
-    /// Whether it has grown since it was told.
-    grown: bool,
-}
 
 /// All traces that are kept.
 #[derive(Debug)]
@@ -130,7 +104,7 @@ impl Traces {
     /// A flow turned out to carry a trace context, its first: it is open until it settles.
     pub(super) fn join(&mut self, key: &str, context: &TraceContext, flow: FlowRef<'_>) {
         self.changes += 1;
-        let tracer = !trace::is_request_id(context.carrier);
+        let tracer = !crate::trace::is_request_id(context.carrier);
         let no = self.find(key).unwrap_or_else(|| self.begin(Some((key, tracer))));
         let Some(trace) = self.list.get_mut(&no) else { return };
         trace.grown = true;
@@ -304,99 +278,6 @@ impl Traces {
             }
         }
         Some(trace)
-    }
-}
-
-impl Trace {
-    /// How many flows it has so far.
-    pub(super) fn flows(&self) -> u64 {
-        self.hops.len() as u64 + self.more
-    }
-
-    /// Who caused whom.
-    pub(super) fn tree(&self) -> Vec<Node> {
-        tree::tree(&self.hops)
-    }
-
-    /// As it is told, with its tree; none where none of its flows carries an ID.
-    pub(super) fn record(&self, tree: Vec<Node>) -> Option<TraceRecord> {
-        let ids = || tree.iter().filter_map(|node| self.ids.get(usize::from(self.hop(node.flow)?.id?)));
-        let trace_id = ids().next()?.clone();
-        let services = services(tree.iter().filter_map(|node| self.hop(node.flow)));
-        let (time, last) = self.times();
-        let roots = tree.iter().filter(|node| node.depth == 0).count();
-        let why = path::why(&self.hops, &tree);
-        let told = self.errors() > 0 || last.since(time) >= SLOW;
-        Some(TraceRecord {
-            trace_id,
-            trace_ids: self.ids.clone(),
-            services,
-            time,
-            duration: last.since(time),
-            errors: self.errors(),
-            why: if told { why } else { Why::default() },
-            complete: roots == 1 && self.more == 0 && self.hops.iter().all(|hop| hop.settled && !hop.pending),
-            tree,
-        })
-    }
-
-    /// A flow's sender may have been at work on something hidden.
-    pub(super) fn veil(&mut self, flow: FlowId) {
-        if let Some(hop) = self.hop_mut(flow) {
-            hop.veiled = true;
-        }
-    }
-
-    /// Has its flows judged, those that were before told apart.
-    pub(super) fn judge(&mut self, look: impl FnOnce(&[Hop])) {
-        look(&self.hops);
-        self.hops.iter_mut().for_each(|hop| hop.judged = true);
-    }
-
-    /// Its first byte and its last one so far.
-    fn times(&self) -> (Time, Time) {
-        let first = self.hops.iter().map(|hop| hop.time).min().unwrap_or_default();
-        (first, self.hops.iter().map(|hop| hop.last).max().unwrap_or_default())
-    }
-
-    fn errors(&self) -> u64 {
-        self.hops.iter().filter(|hop| !hop.ok).count() as u64
-    }
-
-    /// Whether nothing in it caused a flow: it is the first one, or, where others of them were tied elsewhere, like those.
-    pub(super) fn leaves_open(&self, flow: FlowId) -> bool {
-        let first = self.hops.first().is_some_and(|hop| hop.flow == flow);
-        let tied = || self.hops.len() <= SEARCHED && self.hops.iter().any(|hop| hop.placed.is_some());
-        first || (tied() && tree::is_root(&self.hops, flow))
-    }
-
-    /// What it is found by, and its first ID as on the wire.
-    pub(super) fn known_by(&self) -> Option<(&str, &str)> {
-        Some((&self.keys.first()?.0, self.ids.first()?))
-    }
-
-    /// A flow of it.
-    pub(super) fn hop(&self, flow: FlowId) -> Option<&Hop> {
-        self.hops.binary_search_by_key(&flow, |hop| hop.flow).ok().and_then(|at| self.hops.get(at))
-    }
-
-    fn hop_mut(&mut self, flow: FlowId) -> Option<&mut Hop> {
-        self.hops.binary_search_by_key(&flow, |hop| hop.flow).ok().and_then(|at| self.hops.get_mut(at))
-    }
-
-    /// The place of an ID as on the wire.
-    fn id_of(&mut self, id: &str) -> Option<u8> {
-        let known = self.ids.iter().position(|known| **known == *id);
-        let at = known.or_else(|| {
-            let room = self.ids.len() < MAX_IDS;
-            room.then(|| self.ids.push(id.into())).map(|()| self.ids.len() - 1)
-        })?;
-        Some(at as u8)
-    }
-
-    /// The place of a key, however long the ID is written.
-    fn key_of(&self, key: &str) -> Option<u8> {
-        self.keys.iter().position(|(known, _)| trace::same(known, key)).map(|at| at as u8)
     }
 }
 

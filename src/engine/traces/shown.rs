@@ -2,7 +2,8 @@
 
 use super::super::Engine;
 use super::super::view::{HopLine, Shown, TraceLine, Traces, Waterfall};
-use super::{Hop, Trace, path, services, tree};
+use super::parties::services;
+use super::{Hop, Trace, path, tree};
 use crate::model::{FindingKind, FlowId, Node, Pattern, TraceNo};
 use hashbrown::HashMap;
 use std::sync::Arc;

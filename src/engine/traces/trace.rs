@@ -1,0 +1,128 @@
+//! One trace: its flows, what it is known by, and how it is told.
+
+use super::parties::services;
+use super::{Hop, path, tree};
+use crate::model::{FlowId, Node, TraceRecord, Why};
+use crate::time::{Span, Time};
+use crate::trace;
+
+/// From when on a trace is slow, so that its record tells where its time went.
+const SLOW: Span = Span::from_secs(1);
+/// How many different IDs one trace is known by: more than there are carriers and services that change them.
+pub(super) const MAX_IDS: usize = 64;
+/// How many flows of a trace are looked through for what caused another one, where some of them were tied without an ID.
+const SEARCHED: usize = 256;
+
+/// A trace.
+#[derive(Debug)]
+pub(in crate::engine) struct Trace {
+    /// What it is known by, whatever carries it, and whether a tracer made it; none where its flows were tied without an ID.
+    pub(super) keys: Vec<(Box<str>, bool)>,
+    /// Its IDs as on the wire, in the order in which they were seen.
+    pub(super) ids: Vec<Box<str>>,
+    /// In the order of flows.
+    pub(super) hops: Vec<Hop>,
+    /// Flows beyond the limit.
+    pub(super) more: u64,
+    /// How many hops are not settled.
+    pub(super) open: usize,
+    /// When the last of them settled.
+    pub(super) quiet_since: Time,
+    /// Whether its time is already waited for.
+    pub(super) waiting: bool,
+    /// Whether it has grown since it was told.
+    pub(super) grown: bool,
+}
+
+impl Trace {
+    /// How many flows it has so far.
+    pub(in crate::engine) fn flows(&self) -> u64 {
+        self.hops.len() as u64 + self.more
+    }
+
+    /// Who caused whom.
+    pub(in crate::engine) fn tree(&self) -> Vec<Node> {
+        tree::tree(&self.hops)
+    }
+
+    /// As it is told, with its tree; none where none of its flows carries an ID.
+    pub(in crate::engine) fn record(&self, tree: Vec<Node>) -> Option<TraceRecord> {
+        let ids = || tree.iter().filter_map(|node| self.ids.get(usize::from(self.hop(node.flow)?.id?)));
+        let trace_id = ids().next()?.clone();
+        let services = services(tree.iter().filter_map(|node| self.hop(node.flow)));
+        let (time, last) = self.times();
+        let roots = tree.iter().filter(|node| node.depth == 0).count();
+        let why = path::why(&self.hops, &tree);
+        let told = self.errors() > 0 || last.since(time) >= SLOW;
+        Some(TraceRecord {
+            trace_id,
+            trace_ids: self.ids.clone(),
+            services,
+            time,
+            duration: last.since(time),
+            errors: self.errors(),
+            why: if told { why } else { Why::default() },
+            complete: roots == 1 && self.more == 0 && self.hops.iter().all(|hop| hop.settled && !hop.pending),
+            tree,
+        })
+    }
+
+    /// A flow's sender may have been at work on something hidden.
+    pub(in crate::engine) fn veil(&mut self, flow: FlowId) {
+        if let Some(hop) = self.hop_mut(flow) {
+            hop.veiled = true;
+        }
+    }
+
+    /// Has its flows judged, those that were before told apart.
+    pub(in crate::engine) fn judge(&mut self, look: impl FnOnce(&[Hop])) {
+        look(&self.hops);
+        self.hops.iter_mut().for_each(|hop| hop.judged = true);
+    }
+
+    /// Its first byte and its last one so far.
+    pub(super) fn times(&self) -> (Time, Time) {
+        let first = self.hops.iter().map(|hop| hop.time).min().unwrap_or_default();
+        (first, self.hops.iter().map(|hop| hop.last).max().unwrap_or_default())
+    }
+
+    pub(super) fn errors(&self) -> u64 {
+        self.hops.iter().filter(|hop| !hop.ok).count() as u64
+    }
+
+    /// Whether nothing in it caused a flow: it is the first one, or, where others of them were tied elsewhere, like those.
+    pub(in crate::engine) fn leaves_open(&self, flow: FlowId) -> bool {
+        let first = self.hops.first().is_some_and(|hop| hop.flow == flow);
+        let tied = || self.hops.len() <= SEARCHED && self.hops.iter().any(|hop| hop.placed.is_some());
+        first || (tied() && tree::is_root(&self.hops, flow))
+    }
+
+    /// What it is found by, and its first ID as on the wire.
+    pub(in crate::engine) fn known_by(&self) -> Option<(&str, &str)> {
+        Some((&self.keys.first()?.0, self.ids.first()?))
+    }
+
+    /// A flow of it.
+    pub(in crate::engine) fn hop(&self, flow: FlowId) -> Option<&Hop> {
+        self.hops.binary_search_by_key(&flow, |hop| hop.flow).ok().and_then(|at| self.hops.get(at))
+    }
+
+    pub(super) fn hop_mut(&mut self, flow: FlowId) -> Option<&mut Hop> {
+        self.hops.binary_search_by_key(&flow, |hop| hop.flow).ok().and_then(|at| self.hops.get_mut(at))
+    }
+
+    /// The place of an ID as on the wire.
+    pub(super) fn id_of(&mut self, id: &str) -> Option<u8> {
+        let known = self.ids.iter().position(|known| **known == *id);
+        let at = known.or_else(|| {
+            let room = self.ids.len() < MAX_IDS;
+            room.then(|| self.ids.push(id.into())).map(|()| self.ids.len() - 1)
+        })?;
+        Some(at as u8)
+    }
+
+    /// The place of a key, however long the ID is written.
+    pub(super) fn key_of(&self, key: &str) -> Option<u8> {
+        self.keys.iter().position(|(known, _)| trace::same(known, key)).map(|at| at as u8)
+    }
+}
