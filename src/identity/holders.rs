@@ -9,7 +9,8 @@
 
 use super::system::{self, Id, Socket};
 use crate::privileges;
-use crossbeam_channel::{Receiver, Sender, after, bounded};
+use crossbeam_channel::{Receiver, Sender, at, bounded};
+use rustix::time::{ClockId, clock_gettime};
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::time::{Duration, Instant};
@@ -36,7 +37,7 @@ const JUST: Duration = Duration::from_secs(1);
 pub const LINKS: usize = 65_536;
 /// Sockets that are remembered, those of processes that are gone among them.
 const SOCKETS: usize = 1 << 17;
-/// After a look it rests so many times as long as it took.
+/// After a look it rests so many times as long as it worked: a machine that lets it wait makes it no slower than that.
 const REST: u32 = 9;
 /// At least so long between two looks through all processes.
 const LEAST_REST: Duration = Duration::from_secs(1);
@@ -166,6 +167,7 @@ impl Holders {
         self.places = places;
         let start = Instant::now();
         if start >= self.next_glance {
+            let stint = Stint::begin();
             let newest = system::newest().unwrap_or_default();
             let (before, then) = std::mem::replace(&mut self.glanced, (newest, start));
             for pid in newest.saturating_sub(NEWEST) + 1..=newest {
@@ -176,7 +178,7 @@ impl Holders {
                 }
                 self.take_in(found.into_iter().flatten());
             }
-            self.next_glance = Instant::now() + start.elapsed() * REST;
+            self.next_glance = stint.rested();
         }
     }
 
@@ -191,11 +193,12 @@ impl Holders {
         if start < self.next_peek {
             return;
         }
+        let stint = Stint::begin();
         let places = self.next.iter().take_while(|_| start.elapsed() < PEEK);
         let found = places.flat_map(|&(pid, file)| system::socket(pid.0, file).map(move |id| Seen { id, pid, file }));
         let found: Vec<_> = found.collect();
         self.take_in(found.into_iter());
-        self.next_peek = Instant::now() + start.elapsed() * REST;
+        self.next_peek = stint.rested();
     }
 
     /// When the young processes may be looked at again.
@@ -205,7 +208,7 @@ impl Holders {
 
     /// Looks at the young processes, the youngest first.
     pub fn look(&mut self) {
-        let start = Instant::now();
+        let (start, stint) = (Instant::now(), Stint::begin());
         let newest = system::newest().unwrap_or_default();
         let grown_up = system::ago(YOUTH);
         for pid in self.newest.max(newest.saturating_sub(YOUNG)) + 1..=newest {
@@ -223,7 +226,7 @@ impl Holders {
             there && since.elapsed() < YOUTH
         });
         self.young = young;
-        self.next_look = Instant::now() + start.elapsed() * REST;
+        self.next_look = stint.rested();
     }
 
     /// Has others looked at, unless that is being done: those that had sockets before, and then all.
@@ -269,22 +272,22 @@ fn search(jobs: &Receiver<Vec<u32>>, found: &Sender<Option<Found>>) {
     let mut next_scan = Instant::now();
     let mut ran = HashMap::new();
     for recent in jobs {
-        let start = Instant::now();
+        let (start, stint) = (Instant::now(), Stint::begin());
         let mut sockets: Vec<_> = recent.into_iter().filter_map(system::sockets).flatten().collect();
         let mut next = Vec::new();
-        let mut rest = start.elapsed() * REST;
+        let mut rested = stint.rested();
         if start >= next_scan {
             let mut all: Vec<Files> = system::all().filter_map(system::files).collect();
             sockets.extend(all.iter_mut().flat_map(|files| std::mem::take(&mut files.sockets)));
             next = places_of_next(all, &mut ran);
-            rest = start.elapsed() * REST;
-            next_scan = Instant::now() + rest.max(LEAST_REST);
+            rested = stint.rested();
+            next_scan = rested.max(Instant::now() + LEAST_REST);
         }
         // nobody takes it: then nobody needs it
         if found.send(Some(Found { sockets, next })).is_err() {
             return;
         }
-        _ = after(rest).recv();
+        _ = at(rested).recv();
         if found.send(None).is_err() {
             return;
         }
@@ -301,6 +304,25 @@ fn places_of_next(files: Vec<Files>, ran: &mut HashMap<Pid, u64>) -> Vec<Place> 
     *ran = now;
     let nth = |n: usize| free.iter().filter_map(move |(_, pid, free)| Some((*pid, *free.get(n)?)));
     (0..FREE).flat_map(nth).take(NEXT).collect()
+}
+
+/// A thread at work, by the processor's time that it took (clock_gettime(2)), whoever else had the processor meanwhile.
+struct Stint(Duration);
+
+impl Stint {
+    fn begin() -> Self {
+        Self(worked())
+    }
+
+    /// When it has rested long enough from what it did since.
+    fn rested(&self) -> Instant {
+        Instant::now() + worked().saturating_sub(self.0) * REST
+    }
+}
+
+/// How long this thread has had the processor.
+fn worked() -> Duration {
+    clock_gettime(ClockId::ThreadCPUTime).try_into().unwrap_or_default()
 }
 
 fn to_front<T: PartialEq>(list: &mut VecDeque<T>, item: T, most: usize) {

@@ -281,23 +281,26 @@ fn a_service_that_opens_a_connection_per_call_is_named() {
     let pids = clients.each_ref().map(|client| client.child.id());
     // no process is young any more, nor among the newest
     let _idle = Idle((0..64).map(|_| Command::new("sleep").arg("1000").spawn().unwrap()).collect());
-    let flows = flows_while(&[server.port], || {
-        for _ in 0..CALLS {
-            for client in &mut clients {
-                client.say("");
-                client.line().expect("it was answered");
+    // who has no processor finds nobody in time, and then names nobody: never another one
+    let most_named = || {
+        let flows = flows_while(&[server.port], || {
+            for _ in 0..CALLS {
+                for client in &mut clients {
+                    client.say("");
+                    client.line().expect("it was answered");
+                }
             }
-        }
-    });
-    assert_eq!(flows.len(), 2 * CALLS);
-    for (ending, name, pid) in [("/js", "cart", pids[0]), ("/py", "billing", pids[1])] {
-        let of = flows.iter().filter(|flow| flow["operation"].as_str().unwrap().ends_with(ending));
-        let (named, others): (Vec<&Value>, Vec<&Value>) = of.partition(|flow| flow["client"]["service"] == name);
-        assert!(named.iter().all(|flow| flow["client"]["pid"] == pid), "{named:#?}");
-        let _ = writeln!(std::io::stderr(), "\n{name}: {} of {CALLS} named", named.len());
-        // most of them are; where the machine is busy with other things, fewer
-        assert!(named.len() >= CALLS / 4, "{others:#?}");
-    }
+        });
+        assert_eq!(flows.len(), 2 * CALLS);
+        [("/js", "cart", pids[0]), ("/py", "billing", pids[1])].into_iter().all(|(ending, name, pid)| {
+            let of = flows.iter().filter(|flow| flow["operation"].as_str().unwrap().ends_with(ending));
+            let named: Vec<_> = of.map(|flow| &flow["client"]).filter(|client| !client["pid"].is_null()).collect();
+            assert!(named.iter().all(|client| client["pid"] == pid && client["service"] == name), "{named:#?}");
+            let _ = writeln!(std::io::stderr(), "\n{name}: {} of {CALLS} named", named.len());
+            named.len() > CALLS / 2
+        })
+    };
+    assert!(std::iter::repeat_with(most_named).take(20).any(|most| most), "no round of twenty named most");
 }
 
 #[test]
@@ -326,19 +329,26 @@ fn a_client_that_stays_is_named_with_its_process() {
             kept.push(stream);
         }
     });
-    let mut client = None;
-    let flows = flows_while(&[port], || {
-        let mut command = Command::new("python3");
-        let running = Running::start(
-            command.args(["loader.py", &port.to_string()]).current_dir(folder.path().join("shop")).stdin(Stdio::piped()),
-        );
-        assert_eq!(running.line().as_deref(), Some("done"));
-        client = Some(running);
-    });
-    assert_eq!(flows.len(), 5);
-    let pid = client.unwrap().child.id();
-    for flow in &flows {
-        assert_eq!((&flow["client"]["service"], &flow["client"]["pid"]), (&"loader".into(), &pid.into()), "{flow}");
-        assert_eq!(flow["server"]["pid"], std::process::id(), "{flow}");
-    }
+    // a flow waits half a second for the names of its ends, in which a busy machine may look nowhere: then it has none, and never others
+    let all_named = || {
+        let mut client = None;
+        let flows = flows_while(&[port], || {
+            let mut command = Command::new("python3");
+            let running = Running::start(
+                command.args(["loader.py", &port.to_string()]).current_dir(folder.path().join("shop")).stdin(Stdio::piped()),
+            );
+            assert_eq!(running.line().as_deref(), Some("done"));
+            client = Some(running);
+        });
+        assert_eq!(flows.len(), 5);
+        let pid = client.unwrap().child.id();
+        let named = flows.iter().filter(|flow| {
+            let (client, server) = (&flow["client"], &flow["server"]);
+            let is_right = |end: &Value, pid: u32| end["pid"].is_null() || end["pid"] == pid;
+            assert!(is_right(client, pid) && is_right(server, std::process::id()), "{flow}");
+            client["service"] == "loader" && client["pid"] == pid && server["pid"] == std::process::id()
+        });
+        named.count() == 5
+    };
+    assert!(std::iter::repeat_with(all_named).take(20).any(|all| all), "no round of twenty named all");
 }
