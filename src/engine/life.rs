@@ -4,7 +4,7 @@ use super::conns::{Awaited, CONN_COST, Conn, Conns};
 use super::cost::Charge;
 use super::facts::{self, Facts};
 use super::findings::Findings;
-use super::traces::Trace;
+use super::traces::{Trace, settled};
 use super::{Engine, EngineOptions, MAX_OPEN, Record, flow, look_at};
 use crate::model::{
     Ask, Closed, ConnId, ConnMeta, ConnRecord, Detail, Ended, FlowId, Issue, Joined, Key, Opened, Owner, PENDING, Part, Row,
@@ -322,18 +322,24 @@ impl Engine {
             row.sources.0 |= sources.unwrap_or_default().0;
             Charge::default()
         });
-        let Some(flow) = self.flow(id, true) else { return };
-        self.tally.settled(flow.row.protocol);
-        if self.options.keep && !self.screen.hides(id) {
-            self.edges.add(flow.as_ref());
+        let Self { store, conns, facts, sources, tally, edges, screen, options, .. } = self;
+        let Some(flow) = look_at(id, store, conns, facts, sources) else { return };
+        tally.settled(flow.row.protocol);
+        if options.keep && !screen.hides(id) {
+            edges.add(flow);
         }
-        self.traces.settled(flow.as_ref(), self.now);
-        let flow = if self.stitch_settled(flow.as_ref()) { self.flow(id, true).unwrap_or(flow) } else { flow };
-        self.findings.flow(flow.as_ref(), self.now);
-        if self.traces.of(id).is_none() {
-            self.findings.alone(flow.as_ref());
+        let hop = settled(flow);
+        let alone = self.stitch_settled(hop);
+        let Self { store, conns, facts, sources, findings, .. } = self;
+        if let Some(flow) = look_at(id, store, conns, facts, sources) {
+            findings.flow(flow, self.now);
         }
-        if self.options.wants.flows {
+        if let Some(hop) = alone {
+            findings.alone(&hop);
+        }
+        if self.options.wants.flows
+            && let Some(flow) = self.flow(id, true)
+        {
             out(Record::Flow(flow));
         }
         self.findings.news().into_iter().for_each(|finding| out(Record::Finding(finding)));

@@ -13,6 +13,10 @@ use scenarios::mesh::Naming;
 use scenarios::{Scenario, all};
 use std::process::{Command, Stdio};
 
+/// As the program has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// What the scenarios that are measured are called.
 const MEASURED: &str = "concurrent";
 

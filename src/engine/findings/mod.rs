@@ -30,7 +30,7 @@ mod slow;
 mod unanswered;
 mod undelivered;
 
-use super::traces::Trace;
+use super::traces::{Hop, Trace};
 use crate::model::{ConnRecord, Finding, FindingKind, FlowId, FlowRef, Node, Totals};
 use crate::schema::Current;
 use crate::time::Time;
@@ -50,7 +50,7 @@ trait Detector: std::fmt::Debug + Send {
     /// A trace is quiet; it may grow again, and is looked at again then.
     fn trace(&mut self, _look: &Look<'_>, _book: &mut Book) {}
     /// A flow that is part of no trace has settled: nothing is known of what it caused.
-    fn alone(&mut self, _flow: FlowRef<'_>, _book: &mut Book) {}
+    fn alone(&mut self, _hop: &Hop, _book: &mut Book) {}
     /// A connection has ended.
     fn connection(&mut self, _conn: &ConnRecord, _book: &mut Book) {}
     /// The sums have come so far, and so many packets were dropped by the kernel.
@@ -109,8 +109,8 @@ impl Findings {
     }
 
     /// A flow that is part of no trace has settled.
-    pub(super) fn alone(&mut self, flow: FlowRef<'_>) {
-        self.detectors.iter_mut().for_each(|detector| detector.alone(flow, &mut self.book));
+    pub(super) fn alone(&mut self, hop: &Hop) {
+        self.detectors.iter_mut().for_each(|detector| detector.alone(hop, &mut self.book));
     }
 
     /// A connection has ended.

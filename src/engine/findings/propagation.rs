@@ -6,7 +6,7 @@ use super::ledger::{Ledger, carriers, label, received, sender, sent, who};
 use super::look::Tie;
 use super::{Book, Detector, Look, Words};
 use crate::engine::traces::{Hop, Mark, leg, name};
-use crate::model::{FindingKind, FlowId, FlowRef, Link, Party, Pattern};
+use crate::model::{FindingKind, FlowId, Link, Party, Pattern};
 use hashbrown::HashMap;
 use std::sync::Arc;
 
@@ -77,10 +77,10 @@ impl Detector for Propagation {
         }
     }
 
-    fn alone(&mut self, flow: FlowRef<'_>, _: &mut Book) {
-        let bare = flow.row.trace_id.is_none() && flow.detail.is_some_and(|detail| detail.candidates.is_empty());
-        if bare && !flow.row.pattern.one_way() {
-            self.count(&sort(flow.client, flow.server, &flow.row.operation), 0);
+    fn alone(&mut self, hop: &Hop, _: &mut Book) {
+        let bare = hop.marks.is_empty() && hop.maybe.is_empty();
+        if bare && !hop.pattern.one_way() {
+            self.count(&sort(&hop.from, &hop.to, &hop.operation), 0);
         }
     }
 

@@ -2,8 +2,8 @@
 
 use super::ledger::label;
 use super::{Book, Detector, Look, Words};
-use crate::engine::traces::{Hop, settled};
-use crate::model::{FindingKind, FlowRef, Pattern};
+use crate::engine::traces::Hop;
+use crate::model::{FindingKind, Pattern};
 use crate::time::{Span, Time};
 use hashbrown::HashMap;
 use std::collections::VecDeque;
@@ -31,14 +31,9 @@ impl Detector for Slow {
         "slow hops"
     }
 
-    fn alone(&mut self, flow: FlowRef<'_>, book: &mut Book) {
-        if !answered(flow.row.pattern, flow.row.protocol) {
-            return;
-        }
-        let hop = settled(flow);
-        if timed(&hop) {
-            let own = hop.last.since(hop.time);
-            self.unusual(&hop, own, book);
+    fn alone(&mut self, hop: &Hop, book: &mut Book) {
+        if timed(hop) {
+            self.unusual(hop, hop.last.since(hop.time), book);
         }
     }
 

@@ -5,6 +5,7 @@ use super::super::twins;
 use crate::model::{Detail, FlowRef, State, Value};
 use hashbrown::HashMap;
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 /// What a message takes that is remembered: texts of the usual lengths included.
 pub(super) const MESSAGE_COST: usize = size_of::<Hop>() + 256;
@@ -14,7 +15,7 @@ const MAX_QUEUES: usize = 64;
 /// The messages that are known by the same, in the order in which they were published.
 #[derive(Debug, Default)]
 struct Alike {
-    list: VecDeque<Hop>,
+    list: VecDeque<Arc<Hop>>,
     /// How many there were before those.
     before: usize,
     /// For each queue how many of all it has handed on, those that went before its first one included.
@@ -40,7 +41,7 @@ impl Messages {
     pub(super) fn published(&mut self, flow: FlowRef<'_>) {
         let Some(id) = flow.detail.and_then(message) else { return };
         let hop = if flow.row.state == State::Settled { settled(flow) } else { hop(flow) };
-        self.known.entry(id).or_default().list.push_back(hop);
+        self.known.entry(id).or_default().list.push_back(Arc::new(hop));
         self.order.push_back(id);
         if self.order.len() > self.room
             && let Some(oldest) = self.order.pop_front()
@@ -55,17 +56,17 @@ impl Messages {
     }
 
     /// One that was taken in before it had settled has settled now.
-    pub(super) fn settled(&mut self, flow: FlowRef<'_>) {
-        let Some(alike) = flow.detail.and_then(message).and_then(|id| self.known.get_mut(&id)) else { return };
+    pub(super) fn settled(&mut self, detail: &Detail, now: &Hop) {
+        let Some(alike) = message(detail).and_then(|id| self.known.get_mut(&id)) else { return };
         // they were taken in by their numbers
-        let at = alike.list.binary_search_by_key(&flow.row.id, |hop| hop.flow);
+        let at = alike.list.binary_search_by_key(&now.flow, |hop| hop.flow);
         if let Some(hop) = at.ok().and_then(|at| alike.list.get_mut(at)) {
-            *hop = settled(flow);
+            *hop = Arc::new(now.clone());
         }
     }
 
     /// The one that is delivered here. Of several alike a queue hands on the first one first, and again one that it handed on before.
-    pub(super) fn publish_of(&mut self, child: &Hop, detail: &Detail) -> Option<&Hop> {
+    pub(super) fn publish_of(&mut self, child: &Hop, detail: &Detail) -> Option<&Arc<Hop>> {
         let Alike { list, before, handed } = self.known.get_mut(&message(detail)?)?;
         let queue = child.via.as_deref().unwrap_or_default();
         let known = handed.iter().position(|(other, _)| **other == *queue);
@@ -131,7 +132,8 @@ mod tests {
         let mut messages = Messages::new(9);
         (1..=3).for_each(|n| messages.published(publish(n, "").as_ref()));
         for n in [2, 4] {
-            messages.settled(publish(n, "status=nack").as_ref());
+            let flow = publish(n, "status=nack");
+            messages.settled(flow.detail.as_ref().unwrap(), &hop(flow.as_ref()));
         }
         let known: Vec<_> = messages.known.values().flat_map(|alike| alike.list.iter().map(|hop| (hop.flow.0, hop.ok))).collect();
         assert_eq!(known, [(1, true), (2, false), (3, true)]);

@@ -15,15 +15,18 @@ mod senders;
 mod works;
 
 use super::Engine;
+use super::conns::Conns;
 use super::cost::Charge;
 use super::digest::digester;
+use super::facts::Facts;
 use super::findings::housekeeping;
 use super::traces::{Hop, Mark, Trace, asked, begun, beside, everybodys, leg, name, settled};
-use crate::model::{ConnId, Detail, Dir, FlowId, FlowRef, Link, Opened, Party, Pattern, Row, State};
+use crate::model::{ConnId, Detail, FlowId, FlowRef, Link, Opened, Party, Pattern, Row, State};
 use crate::time::{Span, Time};
 use crate::trace::is_request_id;
 use hidden::Veil;
 use messages::Messages;
+use payload::Values;
 use senders::Senders;
 use std::collections::VecDeque;
 use std::hash::{Hash as _, Hasher as _};
@@ -51,7 +54,7 @@ pub(super) struct Stitch {
 #[derive(Debug, Default)]
 struct Place {
     /// What caused it.
-    parent: Option<(Box<Hop>, Link)>,
+    parent: Option<(Arc<Hop>, Link)>,
     /// Those of which each is as likely to have caused it.
     maybe: Vec<FlowId>,
 }
@@ -62,7 +65,7 @@ impl Place {
     }
 
     fn at(work: &Work, link: Link) -> Self {
-        Self { parent: Some((work.hop.clone(), link)), maybe: Vec::new() }
+        Self { parent: Some((Arc::clone(&work.hop), link)), maybe: Vec::new() }
     }
 }
 
@@ -128,45 +131,53 @@ impl Engine {
         }
     }
 
-    /// A flow has settled: finds what caused it, where no ID tells. Says whether that changed it.
-    pub(super) fn stitch_settled(&mut self, flow: FlowRef<'_>) -> bool {
-        let id = flow.row.id;
-        if flow.row.pattern == Pattern::Publish && self.stitch.begun.front().is_none_or(|next| *next > id) {
-            self.stitch.messages.settled(flow);
+    /// A flow has settled: finds what caused it, where no ID tells. Gives back what is part of no trace.
+    pub(super) fn stitch_settled(&mut self, hop: Hop) -> Option<Hop> {
+        let id = hop.flow;
+        if hop.pattern == Pattern::Publish
+            && self.stitch.begun.front().is_none_or(|next| *next > id)
+            && let Some(detail) = self.store.get(id).and_then(|slot| slot.detail.as_deref())
+        {
+            self.stitch.messages.settled(detail, &hop);
         }
         self.stitch_up_to(id);
-        let first = self.traces.of(id).is_none_or(|no| self.traces.get(no).is_some_and(|trace| trace.leaves_open(id)));
-        let (from, to) = if flow.row.dir == Dir::ToServer { (flow.client, flow.server) } else { (flow.server, flow.client) };
-        let anybody = || name(from).is_none() && everybodys(from.host());
-        if self.stitch.veil.any() && anybody() && self.is_veiled(from, to, flow.row.time) {
-            self.traces.veil(id);
+        let mut alone = self.traces.settled(hop, self.now);
+        let Self { stitch, store, conns, facts, traces, .. } = self;
+        let anybody = |hop: &&Hop| name(&hop.from).is_none() && everybodys(hop.from.host());
+        if stitch.veil.any()
+            && let Some(hop) = traces.hop(id).filter(anybody)
+            && is_veiled(stitch, conns, facts, hop)
+        {
+            traces.veil(id);
         }
-        let Some(detail) = flow.detail.filter(|_| first && placeable(flow.row)) else { return false };
-        let child = settled(flow);
-        let Place { parent, maybe } = self.place(&child, flow.row, detail);
-        match parent {
-            Some((up, link)) => self.tied(child, *up, link),
-            None if maybe.is_empty() => return false,
-            None => {
-                self.traces.doubt(id, maybe.clone());
-                self.change(id, |_, detail| {
-                    detail.candidates = maybe;
-                    Charge::default()
-                });
+        let first = alone.is_some() || traces.of(id).is_none_or(|no| traces.get(no).is_some_and(|trace| trace.leaves_open(id)));
+        if !first || !store.get(id).is_some_and(|slot| placeable(&slot.row)) {
+            return alone;
+        }
+        let Place { parent, maybe } = self.place(id, alone.as_ref()).unwrap_or_default();
+        if let Some((up, link)) = parent {
+            self.tied(id, alone.take(), &up, link);
+        } else if !maybe.is_empty() {
+            if let Some(hop) = &mut alone {
+                hop.maybe.clone_from(&maybe);
             }
+            self.traces.doubt(id, maybe.clone());
+            self.change(id, |_, detail| {
+                detail.candidates = maybe;
+                Charge::default()
+            });
         }
-        true
+        alone
     }
 
     /// A flow without an ID of the other's trace was caused by it.
-    fn tied(&mut self, child: Hop, mut up: Hop, link: Link) {
-        let id = child.flow;
-        if self.traces.of(up.flow).is_none()
-            && let Some(now) = super::look_at(up.flow, &self.store, &self.conns, &mut self.facts, &mut self.sources)
-        {
-            up = if now.row.state == State::Settled { settled(now) } else { begun(now) };
+    fn tied(&mut self, id: FlowId, alone: Option<Hop>, up: &Hop, link: Link) {
+        if self.traces.of(up.flow).is_none() {
+            let now = super::look_at(up.flow, &self.store, &self.conns, &mut self.facts, &mut self.sources);
+            let settled = |now: FlowRef<'_>| if now.row.state == State::Settled { settled(now) } else { begun(now) };
+            self.traces.begin_with(now.map_or_else(|| up.clone(), settled));
         }
-        let Some(trace) = self.traces.tie(child, up, link, self.now) else { return };
+        let Some(trace) = self.traces.tie(id, alone, (up.flow, link), self.now) else { return };
         let Some((key, trace_id)) = self.traces.get(trace).and_then(Trace::known_by) else { return };
         let (key, trace_id) = (key.into(), trace_id.into());
         self.change(id, |row, detail| {
@@ -188,7 +199,7 @@ impl Engine {
             } else if causes(flow.row) {
                 let requests =
                     flow.detail.iter().flat_map(|detail| &detail.traces).filter(|context| is_request_id(context.carrier));
-                stitch.works.add(Box::new(Hop { marks: requests.map(Mark::of).collect(), ..begun(flow) }));
+                stitch.works.add(Arc::new(Hop { marks: requests.map(Mark::of).collect(), ..begun(flow) }));
                 if flow.row.state != State::Open {
                     stitch.works.ended(flow.row, *now, || values(flow.row, flow.detail));
                 }
@@ -196,36 +207,22 @@ impl Engine {
         }
     }
 
-    /// Whether who sent a flow may have been at work on something that cannot be read.
-    fn is_veiled(&mut self, from: &Party, to: &Party, at: Time) -> bool {
-        let Self { stitch, conns, facts, .. } = self;
-        if !stitch.veil.any() {
-            return false;
-        }
-        let (labels, _) = stitch.works.senders(from, to);
-        let host = name(from).is_none().then(|| from.host());
-        let is = |label: &str, on: &str| labels.iter().any(|known| **known == *label) || host == Some(on);
-        let asked = |conn, client| {
-            let Some(conn) = conns.place(conn).and_then(|place| conns.at(place)) else { return false };
-            let (of_client, of_server) = facts.parties(conn.client, conn.server);
-            let worker = if client { of_client } else { of_server };
-            is(works::label(worker), worker.host())
-        };
-        stitch.veil.hides(at, is, asked)
-    }
-
-    fn place(&mut self, child: &Hop, row: &Row, detail: &Detail) -> Place {
-        if child.pattern == Pattern::Deliver {
-            let parent = self.stitch.messages.publish_of(child, detail);
-            return Place { parent: parent.map(|up| (Box::new(up.clone()), Link::MessageId)), maybe: Vec::new() };
-        }
-        let veiled = self.is_veiled(&child.from, &child.to, child.time);
+    /// Where a flow belongs, which is `alone` in no trace, or one of its trace.
+    fn place(&mut self, id: FlowId, alone: Option<&Hop>) -> Option<Place> {
         let Self { stitch, store, traces, conns, facts, sources, now, .. } = self;
+        let child = alone.or_else(|| traces.hop(id))?;
+        let slot = store.get(id)?;
+        let detail = slot.detail.as_deref()?;
+        if child.pattern == Pattern::Deliver {
+            let parent = stitch.messages.publish_of(child, detail);
+            return parent.map(|up| Place { parent: Some((Arc::clone(up), Link::MessageId)), maybe: Vec::new() });
+        }
+        let veiled = is_veiled(stitch, conns, facts, child);
         let Stitch { works, senders, .. } = stitch;
         let (labels, sure) = works.senders(&child.from, &child.to);
         if veiled && sure == Sure::No {
             // what is seen of it may be what led to the hidden
-            return Place::default();
+            return None;
         }
         let carried = requests(child);
         if !carried.is_empty() {
@@ -233,14 +230,14 @@ impl Engine {
             let mut works = works.at(&labels, child.time, Some(LATE), child.flow);
             works.retain(|work| requests(&work.hop).iter().any(|id| carried.contains(id)));
             if let Some(place) = innermost(&works, Link::RequestId, sure) {
-                return place;
+                return Some(place);
             }
         }
         let mut open = works.at(&labels, child.time, None, child.flow);
         // a proxy passes on one request because of that very request
         for work in open.iter_mut().filter(|work| work.hop.asked.is_none() && work.hop.pattern == child.pattern) {
             let flow = super::look_at(work.hop.flow, store, conns, facts, sources);
-            work.hop.asked = flow.and_then(asked);
+            Arc::make_mut(&mut work.hop).asked = flow.and_then(asked);
         }
         if open.iter().any(|work| leg(&work.hop, child)) {
             open.retain(|work| leg(&work.hop, child));
@@ -260,9 +257,9 @@ impl Engine {
         let by_itself = senders.seen(kind, open.last().map(|work| work.hop.flow), at_work) || housekeeping(child);
         let flows: Vec<_> = open.iter().map(|work| work.hop.flow).collect();
         if flows.is_empty() {
-            return Place::default();
+            return None;
         }
-        let carried = payload::values(row, detail);
+        let carried = payload::values(&slot.row, detail);
         let sharing = sharing(&mut open, &carried, |flow| {
             let slot = store.get(flow)?;
             Some(values(&slot.row, slot.detail.as_deref()))
@@ -270,14 +267,14 @@ impl Engine {
         if !sharing.is_empty() {
             let all = open.into_iter().enumerate();
             let mut sharing: Vec<_> = all.filter(|(at, _)| sharing.contains(at)).map(|(_, work)| work).collect();
-            let place = innermost(&sharing, Link::PayloadId, sure).unwrap_or_default();
+            let place = innermost(&sharing, Link::PayloadId, sure)?;
             if let ([one], Some(_)) = (sharing.as_mut_slice(), &place.parent) {
                 one.adopt(&carried);
             }
-            return place;
+            return Some(place);
         }
         let within = chain(&open);
-        let Some(last) = open.pop().map(|work| work.hop.clone()) else { return Place::default() };
+        let last = Arc::clone(&open.pop()?.hop);
         let link = match sure {
             Sure::Yes => (flows.len() == 1).then_some(Link::SoleInFlight),
             // a flow that began a trace of its own began it, as far as time can tell
@@ -288,12 +285,29 @@ impl Engine {
             }
         };
         match link.filter(|_| !by_itself && !veiled) {
-            Some(link) => Place { parent: Some((last, link)), maybe: Vec::new() },
+            Some(link) => Some(Place { parent: Some((last, link)), maybe: Vec::new() }),
             // who it was is not known either: then no few are likelier than all others
-            None if by_itself || sure == Sure::No => Place::default(),
-            None => Place::doubt(flows.into_iter()),
+            None if by_itself || sure == Sure::No => None,
+            None => Some(Place::doubt(flows.into_iter())),
         }
     }
+}
+
+/// Whether who sent a flow may have been at work on something that cannot be read.
+fn is_veiled(stitch: &Stitch, conns: &Conns, facts: &mut Facts, hop: &Hop) -> bool {
+    if !stitch.veil.any() {
+        return false;
+    }
+    let (labels, _) = stitch.works.senders(&hop.from, &hop.to);
+    let host = name(&hop.from).is_none().then(|| hop.from.host());
+    let is = |label: &str, on: &str| labels.iter().any(|known| **known == *label) || host == Some(on);
+    let asked = |conn, client| {
+        let Some(conn) = conns.place(conn).and_then(|place| conns.at(place)) else { return false };
+        let (of_client, of_server) = facts.parties(conn.client, conn.server);
+        let worker = if client { of_client } else { of_server };
+        is(works::label(worker), worker.host())
+    };
+    stitch.veil.hides(hop.time, is, asked)
 }
 
 /// Whether the receiver of such a flow does something because of it that can be seen: a broker, a data store and a resolver do not.
@@ -317,7 +331,7 @@ fn placeable(row: &Row) -> bool {
 }
 
 /// The values in a flow that look like IDs, as far as it is still there.
-fn values(row: &Row, detail: Option<&Detail>) -> Box<[u64]> {
+fn values(row: &Row, detail: Option<&Detail>) -> Values {
     detail.map(|detail| payload::values(row, detail)).unwrap_or_default()
 }
 
@@ -338,7 +352,7 @@ fn innermost(works: &[&mut Work], link: Link, sure: Sure) -> Option<Place> {
 }
 
 /// Which of these works carry a value of those: where one of several carries some that no other does, that one.
-fn sharing(works: &mut [&mut Work], values: &[u64], mut of: impl FnMut(FlowId) -> Option<Box<[u64]>>) -> Vec<usize> {
+fn sharing(works: &mut [&mut Work], values: &Values, mut of: impl FnMut(FlowId) -> Option<Values>) -> Vec<usize> {
     if values.is_empty() {
         return Vec::new();
     }
@@ -347,7 +361,7 @@ fn sharing(works: &mut [&mut Work], values: &[u64], mut of: impl FnMut(FlowId) -
         .iter_mut()
         .map(|work| {
             let own = work.values.get_or_insert_with(|| of(work.hop.flow).unwrap_or_default());
-            values.iter().enumerate().filter(|(_, value)| own.contains(value)).fold(0, |bits, (n, _)| bits | 1 << n)
+            values.iter().enumerate().filter(|(_, value)| own.contains(*value)).fold(0, |bits, (n, _)| bits | 1 << n)
         })
         .collect();
     let (_, several) = common.iter().fold((0, 0), |(one, several), bits| (one | bits, several | (one & bits)));

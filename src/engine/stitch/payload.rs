@@ -14,9 +14,43 @@ const SHORTEST_NUMBER: usize = 5;
 /// The longest one.
 const LONGEST: usize = 64;
 
-/// The values that look like IDs in what the sender of a flow sent, as numbers to compare.
-pub(super) fn values(row: &Row, detail: &Detail) -> Box<[u64]> {
-    let mut found = Found(Vec::new());
+/// Values that look like IDs, as numbers to compare.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Values {
+    list: Vec<u64>,
+    /// A bit for each, so that most others are told apart from all of them at once.
+    bits: u64,
+}
+
+impl Values {
+    /// Takes in another one, up to `room`.
+    pub(super) fn add(&mut self, value: u64, room: usize) {
+        if self.list.len() < room && !self.contains(value) {
+            self.list.push(value);
+            self.bits |= bit(value);
+        }
+    }
+
+    pub(super) fn contains(&self, value: u64) -> bool {
+        self.bits & bit(value) != 0 && self.list.contains(&value)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = u64> {
+        self.list.iter().copied()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+}
+
+fn bit(value: u64) -> u64 {
+    1 << (value % 64)
+}
+
+/// The values that look like IDs in what the sender of a flow sent.
+pub(super) fn values(row: &Row, detail: &Detail) -> Values {
+    let mut found = Found(Values::default());
     for name in ["http.target", "sql", "postgresql.parameters", "redis.args", "amqp.properties"] {
         found.field(&detail.fields, name);
     }
@@ -25,10 +59,10 @@ pub(super) fn values(row: &Row, detail: &Detail) -> Box<[u64]> {
     } else {
         found.text(row.operation.as_bytes());
     }
-    found.0.into_boxed_slice()
+    found.0
 }
 
-struct Found(Vec<u64>);
+struct Found(Values);
 
 impl Found {
     fn field(&mut self, fields: &Fields, name: &str) {
@@ -61,16 +95,13 @@ impl Found {
 
     fn text(&mut self, text: &[u8]) {
         for word in text.split(|b| !(b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))) {
-            if self.0.len() >= MAX_VALUES {
+            if self.0.list.len() >= MAX_VALUES {
                 return;
             }
             // an ID has a digit: most words have none
             let digits = || word.iter().any(u8::is_ascii_digit);
             if let Some(word) = std::str::from_utf8(word).ok().filter(|word| digits() && is_id(word)) {
-                let value = digest(word);
-                if !self.0.contains(&value) {
-                    self.0.push(value);
-                }
+                self.0.add(digest(word), MAX_VALUES);
             }
         }
     }
@@ -115,16 +146,16 @@ mod tests {
             b"INSERT INTO orders VALUES ('ord-0042')",
             b"\x0a\x08ord-0042\x10\xcf\x0f",
         ] {
-            let mut found = Found(Vec::new());
+            let mut found = Found(Values::default());
             found.text(text);
-            assert_eq!(found.0, [id], "{}", String::from_utf8_lossy(text));
+            assert_eq!(found.0.list, [id], "{}", String::from_utf8_lossy(text));
         }
     }
 
     #[test]
     fn no_more_are_read_than_are_compared() {
-        let mut found = Found(Vec::new());
+        let mut found = Found(Values::default());
         found.text((10_000..20_000).map(|n| format!("{n} ")).collect::<String>().as_bytes());
-        assert_eq!(found.0.len(), MAX_VALUES);
+        assert_eq!(found.0.list.len(), MAX_VALUES);
     }
 }

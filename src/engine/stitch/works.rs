@@ -1,6 +1,7 @@
 //! Who was at work on what: of each service the flows that it received and has not answered, and those that it answered lately.
 
 use super::super::traces::{Hop, everybodys, name};
+use super::payload::Values;
 use crate::model::{FlowId, Party, Pattern, Row};
 use crate::time::{Span, Time};
 use hashbrown::HashMap;
@@ -23,11 +24,11 @@ const UNACKNOWLEDGED: Span = Span::from_secs(1);
 /// A flow that its receiver is at work on.
 #[derive(Clone, Debug)]
 pub(super) struct Work {
-    pub(super) hop: Box<Hop>,
+    pub(super) hop: Arc<Hop>,
     /// Until when; none while it is open.
     pub(super) end: Option<Time>,
     /// The values in it that look like IDs, once somebody asked.
-    pub(super) values: Option<Box<[u64]>>,
+    pub(super) values: Option<Values>,
 }
 
 impl Work {
@@ -38,11 +39,9 @@ impl Work {
     }
 
     /// What it caused carries these values, so that more may be found by them.
-    pub(super) fn adopt(&mut self, values: &[u64]) {
-        let known = self.values.take().unwrap_or_default();
-        let new = values.iter().filter(|value| !known.contains(value)).copied();
-        let room = MAX_ADOPTED.saturating_sub(known.len());
-        self.values = Some(known.iter().copied().chain(new.take(room)).collect());
+    pub(super) fn adopt(&mut self, values: &Values) {
+        let known = self.values.get_or_insert_default();
+        values.iter().for_each(|value| known.add(value, MAX_ADOPTED));
     }
 
     /// Whether the receiver of `outer` may have sent it.
@@ -103,7 +102,7 @@ impl Works {
     }
 
     /// A service has received something.
-    pub(super) fn add(&mut self, hop: Box<Hop>) {
+    pub(super) fn add(&mut self, hop: Arc<Hop>) {
         let label = Arc::clone(label(&hop.to));
         if self.services.len() >= MAX_SERVICES && !self.services.contains_key(&label) {
             self.forget_idle();
@@ -131,12 +130,12 @@ impl Works {
 
     /// A flow is over: its receiver was at work on it until its end, as far as that can be told. Its values are read where they may be
     /// asked for once it is gone.
-    pub(super) fn ended(&mut self, row: &Row, now: Time, values: impl FnOnce() -> Box<[u64]>) {
+    pub(super) fn ended(&mut self, row: &Row, now: Time, values: impl FnOnce() -> Values) {
         let Some(label) = self.open.remove(&row.id) else { return };
         let Some(service) = self.services.get_mut(&label) else { return };
         let Some(at) = service.open.iter().position(|work| work.hop.flow == row.id) else { return };
         let mut work = service.open.swap_remove(at);
-        work.hop.ended(row);
+        Arc::make_mut(&mut work.hop).ended(row);
         work.end = work.hop.end.or_else(|| work.hop.pending.then_some(now));
         if work.values.is_none() && (service.sends || work.hop.pattern == Pattern::Deliver) {
             work.values = Some(values());

@@ -119,17 +119,18 @@ impl Traces {
         self.add(no, hop);
     }
 
-    /// A flow has settled: what its hop tells is final, save for names.
-    pub(super) fn settled(&mut self, flow: FlowRef<'_>, now: Time) {
-        let Some(&no) = self.of.get(&flow.row.id) else { return };
-        let Some(trace) = self.list.get_mut(&no) else { return };
+    /// A flow has settled: what its hop tells is final, save for names. Gives it back where it is part of no trace.
+    pub(super) fn settled(&mut self, hop: Hop, now: Time) -> Option<Hop> {
+        let Some(&no) = self.of.get(&hop.flow) else { return Some(hop) };
+        let trace = self.list.get_mut(&no)?;
         self.changes += 1;
         trace.grown = true;
-        if let Some(old) = trace.hop_mut(flow.row.id).filter(|hop| !hop.settled) {
-            old.renew(settled(flow));
+        if let Some(old) = trace.hop_mut(hop.flow).filter(|hop| !hop.settled) {
+            old.renew(hop);
             trace.open -= 1;
         }
         self.settle(no, now);
+        None
     }
 
     /// A trace that has no open flow is told when it has been quiet.
@@ -226,6 +227,11 @@ impl Traces {
         let short =
             |no: &&TraceNo| self.list.get(no).is_some_and(|trace| trace.keys.iter().any(|(known, _)| **known == *tail(key)));
         self.index.get(key).or_else(|| self.index.get(tail(key)).filter(short)).copied()
+    }
+
+    /// A flow of a trace.
+    pub(super) fn hop(&self, flow: FlowId) -> Option<&Hop> {
+        self.list.get(&self.of(flow)?)?.hop(flow)
     }
 
     /// The trace of a flow.

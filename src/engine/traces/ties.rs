@@ -46,20 +46,28 @@ impl Traces {
         }
     }
 
-    /// A flow was caused by another one, as `link` tells: they are one trace. Which; none where it has no room for them.
-    pub(in crate::engine) fn tie(&mut self, child: Hop, up: Hop, link: Link, now: Time) -> Option<TraceNo> {
-        let (flow, cause) = (child.flow, up.flow);
-        let above = self.of(cause).unwrap_or_else(|| {
-            let no = self.begin(None);
-            self.add(no, up);
-            no
-        });
+    /// A flow that is part of no trace was caused by nothing that is known, and has caused another.
+    pub(in crate::engine) fn begin_with(&mut self, hop: Hop) {
+        let no = self.begin(None);
+        self.add(no, hop);
+    }
+
+    /// A flow was caused by another one, as `link` tells: they are one trace. Which; none where it has no room for them. `alone` is the
+    /// flow where it is part of no trace so far.
+    pub(in crate::engine) fn tie(
+        &mut self,
+        flow: FlowId,
+        alone: Option<Hop>,
+        (cause, link): (FlowId, Link),
+        now: Time,
+    ) -> Option<TraceNo> {
+        let above = self.of(cause)?;
         let no = match self.of(flow) {
             Some(no) if no == above => no,
             Some(no) => self.merge(above, no)?,
             None => {
                 self.list.get(&above).filter(|trace| trace.hops.len() < MAX_HOPS)?;
-                self.add(above, child);
+                self.add(above, alone?);
                 above
             }
         };
