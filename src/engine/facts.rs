@@ -34,7 +34,7 @@ pub(super) struct Facts {
 /// An address in use, and the party as it was last looked up.
 struct Endpoint {
     addr: SocketAddr,
-    party: Party,
+    party: Arc<Party>,
     version: u32,
     users: u32,
 }
@@ -52,7 +52,7 @@ impl Facts {
             return (at, false);
         }
         let text = if addr == UNKNOWN { NOBODY.into() } else { addr.to_string().into() };
-        let party = Party { addr: text, service: None, rank: None, owner: owner.cloned() };
+        let party = Arc::new(Party { addr: text, service: None, rank: None, owner: owner.cloned() });
         let endpoint = Some(Endpoint { addr, party, version: self.version.wrapping_sub(1), users: 1 });
         let at = match self.free.pop() {
             Some(at) => {
@@ -131,7 +131,7 @@ impl Facts {
     }
 
     /// Both parties, with the names that are known now.
-    pub(super) fn parties(&mut self, client: u32, server: u32) -> (&Party, &Party) {
+    pub(super) fn parties(&mut self, client: u32, server: u32) -> (&Arc<Party>, &Arc<Party>) {
         self.refresh(client);
         self.refresh(server);
         (self.party(client), self.party(server))
@@ -145,7 +145,7 @@ impl Facts {
     /// What an address is called by itself, whoever held its sockets: one as text, with a port or without.
     pub(super) fn called(&self, end: &str) -> Option<Arc<str>> {
         let addr = end.parse().or_else(|_| end.parse().map(|ip: IpAddr| SocketAddr::new(ip, 0))).ok()?;
-        let party = Party { addr: end.into(), service: None, rank: None, owner: None };
+        let party = Arc::new(Party { addr: end.into(), service: None, rank: None, owner: None });
         self.name(&Endpoint { addr, party, version: 0, users: 0 }).map(|(name, _)| name)
     }
 
@@ -155,10 +155,10 @@ impl Facts {
         named.map(|(name, _)| name).next().or_else(|| self.called(&addr.to_string()))
     }
 
-    fn party(&self, at: u32) -> &Party {
+    fn party(&self, at: u32) -> &Arc<Party> {
         /// Stands for an endpoint that is not in the table; connections hold theirs, so none is ever seen.
-        static STRANGER: std::sync::LazyLock<Party> =
-            std::sync::LazyLock::new(|| Party { addr: NOBODY.into(), service: None, rank: None, owner: None });
+        static STRANGER: std::sync::LazyLock<Arc<Party>> =
+            std::sync::LazyLock::new(|| Arc::new(Party { addr: NOBODY.into(), service: None, rank: None, owner: None }));
         entry(&self.endpoints, at).map_or(&STRANGER, |e| &e.party)
     }
 
@@ -168,7 +168,8 @@ impl Facts {
         if let Some(Some(endpoint)) = self.endpoints.get_mut(at as usize) {
             let (service, rank) = name.unzip();
             endpoint.version = self.version;
-            (endpoint.party.service, endpoint.party.rank) = (service, rank.flatten());
+            let party = Arc::make_mut(&mut endpoint.party);
+            (party.service, party.rank) = (service, rank.flatten());
         }
     }
 

@@ -8,7 +8,7 @@ use super::traces::{Trace, settled};
 use super::{Engine, EngineOptions, MAX_OPEN, Record, flow, look_at};
 use crate::model::{
     Ask, Closed, ConnId, ConnMeta, ConnRecord, Detail, Ended, FlowId, Issue, Joined, Key, Opened, Owner, PENDING, Part, Row,
-    SourceId, Stamp, State, TraceContext,
+    SourceId, Stamp, State,
 };
 use crate::time::{Span, Time};
 use crate::trace;
@@ -179,7 +179,7 @@ impl Engine {
 
     pub(super) fn part(&mut self, conn: ConnId, key: Key, part: Part, at: Stamp) -> bool {
         let Some(&id) = self.open.get(&(conn, key)) else { return false };
-        let trace = if let Part::Trace(trace) = &part { Some(trace.clone()) } else { None };
+        let traced = matches!(part, Part::Trace(_));
         let told = matches!(part, Part::BodyEnd { .. }) && self.options.twins && !conn.is_session();
         let (full, limit) = (self.store.full(), self.options.body_limit);
         let mut stripped = false;
@@ -191,8 +191,8 @@ impl Engine {
         if stripped {
             self.store.count_stripped();
         }
-        if let Some(trace) = trace {
-            self.join_trace(id, &trace);
+        if traced {
+            self.join_trace(id);
         }
         if told {
             self.wire_told(id);
@@ -202,15 +202,15 @@ impl Engine {
     }
 
     /// A flow is of the trace of its first context; others may tell that flows with an ID of another kind are, too.
-    fn join_trace(&mut self, id: FlowId, context: &TraceContext) {
-        if self.store.get(id).is_none_or(|slot| slot.row.trace_id.is_some()) {
-            self.traces.also(id, context);
-            return;
+    fn join_trace(&mut self, id: FlowId) {
+        let Self { store, conns, facts, sources, traces, .. } = self;
+        let Some(flow) = look_at(id, store, conns, facts, sources) else { return };
+        let Some(context) = flow.detail.and_then(|detail| detail.traces.last()) else { return };
+        if flow.row.trace_id.is_some() {
+            return traces.also(id, context);
         }
         let key = trace::key(context);
-        if let Some(flow) = look_at(id, &self.store, &self.conns, &mut self.facts, &mut self.sources) {
-            self.traces.join(&key, context, flow);
-        }
+        traces.join(&key, context, flow);
         self.change(id, |row, _| {
             row.trace_id = Some(key);
             Charge::default()

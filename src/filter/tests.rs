@@ -59,8 +59,8 @@ fn flow() -> Flow {
             sources: SourceSet(1),
         },
         detail: Some(Arc::new(detail)),
-        client: party("127.0.0.1:51234", Some("gateway")),
-        server: party("[::1]:8081", None),
+        client: party("127.0.0.1:51234", Some("gateway")).into(),
+        server: party("[::1]:8081", None).into(),
         connection: 3,
         sources: vec!["lo".into()],
     }

@@ -207,9 +207,9 @@ pub struct FlowRef<'a> {
     /// The detail, where it was not evicted.
     pub detail: Option<&'a Detail>,
     /// Who opened the connection.
-    pub client: &'a Party,
+    pub client: &'a Arc<Party>,
     /// Who accepted it.
-    pub server: &'a Party,
+    pub server: &'a Arc<Party>,
     /// The connection's number.
     pub connection: u64,
     /// Names of what saw it.
@@ -235,9 +235,9 @@ pub struct Flow {
     /// The detail, where it was not evicted.
     pub detail: Option<Arc<Detail>>,
     /// Who opened the connection.
-    pub client: Party,
+    pub client: Arc<Party>,
     /// Who accepted it.
-    pub server: Party,
+    pub server: Arc<Party>,
     /// The connection's number, from 1 up in packet order.
     pub connection: u64,
     /// Names of what saw it.

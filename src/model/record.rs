@@ -5,6 +5,7 @@ use super::event::{Counts, Event};
 use super::fact::Party;
 use super::segment::SourceNews;
 use crate::time::{Span, Time};
+use std::sync::Arc;
 
 /// The `connection` record.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,9 +17,9 @@ pub struct ConnRecord {
     /// From its first packet to its last.
     pub duration: Span,
     /// Who opened it.
-    pub client: Party,
+    pub client: Arc<Party>,
     /// Who accepted it.
-    pub server: Party,
+    pub server: Arc<Party>,
     /// Its protocol; none where it stayed unknown.
     pub protocol: Option<&'static str>,
     /// Payload bytes, each once.

@@ -43,7 +43,14 @@ pub(super) fn flow(detail: Option<Detail>) -> Flow {
         sources: SourceSet::default(),
     };
     let (client, server) = (party("10.0.0.1:5", None), party("10.0.0.2:80", Some("shop")));
-    Flow { row, detail: detail.map(Arc::new), client, server, connection: 3, sources: vec!["lo".into(), "eth0".into()] }
+    Flow {
+        row,
+        detail: detail.map(Arc::new),
+        client: client.into(),
+        server: server.into(),
+        connection: 3,
+        sources: vec!["lo".into(), "eth0".into()],
+    }
 }
 
 fn half(body: &[u8], media_type: &str) -> Half {
@@ -102,7 +109,7 @@ fn the_overview_tells_what_is_known() {
 fn a_call_without_its_method_tells_whom_to_restart() {
     let hint = |pattern, fields: Fields| {
         let mut flow = flow(Some(Detail { fields, ..Detail::default() }));
-        (flow.row.pattern, flow.client) = (pattern, party("10.0.0.1:5", Some("checkout")));
+        (flow.row.pattern, flow.client) = (pattern, party("10.0.0.1:5", Some("checkout")).into());
         let overview = inspect(&flow, &looks(Secrets::Mask)).overview;
         overview.into_iter().find(|(name, _)| name == "hint").map(|(_, text)| text)
     };
@@ -127,8 +134,8 @@ fn the_overview_tells_whose_the_ends_were() {
         process: Some(process),
     };
     let mut flow = flow(None);
-    flow.client = Party { owner: Some(Arc::new(owner.clone())), ..party("127.0.0.1:5", Some("gateway")) };
-    flow.server = Party { rank: Some(Rank::User), owner: Some(Arc::new(owner)), ..party("127.0.0.1:80", Some("shop")) };
+    flow.client = Party { owner: Some(Arc::new(owner.clone())), ..party("127.0.0.1:5", Some("gateway")) }.into();
+    flow.server = Party { rank: Some(Rank::User), owner: Some(Arc::new(owner)), ..party("127.0.0.1:80", Some("shop")) }.into();
     let told = |looks: &Looks| {
         let list = inspect(&flow, looks).overview;
         let of = |side| list.iter().filter(move |(name, _)| name.starts_with(side)).map(|(n, v)| format!("{n}: {v}"));
@@ -153,9 +160,9 @@ fn the_overview_tells_whose_the_ends_were() {
 fn who_has_exited_is_not_said_to_be_named_by_anything() {
     let owner = Owner { service: "uid 1000, exited".into(), origin: Origin::Exited, pid: None, container: None, process: None };
     let mut flow = flow(None);
-    flow.client = Party { owner: Some(Arc::new(owner.clone())), ..party("10.0.0.1:5", Some("uid 1000, exited")) };
-    flow.server = Party { owner: Some(Arc::new(owner)), ..party("10.0.0.2:80", Some("db.example")) };
-    flow.server.rank = Some(Rank::Capture);
+    flow.client = Party { owner: Some(Arc::new(owner.clone())), ..party("10.0.0.1:5", Some("uid 1000, exited")) }.into();
+    flow.server = Party { owner: Some(Arc::new(owner)), ..party("10.0.0.2:80", Some("db.example")) }.into();
+    Arc::make_mut(&mut flow.server).rank = Some(Rank::Capture);
     let view = inspect(&flow, &looks(Secrets::Mask));
     assert_eq!(
         (get(&view, "client"), get(&view, "server")),
@@ -174,7 +181,7 @@ fn where_a_name_is_from_is_said_without_a_process_too() {
         (Rank::Capture, "DNS answer or capture file, by its address"),
     ] {
         let mut flow = flow(None);
-        flow.server = Party { rank: Some(rank), ..party("10.0.0.2:80", Some("db")) };
+        flow.server = Party { rank: Some(rank), ..party("10.0.0.2:80", Some("db")) }.into();
         assert_eq!(get(&inspect(&flow, &looks(Secrets::Mask)), "server named by"), [told]);
     }
 }

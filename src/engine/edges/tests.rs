@@ -22,7 +22,7 @@ pub(in crate::engine) fn flow(client: &str, server: &str) -> Flow {
         link: None,
         sources: SourceSet::default(),
     };
-    Flow { row, detail: None, client: party(client), server: party(server), connection: 1, sources: Vec::new() }
+    Flow { row, detail: None, client: party(client).into(), server: party(server).into(), connection: 1, sources: Vec::new() }
 }
 
 fn party(text: &str) -> Party {

@@ -164,8 +164,8 @@ mod tests {
     }
 
     fn nobodys(flow: crate::model::Flow) -> crate::model::Flow {
-        let client = crate::model::Party { addr: crate::model::NOBODY.into(), service: None, ..flow.client };
-        crate::model::Flow { client, ..flow }
+        let client = crate::model::Party { addr: crate::model::NOBODY.into(), service: None, ..(*flow.client).clone() };
+        crate::model::Flow { client: client.into(), ..flow }
     }
 
     #[test]

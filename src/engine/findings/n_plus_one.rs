@@ -51,14 +51,18 @@ impl Detector for NPlusOne {
 
     fn trace(&mut self, look: &Look<'_>, book: &mut Book) {
         let flows: Vec<_> = look.flows().collect();
+        if flows.len() <= MANY {
+            return;
+        }
         let mut alike: BTreeMap<_, Vec<&Hop>> = BTreeMap::new();
         for (hop, up) in &flows {
             let Some((up, link)) = *up else { continue };
             let Some((parent, _)) = flows.get(up).filter(|(parent, _)| works(parent) && !passes_on(parent, hop)) else {
                 continue;
             };
-            if !hop.by_time_alone(parent, link) && question(hop) && !failed(hop) {
-                alike.entry((parent.flow, up, label(&hop.to), &*hop.shape)).or_default().push(hop);
+            let shape = hop.shape();
+            if !hop.by_time_alone(parent, link) && question(hop, &shape) && !failed(hop) {
+                alike.entry((parent.flow, up, label(&hop.to), shape)).or_default().push(hop);
             }
         }
         for ((parent, up, to, shape), mut like) in alike {
@@ -79,7 +83,7 @@ impl Detector for NPlusOne {
                 evidence: format!(
                     "{} times `{}` within {} because of {}",
                     run.len(),
-                    excerpt(shape),
+                    excerpt(&shape),
                     crate::units::duration(last.last.since(first.time)),
                     parent_hop.operation
                 ),
@@ -96,14 +100,14 @@ fn works(parent: &Hop) -> bool {
     parent.pattern == Pattern::Deliver || !parent.held
 }
 
-fn question(hop: &Hop) -> bool {
+fn question(hop: &Hop, shape: &str) -> bool {
     let asks = match hop.pattern {
         Pattern::RequestResponse => hop.protocol != "amqp",
         Pattern::Unary => true,
         Pattern::Query => hop.protocol != "dns",
         _ => false,
     };
-    let shape = hop.shape.to_ascii_lowercase();
+    let shape = shape.to_ascii_lowercase();
     let first = shape.split([' ', ';']).next().unwrap_or_default();
     let control =
         hop.pattern == Pattern::Query && CONTROL.iter().any(|word| *word == shape || (*word == first && *word != "select"));

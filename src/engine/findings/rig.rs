@@ -55,7 +55,7 @@ pub(in crate::engine) fn flow(number: u64, pattern: Pattern, protocol: &'static 
     };
     let detail = Detail { request: Some(Half::default()), ..Detail::default() };
     let (client, server) = (party(client), party(server));
-    Flow { row, detail: Some(detail.into()), client, server, connection: 1, sources: Vec::new() }
+    Flow { row, detail: Some(detail.into()), client: client.into(), server: server.into(), connection: 1, sources: Vec::new() }
 }
 
 /// An HTTP call.

@@ -23,7 +23,7 @@ const MOST: u64 = 60;
 /// What is usual, by kind.
 #[derive(Debug, Default)]
 pub(super) struct Slow {
-    kinds: HashMap<String, VecDeque<Span>>,
+    kinds: HashMap<u64, VecDeque<Span>>,
 }
 
 impl Detector for Slow {
@@ -97,11 +97,11 @@ pub(super) fn own_time(hop: &Hop, children: &[&Hop]) -> Span {
 impl Slow {
     /// Tells a hop that is far slower than its kind; it counts among them from now on.
     fn unusual(&mut self, hop: &Hop, own: Span, book: &mut Book) -> bool {
-        let kind = kind(hop);
+        let kind = hop.kind();
         if self.kinds.len() >= MAX_KINDS && !self.kinds.contains_key(&kind) {
             return false;
         }
-        let samples = self.kinds.entry_ref(&kind).or_default();
+        let samples = self.kinds.entry(kind).or_default();
         let count = samples.len();
         let usual = (count >= USUAL && own > SLOW).then(|| nearly_all(samples));
         samples.push_back(own);
@@ -123,7 +123,7 @@ impl Slow {
                     "look at what {to} did then: a cold cache, a lock, a pause; what it waited for and meshtop sees is not in this time"
                 ),
             };
-            book.raise(FindingKind::SlowHop, &kind, vec![hop.flow], words);
+            book.raise(FindingKind::SlowHop, &kind_of(hop), vec![hop.flow], words);
         }
         usual.is_some()
     }
@@ -136,8 +136,8 @@ fn nearly_all(samples: &VecDeque<Span>) -> Span {
     sorted.get(sorted.len() * 95 / 100).copied().unwrap_or_default()
 }
 
-fn kind(hop: &Hop) -> String {
-    format!("{} {}", label(&hop.to), hop.shape)
+fn kind_of(hop: &Hop) -> String {
+    format!("{} {}", label(&hop.to), hop.shape())
 }
 
 /// Tells a hop that is most of a slow request.
@@ -166,7 +166,7 @@ fn most(hop: &Hop, own: Span, request: &Hop, book: &mut Book) {
         request.operation
     );
     let flows = if request.flow == hop.flow { vec![hop.flow] } else { vec![request.flow, hop.flow] };
-    book.raise(FindingKind::SlowHop, &kind(hop), flows, Words { title, service: Some(to.clone()), evidence, advice });
+    book.raise(FindingKind::SlowHop, &kind_of(hop), flows, Words { title, service: Some(to.clone()), evidence, advice });
 }
 
 #[cfg(test)]

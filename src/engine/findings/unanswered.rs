@@ -59,12 +59,12 @@ impl Detector for Unanswered {
         let amqp = flow.row.protocol == "amqp";
         let closes = amqp && flow.row.operation.contains(".close");
         let unseen = detail.notes.iter().any(|note| note.severity != Severity::Remark);
-        let held = !amqp && settled(flow).held;
-        if !due || closes || unseen || held || self.asked.len() >= MAX_HELD {
+        let hop = settled(flow);
+        if !due || closes || unseen || (hop.held && !amqp) || self.asked.len() >= MAX_HELD {
             return;
         }
         let (from, to) = (label(flow.client), label(flow.server));
-        let key = format!("{} > {to}: {}", who(flow.client), settled(flow).shape);
+        let key = format!("{} > {to}: {}", who(flow.client), hop.shape());
         let operation = flow.row.operation.clone();
         let question = Question { flow: flow.row.id, time: flow.row.time, key, from, to, operation, patient: amqp };
         match self.ended.get(&flow.connection) {

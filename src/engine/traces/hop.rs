@@ -2,14 +2,16 @@
 
 use super::super::twins::published_to;
 use super::legs::{Asked, asked};
-use super::shape::{held, shape};
+use super::shape::{held, of_path, of_query, pieces};
 use crate::engine::digest::digester;
 use crate::model::{
     Detail, Dir, FlowId, FlowRef, Link, Origin, PENDING, Party, Pattern, Row, Severity, TraceContext, Value, text_of,
 };
 use crate::time::Time;
 use crate::trace;
+use std::borrow::Cow;
 use std::hash::{Hash as _, Hasher as _};
+use std::sync::Arc;
 
 /// A flow in a trace.
 #[derive(Clone, Debug)]
@@ -23,9 +25,9 @@ pub(in crate::engine) struct Hop {
     /// Its last byte, as far as it is known.
     pub(in crate::engine) last: Time,
     /// Who sent it.
-    pub(in crate::engine) from: Party,
+    pub(in crate::engine) from: Arc<Party>,
     /// Who received it.
-    pub(in crate::engine) to: Party,
+    pub(in crate::engine) to: Arc<Party>,
     /// Which of the two is the server, whose address means something without a name.
     pub(in crate::engine) to_server: bool,
     /// Its protocol, shape, and what a person would call it.
@@ -34,8 +36,8 @@ pub(in crate::engine) struct Hop {
     pub(in crate::engine) operation: Box<str>,
     /// The protocol's own word for how it went.
     pub(in crate::engine) status: Option<Box<str>>,
-    /// What it is apart from its literals, and whether its answer may be held back by design.
-    pub(in crate::engine) shape: Box<str>,
+    /// What a query is apart from its literals, and whether an answer may be held back by design.
+    pub(in crate::engine) query: Option<Box<str>>,
     pub(in crate::engine) held: bool,
     /// Whether it is over, and everything known.
     pub(in crate::engine) settled: bool,
@@ -149,14 +151,14 @@ pub(in crate::engine) fn begun(flow: FlowRef<'_>) -> Hop {
         time: row.time,
         end: last.filter(|_| acknowledged(row)),
         last: last.unwrap_or(row.time),
-        from: from.clone(),
-        to: to.clone(),
+        from: Arc::clone(from),
+        to: Arc::clone(to),
         to_server,
         protocol: row.protocol,
         pattern: row.pattern,
         operation: row.operation.clone(),
         status: row.status.clone(),
-        shape: Box::default(),
+        query: None,
         held: false,
         settled: false,
         ok: row.ok,
@@ -181,7 +183,7 @@ pub(in crate::engine) fn begun(flow: FlowRef<'_>) -> Hop {
 
 /// A flow that is over: all that is compared with others, too.
 pub(in crate::engine) fn settled(flow: FlowRef<'_>) -> Hop {
-    Hop { settled: true, asked: asked(flow), shape: shape(flow), held: held(flow), ..hop(flow) }
+    Hop { settled: true, asked: asked(flow), query: of_query(flow), held: held(flow), ..hop(flow) }
 }
 
 impl Hop {
@@ -189,6 +191,22 @@ impl Hop {
     pub(in crate::engine) fn by_time_alone(&self, up: &Self, link: Link) -> bool {
         let same = |at: usize| self.keys[at].is_some() && self.keys[at] == up.keys[at];
         link == Link::Time && !same(0) && !same(1)
+    }
+
+    /// What it is apart from its literals.
+    pub(in crate::engine) fn shape(&self) -> Cow<'_, str> {
+        self.query.as_deref().map_or_else(|| of_path(&self.operation).into(), Into::into)
+    }
+
+    /// Stands for whom it asks for what, apart from its literals.
+    pub(in crate::engine) fn kind(&self) -> u64 {
+        let mut hasher = digester();
+        name(&self.to).unwrap_or(&self.to.addr).hash(&mut hasher);
+        match &self.query {
+            Some(query) => query.hash(&mut hasher),
+            None => pieces(&self.operation).for_each(|piece| hasher.write(piece.as_bytes())),
+        }
+        hasher.finish()
     }
 
     /// It is over.
@@ -216,9 +234,7 @@ impl Hop {
         now.host = now.host.or(self.host.take());
         now.declined |= self.declined;
         now.held |= self.held;
-        if now.shape.is_empty() {
-            now.shape = std::mem::take(&mut self.shape);
-        }
+        now.query = now.query.or(self.query.take());
         *self = now;
     }
 }

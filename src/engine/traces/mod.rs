@@ -23,6 +23,7 @@ mod tree;
 use crate::model::{FlowId, FlowRef, TraceContext, TraceNo};
 use crate::time::{Span, Time};
 pub(super) use failure::{failed, outcome, passes_on};
+use hashbrown::hash_map::Entry;
 use hashbrown::{HashMap, HashSet};
 use hop::tail;
 pub(super) use hop::{Hop, Mark, begun, digest, everybodys, hop, name, settled};
@@ -43,8 +44,8 @@ const HOP_COST: usize = size_of::<Hop>() + 64;
 #[derive(Debug)]
 pub(super) struct Traces {
     list: BTreeMap<TraceNo, Trace>,
-    /// By key, and by the last 16 characters of those of 128 bits: an ID of 64 bits is the lower half of such a one.
-    index: HashMap<Box<str>, TraceNo>,
+    /// By the digest of its key, and of the last 16 characters of one of 128 bits: an ID of 64 bits is the lower half of such a one.
+    index: HashMap<u64, TraceNo>,
     /// Where each flow with a hop is.
     of: HashMap<FlowId, TraceNo>,
     /// Request IDs that were seen with several traces, so that they tell none apart.
@@ -224,9 +225,12 @@ impl Traces {
 
     /// The trace of a key.
     pub(super) fn find(&self, key: &str) -> Option<TraceNo> {
-        let short =
-            |no: &&TraceNo| self.list.get(no).is_some_and(|trace| trace.keys.iter().any(|(known, _)| **known == *tail(key)));
-        self.index.get(key).or_else(|| self.index.get(tail(key)).filter(short)).copied()
+        let at = |part: &str, is: &dyn Fn(&str) -> bool| {
+            let no = *self.index.get(&digest(part))?;
+            self.list.get(&no)?.keys.iter().any(|(known, _)| is(known)).then_some(no)
+        };
+        let short = || at(tail(key), &|known| known == tail(key));
+        at(key, &|known| known == key || tail(known) == key).or_else(short)
     }
 
     /// A flow of a trace.
@@ -256,9 +260,9 @@ impl Traces {
     fn know(&mut self, no: TraceNo, key: &str, tracer: bool) {
         let Some(trace) = self.list.get_mut(&no).filter(|trace| trace.keys.len() < MAX_IDS) else { return };
         trace.keys.push((key.into(), tracer));
-        self.index.insert(key.into(), no);
+        self.index.insert(digest(key), no);
         // of several with one lower half the first is the one meant by it
-        self.index.entry(tail(key).into()).or_insert(no);
+        self.index.entry(digest(tail(key))).or_insert(no);
     }
 
     /// Adds a hop to a trace that has room for it.
@@ -279,8 +283,10 @@ impl Traces {
             self.of.remove(&hop.flow);
         }
         for key in trace.keys.iter().flat_map(|(key, _)| [&**key, tail(key)]) {
-            if self.index.get(key) == Some(&no) {
-                self.index.remove(key);
+            if let Entry::Occupied(known) = self.index.entry(digest(key))
+                && *known.get() == no
+            {
+                known.remove();
             }
         }
         Some(trace)

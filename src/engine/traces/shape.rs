@@ -1,6 +1,6 @@
 //! What a flow is apart from its literals, so that like ones are found, and whether its answer is held back by design.
 
-use crate::model::{Detail, FlowRef, Half, Pattern, Value};
+use crate::model::{FlowRef, Half, Pattern, Value};
 
 /// How much of a statement is looked at: of longer ones the beginnings are compared.
 const MAX_STATEMENT: usize = 2048;
@@ -10,31 +10,34 @@ const HELD: &[&str] =
 /// Media types of answers that come bit by bit.
 const STREAMED: &[&str] = &["text/event-stream", "application/x-ndjson", "multipart/x-mixed-replace", "application/stream+json"];
 
-/// What a flow is, numbers, IDs and quoted texts left out: `GET /orders/?`, `select * from stock where sku = ?`, `GET user:?`.
-pub(in crate::engine) fn shape(flow: FlowRef<'_>) -> Box<str> {
-    let field = |name| flow.detail.and_then(|detail: &Detail| detail.fields.get(name));
-    if let Some(Value::Text(statement)) = field("sql") {
-        return of_statement(statement);
+/// What a query is, numbers, IDs and quoted texts left out: `select * from stock where sku = ?`, `GET user:?`. None of a flow that is
+/// told by its operation.
+pub(super) fn of_query(flow: FlowRef<'_>) -> Option<Box<str>> {
+    let fields = &flow.detail.filter(|_| flow.row.pattern == Pattern::Query)?.fields;
+    if let Some(Value::Text(statement)) = fields.get("sql") {
+        return Some(of_statement(statement));
     }
-    match (flow.row.pattern, field("redis.args")) {
-        (Pattern::Query, Some(Value::List(args))) => match args.first() {
+    match fields.get("redis.args")? {
+        Value::List(args) => Some(match args.first() {
             Some(Value::Text(key)) => format!("{} {}", flow.row.operation, of_path(key)).into(),
             _ => flow.row.operation.clone(),
-        },
-        _ => of_path(&flow.row.operation).into(),
+        }),
+        _ => None,
     }
 }
 
-/// A path, a key: its parts that look like IDs left out.
-fn of_path(text: &str) -> String {
+/// A path, a key: its parts that look like IDs left out, as `GET /orders/?`.
+pub(super) fn of_path(text: &str) -> String {
+    pieces(text).collect()
+}
+
+/// Its parts, one after the other.
+pub(super) fn pieces(text: &str) -> impl Iterator<Item = &str> {
     let separator = |c: char| matches!(c, '/' | ':' | '.' | ' ' | '=' | ',' | ';' | '(' | ')' | '|');
-    let mut shape = String::with_capacity(text.len());
-    for piece in text.split_inclusive(separator) {
-        let word = piece.trim_end_matches(separator);
-        shape.push_str(if is_id(word) { "?" } else { word });
-        shape.push_str(piece.get(word.len()..).unwrap_or_default());
-    }
-    shape
+    text.split_inclusive(separator).flat_map(move |piece| {
+        let (word, end) = piece.split_at_checked(piece.trim_end_matches(separator).len()).unwrap_or((piece, ""));
+        [if is_id(word) { "?" } else { word }, end]
+    })
 }
 
 /// Whether a part of a path is one of many: it has digits, and is a number, hexadecimal, or long.

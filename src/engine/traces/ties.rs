@@ -1,7 +1,7 @@
 //! What makes flows of several IDs, or of none, one trace: a request ID beside a tracer's, and places that were found for flows without
 //! an ID of their own. Not how they are found: that is `engine::stitch`'s.
 
-use super::{Hop, MAX_HOPS, Trace, Traces};
+use super::{Hop, MAX_HOPS, Trace, Traces, digest};
 use crate::model::{FlowId, Link, TraceContext, TraceNo};
 use crate::time::Time;
 use crate::trace;
@@ -25,13 +25,13 @@ impl Traces {
             return;
         }
         let only_requests = |trace: &Trace| trace.keys.iter().all(|(_, tracer)| !tracer);
-        match self.index.get(&*key).copied() {
+        match self.index.get(&digest(&key)).copied() {
             None => self.know(no, &key, false),
             Some(other) if other == no => {}
             Some(other) if self.list.get(&other).is_some_and(only_requests) => _ = self.merge(no, other),
             // it tells two traces: so it tells nothing
             Some(_) => {
-                self.index.remove(&*key);
+                self.index.remove(&digest(&key));
                 if self.shared.len() >= MAX_SHARED {
                     self.shared.clear();
                 }

@@ -70,8 +70,8 @@ fn flow(detail: Option<Detail>) -> Flow {
             sources: SourceSet(1),
         },
         detail: detail.map(Arc::new),
-        client: Party { service: Some("gateway".into()), owner: owner(Some(4121), None), ..party("127.0.0.1:51234") },
-        server: Party { owner: owner(None, Some("shop-orders-1")), ..party("[::1]:8081") },
+        client: Party { service: Some("gateway".into()), owner: owner(Some(4121), None), ..party("127.0.0.1:51234") }.into(),
+        server: Party { owner: owner(None, Some("shop-orders-1")), ..party("[::1]:8081") }.into(),
         connection: 3,
         sources: vec!["lo".into()],
     }
@@ -153,8 +153,8 @@ fn what_has_no_value_is_left_out() {
     let mut flow = flow(Some(Detail::default()));
     flow.row.duration = None;
     flow.row.status = None;
-    flow.client = party("a:1");
-    flow.server = party("b:2");
+    flow.client = party("a:1").into();
+    flow.server = party("b:2").into();
     let expected = concat!(
         r#"{"type":"flow","id":17,"time":"2026-11-21T07:21:03.123456789Z","protocol":"http","pattern":"request_response","#,
         r#""operation":"POST /checkout","ok":true,"client":{"addr":"a:1"},"server":{"addr":"b:2"},"sources":["lo"],"connection":3}"#,
@@ -256,8 +256,8 @@ fn the_other_records() {
         id: 1,
         time: Time::from_nanos(AT),
         duration: Span::from_nanos(1),
-        client: party("a:1"),
-        server: party("b:2"),
+        client: party("a:1").into(),
+        server: party("b:2").into(),
         protocol: None,
         bytes: Counts { to_server: 1, to_client: 2 },
         packets: Counts { to_server: 3, to_client: 4 },

@@ -250,7 +250,7 @@ mod tests {
 
     fn between(client: (&str, Option<&str>), server: (&str, Option<&str>)) -> Flow {
         let mut flow = row(1).flow;
-        (flow.client, flow.server) = (party(client.0, client.1), party(server.0, server.1));
+        (flow.client, flow.server) = (party(client.0, client.1).into(), party(server.0, server.1).into());
         flow
     }
 

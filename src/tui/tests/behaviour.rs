@@ -9,6 +9,7 @@ use crate::tui::effect::Effect;
 use crate::tui::event::Event;
 use crate::tui::keymap::{Context, Key, Keymap, TABLE};
 use crossterm::event::{KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
+use std::sync::Arc;
 
 fn mouse(kind: MouseEventKind, column: u16, row: u16) -> Event {
     Event::Mouse(MouseEvent { kind, column, row, modifiers: KeyModifiers::NONE })
@@ -144,7 +145,7 @@ fn bodies_are_copied_as_harmless_text_of_a_size_that_terminals_take() {
         let side = shown.response.as_mut().unwrap();
         (side.copy, side.formatted) = (text.to_owned(), text.starts_with('{'));
         shown.request = None;
-        rig.app.detail.shown = Some(std::sync::Arc::new(shown));
+        rig.app.detail.shown = Some(Arc::new(shown));
         rig.effects.clear();
         rig.press_only(key);
         let copied = rig
@@ -274,7 +275,7 @@ fn nothing_from_the_wire_acts_on_the_terminal() {
         row.flow.row.operation = evil.as_str().into();
         row.flow.row.status = Some(evil.as_str().into());
         row.flow.row.trace_id = Some(evil.as_str().into());
-        row.flow.client.service = Some(evil.as_str().into());
+        Arc::make_mut(&mut row.flow.client).service = Some(evil.as_str().into());
     }
     rig.engine.status.warning = Some(evil.clone());
     rig.engine.status.capture_filter = Some(evil.clone());

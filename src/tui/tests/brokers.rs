@@ -24,7 +24,8 @@ pub fn mix(rig: &mut Rig) {
     ];
     for (row, (service, pattern, field, topic)) in rig.engine.flows.iter_mut().step_by(2).zip(messages.into_iter().cycle()) {
         let flow = &mut row.flow;
-        (flow.client, flow.server) = (party("10.0.0.1:4711", Some(service)), party("10.0.0.9:5672", Some("rabbitmq")));
+        (flow.client, flow.server) =
+            (party("10.0.0.1:4711", Some(service)).into(), party("10.0.0.9:5672", Some("rabbitmq")).into());
         (flow.row.pattern, flow.row.protocol) = (pattern, "amqp");
         flow.row.dir = if pattern == Pattern::Deliver { Dir::ToClient } else { Dir::ToServer };
         through(flow, field, topic);

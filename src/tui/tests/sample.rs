@@ -45,8 +45,8 @@ pub fn row(n: u64) -> RowView {
             sources: SourceSet::default(),
         },
         detail: None,
-        client: named(client, "127.0.0.1:51234"),
-        server: named(server, "127.0.0.1:6379"),
+        client: named(client, "127.0.0.1:51234").into(),
+        server: named(server, "127.0.0.1:6379").into(),
         connection: 1,
         sources: vec!["lo".into()],
     };

@@ -303,12 +303,12 @@ fn strange_flows_keep_the_columns() {
     rig.push(6);
     let flows = &mut rig.engine.flows;
     flows[0].flow.row.operation = "POST /注文/サービス/とても長い/名前/です".into();
-    flows[0].flow.client = party("10.0.0.7:51234", Some("注文サービス"));
+    flows[0].flow.client = party("10.0.0.7:51234", Some("注文サービス")).into();
     flows[1].flow.row.operation = "GET /👨‍👩‍👧/\x1b[2J\u{9b}31m".into();
     flows[1].flow.row.status = Some("NOT_FOUND_AT_ALL_ANYWHERE".into());
     (flows[2].flow.row.state, flows[2].flow.row.status, flows[2].flow.row.duration) = (State::Open, None, None);
-    flows[3].flow.client = party("10.200.100.127:51234", None);
-    flows[3].flow.server = party("[fd00::1:2:3:4]:8080", None);
+    flows[3].flow.client = party("10.200.100.127:51234", None).into();
+    flows[3].flow.server = party("[fd00::1:2:3:4]:8080", None).into();
     flows[3].flow.row.bytes = u64::MAX;
     (flows[4].flow.row.pattern, flows[4].flow.row.dir) = (Pattern::Deliver, Dir::ToClient);
     flows[4].flow.row.protocol = "postgresql";

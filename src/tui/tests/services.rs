@@ -36,9 +36,9 @@ fn the_table_at_every_size() {
     }
     let mut rig = Rig::new(80, 24);
     rig.push(12);
-    rig.engine.flows[2].flow.server = party("[fd00:1:2:3:4:5:6:7]:8080", None);
-    rig.engine.flows[3].flow.client = party("10.0.0.7:51234", None);
-    rig.engine.flows[4].flow.client = party("10.0.0.8:51234", Some("注文サービスと\x1b[2Jその他すべてのもの"));
+    rig.engine.flows[2].flow.server = party("[fd00:1:2:3:4:5:6:7]:8080", None).into();
+    rig.engine.flows[3].flow.client = party("10.0.0.7:51234", None).into();
+    rig.engine.flows[4].flow.client = party("10.0.0.8:51234", Some("注文サービスと\x1b[2Jその他すべてのもの")).into();
     rig.engine.flows[5].flow.row.protocol = "postgresql";
     rig.engine.findings = super::findings::three();
     rig.engine.findings.push(super::mesh::finding(9, FindingKind::TraceUnsampled, "注文サービスと\x1b[2Jその他すべてのもの", 1));
@@ -122,7 +122,7 @@ fn the_selected_line_stays_selected_in_any_order_and_while_others_come() {
     }
     assert!(orders.iter().all(|order| order.len() == by_name.len()));
     rig.push(6);
-    rig.engine.flows[60].flow.client = party("10.0.0.1:1", Some("00-first"));
+    rig.engine.flows[60].flow.client = party("10.0.0.1:1", Some("00-first")).into();
     rig.show();
     assert_eq!((cursor(&rig), names(&rig)[0].as_str()), (selected, "00-first"));
 }
@@ -132,8 +132,8 @@ fn it_scrolls_by_lines_pages_and_to_the_ends() {
     let mut rig = Rig::new(80, 12);
     rig.push(60);
     for n in 0..60 {
-        rig.engine.flows[n].flow.client = party("10.0.0.1:1", Some(&format!("client-{n:02}")));
-        rig.engine.flows[n].flow.server = party("10.0.0.2:1", Some("server"));
+        rig.engine.flows[n].flow.client = party("10.0.0.1:1", Some(&format!("client-{n:02}"))).into();
+        rig.engine.flows[n].flow.server = party("10.0.0.2:1", Some("server")).into();
     }
     rig.show();
     rig.press("3");
