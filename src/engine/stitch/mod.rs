@@ -11,6 +11,7 @@
 mod hidden;
 mod messages;
 mod payload;
+mod relays;
 mod senders;
 mod works;
 
@@ -218,6 +219,9 @@ impl Engine {
         if child.pattern == Pattern::Deliver {
             let parent = self.stitch.messages.publish_of(child, detail);
             return Place { parent: parent.map(|up| (Box::new(up.clone()), Link::MessageId)), maybe: Vec::new() };
+        }
+        if let Some(place) = self.relayed(child, row, detail) {
+            return place;
         }
         let veiled = self.is_veiled(&child.from, &child.to, child.time);
         let Self { stitch, store, traces, conns, facts, sources, now, .. } = self;
