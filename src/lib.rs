@@ -87,7 +87,8 @@
 //!
 //! 1. `model net decode body trace` do no IO, start no thread, take no lock, read no clock or environment (a test looks).
 //! 2. Capture does not wait for the screen, nor the screen for capture. Only packets are dropped, only live, and counted.
-//! 3. No discard is silent: each has a counter, shown on the status line, the stats page and in `stats`.
+//! 3. No discard is silent: each has a counter, shown on the status line, the stats page and in `stats`, where every
+//!    byte of a capture is in one sum ([`model::Totals`]).
 //! 4. No output depends on the number of workers or the sizes of packets: properties in `decode` and `pipeline` show it.
 //! 5. No damage fails a run: it becomes an issue on a flow; a panic in an analyzer costs one stream.
 //! 6. Nothing grows without a named limit: `decode::limits`, `net::limits`, and constants beside what they bound.

@@ -3,7 +3,7 @@
 //! Workers run inline in the reader (none), or in threads of their own; the turns are the same. Only packets are ever dropped, and
 //! only live: a worker that is behind first has new connections refused whole, then packets, and all of it is counted.
 
-use crate::model::{Batch, Event, Item, PacketNo, Packets, SourceId, SourceNews, Stamp, Tapped, Totals, Turn};
+use crate::model::{Batch, Event, PacketNo, Packets, SourceId, SourceNews, Stamp, Tapped, Totals, Turn};
 use crate::net::Slicer;
 use crate::privileges;
 use crate::source::own::{OwnReader, OwnSockets};
@@ -128,7 +128,7 @@ pub fn run(
     reader.held.news.append(&mut rest.news);
     let mut rest = Batch { last: reader.last, news: reader.held.news, tapped: reader.held.tapped, ..Batch::default() };
     reader.slicer.finish(&mut rest);
-    reader.sums.add(&Totals { passed_over: std::mem::take(&mut rest.passed_over), ..Totals::default() });
+    reader.sums.add(&counted(&mut rest));
     let worked = crew.finish(&reader.sums, rest);
     // a worker that failed never gives the last turn
     let finished = taps.finish(worked.is_ok()).map_err(PipelineError::from);
@@ -170,14 +170,9 @@ impl Reader {
         if let (true, Some(now)) = (idle, clock) {
             self.slicer.tick(now, &mut batch);
         }
-        let before = batch.items.len();
-        batch.items.retain(|item| match item {
-            Item::Segment(seg) | Item::Datagram(seg) => !self.own.has(seg.from, seg.to),
-            Item::Tick(_) => true,
-        });
-        match before - batch.items.len() {
-            0 => {}
-            n => batch.passed_over.push(("our own connections", n as u64)),
+        let ours = batch.items.extract_if(.., |item| item.segment().is_some_and(|seg| self.own.has(seg.from, seg.to)));
+        for item in ours {
+            self.sums.pass_over("our own connections", 1, item.payload());
         }
         self.no += 1;
         self.last = batch.last;
@@ -189,8 +184,7 @@ impl Reader {
         if !idle {
             batch.news.extend(self.counts.iter().map(|(source, n)| SourceNews::Packets(*source, *n)));
         }
-        let passed_over = std::mem::take(&mut batch.passed_over);
-        self.sums.add(&Totals { packets: batch.packets, bytes: batch.bytes, passed_over, ..Totals::default() });
+        self.sums.add(&counted(&mut batch));
         batch
     }
 
@@ -211,6 +205,13 @@ impl Reader {
         packets.list.truncate(before.unwrap_or(packets.list.len()));
         before.is_some()
     }
+}
+
+/// What the slicer counted in a batch.
+fn counted(batch: &mut Batch) -> Totals {
+    let &mut Batch { packets, bytes, header_bytes, passed_over_bytes, .. } = batch;
+    let passed_over = std::mem::take(&mut batch.passed_over);
+    Totals { packets, bytes, header_bytes, passed_over_bytes, passed_over, ..Totals::default() }
 }
 
 /// The clock on the wall: the only one, for a live reader without packets.
@@ -299,6 +300,16 @@ mod tests {
         assert_eq!(both, of(|kind| matches!(kind, EventKind::Began(..))), "each was seen by the other one too");
         let sums = |turns: &[Turn]| turns.last().map(|turn| (turn.totals.gaps, turn.totals.undecoded_bytes));
         assert_eq!(sums(&once), sums(&twice));
+        let Turn { totals, .. } = twice.last().unwrap();
+        let events = twice.iter().flat_map(|turn| &turn.events);
+        let carried = events
+            .map(|e| if let EventKind::Ended(ended) = &e.kind { ended.packets.to_server + ended.packets.to_client } else { 0 })
+            .sum::<u64>();
+        let passed_over = totals.passed_over.iter().map(|(_, n)| n).sum::<u64>();
+        assert_eq!(carried + passed_over, totals.packets, "each packet is a connection's or passed over");
+        assert!(totals.passed_over.iter().any(|(reason, n)| *reason == "seen on another interface" && *n > totals.packets / 3));
+        let Totals { header_bytes, passed_over_bytes, repeated_bytes, stream_bytes, .. } = totals;
+        assert_eq!(totals.bytes, header_bytes + passed_over_bytes + repeated_bytes + stream_bytes, "each byte is counted once");
     }
 
     #[test]

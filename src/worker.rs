@@ -12,6 +12,8 @@ use std::sync::Arc;
 const SHARDS: usize = 64;
 /// How much of a connection's beginning is kept for its record.
 const HEAD: usize = 64;
+/// Why a packet is passed over that another source showed just before.
+const COPY: &str = "seen on another interface";
 
 /// What all workers are told at the start.
 #[derive(Clone, Debug, Default)]
@@ -99,7 +101,7 @@ impl Worker {
                         self.segment(at, seg, Transport::Datagram, batch, &mut made.events);
                         made.mark((n as u64, usize::from(seg.shard)));
                     } else {
-                        self.totals.add(&Totals { passed_over: vec![("udp", 1)], ..Totals::default() });
+                        self.totals.pass_over("udp", 1, item.payload());
                     }
                 }
                 Item::Tick(now) => {
@@ -142,7 +144,7 @@ impl Worker {
             totals.evicted_connections += sums.evicted;
             totals.own_drops += sums.refused_packets;
             if sums.late > 0 {
-                totals.add(&Totals { passed_over: vec![("after the close", sums.late)], ..Totals::default() });
+                totals.pass_over("after the close", sums.late, 0);
             }
         }
         totals
@@ -162,6 +164,7 @@ impl Worker {
         let Some(shard) = self.shards.get_mut(at) else { return };
         let mut desk = Desk { settings: &self.settings, totals: &mut self.totals, events, at: seg.stamp };
         let Some((slot, dir)) = shard.table.find(seg, transport, batch.overload, &mut desk) else {
+            desk.totals.passed_over_bytes += seg.payload.len() as u64;
             if let Some(closed) = shard.table.closed(seg, transport) {
                 desk.push(closed, EventKind::SeenBy(seg.source));
                 desk.owned(closed, seg, batch);
@@ -178,14 +181,17 @@ impl Worker {
         let (carrier, mut out) = conn.parts(&mut desk);
         match carrier {
             Carrier::Tcp(tcp) => {
-                if tcp.segment(seg, payload, dir, &mut out) == Seen::First {
-                    shard.after(slot, &mut desk);
+                if tcp.segment(seg, payload, dir, &mut out) == Seen::Copy {
+                    return desk.totals.pass_over(COPY, 1, payload.len() as u64);
                 }
+                shard.after(slot, &mut desk);
             }
             Carrier::Udp(udp) => {
-                if udp.datagram(seg, payload, dir) == Seen::First {
-                    out.driver.datagram(&mut out.sink, dir, payload, seg.stamp);
+                if udp.datagram(seg, payload, dir) == Seen::Copy {
+                    return desk.totals.pass_over(COPY, 1, payload.len() as u64);
                 }
+                out.driver.datagram(&mut out.sink, dir, payload, seg.stamp);
+                out.sink.totals.lost_bytes += u64::from(seg.cut);
             }
         }
     }
@@ -323,8 +329,9 @@ impl Conn {
             Carrier::Udp(udp) => (udp.tally(), udp.last()),
         };
         if tally.strays > 0 {
-            desk.totals.add(&Totals { passed_over: vec![("of no stream", tally.strays)], ..Totals::default() });
+            desk.totals.pass_over("of no stream", tally.strays, 0);
         }
+        desk.totals.repeated_bytes += tally.repeated;
         let ended = Ended {
             how,
             last,
@@ -364,6 +371,7 @@ impl Streams for Out<'_> {
 
     fn hole(&mut self, dir: Dir, len: u64, _: Stamp) {
         self.sink.totals.gaps += 1;
+        self.sink.totals.lost_bytes += len;
         self.driver.hole(&mut self.sink, dir, len);
     }
 

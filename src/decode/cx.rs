@@ -42,6 +42,18 @@ impl Sink<'_> {
         stream
     }
 
+    /// An analyzer consumed `n` bytes.
+    pub(super) fn decoded(&mut self, n: usize) -> usize {
+        self.totals.decoded_bytes += n as i64;
+        n
+    }
+
+    /// `n` bytes that no analyzer consumed are passed over.
+    pub(super) fn undecoded(&mut self, n: usize) -> usize {
+        self.totals.undecoded_bytes += n as u64;
+        n
+    }
+
     pub(super) fn note(&mut self, key: Option<Key>, issue: Issue) {
         if issue.severity == Severity::Broken {
             self.totals.decode_errors += 1;
@@ -137,13 +149,20 @@ impl Cx<'_, '_> {
         self.sink.push(EventKind::Fact(Box::new(fact)));
     }
 
-    /// Stream bytes that belong to no message.
+    /// Of the bytes that this analyzer consumed, or consumes by the step it is at, some belong to no message.
     pub fn undecoded(&mut self, bytes: u64) {
+        self.sink.totals.decoded_bytes -= bytes as i64;
         self.sink.totals.undecoded_bytes += bytes;
     }
 
-    /// Bytes of a stream within this one. `start` makes its analyzer when it is new; none: detection. Streams past the limits
-    /// are counted as undecoded.
+    /// As [`undecoded`](Self::undecoded), where they are encrypted and stay closed.
+    pub fn encrypted(&mut self, bytes: u64) {
+        self.sink.totals.decoded_bytes -= bytes as i64;
+        self.sink.totals.encrypted_bytes += bytes;
+    }
+
+    /// Bytes of a stream within this one, whose they are from here on. `start` makes its analyzer when it is new; none: detection.
+    /// Streams past the limits are counted as undecoded.
     pub fn inner(
         &mut self,
         key: u64,
@@ -165,6 +184,7 @@ impl Cx<'_, '_> {
             }
         };
         if let Some((_, driver)) = self.inners.get_mut(at) {
+            self.sink.totals.decoded_bytes -= input.data.len() as i64;
             driver.input(self.sink, input);
         }
     }

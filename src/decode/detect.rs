@@ -1,5 +1,6 @@
 //! Detection: an analyzer that waits for bytes that tell, then becomes the protocol that they are.
 
+use super::sealed::{self, Sealed};
 use super::{Analyzer, Cx, Gap, Input, PROTOCOLS, Probe, Protocol, Resync, Step, Verdict};
 use crate::model::{ConnMeta, Dir, End, EventKind, Issue, Joined, Transport};
 
@@ -94,12 +95,19 @@ impl Analyzer for Detect {
         if more.is_some() && input.data.len() < MOST {
             return Step::Need(input.data.len() + 1);
         }
+        let sealed = sealed::is_record(input.data);
+        if sealed && input.data.len() < sealed::HEAD {
+            return Step::Need(sealed::HEAD);
+        }
         self.refused[input.dir.index()] = true;
-        if opening && self.refused != [true; 2] {
+        if !sealed && opening && self.refused != [true; 2] {
             return Step::Wait;
         }
         if !std::mem::replace(&mut self.told, true) {
             cx.sink.push(EventKind::Unread);
+        }
+        if sealed {
+            return Step::Become { took: 0, to: Box::new(Sealed), layer: None, reversed: false };
         }
         if opening { Step::Opaque } else { Step::Lost(Issue::JOINED) }
     }

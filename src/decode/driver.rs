@@ -98,6 +98,7 @@ impl Driver {
 
     /// Bytes of one direction that one packet brought.
     pub fn data(&mut self, sink: &mut Sink<'_>, dir: Dir, bytes: &[u8], stamp: Stamp) {
+        sink.totals.stream_bytes += bytes.len() as u64;
         let base = self.side(self.turn(dir)).held.end();
         self.input(sink, Input::new(dir, bytes, base, &[(base, stamp)]));
     }
@@ -107,6 +108,7 @@ impl Driver {
         let dir = self.turn(input.dir);
         let side = self.side(dir);
         if side.ended.is_some() || input.data.is_empty() {
+            sink.undecoded(input.data.len());
             return;
         }
         let base = side.held.end();
@@ -138,7 +140,7 @@ impl Driver {
         let lost = side.state != State::Feeding || !rest.is_empty();
         side.held.offset = rest.end() + len;
         side.need = 0;
-        sink.totals.undecoded_bytes += rest.unconsumed().len() as u64;
+        sink.undecoded(rest.unconsumed().len());
         let gap = self.call(sink, |analyzer, cx| analyzer.gap(cx, rest.input(dir), len));
         if lost || gap != Some(Gap::Bridged) {
             self.side(dir).state = State::Lost;
@@ -166,7 +168,7 @@ impl Driver {
         }
         side.told = true;
         let rest = std::mem::take(&mut side.held);
-        sink.totals.undecoded_bytes += rest.unconsumed().len() as u64;
+        sink.undecoded(rest.unconsumed().len());
         self.call(sink, |analyzer, cx| analyzer.end(cx, rest.input(dir), how));
         for (_, inner) in &mut self.inners {
             inner.end(sink, dir, how);
@@ -235,7 +237,7 @@ impl Driver {
         let (mut at, mut handed) = (0, false);
         while at < len {
             if self.analyzer.is_none() {
-                sink.totals.undecoded_bytes += (len - at) as u64;
+                sink.undecoded(len - at);
                 return Worked { dir, consumed: len, moved: true, handed };
             }
             let shown = input.part(at..len).turned(dir);
@@ -251,8 +253,7 @@ impl Driver {
                         Some(Resync::Skip(n)) => n.max(shown.data.len().saturating_sub(sink.limits.resync)),
                         None => 0,
                     };
-                    sink.totals.undecoded_bytes += skipped as u64;
-                    at += skipped;
+                    at += sink.undecoded(skipped.min(shown.data.len()));
                     if self.side(dir).state == State::Lost {
                         break;
                     }
@@ -263,7 +264,7 @@ impl Driver {
                     match self.call(sink, |analyzer, cx| analyzer.feed(cx, shown)).unwrap_or(Step::Opaque) {
                         Step::Took(0) => self.side(dir).need = shown.data.len() + 1,
                         Step::Took(n) => {
-                            at += n.min(shown.data.len());
+                            at += sink.decoded(n.min(shown.data.len()));
                             // what the other direction waits with was sent before the rest of this one
                             if self.side(dir.other()).state == State::Waiting {
                                 break;
@@ -275,7 +276,7 @@ impl Driver {
                         Step::Wait if shown.data.len() <= sink.limits.wait => self.side(dir).state = State::Waiting,
                         Step::Wait | Step::Opaque => self.analyzer = None,
                         Step::Become { took, to, layer, reversed } => {
-                            at += took.min(shown.data.len());
+                            at += sink.decoded(took.min(shown.data.len()));
                             handed = true;
                             self.become_other(sink, to, layer);
                             if reversed {
@@ -294,9 +295,8 @@ impl Driver {
     /// Loses the place; one byte is passed over, so that the same start is not found again.
     fn lose(&mut self, sink: &mut Sink<'_>, dir: Dir, issue: Issue) -> usize {
         sink.note(None, issue);
-        sink.totals.undecoded_bytes += 1;
         self.side(dir).state = State::Lost;
-        1
+        sink.undecoded(1)
     }
 
     /// Hands both directions over. The new layer's keys are its own.

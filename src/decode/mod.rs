@@ -28,6 +28,7 @@ pub mod limits;
 #[cfg(test)]
 mod properties;
 pub mod registry;
+mod sealed;
 #[cfg(test)]
 mod toy;
 

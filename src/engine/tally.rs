@@ -73,6 +73,7 @@ impl Tally {
     /// The truth line.
     pub(super) fn status(&mut self, now: Time, conns: &Conns, sources: &Sources, store: &Store, traces: &Traces) -> Status {
         let evicted = store.evicted();
+        let undecoded = self.totals.undecoded_bytes + self.totals.encrypted_bytes;
         Status {
             packets: self.totals.packets,
             bytes: self.totals.bytes,
@@ -80,10 +81,10 @@ impl Tally {
             own_drops: self.totals.own_drops,
             gaps: self.totals.gaps,
             decode_errors: self.totals.decode_errors,
-            undecoded_bytes: self.totals.undecoded_bytes,
+            undecoded_bytes: undecoded,
             connections: conns.seen,
             // one that carried nothing speaks no protocol: each that counts left a byte at least
-            unknown_connections: conns.unknown.min(self.totals.undecoded_bytes),
+            unknown_connections: conns.unknown.min(undecoded),
             flows: self.flows,
             rate: self.rate(now),
             evicted: evicted.flows + evicted.details + evicted.bodies + traces.evicted(),

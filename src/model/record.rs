@@ -36,7 +36,14 @@ pub struct ConnRecord {
     pub head: Vec<u8>,
 }
 
-/// Sums that sources, net and decoders count up; each discard has its own.
+/// Sums that sources, net and decoders count up, each where it happens; each discard has its own. Once all is read, they account for
+/// every byte:
+///
+/// - `bytes = header_bytes + passed_over_bytes + repeated_bytes + stream_bytes`
+/// - `stream_bytes = decoded_bytes + undecoded_bytes + encrypted_bytes`; `lost_bytes` are known of beside them
+///
+/// and for every packet, which is a connection's or passed over or refused: `packets` is the sum of those of all connections,
+/// of `passed_over` and of `own_drops` that were packets, where those `of no stream` are both.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
     /// Packets read.
@@ -45,17 +52,30 @@ pub struct Totals {
     pub bytes: u64,
     /// Packets we refused under load.
     pub own_drops: u64,
+    /// What is around the payload of packets that have one: headers, padding, what fragments repeat.
+    pub header_bytes: u64,
+    /// Bytes of packets that are passed over or refused: of all of the packet, or where that is found only after its headers were
+    /// counted, of its payload.
+    pub passed_over_bytes: u64,
+    /// Payload bytes that brought a stream nothing: seen before, probes, behind its end, or of no place in it.
+    pub repeated_bytes: u64,
+    /// Payload bytes of TCP streams and UDP datagrams, each once: what is decoded or not.
+    pub stream_bytes: u64,
+    /// Stream bytes that an analyzer consumed as parts of messages. Below 0 only while an analyzer is at work.
+    pub decoded_bytes: i64,
     /// Stream bytes that belong to no message.
     pub undecoded_bytes: u64,
     /// Stream bytes of TLS records that stay closed.
     pub encrypted_bytes: u64,
+    /// Bytes in holes: known to have been sent, and not captured.
+    pub lost_bytes: u64,
     /// Holes in streams.
     pub gaps: u64,
     /// Broken framing.
     pub decode_errors: u64,
     /// Connections given up for lack of room.
     pub evicted_connections: u64,
-    /// Packets that hold nothing we look into, by reason.
+    /// Packets that hold nothing we look into, or nothing new, by reason.
     pub passed_over: Vec<(&'static str, u64)>,
 }
 
@@ -65,16 +85,28 @@ impl Totals {
         self.packets += other.packets;
         self.bytes += other.bytes;
         self.own_drops += other.own_drops;
+        self.header_bytes += other.header_bytes;
+        self.passed_over_bytes += other.passed_over_bytes;
+        self.repeated_bytes += other.repeated_bytes;
+        self.stream_bytes += other.stream_bytes;
+        self.decoded_bytes += other.decoded_bytes;
         self.undecoded_bytes += other.undecoded_bytes;
         self.encrypted_bytes += other.encrypted_bytes;
+        self.lost_bytes += other.lost_bytes;
         self.gaps += other.gaps;
         self.decode_errors += other.decode_errors;
         self.evicted_connections += other.evicted_connections;
         for &(reason, n) in &other.passed_over {
-            match self.passed_over.iter_mut().find(|(r, _)| *r == reason) {
-                Some(slot) => slot.1 += n,
-                None => self.passed_over.push((reason, n)),
-            }
+            self.pass_over(reason, n, 0);
+        }
+    }
+
+    /// Counts packets that are passed over, and what they held.
+    pub fn pass_over(&mut self, reason: &'static str, packets: u64, bytes: u64) {
+        self.passed_over_bytes += bytes;
+        match self.passed_over.iter_mut().find(|(r, _)| *r == reason) {
+            Some(slot) => slot.1 += packets,
+            None => self.passed_over.push((reason, packets)),
         }
     }
 }

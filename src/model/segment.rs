@@ -168,6 +168,21 @@ pub enum Item {
     Tick(Stamp),
 }
 
+impl Item {
+    /// Its segment or datagram; a tick has none.
+    pub fn segment(&self) -> Option<&Segment> {
+        match self {
+            Self::Segment(segment) | Self::Datagram(segment) => Some(segment),
+            Self::Tick(_) => None,
+        }
+    }
+
+    /// How many bytes of payload it has.
+    pub fn payload(&self) -> u64 {
+        self.segment().map_or(0, |segment| segment.payload.len() as u64)
+    }
+}
+
 /// One batch for all workers: each takes the items of its own shards.
 #[derive(Debug, Default)]
 pub struct Batch {
@@ -189,8 +204,12 @@ pub struct Batch {
     pub tapped: Vec<Event>,
     /// What the comments of packets say of the ends of their connections, in packet order.
     pub owned: Vec<(PacketNo, Vec<OwnedEnd>)>,
+    /// Of the packets of its items: what is not payload.
+    pub header_bytes: u64,
     /// Packets that hold nothing we look into (ARP, ICMP, an unknown link type), by reason.
     pub passed_over: Vec<(&'static str, u64)>,
+    /// Captured bytes of these.
+    pub passed_over_bytes: u64,
     /// Whether new connections are refused, because the workers are behind.
     pub overload: bool,
 }

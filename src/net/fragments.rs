@@ -4,6 +4,7 @@ use super::ip::{Fragment, Hosts};
 use super::limits::{FRAGMENT_BYTES, FRAGMENT_WAIT, FRAGMENTED, FRAGMENTS};
 use super::pieces::Pieces;
 use super::rest::Reason;
+use super::slice::Load;
 use crate::model::SourceId;
 use crate::time::Time;
 use std::collections::VecDeque;
@@ -31,7 +32,7 @@ struct Datagram {
     key: Key,
     since: Time,
     pieces: Pieces<()>,
-    fragments: usize,
+    load: Load,
     protocol: Option<u8>,
     len: Option<u64>,
 }
@@ -45,6 +46,8 @@ pub(super) struct Joined {
     pub(super) protocol: u8,
     /// The payload.
     pub(super) bytes: Vec<u8>,
+    /// All its parts.
+    pub(super) load: Load,
 }
 
 impl Fragments {
@@ -53,9 +56,9 @@ impl Fragments {
         &mut self,
         part: Fragment,
         bytes: &[u8],
-        source: SourceId,
-        now: Time,
-        mut drop: impl FnMut(Reason, usize),
+        load: Load,
+        (source, now): (SourceId, Time),
+        mut drop: impl FnMut(Reason, Load),
     ) -> Option<Joined> {
         while self.waiting.front().is_some_and(|d| now.since(d.since) >= FRAGMENT_WAIT) {
             self.give_up(0, &mut drop);
@@ -68,13 +71,15 @@ impl Fragments {
                     self.give_up(0, &mut drop);
                 }
                 let pieces = Pieces::default();
-                self.waiting.push_back(Datagram { key, since: now, pieces, fragments: 0, protocol: None, len: None });
+                let none = Load { packets: 0, bytes: 0 };
+                self.waiting.push_back(Datagram { key, since: now, pieces, load: none, protocol: None, len: None });
                 self.waiting.len() - 1
             }
         };
         let datagram = self.waiting.get_mut(index)?;
-        datagram.fragments += 1;
-        if datagram.fragments > FRAGMENTS {
+        datagram.load.packets += load.packets;
+        datagram.load.bytes += load.bytes;
+        if datagram.load.packets > FRAGMENTS as u64 {
             self.give_up(index, &mut drop);
             return None;
         }
@@ -93,16 +98,16 @@ impl Fragments {
     }
 
     /// No more parts will come.
-    pub(super) fn finish(&mut self, mut drop: impl FnMut(Reason, usize)) {
+    pub(super) fn finish(&mut self, mut drop: impl FnMut(Reason, Load)) {
         while !self.waiting.is_empty() {
             self.give_up(0, &mut drop);
         }
     }
 
-    fn give_up(&mut self, index: usize, drop: &mut impl FnMut(Reason, usize)) {
+    fn give_up(&mut self, index: usize, drop: &mut impl FnMut(Reason, Load)) {
         if let Some(datagram) = self.waiting.remove(index) {
             self.held -= datagram.pieces.held();
-            drop(DROPPED, datagram.fragments);
+            drop(DROPPED, datagram.load);
         }
     }
 }
@@ -131,6 +136,6 @@ impl Datagram {
     fn join(self) -> Option<Joined> {
         let mut bytes: Vec<u8> = self.pieces.iter().flat_map(|p| p.bytes.iter().copied()).collect();
         bytes.truncate(usize::try_from(self.len?).ok()?);
-        Some(Joined { hosts: self.key.hosts, protocol: self.protocol?, bytes })
+        Some(Joined { hosts: self.key.hosts, protocol: self.protocol?, bytes, load: self.load })
     }
 }

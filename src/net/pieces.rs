@@ -81,8 +81,9 @@ impl<T: Copy> Pieces<T> {
         Some(piece)
     }
 
-    /// Lets go what is at `end` and beyond.
-    pub(super) fn truncate(&mut self, end: u64) {
+    /// Lets go what is at `end` and beyond; says how many bytes that were.
+    pub(super) fn truncate(&mut self, end: u64) -> u64 {
+        let before = self.held;
         while let Some(mut piece) = self.list.pop_back_if(|p| p.end() > end) {
             self.held -= piece.bytes.len();
             piece.len = end.saturating_sub(piece.start);
@@ -94,6 +95,7 @@ impl<T: Copy> Pieces<T> {
                 self.list.push_back(piece);
             }
         }
+        (before - self.held) as u64
     }
 
     /// All of them, in order.

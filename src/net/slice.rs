@@ -51,6 +51,15 @@ pub(super) struct Head {
     pub(super) flags: TcpFlags,
 }
 
+/// What of the capture is in an item: its own packet, and those of the fragments that were joined.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Load {
+    /// How many packets.
+    pub(super) packets: u64,
+    /// Their captured bytes.
+    pub(super) bytes: u64,
+}
+
 /// Turns packets into items. There is one, in the reader, since fragments and ticks belong to no shard.
 #[derive(Debug, Default)]
 pub struct Slicer {
@@ -76,10 +85,20 @@ impl Slicer {
             self.last = packet.stamp;
             out.packets += 1;
             out.bytes += packet.bytes.len() as u64;
-            match self.slice(packet, out) {
-                Ok(Some(item)) => out.items.push(item),
+            let mut load = Load { packets: 1, bytes: packet.bytes.len() as u64 };
+            match self.slice(packet, &mut load, out) {
+                Ok(Some(item)) => {
+                    out.header_bytes += load.bytes - item.payload();
+                    out.items.push(item);
+                    if load.packets > 1 {
+                        pass_over(&mut out.passed_over, "joined fragment", load.packets - 1);
+                    }
+                }
                 Ok(None) => {}
-                Err(reason) => pass_over(&mut out.passed_over, reason, 1),
+                Err(reason) => {
+                    out.passed_over_bytes += load.bytes;
+                    pass_over(&mut out.passed_over, reason, load.packets);
+                }
             }
         }
         out.last = self.last;
@@ -104,12 +123,15 @@ impl Slicer {
 
     /// The capture is over: counts the fragments that still wait.
     pub fn finish(&mut self, out: &mut Batch) {
-        self.fragments.finish(|reason, n| pass_over(&mut out.passed_over, reason, n as u64));
+        self.fragments.finish(|reason, load| {
+            out.passed_over_bytes += load.bytes;
+            pass_over(&mut out.passed_over, reason, load.packets);
+        });
         out.last = self.last;
     }
 
-    /// One packet: an item, nothing yet where it is a part of a datagram, or why it is passed over.
-    fn slice(&mut self, packet: &Packet, out: &mut Batch) -> Result<Option<Item>, Reason> {
+    /// One packet: an item, nothing yet where it is a part of a datagram, or why it is passed over. `load` becomes that of all parts.
+    fn slice(&mut self, packet: &Packet, load: &mut Load, out: &mut Batch) -> Result<Option<Item>, Reason> {
         let zone = self.zones.get(&packet.source).copied().unwrap_or_default();
         let cut = (packet.wire_len as usize).saturating_sub(packet.bytes.len());
         let mut rest = Rest::new(&out.slab, packet.bytes.clone(), cut);
@@ -127,8 +149,13 @@ impl Slicer {
                 return Err("cut fragment");
             }
             let bytes = out.slab.get(rest.range()).unwrap_or_default();
-            let drop = |reason, n| pass_over(&mut out.passed_over, reason, n as u64);
-            let Some(whole) = self.fragments.add(part, bytes, packet.source, packet.stamp.time, drop) else { return Ok(None) };
+            let drop = |reason, load: Load| {
+                out.passed_over_bytes += load.bytes;
+                pass_over(&mut out.passed_over, reason, load.packets);
+            };
+            let place = (packet.source, packet.stamp.time);
+            let Some(whole) = self.fragments.add(part, bytes, *load, place, drop) else { return Ok(None) };
+            *load = whole.load;
             let start = out.slab.len();
             out.slab.extend_from_slice(&whole.bytes);
             rest = Rest::new(&out.slab, start..out.slab.len(), 0);

@@ -44,6 +44,8 @@ pub struct Tally {
     pub packets: Counts,
     /// Captured payload bytes, each once.
     pub bytes: Counts,
+    /// Captured payload bytes that brought nothing: seen before, behind the FIN, or of no place.
+    pub repeated: u64,
     /// Segments whose bytes had all been seen, and repeated SYNs.
     pub retransmissions: u64,
     /// Probes of an idle connection.
@@ -74,6 +76,7 @@ impl Reassembler {
         self.now = Mark { packets: self.now.packets + 1, time: seg.stamp.time };
         self.last = seg.stamp;
         *count(&mut self.tally.packets, dir) += 1;
+        self.tally.repeated += payload.len() as u64;
         if self.is_over() {
             self.tally.strays += 1;
             return Seen::First;
@@ -202,7 +205,9 @@ impl Reassembler {
         let tag = Tag { stamp: seg.stamp, mark: self.now, needs };
         if fin && end >= next && half.fin.is_none() {
             half.fin = Some((end as u64, tag));
-            half.pieces.truncate(end as u64);
+            let beyond = half.pieces.truncate(end as u64);
+            *count(&mut self.tally.bytes, dir) -= beyond;
+            self.tally.repeated += beyond;
         }
         // what comes before offset 0, or was shown, is left out
         let skip = usize::try_from(next - place).unwrap_or(0);
@@ -231,6 +236,7 @@ impl Reassembler {
         let before = half.pieces.len();
         new += half.pieces.insert(start, fresh, cut, tag);
         *count(&mut self.tally.bytes, dir) += new;
+        self.tally.repeated -= new;
         self.tally.retransmissions += u64::from(len > 0 && new == 0 && half.pieces.len() == before);
     }
 

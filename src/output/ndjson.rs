@@ -132,8 +132,14 @@ pub fn write_stats(stats: &Stats, out: &mut Vec<u8>) {
     write_numbers("passed_over", totals.passed_over.iter().copied(), &mut o);
     o.number("connections", stats.connections);
     write_numbers("flows", stats.flows.iter().copied(), &mut o);
+    o.number("header_bytes", totals.header_bytes);
+    o.number("passed_over_bytes", totals.passed_over_bytes);
+    o.number("repeated_bytes", totals.repeated_bytes);
+    o.number("stream_bytes", totals.stream_bytes);
+    o.number("decoded_bytes", u64::try_from(totals.decoded_bytes).unwrap_or(0));
     o.number("undecoded_bytes", totals.undecoded_bytes);
     o.number("encrypted_bytes", totals.encrypted_bytes);
+    o.number("lost_bytes", totals.lost_bytes);
     o.number("gaps", totals.gaps);
     o.number("decode_errors", totals.decode_errors);
     let evicted = [

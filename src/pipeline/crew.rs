@@ -1,7 +1,7 @@
 //! The workers of one run, and how their results become turns. What they do is [`crate::worker`]'s.
 
 use super::{Kept, PipelineError, Plan};
-use crate::model::{Batch, Totals, Turn};
+use crate::model::{Batch, Item, Totals, Turn};
 use crate::privileges;
 use crate::worker::{Made, Worker, merge};
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -93,7 +93,8 @@ impl Crew {
                 let longest = queues.iter().map(Sender::len).max().unwrap_or(0);
                 batch.overload = *live && longest > QUEUE / 2;
                 if *live && longest >= QUEUE {
-                    sums.own_drops += batch.packets;
+                    sums.own_drops += batch.items.iter().filter_map(Item::segment).count() as u64;
+                    sums.passed_over_bytes += batch.items.iter().map(Item::payload).sum::<u64>();
                     return Kept { news: batch.news, tapped: batch.tapped };
                 }
                 let (batch, sums) = (Arc::new(batch), Arc::new(sums.clone()));

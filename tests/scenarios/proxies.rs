@@ -1,9 +1,9 @@
 //! Requests that something passes on: sidecars, a reverse proxy, a load balancer. Their legs are one request, and a header that is passed
 //! on unchanged is no stale one.
 
-use super::mesh::Mesh;
 use super::mesh::call::{Answer, Call, Connection, MS};
 use super::mesh::tracer::Sends;
+use super::mesh::{Mesh, Svc};
 use super::shop::{Shop, Who};
 use super::{Expected, Scenario, finding};
 
@@ -12,6 +12,8 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario { name: "sidecar of one that drops", play: sidecar_dropped },
     Scenario { name: "nginx", play: nginx },
     Scenario { name: "proxy protocol", play: proxy_protocol },
+    Scenario { name: "docker-proxy", play: docker_proxy },
+    Scenario { name: "docker-proxy, no context", play: docker_proxy_bare },
 ];
 
 const CALLS: u64 = 5;
@@ -21,7 +23,7 @@ const CALLS: u64 = 5;
 fn through_sidecars(mesh: &mut Mesh, inner: Call) -> Call {
     let [near, far] = ["sidecar-out", "sidecar-in"].map(|name| {
         let known = mesh.services.iter().position(|service| service.name == name);
-        known.map_or_else(|| mesh.service(name, Sends::Passes), super::mesh::Svc)
+        known.map_or_else(|| mesh.service(name, Sends::Passes), Svc)
     });
     let host = format!("{}:80", mesh.services[inner.to.0].name);
     let leg = |call: Call| call.header("host", host.clone()).works(MS / 4);
@@ -77,4 +79,35 @@ fn proxy_protocol() -> (Mesh, Vec<Expected>) {
         shop.mesh.run(MS + n * 70 * MS, shop.browser, &call);
     }
     (shop.mesh, vec![])
+}
+
+/// A call through a docker-proxy: the same bytes on a connection of its own, as soon as they come.
+fn relayed(relay: Svc, call: Call) -> Call {
+    let call = call.header("host", "localhost");
+    let inner = call.clone().after(MS / 50);
+    Call { to: relay, calls: vec![inner], works: MS / 50, ..call }
+}
+
+/// Containers whose ports are published: who calls them on the host does so through a docker-proxy each, which reads nothing.
+fn published(sends: Sends) -> (Mesh, Vec<Expected>) {
+    let mut shop = Shop::new(Who::Nobody, Sends::Nothing);
+    shop.mesh.services.iter_mut().filter(|service| service.sends == super::shop::GOOD).for_each(|service| service.sends = sends);
+    let [front, middle, back, store] = [(); 4].map(|()| shop.mesh.service("docker-proxy", Sends::Copies));
+    for n in 0..CALLS {
+        let order = super::shop::order(n);
+        let charge = Call::grpc(shop.billing, "/shop.v1.Billing/Charge").id(&order).calls([relayed(store, shop.row(&order))]);
+        let place = shop.place(&order).calls([relayed(back, charge)]);
+        let call = relayed(front, shop.ask(&order).calls([relayed(middle, place)]));
+        shop.mesh.run(MS + n * 70 * MS, shop.browser, &call);
+    }
+    (shop.mesh, vec![])
+}
+
+fn docker_proxy() -> (Mesh, Vec<Expected>) {
+    published(super::shop::GOOD)
+}
+
+/// The same among services that pass nothing on but the order they work on.
+fn docker_proxy_bare() -> (Mesh, Vec<Expected>) {
+    published(Sends::Nothing)
 }

@@ -6,14 +6,15 @@ use crate::model::{Dir, Stamp};
 impl Driver {
     /// One datagram. Nothing of it is held: what is not consumed of it, because it is cut or broken, is counted.
     pub fn datagram(&mut self, sink: &mut Sink<'_>, dir: Dir, bytes: &[u8], stamp: Stamp) {
+        sink.totals.stream_bytes += bytes.len() as u64;
         let (mut dir, mut at) = (self.turn(dir), 0);
         let marks = [(0, stamp)];
         while at < bytes.len() && self.analyzer.is_some() {
             let input = Input::new(dir, bytes, 0, &marks).part(at..bytes.len());
             match self.call(sink, |analyzer, cx| analyzer.feed(cx, input)).unwrap_or(Step::Opaque) {
-                Step::Took(n @ 1..) => at += n,
+                Step::Took(n @ 1..) => at += sink.decoded(n.min(input.data.len())),
                 Step::Become { took, to, layer, reversed } => {
-                    at += took;
+                    at += sink.decoded(took.min(input.data.len()));
                     self.become_other(sink, to, layer);
                     if reversed {
                         self.reverse(sink);
@@ -28,6 +29,6 @@ impl Driver {
                 Step::Took(0) | Step::Need(_) | Step::Wait => break,
             }
         }
-        sink.totals.undecoded_bytes += bytes.len().saturating_sub(at) as u64;
+        sink.undecoded(bytes.len() - at);
     }
 }

@@ -128,7 +128,7 @@ impl Book {
     pub(super) fn reword(&mut self, kind: FindingKind, key: &str, words: Words) {
         let key = (kind, Box::from(key));
         let Some(Entry { finding, told, .. }) = self.index.get(&key).and_then(|&at| self.list.get_mut(at)) else { return };
-        if (&finding.evidence, &finding.title) == (&words.evidence, &words.title) {
+        if (&finding.evidence, &finding.title, &finding.advice) == (&words.evidence, &words.title, &words.advice) {
             return;
         }
         self.changes += 1;

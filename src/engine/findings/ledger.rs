@@ -3,42 +3,88 @@
 use super::super::traces::{Hop, name};
 use crate::model::{Party, Pattern};
 use hashbrown::HashMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// How many pairs of services are told apart.
 const MAX_PAIRS: usize = 1 << 14;
 
-/// What one service sent to another because of flows with a trace context.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Sent {
-    /// How often in all.
+/// How many operations are told apart of what one service sends to another: of more none is named.
+const MAX_OPERATIONS: usize = 32;
+
+/// How often an operation was seen before it tells anything.
+const ENOUGH: u64 = 3;
+
+/// How often something was sent in all, and how often the same trace ID went with it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Count {
     pub(super) all: u64,
-    /// How often the same trace ID went with it.
     pub(super) carried: u64,
 }
 
-/// All pairs.
+impl Count {
+    fn add(&mut self, carried: bool) {
+        self.all += 1;
+        self.carried += u64::from(carried);
+    }
+}
+
+/// What one service sent to another because of flows with a trace context.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Sent {
+    /// All of it.
+    pub(super) count: Count,
+    operations: BTreeMap<Box<str>, Count>,
+}
+
+impl Sent {
+    /// The operations that never carried the context, and those that always did: where each is surely one of the two and both are there.
+    pub(super) fn parts(&self) -> Option<[Vec<&str>; 2]> {
+        let of = |is: fn(&Count) -> bool| -> Vec<&str> {
+            self.operations.iter().filter(|(_, count)| is(count)).map(|(operation, _)| &**operation).collect()
+        };
+        let parts = [of(|count| count.carried == 0), of(|count| count.carried == count.all)];
+        let clean = parts.iter().all(|part| !part.is_empty()) && parts.iter().flatten().count() == self.operations.len();
+        let surely = self.operations.values().all(|count| count.all >= ENOUGH) && self.operations.len() < MAX_OPERATIONS;
+        (clean && surely).then_some(parts)
+    }
+}
+
+/// What each service sent, by what it is to that service.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
-    pairs: HashMap<Box<str>, Sent>,
+    services: HashMap<Arc<str>, BTreeMap<Box<str>, Sent>>,
+    pairs: usize,
 }
 
 impl Ledger {
     /// Counts one.
-    pub(super) fn add(&mut self, pair: &str, carried: bool) -> Sent {
-        if self.pairs.len() >= MAX_PAIRS && !self.pairs.contains_key(pair) {
-            self.pairs.clear();
+    pub(super) fn add(&mut self, service: &Arc<str>, sent: &str, operation: &str, carried: bool) {
+        if self.pairs >= MAX_PAIRS && !self.services.get(service).is_some_and(|all| all.contains_key(sent)) {
+            *self = Self::default();
         }
-        let sent = self.pairs.entry(pair.into()).or_default();
-        sent.all += 1;
-        sent.carried += u64::from(carried);
-        sent.clone()
+        let all = self.services.entry(Arc::clone(service)).or_default();
+        let before = all.len();
+        let sent = all.entry(sent.into()).or_default();
+        sent.count.add(carried);
+        let room = sent.operations.len() < MAX_OPERATIONS;
+        if let Some(count) = sent.operations.get_mut(operation) {
+            count.add(carried);
+        } else if room {
+            sent.operations.entry(operation.into()).or_default().add(carried);
+        }
+        self.pairs += all.len() - before;
     }
 
     /// What was counted.
-    pub(super) fn get(&self, pair: &str) -> Sent {
-        self.pairs.get(pair).cloned().unwrap_or_default()
+    pub(super) fn get(&self, service: &str, sent: &str) -> Sent {
+        self.services.get(service).and_then(|all| all.get(sent)).cloned().unwrap_or_default()
+    }
+
+    /// What else a service sent that always carried the context.
+    pub(super) fn carrying(&self, service: &str) -> Vec<&str> {
+        let all = self.services.get(service).into_iter().flatten();
+        all.filter(|(_, sent)| sent.count.carried == sent.count.all).map(|(sent, _)| &**sent).collect()
     }
 }
 

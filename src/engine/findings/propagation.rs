@@ -2,7 +2,7 @@
 //! or turn sampling off.
 
 use super::housekeeping::{housekeeping, outside};
-use super::ledger::{Ledger, carriers, label, received, sender, sent, who};
+use super::ledger::{Count, Ledger, Sent, carriers, label, received, sender, sent, who};
 use super::look::Tie;
 use super::{Book, Detector, Look, Words};
 use crate::engine::traces::{Hop, Mark, leg, name};
@@ -22,6 +22,8 @@ const ONE_IN: u64 = 5;
 pub(super) struct Propagation {
     ledger: Ledger,
     held: HashMap<Box<str>, Held>,
+    /// What was told last of each loss: how much of it is lost is known at the end.
+    lost: HashMap<Box<str>, Case>,
     /// How often what kind of flow was sent while its sender was at work on nothing, and how often on something.
     idle: HashMap<Box<str>, [u64; 2]>,
 }
@@ -64,7 +66,11 @@ impl Detector for Propagation {
             let pair = format!("{service} > {}", sent(tie.down));
             let kinds = judge(&tie);
             let lost = [FindingKind::TraceLost, FindingKind::TraceRestarted, FindingKind::TraceMaybeLinked];
-            self.ledger.add(&pair, !kinds.iter().any(|kind| lost.contains(kind)));
+            let is_lost = kinds.iter().any(|kind| lost.contains(kind));
+            // what could not be seen, or was not to be traced, was neither
+            if !kinds.is_empty() || tie.down.marks.iter().any(Mark::of_tracer) {
+                self.ledger.add(&service, &sent(tie.down), &tie.down.operation, !is_lost);
+            }
             for kind in kinds {
                 let case = Case::new(kind, &tie, &service, &pair);
                 match tie.link {
@@ -90,6 +96,7 @@ impl Detector for Propagation {
         held.retain(|case| !case.by_time && !self.by_itself(&case.sort));
         held.sort_by_key(|case| case.flows);
         held.iter().for_each(|case| self.tell(case, book));
+        self.lost.iter().for_each(|(key, case)| book.reword(case.kind, key, case.words(&self.ledger)));
     }
 }
 
@@ -122,8 +129,22 @@ impl Propagation {
         self.idle.get(sort).is_some_and(|[idle, busy]| idle * ONE_IN > idle + busy)
     }
 
-    fn tell(&self, case: &Case, book: &mut Book) {
-        book.raise(case.kind, &case.key(), case.flows.to_vec(), case.words(&self.ledger));
+    fn tell(&mut self, case: &Case, book: &mut Book) {
+        let key = case.key();
+        book.raise(case.kind, &key, case.flows.to_vec(), case.words(&self.ledger));
+        if case.kind == FindingKind::TraceLost && self.lost.len() < MAX_HELD {
+            self.lost.insert(key.into(), case.clone());
+        }
+    }
+}
+
+/// A few of them, in words.
+fn listed(all: &[&str]) -> String {
+    match all {
+        [one] => (*one).to_owned(),
+        [one, other] => format!("{one} and {other}"),
+        [one, other, ..] => format!("{one}, {other} and {} more", all.len() - 2),
+        [] => String::new(),
     }
 }
 
@@ -212,10 +233,35 @@ impl Case {
         format!("{} {}", self.kind.word(), self.pair)
     }
 
+    /// What to do about a loss, by what else the same service sends.
+    fn remedy(&self, counted: &Sent, carrying: &[&str]) -> String {
+        let Self { service, sent, sender, .. } = self;
+        let inject = format!("let {service} inject the context of what it works on");
+        match (counted.count.carried, counted.parts(), carrying) {
+            (0, _, []) => format!("its {sender} is not instrumented: {inject}"),
+            (0, _, others) => {
+                format!(
+                    "its {} carry it: the {sender} of its {sent} is another one that is not instrumented: {inject}",
+                    listed(others)
+                )
+            }
+            (_, Some([lost, kept]), _) => format!(
+                "{} carries it and {} does not: what sends the latter uses a client of its own that is not instrumented, or loses the \
+                 context before (a thread, a callback, a queue): {inject}",
+                listed(&kept),
+                listed(&lost)
+            ),
+            (..) => format!(
+                "its {sender} is instrumented, as some of them carry it: on one of the ways there the context is lost (a thread, a callback, \
+                 a pool, a queue within {service}), or a second {sender} is not instrumented: hand the context on with the work"
+            ),
+        }
+    }
+
     fn words(&self, ledger: &Ledger) -> Words {
         let Self { service, to, received, sent, sender, carriers: [came, went], .. } = self;
-        let counted = ledger.get(&self.pair);
-        let (all, carried) = (counted.all, counted.carried);
+        let counted = ledger.get(service, sent);
+        let Count { all, carried } = counted.count;
         let tie = match self.link {
             Link::TraceId => String::new(),
             link => format!("; the flows are {}", link.reason()),
@@ -258,9 +304,12 @@ impl Case {
                 format!("let {service} respect its parent's decision (a parent-based sampler)"),
             ),
             _ => (
-                format!("{service} loses the trace: its {sent} carry no trace context"),
+                match carried {
+                    0 => format!("{service} loses the trace: its {sent} carry no trace context"),
+                    _ => format!("{service} loses the trace: some of its {sent} carry no trace context"),
+                },
                 format!("{service} received {came} with {received} and sent it on {carried} of {all} {sent}{tie}"),
-                format!("its {sender} is not instrumented: let {service} inject the context of what it works on"),
+                self.remedy(&counted, &ledger.carrying(service)),
             ),
         };
         Words { title, service: Some(Arc::clone(service)), evidence, advice }

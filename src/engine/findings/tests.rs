@@ -13,7 +13,7 @@ fn check(lines: &[&str], wanted: &[&str]) -> Vec<String> {
         format!("{} {} {}", finding.kind.word(), finding.service.as_deref().unwrap_or("-"), finding.count)
     };
     assert_eq!(told.values().map(line).collect::<Vec<_>>(), wanted, "{lines:#?}");
-    told.into_values().map(|finding| format!("{}. {}.", finding.title, finding.evidence)).collect()
+    told.into_values().map(|finding| format!("{}. {}. {}", finding.title, finding.evidence, finding.advice)).collect()
 }
 
 const ASKED: &str = "web>gate 1-90 id=t span=1 sampled=1";
@@ -25,7 +25,8 @@ fn a_call_without_the_context_that_came_loses_the_trace() {
         told,
         [
             "gate loses the trace: its HTTP calls to orders carry no trace context. gate received traceparent with HTTP calls and sent it \
-          on 0 of 1 HTTP calls to orders; the flows are tied as the only request its sender was at work on."
+          on 0 of 1 HTTP calls to orders; the flows are tied as the only request its sender was at work on. its HTTP client is not \
+          instrumented: let gate inject the context of what it works on"
         ]
     );
     // to a data store nothing is customary, and what goes on in the trace is well
@@ -35,6 +36,50 @@ fn a_call_without_the_context_that_came_loses_the_trace() {
     check(&["web>gate 1-90 id=t sampled=0", "gate>orders 10-80"], &[]);
     // an ID of the request is left of it
     check(&["web>gate 1-90 id=t req=request-1", "gate>orders 10-80 req=request-1"], &["trace_format_switched gate 1"]);
+}
+
+/// Requests one after the other; of each these calls, `{t}` being its trace, the moments being behind its beginning.
+fn requests(count: u64, calls: impl Fn(u64) -> Vec<String>) -> Vec<String> {
+    let request = |n: u64| {
+        let begin = n * 100;
+        let at = |call: &String| {
+            let [ends, times, words @ ..] = &call.split(' ').collect::<Vec<_>>()[..] else { panic!("{call}") };
+            let (from, to) = times.split_once('-').unwrap();
+            let [from, to] = [from, to].map(|ms| ms.parse::<u64>().unwrap() + begin);
+            format!("{ends} {from}-{to} {}", words.join(" ")).trim().replace("{t}", &format!("t{n}"))
+        };
+        [String::from("web>gate 1-90 id={t} span=1")].iter().chain(&calls(n)).map(at).collect::<Vec<_>>()
+    };
+    (0..count).flat_map(request).collect()
+}
+
+#[track_caller]
+fn advice(lines: &[String], count: u64, wanted: &[&str], never: &str) {
+    let told = check(&lines.iter().map(String::as_str).collect::<Vec<_>>(), &[&format!("trace_lost gate {count}")]);
+    assert!(wanted.iter().all(|wanted| told[0].contains(wanted)) && !told[0].contains(never), "{told:?}");
+}
+
+#[test]
+fn what_is_to_be_done_about_a_loss_is_said_by_what_is_not_lost() {
+    let (pay, note) = ("gate>pay 10-20 op=POST_/pay", "gate>pay 30-40 op=POST_/note");
+    let all = requests(4, |_| vec![pay.into()]);
+    advice(&all, 4, &["carry no trace context", "0 of 4", "its HTTP client is not instrumented: let gate"], "some of");
+    // another receiver is sent it
+    let other = requests(4, |_| vec!["gate>stock 5-8 id={t} span=2".into(), pay.into()]);
+    let says =
+        ["its HTTP calls to pay carry no", "0 of 4", "its HTTP calls to stock carry it", "another one that is not instrumented"];
+    advice(&other, 4, &says, "its HTTP client is not instrumented");
+    // one operation is, another one is not
+    let operations = requests(4, |_| vec![format!("{pay} id={{t}} span=2"), note.into()]);
+    let says = ["some of its HTTP calls to pay carry no", "4 of 8", "POST /pay carries it and POST /note does not"];
+    advice(&operations, 4, &says, "its HTTP client is not instrumented");
+    // a path of its own for each says nothing of which
+    let each = |n| if n % 3 == 1 { format!("{pay}/{n}") } else { format!("{pay}/{n} id={{t}} span=2") };
+    advice(&requests(9, |n| vec![each(n)]), 3, &["6 of 9", "as some of them carry it"], "does not");
+    // now and then, of one operation: also where the last ones were well
+    let some = requests(9, |n| vec![if n % 3 == 1 { pay.into() } else { format!("{pay} id={{t}} span=2") }]);
+    let says = ["some of its HTTP calls to pay carry no", "6 of 9", "its HTTP client is instrumented, as some of them carry it"];
+    advice(&some, 3, &says, "is not instrumented: let");
 }
 
 #[test]

@@ -11,6 +11,7 @@
 mod hidden;
 mod messages;
 mod payload;
+mod relays;
 mod senders;
 mod works;
 
@@ -27,6 +28,7 @@ use crate::trace::is_request_id;
 use hidden::Veil;
 use messages::Messages;
 use payload::Values;
+use relays::relayed;
 use senders::Senders;
 use std::collections::VecDeque;
 use std::hash::{Hash as _, Hasher as _};
@@ -216,6 +218,9 @@ impl Engine {
         if child.pattern == Pattern::Deliver {
             let parent = stitch.messages.publish_of(child, detail);
             return parent.map(|up| Place { parent: Some((Arc::clone(up), Link::MessageId)), maybe: Vec::new() });
+        }
+        if let Some(place) = relayed(child, store, |flow| super::look_at(flow, store, conns, facts, sources).map(begun)) {
+            return Some(place);
         }
         let veiled = is_veiled(stitch, conns, facts, child);
         let Stitch { works, senders, .. } = stitch;

@@ -128,3 +128,32 @@ fn beside_something_that_cannot_be_read_nothing_is_the_only_one() {
     // what both carry tells it all the same
     check(&["web>gate 1-90 id=t body=order-4711", "gate>?db 20-30 body=order-4711", "web>gate 2-95 joined=yes"], &["1 .p2"]);
 }
+
+#[test]
+fn a_statement_that_is_passed_on_to_the_letter_is_because_of_that_very_one() {
+    let through = |inner: &str, outer: &str| {
+        let ask = format!("gate>?relay {outer} body=order-4711");
+        [String::from("web>gate 1-90 id=t"), ask, inner.to_owned(), "gate>?cache 40-41 body=order-4711".into()]
+    };
+    let told = |inner: &str, outer: &str, wanted: &str| {
+        check(&through(inner, outer).iter().map(String::as_str).collect::<Vec<_>>(), &[wanted]);
+    };
+    told("relay>?db 11-29 body=order-4711", "10-30", "1 .s2 ..p3 .s4");
+    told("relay>?db 11-29 body=select", "10-30", "1 .s2 .s4");
+    told("relay>?db 11-31 body=order-4711", "10-30", "1 .s2 .s4");
+    told("relay>?db 17-29 body=order-4711", "10-30", "1 .s2 .s4");
+    told("other>?db 11-29 body=order-4711", "10-30", "1 .s2 .s4");
+    let lines = through("relay>?db 11-29 body=order-4711", "10-30");
+    let records = run(&lines.each_ref().map(String::as_str));
+    let tree = records.iter().find_map(|record| if let Record::Trace(trace) = record { Some(&trace.tree) } else { None });
+    let legs: Vec<_> = tree.unwrap().iter().filter(|node| node.leg).map(|node| node.flow.0).collect();
+    assert_eq!(legs, [3], "one statement, and its way");
+    // a value that looks like no ID is as good where the relay is known
+    check(&["web>gate 1-90 id=t", "gate>?relay 10-30 body=all", "relay>?db 11-29 body=all"], &["1 .s2 ..s3"]);
+    // two alike at once
+    let two = ["gate>?relay 10-30 body=all", "gate>?relay 10-30 body=all", "relay>?db 11-29 body=all"];
+    check(&[&["web>gate 1-90 id=t"][..], &two].concat(), &["1 .s2 .s3"]);
+    // nobody knows who sends
+    let local = ["127.0.0.1:5001>?127.0.0.1:81 10-30 body=all", "127.0.0.1:5002>?127.0.0.1:82 11-29 body=all"];
+    check(&[&["web>gate 1-90 id=t"][..], &local].concat(), &["1"]);
+}

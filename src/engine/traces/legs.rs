@@ -5,7 +5,7 @@
 
 use super::hop::{Hop, everybodys};
 use crate::engine::digest::digester;
-use crate::model::{FlowRef, Half, Headers};
+use crate::model::{FlowRef, Half, Headers, Pattern};
 use crate::time::Span;
 use std::hash::{Hash as _, Hasher as _};
 
@@ -61,6 +61,10 @@ fn whole(half: &Half) -> Option<u64> {
 
 /// Whether `down` is the request of `up`, passed on by its receiver.
 pub(in crate::engine) fn leg(up: &Hop, down: &Hop) -> bool {
+    // a store asks nobody for anything: a query because of another one is that one
+    if up.pattern == Pattern::Query && down.pattern == Pattern::Query {
+        return up.protocol == down.protocol && up.operation == down.operation;
+    }
     let (Some(a), Some(b)) = (up.asked, down.asked) else { return false };
     if up.pattern != down.pattern || up.protocol != down.protocol || !same_target(&up.operation, &down.operation) {
         return false;

@@ -53,8 +53,15 @@ fn batch(packets: &[(u32, Vec<u8>)]) -> Batch {
     for (link, bytes) in packets {
         list.push(Time::from_nanos(0), SourceId(0), LinkType(*link), bytes.len() as u32, bytes);
     }
-    let mut out = Batch::default();
-    Slicer::default().batch(list, &mut out);
+    let (mut out, mut rest) = (Batch::default(), Batch::default());
+    let mut slicer = Slicer::default();
+    slicer.batch(list, &mut out);
+    slicer.finish(&mut rest);
+    let payload: u64 = out.items.iter().map(Item::payload).sum();
+    let passed_over = out.passed_over_bytes + rest.passed_over_bytes;
+    assert_eq!(out.bytes, out.header_bytes + payload + passed_over, "each byte is counted once");
+    let of = |out: &Batch| out.passed_over.iter().map(|(_, n)| n).sum::<u64>();
+    assert_eq!(out.packets, out.items.len() as u64 + of(&out) + of(&rest), "each packet too");
     out
 }
 

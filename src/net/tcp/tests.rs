@@ -34,7 +34,7 @@ fn a_whole_connection() {
         ]
     );
     assert!(w.tcp.is_over() && !w.tcp.waits());
-    let Tally { packets, bytes, retransmissions: 0, keep_alives: 0, gaps: 0, strays: 0 } = w.tcp.tally() else { panic!() };
+    let Tally { packets, bytes, retransmissions: 0, keep_alives: 0, gaps: 0, strays: 0, .. } = w.tcp.tally() else { panic!() };
     assert_eq!((packets.to_server, packets.to_client, bytes.to_server, bytes.to_client), (4, 3, 11, 6));
     w.data(ToServer, 11, 7, b"too late");
     assert_eq!((w.take(), w.tcp.tally().strays), (vec![], 1));

@@ -268,8 +268,16 @@ fn the_other_records() {
     };
     write_connection(&conn, &mut out);
     write_connection(&ConnRecord { protocol: Some("http"), head: Vec::new(), ..conn }, &mut out);
-    let totals =
-        Totals { packets: 1, bytes: 2, own_drops: 3, undecoded_bytes: 4, passed_over: vec![("arp", 9)], ..Totals::default() };
+    let totals = Totals {
+        packets: 1,
+        bytes: 2,
+        own_drops: 3,
+        stream_bytes: 9,
+        decoded_bytes: 5,
+        undecoded_bytes: 4,
+        passed_over: vec![("arp", 9)],
+        ..Totals::default()
+    };
     let stats = Stats {
         totals,
         kernel_drops: 7,
@@ -290,7 +298,8 @@ fn the_other_records() {
         r#""protocol":"http","bytes":{"to_server":1,"to_client":2},"packets":{"to_server":3,"to_client":4},"retransmissions":5,"gaps":6,"end":"rst"}"#,
         "\n",
         r#"{"type":"stats","packets":1,"bytes":2,"dropped":{"kernel":7,"meshtop":3},"passed_over":{"arp":9},"connections":8,"#,
-        r#""flows":{"http":2,"silly":1},"undecoded_bytes":4,"encrypted_bytes":0,"gaps":0,"decode_errors":0,"#,
+        r#""flows":{"http":2,"silly":1},"header_bytes":0,"passed_over_bytes":0,"repeated_bytes":0,"#,
+        r#""stream_bytes":9,"decoded_bytes":5,"undecoded_bytes":4,"encrypted_bytes":0,"lost_bytes":0,"gaps":0,"decode_errors":0,"#,
         r#""evicted":{"bodies":3,"details":0,"flows":0,"connections":0,"traces":0},"peak_memory":10}"#,
         "\n",
     );

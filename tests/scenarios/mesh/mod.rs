@@ -246,12 +246,12 @@ impl Mesh {
         if call.connection == Connection::Sealed {
             return (Box::new(|_| tls::sealed(200)), Box::new(|_| tls::sealed(90)));
         }
-        let host = format!("{}:{}", self.services[call.to.0].name, self.services[call.to.0].port);
+        let own = format!("{}:{}", self.services[call.to.0].name, self.services[call.to.0].port);
+        let named = headers.iter().position(|(name, _)| name == "host").map(|at| headers.remove(at).1);
+        let host = named.unwrap_or(own);
         match call.what.clone() {
             What::Http { method, target } => {
-                if !headers.iter().any(|(name, _)| name == "host") {
-                    headers.insert(0, ("host".into(), host));
-                }
+                headers.insert(0, ("host".into(), host));
                 let body = if method == "GET" { Vec::new() } else { body };
                 headers.push(("content-type".into(), "application/json".into()));
                 let answer = http1::response(bad.unwrap_or(200), &[("content-type".into(), "application/json".into())], b"{}");
