@@ -201,7 +201,9 @@ impl Engine {
             } else if causes(flow.row) {
                 let requests =
                     flow.detail.iter().flat_map(|detail| &detail.traces).filter(|context| is_request_id(context.carrier));
-                stitch.works.add(Arc::new(Hop { marks: requests.map(Mark::of).collect(), ..begun(flow) }));
+                let mut hop = begun(flow);
+                hop.marks = requests.map(Mark::of).collect();
+                stitch.works.add(Arc::new(hop));
                 if flow.row.state != State::Open {
                     stitch.works.ended(flow.row, *now, || values(flow.row, flow.detail));
                 }

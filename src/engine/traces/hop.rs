@@ -118,26 +118,25 @@ pub(super) fn tail(key: &str) -> &str {
 
 /// A flow as it is now.
 pub(in crate::engine) fn hop(flow: FlowRef<'_>) -> Hop {
-    let request = flow.detail.and_then(|detail| detail.request.as_ref());
-    let (mut host, mut declined) = (None, false);
-    for (name, value) in request.iter().flat_map(|half| half.headers.iter()) {
+    let mut hop = begun(flow);
+    let Some(detail) = flow.detail else { return hop };
+    for (name, value) in detail.request.iter().flat_map(|half| half.headers.iter()) {
         match name.len() {
-            4 | 10 if host.is_none() && [&b"host"[..], b":authority"].iter().any(|known| name.eq_ignore_ascii_case(known)) => {
-                host = Some(text_of(value).into());
+            4 | 10
+                if hop.host.is_none() && [&b"host"[..], b":authority"].iter().any(|known| name.eq_ignore_ascii_case(known)) =>
+            {
+                hop.host = Some(text_of(value).into());
             }
-            2 | 12 => declined |= [&b"b3"[..], b"x-b3-sampled"].iter().any(|known| name.eq_ignore_ascii_case(known)),
+            2 | 12 => hop.declined |= [&b"b3"[..], b"x-b3-sampled"].iter().any(|known| name.eq_ignore_ascii_case(known)),
             _ => {}
         }
     }
-    Hop {
-        seen: flow.detail.is_some_and(|detail| detail.notes.iter().all(|note| note.severity == Severity::Remark)),
-        host,
-        declined: declined || flow.detail.is_some_and(|detail| detail.notes.iter().any(|note| trace::is_trouble(*note))),
-        marks: flow.detail.map(|detail| detail.traces.iter().map(Mark::of).collect()).unwrap_or_default(),
-        topic: flow.detail.and_then(topic),
-        via: flow.via().map(Into::into),
-        ..begun(flow)
-    }
+    hop.seen = detail.notes.iter().all(|note| note.severity == Severity::Remark);
+    hop.declined |= detail.notes.iter().any(|note| trace::is_trouble(*note));
+    hop.marks = detail.traces.iter().map(Mark::of).collect();
+    hop.topic = topic(detail);
+    hop.via = flow.via().map(Into::into);
+    hop
 }
 
 /// A flow that has begun: what its row tells, and nothing that has to be looked for.
@@ -183,7 +182,10 @@ pub(in crate::engine) fn begun(flow: FlowRef<'_>) -> Hop {
 
 /// A flow that is over: all that is compared with others, too.
 pub(in crate::engine) fn settled(flow: FlowRef<'_>) -> Hop {
-    Hop { settled: true, asked: asked(flow), query: of_query(flow), held: held(flow), ..hop(flow) }
+    let mut hop = hop(flow);
+    (hop.asked, hop.query, hop.held) = (asked(flow), of_query(flow), held(flow));
+    hop.settled = true;
+    hop
 }
 
 impl Hop {
@@ -253,11 +255,14 @@ pub(in crate::engine) fn topic(detail: &Detail) -> Option<u64> {
         Some(Value::Text(text)) => Some(text),
         _ => None,
     };
-    let route: Vec<_> = ROUTE.iter().map(text).collect();
-    let exchange = published_to(&detail.fields);
+    let (exchange, routes) = (published_to(&detail.fields), ROUTE.iter().map(text));
     let mut hasher = digester();
-    (exchange, &route).hash(&mut hasher);
-    (exchange.is_some() || route.iter().any(Option::is_some)).then(|| hasher.finish())
+    exchange.hash(&mut hasher);
+    let routed = routes.fold(false, |routed, route| {
+        route.hash(&mut hasher);
+        routed || route.is_some()
+    });
+    (exchange.is_some() || routed).then(|| hasher.finish())
 }
 
 /// What a party is called: that its process is gone is no name.
