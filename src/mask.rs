@@ -6,6 +6,7 @@
 //! a SQL password) is marked by that protocol as [`crate::model::Value::Secret`], and masked wherever it is shown.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
 mod command;
 mod scan;
@@ -118,50 +119,79 @@ const TRAILING: &[&str] = &[
     "value",
 ];
 
+/// The word that is secret alone or with another before it, and how there are several.
+const KEY: &[&str] = &["key", "keys"];
+
 /// Whether a field of that name holds a secret: by its words (divided at other characters, digits, and where lower case meets upper
 /// case), never by parts of words: `monkey`, `keyboard`, `tokenize`, `max_tokens`, `token_type` are not secret.
 pub fn is_secret_name(name: &str) -> bool {
-    let words = words(name);
-    let mut rest = words.as_slice();
-    while let [before @ .., last] = rest {
-        if among(SECRET, last) {
+    if !may_be_secret(name.as_bytes()) {
+        return false;
+    }
+    let mut words = words(name);
+    while let Some(word) = words.next() {
+        if among(SECRET, word) {
             return true;
         }
-        if among(&["key", "keys"], last) {
-            let alone = before.is_empty() && last.eq_ignore_ascii_case("key");
-            return alone || before.last().is_some_and(|word| among(KEYS, word));
+        if among(KEY, word) {
+            return words.next().map_or(word.eq_ignore_ascii_case("key"), |before| among(KEYS, before));
         }
-        if !among(TRAILING, last) {
+        if !among(TRAILING, word) {
             return false;
         }
-        rest = before;
     }
     false
 }
 
-/// The words of a name, as they are written.
-fn words(name: &str) -> Vec<&str> {
-    let mut words: Vec<&str> = Vec::with_capacity(4);
-    // where the word begins that is being read
-    let mut start = 0;
-    let mut before = ' ';
-    let mut chars = name.char_indices().peekable();
-    while let Some((at, c)) = chars.next() {
-        if c.is_alphabetic() {
-            let next_lower = chars.peek().is_some_and(|(_, n)| n.is_lowercase());
-            let hump = c.is_uppercase() && (before.is_lowercase() || (before.is_uppercase() && next_lower));
-            let word = |start: usize| name.get(start..at + c.len_utf8()).unwrap_or_default();
-            match words.last_mut() {
-                Some(last) if before.is_alphabetic() && !hump => *last = word(start),
-                _ => {
-                    start = at;
-                    words.push(word(at));
-                }
+/// Whether a name ends like a secret one, which most names do not: by its last two letters.
+fn may_be_secret(name: &[u8]) -> bool {
+    /// For the last letter of a word the letters before it, a bit each.
+    static ENDINGS: LazyLock<[u32; 32]> = LazyLock::new(|| {
+        let mut endings = [0; 32];
+        for word in [SECRET, KEY, TRAILING].into_iter().flatten() {
+            match word.as_bytes() {
+                [.., before, last] => endings[letter(*last)] |= 1 << letter(*before),
+                word => word.iter().for_each(|only| endings[letter(*only)] = u32::MAX),
             }
         }
-        before = c;
+        endings
+    });
+    let length = name.iter().rposition(|b| b.is_ascii_alphabetic() || !b.is_ascii()).map_or(0, |last| last + 1);
+    match name.get(..length).unwrap_or_default() {
+        // whether it is a letter only its character tells
+        [.., last] if !last.is_ascii() => true,
+        [.., before, last] => ENDINGS[letter(*last)] & (1 << letter(*before)) != 0,
+        [only] => ENDINGS[letter(*only)] != 0,
+        [] => false,
     }
-    words
+}
+
+/// A letter's place in the alphabet, whatever its case.
+fn letter(byte: u8) -> usize {
+    usize::from(byte & 31)
+}
+
+/// The words of a name, as they are written, the last one first.
+fn words(name: &str) -> impl Iterator<Item = &str> {
+    let (mut rest, mut after) = (name, ' ');
+    std::iter::from_fn(move || {
+        let mut end = None;
+        let mut chars = rest.char_indices().rev().peekable();
+        while let Some((at, c)) = chars.next() {
+            let (before, after) = (chars.peek().map_or(' ', |(_, before)| *before), std::mem::replace(&mut after, c));
+            if !c.is_alphabetic() {
+                continue;
+            }
+            let end = *end.get_or_insert(at + c.len_utf8());
+            let hump = c.is_uppercase() && (before.is_lowercase() || (before.is_uppercase() && after.is_lowercase()));
+            if hump || !before.is_alphabetic() {
+                let word = rest.get(at..end);
+                rest = rest.get(..at).unwrap_or_default();
+                return word;
+            }
+        }
+        None
+    })
 }
 
 /// Whether a word is one of those, which are in lower case.
@@ -175,7 +205,8 @@ pub fn header<'a>(name: &str, value: &'a str, secrets: Secrets) -> Cow<'a, str> 
     if secrets == Secrets::Show {
         return Cow::Borrowed(value);
     }
-    match words(name).last() {
+    let last = if may_be_secret(name.as_bytes()) { words(name).next() } else { None };
+    match last {
         Some(last) if last.eq_ignore_ascii_case("authorization") => Cow::Owned(credentials(value)),
         // old libraries number it: `Set-Cookie2`, `Cookie2` divide into the same words
         Some(last) if last.eq_ignore_ascii_case("cookie") => Cow::Borrowed(MASK),

@@ -78,6 +78,7 @@ pub fn indent(depth: usize) -> u16 {
 /// Appends `text` as a JSON string (RFC 8259 §7), quotes included. Whatever [`is_control`] is escaped, so that a line of output
 /// stays one line and does nothing to a terminal.
 pub fn write_json_string(text: &str, out: &mut Vec<u8>) {
+    out.reserve(text.len() + 2);
     out.push(b'"');
     let mut rest = text;
     while !rest.is_empty() {
@@ -100,8 +101,36 @@ pub fn write_json_string(text: &str, out: &mut Vec<u8>) {
 
 /// How many bytes at the beginning of a text are as they are in a JSON string.
 pub fn plain(text: &str) -> usize {
-    let odd = |c: char| matches!(c, '"' | '\\') || is_control(c);
-    text.char_indices().find(|(_, c)| odd(*c)).map_or(text.len(), |(at, _)| at)
+    let mut at = 0;
+    while let Some(rest) = text.get(at..) {
+        let (simple, rest) = rest.split_at(simple(rest.as_bytes()));
+        at += simple.len();
+        match rest.chars().next() {
+            Some(c) if !c.is_ascii() && !is_control(c) => at += c.len_utf8(),
+            _ => break,
+        }
+    }
+    at
+}
+
+/// How many bytes at the beginning are printable ASCII without quotes and backslashes: eight at a time.
+fn simple(bytes: &[u8]) -> usize {
+    let (words, rest) = bytes.as_chunks();
+    match words.iter().map(|word| odd(u64::from_le_bytes(*word))).enumerate().find(|(_, odd)| *odd != 0) {
+        Some((at, odd)) => at * 8 + odd.trailing_zeros() as usize / 8,
+        None => {
+            words.len() * 8
+                + rest.iter().position(|b| !matches!(b, 0x20..0x7f) || matches!(b, b'"' | b'\\')).unwrap_or(rest.len())
+        }
+    }
+}
+
+/// The high bits of those of eight bytes that are not simple: of the first such, and of some after it.
+fn odd(word: u64) -> u64 {
+    const EACH: u64 = u64::MAX / 0xff;
+    let below = |word: u64, byte: u8| word.wrapping_sub(EACH * u64::from(byte)) & !word;
+    let is = |byte: u8| below(word ^ (EACH * u64::from(byte)), 1);
+    (word | word.wrapping_add(EACH) | below(word, b' ') | is(b'"') | is(b'\\')) & (EACH << 7)
 }
 
 /// A character that [`is_control`] in a JSON string. All of them are in the basic plane: no surrogates.
@@ -146,6 +175,21 @@ mod tests {
         let out = String::from_utf8(out).unwrap();
         assert!(!out.chars().any(is_control));
         assert_eq!(serde_json::from_str::<String>(&out).unwrap(), all);
+    }
+
+    #[test]
+    fn what_is_plain_ends_at_the_first_odd_character_wherever_it_stands() {
+        for odd in ['"', '\\', '\0', '\x1f', '\x7f', '\u{80}', '\u{9f}', '\u{2028}', '\u{202e}', '\u{2069}'] {
+            for fill in ["a", " ", "~", "!", "#", "[", "]", "ä", "\u{a0}", "–", "漢", "\u{1f600}"] {
+                for before in 0..20 {
+                    let plain_part = fill.repeat(before);
+                    for after in ["", "a", "\"\"\"\"\"\"\"\"\"", "ab\x01cdefghijkl"] {
+                        assert_eq!(plain(&format!("{plain_part}{odd}{after}")), plain_part.len(), "{plain_part}{odd:?}{after}");
+                    }
+                    assert_eq!(plain(&plain_part), plain_part.len());
+                }
+            }
+        }
     }
 
     #[test]

@@ -50,7 +50,16 @@ impl fmt::Display for Time {
         let (year, month, day) = civil(days);
         let (seconds, nanos) = (rest / 1_000_000_000, rest % 1_000_000_000);
         let (h, m, s) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-        write!(f, "{year:04}-{month:02}-{day:02}T{h:02}:{m:02}:{s:02}.{nanos:09}Z")
+        // a year between 1677 and 2262: there is a place for each digit
+        let mut text = *b"0000-00-00T00:00:00.000000000Z";
+        let parts = [(year, 0..4), (month, 5..7), (day, 8..10), (h, 11..13), (m, 14..16), (s, 17..19), (nanos, 20..29)];
+        for (mut left, place) in parts {
+            for digit in text[place].iter_mut().rev() {
+                *digit += (left % 10) as u8;
+                left /= 10;
+            }
+        }
+        f.write_str(str::from_utf8(&text).unwrap_or_default())
     }
 }
 

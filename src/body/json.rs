@@ -63,69 +63,55 @@ pub struct Fault {
 
 /// The text's own tokens without the white space between them, control characters inside strings escaped.
 pub fn compact(text: &str) -> Result<String, Fault> {
-    let mut scan = Scan { text, at: 0, out: String::with_capacity(text.len()) };
+    let mut scan = Scan { text, at: 0, out: String::with_capacity(text.len()), copied: 0 };
+    // the brackets that close what is open
     let mut open: Vec<u8> = Vec::new();
-    let mut awaits = Awaits::Value;
     loop {
-        scan.white_space();
-        let Some(byte) = scan.peek() else {
-            return if matches!(awaits, Awaits::End) { Ok(scan.out) } else { Err(scan.fault("it ends early")) };
-        };
-        awaits = match (awaits, byte) {
-            (Awaits::Value | Awaits::FirstValue, b'{' | b'[') => {
+        match scan.next() {
+            Some(bracket @ (b'{' | b'[')) => {
                 if open.len() == MAX_DEPTH {
                     return Err(scan.fault("nested too deeply"));
                 }
                 scan.take();
-                open.push(byte);
-                if byte == b'{' { Awaits::FirstKey } else { Awaits::FirstValue }
+                let close = if bracket == b'{' { b'}' } else { b']' };
+                open.push(close);
+                if scan.next() != Some(close) {
+                    if close == b'}' {
+                        scan.key()?;
+                    }
+                    continue;
+                }
             }
-            (Awaits::FirstValue, b']') | (Awaits::FirstKey, b'}') => scan.close(&mut open),
-            (Awaits::Comma, b']') if open.last() == Some(&b'[') => scan.close(&mut open),
-            (Awaits::Comma, b'}') if open.last() == Some(&b'{') => scan.close(&mut open),
-            (Awaits::Comma, b',') => {
-                scan.take();
-                if open.last() == Some(&b'{') { Awaits::Key } else { Awaits::Value }
+            first => scan.scalar(first)?,
+        }
+        // what follows a value
+        loop {
+            match (scan.next(), open.last()) {
+                (None, None) => return Ok(scan.end()),
+                (Some(_), None) => return Err(scan.fault("more after the end")),
+                (Some(b','), Some(close)) => {
+                    scan.take();
+                    if *close == b'}' {
+                        scan.key()?;
+                    }
+                    break;
+                }
+                (Some(byte), Some(close)) if byte == *close => {
+                    scan.take();
+                    open.pop();
+                }
+                _ => return Err(scan.fault("a comma or the end of the list was expected")),
             }
-            (Awaits::FirstKey | Awaits::Key, b'"') => {
-                scan.string()?;
-                Awaits::Colon
-            }
-            (Awaits::Colon, b':') => {
-                scan.take();
-                Awaits::Value
-            }
-            (Awaits::Value | Awaits::FirstValue, _) => {
-                scan.scalar(byte)?;
-                after(&open)
-            }
-            (Awaits::FirstKey | Awaits::Key, _) => return Err(scan.fault("a key was expected")),
-            (Awaits::Colon, _) => return Err(scan.fault("a colon was expected")),
-            (Awaits::Comma, _) => return Err(scan.fault("a comma or the end of the list was expected")),
-            (Awaits::End, _) => return Err(scan.fault("more after the end")),
-        };
+        }
     }
-}
-
-#[derive(Clone, Copy)]
-enum Awaits {
-    Value,
-    FirstValue,
-    Key,
-    FirstKey,
-    Colon,
-    Comma,
-    End,
-}
-
-fn after(open: &[u8]) -> Awaits {
-    if open.is_empty() { Awaits::End } else { Awaits::Comma }
 }
 
 struct Scan<'a> {
     text: &'a str,
     at: usize,
     out: String,
+    /// Up to where the text is in `out`, or left out of it.
+    copied: usize,
 }
 
 impl Scan<'_> {
@@ -138,33 +124,53 @@ impl Scan<'_> {
         Fault { at: self.at, what: if ended { "it ends early" } else { what }, ended }
     }
 
-    fn white_space(&mut self) {
-        while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
-            self.at += 1;
+    /// The first byte after white space, which is left out.
+    #[inline]
+    fn next(&mut self) -> Option<u8> {
+        if matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
+            let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
+            self.leave_out(rest.iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r')).count());
         }
+        self.peek()
     }
 
-    /// Takes over one ASCII byte.
+    /// Takes over what was passed, and leaves out the next `length` bytes.
+    fn leave_out(&mut self, length: usize) {
+        self.out.push_str(self.text.get(self.copied..self.at).unwrap_or_default());
+        self.at += length;
+        self.copied = self.at;
+    }
+
+    fn end(mut self) -> String {
+        self.leave_out(0);
+        self.out
+    }
+
+    /// Passes one byte, which is there.
     fn take(&mut self) {
-        if let Some(byte) = self.peek() {
-            self.out.push(char::from(byte));
-            self.at += 1;
+        self.at += 1;
+    }
+
+    /// A key and its colon.
+    fn key(&mut self) -> Result<(), Fault> {
+        if self.next() != Some(b'"') {
+            return Err(self.fault("a key was expected"));
         }
-    }
-
-    fn close(&mut self, open: &mut Vec<u8>) -> Awaits {
+        self.string()?;
+        if self.next() != Some(b':') {
+            return Err(self.fault("a colon was expected"));
+        }
         self.take();
-        open.pop();
-        after(open)
+        Ok(())
     }
 
-    fn scalar(&mut self, first: u8) -> Result<(), Fault> {
+    fn scalar(&mut self, first: Option<u8>) -> Result<(), Fault> {
         match first {
-            b'"' => self.string(),
-            b't' => self.word("true"),
-            b'f' => self.word("false"),
-            b'n' => self.word("null"),
-            b'-' | b'0'..=b'9' => self.number(),
+            Some(b'"') => self.string(),
+            Some(b't') => self.word("true"),
+            Some(b'f') => self.word("false"),
+            Some(b'n') => self.word("null"),
+            Some(b'-' | b'0'..=b'9') => self.number(),
             _ => Err(self.fault("a value was expected")),
         }
     }
@@ -214,25 +220,25 @@ impl Scan<'_> {
 
     fn string(&mut self) -> Result<(), Fault> {
         self.take();
-        while let Some(rest) = self.text.get(self.at..) {
-            let (plain, rest) = rest.split_at(text::plain(rest));
-            self.out.push_str(plain);
-            self.at += plain.len();
-            let Some(c) = rest.chars().next() else { break };
-            match c {
-                '"' => {
+        loop {
+            let rest = self.text.get(self.at..).unwrap_or_default();
+            let plain = text::plain(rest);
+            self.at += plain;
+            match self.peek() {
+                Some(b'"') => {
                     self.take();
                     return Ok(());
                 }
-                '\\' => self.escape()?,
-                '\0'..='\x1f' => return Err(self.fault("a control character inside a string")),
-                control => {
+                Some(b'\\') => self.escape()?,
+                Some(0..0x20) => return Err(self.fault("a control character inside a string")),
+                Some(_) => {
+                    let control = rest.get(plain..).and_then(|rest| rest.chars().next()).unwrap_or_default();
+                    self.leave_out(control.len_utf8());
                     self.out.push_str(&text::json_escape(control));
-                    self.at += control.len_utf8();
                 }
+                None => return Err(self.fault("it ends early")),
             }
         }
-        Err(self.fault("it ends early"))
     }
 
     fn escape(&mut self) -> Result<(), Fault> {

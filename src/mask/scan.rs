@@ -1,6 +1,6 @@
 //! Finds values under secret names in text of any kind, in one pass and without a parser. What is secret is the parent's to say.
 
-use super::is_secret_name;
+use super::{is_secret_name, may_be_secret};
 use memchr::{memchr, memchr3, memmem, memrchr};
 use std::ops::Range;
 
@@ -53,7 +53,8 @@ fn member(text: &[u8], colon: usize) -> Option<Hit> {
         return None;
     }
     let end = close - backslashes;
-    let open = memrchr(b'"', to(text, end))?;
+    // names are short: a search by vectors would not pay
+    let open = to(text, end).iter().rposition(|&b| b == b'"')?;
     if backslashes_before(text, open, 0) != backslashes || !secret(text.get(open + 1..end)?) {
         return None;
     }
@@ -193,8 +194,11 @@ fn element(text: &[u8], open: usize, syntax: Syntax) -> Option<Hit> {
 
 /// `://user:password@`; a user without a password is one (a token). Slashes may be escaped, as some write them in JSON.
 fn user(text: &[u8], colon: usize) -> Option<Hit> {
-    let rest = from(text, colon + 1);
-    let slashes = [&b"//"[..], b"\\/\\/"].into_iter().find(|slashes| rest.starts_with(slashes))?.len();
+    let slashes = match from(text, colon + 1) {
+        [b'/', b'/', ..] => 2,
+        [b'\\', b'/', b'\\', b'/', ..] => 4,
+        _ => return None,
+    };
     let start = colon + 1 + slashes;
     let authority = from(text, start);
     let length = authority.iter().position(|b| b"/?#\"\\<>".contains(b) || b.is_ascii_whitespace()).unwrap_or(authority.len());
@@ -205,8 +209,12 @@ fn user(text: &[u8], colon: usize) -> Option<Hit> {
 
 /// Whether a name, as it was written, is secret.
 fn secret(name: &[u8]) -> bool {
+    let escaped = name.iter().any(|b| matches!(b, b'%' | b'\\'));
+    if !escaped && !may_be_secret(name) {
+        return false;
+    }
     let name = String::from_utf8_lossy(name);
-    if !name.contains(['%', '\\']) {
+    if !escaped {
         return is_secret_name(&name);
     }
     is_secret_name(&String::from_utf8_lossy(&crate::text::percent(&unescaped(&name), b'+')))

@@ -4,6 +4,23 @@ use super::*;
 use proptest::prelude::*;
 
 #[test]
+fn every_word_is_secret_in_whatever_case_and_company() {
+    let is_word = |word: &&&str| word.bytes().all(|b| b.is_ascii_alphabetic());
+    for word in SECRET {
+        for name in [word.to_string(), word.to_uppercase(), format!("größe-{word}"), format!("{word}2…")] {
+            assert!(is_secret_name(&name), "{name}");
+        }
+        assert!(!is_secret_name(&format!("xX{word}")), "{word}");
+        for after in TRAILING.iter().filter(is_word) {
+            assert!(is_secret_name(&format!("{word}_{after}[]")), "{word}_{after}");
+        }
+    }
+    for before in KEYS {
+        assert!(is_secret_name(&format!("{before}Keys")), "{before}");
+    }
+}
+
+#[test]
 fn names_are_told_by_their_words() {
     for name in [
         "token",

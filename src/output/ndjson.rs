@@ -2,6 +2,7 @@
 
 mod difference;
 mod finding;
+mod object;
 mod tree;
 
 use crate::body::{self, Context, protobuf};
@@ -12,8 +13,9 @@ use crate::model::{
 };
 use crate::schema::{Place, Schemas};
 use crate::text::write_json_string;
-use crate::time::Time;
 use crate::trace;
+use object::{Object, write_list, write_number};
+
 pub use difference::{write_diff, write_differences};
 pub use finding::write_finding;
 pub use tree::write_trace;
@@ -187,7 +189,7 @@ fn write_detail(row: &Row, detail: &Detail, fields: &Fields, options: &NdjsonOpt
         write_list(&tracers, o.key("traces"), |context, out| write_context(context, out));
     }
     if !detail.candidates.is_empty() {
-        write_list(&detail.candidates, o.key("candidates"), |flow, out| out.extend_from_slice(flow.0.to_string().as_bytes()));
+        write_list(&detail.candidates, o.key("candidates"), |flow, out| write_number(flow.0, out));
     }
     write_fields(fields, options.secrets, o);
 }
@@ -237,8 +239,7 @@ fn write_headers(key: &str, headers: &Headers, secrets: Secrets, o: &mut Object<
     if headers.is_empty() {
         return;
     }
-    let pairs: Vec<_> = headers.iter().collect();
-    write_list(&pairs, o.key(key), |(name, value), out| {
+    write_list(headers.iter(), o.key(key), |(name, value), out| {
         let (name, value) = (text_of(name), text_of(value));
         out.push(b'[');
         write_json_string(&name, out);
@@ -318,85 +319,6 @@ fn write_numbers<'n>(key: &str, numbers: impl IntoIterator<Item = (&'n str, u64)
     let mut inner = Object::open(o.key(key));
     numbers.into_iter().for_each(|(name, n)| inner.number(name, n));
     inner.end();
-}
-
-fn write_list<T>(items: &[T], out: &mut Vec<u8>, mut write: impl FnMut(&T, &mut Vec<u8>)) {
-    out.push(b'[');
-    for (i, item) in items.iter().enumerate() {
-        if i > 0 {
-            out.push(b',');
-        }
-        write(item, out);
-    }
-    out.push(b']');
-}
-
-/// A JSON object that is being written.
-struct Object<'o> {
-    out: &'o mut Vec<u8>,
-    first: bool,
-}
-
-impl<'o> Object<'o> {
-    fn open(out: &'o mut Vec<u8>) -> Self {
-        out.push(b'{');
-        Self { out, first: true }
-    }
-
-    fn record(kind: &str, out: &'o mut Vec<u8>) -> Self {
-        let mut o = Self::open(out);
-        o.text("type", kind);
-        o
-    }
-
-    /// Writes a key; the caller writes its value.
-    fn key(&mut self, key: &str) -> &mut Vec<u8> {
-        if !self.first {
-            self.out.push(b',');
-        }
-        self.first = false;
-        write_json_string(key, self.out);
-        self.out.push(b':');
-        self.out
-    }
-
-    fn text(&mut self, key: &str, text: &str) {
-        write_json_string(text, self.key(key));
-    }
-
-    fn number(&mut self, key: &str, n: u64) {
-        self.key(key).extend_from_slice(n.to_string().as_bytes());
-    }
-
-    fn flag(&mut self, key: &str, on: bool) {
-        self.key(key).extend_from_slice(if on { b"true" } else { b"false" });
-    }
-
-    fn time(&mut self, key: &str, time: Time) {
-        self.text(key, &time.to_string());
-    }
-
-    /// Texts in a list; an empty one is left out unless the contract wants the key.
-    fn list<'t>(&mut self, key: &str, texts: impl Iterator<Item = &'t str>, always: bool) {
-        let texts: Vec<_> = texts.collect();
-        if always || !texts.is_empty() {
-            write_list(&texts, self.key(key), |text, out| write_json_string(text, out));
-        }
-    }
-
-    fn opt<T>(&mut self, value: Option<T>, write: impl FnOnce(&mut Self, T)) {
-        if let Some(value) = value {
-            write(self, value);
-        }
-    }
-
-    fn end(self) {
-        self.out.push(b'}');
-    }
-
-    fn end_line(self) {
-        self.out.extend_from_slice(b"}\n");
-    }
 }
 
 #[cfg(test)]

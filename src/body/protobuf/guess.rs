@@ -6,7 +6,7 @@
 
 use super::wire::{Fault, Field, Fields, Value};
 use crate::body::json::MAX_DEPTH;
-use crate::text::write_json_string;
+use crate::text::{plain, write_json_string};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use std::collections::HashMap;
@@ -55,7 +55,9 @@ pub(super) fn is_likely(bytes: &[u8]) -> bool {
 pub(super) fn as_text(bytes: &[u8]) -> Option<&str> {
     let text = std::str::from_utf8(bytes).ok()?;
     let control = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t');
-    (!text.contains(control)).then_some(text)
+    // what is plain holds no control characters
+    let odd = text.get(plain(text)..)?;
+    (!odd.contains(control)).then_some(text)
 }
 
 fn members(bytes: &[u8], depth: usize) -> Result<Members, Fault> {

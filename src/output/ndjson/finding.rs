@@ -1,6 +1,6 @@
 //! A finding as a line.
 
-use super::{Object, write_list};
+use super::{Object, write_list, write_number};
 use crate::model::{Finding, FlowId};
 
 /// Appends a finding.
@@ -12,7 +12,7 @@ pub fn write_finding(finding: &Finding, out: &mut Vec<u8>) {
     o.text("title", &finding.title);
     o.opt(finding.service.as_deref(), |o, service| o.text("service", service));
     write_list(&finding.flows, o.key("flows"), |flows: &Vec<FlowId>, out| {
-        write_list(flows, out, |flow, out| out.extend_from_slice(flow.0.to_string().as_bytes()));
+        write_list(flows, out, |flow, out| write_number(flow.0, out));
     });
     o.number("count", finding.count);
     o.text("evidence", &finding.evidence);

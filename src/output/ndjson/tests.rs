@@ -6,7 +6,7 @@ use crate::model::{
     State, Totals,
 };
 use crate::text::is_control;
-use crate::time::Span;
+use crate::time::{Span, Time};
 use std::sync::Arc;
 
 /// 2026-11-21T07:21:03.123456789Z

@@ -10,7 +10,7 @@ pub fn write_trace(trace: &TraceRecord, out: &mut Vec<u8>) {
     if trace.trace_ids.len() > 1 {
         o.list("trace_ids", trace.trace_ids.iter().map(|id| &**id), true);
     }
-    super::write_list(&trace.tree, o.key("flows"), |node, out| out.extend_from_slice(node.flow.0.to_string().as_bytes()));
+    super::write_list(&trace.tree, o.key("flows"), |node, out| super::write_number(node.flow.0, out));
     write_tree(&trace.tree, o.key("tree"));
     o.list("services", trace.services.iter().map(|service| &**service), true);
     o.time("time", trace.time);
@@ -43,7 +43,8 @@ fn write_tree(tree: &[Node], out: &mut Vec<u8>) {
             }
             _ => {}
         }
-        out.extend_from_slice(format!("{{\"flow\":{}", node.flow.0).as_bytes());
+        out.extend_from_slice(b"{\"flow\":");
+        super::write_number(node.flow.0, out);
         if let Some(link) = node.link {
             out.extend_from_slice(b",\"link\":");
             write_json_string(link.word(), out);
