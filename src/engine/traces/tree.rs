@@ -7,6 +7,10 @@
 use super::hop::{Hop, everybodys, name};
 use super::legs::{beside, leg};
 use crate::model::{FlowId, Link, Node, Party, Pattern};
+use causes::Causes;
+use hashbrown::HashMap;
+
+mod causes;
 
 /// How deep a tree gets: far above what services do, so that readers of nested output are safe.
 const MAX_DEPTH: usize = 256;
@@ -22,26 +26,31 @@ enum Same {
 
 /// The trace's flows, each behind its parent, siblings by time. `hops` is in the order of flows.
 pub(super) fn tree(hops: &[Hop]) -> Vec<Node> {
-    let mut order: Vec<usize> = (0..hops.len()).collect();
-    order.sort_by_key(|&at| (hops[at].time, hops[at].flow));
-    let mut parents: Vec<Option<(usize, Link)>> = vec![None; hops.len()];
-    let mut depths = vec![0; hops.len()];
+    let mut order: Vec<&Hop> = hops.iter().collect();
+    order.sort_by_key(|hop| (hop.time, hop.flow));
+    let mut parents: Vec<Option<(usize, Link)>> = Vec::with_capacity(hops.len());
+    let mut depths: Vec<usize> = Vec::with_capacity(hops.len());
     let mut children = vec![Vec::new(); hops.len()];
     let mut roots = Vec::new();
-    for (n, &at) in order.iter().enumerate() {
-        match parent(hops, &order[..n], at, &parents).filter(|(up, _)| depths[*up] + 1 < MAX_DEPTH) {
-            Some((up, link)) => {
-                (parents[at], depths[at]) = (Some((up, link)), depths[up] + 1);
-                children[up].push(at);
-            }
+    let mut before = Causes::default();
+    let mut places = HashMap::with_capacity(hops.len());
+    for (at, hop) in order.iter().enumerate() {
+        let placed = || hop.placed.and_then(|(flow, link)| Some((*places.get(&flow)?, link)));
+        let parent = by_id(&before, &order, hop, &parents).or_else(placed).filter(|(up, _)| depths[*up] + 1 < MAX_DEPTH);
+        match parent {
+            Some((up, _)) => children[up].push(at),
             None => roots.push(at),
         }
+        depths.push(parent.map_or(0, |(up, _)| depths[up] + 1));
+        parents.push(parent);
+        places.insert(hop.flow, at);
+        before.add(hop);
     }
     let mut nodes = Vec::with_capacity(hops.len());
     let mut left: Vec<_> = roots.into_iter().rev().collect();
     while let Some(at) = left.pop() {
-        let leg = parents[at].is_some_and(|(up, _)| leg(&hops[up], &hops[at]));
-        nodes.push(Node { flow: hops[at].flow, depth: depths[at], link: parents[at].map(|(_, link)| link), leg });
+        let leg = parents[at].is_some_and(|(up, _)| leg(order[up], order[at]));
+        nodes.push(Node { flow: order[at].flow, depth: depths[at], link: parents[at].map(|(_, link)| link), leg });
         left.extend(children[at].iter().rev());
     }
     nodes
@@ -64,48 +73,23 @@ fn in_tree(hops: &[Hop], flow: FlowId) -> bool {
     tree(hops).iter().any(|node| node.flow == flow && node.depth == 0)
 }
 
-/// What caused a hop, among those before it: by the ID that they share, else what it was tied to.
-fn parent(hops: &[Hop], before: &[usize], at: usize, parents: &[Option<(usize, Link)>]) -> Option<(usize, Link)> {
-    let hop = &hops[at];
-    let placed = || {
-        let (flow, link) = hop.placed?;
-        before.iter().find(|&&up| hops[up].flow == flow).map(|&up| (up, link))
-    };
-    by_id(hops, before, at, parents).or_else(placed)
-}
-
-fn by_id(hops: &[Hop], before: &[usize], at: usize, parents: &[Option<(usize, Link)>]) -> Option<(usize, Link)> {
-    let hop = &hops[at];
-    if let Some(span) = &hop.parent_span {
-        let mut carriers = before.iter().filter(|&&up| hops[up].span.as_ref() == Some(span));
-        if let (Some(&up), None) = (carriers.next(), carriers.next()) {
-            return Some((up, Link::TraceId));
-        }
+/// What caused a hop by the ID that they share, among those before it.
+fn by_id(before: &Causes<'_>, order: &[&Hop], hop: &Hop, parents: &[Option<(usize, Link)>]) -> Option<(usize, Link)> {
+    if let Some(up) = hop.parent_span.as_deref().and_then(|span| before.carrier(span)) {
+        return Some((up, Link::TraceId));
     }
     // who surely sent it comes before who may have, and what its sender was at work on before what it was done with
-    let mut ranked: Vec<_> = before.iter().filter_map(|&up| Some((shared(&hops[up], hop)?, rank(&hops[up], hop)?, up))).collect();
-    // one address is one sender: whoever it is could send what came from it first, too
-    if ranked.iter().any(|(_, (same, _), _)| *same == Same::Maybe)
-        && let Some((n, &first)) = before.iter().enumerate().find(|(_, up)| hops[**up].from.addr == hop.from.addr)
-    {
-        let could = |up: usize| {
-            before[..n].iter().any(|&other| hops[other].to.addr == hops[up].to.addr && rank(&hops[other], &hops[first]).is_some())
-        };
-        ranked.retain(|&(_, (same, _), up)| same == Same::Surely || could(up));
-    }
-    let best = ranked.iter().map(|(_, rank, _)| *rank).min()?;
-    ranked.retain(|(_, rank, _)| *rank == best);
-    if ranked.iter().any(|&(.., up)| same_message(&hops[up], hop)) {
-        ranked.retain(|&(.., up)| same_message(&hops[up], hop));
-    }
-    let (link, _, innermost) = *ranked.last()?;
-    let above = |up: usize| std::iter::successors(Some(innermost), |&at| parents[at].map(|(up, _)| up)).any(|at| at == up);
-    if !ranked.iter().all(|&(.., up)| above(up)) {
+    let (same, likeliest) = before.likeliest(hop)?;
+    let innermost = *likeliest.last()?;
+    // all of them have to lie around the innermost one
+    let mut chain = std::iter::successors(Some(innermost), |&at| parents[at].map(|(up, _)| up));
+    if !likeliest.iter().rev().all(|up| chain.any(|at| at == *up)) {
         return None;
     }
+    let link = shared(order[innermost], hop)?;
     // on the address that all services of a machine share, the only one that was seen is a guess too
-    let one = !everybodys(hop.from.host()) && ranked.iter().all(|&(.., up)| hops[up].to == hops[innermost].to);
-    Some((innermost, if best.0 == Same::Surely || one { link } else { Link::Time }))
+    let one = !everybodys(hop.from.host()) && likeliest.iter().all(|&up| order[up].to == order[innermost].to);
+    Some((innermost, if same == Same::Surely || one { link } else { Link::Time }))
 }
 
 /// What two flows of one trace share that is an ID.
@@ -116,6 +100,8 @@ fn shared(up: &Hop, hop: &Hop) -> Option<Link> {
 
 /// How likely `up` caused `hop`, the likelier the less: whether its receiver is the hop's sender, and was done with it.
 fn rank(up: &Hop, hop: &Hop) -> Option<(Same, bool)> {
+    #[cfg(test)]
+    tests::RANKED.set(tests::RANKED.get() + 1);
     // a broker passes on what was published to it, and asks nobody for anything
     let passes_on = hop.pattern == Pattern::Deliver;
     if passes_on != (up.pattern == Pattern::Publish) || (passes_on && up.topic != hop.topic) {

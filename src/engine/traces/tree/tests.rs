@@ -1,7 +1,15 @@
 use super::*;
 use crate::model::{FlowId, Origin, Owner};
 use crate::time::Time;
+use std::cell::Cell;
 use std::sync::Arc;
+
+mod plain;
+
+thread_local! {
+    /// How often two flows were compared.
+    pub(super) static RANKED: Cell<usize> = const { Cell::new(0) };
+}
 
 /// A hop of `from>to begin-end`, the end left out where it is not known. `a=10.0.0.1:80` is a name with its address, a bare address has
 /// no name; `>+` is a publish, `>-` a delivery. Times are in milliseconds. Further words are `span=X`, `up=X`, `topic=N`, `request=N` (it has that request ID and no

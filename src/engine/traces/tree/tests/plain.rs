@@ -1,0 +1,156 @@
+//! The same trees by looking at each flow before each: what the index has to give.
+
+use super::super::super::hop::{Hop, everybodys};
+use super::super::{MAX_DEPTH, Same, rank, same_message, shared};
+use super::{RANKED, hop, tree};
+use crate::model::Link;
+use proptest::prelude::*;
+
+/// Each flow's parent, by place in the order of time.
+fn parents(order: &[&Hop]) -> Vec<Option<(usize, Link)>> {
+    let mut parents: Vec<Option<(usize, Link)>> = Vec::new();
+    let mut depths: Vec<usize> = Vec::new();
+    for (at, hop) in order.iter().enumerate() {
+        let placed = || {
+            let (flow, link) = hop.placed?;
+            Some((order[..at].iter().position(|up| up.flow == flow)?, link))
+        };
+        let parent = by_id(order, at, &parents).or_else(placed).filter(|(up, _)| depths[*up] + 1 < MAX_DEPTH);
+        depths.push(parent.map_or(0, |(up, _)| depths[up] + 1));
+        parents.push(parent);
+    }
+    parents
+}
+
+fn by_id(order: &[&Hop], at: usize, parents: &[Option<(usize, Link)>]) -> Option<(usize, Link)> {
+    let (hop, before) = (order[at], &order[..at]);
+    if let Some(span) = &hop.parent_span {
+        let mut carriers = (0..at).filter(|&up| order[up].span.as_ref() == Some(span));
+        if let (Some(up), None) = (carriers.next(), carriers.next()) {
+            return Some((up, Link::TraceId));
+        }
+    }
+    let mut ranked: Vec<_> = (0..at).filter_map(|up| Some((shared(order[up], hop)?, rank(order[up], hop)?, up))).collect();
+    if let Some(n) = before.iter().position(|up| up.from.addr == hop.from.addr) {
+        let could =
+            |up: usize| before[..n].iter().any(|other| other.to.addr == order[up].to.addr && rank(other, order[n]).is_some());
+        ranked.retain(|&(_, (same, _), up)| same == Same::Surely || could(up));
+    }
+    let best = ranked.iter().map(|(_, rank, _)| *rank).min()?;
+    ranked.retain(|(_, rank, _)| *rank == best);
+    if ranked.iter().any(|&(.., up)| same_message(order[up], hop)) {
+        ranked.retain(|&(.., up)| same_message(order[up], hop));
+    }
+    let (link, _, innermost) = *ranked.last()?;
+    let above = |up: usize| std::iter::successors(Some(innermost), |&at| parents[at].map(|(up, _)| up)).any(|at| at == up);
+    if !ranked.iter().all(|&(.., up)| above(up)) {
+        return None;
+    }
+    let one = !everybodys(hop.from.host()) && ranked.iter().all(|&(.., up)| order[up].to == order[innermost].to);
+    Some((innermost, if best.0 == Same::Surely || one { link } else { Link::Time }))
+}
+
+/// Flows as their depths and ties, in the order of the tree.
+fn plain(hops: &[Hop]) -> Vec<(u64, usize, Option<Link>)> {
+    let mut order: Vec<&Hop> = hops.iter().collect();
+    order.sort_by_key(|hop| (hop.time, hop.flow));
+    let parents = parents(&order);
+    let mut told = Vec::new();
+    let mut left: Vec<_> = (0..order.len()).filter(|at| parents[*at].is_none()).rev().map(|at| (at, 0)).collect();
+    while let Some((at, depth)) = left.pop() {
+        told.push((order[at].flow.0, depth, parents[at].map(|(_, link)| link)));
+        let below = (at + 1..order.len()).filter(|down| parents[*down].is_some_and(|(up, _)| up == at));
+        left.extend(below.rev().map(|down| (down, depth + 1)));
+    }
+    told
+}
+
+fn indexed(hops: &[Hop]) -> Vec<(u64, usize, Option<Link>)> {
+    tree(hops).iter().map(|node| (node.flow.0, node.depth, node.link)).collect()
+}
+
+/// Who may be an end: with a name and without, on one address and on several.
+const ENDS: &[&str] = &[
+    "a",
+    "b",
+    "c",
+    "x=127.0.0.1:80",
+    "y=127.0.0.1:81",
+    "x=127.0.0.1:7",
+    "127.0.0.1:80",
+    "127.0.0.1:81",
+    "127.0.0.1:82",
+    "127.0.0.1:7",
+    "127.0.0.1:8",
+    "10.0.0.1:80",
+    "10.0.0.1:7",
+    "10.0.0.2:80",
+    "10.0.0.2:8",
+];
+
+/// One flow's words: ends, time, and what else it has.
+fn flow() -> impl Strategy<Value = String> {
+    let end = || prop::sample::select(ENDS);
+    let kind = prop::sample::select(&["", "", "", "+", "-"][..]);
+    let length = prop::option::weighted(0.8, 0_u64..40);
+    let span = prop::option::weighted(0.3, 0_u8..5);
+    let more =
+        prop::sample::select(&["", "", "", " topic=1", " topic=2", " request=0", " up=1", " up=3", " placed=2", " placed=5"][..]);
+    let broker = prop::sample::select(&["b", "b", "y=127.0.0.1:81", "127.0.0.1:80"][..]);
+    (end(), end(), broker, kind, 0_u64..60, length, span, more).prop_map(|(from, to, broker, kind, begin, length, span, more)| {
+        let (from, to) = if kind == "-" { (broker, to) } else { (from, if kind == "+" { broker } else { to }) };
+        let end = length.map(|length| (begin + length).to_string()).unwrap_or_default();
+        let span = span.map(|span| format!(" span={span}")).unwrap_or_default();
+        format!("{from}>{kind}{to} {begin}-{end}{span}{more}")
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 3000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_index_gives_the_same_trees(flows in prop::collection::vec((flow(), 0_i64..3), 1..24)) {
+        let hops: Vec<_> = flows.iter().zip(1..).map(|((text, late), number)| {
+            let mut hop = hop(number, text);
+            hop.last = hop.end.unwrap_or(hop.time).after(crate::time::Span::from_millis(*late as u64));
+            hop.veiled = number % 11 == 0;
+            hop
+        }).collect();
+        prop_assert_eq!(indexed(&hops), plain(&hops), "{:#?}", flows);
+    }
+}
+
+/// Requests through four services on one address without names, so many at once.
+fn loopback(requests: u64, at_once: u64) -> Vec<Hop> {
+    let request = |n: u64| {
+        let begin = n / at_once * 100 + n % at_once;
+        (0..4_u64).map(move |k| {
+            let (from, to) = (begin + 10 * k, begin + 90 - 10 * k);
+            hop(4 * n + k + 1, &format!("127.0.0.1:{}>127.0.0.1:{} {from}-{to}", 10_000 + (4 * n + k) % 40_000, 80 + k))
+        })
+    };
+    let mut hops: Vec<_> = (0..requests).flat_map(request).collect();
+    hops.iter_mut().for_each(|hop| hop.last = hop.end.unwrap_or(hop.time));
+    hops
+}
+
+#[test]
+fn what_a_flow_costs_does_not_grow_with_the_trace() {
+    for at_once in [1, 50] {
+        let compared = |requests| {
+            let hops = loopback(requests, at_once);
+            RANKED.set(0);
+            assert_eq!(tree(&hops).len(), hops.len());
+            RANKED.get()
+        };
+        let (few, many) = (compared(200), compared(2000));
+        assert!(many <= 11 * few, "{at_once} at once: {few} comparisons in 800 flows, {many} in 8000");
+        assert!(many <= 8000 * 300, "{at_once} at once: {many} comparisons");
+    }
+    // all of them at once, and none over
+    let open: Vec<_> =
+        (0..4000).map(|n| hop(n + 1, &format!("127.0.0.1:{}>127.0.0.1:{} {n}-", 10_000 + n, 80 + n % 4))).collect();
+    RANKED.set(0);
+    assert_eq!(tree(&open).len(), 4000);
+    assert!(RANKED.get() <= 4000 * 300, "{} comparisons", RANKED.get());
+}
