@@ -2,10 +2,11 @@
 
 use crate::decode::{Driver, Limits, Sink, detect, registry};
 use crate::model::{
-    Batch, ConnId, ConnMeta, Counts, Dir, End, Ended, Event, EventKind, Fact, Item, OwnedEnd, Segment, SourceId, Stamp, Totals,
-    Transport,
+    Batch, ConnId, ConnMeta, Counts, Dir, End, Ended, Event, EventKind, Fact, Item, OwnedEnd, Segment, SourceId, SourceSet,
+    Stamp, Totals, Transport,
 };
 use crate::net::{ConnTable, Datagrams, Owner, Reassembler, Seen, Slot, Streams};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// Shards there are, whatever the number of workers: limits, timers and caps are a shard's.
@@ -49,6 +50,8 @@ pub struct Worker {
     totals: Totals,
     /// How many events the last batch made: about as many as the next one will.
     made: usize,
+    /// What was open at the end and has not ended so far, in the order of the first packets.
+    left: VecDeque<Box<Conn>>,
 }
 
 #[derive(Debug)]
@@ -65,16 +68,17 @@ struct Conn {
     /// The next free stream number.
     streams: u32,
     held: usize,
-    sources: Vec<SourceId>,
-    head: Vec<u8>,
-    /// How its directions ended.
-    ends: Vec<End>,
+    sources: SourceSet,
+    /// Its first bytes, as long as nobody knows what they are.
+    head: Box<[u8]>,
+    /// How its directions ended: both by FIN, or else what ended one of them otherwise.
+    how: End,
 }
 
 /// How a connection's bytes come.
 #[derive(Debug)]
 enum Carrier {
-    Tcp(Box<Reassembler>),
+    Tcp(Reassembler),
     Udp(Datagrams),
 }
 
@@ -82,7 +86,7 @@ impl Worker {
     /// Worker `index` of `of`, at least one.
     pub fn new(settings: Arc<Settings>, index: usize, of: usize) -> Self {
         let shards = (index..SHARDS).step_by(of).map(|_| Shard { table: ConnTable::new(registry::usual_port) }).collect();
-        Self { settings, shards, index, of, totals: Totals::default(), made: 0 }
+        Self { settings, shards, index, of, totals: Totals::default(), made: 0, left: VecDeque::new() }
     }
 
     /// Works through the items of its shards.
@@ -117,27 +121,32 @@ impl Worker {
         made
     }
 
-    /// The capture is over: everything that is still open ends as it stands.
-    pub fn finish(&mut self, at: Stamp) -> Made {
-        let mut made = Made::default();
-        // each lets go of what it holds before the next one ends
-        let mut open: Vec<Box<Conn>> = self.shards.iter_mut().flat_map(|shard| shard.table.drain()).collect();
-        open.sort_by_key(|conn| conn.meta.id);
+    /// The capture is over: what is still open ends as it stands, so many connections at a time, the oldest first. Whether that is all.
+    pub fn finish(&mut self, at: Stamp, most: usize) -> (Made, bool) {
+        if self.left.is_empty() {
+            let mut open: Vec<Box<Conn>> = self.shards.iter_mut().flat_map(|shard| shard.table.drain()).collect();
+            open.sort_by_key(|conn| conn.meta.id);
+            self.left = open.into();
+        }
+        let some = most.min(self.left.len());
+        let mut made = Made { events: Vec::with_capacity(some), runs: Vec::with_capacity(some), ..Made::default() };
         let settings = Arc::clone(&self.settings);
-        for mut conn in open {
+        // each lets go of what it holds before the next one ends
+        for mut conn in self.left.drain(..some) {
             let place = (conn.meta.id.0.0, 0);
             conn.finish(End::Open, &mut Desk { settings: &settings, totals: &mut self.totals, events: &mut made.events, at });
             made.mark(place);
         }
         made.totals = self.sums();
-        made
+        (made, self.left.is_empty())
     }
 
     fn own(&self, shard: usize) -> Option<usize> {
         (shard % self.of == self.index).then_some(shard / self.of)
     }
 
-    fn sums(&self) -> Totals {
+    /// The sums so far.
+    pub fn sums(&self) -> Totals {
         let mut totals = self.totals.clone();
         for shard in &self.shards {
             let sums = shard.table.sums();
@@ -173,8 +182,8 @@ impl Worker {
         };
         let Some(conn) = shard.table.get(slot) else { return };
         desk.owned(conn.meta.id, seg, batch);
-        if !conn.sources.contains(&seg.source) {
-            conn.sources.push(seg.source);
+        if !conn.sources.has(seg.source) {
+            conn.sources.add(seg.source);
             desk.push(conn.meta.id, EventKind::SeenBy(seg.source));
         }
         let payload = batch.slab.get(seg.payload.clone()).unwrap_or_default();
@@ -283,12 +292,21 @@ impl Desk<'_> {
 impl Owner<Conn> for Desk<'_> {
     fn begin(&mut self, meta: ConnMeta, source: SourceId) -> Conn {
         self.push(meta.id, EventKind::Began(Box::new(meta), source));
-        let driver = Driver::new(detect::Detect::boxed(), meta, 0, Vec::new());
         let carrier = match meta.transport {
-            Transport::Stream => Carrier::Tcp(Box::default()),
+            Transport::Stream => Carrier::Tcp(Reassembler::default()),
             Transport::Datagram => Carrier::Udp(Datagrams::default()),
         };
-        Conn { meta, carrier, driver, streams: 1, held: 0, sources: vec![source], head: Vec::new(), ends: Vec::new() }
+        let mut sources = SourceSet::default();
+        sources.add(source);
+        Conn { meta, carrier, driver: Driver::detecting(), streams: 1, held: 0, sources, head: Box::default(), how: End::Fin }
+    }
+
+    fn rest(&mut self, conn: &mut Conn) {
+        match &mut conn.carrier {
+            Carrier::Tcp(tcp) => tcp.rest(),
+            Carrier::Udp(udp) => udp.rest(),
+        }
+        conn.driver.rest();
     }
 
     fn end(&mut self, mut conn: Conn, how: End) {
@@ -304,12 +322,12 @@ impl Conn {
             totals: &mut *desk.totals,
             streams: &mut self.streams,
             held: &mut self.held,
-            conn: self.meta.id,
+            meta: &self.meta,
             at: desk.at,
             limits: &desk.settings.limits,
             decode_as: &desk.settings.decode_as,
         };
-        (&mut self.carrier, Out { driver: &mut self.driver, head: &mut self.head, ends: &mut self.ends, sink })
+        (&mut self.carrier, Out { driver: &mut self.driver, head: &mut self.head, how: &mut self.how, sink })
     }
 
     /// It ends for another reason than its own segments.
@@ -322,8 +340,6 @@ impl Conn {
     }
 
     fn ended(&mut self, desk: &mut Desk<'_>) {
-        // both by FIN, or else what ended one of them otherwise
-        let how = self.ends.iter().copied().find(|end| *end != End::Fin).unwrap_or(End::Fin);
         let (tally, last) = match &self.carrier {
             Carrier::Tcp(tcp) => (tcp.tally(), tcp.last()),
             Carrier::Udp(udp) => (udp.tally(), udp.last()),
@@ -333,13 +349,13 @@ impl Conn {
         }
         desk.totals.repeated_bytes += tally.repeated;
         let ended = Ended {
-            how,
+            how: self.how,
             last,
             bytes: self.oriented(tally.bytes),
             packets: self.oriented(tally.packets),
             retransmissions: tally.retransmissions,
             gaps: tally.gaps,
-            head: std::mem::take(&mut self.head),
+            head: std::mem::take(&mut self.head).into_vec(),
         };
         desk.push(self.meta.id, EventKind::Ended(Box::new(ended)));
     }
@@ -356,17 +372,19 @@ impl Conn {
 /// From one connection's carrier to its driver.
 struct Out<'a> {
     driver: &'a mut Driver,
-    head: &'a mut Vec<u8>,
-    ends: &'a mut Vec<End>,
+    head: &'a mut Box<[u8]>,
+    how: &'a mut End,
     sink: Sink<'a>,
 }
 
 impl Streams for Out<'_> {
     fn data(&mut self, dir: Dir, bytes: &[u8], stamp: Stamp) {
-        if self.head.is_empty() {
-            self.head.extend(bytes.iter().take(HEAD));
-        }
         self.driver.data(&mut self.sink, dir, bytes, stamp);
+        if self.driver.is_known() {
+            *self.head = Box::default();
+        } else if self.head.is_empty() {
+            *self.head = bytes.iter().take(HEAD).copied().collect();
+        }
     }
 
     fn hole(&mut self, dir: Dir, len: u64, _: Stamp) {
@@ -376,7 +394,9 @@ impl Streams for Out<'_> {
     }
 
     fn end(&mut self, dir: Dir, how: End, _: Stamp) {
-        self.ends.push(how);
+        if *self.how == End::Fin {
+            *self.how = how;
+        }
         self.driver.end(&mut self.sink, dir, how);
     }
 }

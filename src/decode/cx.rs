@@ -1,12 +1,12 @@
 //! What an analyzer may do beside consuming bytes: tell of flows, and open streams within its own.
 
-use super::driver::Driver;
+use super::driver::{Driver, Nest};
 use super::input::Input;
 use super::limits::Limits;
 use super::{Analyzer, detect};
 use crate::model::{
-    Closed, ConnId, ConnMeta, Dir, End, Event, EventKind, Fact, Fields, Headers, Issue, Key, Opened, Part, Pattern, Severity,
-    Stamp, Totals,
+    Closed, ConnMeta, Dir, End, Event, EventKind, Fact, Fields, Headers, Issue, Key, Opened, Part, Pattern, Severity, Stamp,
+    Totals,
 };
 use crate::trace;
 
@@ -22,7 +22,7 @@ pub struct Sink<'a> {
     /// Bytes of unfinished messages that the connection holds ([`Limits::held`]).
     pub held: &'a mut usize,
     /// The connection.
-    pub conn: ConnId,
+    pub meta: &'a ConnMeta,
     /// The packet whose processing releases the events.
     pub at: Stamp,
     /// The limits.
@@ -33,7 +33,7 @@ pub struct Sink<'a> {
 
 impl Sink<'_> {
     pub(super) fn push(&mut self, kind: EventKind) {
-        self.events.push(Event { conn: self.conn, at: self.at, kind });
+        self.events.push(Event { conn: self.meta.id, at: self.at, kind });
     }
 
     pub(super) fn stream(&mut self) -> u32 {
@@ -66,10 +66,12 @@ impl Sink<'_> {
 #[derive(Debug)]
 pub struct Cx<'a, 's> {
     pub(super) sink: &'a mut Sink<'s>,
+    /// As the stream's roles are.
     pub(super) meta: &'a ConnMeta,
+    /// Whether they are the other way round than the connection's.
+    pub(super) turned: bool,
     pub(super) stream: u32,
-    pub(super) layers: &'a [&'static str],
-    pub(super) inners: &'a mut Vec<(u64, Driver)>,
+    pub(super) nest: &'a mut Option<Box<Nest>>,
 }
 
 impl Cx<'_, '_> {
@@ -105,7 +107,7 @@ impl Cx<'_, '_> {
         dir: Dir,
         first: Stamp,
     ) {
-        let layers = self.layers.to_vec();
+        let layers = self.layers().to_vec();
         let opened = Opened { protocol, pattern, operation: operation.into(), dir, first, layers };
         self.sink.push(EventKind::Open(self.key(key), Box::new(opened)));
     }
@@ -170,20 +172,21 @@ impl Cx<'_, '_> {
         start: impl FnOnce() -> Option<Box<dyn Analyzer>>,
         input: Input<'_>,
     ) {
-        let at = match self.inners.iter().position(|(k, _)| *k == key) {
+        let Nest { layers, inners } = &mut **self.nest.get_or_insert_default();
+        let at = match inners.iter().position(|(k, _)| *k == key) {
             Some(at) => at,
             None => {
-                let (limits, depth) = (self.sink.limits, self.layers.len());
-                if self.inners.len() >= limits.inner || depth >= limits.depth {
+                let limits = self.sink.limits;
+                if inners.len() >= limits.inner || layers.len() >= limits.depth {
                     return self.undecoded(input.data.len() as u64);
                 }
-                let layers = self.layers.iter().copied().chain(layer).collect();
+                let layers = layers.iter().copied().chain(layer).collect();
                 let analyzer = start().unwrap_or_else(|| detect::Detect::boxed());
-                self.inners.push((key, Driver::new(analyzer, *self.meta, self.sink.stream(), layers)));
-                self.inners.len() - 1
+                inners.push((key, Driver::inner(analyzer, self.sink.stream(), layers, self.turned)));
+                inners.len() - 1
             }
         };
-        if let Some((_, driver)) = self.inners.get_mut(at) {
+        if let Some((_, driver)) = inners.get_mut(at) {
             self.sink.totals.decoded_bytes -= input.data.len() as i64;
             driver.input(self.sink, input);
         }
@@ -191,20 +194,26 @@ impl Cx<'_, '_> {
 
     /// A hole of `len` bytes in a stream within this one.
     pub fn inner_gap(&mut self, key: u64, dir: Dir, len: u64) {
-        if let Some((_, driver)) = self.inners.iter_mut().find(|(k, _)| *k == key) {
+        let mut inners = self.nest.iter_mut().flat_map(|nest| &mut nest.inners);
+        if let Some((_, driver)) = inners.find(|(k, _)| *k == key) {
             driver.hole(self.sink, dir, len);
         }
     }
 
     /// One direction of a stream within this one is over; the stream is forgotten when both are.
     pub fn inner_end(&mut self, key: u64, dir: Dir, how: End) {
-        let Some(at) = self.inners.iter().position(|(k, _)| *k == key) else { return };
-        if let Some((_, driver)) = self.inners.get_mut(at) {
+        let Some(Nest { inners, .. }) = self.nest.as_deref_mut() else { return };
+        let Some(at) = inners.iter().position(|(k, _)| *k == key) else { return };
+        if let Some((_, driver)) = inners.get_mut(at) {
             driver.end(self.sink, dir, how);
             if driver.over() {
-                self.inners.swap_remove(at);
+                inners.swap_remove(at);
             }
         }
+    }
+
+    fn layers(&self) -> &[&'static str] {
+        self.nest.as_ref().map_or(&[], |nest| &nest.layers)
     }
 
     fn key(&self, own: u64) -> Key {

@@ -1,25 +1,35 @@
 //! Runs one analyzer over both directions of one stream: buffers, limits, the way back after a hole, hand-overs and panics.
 
+use super::detect::Detect;
 use super::input::Input;
 use super::{Analyzer, Cx, Gap, Resync, Sink, Step};
 use crate::model::{ConnMeta, Dir, End, EventKind, Issue, Stamp};
+use held::Held;
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 mod datagram;
+mod held;
 
 /// One stream, its analyzer, and the streams within it.
 #[derive(Debug)]
 pub struct Driver {
     /// None: nothing that follows can be read.
     analyzer: Option<Box<dyn Analyzer>>,
-    meta: ConnMeta,
     stream: u32,
-    layers: Vec<&'static str>,
     sides: [Side; 2],
-    inners: Vec<(u64, Driver)>,
+    nest: Option<Box<Nest>>,
     /// Whether client and server are the other way round than the caller's directions say.
     reversed: bool,
+    /// Whether the caller's are, of those of the connection.
+    turned: bool,
+}
+
+/// What a stream is in, and what is in it; few have either.
+#[derive(Debug, Default)]
+pub(super) struct Nest {
+    pub(super) layers: Vec<&'static str>,
+    pub(super) inners: Vec<(u64, Driver)>,
 }
 
 /// One direction.
@@ -33,18 +43,6 @@ struct Side {
     ended: Option<End>,
     /// Whether the analyzer knows.
     told: bool,
-}
-
-/// Bytes that are not consumed.
-#[derive(Debug, Default)]
-struct Held {
-    bytes: Vec<u8>,
-    /// Those before it are consumed.
-    start: usize,
-    /// The stream offset of the first unconsumed byte.
-    offset: u64,
-    /// From which stream offset on which packet brought the bytes.
-    marks: Vec<(u64, Stamp)>,
 }
 
 /// How far the analyzer went.
@@ -81,9 +79,27 @@ pub fn guarded() -> bool {
 }
 
 impl Driver {
-    /// A stream with its first analyzer.
-    pub fn new(analyzer: Box<dyn Analyzer>, meta: ConnMeta, stream: u32, layers: Vec<&'static str>) -> Self {
-        Self { analyzer: Some(analyzer), meta, stream, layers, sides: Default::default(), inners: Vec::new(), reversed: false }
+    /// A connection's bytes, of which nothing is known so far.
+    pub fn detecting() -> Self {
+        Self::inner(Detect::boxed(), 0, Vec::new(), false)
+    }
+
+    /// A stream with its first analyzer, where client and server may be the other way round than those of the connection.
+    pub(super) fn inner(analyzer: Box<dyn Analyzer>, stream: u32, layers: Vec<&'static str>, turned: bool) -> Self {
+        let nest = (!layers.is_empty()).then(|| Box::new(Nest { layers, inners: Vec::new() }));
+        Self { analyzer: Some(analyzer), stream, sides: Default::default(), nest, reversed: false, turned }
+    }
+
+    /// Whether its protocol is known: another analyzer took over from the first one.
+    pub fn is_known(&self) -> bool {
+        self.stream > 0
+    }
+
+    /// Nothing has come for a while: only what is known is kept, no room for what may come.
+    pub fn rest(&mut self) {
+        self.sides.iter_mut().for_each(|side| side.held.rest());
+        self.nest.iter_mut().flat_map(|nest| &mut nest.inners).for_each(|(_, inner)| inner.rest());
+        self.analyzer.iter_mut().for_each(|analyzer| analyzer.rest());
     }
 
     /// Whether both directions have ended.
@@ -170,10 +186,10 @@ impl Driver {
         let rest = std::mem::take(&mut side.held);
         sink.undecoded(rest.unconsumed().len());
         self.call(sink, |analyzer, cx| analyzer.end(cx, rest.input(dir), how));
-        for (_, inner) in &mut self.inners {
-            inner.end(sink, dir, how);
+        if let Some(nest) = &mut self.nest {
+            nest.inners.iter_mut().for_each(|(_, inner)| inner.end(sink, dir, how));
+            nest.inners.retain(|(_, inner)| !inner.over());
         }
-        self.inners.retain(|(_, inner)| !inner.over());
         true
     }
 
@@ -301,12 +317,14 @@ impl Driver {
 
     /// Hands both directions over. The new layer's keys are its own.
     fn become_other(&mut self, sink: &mut Sink<'_>, to: Box<dyn Analyzer>, layer: Option<&'static str>) {
-        if layer.is_some() && self.layers.len() >= sink.limits.depth {
+        if layer.is_some() && self.nest.as_ref().map_or(0, |nest| nest.layers.len()) >= sink.limits.depth {
             self.analyzer = None;
             return;
         }
         self.analyzer = Some(to);
-        self.layers.extend(layer);
+        if let Some(layer) = layer {
+            self.nest.get_or_insert_default().layers.push(layer);
+        }
         self.stream = sink.stream();
         for side in &mut self.sides {
             side.need = 0;
@@ -326,14 +344,21 @@ impl Driver {
     fn reverse(&mut self, sink: &mut Sink<'_>) {
         self.reversed = !self.reversed;
         self.sides.swap(0, 1);
-        (self.meta.client, self.meta.server) = (self.meta.server, self.meta.client);
-        sink.push(EventKind::Oriented(self.meta.client, self.meta.server));
+        let ConnMeta { client, server, .. } = if self.is_turned() { sink.meta.turned() } else { *sink.meta };
+        sink.push(EventKind::Oriented(client, server));
+    }
+
+    /// Whether its client and server are the other way round than those of the connection.
+    fn is_turned(&self) -> bool {
+        self.reversed != self.turned
     }
 
     /// Calls the analyzer; a panic in it gives the stream up.
     fn call<T>(&mut self, sink: &mut Sink<'_>, f: impl FnOnce(&mut dyn Analyzer, &mut Cx<'_, '_>) -> T) -> Option<T> {
         let mut analyzer = self.analyzer.take()?;
-        let mut cx = Cx { sink, meta: &self.meta, stream: self.stream, layers: &self.layers, inners: &mut self.inners };
+        let (turned, mut other) = (self.is_turned(), None);
+        let meta = if turned { other.insert(sink.meta.turned()) } else { sink.meta };
+        let mut cx = Cx { sink, meta, turned, stream: self.stream, nest: &mut self.nest };
         let outer = GUARDED.replace(true);
         let result = catch_unwind(AssertUnwindSafe(|| f(&mut *analyzer, &mut cx)));
         GUARDED.set(outer);
@@ -346,47 +371,6 @@ impl Driver {
                 sink.note(None, Issue::PANIC);
                 None
             }
-        }
-    }
-}
-
-impl Held {
-    fn unconsumed(&self) -> &[u8] {
-        self.bytes.get(self.start..).unwrap_or_default()
-    }
-
-    fn is_empty(&self) -> bool {
-        self.unconsumed().is_empty()
-    }
-
-    /// The stream offset after the last byte.
-    fn end(&self) -> u64 {
-        self.offset + self.unconsumed().len() as u64
-    }
-
-    fn input(&self, dir: Dir) -> Input<'_> {
-        Input::new(dir, self.unconsumed(), self.offset, &self.marks)
-    }
-
-    fn push(&mut self, input: Input<'_>) {
-        let end = self.end();
-        if self.is_empty() {
-            self.marks.clear();
-        }
-        if !input.data.is_empty() {
-            self.marks.extend(input.marks().iter().map(|&(at, s)| (end + at.saturating_sub(input.base()), s)));
-            self.bytes.extend_from_slice(input.data);
-        }
-    }
-
-    fn consume(&mut self, n: usize) {
-        self.start += n;
-        self.offset += n as u64;
-        let passed = self.marks.partition_point(|(at, _)| *at <= self.offset).saturating_sub(1);
-        self.marks.drain(..passed);
-        if self.start * 2 >= self.bytes.len() {
-            self.bytes.drain(..self.start);
-            self.start = 0;
         }
     }
 }

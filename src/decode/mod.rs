@@ -164,4 +164,6 @@ pub trait Analyzer: Send + std::fmt::Debug {
     fn resync(&mut self, dir: Dir, data: &[u8]) -> Resync;
     /// The direction is over; `rest` was not consumed. Exactly once a direction.
     fn end(&mut self, cx: &mut Cx<'_, '_>, rest: Input<'_>, how: End);
+    /// Nothing has come for a while: it may give back what it holds for what comes soon.
+    fn rest(&mut self) {}
 }

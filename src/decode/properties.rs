@@ -6,7 +6,7 @@
 //!
 //! A turn of a conversation in datagrams is one: it is not split, and lost whole.
 
-use super::{Driver, Limits, PROTOCOLS, Sink, detect::Detect};
+use super::{Driver, Limits, PROTOCOLS, Sink};
 use crate::model::{
     Closed, ConnId, ConnMeta, Dir, End, Event, EventKind, Issue, Joined, Key, Message, PENDING, PacketNo, Stamp, Totals,
     Transport, Zone,
@@ -70,19 +70,23 @@ fn play(talk: &Conversation, wire: &[Wire]) -> Outcome {
     let id = ConnId(PacketNo(1));
     let [client, server] = ["127.0.0.1:40000", "127.0.0.1:8080"].map(|a| a.parse().unwrap());
     let meta = ConnMeta { id, client, server, transport, first: Stamp::default(), joined, zone: Zone::default() };
-    let mut driver = Driver::new(Detect::boxed(), meta, 0, Vec::new());
+    let mut driver = Driver::detecting();
     let (mut out, mut streams, mut held, limits, decode_as) = (Outcome::default(), 1, 0, talk.limits, Vec::new());
     let mut at = Stamp::default();
     for step in wire.iter().map(Some).chain([None]) {
         if let Some(Wire::Data(_, _, packet)) = step {
             at = stamp(*packet);
+            // a pause changes nothing
+            if packet % 2 == 0 {
+                driver.rest();
+            }
         }
         let mut sink = Sink {
             events: &mut out.events,
             totals: &mut out.totals,
             streams: &mut streams,
             held: &mut held,
-            conn: id,
+            meta: &meta,
             at,
             limits: &limits,
             decode_as: &decode_as,

@@ -2,6 +2,7 @@
 //! its ends are, so that a name that comes late reaches every row. An entry goes when its connection has ended and its rows are gone.
 
 use crate::model::{ConnId, ConnMeta, FlowId, SourceSet, Stamp, Zone};
+use crate::time::Time;
 use hashbrown::HashMap;
 
 /// How many connections are open at once: far above what `net` lets be, so that this one only guards against a mistake there.
@@ -17,8 +18,8 @@ pub(super) struct Conn {
     /// Numbers of its endpoints.
     pub(super) client: u32,
     pub(super) server: u32,
-    /// Its first packet.
-    pub(super) first: Stamp,
+    /// When its first packet came.
+    pub(super) first: Time,
     /// The network namespace in which it was seen first.
     pub(super) zone: Zone,
     /// Its protocol, once it is known.
@@ -33,7 +34,14 @@ pub(super) struct Conn {
     rows: u32,
     /// Flows of it that are open.
     open: u32,
-    pub(super) flows: Option<(FlowId, FlowId)>,
+    flows: (FlowId, FlowId),
+}
+
+impl Conn {
+    /// The first and the last flow that there was of it. Numbers begin at 1.
+    pub(super) fn flows(&self) -> Option<(FlowId, FlowId)> {
+        (self.flows.1 != FlowId::default()).then_some(self.flows)
+    }
 }
 
 /// Which ends of a connection somebody is finding out about.
@@ -65,7 +73,7 @@ impl Conns {
 
     /// Adds a connection and numbers it.
     pub(super) fn begin(&mut self, meta: &ConnMeta, client: u32, server: u32, awaited: Awaited) {
-        let ConnMeta { id, first, zone, .. } = *meta;
+        let ConnMeta { id, first: Stamp { time: first, .. }, zone, .. } = *meta;
         self.seen += 1;
         self.unknown += 1;
         self.open += 1;
@@ -82,7 +90,7 @@ impl Conns {
             ended: false,
             rows: 0,
             open: 0,
-            flows: None,
+            flows: Default::default(),
         };
         let at = match self.free.pop() {
             Some(at) => {
@@ -136,7 +144,7 @@ impl Conns {
         if let Some(conn) = self.get(id) {
             conn.rows += 1;
             conn.open += 1;
-            conn.flows = Some((conn.flows.map_or(flow, |(first, _)| first), flow));
+            conn.flows = (conn.flows().map_or(flow, |(first, _)| first), flow);
         }
     }
 

@@ -91,7 +91,7 @@ impl Engine {
 
     /// The rows of a connection; none where they lie so far apart that looking for them would take long.
     fn rows_of(&self, id: ConnId) -> Option<Vec<FlowId>> {
-        let Some((first, last)) = self.conns.place(id).and_then(|at| self.conns.at(at)?.flows) else { return Some(Vec::new()) };
+        let Some((first, last)) = self.conns.place(id).and_then(|at| self.conns.at(at)?.flows()) else { return Some(Vec::new()) };
         let of = |flow: &FlowId| self.store.get(*flow).is_some_and(|slot| slot.row.conn == id);
         (last.0 - first.0 <= NEIGHBOURS).then(|| (first.0..=last.0).map(FlowId).filter(of).collect())
     }
@@ -237,8 +237,8 @@ impl Engine {
         let Ended { how, last, bytes, packets, retransmissions, gaps, head } = ended;
         let record = ConnRecord {
             id: number,
-            time: first.time,
-            duration: last.time.since(first.time),
+            time: first,
+            duration: last.time.since(first),
             client: client.clone(),
             server: server.clone(),
             protocol,

@@ -146,3 +146,10 @@ pub struct ConnMeta {
     /// The network namespace in which it was seen first.
     pub zone: Zone,
 }
+
+impl ConnMeta {
+    /// The same with client and server the other way round.
+    pub fn turned(self) -> Self {
+        Self { client: self.server, server: self.client, ..self }
+    }
+}

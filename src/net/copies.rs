@@ -5,10 +5,13 @@ use crate::model::{Dir, Segment, SourceId};
 use crate::time::Time;
 use std::collections::VecDeque;
 
-/// The last packets of a connection.
+/// The last packets of a connection; none where it has been quiet, for a copy comes soon.
 #[derive(Debug, Default)]
-pub(super) struct Copies {
-    last: VecDeque<Print>,
+pub(super) struct Copies(Option<Box<Last>>);
+
+#[derive(Debug, Default)]
+struct Last {
+    prints: VecDeque<Print>,
     /// Whether they came from more than one source.
     mixed: bool,
 }
@@ -38,14 +41,20 @@ impl Copies {
     pub(super) fn has(&mut self, seg: &Segment, dir: Dir) -> bool {
         let len = (seg.payload.len() as u32).wrapping_add(seg.cut);
         let print = Print { time: seg.stamp.time, seq: seg.seq, ack: seg.ack, len, source: seg.source, flags: seg.flags.0, dir };
-        self.mixed |= self.last.back().is_some_and(|p| p.source != print.source);
-        if self.mixed && self.last.iter().rev().any(|p| print.is_copy_of(p)) {
+        let Last { prints, mixed } = &mut **self.0.get_or_insert_default();
+        *mixed |= prints.back().is_some_and(|p| p.source != print.source);
+        if *mixed && prints.iter().rev().any(|p| print.is_copy_of(p)) {
             return true;
         }
-        if self.last.len() == COPIES {
-            self.last.pop_front();
+        if prints.len() == COPIES {
+            prints.pop_front();
         }
-        self.last.push_back(print);
+        prints.push_back(print);
         false
+    }
+
+    /// Nothing has come for so long that what comes is no copy.
+    pub(super) fn rest(&mut self) {
+        self.0 = None;
     }
 }

@@ -25,6 +25,11 @@ impl Datagrams {
         Seen::First
     }
 
+    /// Nothing has come for a while: only what is known is kept, no room for what may come.
+    pub fn rest(&mut self) {
+        self.copies.rest();
+    }
+
     /// What it counted.
     pub fn tally(&self) -> Tally {
         self.tally

@@ -46,6 +46,9 @@ pub const RESET_WINDOW: u64 = 16 << 20;
 pub const CONNECTIONS: usize = 4096;
 /// Closed and refused connections that a shard remembers, so that what comes late opens nothing.
 pub const TOMBSTONES: usize = 4096;
+/// A connection without a packet for this long keeps no room for what may come: past the pauses of a busy one, and so far past
+/// [`COPY_WINDOW`] that no capture's clock that steps back makes a copy of what comes.
+pub const REST: Span = Span::from_secs(2);
 /// An established connection without a packet for this long is over: beyond what proxies and NAT keep one.
 pub const IDLE: Span = Span::from_secs(3600);
 /// The same for one that never was established, for datagrams, and for tombstones (TIME-WAIT lasts 60 s on Linux).

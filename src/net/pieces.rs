@@ -112,9 +112,4 @@ impl<T: Copy> Pieces<T> {
     pub(super) fn held(&self) -> usize {
         self.held
     }
-
-    /// Lets all of them go.
-    pub(super) fn clear(&mut self) {
-        *self = Self::default();
-    }
 }

@@ -4,14 +4,15 @@
 //! A closed connection leaves a tombstone, so that what comes late opens nothing. Every step costs the same however many there are:
 //! entries are in lists by how long they may be idle, each in the order of the last packet, and only what is due at a front is looked at.
 
-use super::ends::{guess, hash, opened_by, realm};
-use super::limits::{CONNECTIONS, COPY_WINDOW, IDLE, IDLE_BRIEF, TOMBSTONES};
-use crate::model::{ConnId, ConnMeta, Dir, End, Joined, PacketNo, Segment, SourceId, TcpFlags, Transport, Zone};
+use super::ends::{guess, opened_by};
+use super::limits::{CONNECTIONS, COPY_WINDOW, IDLE, IDLE_BRIEF, REST, TOMBSTONES};
+use crate::model::{ConnId, ConnMeta, Dir, End, Joined, PacketNo, Segment, SourceId, TcpFlags, Transport};
 use crate::time::{Span, Time};
 use hashbrown::HashTable;
+use key::{Key, socket};
 use lists::Lists;
-use std::net::SocketAddr;
 
+mod key;
 mod lists;
 
 /// What a SYN's data may add to the number that its answer acknowledges (RFC 7413).
@@ -21,6 +22,8 @@ const SYN_DATA: u32 = 1 << 16;
 pub trait Owner<C> {
     /// A connection comes into view.
     fn begin(&mut self, meta: ConnMeta, source: SourceId) -> C;
+    /// Nothing has come for a while: it may give back what it holds for what comes soon. Called once, until something comes.
+    fn rest(&mut self, conn: &mut C);
     /// It is over for a reason that is not in its segments: idle, evicted, or (`Open`) its ports were taken by a new one.
     fn end(&mut self, conn: C, how: End);
 }
@@ -71,6 +74,8 @@ struct Entry<C> {
     isn: [Option<u32>; 2],
     /// Whether the lower and the higher end sent something.
     sent: [bool; 2],
+    /// Whether it may be idle for long.
+    established: bool,
     waiting: bool,
 }
 
@@ -85,39 +90,22 @@ enum State<C> {
 /// How long an entry may be idle: which list it is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Class {
+    /// Open, and not at rest so far.
+    Busy,
     Established,
     Brief,
     Tombstone,
 }
 
 impl Class {
-    const ALL: [Self; 3] = [Self::Established, Self::Brief, Self::Tombstone];
+    const ALL: [Self; 4] = [Self::Busy, Self::Established, Self::Brief, Self::Tombstone];
 
     const fn idle(self) -> Span {
         match self {
+            Self::Busy => REST,
             Self::Established => IDLE,
             Self::Brief | Self::Tombstone => IDLE_BRIEF,
         }
-    }
-}
-
-/// Both ends, the lower one first, so that both directions have the same.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Key {
-    low: SocketAddr,
-    high: SocketAddr,
-    transport: Transport,
-    realm: Zone,
-}
-
-impl Key {
-    fn of(seg: &Segment, transport: Transport) -> Self {
-        let (low, high) = if seg.from <= seg.to { (seg.from, seg.to) } else { (seg.to, seg.from) };
-        Self { low, high, transport, realm: realm(seg.from, seg.to, seg.zone) }
-    }
-
-    fn hash(&self) -> u64 {
-        hash(self.low, self.high, self.transport, self.realm)
     }
 }
 
@@ -147,7 +135,7 @@ impl<C> ConnTable<C> {
     ) -> Option<(Slot, Dir)> {
         self.clock = self.clock.max(seg.stamp.time);
         let key = Key::of(seg, transport);
-        let side = usize::from(seg.from != key.low);
+        let side = usize::from(socket(seg.from) != key.low);
         let entries = &self.entries;
         let found = self.index.find(key.hash(), |&i| entries.get(i as usize).is_some_and(|e| e.key == key)).copied();
         if let Some(index) = found {
@@ -165,7 +153,7 @@ impl<C> ConnTable<C> {
             self.trim_tombstones();
             return None;
         }
-        if self.lists.len(Class::Established) + self.lists.len(Class::Brief) >= CONNECTIONS {
+        if self.len() >= CONNECTIONS {
             self.evict(owner);
         }
         // a datagram has no flags, so that its ports decide
@@ -176,7 +164,7 @@ impl<C> ConnTable<C> {
         let id = ConnId(seg.stamp.packet);
         let meta = ConnMeta { id, client, server, transport, first: seg.stamp, joined, zone: seg.zone };
         let conn = Box::new(owner.begin(meta, seg.source));
-        let index = self.insert(key, State::Open(conn), Class::Brief, seg, side, client == key.low);
+        let index = self.insert(key, State::Open(conn), Class::Busy, seg, side, socket(client) == key.low);
         self.known(index, seg, side)
     }
 
@@ -228,10 +216,14 @@ impl<C> ConnTable<C> {
         self.clock = self.clock.max(now);
         for class in Class::ALL {
             while let Some(index) = self.lists.front(class) {
-                if self.clock.since(self.entries[index as usize].touched) < class.idle() {
+                let entry = &mut self.entries[index as usize];
+                if self.clock.since(entry.touched) < class.idle() {
                     break;
                 }
-                if let Some(conn) = self.remove(index) {
+                if let (Class::Busy, State::Open(conn)) = (class, &mut entry.state) {
+                    owner.rest(conn);
+                    self.lists.push(if entry.established { Class::Established } else { Class::Brief }, index);
+                } else if let Some(conn) = self.remove(index) {
                     owner.end(conn, End::Idle);
                 }
             }
@@ -259,7 +251,7 @@ impl<C> ConnTable<C> {
 
     /// How many connections there are, tombstones left out.
     pub fn len(&self) -> usize {
-        self.lists.len(Class::Established) + self.lists.len(Class::Brief)
+        [Class::Busy, Class::Established, Class::Brief].map(|class| self.lists.len(class)).iter().sum()
     }
 
     /// Whether there is none.
@@ -280,9 +272,8 @@ impl<C> ConnTable<C> {
                 entry.sent[side] = true;
                 entry.note_isn(seg, side);
                 let established = entry.sent == [true; 2] || (!seg.payload.is_empty() && !seg.flags.has(TcpFlags::SYN));
-                let stream = entry.key.transport == Transport::Stream;
-                let was = self.lists.class(index) == Some(Class::Established);
-                if was || stream && established { Class::Established } else { Class::Brief }
+                entry.established |= established && entry.key.transport == Transport::Stream;
+                Class::Busy
             }
             State::Refused => {
                 self.sums.refused_packets += 1;
@@ -303,8 +294,8 @@ impl<C> ConnTable<C> {
 
     fn insert(&mut self, key: Key, state: State<C>, class: Class, seg: &Segment, side: usize, low_is_client: bool) -> u32 {
         let (first, touched) = (seg.stamp.packet, self.clock);
-        let mut entry =
-            Entry { key, state, generation: 0, first, touched, low_is_client, isn: [None; 2], sent: [false; 2], waiting: false };
+        let (isn, sent, established, waiting) = ([None; 2], [false; 2], false, false);
+        let mut entry = Entry { key, state, generation: 0, first, touched, low_is_client, isn, sent, established, waiting };
         entry.note_isn(seg, side);
         let index = match self.free.pop() {
             Some(index) => {
@@ -314,6 +305,10 @@ impl<C> ConnTable<C> {
                 index
             }
             None => {
+                // by a quarter: twice the room would mostly be left over
+                if self.entries.len() == self.entries.capacity() {
+                    self.entries.reserve_exact(self.entries.len() / 4 + 1);
+                }
                 self.entries.push(entry);
                 self.entries.len() as u32 - 1
             }
@@ -338,7 +333,7 @@ impl<C> ConnTable<C> {
 
     /// The one whose last packet is the longest ago goes.
     fn evict(&mut self, owner: &mut impl Owner<C>) {
-        let fronts = [Class::Brief, Class::Established].into_iter().filter_map(|class| self.lists.front(class));
+        let fronts = [Class::Brief, Class::Established, Class::Busy].into_iter().filter_map(|class| self.lists.front(class));
         if let Some(index) = fronts.min_by_key(|&i| self.entries[i as usize].touched)
             && let Some(conn) = self.remove(index)
         {

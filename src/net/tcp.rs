@@ -61,9 +61,7 @@ pub struct Tally {
 pub struct Reassembler {
     halves: [Half; 2],
     copies: Copies,
-    now: Mark,
     last: Stamp,
-    flushing: bool,
     tally: Tally,
 }
 
@@ -73,7 +71,6 @@ impl Reassembler {
         if self.copies.has(seg, dir) {
             return Seen::Copy;
         }
-        self.now = Mark { packets: self.now.packets + 1, time: seg.stamp.time };
         self.last = seg.stamp;
         *count(&mut self.tally.packets, dir) += 1;
         self.tally.repeated += payload.len() as u64;
@@ -95,27 +92,31 @@ impl Reassembler {
         }
         let needs = self.acknowledge(seg, dir);
         self.take(seg, payload, dir, needs, out);
-        self.pump(out);
+        self.pump(self.now(), out);
         Seen::First
     }
 
     /// Time passes: what waited too long is given up. Without effect where nothing [`waits`](Self::waits).
     pub fn tick(&mut self, now: Stamp, out: &mut impl Streams) {
-        self.now.time = now.time;
-        self.pump(out);
+        self.pump(Mark { time: now.time, ..self.now() }, out);
     }
 
     /// It is over: what waits is shown, with holes, then both directions end, as far as they have not.
     pub fn finish(&mut self, how: End, out: &mut impl Streams) {
-        self.flushing = true;
-        self.pump(out);
+        self.pump(Mark::END, out);
         for dir in Dir::BOTH {
             let half = &mut self.halves[dir.index()];
-            half.pieces.clear();
+            half.clear();
             if !std::mem::replace(&mut half.ended, true) {
                 out.end(dir, how, self.last);
             }
         }
+    }
+
+    /// Nothing has come for a while: only what is known is kept, no room for what may come.
+    pub fn rest(&mut self) {
+        self.copies.rest();
+        self.halves.iter_mut().for_each(Half::rest);
     }
 
     /// Whether something waits for time to pass.
@@ -138,6 +139,12 @@ impl Reassembler {
         self.last
     }
 
+    /// How many packets there were, and when the last one came.
+    fn now(&self) -> Mark {
+        let Counts { to_server, to_client } = self.tally.packets;
+        Mark { packets: to_server + to_client, time: self.last.time }
+    }
+
     /// A SYN; false where it is another connection's.
     fn open(&mut self, base: u32, dir: Dir) -> bool {
         let half = &mut self.halves[dir.index()];
@@ -156,7 +163,7 @@ impl Reassembler {
         if !seg.flags.has(TcpFlags::ACK) {
             return 0;
         }
-        let midway = !self.halves.iter().any(|half| half.opened);
+        let (now, midway) = (self.now(), !self.halves.iter().any(|half| half.opened));
         let other = &mut self.halves[dir.other().index()];
         if other.base.is_none() {
             (other.base, other.guessed) = (Some(seg.ack), midway);
@@ -166,17 +173,19 @@ impl Reassembler {
         if other.clamp(at) <= other.next || at - other.next > WINDOW {
             return 0;
         }
-        let full = other.acks.len() == ACKS;
-        match other.acks.back_mut() {
+        let acks = &mut other.beyond().acks;
+        let full = acks.len() == ACKS;
+        match acks.back_mut() {
             Some(&mut (newest, _)) if newest >= at => {}
             Some(back) if full => back.0 = at,
-            _ => other.acks.push_back((at, self.now)),
+            _ => acks.push_back((at, now)),
         }
         at
     }
 
     /// The payload and the FIN: shown at once where they are next, else kept.
     fn take(&mut self, seg: &Segment, payload: &[u8], dir: Dir, needs: u64, out: &mut impl Streams) {
+        let now = self.now();
         let (half, other) = pair(&mut self.halves, dir);
         let len = payload.len() as u64 + u64::from(seg.cut);
         let fin = seg.flags.has(TcpFlags::FIN);
@@ -187,13 +196,13 @@ impl Reassembler {
             return;
         }
         let seq = if seg.flags.has(TcpFlags::SYN) { seg.seq.wrapping_add(1) } else { seg.seq };
-        if std::mem::take(&mut half.guessed) && half.next == 0 && half.acks.is_empty() && half.place(seq) > 0 {
+        if std::mem::take(&mut half.guessed) && half.next == 0 && half.acks() == 0 && half.place(seq) > 0 {
             half.base = Some(seq);
         }
         half.base.get_or_insert(seq);
         let place = half.place(seq);
         let (next, end) = (half.next as i64, place + len as i64);
-        let limit = half.fin.map_or(i64::MAX, |(at, _)| at as i64);
+        let limit = half.fin().map_or(i64::MAX, |at| at as i64);
         if place - next > WINDOW as i64 || (len > 0 && place >= limit) {
             self.tally.strays += 1;
             return;
@@ -202,12 +211,13 @@ impl Reassembler {
             self.tally.keep_alives += 1;
             return;
         }
-        let tag = Tag { stamp: seg.stamp, mark: self.now, needs };
-        if fin && end >= next && half.fin.is_none() {
-            half.fin = Some((end as u64, tag));
-            let beyond = half.pieces.truncate(end as u64);
-            *count(&mut self.tally.bytes, dir) -= beyond;
-            self.tally.repeated += beyond;
+        let tag = Tag { stamp: seg.stamp, packets: now.packets, needs };
+        if fin && end >= next && half.fin().is_none() {
+            let beyond = half.beyond();
+            beyond.fin = Some((end as u64, tag));
+            let left_out = beyond.pieces.truncate(end as u64);
+            *count(&mut self.tally.bytes, dir) -= left_out;
+            self.tally.repeated += left_out;
         }
         // what comes before offset 0, or was shown, is left out
         let skip = usize::try_from(next - place).unwrap_or(0);
@@ -222,34 +232,35 @@ impl Reassembler {
         };
         let mut start = place.max(next) as u64;
         let mut new = 0;
-        let room = half.pieces.first().map_or(u64::MAX, |p| p.start - half.next);
+        let room = half.first().map_or(u64::MAX, |at| at - half.next);
         if start == half.next && room > 0 && other.has_shown(needs) {
             let n = fresh.len().min(usize::try_from(room).unwrap_or(usize::MAX));
-            let (now, later) = fresh.split_at_checked(n).unwrap_or((fresh, &[]));
-            if !now.is_empty() {
-                out.data(dir, now, seg.stamp);
-                half.next += n as u64;
-                half.live = self.now;
+            let (first, later) = fresh.split_at_checked(n).unwrap_or((fresh, &[]));
+            if !first.is_empty() {
+                out.data(dir, first, seg.stamp);
+                half.go_on(half.next + n as u64, now);
                 (start, fresh, new) = (half.next, later, n as u64);
             }
         }
-        let before = half.pieces.len();
-        new += half.pieces.insert(start, fresh, cut, tag);
+        let before = half.waiting();
+        if !fresh.is_empty() || cut > 0 {
+            new += half.beyond().pieces.insert(start, fresh, cut, tag);
+        }
         *count(&mut self.tally.bytes, dir) += new;
         self.tally.repeated -= new;
-        self.tally.retransmissions += u64::from(len > 0 && new == 0 && half.pieces.len() == before);
+        self.tally.retransmissions += u64::from(len > 0 && new == 0 && half.waiting() == before);
     }
 
     /// Shows all that can be shown, and gives up what has waited too long.
-    fn pump(&mut self, out: &mut impl Streams) {
+    fn pump(&mut self, now: Mark, out: &mut impl Streams) {
         while self.waits() {
             for half in &mut self.halves {
-                half.ripen(self.now, self.flushing);
+                half.ripen(now);
             }
             if let Some(dir) = self.first(|me, dir| me.is_ready(dir)) {
                 self.show(dir, out);
-            } else if let Some(dir) = self.first(|me, dir| me.due(dir).is_some()) {
-                let to = self.due(dir).unwrap_or(u64::MAX);
+            } else if let Some(dir) = self.first(|me, dir| me.due(dir, now).is_some()) {
+                let to = self.due(dir, now).unwrap_or(u64::MAX);
                 self.give_up(dir, to, out);
             } else {
                 return;
@@ -274,24 +285,25 @@ impl Reassembler {
     }
 
     /// Whether a direction has waited long enough, and then how far a hole may go at most.
-    fn due(&self, dir: Dir) -> Option<u64> {
+    fn due(&self, dir: Dir, now: Mark) -> Option<u64> {
         let half = &self.halves[dir.index()];
         if let Some(lost) = half.lost_to() {
             return Some(lost);
         }
         let since = half.stuck_since()?;
-        let held: usize = self.halves.iter().map(|half| half.pieces.held()).sum();
-        let full = held > ORDER_BYTES || half.pieces.len() > ORDER_PIECES;
-        (full || self.flushing || self.now.is_past(since, ORDER_PACKETS, ORDER_WAIT)).then_some(u64::MAX)
+        let held: usize = self.halves.iter().map(|half| half.waiting().0).sum();
+        let full = held > ORDER_BYTES || half.waiting().1 > ORDER_PIECES;
+        (full || now.is_past(since, ORDER_PACKETS, ORDER_WAIT)).then_some(u64::MAX)
     }
 
     /// Shows what is next of a direction.
     fn show(&mut self, dir: Dir, out: &mut impl Streams) {
         let half = &mut self.halves[dir.index()];
-        if let Some((_, tag)) = half.fin.filter(|&(at, _)| at == half.next) {
+        let next = half.next;
+        if let Some((_, tag)) = half.beyond().fin.filter(|&(at, _)| at == next) {
             half.ended = true;
             out.end(dir, End::Fin, tag.stamp);
-        } else if let Some(piece) = half.pieces.pop() {
+        } else if let Some(piece) = half.beyond().pieces.pop() {
             half.next = piece.end();
             if piece.bytes.is_empty() {
                 self.tally.gaps += 1;
@@ -312,7 +324,8 @@ impl Reassembler {
         };
         let (theirs, needs) = (other.head(), other.clamp(waits.tag.needs));
         if theirs.is_none() && needs == other.next + 1 {
-            other.spare = Some(other.next);
+            let next = other.next;
+            other.beyond().spare = Some(next);
         } else {
             self.hole(dir.other(), theirs.map_or(u64::MAX, |h| h.at).min(needs), out);
         }

@@ -12,6 +12,9 @@ use std::thread::{self, JoinHandle};
 /// Batches on their way to each worker; past half of it new connections are refused, when it is full packets are.
 const QUEUE: usize = 128;
 
+/// How many connections that the end of a capture leaves open end in one turn: all at once would take as much memory again.
+const ENDING: usize = 1024;
+
 /// The workers, inline or in threads.
 pub(super) enum Crew {
     Inline { worker: Box<Worker>, turns: Sender<Turn>, gone: bool, spare: Vec<u8> },
@@ -115,13 +118,24 @@ impl Crew {
         }
     }
 
-    pub(super) fn finish(self, sums: &Totals, rest: Batch) -> Result<(), PipelineError> {
+    pub(super) fn finish(self, sums: &Totals, mut rest: Batch) -> Result<(), PipelineError> {
         match self {
             Self::Inline { mut worker, turns, .. } => {
-                let (mut events, mut totals) = merge(vec![worker.finish(rest.last)]);
-                events.extend(rest.tapped);
-                totals.add(sums);
-                let _ = turns.send(Turn { events, until: rest.last, news: rest.news, totals, last: true });
+                let before = worker.sums();
+                loop {
+                    let (made, last) = worker.finish(rest.last, ENDING);
+                    let (mut events, after) = merge(vec![made]);
+                    // what ends is summed up once all of it has ended
+                    let mut totals = if last { after } else { before.clone() };
+                    totals.add(sums);
+                    if last {
+                        events.append(&mut rest.tapped);
+                    }
+                    let news = std::mem::take(&mut rest.news);
+                    if turns.send(Turn { events, until: rest.last, news, totals, last }).is_err() || last {
+                        break;
+                    }
+                }
             }
             Self::Threads { queues, threads, merger, .. } => {
                 let sums = Arc::new(sums.clone());
@@ -152,7 +166,7 @@ fn toil(mut worker: Worker, work: &Receiver<Work>, done: &Sender<Done>) {
     for work in work {
         let result = match work {
             Work::Batch(batch, reader) => Done { made: worker.batch(&batch), batch, reader, last: false },
-            Work::Finish(batch, reader) => Done { made: worker.finish(batch.last), batch, reader, last: true },
+            Work::Finish(batch, reader) => Done { made: worker.finish(batch.last, usize::MAX).0, batch, reader, last: true },
         };
         if done.send(result).is_err() {
             return;

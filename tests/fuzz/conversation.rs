@@ -5,7 +5,7 @@
 //!          └──────┴────────┴─────────────────────────┘
 //! ```
 
-use meshtop::decode::{Driver, Limits, Protocol, Sink, detect::Detect};
+use meshtop::decode::{Driver, Limits, Protocol, Sink};
 use meshtop::model::{
     Batch, ConnId, ConnMeta, Dir, End, Event, EventKind, Issue, Item, Joined, Key, PacketNo, Packets, Part, Stamp, Totals,
     Transport, Zone,
@@ -35,7 +35,7 @@ pub fn play(protocol: &'static Protocol, data: &[u8]) {
     let [client, server] = [40_000, PORT].map(|port| ([127, 0, 0, 1], port).into());
     let transport = protocol.transport;
     let meta = ConnMeta { id, client, server, transport, first: Stamp::default(), joined, zone: Zone::default() };
-    let mut driver = Driver::new(Detect::boxed(), meta, 0, Vec::new());
+    let mut driver = Driver::detecting();
     let (limits, decode_as) = (Limits::default(), vec![(PORT, protocol)]);
     let (mut events, mut totals, mut streams, mut held, mut said) = (Vec::new(), Totals::default(), 1, 0, 0);
     let mut at = Stamp::default();
@@ -49,7 +49,7 @@ pub fn play(protocol: &'static Protocol, data: &[u8]) {
             totals: &mut totals,
             streams: &mut streams,
             held: &mut held,
-            conn: id,
+            meta: &meta,
             at,
             limits: &limits,
             decode_as: &decode_as,

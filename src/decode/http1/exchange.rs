@@ -200,6 +200,11 @@ impl Exchanges {
         self.lossy && self.pipelined
     }
 
+    /// Gives back the room for further ones.
+    pub fn rest(&mut self) {
+        self.open.shrink_to_fit();
+    }
+
     /// How many are open.
     pub fn len(&self) -> usize {
         self.open.len()

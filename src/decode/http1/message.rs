@@ -191,11 +191,11 @@ impl Http1 {
     fn answer_call(&mut self, cx: &mut Cx<'_, '_>, key: u64, (code, first): (u16, Stamp), headers: &Headers) {
         if self.call(key).is_none() {
             let e = self.exchanges.get(key);
-            let call = Call::of_response(e.as_ref().map(|e| &*e.target), headers).map(Box::new);
+            let call = Call::of_response(e.as_ref().map(|e| &*e.target), headers);
             call.iter().for_each(|call| call.tell(cx, key));
             match e {
-                Some(e) => e.call = call,
-                None => self.lone = call.map(|call| (key, call)),
+                Some(e) => e.call = call.map(Box::new),
+                None => self.lone = call.map(|call| Box::new((key, call))),
             }
         }
         if let Some(call) = self.call(key) {

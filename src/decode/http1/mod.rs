@@ -75,7 +75,7 @@ pub struct Http1 {
     /// Whether the server has ended its direction: no answer will come.
     silent: bool,
     /// The call that a response belongs to whose request was not seen, under its key.
-    lone: Option<(u64, Box<Call>)>,
+    lone: Option<Box<(u64, Call)>>,
     /// Whom the response that waits for more bytes answers, where that is no request that was seen.
     orphan: Option<Whose>,
 }
@@ -216,9 +216,9 @@ impl Http1 {
                     Some(e) => e.answered = Some(answer),
                     // when its request began is not known: it has no duration
                     None => {
-                        let lone = self.lone.take_if(|(key, _)| *key == message.key);
+                        let lone = self.lone.take_if(|lone| lone.0 == message.key);
                         let whole = answer.last.is_some();
-                        close(cx, message.key, lone.as_ref().map(|(_, call)| (&**call, whole)), Answer { last: None, ..answer });
+                        close(cx, message.key, lone.as_ref().map(|lone| (&lone.1, whole)), Answer { last: None, ..answer });
                     }
                 }
                 // the answer to an Upgrade or a CONNECT has come: what was held back is HTTP after all
@@ -240,7 +240,7 @@ impl Http1 {
     fn call(&mut self, key: u64) -> Option<&mut Call> {
         match self.exchanges.get(key) {
             Some(e) => e.call.as_deref_mut(),
-            None => self.lone.as_mut().filter(|(own, _)| *own == key).map(|(_, call)| &mut **call),
+            None => self.lone.as_mut().filter(|lone| lone.0 == key).map(|lone| &mut lone.1),
         }
     }
 
@@ -360,6 +360,10 @@ impl Analyzer for Http1 {
             self.give_up(cx);
         }
         self.states[dir.index()] = State::Left;
+    }
+
+    fn rest(&mut self) {
+        self.exchanges.rest();
     }
 }
 

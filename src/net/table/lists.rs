@@ -9,7 +9,7 @@ const NONE: u32 = u32::MAX;
 #[derive(Debug)]
 pub(super) struct Lists {
     links: Vec<Link>,
-    ends: [Ends; 3],
+    ends: [Ends; Class::ALL.len()],
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -28,7 +28,7 @@ struct Ends {
 
 impl Default for Lists {
     fn default() -> Self {
-        Self { links: Vec::new(), ends: [Ends { front: NONE, back: NONE, len: 0 }; 3] }
+        Self { links: Vec::new(), ends: [Ends { front: NONE, back: NONE, len: 0 }; Class::ALL.len()] }
     }
 }
 
@@ -70,11 +70,6 @@ impl Lists {
     /// The entry whose last packet is the longest ago.
     pub(super) fn front(&self, class: Class) -> Option<u32> {
         Some(self.ends[class as usize].front).filter(|&i| i != NONE)
-    }
-
-    /// The list an entry is in.
-    pub(super) fn class(&self, index: u32) -> Option<Class> {
-        self.links.get(index as usize)?.class
     }
 
     /// How many entries a list has.

@@ -1,16 +1,20 @@
 //! The connection table, rule by rule.
 
 use super::*;
-use crate::model::Stamp;
+use crate::model::{Stamp, Zone};
 use proptest::prelude::*;
 
-/// What the table told its owner. A connection is its meta.
+/// What the table told its owner: what ended, and what is at rest. A connection is its meta.
 #[derive(Default)]
-struct Log(Vec<(ConnId, End)>);
+struct Log(Vec<(ConnId, End)>, Vec<u64>);
 
 impl Owner<ConnMeta> for Log {
     fn begin(&mut self, meta: ConnMeta, _: SourceId) -> ConnMeta {
         meta
+    }
+
+    fn rest(&mut self, conn: &mut ConnMeta) {
+        self.1.push(conn.id.0.0);
     }
 
     fn end(&mut self, conn: ConnMeta, how: End) {
@@ -172,6 +176,23 @@ fn idle_connections_end() {
     assert_eq!(s.tick(Span::from_secs(3599)), []);
     assert_eq!(s.tick(Span::from_secs(1)), [(2, End::Idle)]);
     assert!(s.table.is_empty());
+}
+
+#[test]
+fn what_is_quiet_for_a_while_is_at_rest_until_something_comes() {
+    let mut s = Shard::default();
+    s.tcp(CLIENT, SERVER, SYN, 1, 0);
+    s.tick(Span::from_millis(1500));
+    s.tcp(CLIENT + 1, SERVER, SYN, 1, 0);
+    s.tick(Span::from_millis(500));
+    assert_eq!(std::mem::take(&mut s.log.1), [1]);
+    s.tcp(CLIENT, SERVER, ACK, 2, 1);
+    s.tick(Span::from_millis(1999));
+    assert_eq!(std::mem::take(&mut s.log.1), [2]);
+    s.tick(Span::from_millis(1));
+    s.tick(Span::from_secs(50));
+    assert_eq!((std::mem::take(&mut s.log.1), s.table.len()), (vec![1], 2));
+    assert_eq!(s.tick(Span::from_millis(7500)), [(2, End::Idle)]);
 }
 
 #[test]

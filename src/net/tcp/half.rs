@@ -15,10 +15,18 @@ pub(super) struct Half {
     pub(super) guessed: bool,
     /// Whether its SYN was seen.
     pub(super) opened: bool,
+    pub(super) ended: bool,
     /// How far it was shown.
     pub(super) next: u64,
-    /// When bytes last came in order.
-    pub(super) live: Mark,
+    /// What there is beyond, once there was something.
+    beyond: Option<Box<Beyond>>,
+}
+
+/// What is known of a direction beyond what was shown of it: mostly nothing, until its FIN comes.
+#[derive(Debug, Default)]
+pub(super) struct Beyond {
+    /// When bytes last came in order since there is something.
+    live: Mark,
     /// What came out of order, or has to wait for the other direction.
     pub(super) pieces: Pieces<Tag>,
     /// What the peer acknowledged beyond `next`, in grace.
@@ -29,7 +37,6 @@ pub(super) struct Half {
     pub(super) spare: Option<u64>,
     /// Where its FIN is.
     pub(super) fin: Option<(u64, Tag)>,
-    pub(super) ended: bool,
 }
 
 /// How many packets the connection had, and when.
@@ -43,7 +50,8 @@ pub(super) struct Mark {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Tag {
     pub(super) stamp: Stamp,
-    pub(super) mark: Mark,
+    /// How many packets the connection had with it.
+    pub(super) packets: u64,
     /// How far the other direction must have been shown before.
     pub(super) needs: u64,
 }
@@ -56,6 +64,9 @@ pub(super) struct Head {
 }
 
 impl Mark {
+    /// Later than all others: what waits has waited long enough.
+    pub(super) const END: Self = Self { packets: u64::MAX, time: Time::from_nanos(i64::MAX) };
+
     pub(super) fn is_past(self, earlier: Self, packets: u64, time: Span) -> bool {
         self.packets - earlier.packets >= packets || self.time.since(earlier.time) >= time
     }
@@ -65,7 +76,38 @@ impl Mark {
     }
 }
 
+impl Tag {
+    fn mark(self) -> Mark {
+        Mark { packets: self.packets, time: self.stamp.time }
+    }
+}
+
 impl Half {
+    /// To note what there is beyond.
+    pub(super) fn beyond(&mut self) -> &mut Beyond {
+        self.beyond.get_or_insert_default()
+    }
+
+    /// It was shown as far as this, in order.
+    pub(super) fn go_on(&mut self, next: u64, now: Mark) {
+        self.next = next;
+        if let Some(beyond) = &mut self.beyond {
+            beyond.live = now;
+        }
+    }
+
+    /// Lets go what there is beyond.
+    pub(super) fn clear(&mut self) {
+        self.beyond = None;
+    }
+
+    /// Lets go what tells nothing.
+    pub(super) fn rest(&mut self) {
+        let next = self.next;
+        let idle = self.idle();
+        self.beyond.take_if(|b| idle && b.fin.is_none() && b.acked <= next && b.spare.is_none_or(|at| at < next));
+    }
+
     /// The offset of a sequence number, by the nearest way from `next`: below 0 for what came before the base.
     pub(super) fn place(&self, seq: u32) -> i64 {
         let next = self.base.unwrap_or(seq).wrapping_add(self.next as u32);
@@ -73,8 +115,9 @@ impl Half {
     }
 
     pub(super) fn head(&self) -> Option<Head> {
-        let fin = self.fin.filter(|_| !self.ended).map(|(at, tag)| Head { at, tag });
-        let piece = self.pieces.first().map(|p| Head { at: p.start, tag: p.tag });
+        let beyond = self.beyond.as_ref()?;
+        let fin = beyond.fin.filter(|_| !self.ended).map(|(at, tag)| Head { at, tag });
+        let piece = beyond.pieces.first().map(|p| Head { at: p.start, tag: p.tag });
         match (piece, fin) {
             (Some(piece), Some(fin)) if fin.at <= piece.at => Some(fin),
             (piece, fin) => piece.or(fin),
@@ -83,41 +126,63 @@ impl Half {
 
     /// Whether it was shown as far as this, or to its end.
     pub(super) fn has_shown(&self, needs: u64) -> bool {
-        self.next + u64::from(self.spare == Some(self.next)) >= self.clamp(needs)
+        let spare = self.beyond.as_ref().and_then(|b| b.spare);
+        self.next + u64::from(spare == Some(self.next)) >= self.clamp(needs)
+    }
+
+    /// Where its FIN is.
+    pub(super) fn fin(&self) -> Option<u64> {
+        self.beyond.as_ref()?.fin.map(|(at, _)| at)
+    }
+
+    /// Where the first bytes are that wait.
+    pub(super) fn first(&self) -> Option<u64> {
+        self.beyond.as_ref()?.pieces.first().map(|piece| piece.start)
+    }
+
+    /// How many bytes wait, and in how many runs.
+    pub(super) fn waiting(&self) -> (usize, usize) {
+        self.beyond.as_ref().map_or((0, 0), |b| (b.pieces.held(), b.pieces.len()))
+    }
+
+    /// How many acknowledgements are in grace.
+    pub(super) fn acks(&self) -> usize {
+        self.beyond.as_ref().map_or(0, |b| b.acks.len())
     }
 
     /// An acknowledgement counts the FIN too.
     pub(super) fn clamp(&self, ack: u64) -> u64 {
-        self.fin.map_or(ack, |(at, _)| ack.min(at))
+        self.fin().map_or(ack, |at| ack.min(at))
     }
 
     /// Since when it has been stuck: its oldest bytes, or the last in order, whichever is later.
     pub(super) fn stuck_since(&self) -> Option<Mark> {
-        let fin = self.fin.filter(|_| !self.ended).map(|(_, tag)| tag.mark);
-        let oldest = self.pieces.iter().map(|p| p.tag.mark).chain(fin).min_by_key(|m| m.packets)?;
-        Some(self.live.later(oldest))
+        let beyond = self.beyond.as_ref()?;
+        let fin = beyond.fin.filter(|_| !self.ended).map(|(_, tag)| tag.mark());
+        let oldest = beyond.pieces.iter().map(|p| p.tag.mark()).chain(fin).min_by_key(|m| m.packets)?;
+        Some(beyond.live.later(oldest))
     }
 
     /// Acknowledgements leave their grace.
-    pub(super) fn ripen(&mut self, now: Mark, flushing: bool) {
-        while let Some(&(at, mark)) = self.acks.front() {
-            let ripe = flushing || now.is_past(self.live.later(mark), ACK_GRACE_PACKETS, ACK_GRACE);
-            if at > self.next && !ripe {
+    pub(super) fn ripen(&mut self, now: Mark) {
+        let Some(Beyond { live, acks, acked, .. }) = self.beyond.as_deref_mut() else { return };
+        while let Some(&(at, mark)) = acks.front() {
+            if at > self.next && !now.is_past(live.later(mark), ACK_GRACE_PACKETS, ACK_GRACE) {
                 break;
             }
-            self.acked = self.acked.max(at);
-            self.acks.pop_front();
+            *acked = (*acked).max(at);
+            acks.pop_front();
         }
     }
 
     /// How far bytes are lost for sure. One byte alone may be a FIN that was not captured.
     pub(super) fn lost_to(&self) -> Option<u64> {
-        let (acked, head) = (self.clamp(self.acked), self.head());
+        let (acked, head) = (self.clamp(self.beyond.as_ref()?.acked), self.head());
         let sure = acked > self.next + u64::from(head.is_none());
         (sure && head.is_none_or(|h| h.at > self.next)).then_some(acked)
     }
 
     pub(super) fn idle(&self) -> bool {
-        self.acks.is_empty() && self.head().is_none()
+        self.acks() == 0 && self.head().is_none()
     }
 }
