@@ -100,10 +100,10 @@ const KEYS: &[&str] = &[
     "webhook",
 ];
 
-/// Words after a secret one that leave it a secret: `password_confirmation`, `token_value`, `secret[]`, `password2`.
+/// Words after a secret one that leave it a secret: `password_confirmation`, `token_value`, `secret[]`, `password2`, `key_base64`.
 const TRAILING: &[&str] = &[
     "again",
-    "base64",
+    "base",
     "b",
     "confirm",
     "confirmation",

@@ -26,6 +26,7 @@ fn names_are_told_by_their_words() {
         "token",
         "Token",
         "access_token",
+        "token_base64",
         "accessToken",
         "X-CSRF-Token",
         "id-token",
