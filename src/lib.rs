@@ -111,6 +111,7 @@
 //! - There is no `Skip`: a body is consumed as it comes, and what passes the limit is only counted.
 
 pub mod body;
+mod chunked;
 pub mod cli;
 pub mod config;
 pub mod decode;

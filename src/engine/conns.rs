@@ -1,6 +1,7 @@
 //! The connections in view: their number, parties, protocol and sources. A row knows its connection, and only the connection knows who
 //! its ends are, so that a name that comes late reaches every row. An entry goes when its connection has ended and its rows are gone.
 
+use crate::chunked::Chunked;
 use crate::model::{ConnId, ConnMeta, FlowId, SourceSet, Stamp, Zone};
 use crate::time::Time;
 use hashbrown::HashMap;
@@ -54,7 +55,7 @@ pub(super) struct Awaited {
 /// All connections in view.
 #[derive(Debug, Default)]
 pub(super) struct Conns {
-    entries: Vec<Option<Conn>>,
+    entries: Chunked<Option<Conn>>,
     free: Vec<u32>,
     index: HashMap<ConnId, u32>,
     /// Those that have not ended.
@@ -94,13 +95,10 @@ impl Conns {
         };
         let at = match self.free.pop() {
             Some(at) => {
-                self.entries[at as usize] = Some(conn);
+                self.entries[at] = Some(conn);
                 at
             }
-            None => {
-                self.entries.push(Some(conn));
-                (self.entries.len() - 1) as u32
-            }
+            None => self.entries.push(Some(conn)),
         };
         self.index.insert(id, at);
     }
@@ -108,7 +106,7 @@ impl Conns {
     /// A connection in view, by its name.
     pub(super) fn get(&mut self, id: ConnId) -> Option<&mut Conn> {
         let at = self.place(id)?;
-        self.entries.get_mut(at as usize)?.as_mut()
+        self.entries.get_mut(at)?.as_mut()
     }
 
     /// The place of a connection, for rows.
@@ -118,7 +116,7 @@ impl Conns {
 
     /// A connection by its place.
     pub(super) fn at(&self, place: u32) -> Option<&Conn> {
-        self.entries.get(place as usize)?.as_ref()
+        self.entries.get(place)?.as_ref()
     }
 
     /// Its protocol is known; a later word is a more specific one.
@@ -175,6 +173,6 @@ impl Conns {
         }
         self.index.remove(&id);
         self.free.push(at);
-        self.entries.get_mut(at as usize)?.take()
+        self.entries.get_mut(at)?.take()
     }
 }

@@ -1,6 +1,7 @@
 //! Who the endpoints are: an endpoint is an address and, where it is known, who held the socket; and the table of facts that names
 //! them. Names are looked up when they are read.
 
+use crate::chunked::Chunked;
 use crate::model::{NOBODY, Origin, Owner, Party, Rank, Scope, UNKNOWN};
 use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
 use regex::Regex;
@@ -18,7 +19,7 @@ pub(super) const ENDPOINT_COST: usize = size_of::<Endpoint>() + 64 + 8;
 /// The table of endpoints and of what is known about them.
 #[derive(Default)]
 pub(super) struct Facts {
-    endpoints: Vec<Option<Endpoint>>,
+    endpoints: Chunked<Option<Endpoint>>,
     free: Vec<u32>,
     index: HashTable<u32>,
     hasher: DefaultHashBuilder,
@@ -46,7 +47,7 @@ impl Facts {
         let endpoints = &mut self.endpoints;
         let same = |at: &u32| entry(endpoints, *at).is_some_and(|e| e.addr == addr && e.party.owner.as_ref() == owner);
         if let Some(&at) = self.index.find(hash, same) {
-            if let Some(Some(endpoint)) = endpoints.get_mut(at as usize) {
+            if let Some(Some(endpoint)) = endpoints.get_mut(at) {
                 endpoint.users += 1;
             }
             return (at, false);
@@ -56,13 +57,10 @@ impl Facts {
         let endpoint = Some(Endpoint { addr, party, version: self.version.wrapping_sub(1), users: 1 });
         let at = match self.free.pop() {
             Some(at) => {
-                endpoints[at as usize] = endpoint;
+                endpoints[at] = endpoint;
                 at
             }
-            None => {
-                endpoints.push(endpoint);
-                (endpoints.len() - 1) as u32
-            }
+            None => endpoints.push(endpoint),
         };
         let hasher = &self.hasher;
         let rehash = |e: &Endpoint| hasher.hash_one((e.addr, e.party.owner.as_ref()));
@@ -72,7 +70,7 @@ impl Facts {
 
     /// One user less; the last one frees the number. Says how many bytes that freed.
     pub(super) fn release(&mut self, at: u32) -> usize {
-        let Some(slot) = self.endpoints.get_mut(at as usize) else { return 0 };
+        let Some(slot) = self.endpoints.get_mut(at) else { return 0 };
         let Some(endpoint) = slot else { return 0 };
         endpoint.users -= 1;
         if endpoint.users > 0 {
@@ -165,7 +163,7 @@ impl Facts {
     fn refresh(&mut self, at: u32) {
         let stale = entry(&self.endpoints, at).is_some_and(|e| e.version != self.version);
         let name = if stale { entry(&self.endpoints, at).and_then(|e| self.name(e)) } else { return };
-        if let Some(Some(endpoint)) = self.endpoints.get_mut(at as usize) {
+        if let Some(Some(endpoint)) = self.endpoints.get_mut(at) {
             let (service, rank) = name.unzip();
             endpoint.version = self.version;
             let party = Arc::make_mut(&mut endpoint.party);
@@ -202,8 +200,8 @@ fn within(ip: IpAddr, net: IpAddr, bits: u8) -> bool {
     width == net_width && (ip ^ net).checked_shr(128 - u32::from(bits.min(width))).unwrap_or(0) == 0
 }
 
-fn entry(endpoints: &[Option<Endpoint>], at: u32) -> Option<&Endpoint> {
-    endpoints.get(at as usize)?.as_ref()
+fn entry(endpoints: &Chunked<Option<Endpoint>>, at: u32) -> Option<&Endpoint> {
+    endpoints.get(at)?.as_ref()
 }
 
 #[cfg(test)]

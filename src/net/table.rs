@@ -6,6 +6,7 @@
 
 use super::ends::{guess, opened_by};
 use super::limits::{CONNECTIONS, COPY_WINDOW, IDLE, IDLE_BRIEF, REST, TOMBSTONES};
+use crate::chunked::Chunked;
 use crate::model::{ConnId, ConnMeta, Dir, End, Joined, PacketNo, Segment, SourceId, TcpFlags, Transport};
 use crate::time::{Span, Time};
 use hashbrown::HashTable;
@@ -38,7 +39,7 @@ pub struct Slot {
 /// The connections of one shard.
 #[derive(Debug)]
 pub struct ConnTable<C> {
-    entries: Vec<Entry<C>>,
+    entries: Chunked<Entry<C>>,
     free: Vec<u32>,
     index: HashTable<u32>,
     lists: Lists,
@@ -113,7 +114,7 @@ impl<C> ConnTable<C> {
     /// An empty one. `known` says which ports are a protocol's own: a hint at who is the server, where the opening was not seen.
     pub fn new(known: fn(u16) -> bool) -> Self {
         Self {
-            entries: Vec::new(),
+            entries: Chunked::default(),
             free: Vec::new(),
             index: HashTable::new(),
             lists: Lists::default(),
@@ -137,9 +138,9 @@ impl<C> ConnTable<C> {
         let key = Key::of(seg, transport);
         let side = usize::from(socket(seg.from) != key.low);
         let entries = &self.entries;
-        let found = self.index.find(key.hash(), |&i| entries.get(i as usize).is_some_and(|e| e.key == key)).copied();
+        let found = self.index.find(key.hash(), |&i| entries.get(i).is_some_and(|e| e.key == key)).copied();
         if let Some(index) = found {
-            if !self.entries[index as usize].is_over_by(seg, side, self.clock) {
+            if !self.entries[index].is_over_by(seg, side, self.clock) {
                 return self.known(index, seg, side);
             }
             if let Some(conn) = self.remove(index) {
@@ -171,20 +172,20 @@ impl<C> ConnTable<C> {
     /// Whether the connection of a segment is there already.
     pub fn holds(&self, seg: &Segment, transport: Transport) -> bool {
         let key = Key::of(seg, transport);
-        self.index.find(key.hash(), |&i| self.entries.get(i as usize).is_some_and(|e| e.key == key)).is_some()
+        self.index.find(key.hash(), |&i| self.entries.get(i).is_some_and(|e| e.key == key)).is_some()
     }
 
     /// The connection that is closed already, where a segment comes after its close: one more source may show it.
     pub fn closed(&self, seg: &Segment, transport: Transport) -> Option<ConnId> {
         let key = Key::of(seg, transport);
-        let entry = |i: &u32| self.entries.get(*i as usize).filter(|e| e.key == key);
+        let entry = |i: &u32| self.entries.get(*i).filter(|e| e.key == key);
         let entry = self.index.find(key.hash(), |i| entry(i).is_some()).and_then(entry)?;
         matches!(entry.state, State::Closed).then_some(ConnId(entry.first))
     }
 
     /// What is there, unless it is gone.
     pub fn get(&mut self, slot: Slot) -> Option<&mut C> {
-        match self.entries.get_mut(slot.index as usize) {
+        match self.entries.get_mut(slot.index) {
             Some(Entry { state: State::Open(conn), generation, .. }) if *generation == slot.generation => Some(conn),
             _ => None,
         }
@@ -193,7 +194,7 @@ impl<C> ConnTable<C> {
     /// Both its directions have ended: takes it out, and leaves a tombstone.
     pub fn close(&mut self, slot: Slot) -> Option<C> {
         self.get(slot)?;
-        let entry = &mut self.entries[slot.index as usize];
+        let entry = &mut self.entries[slot.index];
         entry.generation = entry.generation.wrapping_add(1);
         entry.waiting = false;
         entry.touched = self.clock;
@@ -205,7 +206,7 @@ impl<C> ConnTable<C> {
 
     /// Something in it waits for time to pass: it is among those that the next tick is for.
     pub fn wait(&mut self, slot: Slot) {
-        if self.get(slot).is_some() && !std::mem::replace(&mut self.entries[slot.index as usize].waiting, true) {
+        if self.get(slot).is_some() && !std::mem::replace(&mut self.entries[slot.index].waiting, true) {
             self.waiting.push(slot);
         }
     }
@@ -216,7 +217,7 @@ impl<C> ConnTable<C> {
         self.clock = self.clock.max(now);
         for class in Class::ALL {
             while let Some(index) = self.lists.front(class) {
-                let entry = &mut self.entries[index as usize];
+                let entry = &mut self.entries[index];
                 if self.clock.since(entry.touched) < class.idle() {
                     break;
                 }
@@ -230,7 +231,7 @@ impl<C> ConnTable<C> {
         }
         let waiting = std::mem::take(&mut self.waiting);
         for slot in &waiting {
-            if let Some(entry) = self.entries.get_mut(slot.index as usize).filter(|e| e.generation == slot.generation) {
+            if let Some(entry) = self.entries.get_mut(slot.index).filter(|e| e.generation == slot.generation) {
                 entry.waiting = false;
             }
         }
@@ -266,7 +267,7 @@ impl<C> ConnTable<C> {
 
     /// A packet for an entry that is there.
     fn known(&mut self, index: u32, seg: &Segment, side: usize) -> Option<(Slot, Dir)> {
-        let entry = &mut self.entries[index as usize];
+        let entry = &mut self.entries[index];
         let class = match entry.state {
             State::Open(_) => {
                 entry.sent[side] = true;
@@ -299,28 +300,21 @@ impl<C> ConnTable<C> {
         entry.note_isn(seg, side);
         let index = match self.free.pop() {
             Some(index) => {
-                let slot = &mut self.entries[index as usize];
+                let slot = &mut self.entries[index];
                 entry.generation = slot.generation;
                 *slot = entry;
                 index
             }
-            None => {
-                // by a quarter: twice the room would mostly be left over
-                if self.entries.len() == self.entries.capacity() {
-                    self.entries.reserve_exact(self.entries.len() / 4 + 1);
-                }
-                self.entries.push(entry);
-                self.entries.len() as u32 - 1
-            }
+            None => self.entries.push(entry),
         };
         let entries = &self.entries;
-        self.index.insert_unique(key.hash(), index, |&i| entries.get(i as usize).map_or(0, |e| e.key.hash()));
+        self.index.insert_unique(key.hash(), index, |&i| entries.get(i).map_or(0, |e| e.key.hash()));
         self.lists.push(class, index);
         index
     }
 
     fn remove(&mut self, index: u32) -> Option<C> {
-        let entry = &mut self.entries[index as usize];
+        let entry = &mut self.entries[index];
         entry.generation = entry.generation.wrapping_add(1);
         let state = std::mem::replace(&mut entry.state, State::Free);
         if let Ok(found) = self.index.find_entry(entry.key.hash(), |&i| i == index) {
@@ -334,7 +328,7 @@ impl<C> ConnTable<C> {
     /// The one whose last packet is the longest ago goes.
     fn evict(&mut self, owner: &mut impl Owner<C>) {
         let fronts = [Class::Brief, Class::Established, Class::Busy].into_iter().filter_map(|class| self.lists.front(class));
-        if let Some(index) = fronts.min_by_key(|&i| self.entries[i as usize].touched)
+        if let Some(index) = fronts.min_by_key(|&i| self.entries[i].touched)
             && let Some(conn) = self.remove(index)
         {
             self.sums.evicted += 1;

@@ -88,7 +88,7 @@ fn read(mut options: Options, source: Box<dyn Source>) -> Result<Run, Error> {
     });
     let filter = options.filter.map(|filter| filter.knowing(&schemas));
     let mut run = Run { chosen: filter.is_some().then(BTreeSet::new), ..Run::default() };
-    let (turns, taken) = bounded(super::TURNS);
+    let (turns, taken) = bounded(super::TURNS_OF_FILE);
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let say = Box::new(|why: &str| eprintln!("meshtop: {why}")) as pipeline::Say;

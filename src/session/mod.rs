@@ -44,6 +44,8 @@ use stop::Stop;
 
 /// Turns that wait for the engine; then workers wait, and live packets are dropped before them.
 const TURNS: usize = 64;
+/// The same where a file is read, which waits: enough that neither of the two has to.
+const TURNS_OF_FILE: usize = 8;
 
 /// Does what the command line asked for.
 pub fn run(command: Command) -> Result<(), Error> {
@@ -270,7 +272,7 @@ fn watch(mut options: Options, opened: Opened, schemas: Known, own: OwnSockets) 
         capture_filter,
     };
     let stop = Stop::default();
-    let (turns, taken) = bounded(TURNS);
+    let (turns, taken) = bounded(if live { TURNS } else { TURNS_OF_FILE });
     let (save, saves) = bounded(1);
     if !live {
         // a file is read without any right

@@ -1,6 +1,7 @@
 //! Entries of the table by class, each list in the order of the last packet: linked through an array of their own. It owns nothing.
 
 use super::Class;
+use crate::chunked::Chunked;
 
 /// No entry.
 const NONE: u32 = u32::MAX;
@@ -8,7 +9,7 @@ const NONE: u32 = u32::MAX;
 /// A list a class.
 #[derive(Debug)]
 pub(super) struct Lists {
-    links: Vec<Link>,
+    links: Chunked<Link>,
     ends: [Ends; Class::ALL.len()],
 }
 
@@ -28,7 +29,7 @@ struct Ends {
 
 impl Default for Lists {
     fn default() -> Self {
-        Self { links: Vec::new(), ends: [Ends { front: NONE, back: NONE, len: 0 }; Class::ALL.len()] }
+        Self { links: Chunked::default(), ends: [Ends { front: NONE, back: NONE, len: 0 }; Class::ALL.len()] }
     }
 }
 
@@ -36,15 +37,14 @@ impl Lists {
     /// Puts an entry at the back of a list, out of the one it is in.
     pub(super) fn push(&mut self, class: Class, index: u32) {
         self.remove(index);
-        let at = index as usize;
-        if at >= self.links.len() {
-            self.links.resize(at + 1, Link { class: None, before: NONE, after: NONE });
+        while index as usize >= self.links.len() {
+            self.links.push(Link { class: None, before: NONE, after: NONE });
         }
         let ends = &mut self.ends[class as usize];
-        self.links[at] = Link { class: Some(class), before: ends.back, after: NONE };
+        self.links[index] = Link { class: Some(class), before: ends.back, after: NONE };
         match ends.back {
             NONE => ends.front = index,
-            back => self.links[back as usize].after = index,
+            back => self.links[back].after = index,
         }
         ends.back = index;
         ends.len += 1;
@@ -52,17 +52,17 @@ impl Lists {
 
     /// Takes an entry out of the list it is in.
     pub(super) fn remove(&mut self, index: u32) {
-        let Some(link) = self.links.get_mut(index as usize) else { return };
+        let Some(link) = self.links.get_mut(index) else { return };
         let Some(class) = link.class.take() else { return };
         let (before, after) = (link.before, link.after);
         let ends = &mut self.ends[class as usize];
         match before {
             NONE => ends.front = after,
-            before => self.links[before as usize].after = after,
+            before => self.links[before].after = after,
         }
         match after {
             NONE => ends.back = before,
-            after => self.links[after as usize].before = before,
+            after => self.links[after].before = before,
         }
         ends.len -= 1;
     }

@@ -75,7 +75,7 @@ impl Wire {
         assert!(self.tcp.halves.iter().map(|h| h.waiting().0).sum::<usize>() <= ORDER_BYTES + (1 << 16));
         assert!(self.tcp.halves.iter().all(|h| h.acks() <= ACKS && h.waiting().1 <= ORDER_PIECES));
         // a pause changes nothing, save that what follows is no copy
-        if self.packet % 2 == 0 {
+        if self.packet.is_multiple_of(2) {
             self.tcp.halves.iter_mut().for_each(Half::rest);
         }
         seen
