@@ -233,6 +233,7 @@ fn the_lost_trace_of_the_demo_is_found_and_proved() {
     terminal.shows("one of 2 that failed");
     terminal.press("N");
     terminal.shows("example 1 of 8");
+    terminal.shows("=fraud");
     // what is wrong with the hop, and back
     terminal.press("f");
     terminal.shows("1 of 2 findings, of the flow that was selected");
