@@ -13,9 +13,9 @@ use std::path::Path;
 const MIB: u64 = 1 << 20;
 /// What flows and traces may take in these runs: so little that the captures hold more.
 const STORE: u64 = 16;
-/// What a run may take beside that, in MiB; and one with all those connections open.
+/// What a run may take beside that, in MiB; and one with all those connections open, huge pages of the system's making included.
 const BESIDE: u64 = 64;
-const OPEN: u64 = 128;
+const OPEN: u64 = 176;
 /// By how much two runs over the same file may differ, in MiB: when threads hand over and memory goes back is not determined.
 const CHANCE: u64 = 8;
 const CONNECTIONS: u64 = 100_000;
