@@ -64,16 +64,18 @@ impl Ledger {
             *self = Self::default();
         }
         let all = self.services.entry(Arc::clone(service)).or_default();
-        let before = all.len();
-        let sent = all.entry(sent.into()).or_default();
+        if !all.contains_key(sent) {
+            all.insert(sent.into(), Sent::default());
+            self.pairs += 1;
+        }
+        let Some(sent) = all.get_mut(sent) else { return };
         sent.count.add(carried);
-        let room = sent.operations.len() < MAX_OPERATIONS;
+        if !sent.operations.contains_key(operation) && sent.operations.len() < MAX_OPERATIONS {
+            sent.operations.insert(operation.into(), Count::default());
+        }
         if let Some(count) = sent.operations.get_mut(operation) {
             count.add(carried);
-        } else if room {
-            sent.operations.entry(operation.into()).or_default().add(carried);
         }
-        self.pairs += all.len() - before;
     }
 
     /// What was counted.

@@ -40,7 +40,6 @@ struct Held {
 struct Case {
     kind: FindingKind,
     service: Arc<str>,
-    pair: Box<str>,
     to: Arc<str>,
     flows: [FlowId; 2],
     /// What kind of flow it is that went out.
@@ -62,17 +61,16 @@ impl Detector for Propagation {
 
     fn trace(&mut self, look: &Look<'_>, book: &mut Book) {
         for tie in look.ties().filter(concerns) {
-            let service = who(tie.up, tie.down);
-            let pair = format!("{service} > {}", sent(tie.down));
+            let (service, sent) = (who(tie.up, tie.down), sent(tie.down));
             let kinds = judge(&tie);
             let lost = [FindingKind::TraceLost, FindingKind::TraceRestarted, FindingKind::TraceMaybeLinked];
             let is_lost = kinds.iter().any(|kind| lost.contains(kind));
             // what could not be seen, or was not to be traced, was neither
             if !kinds.is_empty() || tie.down.marks.iter().any(Mark::of_tracer) {
-                self.ledger.add(&service, &sent(tie.down), &tie.down.operation, !is_lost);
+                self.ledger.add(&service, &sent, &tie.down.operation, !is_lost);
             }
             for kind in kinds {
-                let case = Case::new(kind, &tie, &service, &pair);
+                let case = Case::new(kind, &tie, &service, &sent);
                 match tie.link {
                     // circumstances may deceive
                     Link::SoleInFlight => self.hold(case, book),
@@ -211,16 +209,15 @@ fn published_by(message: &Hop, sender: &Party) -> bool {
 }
 
 impl Case {
-    fn new(kind: FindingKind, tie: &Tie<'_>, service: &Arc<str>, pair: &str) -> Self {
+    fn new(kind: FindingKind, tie: &Tie<'_>, service: &Arc<str>, sent: &str) -> Self {
         Self {
             kind,
             service: Arc::clone(service),
-            pair: pair.into(),
             to: label(&tie.down.to),
             sort: sort(&tie.down.from, &tie.down.to, &tie.down.operation),
             flows: [tie.up.flow, tie.down.flow],
             received: received(tie.up),
-            sent: sent(tie.down),
+            sent: sent.to_owned(),
             sender: sender(tie.down),
             carriers: [carriers(tie.up), carriers(tie.down)],
             link: tie.link,
@@ -230,7 +227,7 @@ impl Case {
 
     /// The same service does the same wrong to the same receiver.
     fn key(&self) -> String {
-        format!("{} {}", self.kind.word(), self.pair)
+        format!("{} {} > {}", self.kind.word(), self.service, self.sent)
     }
 
     /// What to do about a loss, by what else the same service sends.
