@@ -379,12 +379,13 @@ fn forgotten(facts: &mut Facts, conn: &Conn) -> usize {
 
 /// A trace is as whole as it gets, for now: a screen asks for what it shows.
 pub(super) fn tell(trace: &mut Trace, findings: &mut Findings, now: Time, options: &EngineOptions, out: &mut dyn FnMut(Record)) {
+    let read = !options.keep && options.wants.traces;
+    if !read && !findings.any() {
+        return;
+    }
     let tree = trace.tree();
     findings.trace(trace, &tree, now);
-    if !options.keep
-        && options.wants.traces
-        && let Some(record) = trace.record(tree)
-    {
+    if read && let Some(record) = trace.record(tree) {
         out(Record::Trace(record));
     }
     findings.news().into_iter().for_each(|finding| out(Record::Finding(finding)));

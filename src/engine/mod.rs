@@ -83,11 +83,13 @@ pub struct Wants {
     pub connections: bool,
     /// Traces.
     pub traces: bool,
+    /// Findings, by a screen too.
+    pub findings: bool,
 }
 
 impl Default for Wants {
     fn default() -> Self {
-        Self { flows: true, connections: true, traces: true }
+        Self { flows: true, connections: true, traces: true, findings: true }
     }
 }
 
@@ -199,7 +201,7 @@ impl Engine {
             store: Store::new(options.max_memory - options.max_memory / TRACES - options.max_memory / STITCHING, options.keep),
             traces: Traces::new(options.max_memory / TRACES),
             stitch: Stitch::new(options.max_memory / STITCHING),
-            findings: Findings::new(options.schemas.clone()),
+            findings: Findings::new(options.schemas.clone(), options.wants.findings),
             twins: Twins::default(),
             facts,
             tally,

@@ -87,7 +87,7 @@ fn wants(options: &Options, judged: bool) -> Wants {
     // a filter chooses traces by their flows
     let chosen = options.count.is_some() || (options.filter.is_some() && has(Kind::Trace));
     let flows = has(Kind::Flow) || has(Kind::Edge) || chosen;
-    Wants { flows, connections: has(Kind::Connection), traces: has(Kind::Trace) }
+    Wants { flows, connections: has(Kind::Connection), traces: has(Kind::Trace), findings: has(Kind::Finding) }
 }
 
 fn no_thread(error: &io::Error) -> Error {

@@ -96,13 +96,22 @@ pub(super) struct Findings {
 }
 
 impl Findings {
-    /// Nothing is found yet. What schemas tell, those of then tell.
-    pub(super) fn new(schemas: Current) -> Self {
-        Self { detectors: DETECTORS.iter().map(|new| new(&schemas)).collect(), book: Book::default(), schemas }
+    /// Nothing is found yet, nor ever where nothing is `sought`. What schemas tell, those of then tell.
+    pub(super) fn new(schemas: Current, sought: bool) -> Self {
+        let detectors = DETECTORS.iter().filter(|_| sought).map(|new| new(&schemas)).collect();
+        Self { detectors, book: Book::default(), schemas }
+    }
+
+    /// Whether anything is looked for.
+    pub(super) fn any(&self) -> bool {
+        !self.detectors.is_empty()
     }
 
     /// A flow has settled.
     pub(super) fn flow(&mut self, flow: FlowRef<'_>, now: Time) {
+        if !self.any() {
+            return;
+        }
         self.book.turn_to(now);
         let letter = Letter::of(flow);
         self.detectors.iter_mut().for_each(|detector| see(&mut **detector, flow, letter.as_ref(), &mut self.book));
@@ -176,7 +185,7 @@ impl Findings {
 
     /// Forgets all, as if the watch began now.
     pub(super) fn clear(&mut self) {
-        *self = Self::new(self.schemas.clone());
+        *self = Self::new(self.schemas.clone(), self.any());
     }
 }
 

@@ -8,9 +8,10 @@ use super::hop::{Hop, everybodys, name};
 use super::legs::{beside, leg};
 use crate::model::{FlowId, Link, Node, Party, Pattern};
 use causes::Causes;
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
 mod causes;
+mod index;
 
 /// How deep a tree gets: far above what services do, so that readers of nested output are safe.
 const MAX_DEPTH: usize = 256;
@@ -24,34 +25,49 @@ enum Same {
     Maybe,
 }
 
+/// Where a flow lies in the tree, by places in the order of time.
+#[derive(Debug)]
+struct Place {
+    parent: Option<(usize, Link)>,
+    depth: usize,
+    /// Its last child so far, and the child of its own parent before it.
+    last: Option<usize>,
+    before: Option<usize>,
+}
+
 /// The trace's flows, each behind its parent, siblings by time. `hops` is in the order of flows.
 pub(super) fn tree(hops: &[Hop]) -> Vec<Node> {
+    by_causes(hops, Causes::of(hops.len()))
+}
+
+fn by_causes<'h>(hops: &'h [Hop], mut before: Causes<'h>) -> Vec<Node> {
     let mut order: Vec<&Hop> = hops.iter().collect();
     order.sort_by_key(|hop| (hop.time, hop.flow));
-    let mut parents: Vec<Option<(usize, Link)>> = Vec::with_capacity(hops.len());
-    let mut depths: Vec<usize> = Vec::with_capacity(hops.len());
-    let mut children = vec![Vec::new(); hops.len()];
-    let mut roots = Vec::new();
-    let mut before = Causes::default();
-    let mut places = HashMap::with_capacity(hops.len());
+    let mut places: Vec<Place> = Vec::with_capacity(hops.len());
+    let mut last_root = None;
+    // of those that others were tied to
+    let tied: HashSet<FlowId> = hops.iter().filter_map(|hop| Some(hop.placed?.0)).collect();
+    let mut flows = HashMap::with_capacity(tied.len());
     for (at, hop) in order.iter().enumerate() {
-        let placed = || hop.placed.and_then(|(flow, link)| Some((*places.get(&flow)?, link)));
-        let parent = by_id(&before, &order, hop, &parents).or_else(placed).filter(|(up, _)| depths[*up] + 1 < MAX_DEPTH);
-        match parent {
-            Some((up, _)) => children[up].push(at),
-            None => roots.push(at),
+        let placed = || hop.placed.and_then(|(flow, link)| Some((*flows.get(&flow)?, link)));
+        let parent = by_id(&before, &order, hop, &places).or_else(placed).filter(|(up, _)| places[*up].depth + 1 < MAX_DEPTH);
+        let siblings = parent.map_or(&mut last_root, |(up, _)| &mut places[up].last);
+        let before_it = siblings.replace(at);
+        let depth = parent.map_or(0, |(up, _)| places[up].depth + 1);
+        places.push(Place { parent, depth, last: None, before: before_it });
+        if tied.contains(&hop.flow) {
+            flows.insert(hop.flow, at);
         }
-        depths.push(parent.map_or(0, |(up, _)| depths[up] + 1));
-        parents.push(parent);
-        places.insert(hop.flow, at);
         before.add(hop);
     }
     let mut nodes = Vec::with_capacity(hops.len());
-    let mut left: Vec<_> = roots.into_iter().rev().collect();
+    let siblings = |last| std::iter::successors(last, |at: &usize| places[*at].before);
+    let mut left: Vec<_> = siblings(last_root).collect();
     while let Some(at) = left.pop() {
-        let leg = parents[at].is_some_and(|(up, _)| leg(order[up], order[at]));
-        nodes.push(Node { flow: order[at].flow, depth: depths[at], link: parents[at].map(|(_, link)| link), leg });
-        left.extend(children[at].iter().rev());
+        let Place { parent, depth, last, .. } = places[at];
+        let leg = parent.is_some_and(|(up, _)| leg(order[up], order[at]));
+        nodes.push(Node { flow: order[at].flow, depth, link: parent.map(|(_, link)| link), leg });
+        left.extend(siblings(last));
     }
     nodes
 }
@@ -74,7 +90,7 @@ fn in_tree(hops: &[Hop], flow: FlowId) -> bool {
 }
 
 /// What caused a hop by the ID that they share, among those before it.
-fn by_id(before: &Causes<'_>, order: &[&Hop], hop: &Hop, parents: &[Option<(usize, Link)>]) -> Option<(usize, Link)> {
+fn by_id(before: &Causes<'_>, order: &[&Hop], hop: &Hop, places: &[Place]) -> Option<(usize, Link)> {
     if let Some(up) = hop.parent_span.as_deref().and_then(|span| before.carrier(span)) {
         return Some((up, Link::TraceId));
     }
@@ -82,7 +98,7 @@ fn by_id(before: &Causes<'_>, order: &[&Hop], hop: &Hop, parents: &[Option<(usiz
     let (same, likeliest) = before.likeliest(hop)?;
     let innermost = *likeliest.last()?;
     // all of them have to lie around the innermost one
-    let mut chain = std::iter::successors(Some(innermost), |&at| parents[at].map(|(up, _)| up));
+    let mut chain = std::iter::successors(Some(innermost), |&at| places[at].parent.map(|(up, _)| up));
     if !likeliest.iter().rev().all(|up| chain.any(|at| at == *up)) {
         return None;
     }

@@ -1,6 +1,7 @@
-//! The same trees by looking at each flow before each: what the index has to give.
+//! The same trees by looking at each flow before each: what both ways to find causes have to give.
 
 use super::super::super::hop::{Hop, everybodys};
+use super::super::causes::Causes;
 use super::super::{MAX_DEPTH, Same, rank, same_message, shared};
 use super::{RANKED, hop, tree};
 use crate::model::Link;
@@ -65,8 +66,8 @@ fn plain(hops: &[Hop]) -> Vec<(u64, usize, Option<Link>)> {
     told
 }
 
-fn indexed(hops: &[Hop]) -> Vec<(u64, usize, Option<Link>)> {
-    tree(hops).iter().map(|node| (node.flow.0, node.depth, node.link)).collect()
+fn told(hops: &[Hop], by: Causes<'_>) -> Vec<(u64, usize, Option<Link>)> {
+    super::by_causes(hops, by).iter().map(|node| (node.flow.0, node.depth, node.link)).collect()
 }
 
 /// Who may be an end: with a name and without, on one address and on several.
@@ -109,14 +110,15 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 3000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn the_index_gives_the_same_trees(flows in prop::collection::vec((flow(), 0_i64..3), 1..24)) {
+    fn trees_are_the_same_with_an_index_and_without(flows in prop::collection::vec((flow(), 0_i64..3), 1..24)) {
         let hops: Vec<_> = flows.iter().zip(1..).map(|((text, late), number)| {
             let mut hop = hop(number, text);
             hop.last = hop.end.unwrap_or(hop.time).after(crate::time::Span::from_millis(*late as u64));
             hop.veiled = number % 11 == 0;
             hop
         }).collect();
-        prop_assert_eq!(indexed(&hops), plain(&hops), "{:#?}", flows);
+        prop_assert_eq!(told(&hops, Causes::Many(Box::default())), plain(&hops), "{:#?}", flows);
+        prop_assert_eq!(told(&hops, Causes::Few(Vec::new())), plain(&hops), "{:#?}", flows);
     }
 }
 

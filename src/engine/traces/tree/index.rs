@@ -1,0 +1,153 @@
+//! Flows by who received them, so that what may have caused another one is found without looking at each: a trace may have thousands on
+//! one address that all its services share.
+
+use super::super::hop::{Hop, name};
+use super::{MAX_DEPTH, Same, rank, same_message, shared};
+use crate::model::Pattern;
+use crate::time::Time;
+use hashbrown::HashMap;
+use std::collections::BTreeSet;
+
+/// Flows by their ends, those without a known one last, and by their places in the order of time.
+type Ends = BTreeSet<(Time, usize)>;
+
+const NEVER: Time = Time::from_nanos(i64::MAX);
+
+/// What was received by somebody with a name.
+#[derive(Debug, Default)]
+struct Named<'h> {
+    ends: Ends,
+    addrs: BTreeSet<&'h str>,
+}
+
+/// The flows so far, in the order of time.
+#[derive(Debug, Default)]
+pub(super) struct Index<'h> {
+    hops: Vec<&'h Hop>,
+    /// The place of the only flow that carries a span ID; none where there are several.
+    carriers: HashMap<&'h str, Option<usize>>,
+    /// What was received by name, and by address, with a name or without.
+    names: HashMap<&'h str, Named<'h>>,
+    addrs: HashMap<(&'h str, bool), Ends>,
+    /// The addresses of each host.
+    hosts: HashMap<&'h str, Vec<(&'h str, bool)>>,
+    /// What was published, by topic, and by what it carries.
+    topics: HashMap<Option<u64>, Vec<usize>>,
+    messages: HashMap<(Option<u64>, &'h str), Vec<usize>>,
+    /// Of each sender's address: to which addresses what may have caused the first flow from there was sent.
+    firsts: HashMap<&'h str, BTreeSet<&'h str>>,
+}
+
+impl<'h> Index<'h> {
+    /// Takes the next one in.
+    pub(super) fn add(&mut self, hop: &'h Hop) {
+        if !self.firsts.contains_key(&*hop.from.addr) {
+            let first = self.reached(hop);
+            self.firsts.insert(&hop.from.addr, first);
+        }
+        let at = self.hops.len();
+        self.hops.push(hop);
+        if let Some(span) = hop.span.as_deref() {
+            self.carriers.entry(span).and_modify(|only| *only = None).or_insert(Some(at));
+        }
+        if hop.pattern == Pattern::Publish {
+            self.topics.entry(hop.topic).or_default().push(at);
+            if let Some(span) = hop.span.as_deref() {
+                self.messages.entry((hop.topic, span)).or_default().push(at);
+            }
+            return;
+        }
+        let (entry, addr) = ((hop.end.unwrap_or(NEVER), at), (&*hop.to.addr, name(&hop.to).is_some()));
+        if let Some(name) = name(&hop.to) {
+            let named = self.names.entry(name).or_default();
+            named.ends.insert(entry);
+            named.addrs.insert(addr.0);
+        }
+        let ends = self.addrs.entry(addr).or_insert_with(|| {
+            self.hosts.entry(hop.to.host()).or_default().push(addr);
+            Ends::new()
+        });
+        ends.insert(entry);
+    }
+
+    /// The place of the only flow that carries a span ID.
+    pub(super) fn carrier(&self, span: &str) -> Option<usize> {
+        self.carriers.get(span).copied().flatten()
+    }
+
+    /// Those that are the likeliest to have caused a flow, in the order of time; no more than tell that they are too many.
+    pub(super) fn likeliest(&self, hop: &Hop) -> (Same, Vec<usize>) {
+        let (same, mut places) = if hop.pattern == Pattern::Deliver { self.published(hop) } else { self.asked(hop) };
+        places.sort_unstable();
+        (same, places)
+    }
+
+    /// What its sender was at work on; else what it was done with; else what another one of its host was at work on.
+    fn asked(&self, hop: &Hop) -> (Same, Vec<usize>) {
+        let sender = name(&hop.from);
+        let named = sender.and_then(|name| self.names.get(name)).map(|named| &named.ends);
+        let groups = [Some(false), sender.is_none().then_some(true)].into_iter().flatten();
+        let addressed = groups.filter_map(|named| self.addrs.get(&(&*hop.from.addr, named)));
+        let sure: Vec<_> = named.into_iter().chain(addressed).collect();
+        let open = sure.iter().flat_map(|ends| ends.range((hop.time, 0)..));
+        let open = self.those(open, hop, (Same::Surely, false));
+        if !open.is_empty() {
+            return (Same::Surely, open);
+        }
+        let done = sure.iter().flat_map(|ends| ends.range(..(hop.time, 0)));
+        let done = self.those(done, hop, (Same::Surely, true));
+        if !done.is_empty() {
+            return (Same::Surely, done);
+        }
+        let others = self.hosts.get(hop.from.host()).into_iter().flatten();
+        let may = others.filter(|(addr, named)| *addr != &*hop.to.addr && !(sender.is_some() && *named) && self.could(hop, addr));
+        let open = may.filter_map(|addr| self.addrs.get(addr)).flat_map(|ends| ends.range((hop.last, 0)..));
+        (Same::Maybe, self.those(open, hop, (Same::Maybe, false)))
+    }
+
+    /// The messages that a broker may have passed on: that very one, where it is there.
+    fn published(&self, hop: &Hop) -> (Same, Vec<usize>) {
+        let topic = self.topics.get(&hop.topic).map(Vec::as_slice).unwrap_or_default();
+        let ranked = |at: usize| {
+            let same = self.rank(at, hop)?.0;
+            (same == Same::Surely || self.could(hop, &self.hops[at].to.addr)).then_some(same)
+        };
+        let surely = topic.iter().rev().any(|&at| ranked(at) == Some(Same::Surely));
+        let best = if surely { Same::Surely } else { Same::Maybe };
+        let of = |all: &mut dyn Iterator<Item = &usize>| -> Vec<usize> {
+            all.copied().filter(|&at| ranked(at) == Some(best)).take(MAX_DEPTH + 1).collect()
+        };
+        let message = hop.span.as_deref().and_then(|span| self.messages.get(&(hop.topic, span)));
+        let very = of(&mut message.into_iter().flatten().filter(|&&at| same_message(self.hops[at], hop)));
+        if very.is_empty() { (best, of(&mut topic.iter())) } else { (best, very) }
+    }
+
+    /// Those of one rank, and no more than tell that they are too many.
+    fn those<'c>(&self, all: impl Iterator<Item = &'c (Time, usize)>, hop: &Hop, rank: (Same, bool)) -> Vec<usize> {
+        all.map(|(_, at)| *at).filter(|&at| self.rank(at, hop) == Some(rank)).take(MAX_DEPTH + 1).collect()
+    }
+
+    fn rank(&self, at: usize, hop: &Hop) -> Option<(Same, bool)> {
+        shared(self.hops[at], hop).and_then(|_| rank(self.hops[at], hop))
+    }
+
+    /// One address is one sender: whoever it is could send what came from it first, too.
+    fn could(&self, hop: &Hop, addr: &str) -> bool {
+        self.firsts.get(&*hop.from.addr).is_none_or(|first| first.contains(addr))
+    }
+
+    /// To which addresses what may have caused a flow was sent.
+    fn reached(&self, hop: &Hop) -> BTreeSet<&'h str> {
+        if hop.pattern == Pattern::Deliver {
+            let topic = self.topics.get(&hop.topic).into_iter().flatten();
+            return topic.map(|&at| self.hops[at]).filter(|up| rank(up, hop).is_some()).map(|up| &*up.to.addr).collect();
+        }
+        let sender = name(&hop.from);
+        let named = sender.and_then(|name| self.names.get(name)).into_iter().flat_map(|named| named.addrs.iter().copied());
+        let others = self.hosts.get(hop.from.host()).into_iter().flatten().filter(|(addr, named)| {
+            let open = || self.addrs[&(*addr, *named)].range((hop.last, 0)..).any(|(_, at)| rank(self.hops[*at], hop).is_some());
+            !(sender.is_some() && *named) && (*addr == &*hop.from.addr || *addr != &*hop.to.addr && open())
+        });
+        others.map(|(addr, _)| *addr).chain(named).collect()
+    }
+}
