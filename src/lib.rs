@@ -128,6 +128,7 @@ pub mod model;
 pub mod net;
 pub mod output;
 pub mod pipeline;
+pub mod priority;
 pub mod privileges;
 pub mod report;
 pub mod schema;

@@ -27,6 +27,7 @@ mod looker;
 #[cfg(test)]
 mod mesh;
 mod naming;
+mod options;
 pub mod owner;
 mod screen;
 #[cfg(test)]
@@ -40,20 +41,19 @@ pub mod twins;
 pub mod view;
 
 use crate::filter::Filter;
-use crate::mask::Secrets;
 use crate::model::{
-    Ask, ConnId, ConnRecord, Detail, Event, EventKind, Fact, Finding, Flow, FlowId, FlowRef, Key, Naming, Rank, Row, Scope,
-    SourceNews, Stamp, Stats, Totals, TraceRecord, Turn,
+    ConnId, ConnRecord, Detail, Event, EventKind, Fact, Finding, Flow, FlowId, FlowRef, Key, Rank, Row, Scope, SourceNews, Stamp,
+    Stats, Totals, TraceRecord, Turn,
 };
-use crate::schema::{Current, Offer};
+use crate::schema::Offer;
 use crate::time::{Span, Time};
 use conns::Conns;
 use cost::Charge;
-use crossbeam_channel::Sender;
 use edges::Edges;
 use facts::Facts;
 use findings::Findings;
 use hashbrown::HashMap;
+pub use options::{EngineOptions, Wants};
 use screen::Screen;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -73,73 +73,6 @@ const MAX_OPEN: usize = 1 << 20;
 const TRACES: usize = 16;
 /// Which part what stitching remembers may take: with the default some 6,000 requests in flight, as many that are over, and messages.
 const STITCHING: usize = 16;
-
-/// Which records somebody reads: others are not made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Wants {
-    /// Settled flows.
-    pub flows: bool,
-    /// Connections that ended.
-    pub connections: bool,
-    /// Traces.
-    pub traces: bool,
-    /// Findings, by a screen too.
-    pub findings: bool,
-}
-
-impl Default for Wants {
-    fn default() -> Self {
-        Self { flows: true, connections: true, traces: true, findings: true }
-    }
-}
-
-/// What the engine is told at the start.
-#[derive(Clone, Debug)]
-pub struct EngineOptions {
-    /// What the store may hold, in bytes.
-    pub max_memory: usize,
-    /// Whether settled flows are kept for a screen. Without it a flow goes once its record is out, and nothing is ever evicted.
-    pub keep: bool,
-    /// What is told of what was seen.
-    pub wants: Wants,
-    /// Bytes kept of each body.
-    pub body_limit: usize,
-    /// How long a complete flow may wait for a name.
-    pub settle: Span,
-    /// What the user said about who is who.
-    pub names: Vec<(Scope, Arc<str>)>,
-    /// Who can be asked whose sockets the ends of a connection are; none for files, of which the machine of now knows nothing.
-    pub resolver: Option<Sender<Ask>>,
-    /// Who writes names into files.
-    pub namer: Option<Sender<Naming>>,
-    /// Whether secrets are shown to those who look.
-    pub secrets: Secrets,
-    /// Which messages are known to those who look.
-    pub schemas: Current,
-    /// The capture filter in force, for the status line.
-    pub capture_filter: Option<String>,
-    /// Whether there are taps beside a capture, so that a message may come twice.
-    pub twins: bool,
-}
-
-impl Default for EngineOptions {
-    fn default() -> Self {
-        Self {
-            max_memory: 256 << 20,
-            keep: true,
-            wants: Wants::default(),
-            body_limit: 64 << 10,
-            settle: SETTLE_LIVE,
-            names: Vec::new(),
-            resolver: None,
-            namer: None,
-            secrets: Secrets::Mask,
-            schemas: Current::default(),
-            capture_filter: None,
-            twins: false,
-        }
-    }
-}
 
 /// What comes out, in its order.
 #[derive(Clone, Debug)]

@@ -1,12 +1,14 @@
 //! The engine's thread: turns and commands in, records and views out. It alone reads a clock, for its pace; the core never does.
 //!
-//! A slice of events (2 ms at most), then the mailbox, then a slice of row filtering, a view at most 30 times a second: so neither a
-//! flood of packets nor a filter over a million rows makes the screen wait. At rest it waits too, and costs nothing.
+//! A slice of events (2 ms at most), then the mailbox, then a slice of row filtering, a view at most 30 times a second, or 120 while a
+//! filter is at work: so neither a flood of packets nor a filter over a million rows makes the screen wait. At rest it waits too, and
+//! costs nothing.
 
 use super::looker::{self, Answer, Job, Looks};
 use super::view::{Query, View};
 use super::{Engine, EngineOptions, Record};
 use crate::model::{Event, Fact, Stamp, Totals, Turn};
+use crate::priority;
 use crate::schema::Offer;
 use crossbeam_channel::{Receiver, Select, Sender, TryRecvError, bounded, never, unbounded};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,6 +22,8 @@ const SLICE: Duration = Duration::from_millis(2);
 const STRIDE: usize = 64;
 /// The shortest time between two views, save for a new query.
 const FRAME: Duration = Duration::from_millis(33);
+/// The same while a filter is at work on what there is: as soon as work of a few milliseconds has something to show.
+const SEARCH_FRAME: Duration = Duration::from_millis(8);
 /// The shortest time between two tables of services or traces, which cost more than a view and are read, not watched.
 const TABLE: Duration = Duration::from_secs(1);
 /// Jobs on their way to the looker: more than the core hands out at once, so that handing over never waits.
@@ -125,10 +129,16 @@ pub fn spawn(
         Some(_) => Some(Looker::start(&options)?),
         None => None,
     };
+    let live = options.live;
     let engine = Engine::new(options);
     let (turn, told, sweeping, due, shown, tabled) = (None, (0, 0), false, Due::Now, None, Instant::now());
     let owner = Owner { engine, records, screen, looker, turns, commands, turn, told, sweeping, due, shown, tabled };
-    let thread = Builder::new().name("engine".into()).spawn(move || owner.run())?;
+    let thread = Builder::new().name("engine".into()).spawn(move || {
+        if live {
+            priority::give_way();
+        }
+        owner.run();
+    })?;
     Ok(Handle { mailbox, thread })
 }
 
@@ -322,7 +332,8 @@ impl Owner {
     }
 
     fn until_next_frame(&self) -> Duration {
-        self.shown.map_or(Duration::ZERO, |shown| FRAME.saturating_sub(shown.elapsed()))
+        let frame = if self.engine.screen.searching() { SEARCH_FRAME } else { FRAME };
+        self.shown.map_or(Duration::ZERO, |shown| frame.saturating_sub(shown.elapsed()))
     }
 
     /// Waits until there is something to do.

@@ -113,6 +113,11 @@ impl Screen {
         self.search
     }
 
+    /// Whether a filter is at work on what there is.
+    pub(super) fn searching(&self) -> bool {
+        self.searching
+    }
+
     /// What was asked for.
     pub(super) fn query(&self) -> Option<&Query> {
         self.query.as_ref()

@@ -2,15 +2,19 @@
 
 use super::{Kept, PipelineError, Plan};
 use crate::model::{Batch, Item, Totals, Turn};
-use crate::privileges;
 use crate::worker::{Made, Worker, merge};
+use crate::{priority, privileges};
 use crossbeam_channel::{Receiver, Sender, bounded};
+use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
-/// Batches on their way to each worker; past half of it new connections are refused, when it is full packets are.
+/// Batches on their way to each worker, and back from it.
 const QUEUE: usize = 128;
+/// How old what was read and is not worked through may get, live: past half of it new connections are refused, then packets are.
+const BEHIND: Duration = Duration::from_millis(500);
 
 /// How many connections that the end of a capture leaves open end in one turn: all at once would take as much memory again.
 const ENDING: usize = 1024;
@@ -18,16 +22,61 @@ const ENDING: usize = 1024;
 /// The workers, inline or in threads.
 pub(super) enum Crew {
     Inline { worker: Box<Worker>, turns: Sender<Turn>, gone: bool, spare: Vec<u8> },
-    Threads { live: bool, queues: Vec<Sender<Work>>, threads: Vec<JoinHandle<()>>, merger: Merger },
+    Threads { live: bool, queues: Vec<Sender<Work>>, threads: Vec<JoinHandle<()>>, given: Given, back: Back },
 }
 
-/// The thread that puts the workers' results together.
-pub(super) struct Merger {
-    thread: JoinHandle<()>,
+/// The batches that were given to the workers and are no turns yet.
+#[derive(Default)]
+pub(super) struct Given {
+    /// When each was given.
+    since: VecDeque<Instant>,
+    /// How many are turns.
+    turned: u64,
+}
+
+impl Given {
+    /// For how long the oldest one has waited, where so many in all have become turns.
+    fn waited(&mut self, turned: u64, now: Instant) -> Duration {
+        let more = usize::try_from(turned - self.turned).unwrap_or(usize::MAX);
+        self.since.drain(..more.min(self.since.len()));
+        self.turned = turned;
+        self.since.front().map_or(Duration::ZERO, |since| now.saturating_duration_since(*since))
+    }
+}
+
+/// What comes back from the workers.
+pub(super) struct Back {
+    /// How many turns were made, which is all that is told of them.
+    turned: Arc<AtomicU64>,
     /// Whether nobody takes turns any more.
     gone: Arc<AtomicBool>,
     /// Slabs of batches that are done.
     spares: Receiver<Vec<u8>>,
+}
+
+/// Where turns go, and what tells the reader of it.
+struct Out {
+    turns: Sender<Turn>,
+    turned: Arc<AtomicU64>,
+    gone: Arc<AtomicBool>,
+    spare: Sender<Vec<u8>>,
+}
+
+impl Out {
+    /// What the workers made of one batch is a turn. Whether that is all there will be.
+    fn tell(&self, parts: Vec<Made>, batch: Arc<Batch>, reader: &Totals, last: bool) -> bool {
+        let (mut events, mut totals) = merge(parts);
+        events.extend(batch.tapped.iter().cloned());
+        totals.add(reader);
+        let turn = Turn { events, until: batch.last, news: batch.news.clone(), totals, last };
+        if let Some(batch) = Arc::into_inner(batch) {
+            _ = self.spare.try_send(batch.slab);
+        }
+        let over = self.turns.send(turn).is_err() || last;
+        self.gone.fetch_or(over, Ordering::Relaxed);
+        self.turned.fetch_add(1, Ordering::Relaxed);
+        over
+    }
 }
 
 /// What a worker thread is handed.
@@ -57,26 +106,49 @@ impl Crew {
                 spare: Vec::new(),
             });
         }
-        let (mut queues, mut results, mut threads) = (Vec::new(), Vec::new(), Vec::new());
-        for index in 0..plan.workers {
+        let live = plan.live;
+        let (spare, spares) = bounded(QUEUE);
+        let back = Back { turned: Arc::default(), gone: Arc::default(), spares };
+        let (turned, gone) = (Arc::clone(&back.turned), Arc::clone(&back.gone));
+        let out = Out { turns: turns.clone(), turned, gone, spare };
+        let (mut queues, mut threads) = (Vec::new(), Vec::new());
+        let mut start = |name: String, toil: Box<dyn FnOnce() + Send>| {
+            threads.push(thread::Builder::new().name(name).spawn(toil)?);
+            std::io::Result::Ok(())
+        };
+        let mut worker = |index| {
             let (queue, work) = bounded(QUEUE);
-            let (done, result) = bounded(QUEUE);
-            let worker = Worker::new(Arc::clone(&settings), index, plan.workers);
-            threads.push(thread::Builder::new().name(format!("worker {index}")).spawn(move || toil(worker, &work, &done))?);
             queues.push(queue);
-            results.push(result);
+            (Worker::new(Arc::clone(&settings), index, plan.workers), work)
+        };
+        if plan.workers == 1 {
+            let (worker, work) = worker(0);
+            start(
+                "worker".into(),
+                Box::new(move || {
+                    toil(live, worker, &work, |Done { made, batch, reader, last }| !out.tell(vec![made], batch, &reader, last))
+                }),
+            )?;
+        } else {
+            let mut results = Vec::new();
+            for index in 0..plan.workers {
+                let ((worker, work), (done, result)) = (worker(index), bounded(QUEUE));
+                start(
+                    format!("worker {index}"),
+                    Box::new(move || toil(live, worker, &work, |result| done.send(result).is_ok())),
+                )?;
+                results.push(result);
+            }
+            start("merger".into(), Box::new(move || join(live, &results, &out)))?;
         }
-        let gone = Arc::new(AtomicBool::new(false));
-        let (turns, left, (spare, spares)) = (turns.clone(), Arc::clone(&gone), bounded(QUEUE));
-        let thread = thread::Builder::new().name("merger".into()).spawn(move || join(&results, &turns, &left, &spare))?;
-        Ok(Self::Threads { live: plan.live, queues, threads, merger: Merger { thread, gone, spares } })
+        Ok(Self::Threads { live, queues, threads, given: Given::default(), back })
     }
 
     /// Memory for the next batch's bytes, of one that is done, where there is one: fresh pages cost more than what is put into them.
     pub(super) fn spare(&mut self) -> Vec<u8> {
         match self {
             Self::Inline { spare, .. } => std::mem::take(spare),
-            Self::Threads { merger, .. } => merger.spares.try_recv().unwrap_or_default(),
+            Self::Threads { back, .. } => back.spares.try_recv().unwrap_or_default(),
         }
     }
 
@@ -92,14 +164,16 @@ impl Crew {
                 *gone = turns.send(turn).is_err();
                 *spare = batch.slab;
             }
-            Self::Threads { live, queues, .. } => {
-                let longest = queues.iter().map(Sender::len).max().unwrap_or(0);
-                batch.overload = *live && longest > QUEUE / 2;
-                if *live && longest >= QUEUE {
+            Self::Threads { live, queues, given, back, .. } => {
+                let now = Instant::now();
+                let waited = given.waited(back.turned.load(Ordering::Relaxed), now);
+                batch.overload = *live && waited > BEHIND / 2;
+                if *live && (waited > BEHIND || queues.iter().any(Sender::is_full)) {
                     sums.own_drops += batch.items.iter().filter_map(Item::segment).count() as u64;
                     sums.passed_over_bytes += batch.items.iter().map(Item::payload).sum::<u64>();
                     return Kept { news: batch.news, tapped: batch.tapped };
                 }
+                given.since.push_back(now);
                 let (batch, sums) = (Arc::new(batch), Arc::new(sums.clone()));
                 for queue in queues {
                     // a worker that is gone has panicked: the merger notices
@@ -114,7 +188,7 @@ impl Crew {
     pub(super) fn gone(&self) -> bool {
         match self {
             Self::Inline { gone, .. } => *gone,
-            Self::Threads { merger, .. } => merger.gone.load(Ordering::Relaxed),
+            Self::Threads { back, .. } => back.gone.load(Ordering::Relaxed),
         }
     }
 
@@ -137,14 +211,14 @@ impl Crew {
                     }
                 }
             }
-            Self::Threads { queues, threads, merger, .. } => {
+            Self::Threads { queues, threads, .. } => {
                 let sums = Arc::new(sums.clone());
                 let rest = Arc::new(rest);
                 for queue in queues {
                     let _ = queue.send(Work::Finish(Arc::clone(&rest), Arc::clone(&sums)));
                 }
                 // all of them are waited for, also behind one that failed
-                let failed = threads.into_iter().chain([merger.thread]).filter_map(|thread| thread.join().err()).count();
+                let failed = threads.into_iter().filter_map(|thread| thread.join().err()).count();
                 if failed > 0 {
                     return Err(PipelineError::Worker);
                 }
@@ -154,50 +228,47 @@ impl Crew {
     }
 }
 
-/// What reads hostile bytes has no rights, or does not run; the reader, which starts these threads, may still open interfaces.
-fn rightless() {
+/// What reads hostile bytes has no rights, or does not run; the reader, which starts these threads, may still open interfaces. Live it
+/// gives way to what is watched: the reader alone does not, so that what is skipped is skipped where it is counted.
+fn begin(live: bool) {
     if let Err(e) = privileges::drop_the_rest() {
         panic!("{e}");
     }
+    if live {
+        priority::give_way();
+    }
 }
 
-fn toil(mut worker: Worker, work: &Receiver<Work>, done: &Sender<Done>) {
-    rightless();
+/// Works until nobody takes what is `done` any more.
+fn toil(live: bool, mut worker: Worker, work: &Receiver<Work>, done: impl Fn(Done) -> bool) {
+    begin(live);
     for work in work {
         let result = match work {
             Work::Batch(batch, reader) => Done { made: worker.batch(&batch), batch, reader, last: false },
             Work::Finish(batch, reader) => Done { made: worker.finish(batch.last, usize::MAX).0, batch, reader, last: true },
         };
-        if done.send(result).is_err() {
+        if !done(result) {
             return;
         }
     }
 }
 
 /// Takes each batch's results from all workers, in step, and sends them on as one turn.
-fn join(results: &[Receiver<Done>], turns: &Sender<Turn>, gone: &AtomicBool, spares: &Sender<Vec<u8>>) {
-    rightless();
+fn join(live: bool, results: &[Receiver<Done>], out: &Out) {
+    begin(live);
     loop {
         let mut parts = Vec::with_capacity(results.len());
         let mut first = None;
         for result in results {
             let Ok(Done { made, batch, reader, last }) = result.recv() else {
-                gone.store(true, Ordering::Relaxed);
+                out.gone.store(true, Ordering::Relaxed);
                 return;
             };
             parts.push(made);
             first.get_or_insert((batch, reader, last));
         }
         let Some((batch, reader, last)) = first else { return };
-        let (mut events, mut totals) = merge(parts);
-        events.extend(batch.tapped.iter().cloned());
-        totals.add(&reader);
-        let turn = Turn { events, until: batch.last, news: batch.news.clone(), totals, last };
-        if let Some(batch) = Arc::into_inner(batch) {
-            _ = spares.try_send(batch.slab);
-        }
-        if turns.send(turn).is_err() || last {
-            gone.store(true, Ordering::Relaxed);
+        if out.tell(parts, batch, &reader, last) {
             return;
         }
     }
@@ -206,20 +277,75 @@ fn join(results: &[Receiver<Done>], turns: &Sender<Turn>, gone: &AtomicBool, spa
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{Segment, SourceId, SourceNews, Stamp, TcpFlags, Zone};
 
     #[test]
     fn a_crew_that_failed_is_not_a_run_that_went_well() {
         let (queue, _) = bounded(QUEUE);
-        let [worker, thread] = ["worker", "merger"].map(|name| {
-            let fail = name == "worker";
+        let threads = [true, false].map(|fail| {
             thread::spawn(move || {
                 if fail {
                     std::panic::resume_unwind(Box::new("on purpose"))
                 }
             })
         });
-        let merger = Merger { thread, gone: Arc::default(), spares: crossbeam_channel::never() };
-        let crew = Crew::Threads { live: false, queues: vec![queue], threads: vec![worker], merger };
+        let back = Back { turned: Arc::default(), gone: Arc::default(), spares: crossbeam_channel::never() };
+        let (queues, threads) = (vec![queue], threads.into());
+        let crew = Crew::Threads { live: false, queues, threads, given: Given::default(), back };
         assert!(matches!(crew.finish(&Totals::default(), Batch::default()), Err(PipelineError::Worker)));
+    }
+
+    #[test]
+    fn what_has_waited_is_the_oldest_that_is_no_turn() {
+        let begin = Instant::now();
+        let at = |ms| begin + Duration::from_millis(ms);
+        let mut given = Given::default();
+        assert_eq!(given.waited(0, at(5)), Duration::ZERO);
+        given.since.extend([at(0), at(10), at(30)]);
+        assert_eq!(given.waited(0, at(40)), Duration::from_millis(40));
+        assert_eq!(given.waited(2, at(40)), Duration::from_millis(10));
+        assert_eq!(given.waited(3, at(40)), Duration::ZERO);
+    }
+
+    #[test]
+    fn live_packets_that_would_come_too_late_are_dropped_and_counted_until_others_are_taken() {
+        let (to, turns) = bounded(0);
+        let mut crew = Crew::start(&Plan { workers: 1, live: true, ..Plan::default() }, &to).unwrap();
+        let nobody = std::net::SocketAddr::from(([10, 0, 0, 1], 80));
+        let segment = Segment {
+            stamp: Stamp::default(),
+            source: SourceId(0),
+            zone: Zone::default(),
+            from: nobody,
+            to: nobody,
+            seq: 0,
+            ack: 0,
+            flags: TcpFlags::default(),
+            payload: 0..0,
+            cut: 0,
+            shard: 0,
+        };
+        let mut sums = Totals::default();
+        let mut give = || {
+            let before = sums.own_drops;
+            thread::sleep(Duration::from_millis(20));
+            let kept = crew.give(
+                Batch {
+                    items: vec![Item::Segment(segment.clone())],
+                    news: vec![SourceNews::Warned("".into())],
+                    ..Batch::default()
+                },
+                &mut sums,
+            );
+            assert_eq!(kept.news.len() as u64, sums.own_drops - before, "what a dropped batch has to say goes with the next one");
+            sums.own_drops - before
+        };
+        while give() == 0 {}
+        assert_eq!(give(), 1);
+        let taker = thread::spawn(move || turns.iter().count());
+        while give() == 1 {}
+        assert_eq!(give(), 0);
+        drop(crew);
+        assert!(taker.join().unwrap() > 2);
     }
 }

@@ -43,7 +43,7 @@ use std::thread::JoinHandle;
 use stop::Stop;
 
 /// Turns that wait for the engine; then workers wait, and live packets are dropped before them.
-const TURNS: usize = 64;
+const TURNS: usize = 16;
 /// The same where a file is read, which waits: enough that neither of the two has to.
 const TURNS_OF_FILE: usize = 8;
 
@@ -261,6 +261,7 @@ fn watch(mut options: Options, opened: Opened, schemas: Known, own: OwnSockets) 
         max_memory: budget - ring,
         keep: screen,
         wants: Wants::default(),
+        live,
         body_limit: options.body_limit,
         settle: if !live || twins { SETTLE_FILE } else { SETTLE_LIVE },
         twins,

@@ -1,8 +1,9 @@
 //! Values that look like IDs in what a flow carries: order numbers, UUIDs. Read where nothing stronger ties a flow, at most once a flow.
 //! Not a decoder: an ID reads the same in JSON, forms, SQL and the strings of protobuf.
 
-use super::super::traces::digest;
+use super::super::digest::digester;
 use crate::model::{Detail, Fields, Half, Row, Value};
+use std::hash::Hasher as _;
 
 /// How much of a body is read, in bytes.
 const READ: usize = 4096;
@@ -11,6 +12,8 @@ const MAX_VALUES: usize = 16;
 /// The shortest one with letters in it, and the shortest number: shorter ones are amounts and counts.
 const SHORTEST: usize = 6;
 const SHORTEST_NUMBER: usize = 5;
+/// How many digits there are in it at least.
+const FEWEST_DIGITS: usize = 2;
 /// The longest one.
 const LONGEST: usize = 64;
 
@@ -94,32 +97,70 @@ impl Found {
     }
 
     fn text(&mut self, text: &[u8]) {
-        for word in text.split(|b| !(b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))) {
-            if self.0.list.len() >= MAX_VALUES {
-                return;
-            }
-            // an ID has a digit: most words have none
-            let digits = || word.iter().any(u8::is_ascii_digit);
-            if let Some(word) = std::str::from_utf8(word).ok().filter(|word| digits() && is_id(word)) {
-                self.0.add(digest(word), MAX_VALUES);
+        let (mut begin, mut digits) = (0, 0);
+        // what ends the last word
+        for (at, byte) in text.iter().chain(b" ").enumerate() {
+            match KINDS[usize::from(*byte)] {
+                Kind::Digit => digits += 1,
+                Kind::Letter => {}
+                Kind::Other => {
+                    let word = std::mem::replace(&mut begin, at + 1)..at;
+                    // an ID has digits: most words have none
+                    if std::mem::take(&mut digits) >= FEWEST_DIGITS && is_id(&text[word.clone()]) {
+                        self.0.add(of_word(&text[word]), MAX_VALUES);
+                        if self.0.list.len() >= MAX_VALUES {
+                            return;
+                        }
+                    }
+                }
             }
         }
     }
 }
 
+/// What a byte is in a word.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Digit,
+    Letter,
+    Other,
+}
+
+/// Of each byte.
+const KINDS: [Kind; 256] = {
+    let mut kinds = [Kind::Other; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        kinds[byte] = match byte as u8 {
+            b'0'..=b'9' => Kind::Digit,
+            b'A'..=b'Z' | b'a'..=b'z' | b'-' | b'_' => Kind::Letter,
+            _ => Kind::Other,
+        };
+        byte += 1;
+    }
+    kinds
+};
+
+/// A word of letters and digits as a number, to compare.
+fn of_word(word: &[u8]) -> u64 {
+    let mut hasher = digester();
+    hasher.write(word);
+    hasher.finish()
+}
+
 /// Whether a word looks like an ID: a number of some length, or letters and digits that are no name of a format or a date.
-fn is_id(word: &str) -> bool {
-    let digits = word.bytes().filter(u8::is_ascii_digit).count();
+fn is_id(word: &[u8]) -> bool {
+    let digits = word.iter().filter(|b| b.is_ascii_digit()).count();
     if digits == word.len() {
         return (SHORTEST_NUMBER..=LONGEST).contains(&word.len());
     }
-    (SHORTEST..=LONGEST).contains(&word.len()) && digits >= 2 && !is_date(word)
+    (SHORTEST..=LONGEST).contains(&word.len()) && digits >= FEWEST_DIGITS && !is_date(word)
 }
 
 /// `2026-11-26`, and with a time behind it (RFC 3339).
-fn is_date(word: &str) -> bool {
-    let shape: String = word.chars().take(10).map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
-    shape == "0000-00-00"
+fn is_date(word: &[u8]) -> bool {
+    let shape = |(byte, at): (&u8, usize)| if matches!(at, 4 | 7) { *byte == b'-' } else { byte.is_ascii_digit() };
+    word.len() >= 10 && word.iter().zip(0..10).all(shape)
 }
 
 #[cfg(test)]
@@ -129,16 +170,16 @@ mod tests {
     #[test]
     fn what_looks_like_an_id() {
         for word in ["ord-0042", "12345", "4bf92f35-77b3-4da6-a3ce-929d0e0e4736", "c123456", "INV_2026_77"] {
-            assert!(is_id(word), "{word}");
+            assert!(is_id(word.as_bytes()), "{word}");
         }
         for word in ["", "order_id", "1999", "utf8", "v1", "2026-11-26", "2026-11-26T10", "billing"] {
-            assert!(!is_id(word), "{word}");
+            assert!(!is_id(word.as_bytes()), "{word}");
         }
     }
 
     #[test]
     fn an_id_reads_the_same_in_every_format() {
-        let id = digest("ord-0042");
+        let id = of_word(b"ord-0042");
         for text in [
             &br#"{"order":"ord-0042","total":1999}"#[..],
             b"order=ord-0042&total=1999",
