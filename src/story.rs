@@ -5,6 +5,7 @@ use crate::model::{Dir, Finding, Flow, FlowId, Link, Party, Pattern, Stats, Trac
 use crate::text::escape;
 use crate::time::{Span, Time};
 use crate::trace;
+use compact_str::CompactString;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -31,9 +32,9 @@ pub struct Brief {
     /// Its shape.
     pub pattern: Pattern,
     /// What a person would call it.
-    pub operation: Box<str>,
+    pub operation: CompactString,
     /// The protocol's own word.
-    pub status: Option<Box<str>>,
+    pub status: Option<CompactString>,
     /// Whether it went well.
     pub ok: bool,
     /// Whether it carries a tracer's context itself; none where its headers are not kept any more.

@@ -9,6 +9,7 @@ use crate::model::{
     Totals,
 };
 use crate::trace;
+use compact_str::CompactString;
 
 /// Where events and counts go; lent to the driver for one call.
 #[derive(Debug)]
@@ -103,7 +104,7 @@ impl Cx<'_, '_> {
         key: u64,
         protocol: &'static str,
         pattern: Pattern,
-        operation: impl Into<Box<str>>,
+        operation: impl Into<CompactString>,
         dir: Dir,
         first: Stamp,
     ) {
@@ -137,7 +138,7 @@ impl Cx<'_, '_> {
     }
 
     /// A flow is over. `last` is the packet that brought its last byte; none where an answer was due and did not come.
-    pub fn close(&mut self, key: u64, status: Option<Box<str>>, ok: bool, last: Option<Stamp>) {
+    pub fn close(&mut self, key: u64, status: Option<CompactString>, ok: bool, last: Option<Stamp>) {
         self.sink.push(EventKind::Close(self.key(key), Box::new(Closed { status, ok, last })));
     }
 

@@ -35,7 +35,7 @@ fn run(traces: &[(&[Hop], &[Hop])]) -> Run {
         let tree = inside.iter().map(&mut add).enumerate();
         let tree: Vec<_> = tree.map(|(at, flow)| Node { flow, depth: at.min(1), link: None, leg: false }).collect();
         outside.iter().for_each(|hop| _ = add(hop));
-        let id = |n: usize| format!("t{n}").into_boxed_str();
+        let id = |n: usize| format!("t{n}").into();
         let (services, duration) = (Vec::new(), Span::from_millis(60));
         let record = TraceRecord {
             trace_id: id(n),

@@ -5,6 +5,7 @@
 
 use super::store::Slot;
 use crate::model::{Body, Detail, FlowId, Half, Issue, Message, Row, TraceContext};
+use compact_str::CompactString;
 
 /// What a change to a detail added, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,9 +25,7 @@ pub(super) fn heap(bytes: usize) -> usize {
 pub(super) fn row_cost(row: &Row) -> usize {
     size_of::<Slot>()
         + size_of::<FlowId>()
-        + heap(row.operation.len())
-        + text(row.status.as_deref())
-        + text(row.trace_id.as_deref())
+        + [Some(&row.operation), row.status.as_ref(), row.trace_id.as_ref()].into_iter().flatten().map(text).sum::<usize>()
 }
 
 /// What a detail takes without its bodies, and what they take.
@@ -62,17 +61,17 @@ pub(super) fn message_cost(body: &Body) -> Charge {
 /// What a trace context takes.
 pub(super) fn trace_cost(trace: &TraceContext) -> usize {
     let rest = [&trace.span_id, &trace.parent_id, &trace.state, &trace.baggage];
-    size_of::<TraceContext>() + heap(trace.trace_id.len()) + rest.into_iter().map(|t| text(t.as_deref())).sum::<usize>()
+    size_of::<TraceContext>() + text(&trace.trace_id) + rest.into_iter().flatten().map(text).sum::<usize>()
 }
 
 fn hint_cost(body: &Body) -> usize {
-    text(body.hint.media_type.as_deref())
-        + text(body.hint.schema.as_deref())
-        + body.hint.encodings.iter().map(|e| size_of::<Box<str>>() + heap(e.len())).sum::<usize>()
+    [&body.hint.media_type, &body.hint.schema].into_iter().flatten().map(text).sum::<usize>()
+        + body.hint.encodings.iter().map(|e| size_of::<CompactString>() + text(e)).sum::<usize>()
 }
 
-fn text(text: Option<&str>) -> usize {
-    text.map_or(0, |t| heap(t.len()))
+/// What a text takes beside itself: a short one nothing.
+fn text(text: &CompactString) -> usize {
+    if text.is_heap_allocated() { heap(text.capacity()) } else { 0 }
 }
 
 /// All bodies of a detail.

@@ -8,6 +8,7 @@ use crate::model::{Body, Dir, Fields, Flow, Half, Headers, Party, Process, Trace
 use crate::schema::Place;
 use crate::text::{Line, escape};
 use crate::time::{Span, Time};
+use compact_str::CompactString;
 use std::borrow::Cow;
 
 pub(super) use messages::Memory;
@@ -273,7 +274,7 @@ fn shown<'v>(value: &'v Value, eye: &Eye<'_>) -> Cow<'v, str> {
         Value::Bool(yes) => Cow::Borrowed(if *yes { "yes" } else { "no" }),
         Value::List(items) => Cow::Owned(items.iter().map(|v| shown(v, eye)).collect::<Vec<_>>().join(", ")),
         Value::Map(pairs) => {
-            let pair = |(key, v): &(Box<str>, Value)| format!("{key}={}", mask::value(key, &shown(v, eye), eye.secrets));
+            let pair = |(key, v): &(CompactString, Value)| format!("{key}={}", mask::value(key, &shown(v, eye), eye.secrets));
             Cow::Owned(pairs.iter().map(pair).collect::<Vec<_>>().join(", "))
         }
     }

@@ -322,13 +322,13 @@ impl Engine {
             row.sources.0 |= sources.unwrap_or_default().0;
             Charge::default()
         });
-        let Self { store, conns, facts, sources, tally, edges, screen, options, .. } = self;
+        let Self { store, conns, facts, sources, tally, edges, screen, findings, options, .. } = self;
         let Some(flow) = look_at(id, store, conns, facts, sources) else { return };
         tally.settled(flow.row.protocol);
         if options.keep && !screen.hides(id) {
             edges.add(flow);
         }
-        let hop = settled(flow);
+        let hop = settled(flow, findings.any());
         let alone = self.stitch_settled(hop);
         let Self { store, conns, facts, sources, findings, .. } = self;
         if let Some(flow) = look_at(id, store, conns, facts, sources) {

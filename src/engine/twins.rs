@@ -9,6 +9,7 @@ use super::digest::{Digester, digester};
 use super::{Engine, Record};
 use crate::model::{Body, ConnId, Event, EventKind, Fields, FlowId, Part, Pattern, SourceSet, UNKNOWN, Value};
 use crate::time::{Span, Time};
+use compact_str::CompactString;
 use hashbrown::HashMap;
 use std::collections::VecDeque;
 use std::hash::{Hash, Hasher};
@@ -28,9 +29,9 @@ const COMPARED: usize = 4096;
 struct Same {
     broker: SocketAddr,
     delivered: bool,
-    exchange: Box<str>,
-    routing_key: Box<str>,
-    id: Result<Box<str>, u64>,
+    exchange: CompactString,
+    routing_key: CompactString,
+    id: Result<CompactString, u64>,
 }
 
 /// One that waits for the other.
@@ -39,7 +40,7 @@ struct Waiting<T> {
     time: Time,
     came: Time,
     /// Of a delivery, where it is known.
-    queue: Option<Box<str>>,
+    queue: Option<CompactString>,
     what: T,
 }
 
@@ -219,8 +220,8 @@ const ADDED: &[&str] = &[
 const DEATHS: &str = "x-death";
 
 /// By what a message is known, and its queue; none where it is none of a broker's exchanges.
-fn same(broker: SocketAddr, delivered: bool, fields: &Fields, body: &Body) -> Option<(Same, Option<Box<str>>)> {
-    let field = |name| text(fields.get(name)).map(Box::from);
+fn same(broker: SocketAddr, delivered: bool, fields: &Fields, body: &Body) -> Option<(Same, Option<CompactString>)> {
+    let field = |name| text(fields.get(name)).map(CompactString::from);
     let (exchange, routing_key) = (field("amqp.exchange")?, field("amqp.routing_key")?);
     let properties = fields.get("amqp.properties");
     let id = match entry(properties, "message_id") {
@@ -273,7 +274,7 @@ fn entry<'v>(map: Option<&'v Value>, name: &str) -> Option<&'v Value> {
 
 /// Whether the broker wrote it, not who published.
 fn added(name: &str, value: &Value) -> bool {
-    let all = |pairs: &[(Box<str>, Value)]| pairs.iter().all(|(name, value)| added(name, value));
+    let all = |pairs: &[(CompactString, Value)]| pairs.iter().all(|(name, value)| added(name, value));
     ADDED.contains(&name) || matches!(value, Value::Map(pairs) if name == "headers" && all(pairs))
 }
 

@@ -1,14 +1,16 @@
 //! A body as it was kept: raw bytes and what the protocol says of them. Decoding is `body`'s, on demand.
 
+use compact_str::CompactString;
+
 /// What a protocol says about a body, so that it can be decoded without knowing the protocol.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BodyHint {
     /// The media type with its parameters, as on the wire (`application/json; charset=utf-8`).
-    pub media_type: Option<Box<str>>,
+    pub media_type: Option<CompactString>,
     /// Content codings in the order in which they were applied (RFC 9110 §8.4): undone from the last to the first.
-    pub encodings: Vec<Box<str>>,
+    pub encodings: Vec<CompactString>,
     /// Which message of which method it is, where a schema can tell more: `/shop.v1.Orders/PlaceOrder>` a request, with `<` a response.
-    pub schema: Option<Box<str>>,
+    pub schema: Option<CompactString>,
 }
 
 /// The kept part of a body.

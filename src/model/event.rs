@@ -8,6 +8,7 @@ use super::headers::Headers;
 use super::issue::Issue;
 use super::trace::TraceContext;
 use super::{Fact, SourceId};
+use compact_str::CompactString;
 use std::net::SocketAddr;
 
 /// One thing that happened on a connection.
@@ -65,7 +66,7 @@ pub struct Opened {
     /// Its shape.
     pub pattern: Pattern,
     /// What a person would call it; empty while it is unknown.
-    pub operation: Box<str>,
+    pub operation: CompactString,
     /// The direction of its first message: the request's or the one-way message's.
     pub dir: Dir,
     /// The packet that brought its first byte.
@@ -84,7 +85,7 @@ pub enum Part {
         /// Its shape.
         pattern: Pattern,
         /// What a person would call it.
-        operation: Box<str>,
+        operation: CompactString,
     },
     /// The head of one side.
     Head {
@@ -124,7 +125,7 @@ pub enum Part {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Closed {
     /// The protocol's own word; `pending` where an answer was due and did not come; none where none is due.
-    pub status: Option<Box<str>>,
+    pub status: Option<CompactString>,
     /// Whether it went well.
     pub ok: bool,
     /// The packet that brought its last byte; none where an answer was due and did not come.

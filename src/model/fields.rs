@@ -1,16 +1,18 @@
 //! A protocol's own data: ordered fields with well-known dotted names, so that filters, columns and NDJSON need no code a protocol.
 
+use compact_str::CompactString;
+
 /// A value of a field.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
     /// Text.
-    Text(Box<str>),
+    Text(CompactString),
     /// Text that lets somebody in, by its place in its protocol: masked unless secrets are shown.
-    Secret(Box<str>),
+    Secret(CompactString),
     /// A whole number.
     Int(i64),
     /// A number as JSON writes it, with a fraction or of more digits.
-    Number(Box<str>),
+    Number(CompactString),
     /// Nothing, where the wire has a value for that.
     Null,
     /// Yes or no.
@@ -18,7 +20,7 @@ pub enum Value {
     /// Several.
     List(Vec<Value>),
     /// Ordered names and values; duplicates kept.
-    Map(Vec<(Box<str>, Value)>),
+    Map(Vec<(CompactString, Value)>),
 }
 
 impl From<&str> for Value {
@@ -92,6 +94,6 @@ fn cost_of(value: &Value) -> usize {
         Value::Text(t) | Value::Secret(t) | Value::Number(t) => t.len(),
         Value::Int(_) | Value::Null | Value::Bool(_) => 0,
         Value::List(items) => items.iter().map(|v| size_of::<Value>() + cost_of(v)).sum(),
-        Value::Map(pairs) => pairs.iter().map(|(k, v)| size_of::<(Box<str>, Value)>() + k.len() + cost_of(v)).sum(),
+        Value::Map(pairs) => pairs.iter().map(|(k, v)| size_of::<(CompactString, Value)>() + k.len() + cost_of(v)).sum(),
     }
 }

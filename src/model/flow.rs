@@ -9,6 +9,7 @@ use super::issue::Issue;
 use super::segment::SourceId;
 use super::trace::{Link, TraceContext};
 use crate::time::{Span, Time};
+use compact_str::CompactString;
 use std::sync::Arc;
 
 /// A flow's number, from 1 up in the order of first bytes.
@@ -122,13 +123,13 @@ pub struct Row {
     /// The direction of its first message.
     pub dir: Dir,
     /// What a person would call it.
-    pub operation: Box<str>,
+    pub operation: CompactString,
     /// The protocol's own word.
-    pub status: Option<Box<str>>,
+    pub status: Option<CompactString>,
     /// Body bytes both ways.
     pub bytes: u64,
     /// The trace it belongs to.
-    pub trace_id: Option<Box<str>>,
+    pub trace_id: Option<CompactString>,
     /// What tied it to that, where it was not an ID of its own.
     pub link: Option<Link>,
     /// What saw it.
@@ -188,7 +189,7 @@ pub struct Detail {
     /// The trace contexts it carries, the strongest first: that one is its trace.
     pub traces: Vec<TraceContext>,
     /// The ID of its trace as on the wire, where it carries none itself.
-    pub inferred: Option<Box<str>>,
+    pub inferred: Option<CompactString>,
     /// The flows of which each may have caused it, where none can be claimed.
     pub candidates: Vec<FlowId>,
     /// What it is wrapped in, outermost first.

@@ -3,25 +3,26 @@
 
 use super::flow::FlowId;
 use crate::time::{Span, Time};
+use compact_str::CompactString;
 use std::sync::Arc;
 
 /// What a propagator found on a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TraceContext {
     /// The trace ID, as on the wire.
-    pub trace_id: Box<str>,
+    pub trace_id: CompactString,
     /// The span ID that the message carries: the caller's span.
-    pub span_id: Option<Box<str>>,
+    pub span_id: Option<CompactString>,
     /// A second, older span ID, where the carrier has one (B3, Jaeger, X-Ray).
-    pub parent_id: Option<Box<str>>,
+    pub parent_id: Option<CompactString>,
     /// The header or property that it was read from (`traceparent`).
     pub carrier: &'static str,
     /// The sampling decision, where the carrier has one.
     pub sampled: Option<bool>,
     /// Vendor state that rides along, as on the wire (`tracestate`).
-    pub state: Option<Box<str>>,
+    pub state: Option<CompactString>,
     /// Baggage members as on the wire (W3C Baggage §3.3), joined by commas.
-    pub baggage: Option<Box<str>>,
+    pub baggage: Option<CompactString>,
 }
 
 /// What ties a flow to the one that caused it, the strongest first: a weaker link is never told as a stronger one.
@@ -132,9 +133,9 @@ impl StepKind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TraceRecord {
     /// The first root's trace ID, as on the wire.
-    pub trace_id: Box<str>,
+    pub trace_id: CompactString,
     /// All its IDs as on the wire, in the order of appearance: carriers write them in ways of their own.
-    pub trace_ids: Vec<Box<str>>,
+    pub trace_ids: Vec<CompactString>,
     /// Its flows in causal order: each behind its parent, siblings by time. Several roots: their common parent was not seen.
     pub tree: Vec<Node>,
     /// Who took part, in the order of first appearance.

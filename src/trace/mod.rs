@@ -14,6 +14,7 @@ mod w3c;
 mod xray;
 
 use crate::model::{Headers, Issue, TraceContext, text_of};
+use compact_str::CompactString;
 pub use named::Named;
 pub use request_id::is_request_id;
 use std::sync::LazyLock;
@@ -95,7 +96,7 @@ impl<'a> Carried<'a> {
     }
 
     /// Several fields of a list count as one, in order (RFC 9110 §5.3); what is longer than 8 KiB ends with its last whole member.
-    pub fn joined(&self, n: usize) -> Option<Box<str>> {
+    pub fn joined(&self, n: usize) -> Option<CompactString> {
         let values: Vec<_> = self.all(n).map(text_of).collect();
         let list = values.join(",");
         let end = if list.len() <= LONGEST { list.len() } else { list.get(..list.floor_char_boundary(LONGEST))?.rfind(',')? };
@@ -155,7 +156,7 @@ pub fn is_trouble(issue: Issue) -> bool {
 }
 
 /// What a trace is known by whatever carries its ID: 16 or 32 hexadecimal digits, in lower case, where it is a number.
-pub fn key(context: &TraceContext) -> Box<str> {
+pub fn key(context: &TraceContext) -> CompactString {
     let carried = PROPAGATORS.iter().find(|how| how.carrier == context.carrier);
     // what the user named is known as its other writers would have written it, where it is a number
     carried.map_or_else(|| context.trace_id.to_ascii_lowercase().into(), |how| (how.key)(&context.trace_id).into())

@@ -1,6 +1,7 @@
 //! Every propagator by its specification's own examples; what several of them together say.
 
 use super::*;
+use compact_str::CompactString;
 
 const W3C: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
@@ -15,7 +16,7 @@ fn of(fields: &[(&str, &str)]) -> Extracted {
 
 /// `trace span parent sampled carrier` of each context.
 fn shown(extracted: &Extracted) -> Vec<String> {
-    let text = |t: &Option<Box<str>>| t.as_deref().unwrap_or("-").to_owned();
+    let text = |t: &Option<CompactString>| t.as_deref().unwrap_or("-").to_owned();
     let sampled = |s: Option<bool>| s.map_or("-", |s| if s { "1" } else { "0" });
     let line = |c: &TraceContext| {
         format!("{} {} {} {} {}", c.trace_id, text(&c.span_id), text(&c.parent_id), sampled(c.sampled), c.carrier)

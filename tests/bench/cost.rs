@@ -1,11 +1,12 @@
 //! What it costs a flow to be stitched: an engine alone is fed events that were made beforehand, with flows that carry an ID or have to be
-//! placed, and with as many that are neither. The difference is stitching's, and that of the findings which look at what it ties.
+//! placed, and with as many that are neither. The difference is stitching's; with findings and traces told, it is that of all who look at
+//! what was tied, too.
 
 #[path = "log.rs"]
 mod log;
 
 use log::{Log, turn};
-use meshtop::engine::{Engine, EngineOptions};
+use meshtop::engine::{Engine, EngineOptions, Wants};
 use meshtop::model::{Event, Pattern, Scope};
 use std::time::{Duration, Instant};
 
@@ -37,26 +38,32 @@ enum Asked {
 
 pub fn print() {
     let flows = REQUESTS * (1 + CAUSED);
-    let nothing = time(Asked::Message, Caused::Messages, 1);
-    let ids = time(Asked::WithId, Caused::Calls, 1);
-    println!("cost of a flow, of {flows}: {} ns without stitching", nothing.as_nanos() / u128::from(flows));
-    let more = |took: Duration, than: Duration, count: u64| took.saturating_sub(than).as_nanos() / u128::from(count);
-    println!("{:>6} ns more for one that carries an ID", more(ids, nothing, flows));
-    for (at_once, what) in [(1, "one request at a time"), (100, "a hundred requests at once")] {
-        let [placed, not] = [Caused::Statements, Caused::Messages].map(|caused| time(Asked::WithId, caused, at_once));
-        println!("{:>6} ns more for one that has to be placed, {what}", more(placed, not, REQUESTS * CAUSED));
+    println!("cost of a flow, of {flows}, in ns          stitched   and findings looked for, traces told");
+    let cost =
+        |asked, caused, at_once| [false, true].map(|told| time(asked, caused, at_once, told).as_nanos() / u128::from(REQUESTS));
+    let nothing = cost(Asked::Message, Caused::Messages, 1).map(|all| all / u128::from(1 + CAUSED));
+    let line = |what: &str, [stitched, told]: [u128; 2]| println!("{what:<42} {stitched:>8} {told:>14}");
+    line("one that is not stitched", nothing);
+    let with_ids = cost(Asked::WithId, Caused::Calls, 1);
+    let more = |at: usize| (with_ids[at] / u128::from(1 + CAUSED)).saturating_sub(nothing[at]);
+    line("more for one that carries an ID", [more(0), more(1)]);
+    for (at_once, what) in [(1, "one request at a time"), (100, "a hundred at once")] {
+        let [placed, not] = [Caused::Statements, Caused::Messages].map(|caused| cost(Asked::WithId, caused, at_once));
+        let more = |at: usize| placed[at].saturating_sub(not[at]) / u128::from(CAUSED);
+        line(&format!("more for one to be placed, {what}"), [more(0), more(1)]);
     }
     println!();
 }
 
-/// How long an engine takes for all of it.
-fn time(asked: Asked, caused: Caused, at_once: u64) -> Duration {
+/// How long an engine takes for all of it; `told` is whether findings and traces are read.
+fn time(asked: Asked, caused: Caused, at_once: u64, told: bool) -> Duration {
     let log = log(asked, caused, at_once);
     let rounds = (0..ROUNDS).map(|_| {
         let turns: Vec<_> = log.chunks(TURN).map(|events| turn(events.to_vec())).collect();
         let names = [(1, "gateway"), (2, "orders"), (3, "database")];
         let names = names.map(|(host, name)| (Scope::Ip([10, 0, 0, host].into()), name.into())).to_vec();
-        let mut engine = Engine::new(EngineOptions { keep: false, names, ..EngineOptions::default() });
+        let wants = Wants { flows: true, connections: false, traces: told, findings: told };
+        let mut engine = Engine::new(EngineOptions { keep: false, wants, names, ..EngineOptions::default() });
         let mut records = 0;
         let since = Instant::now();
         let start = ran(since);

@@ -2,6 +2,7 @@
 //!
 //! Each coding is a reader over the reader before it, so that a bomb costs what is read of it: `limit` bytes and one buffer.
 
+use compact_str::CompactString;
 use std::cell::Cell;
 use std::io::{self, BufRead, BufReader, Read};
 
@@ -42,7 +43,7 @@ pub struct Plain {
 
 /// Undoes `codings` (in the order in which they were applied) up to `limit` bytes. `partial` tells that `kept` is the beginning of
 /// what was sent: then what inflates so far is the result; else an early end is damage.
-pub fn undo(kept: &[u8], codings: &[Box<str>], limit: usize, partial: bool) -> Result<Plain, String> {
+pub fn undo(kept: &[u8], codings: &[CompactString], limit: usize, partial: bool) -> Result<Plain, String> {
     let names: Vec<&str> = codings.iter().flat_map(|field| field.split(',')).map(str::trim).filter(|n| applied(n)).collect();
     if names.is_empty() {
         let bytes = kept.get(..limit).unwrap_or(kept).to_vec();

@@ -1,6 +1,7 @@
 //! Codings undone: whole, cut, damaged, and made to burst.
 
 use super::*;
+use compact_str::CompactString;
 use flate2::Compression;
 use proptest::prelude::*;
 use std::io::Write;
@@ -27,7 +28,7 @@ fn zstd(bytes: &[u8]) -> Vec<u8> {
     ::zstd::encode_all(bytes, 1).unwrap()
 }
 
-fn names(names: &[&str]) -> Vec<Box<str>> {
+fn names(names: &[&str]) -> Vec<CompactString> {
     names.iter().map(|&name| name.into()).collect()
 }
 

@@ -11,6 +11,7 @@ use super::waiting::{Routed, Wait, Waiting};
 use crate::decode::Cx;
 use crate::model::{Dir, Issue, PENDING, Stamp};
 use crate::time::Span;
+use compact_str::CompactString;
 use std::collections::{BTreeMap, VecDeque};
 
 /// How many messages of one channel wait for their acknowledgement; of more the oldest is given up. As many are the questions that wait,
@@ -49,9 +50,9 @@ pub struct Channel {
     pub unsure: Waiting,
     /// Whether any delivery was acknowledged.
     acknowledges: bool,
-    consumers: BTreeMap<Box<str>, Consumer>,
+    consumers: BTreeMap<CompactString, Consumer>,
     /// The queue that was declared last: an empty name means it (§1.7.2.1 of the reference).
-    pub queue: Option<Box<str>>,
+    pub queue: Option<CompactString>,
 }
 
 /// A question that waits for its answer.
@@ -64,13 +65,13 @@ pub struct Asked {
     /// The packets that brought its first and its last byte.
     pub at: (Stamp, Stamp),
     /// The queue, or whatever else it is about.
-    pub subject: Box<str>,
+    pub subject: CompactString,
     /// The consumer tag, of `basic.consume`.
-    pub tag: Box<str>,
+    pub tag: CompactString,
     /// Whether messages of it are not acknowledged.
     pub no_ack: bool,
     /// Of a close: the error that it tells of.
-    pub error: Option<Box<str>>,
+    pub error: Option<CompactString>,
     /// How much was numbered for transactions before it.
     pub numbered: u64,
     /// Whether its answer may lie in a hole.
@@ -93,7 +94,7 @@ pub enum Confirms {
 #[derive(Clone, Debug, Default)]
 pub struct Consumer {
     /// Its queue, where that was seen.
-    pub queue: Option<Box<str>>,
+    pub queue: Option<CompactString>,
     /// Whether an acknowledgement is due, where that is known.
     pub due: Option<bool>,
 }

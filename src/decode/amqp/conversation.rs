@@ -10,6 +10,7 @@ use super::waiting::{Routed, Wait};
 use super::{Amqp, Found, half, message};
 use crate::decode::Cx;
 use crate::model::{Dir, Issue, Part, Pattern};
+use compact_str::CompactString;
 use std::borrow::Cow;
 
 const BLOCKED: Issue = Issue::remark("the broker takes no publishes for now");
@@ -80,7 +81,7 @@ impl Amqp {
                 let operation = "get (unknown queue)".to_owned();
                 let key = self.flows.open(cx, Pattern::Deliver, operation, Dir::ToClient, found.at.0);
                 cx.note(key, Issue::NO_REQUEST);
-                (key, Box::default(), None)
+                (key, CompactString::default(), None)
             }
         };
         let queue = Some(&*queue).filter(|queue| !queue.is_empty());
@@ -111,7 +112,14 @@ impl Amqp {
         }
     }
 
-    fn ask(&mut self, cx: &mut Cx<'_, '_>, method: &'static Method, args: &Table<'_>, found: Found<'_>, error: Option<Box<str>>) {
+    fn ask(
+        &mut self,
+        cx: &mut Cx<'_, '_>,
+        method: &'static Method,
+        args: &Table<'_>,
+        found: Found<'_>,
+        error: Option<CompactString>,
+    ) {
         if (method.class, method.id) == (CHANNEL, 10)
             && let Some(mut before) = self.channels.remove(&found.channel)
         {
@@ -120,7 +128,7 @@ impl Amqp {
         let Some(channel) = self.channel(found.channel) else { return };
         let meant =
             channel.queue.clone().filter(|_| method.id != 10 && args.get("queue").is_some() && args.bytes("queue").is_empty());
-        let subject: Box<str> = meant.unwrap_or_else(|| subject(args).into());
+        let subject: CompactString = meant.unwrap_or_else(|| subject(args).into());
         let is_get = (method.class, method.id) == (BASIC, 70);
         let (name, dir) = if is_get { ("get", Dir::ToClient) } else { (method.name, found.dir) };
         let key = self.flows.open(cx, Pattern::RequestResponse, message::named(name, &subject), dir, found.at.0);
@@ -132,7 +140,7 @@ impl Amqp {
         if !is_get {
             half(cx, key, found.dir, found.at.0, found.length);
         }
-        let tag: Box<str> = args.text("consumer_tag").into();
+        let tag: CompactString = args.text("consumer_tag").into();
         let consumes = (method.class, method.id) == (BASIC, 20);
         let Some(channel) = self.channels.get_mut(&found.channel) else { return };
         if consumes && !tag.is_empty() {

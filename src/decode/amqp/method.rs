@@ -2,6 +2,7 @@
 
 use super::field::{self, Field, Table};
 use crate::decode::cursor::Cursor;
+use compact_str::CompactString;
 
 /// A method.
 #[derive(Debug, PartialEq, Eq)]
@@ -184,7 +185,7 @@ fn arguments<'a>(method: &Method, c: &mut Cursor<'a>) -> Option<Table<'a>> {
 }
 
 /// The word for a reply code (§1.3 of the reference).
-pub fn code_word(code: u64) -> Box<str> {
+pub fn code_word(code: u64) -> CompactString {
     let known = match code {
         200 => "ok",
         311 => "CONTENT_TOO_LARGE",

@@ -3,6 +3,7 @@
 use super::field::{self, Field, Table};
 use super::message;
 use crate::model::{Fields, Value, text_of};
+use compact_str::CompactString;
 
 /// Arguments that have a field of their own.
 const OWN: &[(&str, &str)] = &[
@@ -53,7 +54,7 @@ fn is_empty(field: &Field<'_>) -> bool {
 }
 
 /// Who logs in, and by what (RFC 4616; AMQPLAIN is a table without its length). The names tell what has to be masked.
-fn credentials(mechanism: &str, response: &[u8]) -> Vec<(Box<str>, Value)> {
+fn credentials(mechanism: &str, response: &[u8]) -> Vec<(CompactString, Value)> {
     let text = |bytes: &[u8]| Value::Text(text_of(bytes).into());
     match mechanism {
         "PLAIN" => {

@@ -7,6 +7,7 @@ use crate::decode::Cx;
 use crate::model::{Dir, Fields, Headers, Issue, PENDING, Part, Value as FieldValue, text_of};
 use crate::text::percent;
 use crate::time::{Span, Time};
+use compact_str::CompactString;
 use serde_json::Value;
 
 const NO_STATUS: Issue = Issue::unseen("status not captured");
@@ -146,7 +147,7 @@ impl Call {
     fn error(&mut self, cx: &mut Cx<'_, '_>, key: u64, error: &Value) -> Option<i64> {
         self.message(cx, key, error.get("message").and_then(Value::as_str).unwrap_or_default());
         // `[{"type": "shop.v1.Reason", "value": "CgA"}]`, as they were sent: what the values hold is told by descriptors, to who looks
-        let text = |detail: &Value, name| Some((Box::from(name), detail.get(name)?.as_str()?.into()));
+        let text = |detail: &Value, name| Some((CompactString::from(name), detail.get(name)?.as_str()?.into()));
         let pairs = |detail| FieldValue::Map(["type", "value"].into_iter().filter_map(|name| text(detail, name)).collect());
         let details = error.get("details").and_then(Value::as_array).into_iter().flatten();
         let details: Vec<_> = details.map(pairs).take(cx.limits().fields).collect();
@@ -157,7 +158,7 @@ impl Call {
     }
 
     /// The call's status, and whether it went well: its own, else what the end of its HTTP exchange means.
-    pub fn status(&self, cx: &mut Cx<'_, '_>, key: u64, ended: Ended) -> (Option<Box<str>>, bool) {
+    pub fn status(&self, cx: &mut Cx<'_, '_>, key: u64, ended: Ended) -> (Option<CompactString>, bool) {
         cx.note(key, Issue::SHAPE_GUESSED);
         let (code, note) = match (self.status, ended) {
             (Some(Status::Code(code)), _) => (code, None),

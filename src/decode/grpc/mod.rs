@@ -18,6 +18,7 @@ use super::http1::fields_so_far;
 use super::{Cx, Input};
 use crate::model::{Body, BodyHint, Dir, Fields, Headers, Issue, Message, Part, Pattern, Stamp, text_of};
 use crate::time::{Span, Time};
+use compact_str::CompactString;
 pub use ending::Ended;
 use ending::Status;
 use messages::{Piece, Reader, Room};
@@ -44,7 +45,7 @@ pub struct Call {
     /// The message of a request that has it in its target, until its head is there.
     query: Option<Box<Query>>,
     /// `/package.Service/Method`
-    path: Option<Box<str>>,
+    path: Option<CompactString>,
     sides: [Side; 2],
     status: Option<Status>,
     /// Whether the status may be among fields that were not seen.
@@ -76,9 +77,9 @@ enum Dialect {
 /// One direction.
 #[derive(Debug, Default)]
 struct Side {
-    media_type: Option<Box<str>>,
+    media_type: Option<CompactString>,
     /// The coding of compressed messages, or of a body that is one.
-    encoding: Option<Box<str>>,
+    encoding: Option<CompactString>,
     reader: Reader,
     /// Whether it was said that content goes by unread.
     skipped: bool,
@@ -333,7 +334,7 @@ impl Call {
         side.messages += 1;
         let coded = flags & COMPRESSED != 0 || side.reader.is_body();
         // a coding that was not said, or not seen, can't be undone: it is named as what it is
-        let unsaid = (flags & COMPRESSED != 0).then(|| Box::from("unknown"));
+        let unsaid = (flags & COMPRESSED != 0).then(|| CompactString::from("unknown"));
         let encodings = side.encoding.clone().filter(|_| coded).or(unsaid).into_iter().collect();
         let sign = if dir == Dir::ToServer { '>' } else { '<' };
         let schema = self.path.as_deref().map(|path| format!("{path}{sign}").into());

@@ -4,6 +4,7 @@ use crate::text::percent;
 use base64::Engine as _;
 use base64::alphabet::URL_SAFE;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use compact_str::CompactString;
 
 /// With and without padding.
 const BASE64: GeneralPurpose =
@@ -13,9 +14,9 @@ const BASE64: GeneralPurpose =
 #[derive(Debug)]
 pub struct Query {
     /// The message's media type.
-    pub media_type: Box<str>,
+    pub media_type: CompactString,
     /// The message's coding.
-    pub encoding: Option<Box<str>>,
+    pub encoding: Option<CompactString>,
     /// The message; none where it is not the base64 that it is said to be.
     pub message: Option<Vec<u8>>,
 }

@@ -1,5 +1,7 @@
 //! Status codes of gRPC: their names, and what ends of other kinds mean (grpc/doc/statuscodes.md, http-grpc-status-mapping.md).
 
+use compact_str::CompactString;
+
 /// `UNKNOWN`: also of an end that says nothing.
 pub const UNKNOWN: i64 = 2;
 /// `DEADLINE_EXCEEDED`
@@ -32,7 +34,7 @@ static NAMES: [(&str, &str); 17] = [
 ];
 
 /// The name of a code; of one without a name, its number.
-pub fn name(code: i64) -> Box<str> {
+pub fn name(code: i64) -> CompactString {
     let known = usize::try_from(code).ok().and_then(|code| NAMES.get(code));
     known.map_or_else(|| code.to_string().into(), |(name, _)| (*name).into())
 }

@@ -8,6 +8,7 @@
 
 use crate::decode::grpc::Call;
 use crate::model::{Joined, Stamp};
+use compact_str::CompactString;
 use std::collections::VecDeque;
 
 /// A request on its way.
@@ -20,7 +21,7 @@ pub struct Exchange {
     /// The protocol that its `Upgrade` asked for.
     pub upgrade: Option<Box<Upgrade>>,
     /// Its request's target.
-    pub target: Box<str>,
+    pub target: CompactString,
     /// The call that it is, if it is one.
     pub call: Option<Box<Call>>,
     /// Whether all of the request was seen, or it will not come.
@@ -34,9 +35,9 @@ pub struct Exchange {
 #[derive(Clone, Debug)]
 pub struct Upgrade {
     /// The protocol.
-    pub token: Box<str>,
+    pub token: CompactString,
     /// The request's method.
-    pub method: Box<str>,
+    pub method: CompactString,
 }
 
 /// Whether the next response is its answer.

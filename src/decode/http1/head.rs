@@ -2,6 +2,7 @@
 
 use crate::decode::cursor::Cursor;
 use crate::model::{BodyHint, Headers, text_of};
+use compact_str::CompactString;
 
 /// The longest method, protocol token or field name that is taken for one.
 const LONGEST_TOKEN: usize = 64;
@@ -238,13 +239,13 @@ pub struct Meaning {
     /// What a reader of the body needs.
     pub hint: BodyHint,
     /// The first protocol of `Upgrade`.
-    pub upgrade: Option<Box<str>>,
+    pub upgrade: Option<CompactString>,
 }
 
 /// Reads the fields that decide where the message ends and what its body is.
 pub fn meaning(headers: &Headers) -> Meaning {
     let mut m = Meaning { length: Length::Unsaid, transfer: Transfer::Plain, hint: BodyHint::default(), upgrade: None };
-    let mut transfer_codings: Vec<Box<str>> = Vec::new();
+    let mut transfer_codings: Vec<CompactString> = Vec::new();
     for (name, value) in headers.iter() {
         // the first letter tells most fields apart from these five
         match name.first().map(u8::to_ascii_lowercase) {
@@ -269,7 +270,7 @@ pub fn meaning(headers: &Headers) -> Meaning {
 }
 
 /// Comma-separated names, lower case; parameters dropped.
-fn codings(value: &[u8]) -> impl Iterator<Item = Box<str>> {
+fn codings(value: &[u8]) -> impl Iterator<Item = CompactString> {
     value
         .split(|&b| b == b',')
         .map(|item| item.split(|&b| b == b';').next().unwrap_or_default().trim_ascii())

@@ -8,6 +8,7 @@ use crate::decode::detect::{Detect, becoming};
 use crate::decode::grpc::Call;
 use crate::decode::{Analyzer, Cx, Input, Step, registry};
 use crate::model::{BodyHint, Dir, Fields, Headers, Issue, Joined, Part, Stamp, text_of};
+use compact_str::CompactString;
 
 pub(super) const BAD_FIELDS: Issue = Issue::broken("header lines that are no fields");
 const BAD_LENGTH: Issue = Issue::broken("contradictory content-length");
@@ -210,7 +211,7 @@ impl Http1 {
         cx: &mut Cx<'_, '_>,
         code: u16,
         token: Option<&str>,
-        asked: Option<(Box<Upgrade>, Box<str>)>,
+        asked: Option<(Box<Upgrade>, CompactString)>,
         length: usize,
     ) -> Step {
         if let State::Body(message) = std::mem::replace(&mut self.states[0], State::Left) {

@@ -3,20 +3,21 @@
 use super::hpack::{Decoder, Field};
 use crate::decode::Limits;
 use crate::model::{Dir, Headers, text_of};
+use compact_str::CompactString;
 
 /// What a header block says.
 #[derive(Debug, Default)]
 pub struct Head {
     /// `:method`
-    pub method: Option<Box<str>>,
+    pub method: Option<CompactString>,
     /// `:path`
-    pub path: Option<Box<str>>,
+    pub path: Option<CompactString>,
     /// `:scheme`
-    pub scheme: Option<Box<str>>,
+    pub scheme: Option<CompactString>,
     /// `:authority`
-    pub authority: Option<Box<str>>,
+    pub authority: Option<CompactString>,
     /// `:protocol` of an extended CONNECT (RFC 8441 §4).
-    pub protocol: Option<Box<str>>,
+    pub protocol: Option<CompactString>,
     /// `:status`
     pub status: Option<u16>,
     /// All other fields whose names and values are known, in order.

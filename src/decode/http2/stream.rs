@@ -8,6 +8,7 @@ use crate::decode::grpc::Call;
 use crate::decode::http1::{interim, meaning};
 use crate::decode::{Cx, Input};
 use crate::model::{BodyHint, Dir, End, Fields, Issue, Part, Stamp};
+use compact_str::CompactString;
 
 const UNSEEN: Issue = Issue::unseen("some headers not captured");
 const UPGRADED: Issue = Issue::remark("its request is the HTTP/1 upgrade");
@@ -21,10 +22,10 @@ const TELL_EVERY: u64 = 1024 * 1024;
 pub struct Stream {
     id: u32,
     key: u64,
-    method: Option<Box<str>>,
-    path: Option<Box<str>>,
+    method: Option<CompactString>,
+    path: Option<CompactString>,
     /// The `:protocol` of an extended CONNECT.
-    protocol: Option<Box<str>>,
+    protocol: Option<CompactString>,
     /// Whether its request's head was seen: else it has no duration.
     asked: bool,
     /// `:status`

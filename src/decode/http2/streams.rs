@@ -6,6 +6,7 @@ use super::stream::Stream;
 use crate::decode::grpc::Ended;
 use crate::decode::{Cx, http1};
 use crate::model::{Dir, Issue, Pattern, Stamp};
+use compact_str::CompactString;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 const TOO_MANY: Issue = Issue::unseen("too many streams are open");
@@ -37,7 +38,7 @@ pub struct Streams {
     /// Whether heads of requests may have gone by unseen.
     pub late: bool,
     /// Method and target of the HTTP/1 request that the first stream answers.
-    pub upgraded: Option<(Box<str>, Box<str>)>,
+    pub upgraded: Option<(CompactString, CompactString)>,
     /// Not yet said that the connection was joined late.
     pub joined: bool,
 }
@@ -202,7 +203,7 @@ impl Streams {
         Some(stream)
     }
 
-    fn add(&mut self, cx: &mut Cx<'_, '_>, id: u32, operation: Box<str>, first: Stamp) -> &mut Stream {
+    fn add(&mut self, cx: &mut Cx<'_, '_>, id: u32, operation: CompactString, first: Stamp) -> &mut Stream {
         if self.open.len() >= cx.limits().pending
             && let Some((&oldest, _)) = self.open.first_key_value()
             && let Some(mut stream) = self.remove(oldest)
@@ -243,7 +244,7 @@ impl Streams {
 }
 
 /// What a request is called.
-fn operation(head: &Head) -> Box<str> {
+fn operation(head: &Head) -> CompactString {
     match (head.method.as_deref(), head.path.as_deref(), head.authority.as_deref()) {
         (Some(method), Some(path), _) => format!("{method} {}", http1::path(path)).into(),
         (Some("CONNECT"), None, Some(authority)) => format!("CONNECT {authority}").into(),

@@ -5,6 +5,7 @@ use super::{Found, HEAD, PROTOCOL, Place};
 use crate::decode::Cx;
 use crate::decode::cursor::Cursor;
 use crate::model::{Dir, Fields, Headers, Issue, PENDING, Part, Pattern, Stamp, Value, text_of};
+use compact_str::CompactString;
 use std::sync::Arc;
 
 /// How many notices of a statement are kept.
@@ -70,7 +71,7 @@ pub(super) struct Flow {
     answered: Option<Stamp>,
     notices: Vec<Value>,
     /// What it ended with: the command's tag, or an error's code.
-    status: Option<Box<str>>,
+    status: Option<CompactString>,
     ok: bool,
 }
 

@@ -6,6 +6,7 @@
 
 use crate::decode::cursor::Cursor;
 use crate::model::{Fields, text_of};
+use compact_str::CompactString;
 
 /// How much of a notice is kept, in characters.
 const NOTICE: usize = 1024;
@@ -14,9 +15,9 @@ const NOTICE: usize = 1024;
 #[derive(Debug, Default)]
 pub(super) struct Fault {
     /// SQLSTATE.
-    pub(super) code: Option<Box<str>>,
-    severity: Option<Box<str>>,
-    message: Box<str>,
+    pub(super) code: Option<CompactString>,
+    severity: Option<CompactString>,
+    message: CompactString,
     pub(super) fields: Fields,
 }
 

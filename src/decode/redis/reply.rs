@@ -8,6 +8,7 @@ use super::waiting::Asked;
 use super::{RESP, RESP_PAIRS, Redis, Up, half, unseen};
 use crate::decode::{Cx, Input, Step};
 use crate::model::{Dir, Fields, Issue, Part, Stamp};
+use compact_str::CompactString;
 
 const FAILED_WITHIN: Issue = Issue::remark("a command of the transaction failed");
 /// How long the word that names an error is at most.
@@ -331,7 +332,7 @@ impl Answer {
 
     /// The protocol's own word: that which an error begins with, and a line that is one word in capitals (`OK`, `QUEUED`, `PONG`). Other
     /// answers have none: a value says nothing of how it went, and some lines are values too (`string`, of `TYPE`).
-    fn status(&self) -> Option<Box<str>> {
+    fn status(&self) -> Option<CompactString> {
         // bytes that were lost may have been of it
         let word = match self.said_by.filter(|_| self.whole)? {
             Kind::Error => self.said.split(u8::is_ascii_whitespace).next()?,

@@ -7,6 +7,7 @@ use crate::model::{Body, Detail, FlowId, Half, Message, Row};
 use crate::schema::Place;
 use crate::text::escape;
 use crate::time::Time;
+use compact_str::CompactString;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -27,8 +28,8 @@ pub(in super::super) struct Memory {
 struct Basis {
     flow: FlowId,
     schemas: u64,
-    place: [Option<Box<str>>; 3],
-    candidate: Option<Box<str>>,
+    place: [Option<CompactString>; 3],
+    candidate: Option<CompactString>,
 }
 
 impl Memory {

@@ -2,6 +2,7 @@
 
 use crate::model::{Finding, FindingKind, FlowId};
 use crate::time::Time;
+use compact_str::CompactString;
 use hashbrown::HashMap;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -31,7 +32,7 @@ pub(in crate::engine) struct Words {
 #[derive(Debug, Default)]
 pub(in crate::engine) struct Book {
     list: Vec<Entry>,
-    index: HashMap<(FindingKind, Box<str>), usize>,
+    index: HashMap<(FindingKind, CompactString), usize>,
     /// For the last flow of each occurrence the worst that it shows.
     marks: BTreeMap<FlowId, FindingKind>,
     /// How many of them were told: the others are the last.
@@ -69,7 +70,7 @@ impl Book {
 
     /// Something is wrong: what has this key is the same thing again. `flows` show it.
     pub(in crate::engine) fn raise(&mut self, kind: FindingKind, key: &str, flows: Vec<FlowId>, words: Words) {
-        let key = (kind, Box::from(key));
+        let key = (kind, CompactString::from(key));
         self.changes += 1;
         if let Some(&flow) = flows.last() {
             self.mark(flow, kind);
@@ -126,7 +127,7 @@ impl Book {
 
     /// More is known of what has this key: it reads otherwise, and did not happen again.
     pub(super) fn reword(&mut self, kind: FindingKind, key: &str, words: Words) {
-        let key = (kind, Box::from(key));
+        let key = (kind, CompactString::from(key));
         let Some(Entry { finding, told, .. }) = self.index.get(&key).and_then(|&at| self.list.get_mut(at)) else { return };
         if (&finding.evidence, &finding.title, &finding.advice) == (&words.evidence, &words.title, &words.advice) {
             return;

@@ -4,6 +4,7 @@ use super::message::Letter;
 use super::{Book, Detector, Words};
 use crate::model::{FindingKind, FlowId, FlowRef, Pattern};
 use crate::time::{Span, Time};
+use compact_str::CompactString;
 use hashbrown::HashMap;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -23,7 +24,7 @@ pub(super) struct Duplicate {
 
 #[derive(Debug, Default)]
 struct Known {
-    published: Option<(FlowId, Box<str>)>,
+    published: Option<(FlowId, CompactString)>,
     publishes: u64,
     /// The first delivery from each queue.
     delivered: Vec<(String, FlowId)>,
@@ -35,8 +36,8 @@ struct Twice {
     id: u64,
     key: String,
     flows: [FlowId; 2],
-    called: Box<str>,
-    queue: Box<str>,
+    called: CompactString,
+    queue: CompactString,
     client: Arc<str>,
     broker: Arc<str>,
 }

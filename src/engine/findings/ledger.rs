@@ -2,6 +2,7 @@
 
 use super::super::traces::{Hop, name};
 use crate::model::{Party, Pattern};
+use compact_str::CompactString;
 use hashbrown::HashMap;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -34,7 +35,7 @@ impl Count {
 pub(super) struct Sent {
     /// All of it.
     pub(super) count: Count,
-    operations: BTreeMap<Box<str>, Count>,
+    operations: BTreeMap<CompactString, Count>,
 }
 
 impl Sent {
@@ -53,7 +54,7 @@ impl Sent {
 /// What each service sent, by what it is to that service.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
-    services: HashMap<Arc<str>, BTreeMap<Box<str>, Sent>>,
+    services: HashMap<Arc<str>, BTreeMap<CompactString, Sent>>,
     pairs: usize,
 }
 

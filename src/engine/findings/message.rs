@@ -4,6 +4,7 @@ use super::ledger::label;
 use crate::engine::digest::digester;
 use crate::engine::twins;
 use crate::model::{Detail, FlowRef, Party, Pattern, Row, Value};
+use compact_str::CompactString;
 use std::hash::{Hash as _, Hasher as _};
 use std::sync::Arc;
 
@@ -23,13 +24,13 @@ pub(super) struct Letter {
     /// Stands for all that it is, its ID too.
     pub(super) whole: u64,
     /// Whether it carries an ID of its own, so that two of the same are one twice. How that reads.
-    pub(super) named: Option<Box<str>>,
+    pub(super) named: Option<CompactString>,
     /// Stands for its route on its broker.
     pub(super) route: u64,
     /// The same for people: `exchange shop, key order.placed`.
-    pub(super) way: Box<str>,
+    pub(super) way: CompactString,
     /// Where it was delivered from; none where that was not seen.
-    pub(super) queue: Option<Box<str>>,
+    pub(super) queue: Option<CompactString>,
     /// Whether the broker says that it was delivered before.
     pub(super) again: bool,
     /// Whether it may be handed on in another order, more than once, or never, as its headers say.
@@ -39,7 +40,7 @@ pub(super) struct Letter {
     /// The client: who published it, or consumes it.
     pub(super) client: Arc<str>,
     /// The same, whatever port it has.
-    pub(super) who: Box<str>,
+    pub(super) who: CompactString,
     /// Who took it in, or handed it out.
     pub(super) broker: Arc<str>,
 }
@@ -123,7 +124,7 @@ pub(super) fn fate(row: &Row) -> &'static str {
 }
 
 /// A client, whatever port it has this time.
-pub(super) fn who(party: &Party) -> Box<str> {
+pub(super) fn who(party: &Party) -> CompactString {
     match crate::engine::traces::name(party) {
         Some(name) => name.into(),
         None => party.host().into(),
@@ -137,7 +138,7 @@ fn text<'d>(detail: &'d Detail, name: &str) -> Option<&'d str> {
     }
 }
 
-fn pairs(value: Option<&Value>) -> &[(Box<str>, Value)] {
+fn pairs(value: Option<&Value>) -> &[(CompactString, Value)] {
     match value {
         Some(Value::Map(pairs)) => pairs,
         _ => &[],

@@ -7,6 +7,7 @@ use super::look::Tie;
 use super::{Book, Detector, Look, Words};
 use crate::engine::traces::{Hop, Mark, leg, name};
 use crate::model::{FindingKind, FlowId, Link, Party, Pattern};
+use compact_str::CompactString;
 use hashbrown::HashMap;
 use std::sync::Arc;
 
@@ -21,11 +22,11 @@ const ONE_IN: u64 = 5;
 #[derive(Debug, Default)]
 pub(super) struct Propagation {
     ledger: Ledger,
-    held: HashMap<Box<str>, Held>,
+    held: HashMap<CompactString, Held>,
     /// What was told last of each loss: how much of it is lost is known at the end.
-    lost: HashMap<Box<str>, Case>,
+    lost: HashMap<CompactString, Case>,
     /// How often what kind of flow was sent while its sender was at work on nothing, and how often on something.
-    idle: HashMap<Box<str>, [u64; 2]>,
+    idle: HashMap<CompactString, [u64; 2]>,
 }
 
 /// What rests on circumstances, until it has repeated.
@@ -43,7 +44,7 @@ struct Case {
     to: Arc<str>,
     flows: [FlowId; 2],
     /// What kind of flow it is that went out.
-    sort: Box<str>,
+    sort: CompactString,
     /// What came in and went out, in words, and what it was carried by.
     received: String,
     sent: String,
@@ -147,7 +148,7 @@ fn listed(all: &[&str]) -> String {
 }
 
 /// A kind of flow: its sender, whatever port it has, its receiver, and its operation.
-fn sort(from: &Party, to: &Party, operation: &str) -> Box<str> {
+fn sort(from: &Party, to: &Party, operation: &str) -> CompactString {
     let from = name(from).unwrap_or_else(|| from.host());
     format!("{from} > {}: {operation}", label(to)).into()
 }

@@ -3,6 +3,7 @@
 use super::message::{Letter, fate};
 use super::{Book, Detector, Words};
 use crate::model::{FindingKind, FlowId, FlowRef, Pattern};
+use compact_str::CompactString;
 use hashbrown::HashMap;
 use std::collections::VecDeque;
 
@@ -36,7 +37,7 @@ struct Last {
 struct Queue {
     agains: u64,
     /// The message that came most often: its name, and how often in all.
-    worst: (Box<str>, u64),
+    worst: (CompactString, u64),
 }
 
 impl Detector for Redelivery {

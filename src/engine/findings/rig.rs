@@ -135,7 +135,7 @@ pub(in crate::engine::findings) fn judge(detector: &mut dyn Detector, tree: &[(u
 
 /// A trace's flows and its tree.
 pub(in crate::engine) fn trace(tree: &[(usize, Flow)]) -> (Vec<Hop>, Vec<Node>) {
-    let mut hops: Vec<_> = tree.iter().map(|(_, flow)| settled(flow.as_ref())).collect();
+    let mut hops: Vec<_> = tree.iter().map(|(_, flow)| settled(flow.as_ref(), true)).collect();
     hops.sort_by_key(|hop| hop.flow);
     let node = |(depth, flow): &(usize, Flow)| Node {
         flow: flow.row.id,

@@ -7,6 +7,7 @@ use super::{Book, Detector, Words};
 use crate::body::{self, Content, Context, Document};
 use crate::model::{Body, FindingKind, FlowRef};
 use crate::schema::{Current, Place};
+use compact_str::CompactString;
 use hashbrown::HashMap;
 
 /// How many messages of a side of a method are read at first, and of how many one later: a side that does not fit mostly never does.
@@ -22,7 +23,7 @@ const MAX_SIDES: usize = 1 << 12;
 #[derive(Debug)]
 pub(super) struct SchemaMismatch {
     schemas: Current,
-    sides: HashMap<Box<str>, u64>,
+    sides: HashMap<CompactString, u64>,
 }
 
 impl SchemaMismatch {

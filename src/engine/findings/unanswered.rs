@@ -6,6 +6,7 @@ use super::{Book, Detector, Words};
 use crate::engine::traces::settled;
 use crate::model::{ConnRecord, End, FindingKind, FlowId, FlowRef, PENDING, Pattern, Severity};
 use crate::time::{Span, Time};
+use compact_str::CompactString;
 use hashbrown::HashMap;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -30,7 +31,7 @@ struct Question {
     key: String,
     from: Arc<str>,
     to: Arc<str>,
-    operation: Box<str>,
+    operation: CompactString,
     /// Whether it is one whose connection may well be closed without an answer.
     patient: bool,
 }
@@ -59,7 +60,7 @@ impl Detector for Unanswered {
         let amqp = flow.row.protocol == "amqp";
         let closes = amqp && flow.row.operation.contains(".close");
         let unseen = detail.notes.iter().any(|note| note.severity != Severity::Remark);
-        let hop = settled(flow);
+        let hop = settled(flow, true);
         if !due || closes || unseen || (hop.held && !amqp) || self.asked.len() >= MAX_HELD {
             return;
         }

@@ -6,6 +6,7 @@ use super::redelivery::times;
 use super::{Book, Detector, Words};
 use crate::model::{FindingKind, FlowId, FlowRef, Pattern, Totals};
 use crate::time::{Span, Time};
+use compact_str::CompactString;
 use hashbrown::{HashMap, HashSet};
 
 /// How many routes are told apart, and how many messages of each are remembered: of a route with more nothing is claimed.
@@ -28,7 +29,7 @@ pub(super) struct Undelivered {
     /// How many messages they remember.
     remembered: usize,
     /// Brokers of which some connections stay closed to us: a consumer may be among them.
-    hidden: HashSet<Box<str>>,
+    hidden: HashSet<CompactString>,
     /// Whether anything was lost, so that a delivery may be, too.
     lossy: bool,
 }
@@ -45,7 +46,7 @@ struct Sent {
     flow: FlowId,
     time: Time,
     letter: Letter,
-    host: Box<str>,
+    host: CompactString,
 }
 
 impl Detector for Undelivered {

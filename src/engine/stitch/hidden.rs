@@ -5,6 +5,7 @@
 use super::works::label;
 use crate::model::{ConnId, Opened, Party, Pattern};
 use crate::time::{Span, Time};
+use compact_str::CompactString;
 use hashbrown::HashMap;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -24,7 +25,7 @@ struct Hidden {
     /// Whether its client works on what it is sent, rather than its server on what it is asked.
     consumes: bool,
     /// Who works on it, and on which host: once it is over, as it was called then.
-    worker: Option<(Arc<str>, Box<str>)>,
+    worker: Option<(Arc<str>, CompactString)>,
 }
 
 /// All of them.

@@ -3,6 +3,7 @@
 use super::super::traces::{Hop, hop, settled};
 use super::super::twins;
 use crate::model::{Detail, FlowRef, State, Value};
+use compact_str::CompactString;
 use hashbrown::HashMap;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -19,7 +20,7 @@ struct Alike {
     /// How many there were before those.
     before: usize,
     /// For each queue how many of all it has handed on, those that went before its first one included.
-    handed: Vec<(Box<str>, usize)>,
+    handed: Vec<(CompactString, usize)>,
 }
 
 /// The messages that were published, by what they are known by.
@@ -40,7 +41,7 @@ impl Messages {
     /// A message was published.
     pub(super) fn published(&mut self, flow: FlowRef<'_>) {
         let Some(id) = flow.detail.and_then(message) else { return };
-        let hop = if flow.row.state == State::Settled { settled(flow) } else { hop(flow) };
+        let hop = if flow.row.state == State::Settled { settled(flow, true) } else { hop(flow) };
         self.known.entry(id).or_default().list.push_back(Arc::new(hop));
         self.order.push_back(id);
         if self.order.len() > self.room

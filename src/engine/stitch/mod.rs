@@ -176,7 +176,7 @@ impl Engine {
     fn tied(&mut self, id: FlowId, alone: Option<Hop>, up: &Hop, link: Link) {
         if self.traces.of(up.flow).is_none() {
             let now = super::look_at(up.flow, &self.store, &self.conns, &mut self.facts, &mut self.sources);
-            let settled = |now: FlowRef<'_>| if now.row.state == State::Settled { settled(now) } else { begun(now) };
+            let settled = |now: FlowRef<'_>| if now.row.state == State::Settled { settled(now, true) } else { begun(now) };
             self.traces.begin_with(now.map_or_else(|| up.clone(), settled));
         }
         let Some(trace) = self.traces.tie(id, alone, (up.flow, link), self.now) else { return };

@@ -4,6 +4,7 @@ use super::super::traces::{Hop, everybodys, name};
 use super::payload::Values;
 use crate::model::{FlowId, Party, Pattern, Row};
 use crate::time::{Span, Time};
+use compact_str::CompactString;
 use hashbrown::HashMap;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -81,7 +82,7 @@ pub(super) enum Sure {
 pub(super) struct Works {
     services: HashMap<Arc<str>, Service>,
     /// The services of each host.
-    hosts: HashMap<Box<str>, Vec<Arc<str>>>,
+    hosts: HashMap<CompactString, Vec<Arc<str>>>,
     /// Whose each open flow is.
     open: HashMap<FlowId, Arc<str>>,
     /// Of the flows that are over, in the order in which they ended, whose each was, and its last byte.

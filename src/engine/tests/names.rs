@@ -3,7 +3,7 @@
 use super::super::script::{Log, at, conn, connections, flows, run};
 use super::super::*;
 
-use crate::model::{Origin, OwnedEnd, Owner, SourceId, Zone};
+use crate::model::{Ask, Naming, Origin, OwnedEnd, Owner, SourceId, Zone};
 use std::net::SocketAddr;
 use std::sync::Arc;
 

@@ -9,6 +9,7 @@ use crate::model::{
 };
 use crate::time::Time;
 use crate::trace;
+use compact_str::CompactString;
 use std::borrow::Cow;
 use std::hash::{Hash as _, Hasher as _};
 use std::sync::Arc;
@@ -33,11 +34,11 @@ pub(in crate::engine) struct Hop {
     /// Its protocol, shape, and what a person would call it.
     pub(in crate::engine) protocol: &'static str,
     pub(in crate::engine) pattern: Pattern,
-    pub(in crate::engine) operation: Box<str>,
+    pub(in crate::engine) operation: CompactString,
     /// The protocol's own word for how it went.
-    pub(in crate::engine) status: Option<Box<str>>,
+    pub(in crate::engine) status: Option<CompactString>,
     /// What a query is apart from its literals, and whether an answer may be held back by design.
-    pub(in crate::engine) query: Option<Box<str>>,
+    pub(in crate::engine) query: Option<CompactString>,
     pub(in crate::engine) held: bool,
     /// Whether it is over, and everything known.
     pub(in crate::engine) settled: bool,
@@ -46,7 +47,7 @@ pub(in crate::engine) struct Hop {
     /// Whether an answer was due and did not come.
     pub(in crate::engine) pending: bool,
     /// The name of the host that was asked, where its protocol tells.
-    pub(in crate::engine) host: Option<Box<str>>,
+    pub(in crate::engine) host: Option<CompactString>,
     /// What it asks, to compare.
     pub(in crate::engine) asked: Option<Asked>,
     /// Whether it says something of tracing that names no trace: that it is not to be traced (B3's single `0`), or what cannot be right.
@@ -54,13 +55,13 @@ pub(in crate::engine) struct Hop {
     /// Whether all that was sent with it could be seen: what is not there then, is absent.
     pub(in crate::engine) seen: bool,
     /// The span ID that it carries, and the one before that, where its carrier has one.
-    pub(in crate::engine) span: Option<Box<str>>,
-    pub(in crate::engine) parent_span: Option<Box<str>>,
+    pub(in crate::engine) span: Option<CompactString>,
+    pub(in crate::engine) parent_span: Option<CompactString>,
     /// All contexts that it carries.
     pub(in crate::engine) marks: Vec<Mark>,
     /// What its message was routed by, and what it stands for.
     pub(in crate::engine) topic: Option<u64>,
-    pub(in crate::engine) via: Option<Box<str>>,
+    pub(in crate::engine) via: Option<CompactString>,
     /// Which of the trace's IDs it carries, as on the wire.
     pub(in crate::engine) id: Option<u8>,
     /// By which of the trace's keys it is one of its flows: a tracer's, and a request's.
@@ -91,9 +92,13 @@ pub(in crate::engine) struct Mark {
 impl Mark {
     /// Of a context.
     pub(in crate::engine) fn of(context: &TraceContext) -> Self {
-        let key = trace::key(context);
+        Self::known_by(&trace::key(context), context)
+    }
+
+    /// Of a context whose key is known.
+    fn known_by(key: &str, context: &TraceContext) -> Self {
         // of an ID of 128 bits the lower half: that is what a carrier of 64 bits writes of it
-        let id = digest(tail(&key));
+        let id = digest(tail(key));
         let (span, sampled) = (context.span_id.as_deref().map(digest), context.sampled);
         Self { carrier: context.carrier, id, span, sampled }
     }
@@ -133,7 +138,14 @@ pub(in crate::engine) fn hop(flow: FlowRef<'_>) -> Hop {
     }
     hop.seen = detail.notes.iter().all(|note| note.severity == Severity::Remark);
     hop.declined |= detail.notes.iter().any(|note| trace::is_trouble(*note));
-    hop.marks = detail.traces.iter().map(Mark::of).collect();
+    // a flow that carries contexts is of the trace of the first
+    let first = flow.row.trace_id.as_deref();
+    let contexts = detail.traces.iter().enumerate();
+    let mark = |(n, context): (usize, &TraceContext)| match first.filter(|_| n == 0) {
+        Some(key) => Mark::known_by(key, context),
+        None => Mark::of(context),
+    };
+    hop.marks = contexts.map(mark).collect();
     hop.topic = topic(detail);
     hop.via = flow.via().map(Into::into);
     hop
@@ -180,10 +192,13 @@ pub(in crate::engine) fn begun(flow: FlowRef<'_>) -> Hop {
     }
 }
 
-/// A flow that is over: all that is compared with others, too.
-pub(in crate::engine) fn settled(flow: FlowRef<'_>) -> Hop {
+/// A flow that is over: all that is compared with others, too, and what findings ask of it where it is to be `judged`.
+pub(in crate::engine) fn settled(flow: FlowRef<'_>, judged: bool) -> Hop {
     let mut hop = hop(flow);
-    (hop.asked, hop.query, hop.held) = (asked(flow), of_query(flow), held(flow));
+    hop.asked = asked(flow);
+    if judged {
+        (hop.query, hop.held) = (of_query(flow), held(flow));
+    }
     hop.settled = true;
     hop
 }

@@ -22,6 +22,7 @@ mod tree;
 
 use crate::model::{FlowId, FlowRef, TraceContext, TraceNo};
 use crate::time::{Span, Time};
+use compact_str::CompactString;
 pub(super) use failure::{failed, outcome, passes_on};
 use hashbrown::hash_map::Entry;
 use hashbrown::{HashMap, HashSet};
@@ -49,7 +50,7 @@ pub(super) struct Traces {
     /// Where each flow with a hop is.
     of: HashMap<FlowId, TraceNo>,
     /// Request IDs that were seen with several traces, so that they tell none apart.
-    shared: HashSet<Box<str>>,
+    shared: HashSet<CompactString>,
     /// Where traces went that are parts of others now.
     moved: BTreeMap<TraceNo, TraceNo>,
     /// Flows that may have caused others, with those.

@@ -1,6 +1,7 @@
 //! What a flow is apart from its literals, so that like ones are found, and whether its answer is held back by design.
 
 use crate::model::{FlowRef, Half, Pattern, Value};
+use compact_str::CompactString;
 
 /// How much of a statement is looked at: of longer ones the beginnings are compared.
 const MAX_STATEMENT: usize = 2048;
@@ -12,7 +13,7 @@ const STREAMED: &[&str] = &["text/event-stream", "application/x-ndjson", "multip
 
 /// What a query is, numbers, IDs and quoted texts left out: `select * from stock where sku = ?`, `GET user:?`. None of a flow that is
 /// told by its operation.
-pub(super) fn of_query(flow: FlowRef<'_>) -> Option<Box<str>> {
+pub(super) fn of_query(flow: FlowRef<'_>) -> Option<CompactString> {
     let fields = &flow.detail.filter(|_| flow.row.pattern == Pattern::Query)?.fields;
     if let Some(Value::Text(statement)) = fields.get("sql") {
         return Some(of_statement(statement));
@@ -49,7 +50,7 @@ fn is_id(word: &str) -> bool {
 }
 
 /// A statement: literals, parameters and lists of them left out, white space and case made one.
-fn of_statement(statement: &str) -> Box<str> {
+fn of_statement(statement: &str) -> CompactString {
     let mut shape = String::new();
     let mut chars = statement.chars().take(MAX_STATEMENT).peekable();
     while let Some(c) = chars.next() {

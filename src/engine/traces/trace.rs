@@ -5,6 +5,7 @@ use super::{Hop, path, tree};
 use crate::model::{FlowId, Node, TraceRecord, Why};
 use crate::time::{Span, Time};
 use crate::trace;
+use compact_str::CompactString;
 
 /// From when on a trace is slow, so that its record tells where its time went.
 const SLOW: Span = Span::from_secs(1);
@@ -17,9 +18,9 @@ const SEARCHED: usize = 256;
 #[derive(Debug)]
 pub(in crate::engine) struct Trace {
     /// What it is known by, whatever carries it, and whether a tracer made it; none where its flows were tied without an ID.
-    pub(super) keys: Vec<(Box<str>, bool)>,
+    pub(super) keys: Vec<(CompactString, bool)>,
     /// Its IDs as on the wire, in the order in which they were seen.
-    pub(super) ids: Vec<Box<str>>,
+    pub(super) ids: Vec<CompactString>,
     /// In the order of flows.
     pub(super) hops: Vec<Hop>,
     /// Flows beyond the limit.

@@ -2,6 +2,7 @@
 
 use crate::model::{FindingKind, Flow, FlowId, Node, TraceNo, Why};
 use crate::time::{Span, Time};
+use compact_str::CompactString;
 use std::sync::Arc;
 
 /// Where a flow can be seen.
@@ -37,7 +38,7 @@ pub struct TraceLine {
     /// Which.
     pub no: TraceNo,
     /// Its first ID, as on the wire.
-    pub trace_id: Box<str>,
+    pub trace_id: CompactString,
     /// Its first byte.
     pub time: Time,
     /// From there to its last byte so far.
