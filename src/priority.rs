@@ -1,12 +1,14 @@
 //! Who comes first where the processor is short: what is watched, not the watching.
 
+/// How far the threads that work on a live capture step back (nice(2)): beside services that take all there is they get a part of some
+/// percent, else all they ask for.
+#[cfg(target_os = "linux")]
+const STEP_BACK: i32 = 15;
+
 /// This thread gives way to others from now on, as far as the scheduler weighs them against each other (setpriority(2), sched(7)): what it
-/// is behind by is for others to tell. Beyond Linux nothing changes: there priorities are a process's.
+/// is behind by is for others to tell. Beyond Linux nothing changes: there a priority is a process's.
 pub fn give_way() {
+    // whoever may not even yield goes on as before
     #[cfg(target_os = "linux")]
-    {
-        let n = std::env::var("MESHTOP_NICE").ok().and_then(|n| n.parse().ok()).unwrap_or(10);
-        // whoever may not even yield goes on as before
-        _ = rustix::process::setpriority_process(None, n);
-    }
+    let _ = rustix::process::setpriority_process(None, STEP_BACK);
 }

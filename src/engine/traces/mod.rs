@@ -247,7 +247,8 @@ impl Traces {
     fn begin(&mut self, key: Option<(&str, bool)>) -> TraceNo {
         let no = self.next;
         self.next.0 += 1;
-        let (ids, hops, keys, quiet_since) = (Vec::new(), Vec::new(), Vec::new(), Time::default());
+        // many have one flow, and a hop is large
+        let (ids, hops, keys, quiet_since) = (Vec::new(), Vec::with_capacity(1), Vec::with_capacity(1), Time::default());
         let trace = Trace { keys, ids, hops, more: 0, open: 0, quiet_since, waiting: false, grown: true };
         self.list.insert(no, trace);
         self.used += TRACE_COST;

@@ -5,8 +5,13 @@
 //! floor: it reads packets and decodes nothing. tshark, where it is installed, reads a capture of the same kind that is smaller, since it
 //! is slow: its figures are a megabyte's.
 
+/// As the program has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 mod child;
 mod grpc;
+mod stages;
 mod wire;
 mod workloads;
 
@@ -76,6 +81,7 @@ fn reading(workload: &Workload, dir: &Path) -> io::Result<()> {
     }
     let (both, one) = (rows[1].took.wall, rows[2].took.wall);
     println!("throughput of all cores to one: {:.2}", one.as_secs_f64() / both.as_secs_f64());
+    stages::print(&file)?;
     beside_tshark(workload, dir)
 }
 
