@@ -40,7 +40,7 @@
 //! | [`demo`] | the bundled recording, played over real sockets | source, net |
 //! | [`session`] | one run of the program: what is opened, in which order rights are given up, which threads there are | all |
 //! | [`doctor`] | what this machine lets us see, and how to mend what it does not | source, identity |
-//! | [`cli`], [`config`], [`error`], [`units`], [`privileges`] | the program's boundary | |
+//! | [`cli`], [`config`], [`error`], [`units`], [`privileges`], [`priority`] | the program's boundary | |
 //!
 //! A detector of findings is a file and a line in `engine::findings`. A protocol is a folder in [`decode`] and its lines in [`decode::PROTOCOLS`]; a body format, a coding, a propagator, a kind of
 //! output: the same in its own room. Nothing else has to change: flows have one shape, and a protocol's own data are fields with dotted
@@ -57,8 +57,13 @@
 //!
 //! A batch (64 KiB) stays in a core's cache from the reader to the engine, and its memory is used again. Of a file's three stages the engine
 //! takes longest, so that on two cores reading and decoding are one thread; a live reader never decodes. What nobody reads (`--emit`) is not
-//! made into records. `make bench` prints how far reading is from its floor: the rest is copying, allocation, and hops
-//! that traces and stitching each build for themselves.
+//! made into records, nor looked for. Texts of up to 24 bytes, as most operations, statuses and values are, lie where they are used
+//! (`compact_str`) rather than in memory of their own. `make bench` prints how far reading is from its floor, and what each stage takes:
+//! the rest is copying, allocation, and hops that traces and stitching each build for themselves.
+//!
+//! Live, what is watched comes first: all threads that decode or answer step back ([`priority`]), and only the reader, which is cheap, does
+//! not. Where nothing is left for them what was read more than half a second ago and is not worked through makes the reader drop what
+//! comes, counted, until they have caught up ([`pipeline`]).
 //!
 //! # Who is who
 //!

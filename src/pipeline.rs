@@ -1,7 +1,8 @@
 //! From a source to the engine's turns: the one reader, which numbers packets and slices them, and the workers.
 //!
 //! Workers run inline in the reader (none), or in threads of their own; the turns are the same. Only packets are ever dropped, and
-//! only live: a worker that is behind first has new connections refused whole, then packets, and all of it is counted.
+//! only live: of a worker that is a quarter of a second behind new connections are refused whole, of one that is half a second behind
+//! packets are dropped, and all of it is counted.
 
 use crate::model::{Batch, Event, PacketNo, Packets, SourceId, SourceNews, Stamp, Tapped, Totals, Turn};
 use crate::net::Slicer;

@@ -4,6 +4,7 @@
 //!  'S' ERROR 0   'V' ERROR 0   'C' 23505 0   'M' duplicate key … 0   'D' Key (id)=(1) already exists. 0   … 0
 //! ```
 
+use super::parameters::ELLIPSIS;
 use crate::decode::cursor::Cursor;
 use crate::model::{Fields, text_of};
 use compact_str::CompactString;
@@ -54,6 +55,22 @@ impl Fault {
     /// A notice as psql shows it: `NOTICE:  relation "t" does not exist, skipping`.
     pub(super) fn notice(&self) -> String {
         let severity = self.severity.as_deref().unwrap_or("NOTICE");
-        format!("{severity}:  {}", self.message.chars().take(NOTICE).collect::<String>())
+        let (kept, cut) = match self.message.char_indices().nth(NOTICE) {
+            Some((at, _)) => (self.message.get(..at).unwrap_or_default(), ELLIPSIS),
+            None => (&*self.message, ""),
+        };
+        format!("{severity}:  {kept}{cut}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_notice_says_that_it_is_cut() {
+        let notice = |length: usize| Fault::read(format!("SWARNING\0M{}\0\0", "é".repeat(length)).as_bytes()).notice();
+        assert_eq!(notice(NOTICE), format!("WARNING:  {}", "é".repeat(NOTICE)));
+        assert_eq!(notice(NOTICE + 1), format!("WARNING:  {}…", "é".repeat(NOTICE)));
     }
 }

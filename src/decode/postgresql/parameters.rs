@@ -41,6 +41,9 @@ pub(super) fn values(c: &mut Cursor<'_>, types: &[u32]) -> Option<Vec<Value>> {
             break;
         }
     }
+    if count > PARAMETERS {
+        values.push(ELLIPSIS.into());
+    }
     Some(values)
 }
 
@@ -122,5 +125,13 @@ mod tests {
         assert_eq!(shown(&[7, 7], 5000, None, true), "\\x0707…");
         let bind = [&[0, 0, 0, 2, 0, 0, 0, 1][..], b"a", &[0, 0, 0, 9], b"of nine"].concat();
         assert_eq!(values(&mut Cursor::new(&bind), &[]), Some(vec![Value::from("a"), Value::from("of nine…")]));
+    }
+
+    #[test]
+    fn of_too_many_values_it_is_said_that_there_are_more() {
+        let bind = |count: u16| [&[0, 0][..], &count.to_be_bytes(), &b"\0\0\0\x01x".repeat(usize::from(count))].concat();
+        let of = |count| values(&mut Cursor::new(&bind(count)), &[]).unwrap();
+        assert_eq!(of(100).len(), PARAMETERS);
+        assert_eq!((of(101).len(), of(101).last()), (PARAMETERS + 1, Some(&Value::from(ELLIPSIS))));
     }
 }
