@@ -191,6 +191,10 @@ pub struct Detail {
     pub inferred: Option<Box<str>>,
     /// The flows of which each may have caused it, where none can be claimed.
     pub candidates: Vec<FlowId>,
+    /// The same flow where it was seen first, on the other side of an address translation.
+    pub first_leg: Option<FlowId>,
+    /// The same flow where it was seen next, behind one.
+    pub second_leg: Option<FlowId>,
     /// What it is wrapped in, outermost first.
     pub layers: Vec<&'static str>,
     /// What was odd.

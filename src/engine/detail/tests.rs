@@ -84,6 +84,8 @@ fn the_overview_tells_what_is_known() {
         traces: vec![trace],
         inferred: None,
         candidates: Vec::new(),
+        first_leg: None,
+        second_leg: None,
         layers: vec!["tls"],
         notes: vec![Issue::JOINED, Issue::CUT],
         bodies_evicted: true,

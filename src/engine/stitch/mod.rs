@@ -10,6 +10,7 @@
 
 mod hidden;
 mod messages;
+mod nat;
 mod payload;
 mod relays;
 mod senders;
@@ -22,11 +23,13 @@ use super::digest::digester;
 use super::facts::Facts;
 use super::findings::housekeeping;
 use super::traces::{Hop, Mark, Trace, asked, begun, beside, everybodys, leg, name, settled};
-use crate::model::{ConnId, Detail, FlowId, FlowRef, Link, Opened, Party, Pattern, Row, State};
+use crate::model::{ConnId, Detail, FlowId, FlowRef, Key, Link, Opened, Party, Pattern, Row, State};
 use crate::time::{Span, Time};
 use crate::trace::is_request_id;
 use hidden::Veil;
 use messages::Messages;
+use nat::Nat;
+pub(super) use nat::whole;
 use payload::Values;
 use relays::relayed;
 use senders::Senders;
@@ -50,6 +53,7 @@ pub(super) struct Stitch {
     messages: Messages,
     senders: Senders,
     veil: Veil,
+    nat: Nat,
 }
 
 /// What was found out about a flow.
@@ -109,6 +113,11 @@ impl Stitch {
         self.veil.young(now, settle)
     }
 
+    /// Whether a complete flow may still be seen on another side of its connection.
+    pub(super) fn awaits_leg(&self, row: &Row, now: Time) -> bool {
+        self.nat.awaits(row, now)
+    }
+
     /// A connection is over.
     pub(super) fn ended(&mut self, conn: ConnId, at: Time, client: &Party, server: &Party) {
         self.veil.ended(conn, at, client, server);
@@ -117,7 +126,8 @@ impl Stitch {
 
 impl Engine {
     /// A flow has begun.
-    pub(super) fn stitch_opened(&mut self, flow: FlowId) {
+    pub(super) fn stitch_opened(&mut self, flow: FlowId, key: Key) {
+        self.pair_legs(flow, key);
         self.stitch.begun.push_back(flow);
         if self.stitch.begun.len() > MAX_BEGUN
             && let Some(&half) = self.stitch.begun.get(MAX_BEGUN / 2)
@@ -128,6 +138,7 @@ impl Engine {
 
     /// A flow is complete.
     pub(super) fn stitch_closed(&mut self, id: FlowId) {
+        self.prove_leg(id);
         if let Some(slot) = self.store.get(id) {
             self.stitch.works.ended(&slot.row, self.now, || values(&slot.row, slot.detail.as_deref()));
         }
@@ -195,7 +206,8 @@ impl Engine {
     fn stitch_up_to(&mut self, until: FlowId) {
         while let Some(id) = self.stitch.begun.pop_front_if(|flow| *flow <= until) {
             let Self { stitch, store, conns, facts, sources, now, .. } = self;
-            let Some(flow) = super::look_at(id, store, conns, facts, sources) else { continue };
+            // what a first leg causes its last one does
+            let Some(flow) = whole(id, stitch, (store, conns), facts, sources) else { continue };
             if flow.row.pattern == Pattern::Publish {
                 stitch.messages.published(flow);
             } else if causes(flow.row) {
@@ -217,6 +229,12 @@ impl Engine {
         let child = alone.or_else(|| traces.hop(id))?;
         let slot = store.get(id)?;
         let detail = slot.detail.as_deref()?;
+        if let Some(first) = child.first_leg {
+            let up = super::look_at(first, store, conns, facts, sources).map(begun)?;
+            let message = matches!(child.pattern, Pattern::Publish | Pattern::Deliver);
+            let link = if message { Link::MessageId } else { Link::PayloadId };
+            return Some(Place { parent: Some((Arc::new(up), link)), maybe: Vec::new() });
+        }
         if child.pattern == Pattern::Deliver {
             let parent = stitch.messages.publish_of(child, detail);
             return parent.map(|up| Place { parent: Some((Arc::clone(up), Link::MessageId)), maybe: Vec::new() });

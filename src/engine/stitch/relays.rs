@@ -25,7 +25,7 @@ pub(super) fn relayed(child: &Hop, store: &Store, mut begun: impl FnMut(FlowId) 
         let up = &slot.row;
         let open = up.duration.is_none_or(|span| up.time.after(span) >= child.last) && up.time <= row.time;
         let same = up.protocol == row.protocol && up.conn != row.conn && up.operation == row.operation;
-        open && same && slot.detail.as_deref().is_some_and(|up| asks(up) == asks(detail))
+        open && same && slot.detail.as_deref().is_some_and(|up| up.second_leg.is_none() && asks(up) == asks(detail))
     });
     let mut hops: Vec<_> = alike.filter_map(|slot| begun(slot.row.id)).filter(|up| may_relay(&up.to, child)).collect();
     let up = hops.pop()?;

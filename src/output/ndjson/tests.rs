@@ -113,6 +113,8 @@ fn detail() -> Detail {
         traces: vec![trace],
         inferred: None,
         candidates: Vec::new(),
+        first_leg: None,
+        second_leg: None,
         layers: vec!["proxy", "tls"],
         notes: vec![Issue::JOINED, Issue::JOINED, Issue::GAP],
         bodies_evicted: false,

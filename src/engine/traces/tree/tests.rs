@@ -52,6 +52,8 @@ fn hop(number: u64, text: &str) -> Hop {
         via: None,
         id: Some(0),
         keys: [Some(0), None],
+        first_leg: None,
+        passed_on: false,
         placed: None,
         maybe: Vec::new(),
         veiled: false,

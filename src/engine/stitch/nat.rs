@@ -1,0 +1,229 @@
+//! Connections that are one, captured on both sides of a kernel's address translation: a published port (DNAT), a container that calls out
+//! (masquerade), or both at once. The kernel changes addresses and keeps sequence numbers, so that one SYN is there twice before anything
+//! is said. A proxy connects onwards because of what it was asked, and by a number of its own.
+//!
+//! ```text
+//!  SYN ─> openings, by initial sequence number ─> the same number and port, of other ends, at once: two sides of one connection
+//!  a flow opens ─> the same key on the other side: what was seen first is its first leg ─> when it settles: still the same?
+//! ```
+
+use super::super::conns::Conns;
+use super::super::cost::Charge;
+use super::super::facts::Facts;
+use super::super::look_at;
+use super::super::store::{Slot, Store};
+use super::super::tally::Sources;
+use super::{Engine, Stitch};
+use crate::model::{ConnId, ConnMeta, FlowId, FlowRef, Key, Row, State};
+use crate::time::{Span, Time};
+use hashbrown::HashMap;
+use std::collections::VecDeque;
+use std::num::NonZeroU32;
+
+/// How far apart the two sides may show the same packet.
+const WITHIN: Span = Span::from_millis(5);
+/// How many places there are for the last openings: far more than there are in the time that a kernel takes.
+const OPENINGS: u32 = 1 << 10;
+/// How many connections are remembered to be a side of another one, and how many of the last flows of each.
+const MAX_SIDES: usize = 1 << 13;
+const MAX_FLOWS: usize = 16;
+/// How often one connection is translated on one machine.
+const MAX_TRANSLATED: usize = 4;
+
+/// A connection's SYN.
+#[derive(Clone, Copy, Debug)]
+struct Opening {
+    isn: NonZeroU32,
+    port: u16,
+    /// Whether the number came again otherwise: whoever makes such numbers gives them to several connections.
+    common: bool,
+    conn: ConnId,
+    time: Time,
+}
+
+/// A connection that is a side of another one.
+#[derive(Debug, Default)]
+struct Side {
+    /// The next side on the way to the client, and to the server.
+    nearer: Option<ConnId>,
+    farther: Option<ConnId>,
+    /// Its last flows, with their first bytes.
+    flows: VecDeque<(Key, FlowId, Time)>,
+}
+
+/// What is known of translation.
+#[derive(Debug, Default)]
+pub(super) struct Nat {
+    /// The last openings, each at the place of its number.
+    openings: Vec<Option<Opening>>,
+    sides: HashMap<ConnId, Side>,
+    /// The oldest first.
+    order: VecDeque<ConnId>,
+}
+
+impl Nat {
+    /// A connection began. `untold` says of an earlier one whether it has other ends, and nothing had been said on it by then.
+    fn began(&mut self, meta: &ConnMeta, untold: impl FnOnce(ConnId) -> bool) {
+        let Some(isn) = meta.isn else { return };
+        self.openings.resize(OPENINGS as usize, None);
+        let Some(place) = self.openings.get_mut((isn.get().wrapping_mul(0x9e37_79b9) / (u32::MAX / OPENINGS + 1)) as usize)
+        else {
+            return;
+        };
+        let (port, time) = (meta.client.port(), meta.first.time);
+        let Some(before) = place.replace(Opening { isn, port, common: false, conn: meta.id, time }) else { return };
+        if before.isn != isn {
+            return;
+        }
+        if !before.common && before.port == port && near(before.time, time) && untold(before.conn) {
+            let (nearer, farther) = if time < before.time { (meta.id, before.conn) } else { (before.conn, meta.id) };
+            self.side(nearer).farther = Some(farther);
+            self.side(farther).nearer = Some(nearer);
+        } else {
+            place.iter_mut().for_each(|opening| opening.common = true);
+            self.part(before.conn);
+        }
+    }
+
+    fn side(&mut self, conn: ConnId) -> &mut Side {
+        if !self.sides.contains_key(&conn) {
+            self.order.push_back(conn);
+            if self.order.len() > MAX_SIDES
+                && let Some(oldest) = self.order.pop_front()
+            {
+                self.sides.remove(&oldest);
+            }
+        }
+        self.sides.entry(conn).or_default()
+    }
+
+    /// A connection is no side of any other.
+    fn part(&mut self, conn: ConnId) {
+        let Some(side) = self.sides.get_mut(&conn) else { return };
+        let (nearer, farther) = (side.nearer.take(), side.farther.take());
+        if let Some(side) = nearer.and_then(|nearer| self.sides.get_mut(&nearer)) {
+            side.farther = None;
+        }
+        if let Some(side) = farther.and_then(|farther| self.sides.get_mut(&farther)) {
+            side.nearer = None;
+        }
+    }
+
+    /// A flow begins: the same flow on another side, with its first byte, where it was seen there.
+    fn opened(&mut self, conn: ConnId, key: Key, flow: FlowId, time: Time) -> Option<(FlowId, Time)> {
+        let side = self.sides.get_mut(&conn)?;
+        side.flows.push_back((key, flow, time));
+        if side.flows.len() > MAX_FLOWS {
+            side.flows.pop_front();
+        }
+        let others = [side.nearer, side.farther].into_iter().flatten().filter_map(|other| self.sides.get(&other));
+        let mut same = others.filter_map(|side| side.flows.iter().rev().find(|(of, ..)| *of == key));
+        same.find(|(.., at)| near(*at, time)).map(|(_, flow, at)| (*flow, *at))
+    }
+
+    /// Whether a flow of a connection may still be seen on another side.
+    pub(super) fn awaits(&self, row: &Row, now: Time) -> bool {
+        self.sides.contains_key(&row.conn) && now <= row.time.after(WITHIN)
+    }
+
+    /// The sides of a connection that are nearest to its client and to its server, where it has several.
+    fn ends(&self, conn: ConnId) -> Option<[ConnId; 2]> {
+        self.sides.get(&conn)?;
+        let last = |next: fn(&Side) -> Option<ConnId>| {
+            let sides = std::iter::successors(Some(conn), |at| self.sides.get(at).and_then(next));
+            sides.take(MAX_TRANSLATED).last().unwrap_or(conn)
+        };
+        Some([last(|side| side.nearer), last(|side| side.farther)])
+    }
+}
+
+impl Engine {
+    /// A connection has begun.
+    pub(in crate::engine) fn stitch_began(&mut self, meta: &ConnMeta) {
+        let Self { stitch, conns, store, facts, .. } = self;
+        stitch.nat.began(meta, |conn| {
+            let Some(before) = conns.get(conn).filter(|before| !before.ended) else { return false };
+            let first = before.flows().map(|(first, _)| first);
+            let said = first.is_some_and(|first| store.get(first).is_none_or(|slot| slot.row.time <= meta.first.time));
+            let ends = [before.client, before.server].map(|end| facts.addr(end));
+            !said && ends != [meta.client, meta.server].map(Some)
+        });
+    }
+
+    /// A flow has begun: where the same one was seen on another side of its connection, the two are its legs.
+    pub(super) fn pair_legs(&mut self, flow: FlowId, key: Key) {
+        let Some(Slot { row, .. }) = self.store.get(flow) else { return };
+        let time = row.time;
+        let Some((other, at)) = self.stitch.nat.opened(row.conn, key, flow, time) else { return };
+        let (first, second) = if time < at { (flow, other) } else { (other, flow) };
+        let open = |flow| self.store.get(flow).is_some_and(|slot| slot.row.state != State::Settled && slot.detail.is_some());
+        if open(first) && open(second) {
+            self.set_leg(first, second, true);
+        }
+    }
+
+    /// A flow is complete that was taken for a leg of another one: it is none where it says anything else, nor are the connections one.
+    pub(super) fn prove_leg(&mut self, id: FlowId) {
+        let Some((one, detail)) = self.store.get(id).and_then(|slot| Some((slot, slot.detail.as_ref()?))) else { return };
+        let (first, second) = (detail.first_leg.map(|first| (first, id)), detail.second_leg.map(|second| (id, second)));
+        let unlike = |other| self.store.get(other).is_some_and(|other| !alike(one, other));
+        let wrong = |pair: &(FlowId, FlowId)| unlike(if pair.0 == id { pair.1 } else { pair.0 });
+        let (wrong, conn) = ([first, second].map(|pair| pair.filter(wrong)), one.row.conn);
+        for (first, second) in wrong.into_iter().flatten() {
+            self.stitch.nat.part(conn);
+            self.set_leg(first, second, false);
+        }
+    }
+
+    fn set_leg(&mut self, first: FlowId, second: FlowId, is: bool) {
+        self.change(second, |_, detail| {
+            detail.first_leg = is.then_some(first);
+            Charge::default()
+        });
+        self.change(first, |_, detail| {
+            detail.second_leg = is.then_some(second);
+            Charge::default()
+        });
+        self.traces.leg(first, second, is);
+    }
+}
+
+/// Whether two flows say the same, as far as it could be seen and is still there; one that is open may say more yet.
+fn alike(one: &Slot, other: &Slot) -> bool {
+    let (Some(a), Some(b)) = (&one.detail, &other.detail) else { return true };
+    let open = one.row.state == State::Open || other.row.state == State::Open;
+    let said = match (&a.request, &b.request) {
+        (Some(one), Some(other)) => {
+            let begun = || one.body.kept.starts_with(&other.body.kept) || other.body.kept.starts_with(&one.body.kept);
+            let body = a.bodies_evicted || b.bodies_evicted || begun();
+            one.headers == other.headers && body && (open || one.body.bytes == other.body.bytes)
+        }
+        (one, other) => open || one.is_some() == other.is_some(),
+    };
+    let same = said && one.row.protocol == other.row.protocol && one.row.operation == other.row.operation;
+    same || one.noted || other.noted
+}
+
+/// A flow once for all of its legs: the last of them, between who sent and who received it. None of the others.
+pub(in crate::engine) fn whole<'e>(
+    id: FlowId,
+    stitch: &Stitch,
+    (store, conns): (&'e Store, &Conns),
+    facts: &'e mut Facts,
+    sources: &'e mut Sources,
+) -> Option<FlowRef<'e>> {
+    let slot = store.get(id).filter(|slot| slot.detail.as_ref().is_none_or(|detail| detail.second_leg.is_none()))?;
+    let Some(ends) = stitch.nat.ends(slot.row.conn) else { return look_at(id, store, conns, facts, sources) };
+    let own = conns.at(slot.row.place)?;
+    let [near, far] = ends.map(|side| conns.place(side).and_then(|place| conns.at(place)).unwrap_or(own));
+    let (client, server) = facts.parties(near.client, far.server);
+    let (sources, connection) = (sources.names_of(slot.row.sources), own.number);
+    Some(FlowRef { row: &slot.row, detail: slot.detail.as_deref(), client, server, connection, sources })
+}
+
+fn near(a: Time, b: Time) -> bool {
+    a.since(b).max(b.since(a)) <= WITHIN
+}
+
+#[cfg(test)]
+mod tests;
