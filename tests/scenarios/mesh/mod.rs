@@ -21,7 +21,7 @@ use amqp::Message;
 use call::{Answer, Call, Carries, Comment, Connection, Delivery, MS, Order, What};
 use capture::{Nanos, Side, naming};
 use tracer::{Context, Ids, Sends};
-use truth::{Flow, Truth, truth};
+use truth::{Flow, Leg, Truth, truth};
 pub use wire::EPHEMERAL;
 use wire::{Exchange, Kind, Wire, Word};
 
@@ -54,6 +54,16 @@ pub struct Service {
     pub name: &'static str,
     pub port: u16,
     pub sends: Sends,
+    pub nat: Nat,
+}
+
+/// What a kernel does to the addresses of a service's connections, so that they are captured on both sides of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Nat {
+    /// Its port is published on its host, and who calls it calls there.
+    pub published: bool,
+    /// What it sends comes from its host.
+    pub masqueraded: bool,
 }
 
 /// A mesh and what happened in it.
@@ -85,8 +95,13 @@ impl Mesh {
 
     /// A service on a well-known port.
     pub fn service_at(&mut self, name: &'static str, port: u16, sends: Sends) -> Svc {
-        self.services.push(Service { name, port, sends });
+        self.services.push(Service { name, port, sends, nat: Nat::default() });
         Svc(self.services.len() - 1)
+    }
+
+    /// All of its services are behind such a kernel.
+    pub fn behind(&mut self, nat: Nat) {
+        self.services.iter_mut().for_each(|service| service.nat = nat);
     }
 
     /// The capture begins late, and ends early.
@@ -142,8 +157,7 @@ impl Mesh {
         };
         let context = if told && call.carries == Carries::Context { context } else { Context::default() };
         let exchange = self.exchange(from, call.to, kind.clone(), call.connection);
-        let flow = self.flows.len();
-        self.flows.push(Flow {
+        let [first, flow] = self.begin(Flow {
             protocol,
             operation,
             status: status(call),
@@ -156,8 +170,9 @@ impl Mesh {
             begins: at,
             ends: Nanos::MAX,
             ports: None,
+            leg: Leg::Only,
         });
-        let begins = (!sealed).then_some(flow);
+        let begins = (!sealed).then_some(first);
         let headers: Vec<_> = context.headers().into_iter().chain(call.headers.iter().cloned()).collect();
         let (asks, answers) = self.texts(call, headers);
         self.words.push(Word { at, exchange, side: Side::Client, begins, text: asks });
@@ -175,7 +190,7 @@ impl Mesh {
             // whoever joins late sees the answer first
             let begins = begins.filter(|_| matches!(kind, Kind::Http | Kind::Proxied | Kind::Grpc));
             self.words.push(Word { at: end, exchange, side: Side::Server, begins, text: answers });
-            self.flows[flow].ends = end;
+            self.flows[first..=flow].iter_mut().for_each(|leg| leg.ends = end);
         } else {
             self.exchanges[exchange].connection = Connection::Own;
         }
@@ -197,8 +212,7 @@ impl Mesh {
         let What::Publish { exchange: name, key, message_id, .. } = &call.what else { return };
         let context = self.flows[published].context.clone();
         let exchange = self.exchange(delivery.to, call.to, Kind::Consumes(delivery.queue), Connection::Kept);
-        let flow = self.flows.len();
-        self.flows.push(Flow {
+        let [first, flow] = self.begin(Flow {
             protocol: "amqp",
             operation: format!("deliver {}", delivery.queue),
             status: Some(
@@ -216,6 +230,7 @@ impl Mesh {
             begins: at,
             ends: Nanos::MAX,
             ports: None,
+            leg: Leg::Only,
         });
         let headers = context.headers().into_iter().chain(call.headers.iter().cloned()).collect();
         let (body, added) = (json(&call.ids), delivery.added.clone());
@@ -223,15 +238,27 @@ impl Mesh {
         let (name, key) = delivery.routed.unwrap_or((name, key));
         let (queue, redelivered) = (delivery.queue, delivery.redelivered);
         let text = Box::new(move |tag| amqp::deliver(queue, name, key, &message, tag, redelivered));
-        self.words.push(Word { at, exchange, side: Side::Server, begins: Some(flow), text });
+        self.words.push(Word { at, exchange, side: Side::Server, begins: Some(first), text });
         let takes = self.takes(delivery.to, &context);
         let end = self.all(at + delivery.works, delivery.to, &takes, flow, &delivery.calls, Order::InTurn) + delivery.works;
         if let Some(outcome) = delivery.outcome {
             let text = Box::new(move |tag| amqp::outcome(tag, outcome));
             self.words.push(Word { at: end, exchange, side: Side::Client, begins: None, text });
-            self.flows[flow].ends = end;
+            self.flows[first..=flow].iter_mut().for_each(|leg| leg.ends = end);
         }
         self.exchanges[exchange].ends = end;
+    }
+
+    /// A flow begins: behind a kernel that changes addresses it is there twice. Where it is seen first, and where last.
+    fn begin(&mut self, flow: Flow) -> [usize; 2] {
+        let first = self.flows.len();
+        if !self.services[flow.client.0].nat.masqueraded && !self.services[flow.server.0].nat.published {
+            self.flows.push(flow);
+            return [first; 2];
+        }
+        let second = Flow { parent: Some(first), leg: Leg::Second, ..flow.clone() };
+        self.flows.extend([Flow { leg: Leg::First, ..flow }, second]);
+        [first, first + 1]
     }
 
     fn exchange(&mut self, client: Svc, server: Svc, kind: Kind, connection: Connection) -> usize {
