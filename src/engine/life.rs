@@ -333,8 +333,8 @@ impl Engine {
         }
         let hop = settled(flow);
         let alone = self.stitch_settled(hop);
-        let Self { stitch, store, conns, facts, sources, findings, .. } = self;
-        if let Some(flow) = whole(id, stitch, (store, conns), facts, sources) {
+        let Self { store, conns, facts, sources, findings, .. } = self;
+        if let Some(flow) = whole(id, store, conns, facts, sources) {
             findings.flow(flow, self.now);
         }
         if let Some(hop) = alone.filter(|hop| !hop.passed_on) {

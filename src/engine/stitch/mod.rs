@@ -5,6 +5,8 @@
 //!  a flow settles, first of its trace or without one ─> place ─> the same message > a shared request ID > a value that both
 //!      carry > the only one that its sender was at work on > nesting in time;  several as likely: none, and which they are
 //! ```
+//! What was seen twice on its way, before and behind something that passes it on as it is, has legs: the second is because of the first, and
+//! what its receiver does is because of the last.
 //! Flows are looked at in the order in which they opened, and no sooner than somebody needs it, so that their ends have their names.
 //! What a service also sends while it is at work on nothing (polling, a timer's work) is tied by no circumstance, only by what it carries.
 
@@ -113,11 +115,6 @@ impl Stitch {
         self.veil.young(now, settle)
     }
 
-    /// Whether a complete flow may still be seen on another side of its connection.
-    pub(super) fn awaits_leg(&self, row: &Row, now: Time) -> bool {
-        self.nat.awaits(row, now)
-    }
-
     /// A connection is over.
     pub(super) fn ended(&mut self, conn: ConnId, at: Time, client: &Party, server: &Party) {
         self.veil.ended(conn, at, client, server);
@@ -145,7 +142,7 @@ impl Engine {
     }
 
     /// A flow has settled: finds what caused it, where no ID tells. Gives back what is part of no trace.
-    pub(super) fn stitch_settled(&mut self, hop: Hop) -> Option<Hop> {
+    pub(super) fn stitch_settled(&mut self, mut hop: Hop) -> Option<Hop> {
         let id = hop.flow;
         if hop.pattern == Pattern::Publish
             && self.stitch.begun.front().is_none_or(|next| *next > id)
@@ -154,6 +151,7 @@ impl Engine {
             self.stitch.messages.settled(detail, &hop);
         }
         self.stitch_up_to(id);
+        hop.first_leg = self.store.get(id).and_then(|slot| slot.detail.as_ref()?.first_leg());
         let mut alone = self.traces.settled(hop, self.now);
         let Self { stitch, store, conns, facts, traces, .. } = self;
         let anybody = |hop: &&Hop| name(&hop.from).is_none() && everybodys(hop.from.host());
@@ -205,9 +203,10 @@ impl Engine {
     /// Takes in the flows that began up to one.
     fn stitch_up_to(&mut self, until: FlowId) {
         while let Some(id) = self.stitch.begun.pop_front_if(|flow| *flow <= until) {
+            self.pair_relayed(id);
             let Self { stitch, store, conns, facts, sources, now, .. } = self;
             // what a first leg causes its last one does
-            let Some(flow) = whole(id, stitch, (store, conns), facts, sources) else { continue };
+            let Some(flow) = whole(id, store, conns, facts, sources) else { continue };
             if flow.row.pattern == Pattern::Publish {
                 stitch.messages.published(flow);
             } else if causes(flow.row) {

@@ -8,13 +8,13 @@
 //! ```
 
 use super::super::conns::Conns;
-use super::super::cost::Charge;
+use super::super::cost::{Charge, heap};
 use super::super::facts::Facts;
 use super::super::look_at;
 use super::super::store::{Slot, Store};
 use super::super::tally::Sources;
 use super::{Engine, Stitch};
-use crate::model::{ConnId, ConnMeta, FlowId, FlowRef, Key, Row, State};
+use crate::model::{ConnId, ConnMeta, Detail, Dir, FlowId, FlowRef, Key, Legs, Row, State};
 use crate::time::{Span, Time};
 use hashbrown::HashMap;
 use std::collections::VecDeque;
@@ -27,8 +27,6 @@ const OPENINGS: u32 = 1 << 10;
 /// How many connections are remembered to be a side of another one, and how many of the last flows of each.
 const MAX_SIDES: usize = 1 << 13;
 const MAX_FLOWS: usize = 16;
-/// How often one connection is translated on one machine.
-const MAX_TRANSLATED: usize = 4;
 
 /// A connection's SYN.
 #[derive(Clone, Copy, Debug)]
@@ -44,9 +42,8 @@ struct Opening {
 /// A connection that is a side of another one.
 #[derive(Debug, Default)]
 struct Side {
-    /// The next side on the way to the client, and to the server.
-    nearer: Option<ConnId>,
-    farther: Option<ConnId>,
+    /// The one that opened before it, and the one that opened behind it.
+    others: [Option<ConnId>; 2],
     /// Its last flows, with their first bytes.
     flows: VecDeque<(Key, FlowId, Time)>,
 }
@@ -76,9 +73,8 @@ impl Nat {
             return;
         }
         if !before.common && before.port == port && near(before.time, time) && untold(before.conn) {
-            let (nearer, farther) = if time < before.time { (meta.id, before.conn) } else { (before.conn, meta.id) };
-            self.side(nearer).farther = Some(farther);
-            self.side(farther).nearer = Some(nearer);
+            self.side(before.conn).others[1] = Some(meta.id);
+            self.side(meta.id).others[0] = Some(before.conn);
         } else {
             place.iter_mut().for_each(|opening| opening.common = true);
             self.part(before.conn);
@@ -100,12 +96,10 @@ impl Nat {
     /// A connection is no side of any other.
     fn part(&mut self, conn: ConnId) {
         let Some(side) = self.sides.get_mut(&conn) else { return };
-        let (nearer, farther) = (side.nearer.take(), side.farther.take());
-        if let Some(side) = nearer.and_then(|nearer| self.sides.get_mut(&nearer)) {
-            side.farther = None;
-        }
-        if let Some(side) = farther.and_then(|farther| self.sides.get_mut(&farther)) {
-            side.nearer = None;
+        for other in std::mem::take(&mut side.others).into_iter().flatten() {
+            if let Some(side) = self.sides.get_mut(&other) {
+                side.others.iter_mut().for_each(|other| _ = other.take_if(|other| *other == conn));
+            }
         }
     }
 
@@ -116,24 +110,16 @@ impl Nat {
         if side.flows.len() > MAX_FLOWS {
             side.flows.pop_front();
         }
-        let others = [side.nearer, side.farther].into_iter().flatten().filter_map(|other| self.sides.get(&other));
+        let others = side.others.into_iter().flatten().filter_map(|other| self.sides.get(&other));
         let mut same = others.filter_map(|side| side.flows.iter().rev().find(|(of, ..)| *of == key));
         same.find(|(.., at)| near(*at, time)).map(|(_, flow, at)| (*flow, *at))
     }
+}
 
-    /// Whether a flow of a connection may still be seen on another side.
-    pub(super) fn awaits(&self, row: &Row, now: Time) -> bool {
-        self.sides.contains_key(&row.conn) && now <= row.time.after(WITHIN)
-    }
-
-    /// The sides of a connection that are nearest to its client and to its server, where it has several.
-    fn ends(&self, conn: ConnId) -> Option<[ConnId; 2]> {
-        self.sides.get(&conn)?;
-        let last = |next: fn(&Side) -> Option<ConnId>| {
-            let sides = std::iter::successors(Some(conn), |at| self.sides.get(at).and_then(next));
-            sides.take(MAX_TRANSLATED).last().unwrap_or(conn)
-        };
-        Some([last(|side| side.nearer), last(|side| side.farther)])
+impl Stitch {
+    /// Whether a complete flow may still be seen on another side of its connection.
+    pub(in crate::engine) fn awaits_leg(&self, row: &Row, now: Time) -> bool {
+        self.nat.sides.contains_key(&row.conn) && now <= row.time.after(WITHIN)
     }
 }
 
@@ -165,7 +151,7 @@ impl Engine {
     /// A flow is complete that was taken for a leg of another one: it is none where it says anything else, nor are the connections one.
     pub(super) fn prove_leg(&mut self, id: FlowId) {
         let Some((one, detail)) = self.store.get(id).and_then(|slot| Some((slot, slot.detail.as_ref()?))) else { return };
-        let (first, second) = (detail.first_leg.map(|first| (first, id)), detail.second_leg.map(|second| (id, second)));
+        let (first, second) = (detail.first_leg().map(|first| (first, id)), detail.second_leg().map(|second| (id, second)));
         let unlike = |other| self.store.get(other).is_some_and(|other| !alike(one, other));
         let wrong = |pair: &(FlowId, FlowId)| unlike(if pair.0 == id { pair.1 } else { pair.0 });
         let (wrong, conn) = ([first, second].map(|pair| pair.filter(wrong)), one.row.conn);
@@ -175,21 +161,25 @@ impl Engine {
         }
     }
 
-    fn set_leg(&mut self, first: FlowId, second: FlowId, is: bool) {
-        self.change(second, |_, detail| {
-            detail.first_leg = is.then_some(first);
-            Charge::default()
-        });
-        self.change(first, |_, detail| {
-            detail.second_leg = is.then_some(second);
-            Charge::default()
-        });
+    /// Whether two flows are one, which was `first` where it was seen first.
+    pub(super) fn set_leg(&mut self, first: FlowId, second: FlowId, is: bool) {
+        let Some(before) = self.store.get(first) else { return };
+        let legs = before.detail.as_ref().and_then(|detail| detail.legs.as_ref()?.first);
+        let origin = legs.map_or(before.row.conn, |(_, origin)| origin);
+        self.change(second, |_, detail| with_legs(detail, |legs| legs.first = is.then_some((first, origin))));
+        self.change(first, |_, detail| with_legs(detail, |legs| legs.second = is.then_some(second)));
         self.traces.leg(first, second, is);
     }
 }
 
+fn with_legs(detail: &mut Detail, change: impl FnOnce(&mut Legs)) -> Charge {
+    let before = detail.legs.as_ref().map_or(heap(size_of::<Legs>()), |_| 0);
+    change(detail.legs.get_or_insert_default());
+    Charge { kept: before as isize, bodies: 0 }
+}
+
 /// Whether two flows say the same, as far as it could be seen and is still there; one that is open may say more yet.
-fn alike(one: &Slot, other: &Slot) -> bool {
+pub(super) fn alike(one: &Slot, other: &Slot) -> bool {
     let (Some(a), Some(b)) = (&one.detail, &other.detail) else { return true };
     let open = one.row.state == State::Open || other.row.state == State::Open;
     let said = match (&a.request, &b.request) {
@@ -207,16 +197,19 @@ fn alike(one: &Slot, other: &Slot) -> bool {
 /// A flow once for all of its legs: the last of them, between who sent and who received it. None of the others.
 pub(in crate::engine) fn whole<'e>(
     id: FlowId,
-    stitch: &Stitch,
-    (store, conns): (&'e Store, &Conns),
+    store: &'e Store,
+    conns: &Conns,
     facts: &'e mut Facts,
     sources: &'e mut Sources,
 ) -> Option<FlowRef<'e>> {
-    let slot = store.get(id).filter(|slot| slot.detail.as_ref().is_none_or(|detail| detail.second_leg.is_none()))?;
-    let Some(ends) = stitch.nat.ends(slot.row.conn) else { return look_at(id, store, conns, facts, sources) };
-    let own = conns.at(slot.row.place)?;
-    let [near, far] = ends.map(|side| conns.place(side).and_then(|place| conns.at(place)).unwrap_or(own));
-    let (client, server) = facts.parties(near.client, far.server);
+    let slot = store.get(id)?;
+    let Some(legs) = slot.detail.as_ref().and_then(|detail| detail.legs.as_ref()) else {
+        return look_at(id, store, conns, facts, sources);
+    };
+    let own = conns.at(slot.row.place).filter(|_| legs.second.is_none())?;
+    let first = legs.first.and_then(|(_, conn)| conns.at(conns.place(conn)?)).unwrap_or(own);
+    let (sender, receiver) = if slot.row.dir == Dir::ToServer { (first, own) } else { (own, first) };
+    let (client, server) = facts.parties(sender.client, receiver.server);
     let (sources, connection) = (sources.names_of(slot.row.sources), own.number);
     Some(FlowRef { row: &slot.row, detail: slot.detail.as_deref(), client, server, connection, sources })
 }
