@@ -23,6 +23,8 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario { name: "masquerade: redelivery", play: || redelivery(MASQUERADED) },
     Scenario { name: "hairpin: redelivery", play: || redelivery(HAIRPIN) },
     Scenario { name: "hairpin: duplicate message", play: duplicate },
+    Scenario { name: "masquerade of the publisher alone: duplicate message", play: of_publisher },
+    Scenario { name: "hairpin: not acknowledged by design", play: auto },
     Scenario { name: "hairpin: out of order", play: out_of_order },
     Scenario { name: "hairpin: never delivered", play: never_delivered },
     Scenario { name: "hairpin: n plus one", play: n_plus_one },
@@ -119,14 +121,36 @@ fn redelivery(nat: Nat) -> (Mesh, Vec<Expected>) {
     (shop.mesh, vec![finding("redelivery", shop.shipping, CALLS)])
 }
 
-/// Orders sends each message twice.
 fn duplicate() -> (Mesh, Vec<Expected>) {
-    let mut shop = shop(HAIRPIN);
+    twice(shop(HAIRPIN))
+}
+
+fn of_publisher() -> (Mesh, Vec<Expected>) {
+    let mut shop = Shop::new(Who::Nobody, Sends::Nothing);
+    shop.mesh.services[shop.orders.0].nat = MASQUERADED;
+    twice(shop)
+}
+
+/// Orders sends each message twice.
+fn twice(mut shop: Shop) -> (Mesh, Vec<Expected>) {
     for n in 0..CALLS {
         let one = message(&shop, &order(n)).delivers([Delivery::new(shop.shipping, "shipping")]);
         run(&mut shop, n, [one.clone(), one.after(5 * MS)]);
     }
     (shop.mesh, vec![finding("duplicate_message", shop.orders, CALLS)])
+}
+
+/// Shipping needs not acknowledge, and loses the context: the order's ID ties what it sends.
+fn auto() -> (Mesh, Vec<Expected>) {
+    let mut shop = shop(HAIRPIN);
+    shop.mesh.services[shop.shipping.0].sends = Sends::Nothing;
+    for n in 0..CALLS {
+        let parcel = Call::http(shop.courier, "POST", "/parcels").id(order(n));
+        let deliver = Delivery::new(shop.shipping, "auto").unacknowledged().calls([parcel]);
+        let message = message(&shop, &order(n)).delivers([deliver]);
+        run(&mut shop, n, [message]);
+    }
+    (shop.mesh, vec![finding("trace_lost", shop.shipping, CALLS)])
 }
 
 /// Of three messages the first one is delivered last.

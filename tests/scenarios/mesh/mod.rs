@@ -80,6 +80,8 @@ pub struct Mesh {
 
 /// How soon a broker answers and a message is told to have arrived.
 const SOON: Nanos = MS / 2;
+/// How soon a relay passes on what it is sent.
+pub const RELAYS: Nanos = MS / 50;
 
 impl Mesh {
     pub fn new() -> Self {
@@ -182,6 +184,9 @@ impl Mesh {
                 self.deliver(at + delivery.after, flow, call, delivery);
             }
             end = at + SOON;
+            if !call.calls.is_empty() {
+                end = self.all(at, call.to, &context, flow, &call.calls, call.order) + call.works;
+            }
         } else {
             let takes = self.takes(call.to, &context);
             end = self.all(end, call.to, &takes, flow, &call.calls, call.order) + call.works;
@@ -209,9 +214,17 @@ impl Mesh {
     }
 
     fn deliver(&mut self, at: Nanos, published: usize, call: &Call, delivery: &Delivery) {
-        let What::Publish { exchange: name, key, message_id, .. } = &call.what else { return };
-        let context = self.flows[published].context.clone();
-        let exchange = self.exchange(delivery.to, call.to, Kind::Consumes(delivery.queue), Connection::Kept);
+        let (direct, relayed) = ([call.to, delivery.to], delivery.through.map(|relay| [call.to, relay, delivery.to]));
+        let way = relayed.as_ref().map_or(&direct[..], |way| way);
+        self.hand_on(at, published, call, delivery, way);
+    }
+
+    /// A message goes from the first of these to the last. When that is done with it.
+    fn hand_on(&mut self, at: Nanos, cause: usize, call: &Call, delivery: &Delivery, way: &[Svc]) -> Nanos {
+        let (What::Publish { exchange: name, key, message_id, .. }, [from, to, rest @ ..]) = (&call.what, way) else { return at };
+        let (from, to) = (*from, *to);
+        let context = self.flows[cause].context.clone();
+        let exchange = self.exchange(to, from, Kind::Consumes(delivery.queue), Connection::Kept);
         let [first, flow] = self.begin(Flow {
             protocol: "amqp",
             operation: format!("deliver {}", delivery.queue),
@@ -221,10 +234,10 @@ impl Mesh {
                     .map_or(if amqp::is_auto(delivery.queue) { "auto" } else { "pending" }, amqp::Outcome::status)
                     .to_owned(),
             ),
-            client: delivery.to,
-            server: call.to,
-            receiver: delivery.to,
-            parent: Some(published),
+            client: to,
+            server: from,
+            receiver: to,
+            parent: Some(cause),
             context: context.clone(),
             ids: call.ids.clone(),
             begins: at,
@@ -239,14 +252,19 @@ impl Mesh {
         let (queue, redelivered) = (delivery.queue, delivery.redelivered);
         let text = Box::new(move |tag| amqp::deliver(queue, name, key, &message, tag, redelivered));
         self.words.push(Word { at, exchange, side: Side::Server, begins: Some(first), text });
-        let takes = self.takes(delivery.to, &context);
-        let end = self.all(at + delivery.works, delivery.to, &takes, flow, &delivery.calls, Order::InTurn) + delivery.works;
+        let end = if rest.is_empty() {
+            let takes = self.takes(to, &context);
+            self.all(at + delivery.works, to, &takes, flow, &delivery.calls, Order::InTurn) + delivery.works
+        } else {
+            self.hand_on(at + RELAYS, flow, call, delivery, &way[1..]) + RELAYS
+        };
         if let Some(outcome) = delivery.outcome {
             let text = Box::new(move |tag| amqp::outcome(tag, outcome));
             self.words.push(Word { at: end, exchange, side: Side::Client, begins: None, text });
             self.flows[first..=flow].iter_mut().for_each(|leg| leg.ends = end);
         }
         self.exchanges[exchange].ends = end;
+        end
     }
 
     /// A flow begins: behind a kernel that changes addresses it is there twice. Where it is seen first, and where last.

@@ -176,12 +176,14 @@ fn tier(mesh: &Mesh, up: usize, at: usize, late: bool) -> Tier {
         };
         !delivery && child.begins <= parent.ends && mesh.flows.iter().filter(open).count() == 1
     };
+    // a message that goes on as it came
+    let relayed = child.protocol == "amqp" && child.operation == parent.operation;
     match () {
         () if !late && same(trace(parent), trace(child)) => Tier::TraceId,
         () if !late && parent.context.request_id.is_some() && parent.context.request_id == child.context.request_id => {
             Tier::RequestId
         }
-        () if delivery || (child.leg == Leg::Second && child.protocol == "amqp") => Tier::MessageId,
+        () if delivery || relayed => Tier::MessageId,
         () if child.leg == Leg::Second => Tier::PayloadId,
         () if !late && parent.ids.iter().any(|id| child.ids.contains(id)) => Tier::PayloadId,
         () if sole() => Tier::SoleInFlight,
