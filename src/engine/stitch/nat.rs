@@ -27,6 +27,8 @@ const OPENINGS: u32 = 1 << 10;
 /// How many connections are remembered to be a side of another one, and how many of the last flows of each.
 const MAX_SIDES: usize = 1 << 13;
 const MAX_FLOWS: usize = 16;
+/// How many of the last flows of all connections are: one interface may show all that was said before another one shows the SYN.
+const RECENT: usize = 1 << 10;
 
 /// A connection's SYN.
 #[derive(Clone, Copy, Debug)]
@@ -44,9 +46,12 @@ struct Opening {
 struct Side {
     /// The one that opened before it, and the one that opened behind it.
     others: [Option<ConnId>; 2],
-    /// Its last flows, with their first bytes.
-    flows: VecDeque<(Key, FlowId, Time)>,
+    /// Its last flows.
+    flows: VecDeque<Begun>,
 }
+
+/// A flow that has begun, and when.
+type Begun = (Key, FlowId, Time);
 
 /// What is known of translation.
 #[derive(Debug, Default)]
@@ -56,6 +61,7 @@ pub(super) struct Nat {
     sides: HashMap<ConnId, Side>,
     /// The oldest first.
     order: VecDeque<ConnId>,
+    recent: VecDeque<(ConnId, Begun)>,
 }
 
 impl Nat {
@@ -90,7 +96,8 @@ impl Nat {
                 self.sides.remove(&oldest);
             }
         }
-        self.sides.entry(conn).or_default()
+        let flows = || self.recent.iter().filter(|(of, _)| *of == conn).map(|(_, begun)| *begun).collect();
+        self.sides.entry(conn).or_insert_with(|| Side { flows: flows(), ..Side::default() })
     }
 
     /// A connection is no side of any other.
@@ -105,9 +112,13 @@ impl Nat {
 
     /// A flow begins: the same flow on another side, with its first byte, where it was seen there.
     fn opened(&mut self, conn: ConnId, key: Key, flow: FlowId, time: Time) -> Option<(FlowId, Time)> {
+        self.recent.push_back((conn, (key, flow, time)));
+        if self.recent.len() > RECENT {
+            self.recent.pop_front();
+        }
         let side = self.sides.get_mut(&conn)?;
         side.flows.push_back((key, flow, time));
-        if side.flows.len() > MAX_FLOWS {
+        while side.flows.len() > MAX_FLOWS {
             side.flows.pop_front();
         }
         let others = side.others.into_iter().flatten().filter_map(|other| self.sides.get(&other));
@@ -128,7 +139,7 @@ impl Engine {
     pub(in crate::engine) fn stitch_began(&mut self, meta: &ConnMeta) {
         let Self { stitch, conns, store, facts, .. } = self;
         stitch.nat.began(meta, |conn| {
-            let Some(before) = conns.get(conn).filter(|before| !before.ended) else { return false };
+            let Some(before) = conns.get(conn) else { return false };
             let first = before.flows().map(|(first, _)| first);
             let said = first.is_some_and(|first| store.get(first).is_none_or(|slot| slot.row.time <= meta.first.time));
             let ends = [before.client, before.server].map(|end| facts.addr(end));

@@ -116,6 +116,19 @@ fn meta(packet: u64, time: i64, from: &str) -> ConnMeta {
 }
 
 #[test]
+fn one_side_may_be_shown_whole_before_the_other_one_is() {
+    for [first, second] in [[0, 20], [20, 0]] {
+        let mut nat = Nat::default();
+        let [one, other] = [1, 2].map(|n| ConnId(PacketNo(n)));
+        let (key, time) = (Key { stream: 0, own: 1 }, Time::from_nanos);
+        nat.began(&meta(1, first, "10.0.0.9:5001"), |_| true);
+        assert_eq!(nat.opened(one, key, FlowId(1), time(first + 50)), None);
+        nat.began(&meta(2, second, "10.0.0.8:5001"), |_| true);
+        assert_eq!(nat.opened(other, key, FlowId(2), time(second + 50)), Some((FlowId(1), time(first + 50))));
+    }
+}
+
+#[test]
 fn what_is_remembered_is_bounded() {
     let mut nat = Nat::default();
     for n in 1..=3 * MAX_SIDES as u64 {
