@@ -4,7 +4,7 @@
 //!
 //! ```text
 //!  SYN ─> openings, by initial sequence number ─> the same number and port, of other ends, at once: two sides of one connection
-//!  a flow opens ─> the same key on the other side: what was seen first is its first leg ─> when it settles: still the same?
+//!  a flow opens ─> the same key on the other side: what was seen first is its first leg ─> complete: still the same?
 //! ```
 
 use super::super::conns::Conns;
@@ -65,8 +65,9 @@ pub(super) struct Nat {
 }
 
 impl Nat {
-    /// A connection began. `untold` says of an earlier one whether it has other ends, and nothing had been said on it by then.
-    fn began(&mut self, meta: &ConnMeta, untold: impl FnOnce(ConnId) -> bool) {
+    /// A connection began. `look` tells of an earlier one that has other ends, and on which nothing had been said by then, whether anything
+    /// was shown of it since.
+    fn began(&mut self, meta: &ConnMeta, look: impl FnOnce(ConnId) -> Option<bool>) {
         let Some(isn) = meta.isn else { return };
         self.openings.resize(OPENINGS as usize, None);
         let Some(place) = self.openings.get_mut((isn.get().wrapping_mul(0x9e37_79b9) / (u32::MAX / OPENINGS + 1)) as usize)
@@ -78,16 +79,18 @@ impl Nat {
         if before.isn != isn {
             return;
         }
-        if !before.common && before.port == port && near(before.time, time) && untold(before.conn) {
-            self.side(before.conn).others[1] = Some(meta.id);
-            self.side(meta.id).others[0] = Some(before.conn);
+        let fits = !before.common && before.port == port && near(before.time, time);
+        if let Some(shown) = fits.then(|| look(before.conn)).flatten() {
+            self.side(before.conn, shown).others[1] = Some(meta.id);
+            self.side(meta.id, false).others[0] = Some(before.conn);
         } else {
             place.iter_mut().for_each(|opening| opening.common = true);
             self.part(before.conn);
         }
     }
 
-    fn side(&mut self, conn: ConnId) -> &mut Side {
+    /// A connection that is a side now, of which flows may have been `shown` before.
+    fn side(&mut self, conn: ConnId, shown: bool) -> &mut Side {
         if !self.sides.contains_key(&conn) {
             self.order.push_back(conn);
             if self.order.len() > MAX_SIDES
@@ -96,7 +99,8 @@ impl Nat {
                 self.sides.remove(&oldest);
             }
         }
-        let flows = || self.recent.iter().filter(|(of, _)| *of == conn).map(|(_, begun)| *begun).collect();
+        let recent = || self.recent.iter().filter(|(of, _)| *of == conn).map(|(_, begun)| *begun).collect();
+        let flows = || if shown { recent() } else { VecDeque::new() };
         self.sides.entry(conn).or_insert_with(|| Side { flows: flows(), ..Side::default() })
     }
 
@@ -139,11 +143,11 @@ impl Engine {
     pub(in crate::engine) fn stitch_began(&mut self, meta: &ConnMeta) {
         let Self { stitch, conns, store, facts, .. } = self;
         stitch.nat.began(meta, |conn| {
-            let Some(before) = conns.get(conn) else { return false };
+            let before = conns.get(conn)?;
             let first = before.flows().map(|(first, _)| first);
             let said = first.is_some_and(|first| store.get(first).is_none_or(|slot| slot.row.time <= meta.first.time));
             let ends = [before.client, before.server].map(|end| facts.addr(end));
-            !said && ends != [meta.client, meta.server].map(Some)
+            (!said && ends != [meta.client, meta.server].map(Some)).then_some(first.is_some())
         });
     }
 

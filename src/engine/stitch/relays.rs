@@ -48,7 +48,7 @@ impl Engine {
         };
         let up: Vec<_> = just_before(row, store).filter(|up| sent_on(up)).map(|up| up.row.id).collect();
         let mut hop = |flow| look_at(flow, store, conns, facts, sources).map(begun);
-        let Some(child) = hop(id) else { return };
+        let Some(child) = hop(id).filter(|child| knows_sender(child) || !payload::values(row, detail).is_empty()) else { return };
         let relays = |up: &FlowId| hop(*up).is_some_and(|up| up.from.addr != child.from.addr && may_relay(&up.to, &child));
         let up: Vec<_> = up.into_iter().filter(relays).collect();
         if let [first] = up[..] {
@@ -83,8 +83,7 @@ pub(super) fn relayed(child: &Hop, store: &Store, mut begun: impl FnMut(FlowId) 
         return Some(Place::doubt(hops.iter().chain([&up]).map(|hop| hop.flow)));
     }
     let shown = !payload::values(row, detail).is_empty();
-    let sure = name(&child.from).is_some() || !everybodys(child.from.host());
-    let link = if shown { Some(Link::PayloadId) } else { sure.then_some(Link::SoleInFlight) };
+    let link = if shown { Some(Link::PayloadId) } else { knows_sender(child).then_some(Link::SoleInFlight) };
     Some(link.map_or_else(Place::default, |link| Place { parent: Some((Arc::new(up), link)), maybe: Vec::new() }))
 }
 
@@ -94,7 +93,12 @@ fn asks(detail: &Detail) -> ([Option<&Value>; 3], &[u8]) {
     (ASKED.map(|name| detail.fields.get(name)), body)
 }
 
-/// Whether who received a query may have sent that one, as far as names and addresses tell.
+/// Whether it is known who sent it, by name or as one of a host.
+fn knows_sender(child: &Hop) -> bool {
+    name(&child.from).is_some() || !everybodys(child.from.host())
+}
+
+/// Whether who received a query or a message may have sent that one, as far as names and addresses tell.
 fn may_relay(relay: &Party, child: &Hop) -> bool {
     relay.addr != child.to.addr
         && match (name(relay), name(&child.from)) {

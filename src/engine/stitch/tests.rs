@@ -177,4 +177,15 @@ fn a_message_that_is_passed_on_to_the_letter_is_one() {
         let legs: Vec<_> = traces.flat_map(|trace| &trace.tree).filter(|node| node.leg).map(|node| node.flow.0).collect();
         assert_eq!(legs, [5], "{into}");
     }
+    // nobody knows who sends: by a value alone
+    let local = |body: &str| {
+        let records = run(&[
+            "web>gate 1-90 id=t",
+            &format!("127.0.0.1:5001>+127.0.0.1:81 10-30 body={body} id=t"),
+            &format!("127.0.0.1:5002>+127.0.0.1:82 11-29 body={body} id=t"),
+        ]);
+        let trees = records.iter().filter_map(|record| if let Record::Trace(trace) = record { Some(&trace.tree) } else { None });
+        trees.flatten().filter(|node| node.leg).count()
+    };
+    assert_eq!((local("all"), local("order-4711")), (0, 1));
 }

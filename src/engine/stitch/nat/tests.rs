@@ -121,9 +121,9 @@ fn one_side_may_be_shown_whole_before_the_other_one_is() {
         let mut nat = Nat::default();
         let [one, other] = [1, 2].map(|n| ConnId(PacketNo(n)));
         let (key, time) = (Key { stream: 0, own: 1 }, Time::from_nanos);
-        nat.began(&meta(1, first, "10.0.0.9:5001"), |_| true);
+        nat.began(&meta(1, first, "10.0.0.9:5001"), |_| Some(true));
         assert_eq!(nat.opened(one, key, FlowId(1), time(first + 50)), None);
-        nat.began(&meta(2, second, "10.0.0.8:5001"), |_| true);
+        nat.began(&meta(2, second, "10.0.0.8:5001"), |_| Some(true));
         assert_eq!(nat.opened(other, key, FlowId(2), time(second + 50)), Some((FlowId(1), time(first + 50))));
     }
 }
@@ -133,7 +133,7 @@ fn what_is_remembered_is_bounded() {
     let mut nat = Nat::default();
     for n in 1..=3 * MAX_SIDES as u64 {
         let isn = NonZeroU32::new(1_000_000 + (n / 2) as u32);
-        nat.began(&ConnMeta { isn, ..meta(n, 10, "10.0.0.9:5001") }, |_| true);
+        nat.began(&ConnMeta { isn, ..meta(n, 10, "10.0.0.9:5001") }, |_| Some(true));
     }
     assert_eq!((nat.openings.len(), nat.sides.len(), nat.order.len()), (OPENINGS as usize, MAX_SIDES, MAX_SIDES));
     let [one, other] = [1, 2].map(|n| ConnId(PacketNo(3 * MAX_SIDES as u64 - n)));
