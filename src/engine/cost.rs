@@ -4,7 +4,7 @@
 //! what the program's own allocator takes. What was charged for a flow is kept with it, so that exactly that is given back.
 
 use super::store::Slot;
-use crate::model::{Body, Detail, FlowId, Half, Issue, Message, Row, TraceContext};
+use crate::model::{Body, Detail, FlowId, Half, Issue, Legs, Message, Row, TraceContext};
 use compact_str::CompactString;
 
 /// What a change to a detail added, in bytes.
@@ -34,6 +34,7 @@ pub(super) fn cost(detail: &Detail) -> (usize, usize) {
     let (mut kept, mut bodies) = (heap(size_of::<Detail>() + 16) + detail.fields.cost(), 0);
     kept += heap(detail.layers.capacity() * size_of::<&str>()) + heap(detail.notes.capacity() * size_of::<Issue>());
     kept += detail.candidates.capacity() * size_of::<FlowId>() + detail.inferred.as_ref().map_or(0, |id| id.len());
+    kept += detail.legs.as_ref().map_or(0, |_| heap(size_of::<Legs>()));
     kept += detail.traces.iter().map(trace_cost).sum::<usize>();
     for half in halves.into_iter().flatten() {
         kept += head_cost(half) + half.trailers.cost();

@@ -4,6 +4,7 @@ use super::conns::{Awaited, CONN_COST, Conn, Conns};
 use super::cost::Charge;
 use super::facts::{self, Facts};
 use super::findings::Findings;
+use super::stitch::whole;
 use super::traces::{Trace, settled};
 use super::{Engine, EngineOptions, MAX_OPEN, Record, flow, look_at};
 use crate::model::{
@@ -46,6 +47,7 @@ impl Engine {
         if meta.joined != Joined::Opening {
             self.stitch.joined(id, meta.first.time);
         }
+        self.stitch_began(meta);
         self.tell_ends(meta.id);
         true
     }
@@ -165,7 +167,7 @@ impl Engine {
         };
         self.store.push(row, Detail { layers, ..Detail::default() });
         self.tally.opened(self.now);
-        self.stitch_opened(flow);
+        self.stitch_opened(flow, key);
         self.screen.changed(flow);
         // two open flows of one key would be a mistake of the decoder: the earlier one cannot be told from the later any more
         if let Some(earlier) = self.open.insert((id, key), flow) {
@@ -307,7 +309,8 @@ impl Engine {
             // where several sources are read, the same packets may still come from another one
             let early = self.sources.several() || self.stitch.young(now, self.options.settle);
             let named = |row: &Row| self.conns.at(row.place).is_none_or(|conn| conn.awaited == Awaited::default());
-            if deadline > now && self.store.get(id).is_some_and(|slot| early || !named(&slot.row)) {
+            let waits = |row: &Row| early || !named(row) || self.stitch.awaits_leg(row, now);
+            if deadline > now && self.store.get(id).is_some_and(|slot| waits(&slot.row)) {
                 return;
             }
             self.settling.pop_front();
@@ -331,10 +334,10 @@ impl Engine {
         let hop = settled(flow, findings.any());
         let alone = self.stitch_settled(hop);
         let Self { store, conns, facts, sources, findings, .. } = self;
-        if let Some(flow) = look_at(id, store, conns, facts, sources) {
+        if let Some(flow) = whole(id, store, conns, facts, sources) {
             findings.flow(flow, self.now);
         }
-        if let Some(hop) = alone {
+        if let Some(hop) = alone.filter(|hop| !hop.passed_on) {
             findings.alone(&hop);
         }
         if self.options.wants.flows

@@ -11,7 +11,8 @@ use std::net::SocketAddr;
 /// What happens in a mesh, a flow a line: `from>to begin-end`, in packets of a millisecond. `a` is a name with an address of its own,
 /// `a=127.0.0.1:80` one with that address, a bare address has no name; `>+` is a publish, `>-` a delivery, `>?` a statement. Further
 /// words: `hidden=yes` (an encrypted connection), `joined=yes` (one of which nothing was seen after it was joined), `id=T` (a traceparent), `b3=T`, `req=R` (an x-request-id), `span=S`, `sampled=1`, `mid=M` (a message's ID), `body=B`, `op=O`, and `conn=N` for the
-/// connection, where it is not one of its own.
+/// connection, where it is not one of its own; `syn=P` for the packet in which that opened, `isn=N` for its initial sequence number, `key=N` for
+/// the flow's key.
 #[derive(Default)]
 struct Mesh {
     events: Vec<(u64, Event)>,
@@ -50,16 +51,18 @@ impl Mesh {
                 push(0, EventKind::Fact(Box::new(Fact::Named { scope: Scope::Socket(addr), rank: Rank::User, service })));
             }
         }
+        let syn = word("syn").map_or(begin, |packet| packet.parse().unwrap());
         let meta = ConnMeta {
             id: conn(c),
             client: ends[0].1,
             server: ends[1].1,
             transport: Transport::Stream,
-            first: at(begin),
+            first: at(syn),
             joined: if word("joined").is_some() { Joined::Midway } else { Joined::Opening },
+            isn: word("isn").map(|isn| isn.parse().unwrap()),
             zone: Zone::default(),
         };
-        push(begin, EventKind::Began(Box::new(meta), SourceId(0)));
+        push(syn, EventKind::Began(Box::new(meta), SourceId(0)));
         if word("hidden").or(word("joined")).is_some() {
             if word("hidden").is_some() {
                 push(begin, EventKind::Unread);
@@ -77,7 +80,7 @@ impl Mesh {
         };
         let dir = if deliver { Dir::ToClient } else { Dir::ToServer };
         let (operation, layers) = (word("op").unwrap_or("GET_/").replace('_', " ").into(), Vec::new());
-        let own = number as u64;
+        let own = word("key").map_or(number as u64, |key| key.parse().unwrap());
         let opened = Opened { protocol, pattern, operation, dir, first: at(begin), layers };
         push(begin, EventKind::Open(key(own), Box::new(opened)));
         let mut part = |part| push(begin, EventKind::Part(key(own), part));

@@ -57,6 +57,7 @@ impl Log {
             transport: Transport::Stream,
             first,
             joined: Joined::Opening,
+            isn: None,
             zone: Zone::default(),
         };
         self.push(c, EventKind::Began(Box::new(meta), SourceId(0)))

@@ -2,6 +2,7 @@
 
 use crate::time::Time;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::num::NonZeroU32;
 
 /// The number the one reader gave a packet, from 1 up: the order of everything.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -143,6 +144,8 @@ pub struct ConnMeta {
     pub first: Stamp,
     /// Seen from the start or not.
     pub joined: Joined,
+    /// The client's initial sequence number, where its SYN was the first packet; a 0 is taken for none.
+    pub isn: Option<NonZeroU32>,
     /// The network namespace in which it was seen first.
     pub zone: Zone,
 }

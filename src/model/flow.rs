@@ -192,12 +192,35 @@ pub struct Detail {
     pub inferred: Option<CompactString>,
     /// The flows of which each may have caused it, where none can be claimed.
     pub candidates: Vec<FlowId>,
+    /// Where else it was seen on its way.
+    pub legs: Option<Box<Legs>>,
     /// What it is wrapped in, outermost first.
     pub layers: Vec<&'static str>,
     /// What was odd.
     pub notes: Vec<Issue>,
     /// Whether bodies were dropped for the memory budget.
     pub bodies_evicted: bool,
+}
+
+/// Where else a flow was seen on its way: before and behind an address translation, or a relay that reads nothing of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Legs {
+    /// The same flow where it was before, and the connection on which it was seen first of all.
+    pub first: Option<(FlowId, ConnId)>,
+    /// The same flow where it went next.
+    pub second: Option<FlowId>,
+}
+
+impl Detail {
+    /// The same flow where it was before.
+    pub fn first_leg(&self) -> Option<FlowId> {
+        self.legs.as_ref()?.first.map(|(flow, _)| flow)
+    }
+
+    /// The same flow where it went next: what its receiver does, that one's does.
+    pub fn second_leg(&self) -> Option<FlowId> {
+        self.legs.as_ref()?.second
+    }
 }
 
 /// A flow as lookers see it, borrowed: what filters and outputs take.

@@ -81,7 +81,7 @@ pub struct Node {
     pub depth: usize,
     /// What ties it to its parent; none for a root.
     pub link: Option<Link>,
-    /// Whether it is its parent's request, passed on by a proxy.
+    /// Whether it is its parent, passed on by a proxy, a relay or address translation.
     pub leg: bool,
 }
 

@@ -12,6 +12,7 @@ use crate::time::{Span, Time};
 use hashbrown::HashTable;
 use key::{Key, socket};
 use lists::Lists;
+use std::num::NonZeroU32;
 
 mod key;
 mod lists;
@@ -163,7 +164,9 @@ impl<C> ConnTable<C> {
         let joined =
             if transport == Transport::Stream && !seg.flags.has(TcpFlags::SYN) { Joined::Midway } else { Joined::Opening };
         let id = ConnId(seg.stamp.packet);
-        let meta = ConnMeta { id, client, server, transport, first: seg.stamp, joined, zone: seg.zone };
+        let opens = seg.flags.has(TcpFlags::SYN) && !seg.flags.has(TcpFlags::ACK);
+        let isn = NonZeroU32::new(seg.seq).filter(|_| opens);
+        let meta = ConnMeta { id, client, server, transport, first: seg.stamp, joined, isn, zone: seg.zone };
         let conn = Box::new(owner.begin(meta, seg.source));
         let index = self.insert(key, State::Open(conn), Class::Busy, seg, side, socket(client) == key.low);
         self.known(index, seg, side)

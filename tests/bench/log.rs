@@ -42,6 +42,7 @@ impl Log {
             transport: Transport::Stream,
             first,
             joined: Joined::Opening,
+            isn: None,
             zone: Zone::default(),
         };
         self.events.push(Event { conn: conn(c), at: first, kind: EventKind::Began(Box::new(meta), SourceId(0)) });

@@ -34,7 +34,7 @@ pub fn play(protocol: &'static Protocol, data: &[u8]) {
     let id = ConnId(PacketNo(1));
     let [client, server] = [40_000, PORT].map(|port| ([127, 0, 0, 1], port).into());
     let transport = protocol.transport;
-    let meta = ConnMeta { id, client, server, transport, first: Stamp::default(), joined, zone: Zone::default() };
+    let meta = ConnMeta { id, client, server, transport, first: Stamp::default(), joined, isn: None, zone: Zone::default() };
     let mut driver = Driver::detecting();
     let (limits, decode_as) = (Limits::default(), vec![(PORT, protocol)]);
     let (mut events, mut totals, mut streams, mut held, mut said) = (Vec::new(), Totals::default(), 1, 0, 0);

@@ -84,7 +84,7 @@ pub fn edges(truth: &Truth, records: &[Value]) -> Score {
                 score.wrong.push(format!("flow {flow} is in {id} and in {other}"));
             }
             if let Some(parent) = parent {
-                claimed.insert(flow, (parent, node["link"].as_str().unwrap_or_default().to_owned()));
+                claimed.insert(flow, (parent, node["link"].as_str().unwrap_or_default().to_owned(), node["leg"] == true));
             }
             left.extend(list(&node["children"]).map(|child| (Some(flow), child)));
         }
@@ -100,7 +100,8 @@ pub fn edges(truth: &Truth, records: &[Value]) -> Score {
                     score.missing.push(format!("{}: caused by {} ({})", what(), edge.parent, edge.tier.word()));
                 }
             }
-            (is, Some((parent, link))) => {
+            (Some(edge), Some((parent, _, false))) if edge.leg => score.wrong.push(format!("{}: no leg of {parent}", what())),
+            (is, Some((parent, link, _))) => {
                 let tier = Tier::ALL.into_iter().find(|tier| tier.word() == link);
                 match tier.filter(|tier| is.is_some_and(|edge| edge.parent == parent && edge.tier <= *tier)) {
                     Some(tier) => {
@@ -114,7 +115,7 @@ pub fn edges(truth: &Truth, records: &[Value]) -> Score {
             }
         }
     }
-    score.wrong.extend(claimed.iter().map(|(flow, (parent, _))| format!("{flow}, which is no flow: caused by {parent}")));
+    score.wrong.extend(claimed.iter().map(|(flow, (parent, ..))| format!("{flow}, which is no flow: caused by {parent}")));
     score
 }
 
@@ -182,15 +183,15 @@ fn list(value: &Value) -> impl Iterator<Item = &Value> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::mesh::Svc;
     use super::super::mesh::tracer::Sends;
     use super::super::mesh::truth::{Edge, Told};
+    use super::super::mesh::{Nat, Svc};
     use super::*;
     use serde_json::json;
 
     fn told(parent: Option<(u64, Tier)>) -> Told {
         let ends = ["127.0.0.1:40000", "127.0.0.1:80"].map(str::to_owned);
-        let parent = parent.map(|(parent, tier)| Edge { parent, tier, due: true });
+        let parent = parent.map(|(parent, tier)| Edge { parent, tier, due: true, leg: false });
         Told { protocol: "http", operation: Some("GET /".into()), status: Some("200".into()), ends, parent }
     }
 
@@ -251,7 +252,7 @@ mod tests {
 
     #[test]
     fn findings_are_the_expected_ones_and_no_others() {
-        let web = || Service { name: "web", port: 80, sends: Sends::Nothing };
+        let web = || Service { name: "web", port: 80, sends: Sends::Nothing, nat: Nat::default() };
         let expected = [Expected { kind: "trace_lost", service: Svc(0), count: 3 }];
         let found = |id: u64, kind: &str, service: &str, count: u64| json!({"type": "finding", "id": id, "kind": kind, "service": service, "count": count});
         let wrong = |records: &[Value]| findings(&expected, &[web()], Naming::Processes, records).len();

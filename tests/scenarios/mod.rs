@@ -5,6 +5,7 @@ pub mod check;
 mod load;
 pub mod mesh;
 mod messages;
+mod nat;
 mod propagation;
 mod proxies;
 mod quiet;
@@ -35,6 +36,7 @@ pub fn all() -> Vec<Scenario> {
     [
         propagation::SCENARIOS,
         proxies::SCENARIOS,
+        nat::SCENARIOS,
         trouble::SCENARIOS,
         messages::SCENARIOS,
         load::SCENARIOS,

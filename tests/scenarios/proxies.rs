@@ -1,9 +1,10 @@
 //! Requests that something passes on: sidecars, a reverse proxy, a load balancer. Their legs are one request, and a header that is passed
 //! on unchanged is no stale one.
 
-use super::mesh::call::{Answer, Call, Connection, MS};
+use super::mesh::amqp::Outcome;
+use super::mesh::call::{Answer, Call, Connection, Delivery, MS};
 use super::mesh::tracer::Sends;
-use super::mesh::{Mesh, Svc};
+use super::mesh::{Mesh, RELAYS, Svc};
 use super::shop::{Shop, Who};
 use super::{Expected, Scenario, finding};
 
@@ -14,6 +15,9 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario { name: "proxy protocol", play: proxy_protocol },
     Scenario { name: "docker-proxy", play: docker_proxy },
     Scenario { name: "docker-proxy, no context", play: docker_proxy_bare },
+    Scenario { name: "docker-proxy: messages", play: || messages(super::shop::GOOD) },
+    Scenario { name: "docker-proxy: messages, no context", play: || messages(Sends::Nothing) },
+    Scenario { name: "docker-proxy: redelivery", play: redelivery },
 ];
 
 const CALLS: u64 = 5;
@@ -84,8 +88,8 @@ fn proxy_protocol() -> (Mesh, Vec<Expected>) {
 /// A call through a docker-proxy: the same bytes on a connection of its own, as soon as they come.
 fn relayed(relay: Svc, call: Call) -> Call {
     let call = call.header("host", "localhost");
-    let inner = call.clone().after(MS / 50);
-    Call { to: relay, calls: vec![inner], works: MS / 50, ..call }
+    let inner = call.clone().after(RELAYS);
+    Call { to: relay, calls: vec![inner], works: RELAYS, ..call }
 }
 
 /// Containers whose ports are published: who calls them on the host does so through a docker-proxy each, which reads nothing.
@@ -110,4 +114,52 @@ fn docker_proxy() -> (Mesh, Vec<Expected>) {
 /// The same among services that pass nothing on but the order they work on.
 fn docker_proxy_bare() -> (Mesh, Vec<Expected>) {
     published(Sends::Nothing)
+}
+
+/// A shop whose broker is behind a docker-proxy for its publisher and one for its consumer.
+struct Depot {
+    shop: Shop,
+    relays: [Svc; 2],
+}
+
+impl Depot {
+    fn new(sends: Sends) -> Self {
+        let mut shop = Shop::new(Who::Nobody, Sends::Nothing);
+        for service in shop.mesh.services.iter_mut().filter(|service| service.name != "browser") {
+            service.sends = if service.sends == super::shop::GOOD { sends } else { service.sends };
+        }
+        let relays = [(); 2].map(|()| shop.mesh.service("docker-proxy", Sends::Copies));
+        Self { shop, relays }
+    }
+
+    /// A checkout in which orders sends a message that is delivered so.
+    fn run(&mut self, n: u64, deliveries: impl IntoIterator<Item = Delivery>) {
+        let (shop, [into, out], order) = (&mut self.shop, self.relays, super::shop::order(n));
+        let published =
+            Call::publish(into, "shop", "order.placed").id(&order).message_id(format!("placed-{order}")).works(RELAYS);
+        let inner = Call { to: shop.broker, ..published.clone() }.after(RELAYS);
+        let inner = inner.delivers(deliveries.into_iter().map(|delivery| delivery.through(out)));
+        let call = shop.ask(&order).calls([shop.place(&order).calls([published.calls([inner])])]);
+        shop.mesh.run(MS + n * 100 * MS, shop.browser, &call);
+    }
+}
+
+fn messages(sends: Sends) -> (Mesh, Vec<Expected>) {
+    let mut depot = Depot::new(sends);
+    for n in 0..CALLS {
+        let parcel = Call::http(depot.shop.courier, "POST", "/parcels").id(super::shop::order(n));
+        depot.run(n, [Delivery::new(depot.shop.shipping, "shipping").calls([parcel])]);
+    }
+    let lost = finding("trace_lost", depot.shop.gateway, CALLS);
+    (depot.shop.mesh, if sends == Sends::Nothing { vec![lost] } else { vec![] })
+}
+
+/// Shipping gives each message back once: no docker-proxy does.
+fn redelivery() -> (Mesh, Vec<Expected>) {
+    let mut depot = Depot::new(super::shop::GOOD);
+    for n in 0..CALLS {
+        let deliver = || Delivery::new(depot.shop.shipping, "shipping");
+        depot.run(n, [deliver().outcome(Outcome::Requeue), deliver().redelivered().after(12 * MS)]);
+    }
+    (depot.shop.mesh, vec![finding("redelivery", depot.shop.shipping, CALLS)])
 }

@@ -84,6 +84,7 @@ fn the_overview_tells_what_is_known() {
         traces: vec![trace],
         inferred: None,
         candidates: Vec::new(),
+        legs: None,
         layers: vec!["tls"],
         notes: vec![Issue::JOINED, Issue::CUT],
         bodies_evicted: true,

@@ -39,12 +39,23 @@ impl<'t> Look<'t> {
         self.order.iter().filter_map(|(at, up)| Some((self.hops.get(*at)?, *up)))
     }
 
+    /// Where a flow was seen first, of those that are legs of one.
+    fn first_leg(&self, at: usize) -> usize {
+        let hop = |at: usize| self.hops.get(self.order.get(at)?.0);
+        let first = |&at: &usize| {
+            let (up, _) = self.order.get(at)?.1?;
+            (hop(at)?.first_leg? == hop(up)?.flow).then_some(up)
+        };
+        std::iter::successors(Some(at), first).last().unwrap_or(at)
+    }
+
     /// What caused what, of flows that were not looked at before.
     pub(in crate::engine) fn ties(&self) -> impl Iterator<Item = Tie<'t>> {
         self.flows().filter(|(down, _)| !down.judged).filter_map(|(down, up)| {
             let (up, link) = up?;
-            let (at, above) = *self.order.get(up)?;
-            let cause = above.and_then(|(above, _)| self.hops.get(self.order.get(above)?.0));
+            let (at, _) = *self.order.get(up)?;
+            let (_, above) = *self.order.get(self.first_leg(up))?;
+            let cause = above.and_then(|(above, _)| self.hops.get(self.order.get(self.first_leg(above))?.0));
             Some(Tie { cause, up: self.hops.get(at)?, down, link })
         })
     }

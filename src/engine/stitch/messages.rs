@@ -2,7 +2,7 @@
 
 use super::super::traces::{Hop, hop, settled};
 use super::super::twins;
-use crate::model::{Detail, FlowRef, State, Value};
+use crate::model::{Detail, FlowId, FlowRef, State, Value};
 use compact_str::CompactString;
 use hashbrown::HashMap;
 use std::collections::VecDeque;
@@ -63,6 +63,14 @@ impl Messages {
         let at = alike.list.binary_search_by_key(&now.flow, |hop| hop.flow);
         if let Some(hop) = at.ok().and_then(|at| alike.list.get_mut(at)) {
             *hop = Arc::new(now.clone());
+        }
+    }
+
+    /// One that is known goes on from where it was seen first: it counts there.
+    pub(super) fn forget(&mut self, detail: &Detail, flow: FlowId) {
+        let Some(alike) = message(detail).and_then(|id| self.known.get_mut(&id)) else { return };
+        if let Ok(at) = alike.list.binary_search_by_key(&flow, |hop| hop.flow) {
+            alike.list.remove(at);
         }
     }
 

@@ -5,11 +5,14 @@
 //!  a flow settles, first of its trace or without one ─> place ─> the same message > a shared request ID > a value that both
 //!      carry > the only one that its sender was at work on > nesting in time;  several as likely: none, and which they are
 //! ```
+//! What was seen twice on its way, before and behind something that passes it on as it is, has legs: the second is because of the first, and
+//! what its receiver does is because of the last.
 //! Flows are looked at in the order in which they opened, and no sooner than somebody needs it, so that their ends have their names.
 //! What a service also sends while it is at work on nothing (polling, a timer's work) is tied by no circumstance, only by what it carries.
 
 mod hidden;
 mod messages;
+mod nat;
 mod payload;
 mod relays;
 mod senders;
@@ -22,11 +25,13 @@ use super::digest::digester;
 use super::facts::Facts;
 use super::findings::housekeeping;
 use super::traces::{Hop, Mark, Trace, asked, begun, beside, everybodys, leg, name, settled};
-use crate::model::{ConnId, Detail, FlowId, FlowRef, Link, Opened, Party, Pattern, Row, State};
+use crate::model::{ConnId, Detail, FlowId, FlowRef, Key, Link, Opened, Party, Pattern, Row, State};
 use crate::time::{Span, Time};
 use crate::trace::is_request_id;
 use hidden::Veil;
 use messages::Messages;
+use nat::Nat;
+pub(super) use nat::whole;
 use payload::Values;
 use relays::relayed;
 use senders::Senders;
@@ -50,6 +55,7 @@ pub(super) struct Stitch {
     messages: Messages,
     senders: Senders,
     veil: Veil,
+    nat: Nat,
 }
 
 /// What was found out about a flow.
@@ -117,7 +123,8 @@ impl Stitch {
 
 impl Engine {
     /// A flow has begun.
-    pub(super) fn stitch_opened(&mut self, flow: FlowId) {
+    pub(super) fn stitch_opened(&mut self, flow: FlowId, key: Key) {
+        self.pair_legs(flow, key);
         self.stitch.begun.push_back(flow);
         if self.stitch.begun.len() > MAX_BEGUN
             && let Some(&half) = self.stitch.begun.get(MAX_BEGUN / 2)
@@ -128,13 +135,14 @@ impl Engine {
 
     /// A flow is complete.
     pub(super) fn stitch_closed(&mut self, id: FlowId) {
+        self.prove_leg(id);
         if let Some(slot) = self.store.get(id) {
             self.stitch.works.ended(&slot.row, self.now, || values(&slot.row, slot.detail.as_deref()));
         }
     }
 
     /// A flow has settled: finds what caused it, where no ID tells. Gives back what is part of no trace.
-    pub(super) fn stitch_settled(&mut self, hop: Hop) -> Option<Hop> {
+    pub(super) fn stitch_settled(&mut self, mut hop: Hop) -> Option<Hop> {
         let id = hop.flow;
         if hop.pattern == Pattern::Publish
             && self.stitch.begun.front().is_none_or(|next| *next > id)
@@ -143,6 +151,7 @@ impl Engine {
             self.stitch.messages.settled(detail, &hop);
         }
         self.stitch_up_to(id);
+        hop.first_leg = self.store.get(id).and_then(|slot| slot.detail.as_ref()?.first_leg());
         let mut alone = self.traces.settled(hop, self.now);
         let Self { stitch, store, conns, facts, traces, .. } = self;
         let anybody = |hop: &&Hop| name(&hop.from).is_none() && everybodys(hop.from.host());
@@ -194,8 +203,10 @@ impl Engine {
     /// Takes in the flows that began up to one.
     fn stitch_up_to(&mut self, until: FlowId) {
         while let Some(id) = self.stitch.begun.pop_front_if(|flow| *flow <= until) {
+            self.pair_relayed(id);
             let Self { stitch, store, conns, facts, sources, now, .. } = self;
-            let Some(flow) = super::look_at(id, store, conns, facts, sources) else { continue };
+            // what a first leg causes its last one does
+            let Some(flow) = whole(id, store, conns, facts, sources) else { continue };
             if flow.row.pattern == Pattern::Publish {
                 stitch.messages.published(flow);
             } else if causes(flow.row) {
@@ -217,6 +228,12 @@ impl Engine {
         let child = alone.or_else(|| traces.hop(id))?;
         let slot = store.get(id)?;
         let detail = slot.detail.as_deref()?;
+        if let Some(first) = child.first_leg {
+            let up = super::look_at(first, store, conns, facts, sources).map(begun)?;
+            let message = matches!(child.pattern, Pattern::Publish | Pattern::Deliver);
+            let link = if message { Link::MessageId } else { Link::PayloadId };
+            return Some(Place { parent: Some((Arc::new(up), link)), maybe: Vec::new() });
+        }
         if child.pattern == Pattern::Deliver {
             let parent = stitch.messages.publish_of(child, detail);
             return parent.map(|up| Place { parent: Some((Arc::clone(up), Link::MessageId)), maybe: Vec::new() });

@@ -157,3 +157,35 @@ fn a_statement_that_is_passed_on_to_the_letter_is_because_of_that_very_one() {
     let local = ["127.0.0.1:5001>?127.0.0.1:81 10-30 body=all", "127.0.0.1:5002>?127.0.0.1:82 11-29 body=all"];
     check(&[&["web>gate 1-90 id=t"][..], &local].concat(), &["1"]);
 }
+
+#[test]
+fn a_message_that_is_passed_on_to_the_letter_is_one() {
+    let through = |into: &str, out: &str| {
+        let all = ["web>gate 1-90 id=t", "gate>+in 10-30 mid=m", into, "mq>-out 40-80 mid=m", out, "mail>smtp 50-60"];
+        all.map(str::to_owned)
+    };
+    let told = |into: &str, out: &str, wanted: &str| {
+        check(&through(into, out).iter().map(String::as_str).collect::<Vec<_>>(), &[wanted]);
+    };
+    told("in>+mq 11-29 mid=m", "out>-mail 41-79 mid=m", "1 .s2 ..m3 ...m4 ....m5 .....s6");
+    // by nobody who was sent it, another one, too late, longer than that one lasted, or to the same broker
+    for into in
+        ["other>+mq 11-29 mid=m", "in>+mq 11-29 mid=n", "in>+mq 16-29 mid=m", "in>+mq 11-31 mid=m", "gate>+in 11-29 mid=m"]
+    {
+        let records = run(&through(into, "out>-mail 41-79 mid=m").each_ref().map(String::as_str));
+        let traces = records.iter().filter_map(|record| if let Record::Trace(trace) = record { Some(trace) } else { None });
+        let legs: Vec<_> = traces.flat_map(|trace| &trace.tree).filter(|node| node.leg).map(|node| node.flow.0).collect();
+        assert_eq!(legs, [5], "{into}");
+    }
+    // nobody knows who sends: by a value alone
+    let local = |body: &str| {
+        let records = run(&[
+            "web>gate 1-90 id=t",
+            &format!("127.0.0.1:5001>+127.0.0.1:81 10-30 body={body} id=t"),
+            &format!("127.0.0.1:5002>+127.0.0.1:82 11-29 body={body} id=t"),
+        ]);
+        let trees = records.iter().filter_map(|record| if let Record::Trace(trace) = record { Some(&trace.tree) } else { None });
+        trees.flatten().filter(|node| node.leg).count()
+    };
+    assert_eq!((local("all"), local("order-4711")), (0, 1));
+}

@@ -66,6 +66,9 @@ pub(in crate::engine) struct Hop {
     pub(in crate::engine) id: Option<u8>,
     /// By which of the trace's keys it is one of its flows: a tracer's, and a request's.
     pub(in crate::engine) keys: [Option<u8>; 2],
+    /// The same flow before an address translation, and whether it is there behind one, too.
+    pub(in crate::engine) first_leg: Option<FlowId>,
+    pub(in crate::engine) passed_on: bool,
     /// What it was tied to, where it is not by an ID.
     pub(in crate::engine) placed: Option<(FlowId, Link)>,
     /// Which are as likely to have caused it, where none can be claimed.
@@ -185,6 +188,8 @@ pub(in crate::engine) fn begun(flow: FlowRef<'_>) -> Hop {
         via: None,
         id: None,
         keys: [None; 2],
+        first_leg: flow.detail.and_then(Detail::first_leg),
+        passed_on: flow.detail.and_then(Detail::second_leg).is_some(),
         placed: None,
         maybe: Vec::new(),
         veiled: false,
@@ -245,6 +250,7 @@ impl Hop {
         if now.marks.is_empty() && !self.marks.is_empty() {
             (now.marks, now.seen) = (std::mem::take(&mut self.marks), self.seen);
         }
+        (now.first_leg, now.passed_on) = (now.first_leg.or(self.first_leg), now.passed_on || self.passed_on);
         now.topic = now.topic.or(self.topic);
         now.via = now.via.or(self.via.take());
         now.asked = now.asked.or(self.asked);

@@ -1,7 +1,8 @@
 //! Legs: two flows that are one request on its way through a proxy, a sidecar or address translation. Not a merge: each stays a flow.
 //!
 //! The proxy says so itself (`Via`, `Forwarded`, `X-Forwarded-For`: it has added a stop), or it passes on unchanged what an instrumented
-//! service would write anew (the span ID), or what every other service would have no reason to repeat (all of the request).
+//! service would write anew (the span ID), or what every other service would have no reason to repeat (all of the request). Of address
+//! translation its sequence numbers tell (`engine::stitch`'s `nat`).
 
 use super::hop::{Hop, everybodys};
 use crate::engine::digest::digester;
@@ -59,8 +60,11 @@ fn whole(half: &Half) -> Option<u64> {
     (fields >= TELLING).then(|| hasher.finish())
 }
 
-/// Whether `down` is the request of `up`, passed on by its receiver.
+/// Whether `down` is the request of `up`, passed on by its receiver or a kernel.
 pub(in crate::engine) fn leg(up: &Hop, down: &Hop) -> bool {
+    if down.first_leg == Some(up.flow) {
+        return true;
+    }
     // a store asks nobody for anything: a query because of another one is that one
     if up.pattern == Pattern::Query && down.pattern == Pattern::Query {
         return up.protocol == down.protocol && up.operation == down.operation;

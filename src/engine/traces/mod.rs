@@ -219,6 +219,16 @@ impl Traces {
         }
     }
 
+    /// Whether two flows are legs of one, as far as they are part of traces.
+    pub(super) fn leg(&mut self, first: FlowId, second: FlowId, is: bool) {
+        if let Some(hop) = self.of(first).and_then(|no| self.list.get_mut(&no)?.hop_mut(first)) {
+            hop.passed_on = is;
+        }
+        if let Some(hop) = self.of(second).and_then(|no| self.list.get_mut(&no)?.hop_mut(second)) {
+            hop.first_leg = is.then_some(first);
+        }
+    }
+
     /// A trace, also by the number that it had before it became part of another.
     pub(super) fn get(&self, no: TraceNo) -> Option<&Trace> {
         self.list.get(&no).or_else(|| self.list.get(self.moved.get(&no)?))

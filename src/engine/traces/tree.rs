@@ -1,6 +1,7 @@
 //! Who caused whom within one trace: a pure function of its hops. It reads no headers and holds nothing.
 //!
-//! The parent of a flow is the innermost flow that its sender had open, and the sender is known by its name. Without a name it may be
+//! The parent of a second leg is the first one. That of another flow is the innermost that its sender had open, and the sender is known by
+//! its name. Without a name it may be
 //! any receiver on the same host: where that leaves several that lie within each other the innermost is taken, and told as tied by time
 //! alone; where they lie side by side each is as likely, and none is claimed.
 
@@ -45,12 +46,17 @@ fn by_causes<'h>(hops: &'h [Hop], mut before: Causes<'h>) -> Vec<Node> {
     order.sort_by_key(|hop| (hop.time, hop.flow));
     let mut places: Vec<Place> = Vec::with_capacity(hops.len());
     let mut last_root = None;
-    // of those that others were tied to
-    let tied: HashSet<FlowId> = hops.iter().filter_map(|hop| Some(hop.placed?.0)).collect();
+    // of those that others were tied to, or are legs of
+    let tied: HashSet<FlowId> = hops.iter().flat_map(|hop| [hop.first_leg, hop.placed.map(|(flow, _)| flow)]).flatten().collect();
     let mut flows = HashMap::with_capacity(tied.len());
     for (at, hop) in order.iter().enumerate() {
         let placed = || hop.placed.and_then(|(flow, link)| Some((*flows.get(&flow)?, link)));
-        let parent = by_id(&before, &order, hop, &places).or_else(placed).filter(|(up, _)| places[*up].depth + 1 < MAX_DEPTH);
+        let first = hop.first_leg.and_then(|first| flows.get(&first)).map(|&up| (up, shared(order[up], hop)));
+        let leg = first.and_then(|(up, link)| Some((up, link.or(hop.placed.map(|(_, link)| link))?)));
+        let parent = leg
+            .or_else(|| by_id(&before, &order, hop, &places))
+            .or_else(placed)
+            .filter(|(up, _)| places[*up].depth + 1 < MAX_DEPTH);
         let siblings = parent.map_or(&mut last_root, |(up, _)| &mut places[up].last);
         let before_it = siblings.replace(at);
         let depth = parent.map_or(0, |(up, _)| places[up].depth + 1);
@@ -75,6 +81,9 @@ fn by_causes<'h>(hops: &'h [Hop], mut before: Causes<'h>) -> Vec<Node> {
 /// Whether none of them caused this one, or none can be claimed.
 pub(super) fn is_root(hops: &[Hop], flow: FlowId) -> bool {
     let Some(hop) = hops.iter().find(|hop| hop.flow == flow) else { return true };
+    if hops.iter().any(|up| hop.first_leg == Some(up.flow)) {
+        return false;
+    }
     let likely = |up: &&Hop| (up.time, up.flow) < (hop.time, flow) && shared(up, hop).is_some() && rank(up, hop).is_some();
     let mut causes = hops.iter().filter(likely);
     // of several the tree tells whether they lie within each other
@@ -118,6 +127,10 @@ fn shared(up: &Hop, hop: &Hop) -> Option<Link> {
 fn rank(up: &Hop, hop: &Hop) -> Option<(Same, bool)> {
     #[cfg(test)]
     tests::RANKED.set(tests::RANKED.get() + 1);
+    // what a kernel passes on it passes on as it is
+    if up.passed_on {
+        return None;
+    }
     // a broker passes on what was published to it, and asks nobody for anything
     let passes_on = hop.pattern == Pattern::Deliver;
     if passes_on != (up.pattern == Pattern::Publish) || (passes_on && up.topic != hop.topic) {

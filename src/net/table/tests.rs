@@ -105,6 +105,16 @@ fn both_directions_are_one_connection() {
 }
 
 #[test]
+fn a_syn_tells_its_clients_number() {
+    for (flags, seq, isn) in [(SYN, 7, Some(7)), (SYN, 0, None), (SYN | ACK, 7, None), (ACK, 7, None)] {
+        let mut s = Shard::default();
+        s.tcp(CLIENT, SERVER, flags, seq, 1);
+        let told: Vec<_> = s.table.drain().into_iter().map(|meta| meta.isn.map(NonZeroU32::get)).collect();
+        assert_eq!(told, [isn], "{flags}");
+    }
+}
+
+#[test]
 fn who_is_the_client() {
     for (from, to, flags, dir) in [
         (SERVER, CLIENT, SYN, Dir::ToServer),

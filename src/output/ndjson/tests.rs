@@ -113,6 +113,7 @@ fn detail() -> Detail {
         traces: vec![trace],
         inferred: None,
         candidates: Vec::new(),
+        legs: None,
         layers: vec!["proxy", "tls"],
         notes: vec![Issue::JOINED, Issue::JOINED, Issue::GAP],
         bodies_evicted: false,

@@ -43,7 +43,7 @@ impl Sessions {
             let id = ConnId::session(numbers.fetch_add(1, Ordering::Relaxed));
             let (client, server) = between;
             let (transport, joined, zone) = (Transport::Stream, Joined::Midway, Zone::default());
-            let meta = ConnMeta { id, client, server, transport, first: at, joined, zone };
+            let meta = ConnMeta { id, client, server, transport, first: at, joined, isn: None, zone };
             events.push(Event { conn: id, at, kind: EventKind::Began(Box::new(meta), source) });
             events.push(Event { conn: id, at, kind: EventKind::Identified("amqp") });
             Session { meta, flows: 0, used: 0, last: at }

@@ -49,7 +49,7 @@ fn marks() -> Vec<Line> {
             "?",
             "in a trace, tied by nothing: several flows are as likely to have caused it, and it stands below each; m shows them",
         ),
-        ("via", "in a trace: the same request, passed on by a proxy"),
+        ("via", "in a trace: the same, passed on by a proxy or NAT"),
         ("→ ← ⇒", "in a broker: what is published to; what is delivered from; where that is bound to"),
         ("● ○", "a tap of a broker is attached; it is not"),
         ("┄", "in a trace: a message waited in a queue"),

@@ -88,6 +88,8 @@ pub enum Comment {
 #[derive(Clone, Debug)]
 pub struct Delivery {
     pub to: Svc,
+    /// What passes it on to that one, to the letter.
+    pub through: Option<Svc>,
     pub queue: &'static str,
     /// How long after it went in.
     pub after: Nanos,
@@ -206,6 +208,7 @@ impl Delivery {
         let (after, works) = (3 * MS, 2 * MS);
         Self {
             to,
+            through: None,
             queue,
             after,
             works,
@@ -229,6 +232,12 @@ impl Delivery {
 
     pub fn outcome(mut self, outcome: Outcome) -> Self {
         self.outcome = Some(outcome);
+        self
+    }
+
+    /// By a relay that reads nothing of it.
+    pub fn through(mut self, relay: Svc) -> Self {
+        self.through = Some(relay);
         self
     }
 

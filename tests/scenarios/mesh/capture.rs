@@ -23,6 +23,7 @@ pub enum Side {
 #[derive(Debug)]
 pub struct Packet {
     pub at: Nanos,
+    pub side: Side,
     pub bytes: Vec<u8>,
     /// Whose its ends are, where the file is to say so.
     pub comment: Option<String>,
@@ -31,7 +32,7 @@ pub struct Packet {
 }
 
 /// One TCP connection as it is captured.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Tcp {
     ends: [SocketAddrV4; 2],
     next: [u32; 2],
@@ -41,6 +42,11 @@ impl Tcp {
     pub fn new(client: SocketAddrV4, server: SocketAddrV4) -> Self {
         let start = u32::from(client.port()) << 12;
         Self { ends: [client, server], next: [start, start ^ 0x5a5a_5a5a] }
+    }
+
+    /// The same with other ends, as a kernel makes it that changes addresses.
+    pub fn translated(&self, client: SocketAddrV4, server: SocketAddrV4) -> Self {
+        Self { ends: [client, server], ..self.clone() }
     }
 
     /// The three packets with which it opens.
@@ -80,14 +86,14 @@ impl Tcp {
         bytes.extend(payload);
         let taken = payload.len() as u32 + u32::from(flags & (SYN | FIN) != 0);
         self.next[me] = self.next[me].wrapping_add(taken);
-        Packet { at, bytes, comment: None, begins: Vec::new() }
+        Packet { at, side, bytes, comment: None, begins: Vec::new() }
     }
 }
 
 /// Who an address is, as meshtop's own files tell it in comments.
-pub fn naming(ends: [(SocketAddrV4, &str, u32); 2]) -> String {
-    let end = |(addr, name, pid): (SocketAddrV4, &str, u32)| format!("{addr} is {name} (pid {pid})");
-    format!("meshtop: {}, {}", end(ends[0]), end(ends[1]))
+pub fn naming(ends: &[(SocketAddrV4, &str, u32)]) -> String {
+    let ends: Vec<_> = ends.iter().map(|(addr, name, pid)| format!("{addr} is {name} (pid {pid})")).collect();
+    format!("meshtop: {}", ends.join(", "))
 }
 
 /// An address of the simulated network.

@@ -21,7 +21,7 @@ use amqp::Message;
 use call::{Answer, Call, Carries, Comment, Connection, Delivery, MS, Order, What};
 use capture::{Nanos, Side, naming};
 use tracer::{Context, Ids, Sends};
-use truth::{Flow, Truth, truth};
+use truth::{Flow, Leg, Truth, truth};
 pub use wire::EPHEMERAL;
 use wire::{Exchange, Kind, Wire, Word};
 
@@ -54,6 +54,16 @@ pub struct Service {
     pub name: &'static str,
     pub port: u16,
     pub sends: Sends,
+    pub nat: Nat,
+}
+
+/// What a kernel does to the addresses of a service's connections, so that they are captured on both sides of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Nat {
+    /// Its port is published on its host, and who calls it calls there.
+    pub published: bool,
+    /// What it sends comes from its host.
+    pub masqueraded: bool,
 }
 
 /// A mesh and what happened in it.
@@ -70,6 +80,8 @@ pub struct Mesh {
 
 /// How soon a broker answers and a message is told to have arrived.
 const SOON: Nanos = MS / 2;
+/// How soon a relay passes on what it is sent.
+pub const RELAYS: Nanos = MS / 50;
 
 impl Mesh {
     pub fn new() -> Self {
@@ -85,8 +97,13 @@ impl Mesh {
 
     /// A service on a well-known port.
     pub fn service_at(&mut self, name: &'static str, port: u16, sends: Sends) -> Svc {
-        self.services.push(Service { name, port, sends });
+        self.services.push(Service { name, port, sends, nat: Nat::default() });
         Svc(self.services.len() - 1)
+    }
+
+    /// All of its services are behind such a kernel.
+    pub fn behind(&mut self, nat: Nat) {
+        self.services.iter_mut().for_each(|service| service.nat = nat);
     }
 
     /// The capture begins late, and ends early.
@@ -142,8 +159,7 @@ impl Mesh {
         };
         let context = if told && call.carries == Carries::Context { context } else { Context::default() };
         let exchange = self.exchange(from, call.to, kind.clone(), call.connection);
-        let flow = self.flows.len();
-        self.flows.push(Flow {
+        let [first, flow] = self.begin(Flow {
             protocol,
             operation,
             status: status(call),
@@ -156,8 +172,9 @@ impl Mesh {
             begins: at,
             ends: Nanos::MAX,
             ports: None,
+            leg: Leg::Only,
         });
-        let begins = (!sealed).then_some(flow);
+        let begins = (!sealed).then_some(first);
         let headers: Vec<_> = context.headers().into_iter().chain(call.headers.iter().cloned()).collect();
         let (asks, answers) = self.texts(call, headers);
         self.words.push(Word { at, exchange, side: Side::Client, begins, text: asks });
@@ -167,6 +184,9 @@ impl Mesh {
                 self.deliver(at + delivery.after, flow, call, delivery);
             }
             end = at + SOON;
+            if !call.calls.is_empty() {
+                end = self.all(at, call.to, &context, flow, &call.calls, call.order) + call.works;
+            }
         } else {
             let takes = self.takes(call.to, &context);
             end = self.all(end, call.to, &takes, flow, &call.calls, call.order) + call.works;
@@ -175,7 +195,7 @@ impl Mesh {
             // whoever joins late sees the answer first
             let begins = begins.filter(|_| matches!(kind, Kind::Http | Kind::Proxied | Kind::Grpc));
             self.words.push(Word { at: end, exchange, side: Side::Server, begins, text: answers });
-            self.flows[flow].ends = end;
+            self.flows[first..=flow].iter_mut().for_each(|leg| leg.ends = end);
         } else {
             self.exchanges[exchange].connection = Connection::Own;
         }
@@ -194,11 +214,18 @@ impl Mesh {
     }
 
     fn deliver(&mut self, at: Nanos, published: usize, call: &Call, delivery: &Delivery) {
-        let What::Publish { exchange: name, key, message_id, .. } = &call.what else { return };
-        let context = self.flows[published].context.clone();
-        let exchange = self.exchange(delivery.to, call.to, Kind::Consumes(delivery.queue), Connection::Kept);
-        let flow = self.flows.len();
-        self.flows.push(Flow {
+        let (direct, relayed) = ([call.to, delivery.to], delivery.through.map(|relay| [call.to, relay, delivery.to]));
+        let way = relayed.as_ref().map_or(&direct[..], |way| way);
+        self.hand_on(at, published, call, delivery, way);
+    }
+
+    /// A message goes from the first of these to the last. When that is done with it.
+    fn hand_on(&mut self, at: Nanos, cause: usize, call: &Call, delivery: &Delivery, way: &[Svc]) -> Nanos {
+        let (What::Publish { exchange: name, key, message_id, .. }, [from, to, rest @ ..]) = (&call.what, way) else { return at };
+        let (from, to) = (*from, *to);
+        let context = self.flows[cause].context.clone();
+        let exchange = self.exchange(to, from, Kind::Consumes(delivery.queue), Connection::Kept);
+        let [first, flow] = self.begin(Flow {
             protocol: "amqp",
             operation: format!("deliver {}", delivery.queue),
             status: Some(
@@ -207,15 +234,16 @@ impl Mesh {
                     .map_or(if amqp::is_auto(delivery.queue) { "auto" } else { "pending" }, amqp::Outcome::status)
                     .to_owned(),
             ),
-            client: delivery.to,
-            server: call.to,
-            receiver: delivery.to,
-            parent: Some(published),
+            client: to,
+            server: from,
+            receiver: to,
+            parent: Some(cause),
             context: context.clone(),
             ids: call.ids.clone(),
             begins: at,
             ends: Nanos::MAX,
             ports: None,
+            leg: Leg::Only,
         });
         let headers = context.headers().into_iter().chain(call.headers.iter().cloned()).collect();
         let (body, added) = (json(&call.ids), delivery.added.clone());
@@ -223,15 +251,32 @@ impl Mesh {
         let (name, key) = delivery.routed.unwrap_or((name, key));
         let (queue, redelivered) = (delivery.queue, delivery.redelivered);
         let text = Box::new(move |tag| amqp::deliver(queue, name, key, &message, tag, redelivered));
-        self.words.push(Word { at, exchange, side: Side::Server, begins: Some(flow), text });
-        let takes = self.takes(delivery.to, &context);
-        let end = self.all(at + delivery.works, delivery.to, &takes, flow, &delivery.calls, Order::InTurn) + delivery.works;
+        self.words.push(Word { at, exchange, side: Side::Server, begins: Some(first), text });
+        let end = if rest.is_empty() {
+            let takes = self.takes(to, &context);
+            self.all(at + delivery.works, to, &takes, flow, &delivery.calls, Order::InTurn) + delivery.works
+        } else {
+            self.hand_on(at + RELAYS, flow, call, delivery, &way[1..]) + RELAYS
+        };
         if let Some(outcome) = delivery.outcome {
             let text = Box::new(move |tag| amqp::outcome(tag, outcome));
             self.words.push(Word { at: end, exchange, side: Side::Client, begins: None, text });
-            self.flows[flow].ends = end;
+            self.flows[first..=flow].iter_mut().for_each(|leg| leg.ends = end);
         }
         self.exchanges[exchange].ends = end;
+        end
+    }
+
+    /// A flow begins: behind a kernel that changes addresses it is there twice. Where it is seen first, and where last.
+    fn begin(&mut self, flow: Flow) -> [usize; 2] {
+        let first = self.flows.len();
+        if !self.services[flow.client.0].nat.masqueraded && !self.services[flow.server.0].nat.published {
+            self.flows.push(flow);
+            return [first; 2];
+        }
+        let second = Flow { parent: Some(first), leg: Leg::Second, ..flow.clone() };
+        self.flows.extend([Flow { leg: Leg::First, ..flow }, second]);
+        [first, first + 1]
     }
 
     fn exchange(&mut self, client: Svc, server: Svc, kind: Kind, connection: Connection) -> usize {

@@ -6,7 +6,7 @@ use super::{Mesh, Naming, Svc};
 use std::net::SocketAddrV4;
 
 /// A flow of a mesh.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Flow {
     pub protocol: &'static str,
     pub operation: String,
@@ -23,6 +23,17 @@ pub struct Flow {
     pub ends: Nanos,
     /// The ends of its connection.
     pub ports: Option<[SocketAddrV4; 2]>,
+    pub leg: Leg,
+}
+
+/// Whether a flow is captured on both sides of an address translation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Leg {
+    Only,
+    /// Nearer to its sender: nobody takes it there.
+    First,
+    /// The flow before it, once more.
+    Second,
 }
 
 impl Flow {
@@ -41,6 +52,7 @@ impl Flow {
             begins: at,
             ends: at,
             ports: Some(ends),
+            leg: Leg::Only,
         }
     }
 }
@@ -92,6 +104,8 @@ pub struct Edge {
     pub tier: Tier,
     /// Whether it has to be found.
     pub due: bool,
+    /// Whether the two are legs of one on both sides of an address translation.
+    pub leg: bool,
 }
 
 /// All flows of a capture: the first is number 1.
@@ -133,8 +147,10 @@ pub fn truth(mesh: &Mesh, packets: &[Packet], names: Naming) -> Truth {
                 let tier = tier(mesh, up, at, late(up) || late(at));
                 let own_trace = flow.context.span.is_some() && tier > Tier::TraceId;
                 let known = names.tells_callers() && !late(up) && !late(at);
-                let due = known && tier < Tier::Time && !own_trace && in_trace(mesh, up, &numbers);
-                Edge { parent, tier, due }
+                let told = if names.tells_callers() { in_trace(mesh, up, &numbers) } else { flow.context != Context::default() };
+                let leg = flow.leg == Leg::Second;
+                let due = leg && told || known && tier < Tier::Time && !own_trace && in_trace(mesh, up, &numbers);
+                Edge { parent, tier, due, leg }
             }),
         }
     };
@@ -155,15 +171,20 @@ fn tier(mesh: &Mesh, up: usize, at: usize, late: bool) -> Tier {
     let delivery = child.receiver == child.client;
     // a broker is at work on all messages at once
     let sole = || {
-        let open = |flow: &&Flow| flow.receiver == child.client && flow.begins < child.begins && child.begins <= flow.ends;
+        let open = |flow: &&Flow| {
+            flow.leg != Leg::First && flow.receiver == child.client && flow.begins < child.begins && child.begins <= flow.ends
+        };
         !delivery && child.begins <= parent.ends && mesh.flows.iter().filter(open).count() == 1
     };
+    // a message that goes on as it came
+    let relayed = child.protocol == "amqp" && child.operation == parent.operation;
     match () {
         () if !late && same(trace(parent), trace(child)) => Tier::TraceId,
         () if !late && parent.context.request_id.is_some() && parent.context.request_id == child.context.request_id => {
             Tier::RequestId
         }
-        () if delivery => Tier::MessageId,
+        () if delivery || relayed => Tier::MessageId,
+        () if child.leg == Leg::Second => Tier::PayloadId,
         () if !late && parent.ids.iter().any(|id| child.ids.contains(id)) => Tier::PayloadId,
         () if sole() => Tier::SoleInFlight,
         () => Tier::Time,

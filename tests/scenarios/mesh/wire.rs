@@ -15,6 +15,11 @@ pub type Text = Box<dyn Fn(u64) -> Vec<u8>>;
 const OPENS: Nanos = 100_000;
 /// Between two packets of its opening.
 const STEP: Nanos = 4_000;
+/// How long a kernel takes for a packet whose addresses it changes: while a connection opens and closes, and else.
+const SOON: Nanos = 400;
+const TRANSLATES: Nanos = 1_000;
+/// How far a published port is from the service's own.
+const PUBLISHED: u16 = 10_000;
 /// The first port that clients use.
 pub const EPHEMERAL: u16 = 32_768;
 
@@ -60,11 +65,27 @@ pub enum Kind {
     Tls,
 }
 
+/// A connection on one side of a kernel.
 #[derive(Debug)]
-struct Conn {
+struct Seen {
     tcp: Tcp,
     ends: [SocketAddrV4; 2],
     comment: Option<String>,
+}
+
+impl Seen {
+    /// A packet as it is seen here, `late` after its sender's side has it.
+    fn shows(&self, mut packet: Packet, late: Nanos) -> Packet {
+        packet.comment.clone_from(&self.comment);
+        packet.at = if packet.side == Side::Client { packet.at + late } else { packet.at - late };
+        packet
+    }
+}
+
+#[derive(Debug)]
+struct Conn {
+    /// Where it is seen: from the client's side on.
+    seen: Vec<Seen>,
     next: u64,
     /// Until when it is in use.
     busy: Nanos,
@@ -101,23 +122,30 @@ impl<'a> Wire<'a> {
                 (conn, number)
             }
         };
-        let held = &mut self.conns[conn];
-        let mut packet = held.tcp.say(word.at, word.side, &(word.text)(number));
-        // each packet may be the first that is captured
-        packet.comment.clone_from(&held.comment);
-        packet.begins.extend(word.begins);
-        if let Some(flow) = word.begins {
-            flows[flow].ports = Some(held.ends);
+        let bytes = (word.text)(number);
+        let twice = self.conns[conn].seen.len() > 1;
+        for (n, seen) in (0..).zip(&mut self.conns[conn].seen) {
+            // each packet may be the first that is captured
+            let packet = seen.tcp.say(word.at, word.side, &bytes);
+            let mut packet = seen.shows(packet, n * TRANSLATES);
+            if let Some(first) = word.begins {
+                let delivered = flows[first].receiver == flows[first].client;
+                let flow = first + usize::from(twice && (n > 0) != delivered);
+                packet.begins.push(flow);
+                flows[flow].ports = Some(seen.ends);
+            }
+            self.packets.push(packet);
         }
-        self.packets.push(packet);
     }
 
     /// Closes the connections that were for one call; all packets.
     pub fn close(mut self, exchanges: &[Exchange]) -> Vec<Packet> {
         let last = exchanges.iter().filter_map(|exchange| Some((exchange.place?.0, exchange.ends)));
         for (conn, end) in last {
-            if self.conns[conn].own {
-                self.packets.extend(self.conns[conn].tcp.close(end + STEP));
+            let Conn { seen, own, .. } = &mut self.conns[conn];
+            for (n, seen) in (0..).zip(seen).filter(|_| *own) {
+                let packets = seen.tcp.close(end + STEP);
+                self.packets.extend(packets.into_iter().map(|packet| seen.shows(packet, n * SOON)));
             }
         }
         self.packets
@@ -140,28 +168,46 @@ impl<'a> Wire<'a> {
     }
 
     fn open(&mut self, at: Nanos, exchange: &Exchange, own: bool, flows: &mut Vec<Flow>) -> usize {
-        let (client, server) = (exchange.client, exchange.server);
-        let ip = |svc: Svc| if self.names == Naming::Containers { [10, 0, 0, 2 + svc.0 as u8] } else { [127, 0, 0, 1] };
-        let port = EPHEMERAL + self.conns.len() as u16;
-        let ends = [addr(ip(client), port), addr(ip(server), self.services[server.0].port)];
-        let mut tcp = Tcp::new(ends[0], ends[1]);
-        let who = |svc: Svc, end| (end, self.services[svc.0].name, 4000 + svc.0 as u32);
-        let comment = (self.names == Naming::Processes).then(|| naming([who(client, ends[0]), who(server, ends[1])]));
-        let mut time = at.saturating_sub(OPENS);
-        let mut packets = tcp.open(time);
-        for (side, bytes, operation) in preamble(exchange, self.services[server.0].name) {
-            time += STEP;
-            let mut packet = tcp.say(time, side, &bytes);
-            if let Some(operation) = operation {
-                packet.begins.push(flows.len());
-                flows.push(Flow::housekeeping(operation, client, server, time, ends));
+        let mut seen = self.sides(exchange.client, exchange.server);
+        for (n, seen) in (0..).zip(&mut seen) {
+            let mut time = at.saturating_sub(OPENS);
+            let mut packets = seen.tcp.open(time);
+            for (side, bytes, operation) in preamble(exchange, self.services[exchange.server.0].name) {
+                time += STEP;
+                let mut packet = seen.tcp.say(time, side, &bytes);
+                if let Some(operation) = operation {
+                    packet.begins.push(flows.len());
+                    flows.push(Flow::housekeeping(operation, exchange.client, exchange.server, time, seen.ends));
+                }
+                packets.push(packet);
             }
-            packets.push(packet);
+            self.packets.extend(packets.into_iter().map(|packet| seen.shows(packet, n * SOON)));
         }
-        packets.iter_mut().for_each(|packet| packet.comment.clone_from(&comment));
-        self.packets.extend(packets);
-        self.conns.push(Conn { tcp, ends, comment, next: 1, busy: 0, own });
+        self.conns.push(Conn { seen, next: 1, busy: 0, own });
         self.conns.len() - 1
+    }
+
+    /// Where a new connection is seen. Behind a kernel that changes addresses each end is known on its own side alone.
+    fn sides(&self, client: Svc, server: Svc) -> Vec<Seen> {
+        let containers = self.names == Naming::Containers;
+        let ip = |svc: Svc| if containers { [10, 0, 0, 2 + svc.0 as u8] } else { [127, 0, 0, 1] };
+        let [listens, sends] = if containers { [[10, 0, 0, 1]; 2] } else { [[127, 0, 0, 1], [127, 0, 0, 2]] };
+        let (ports, nat) =
+            ([EPHEMERAL + self.conns.len() as u16, self.services[server.0].port], |svc: Svc| self.services[svc.0].nat);
+        let ends = [addr(ip(client), ports[0]), addr(ip(server), ports[1])];
+        let near = [ends[0], if nat(server).published { addr(listens, PUBLISHED + ports[1]) } else { ends[1] }];
+        let far = [if nat(client).masqueraded { addr(sends, ports[0]) } else { ends[0] }, ends[1]];
+        let who = |svc: Svc, end| (end, self.services[svc.0].name, 4000 + svc.0 as u32);
+        let seen = |ends: [SocketAddrV4; 2], tcp, who: &[_]| {
+            let comment = (self.names == Naming::Processes).then(|| naming(who));
+            Seen { tcp, ends, comment }
+        };
+        let tcp = Tcp::new(near[0], near[1]);
+        if near == far {
+            return vec![seen(near, tcp, &[who(client, near[0]), who(server, near[1])])];
+        }
+        let behind = tcp.translated(far[0], far[1]);
+        vec![seen(near, tcp, &[who(client, near[0])]), seen(far, behind, &[who(server, far[1])])]
     }
 }
 

@@ -34,7 +34,7 @@ impl<'h> Causes<'h> {
     pub(super) fn carrier(&self, span: &str) -> Option<usize> {
         match self {
             Self::Few(hops) => {
-                let mut carriers = (0..hops.len()).filter(|at| hops[*at].span.as_deref() == Some(span));
+                let mut carriers = (0..hops.len()).filter(|at| !hops[*at].passed_on && hops[*at].span.as_deref() == Some(span));
                 carriers.next().filter(|_| carriers.next().is_none())
             }
             Self::Many(index) => index.carrier(span),

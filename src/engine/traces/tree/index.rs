@@ -47,6 +47,9 @@ impl<'h> Index<'h> {
         }
         let at = self.hops.len();
         self.hops.push(hop);
+        if hop.passed_on {
+            return;
+        }
         if let Some(span) = hop.span.as_deref() {
             self.carriers.entry(span).and_modify(|only| *only = None).or_insert(Some(at));
         }

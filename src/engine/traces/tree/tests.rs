@@ -12,8 +12,8 @@ thread_local! {
 }
 
 /// A hop of `from>to begin-end`, the end left out where it is not known. `a=10.0.0.1:80` is a name with its address, a bare address has
-/// no name; `>+` is a publish, `>-` a delivery. Times are in milliseconds. Further words are `span=X`, `up=X`, `topic=N`, `request=N` (it has that request ID and no
-/// trace ID) and `placed=N` (it has no ID, and was tied to that flow).
+/// no name; `>+` is a publish, `>-` a delivery. Times are in milliseconds. Further words are `span=X`, `up=X`, `topic=N`, `leg=N` (it is that flow behind an address
+/// translation), `passed=yes` (it is there behind one, too), `request=N` (it has that request ID and no trace ID) and `placed=N` (it has no ID, and was tied to that flow).
 fn hop(number: u64, text: &str) -> Hop {
     let mut words = text.split(' ');
     let (from, to) = words.next().unwrap().split_once('>').unwrap();
@@ -52,6 +52,8 @@ fn hop(number: u64, text: &str) -> Hop {
         via: None,
         id: Some(0),
         keys: [Some(0), None],
+        first_leg: None,
+        passed_on: false,
         placed: None,
         maybe: Vec::new(),
         veiled: false,
@@ -63,6 +65,8 @@ fn hop(number: u64, text: &str) -> Hop {
             "up" => hop.parent_span = Some(value.into()),
             "placed" => (hop.keys, hop.placed) = ([None; 2], Some((FlowId(value.parse().unwrap()), Link::SoleInFlight))),
             "request" => hop.keys = [None, Some(value.parse().unwrap())],
+            "leg" => hop.first_leg = Some(FlowId(value.parse().unwrap())),
+            "passed" => hop.passed_on = true,
             "topic" => hop.topic = Some(value.parse().unwrap()),
             _ => panic!("{name}"),
         }
@@ -140,6 +144,21 @@ fn a_broker_passes_on_what_was_published() {
     // two copies of one message, each with its work
     let fan = ["s>+r 1-2 topic=1", "r>-a 3- topic=1", "r>-b 4- topic=1", "a>x 5-6", "b>y 7-8"];
     check(&fan, "1 .2 ..4 .3 ..5");
+}
+
+#[test]
+fn what_a_kernel_passes_on_is_because_of_itself_and_its_last_leg_causes_the_rest() {
+    let [near, far] = ["a>nat 0-100 span=1 passed=yes", "nat>b 1-99 span=1 leg=1"];
+    check(&[near, far, "b>c 10-90", "b>d 20-30 up=1"], "1 .2 ..3 ..4");
+    // one server on both, over on the far side already, and a sender that has another request open
+    let [near, far] = ["a>b 0-100 passed=yes", "host>b 1-99 leg=1"];
+    check(&[near, far, "b>c 100-120"], "1 .2 ..3");
+    check(&["x>host 0-200", near, far.replace('1', "2").as_str(), "b>c 10-90"], "1 2 .3 ..4");
+    // a message
+    let [near, far] = ["s>+r 1-9 topic=1 span=x passed=yes", "host>+r 2-8 topic=1 span=x leg=1"];
+    check(&[near, far, "r>-host 10-30 topic=1 span=x passed=yes", "r>-c 11-29 topic=1 span=x leg=3"], "1 .2 ..3 ...4");
+    // without an ID of both as it was placed
+    check(&["a>b 0-100 passed=yes", "b>c 10-90 leg=1 request=0 placed=1"], "1 .s2");
 }
 
 #[test]

@@ -276,7 +276,7 @@ fn known(shown: &view::Waterfall, name: &Arc<str>, theme: &Theme) -> Style {
 fn told(panel: &Waterfall, shown: &view::Waterfall, app: &App, theme: &Theme, buffer: &mut Buffer, area: Rect, hop: &HopLine) {
     let first = shown.hops.first().map(|first| first.node.flow);
     let tie = match (hop.node.link, hop.maybe.len()) {
-        (Some(_), _) if hop.node.leg => "the same request, passed on by a proxy".to_owned(),
+        (Some(_), _) if hop.node.leg => "the same, passed on by a proxy or NAT".to_owned(),
         (Some(link), _) => link.reason().to_owned(),
         (None, 0) => "nothing that was seen caused it".to_owned(),
         (None, 1) if hop.guest => "may be caused by this one, or by one that is gone".to_owned(),

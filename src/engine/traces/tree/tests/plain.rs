@@ -26,7 +26,7 @@ fn parents(order: &[&Hop]) -> Vec<Option<(usize, Link)>> {
 fn by_id(order: &[&Hop], at: usize, parents: &[Option<(usize, Link)>]) -> Option<(usize, Link)> {
     let (hop, before) = (order[at], &order[..at]);
     if let Some(span) = &hop.parent_span {
-        let mut carriers = (0..at).filter(|&up| order[up].span.as_ref() == Some(span));
+        let mut carriers = (0..at).filter(|&up| !order[up].passed_on && order[up].span.as_ref() == Some(span));
         if let (Some(up), None) = (carriers.next(), carriers.next()) {
             return Some((up, Link::TraceId));
         }
@@ -115,6 +115,7 @@ proptest! {
             let mut hop = hop(number, text);
             hop.last = hop.end.unwrap_or(hop.time).after(crate::time::Span::from_millis(*late as u64));
             hop.veiled = number % 11 == 0;
+            hop.passed_on = number % 7 == 0;
             hop
         }).collect();
         prop_assert_eq!(told(&hops, Causes::Many(Box::default())), plain(&hops), "{:#?}", flows);
