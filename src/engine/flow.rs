@@ -60,6 +60,8 @@ pub(super) fn add(row: &mut Row, detail: &mut Detail, part: Part, at: Stamp, bod
                 return Charge::default();
             }
             let cost = cost::trace_cost(&trace);
+            // most carry one
+            detail.traces.reserve_exact(1);
             detail.traces.push(*trace);
             grown(0, cost)
         }
