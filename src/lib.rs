@@ -62,8 +62,8 @@
 //! the rest is copying, allocation, and hops that traces and stitching each build for themselves.
 //!
 //! Live, what is watched comes first: all threads that decode or answer step back ([`priority`]), and only the reader, which is cheap, does
-//! not. Where nothing is left for them what was read more than half a second ago and is not worked through makes the reader drop what
-//! comes, counted, until they have caught up ([`pipeline`]).
+//! not. Where they are behind by more than there is room for, or with a screen by more than half a second, the reader drops what comes,
+//! counted, until they have caught up ([`pipeline`]).
 //!
 //! # Who is who
 //!

@@ -1,8 +1,8 @@
 //! From a source to the engine's turns: the one reader, which numbers packets and slices them, and the workers.
 //!
 //! Workers run inline in the reader (none), or in threads of their own; the turns are the same. Only packets are ever dropped, and
-//! only live: of a worker that is a quarter of a second behind new connections are refused whole, of one that is half a second behind
-//! packets are dropped, and all of it is counted.
+//! only live: of a worker that is halfway behind new connections are refused whole, of one that is behind packets are dropped, and all of it
+//! is counted. Behind is who has no room for more, or, where there is a screen, what is too late for it.
 
 use crate::model::{Batch, Event, PacketNo, Packets, SourceId, SourceNews, Stamp, Tapped, Totals, Turn};
 use crate::net::Slicer;
@@ -16,7 +16,7 @@ use crate::worker::Settings;
 use crossbeam_channel::{Receiver, Sender};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 mod crew;
 mod held;
@@ -36,6 +36,9 @@ pub struct Plan {
     pub settings: Settings,
     /// Whether packets arrive as they happen: then time goes on without them, and they are dropped rather than waited for.
     pub live: bool,
+    /// How old what was read may get before it is worked through, live, where somebody watches to whom what is now matters more than all of
+    /// it. Without it, as much waits as there is room for.
+    pub late: Option<Duration>,
     /// When to stop: packet time in a file, the clock live.
     pub duration: Option<Span>,
     /// Connections of our own: left out, and counted.

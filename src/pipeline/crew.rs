@@ -11,10 +11,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-/// Batches on their way to each worker, and back from it.
-const QUEUE: usize = 128;
-/// How old what was read and is not worked through may get, live: past half of it new connections are refused, then packets are.
-const BEHIND: Duration = Duration::from_millis(500);
+/// Batches on their way to each worker, and back from it: some 24 MiB of packets, half a second of the most that a loopback carries.
+const QUEUE: usize = 384;
 
 /// How many connections that the end of a capture leaves open end in one turn: all at once would take as much memory again.
 const ENDING: usize = 1024;
@@ -32,6 +30,8 @@ pub(super) struct Given {
     since: VecDeque<Instant>,
     /// How many are turns.
     turned: u64,
+    /// For how long they may wait, live.
+    late: Option<Duration>,
 }
 
 impl Given {
@@ -41,6 +41,12 @@ impl Given {
         self.since.drain(..more.min(self.since.len()));
         self.turned = turned;
         self.since.front().map_or(Duration::ZERO, |since| now.saturating_duration_since(*since))
+    }
+
+    /// How far the workers are behind, as a part of what they may be by time and by `room`, of which so much is taken.
+    fn behind(&self, waited: Duration, (taken, room): (usize, usize)) -> f64 {
+        let late = self.late.map_or(0.0, |late| waited.as_secs_f64() / late.as_secs_f64());
+        late.max(taken as f64 / room as f64)
     }
 }
 
@@ -141,7 +147,7 @@ impl Crew {
             }
             start("merger".into(), Box::new(move || join(live, &results, &out)))?;
         }
-        Ok(Self::Threads { live, queues, threads, given: Given::default(), back })
+        Ok(Self::Threads { live, queues, threads, given: Given { late: plan.late, ..Given::default() }, back })
     }
 
     /// Memory for the next batch's bytes, of one that is done, where there is one: fresh pages cost more than what is put into them.
@@ -167,8 +173,10 @@ impl Crew {
             Self::Threads { live, queues, given, back, .. } => {
                 let now = Instant::now();
                 let waited = given.waited(back.turned.load(Ordering::Relaxed), now);
-                batch.overload = *live && waited > BEHIND / 2;
-                if *live && (waited > BEHIND || queues.iter().any(Sender::is_full)) {
+                let longest = queues.iter().map(Sender::len).max().unwrap_or(0);
+                let behind = if *live { given.behind(waited, (longest, QUEUE)) } else { 0.0 };
+                batch.overload = behind > 0.5;
+                if behind >= 1.0 {
                     sums.own_drops += batch.items.iter().filter_map(Item::segment).count() as u64;
                     sums.passed_over_bytes += batch.items.iter().map(Item::payload).sum::<u64>();
                     return Kept { news: batch.news, tapped: batch.tapped };
@@ -305,12 +313,18 @@ mod tests {
         assert_eq!(given.waited(0, at(40)), Duration::from_millis(40));
         assert_eq!(given.waited(2, at(40)), Duration::from_millis(10));
         assert_eq!(given.waited(3, at(40)), Duration::ZERO);
+        let behind = |late: Option<u64>, waited, taken| {
+            Given { late: late.map(Duration::from_millis), ..Given::default() }.behind(Duration::from_millis(waited), (taken, 8))
+        };
+        assert_eq!([behind(None, 900, 4), behind(Some(500), 250, 0), behind(Some(500), 250, 8)], [0.5, 0.5, 1.0]);
     }
 
     #[test]
     fn live_packets_that_would_come_too_late_are_dropped_and_counted_until_others_are_taken() {
         let (to, turns) = bounded(0);
-        let mut crew = Crew::start(&Plan { workers: 1, live: true, ..Plan::default() }, &to).unwrap();
+        let mut crew =
+            Crew::start(&Plan { workers: 1, live: true, late: Some(Duration::from_millis(200)), ..Plan::default() }, &to)
+                .unwrap();
         drop(to);
         let nobody = std::net::SocketAddr::from(([10, 0, 0, 1], 80));
         let segment = Segment {

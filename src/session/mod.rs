@@ -42,6 +42,8 @@ use std::path::PathBuf;
 use std::thread::JoinHandle;
 use stop::Stop;
 
+/// How old packets may get before they are on the screen.
+const LATE: std::time::Duration = std::time::Duration::from_millis(500);
 /// Turns that wait for the engine; then workers wait, and live packets are dropped before them.
 const TURNS: usize = 16;
 /// The same where a file is read, which waits: enough that neither of the two has to.
@@ -244,6 +246,7 @@ fn watch(mut options: Options, opened: Opened, schemas: Known, own: OwnSockets) 
     let budget = usize::try_from(options.max_memory).unwrap_or(usize::MAX);
     let ring = if live { budget / 4 } else { 0 };
     let screen = !options.headless;
+    plan.late = screen.then_some(LATE);
     let say = (!screen).then(|| Box::new(|why: &str| eprintln!("meshtop: {why}")) as pipeline::Say);
     let recorder = (live && screen).then(|| Recorder::new(ring));
     let mailbox = Mailbox::new();
