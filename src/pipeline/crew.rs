@@ -183,10 +183,10 @@ impl Crew {
                 }
                 given.since.push_back(now);
                 let (batch, sums) = (Arc::new(batch), Arc::new(sums.clone()));
-                for queue in queues {
-                    // a worker that is gone has panicked: the merger notices
-                    let _ = queue.send(Work::Batch(Arc::clone(&batch), Arc::clone(&sums)));
-                }
+                let work = || Work::Batch(Arc::clone(&batch), Arc::clone(&sums));
+                // a worker that is gone has panicked, or nobody takes turns
+                let gone = queues.iter().map(|queue| queue.send(work())).any(|sent| sent.is_err());
+                back.gone.fetch_or(gone, Ordering::Relaxed);
             }
         }
         Kept::default()
@@ -299,7 +299,9 @@ mod tests {
         });
         let back = Back { turned: Arc::default(), gone: Arc::default(), spares: crossbeam_channel::never() };
         let (queues, threads) = (vec![queue], threads.into());
-        let crew = Crew::Threads { live: false, queues, threads, given: Given::default(), back };
+        let mut crew = Crew::Threads { live: false, queues, threads, given: Given::default(), back };
+        crew.give(Batch::default(), &mut Totals::default());
+        assert!(crew.gone(), "the reader learns of it");
         assert!(matches!(crew.finish(&Totals::default(), Batch::default()), Err(PipelineError::Worker)));
     }
 
