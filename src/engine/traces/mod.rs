@@ -12,6 +12,7 @@
 mod failure;
 mod hop;
 mod legs;
+mod list;
 mod parties;
 mod path;
 mod shape;
@@ -29,6 +30,7 @@ use hashbrown::{HashMap, HashSet};
 use hop::tail;
 pub(super) use hop::{Hop, Mark, begun, digest, everybodys, hop, name, settled};
 pub(super) use legs::{asked, beside, leg};
+use list::List;
 use std::collections::{BTreeMap, BTreeSet};
 use trace::MAX_IDS;
 pub(super) use trace::Trace;
@@ -44,7 +46,7 @@ const HOP_COST: usize = size_of::<Hop>() + 64;
 /// All traces that are kept.
 #[derive(Debug)]
 pub(super) struct Traces {
-    list: BTreeMap<TraceNo, Trace>,
+    list: List,
     /// By the digest of its key, and of the last 16 characters of one of 128 bits: an ID of 64 bits is the lower half of such a one.
     index: HashMap<u64, TraceNo>,
     /// Where each flow with a hop is.
@@ -57,7 +59,6 @@ pub(super) struct Traces {
     doubts: BTreeMap<FlowId, Vec<FlowId>>,
     /// Traces of which no flow was open lately, by the moment at which they may be told: at most once each.
     due: BTreeSet<(Time, TraceNo)>,
-    next: TraceNo,
     used: usize,
     limit: usize,
     evicted: u64,
@@ -68,14 +69,13 @@ impl Traces {
     /// Room for `limit` bytes of traces.
     pub(super) fn new(limit: usize) -> Self {
         Self {
-            list: BTreeMap::new(),
+            list: List::default(),
             index: HashMap::new(),
             of: HashMap::new(),
             shared: HashSet::new(),
             moved: BTreeMap::new(),
             doubts: BTreeMap::new(),
             due: BTreeSet::new(),
-            next: TraceNo(1),
             used: 0,
             limit,
             evicted: 0,
@@ -147,7 +147,7 @@ impl Traces {
     /// Forgets the oldest traces where there is no room; `lost` is handed those that were not told as they are.
     fn make_room(&mut self, lost: &mut dyn FnMut(&mut Trace)) {
         while self.full()
-            && let Some(no) = self.list.first_key_value().map(|(no, _)| *no)
+            && let Some(no) = self.list.oldest()
         {
             // one that was told and is quiet is no loss
             if let Some(mut trace) = self.forget(no).filter(|trace| trace.grown) {
@@ -189,7 +189,7 @@ impl Traces {
     pub(super) fn clear(&mut self) {
         self.changes += 1;
         self.doubts.clear();
-        let all: Vec<_> = self.list.keys().copied().collect();
+        let all: Vec<_> = self.list.iter().map(|(no, _)| no).collect();
         for no in all {
             if self.list.get(&no).is_some_and(|trace| trace.open == 0) {
                 self.forget(no);
@@ -204,7 +204,7 @@ impl Traces {
 
     /// The traces in view, the newest first.
     pub(super) fn newest(&self) -> impl Iterator<Item = (TraceNo, &Trace)> {
-        self.list.iter().rev().map(|(no, trace)| (*no, trace))
+        self.list.iter().rev()
     }
 
     /// How many there are.
@@ -255,12 +255,10 @@ impl Traces {
     }
 
     fn begin(&mut self, key: Option<(&str, bool)>) -> TraceNo {
-        let no = self.next;
-        self.next.0 += 1;
         // many have one flow, and a hop is large
         let (ids, hops, keys, quiet_since) = (Vec::new(), Vec::with_capacity(1), Vec::with_capacity(1), Time::default());
         let trace = Trace { keys, ids, hops, more: 0, open: 0, quiet_since, waiting: false, grown: true };
-        self.list.insert(no, trace);
+        let no = self.list.push(trace);
         self.used += TRACE_COST;
         if let Some((key, tracer)) = key {
             self.know(no, key, tracer);
@@ -289,7 +287,7 @@ impl Traces {
     }
 
     fn forget(&mut self, no: TraceNo) -> Option<Trace> {
-        let trace = self.list.remove(&no)?;
+        let trace = self.list.remove(no)?;
         self.used -= TRACE_COST + trace.hops.len() * HOP_COST;
         for hop in &trace.hops {
             self.of.remove(&hop.flow);
