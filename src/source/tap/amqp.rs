@@ -8,20 +8,19 @@
 //!    └──────────────────────────────────────────┘
 //! ```
 
-use super::binding::{self, Plan};
 use super::management::Api;
 use super::sessions::Sessions;
 use super::{Seat, message};
 use crate::decode::Limits;
 use crate::decode::amqp::handed;
-use crate::model::{Attachment, Exchange, SourceNews, Stamp, Tapped, UNKNOWN};
+use crate::model::{Attachment, SourceNews, Stamp, Tapped, UNKNOWN};
 use crate::time::Time;
 use connect::connect;
 use futures_core::Stream as _;
 use lapin::message::Delivery;
 use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions, QueueDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable};
-use lapin::{Channel, Connection, Consumer, ErrorKind};
+use lapin::{Channel, Connection, Consumer};
 use pace::Pace;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -30,11 +29,14 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use trouble::Trouble;
 
+mod bind;
 mod connect;
 mod firehose;
 mod holds;
 mod pace;
+mod trouble;
 
 /// What the queue holds at most while we are behind; the oldest go. The broker's memory is more than our sight.
 const MAX_LENGTH: i64 = 10_000;
@@ -61,36 +63,6 @@ const MAX_TOLD: usize = 64;
 /// The exchange of traced messages.
 const TRACE: &str = "amq.rabbitmq.trace";
 
-/// Why a tap is not attached, or not any more.
-pub(super) enum Trouble {
-    /// It may pass.
-    Passing(String),
-    /// The broker will not have us.
-    Refused(String),
-}
-
-impl From<lapin::Error> for Trouble {
-    fn from(error: lapin::Error) -> Self {
-        // the broker's own text names the user
-        match error.kind() {
-            ErrorKind::ProtocolError(e) if e.get_id() == 403 => Self::Refused(
-                "the broker refuses this login: give USER:PASSWORD@ in the URL, or MESHTOP_AMQP_USER and MESHTOP_AMQP_PASSWORD"
-                    .into(),
-            ),
-            ErrorKind::ProtocolError(e) if e.get_id() == 530 => {
-                Self::Refused("the broker refuses this virtual host: is it there, and may this user use it?".into())
-            }
-            ErrorKind::ProtocolError(e) => Self::Passing(format!("the broker says {}", e.get_id())),
-            // rustls' own words, behind which nothing else tells it apart
-            ErrorKind::IOError(e) if e.to_string().contains("invalid peer certificate") => Self::Refused(
-                "the broker's certificate is not trusted: SSL_CERT_FILE names a file with the authority that it is by".into(),
-            ),
-            ErrorKind::IOError(e) => Self::Passing(e.to_string()),
-            _ => Self::Passing("the connection is lost".into()),
-        }
-    }
-}
-
 /// One tap.
 pub(super) struct Tap {
     seat: Seat,
@@ -106,8 +78,8 @@ pub(super) struct Tap {
     times: u64,
     /// The queue of this attachment.
     queue: String,
-    /// Whether it is looked for more to bind, from time to time.
-    refreshes: bool,
+    /// What the queue is bound to.
+    bound: bind::Bound,
     /// Whether everything was traced when it was last asked, and whether by one of ours.
     traced: bool,
     /// See `traced`.
@@ -132,7 +104,7 @@ pub fn run(seat: Seat, limits: Limits) {
         pace: Pace::new(seat.url.rate),
         ends: None,
         times: 0,
-        refreshes: true,
+        bound: bind::Bound::default(),
         traced: false,
         traces: false,
         told: BTreeSet::new(),
@@ -203,31 +175,25 @@ impl Tap {
         arguments.insert("x-max-length".into(), AMQPValue::LongLongInt(MAX_LENGTH));
         arguments.insert("x-max-length-bytes".into(), AMQPValue::LongLongInt(MAX_BYTES));
         arguments.insert("x-overflow".into(), AMQPValue::LongString("drop-head".into()));
+        // a policy for all queues may say where dead letters go; an argument comes before it, and there is no exchange of this name
+        arguments.insert("x-dead-letter-exchange".into(), AMQPValue::LongString(queue.as_str().into()));
         channel.queue_declare(queue.as_str().into(), options, arguments).await?;
         let consume = BasicConsumeOptions { exclusive: true, ..BasicConsumeOptions::default() };
         let consumer = channel.basic_consume(queue.as_str().into(), "meshtop".into(), consume, FieldTable::default()).await?;
-        let mut bound = BTreeSet::new();
-        self.refreshes = !self.seat.url.firehose;
+        (self.asked, self.bound) = <(holds::Asked, bind::Bound)>::default();
         if self.seat.url.firehose {
             self.trace(connection).await?;
         } else {
-            self.bind(connection, &mut bound).await?;
+            self.bind(connection).await?;
         }
         self.times += 1;
-        self.asked = holds::Asked::default();
         self.say(SourceNews::Opened(self.seat.id, Arc::clone(&self.state.name)));
         let broker = self.ends.map(|(_, broker)| broker);
         self.state(|state| (state.detached, state.broker) = (None, broker));
-        self.listen(connection, &channel, consumer, &mut bound).await
+        self.listen(connection, &channel, consumer).await
     }
 
-    async fn listen(
-        &mut self,
-        connection: &Connection,
-        channel: &Channel,
-        mut consumer: Consumer,
-        bound: &mut BTreeSet<(String, String)>,
-    ) -> Result<(), Trouble> {
+    async fn listen(&mut self, connection: &Connection, channel: &Channel, mut consumer: Consumer) -> Result<(), Trouble> {
         let (mut refreshed, mut last, mut owed) = (Instant::now(), 0, 0);
         while !self.seat.stop.is_asked() {
             let next = tokio::time::timeout(LOOK, poll_fn(|cx| Pin::new(&mut consumer).poll_next(cx))).await;
@@ -248,8 +214,8 @@ impl Tap {
             }
             self.look();
             if refreshed.elapsed() >= REFRESH {
-                if self.refreshes {
-                    self.bind(connection, bound).await?;
+                if !self.seat.url.firehose {
+                    self.bind(connection).await?;
                 }
                 if self.traced {
                     self.trace_goes_on();
@@ -266,52 +232,6 @@ impl Tap {
         let host = rustix::system::uname();
         let (host, process, tap) = (host.nodename().to_string_lossy(), std::process::id(), self.seat.id.0);
         format!("{}{host}.{process}.{tap}.{}", message::QUEUE, self.times + 1)
-    }
-
-    /// Binds the queue to what there is, and says what it is not bound to.
-    async fn bind(&mut self, connection: &Connection, bound: &mut BTreeSet<(String, String)>) -> Result<(), Trouble> {
-        let (exchanges, mut bindings) = match self.api.exchanges() {
-            Ok(exchanges) => (exchanges, self.api.bindings().unwrap_or_default()),
-            Err(e) => {
-                // what is asked of the broker itself it may log as errors of ours: once is enough
-                self.refreshes = false;
-                (self.guess(connection, &e.to_string()).await?, Vec::new())
-            }
-        };
-        bindings.retain(|b| !b.destination.starts_with(message::QUEUE));
-        let Plan { bindings, left_out } = binding::plan(&self.seat.url, &exchanges, &bindings);
-        for why in left_out {
-            self.tell(&why);
-        }
-        for (exchange, key) in bindings.difference(&bound.clone()) {
-            match binding::bind(connection, &self.queue, exchange, key).await {
-                Ok(()) => drop(bound.insert((exchange.clone(), key.clone()))),
-                // the connection itself may be lost
-                Err(_) if connection.status().connected() => self.tell(&format!("'{exchange}' cannot be bound")),
-                Err(e) => return Err(e.into()),
-            }
-        }
-        Ok(())
-    }
-
-    /// The exchanges, where the management API does not say; and what is missed for that.
-    async fn guess(&mut self, connection: &Connection, why: &str) -> Result<Vec<Exchange>, Trouble> {
-        let exchanges = binding::without_management(&self.seat.url, connection).await?;
-        if self.seat.url.exchanges.is_empty() {
-            self.tell(&format!(
-                "its management API does not answer ({why}): only the exchanges that every virtual host has are watched; name others by \
-                 exchange=, or the API by management=http://HOST:PORT"
-            ));
-        }
-        let named =
-            |e: &&Exchange| e.kind == "direct" && self.seat.url.exchanges.contains(&e.name) && self.seat.url.keys.is_empty();
-        let direct: Vec<_> = exchanges.iter().filter(named).map(|e| e.name.clone()).collect();
-        for name in direct {
-            self.tell(&format!(
-                "'{name}' is a direct exchange, whose keys are not known without its management API: name them by key="
-            ));
-        }
-        Ok(exchanges)
     }
 
     /// Hands a message on, as the events of its flow. What is more than may be in a second, or more than the reader takes, is counted.

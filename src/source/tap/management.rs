@@ -39,8 +39,9 @@ pub struct Api {
 impl Api {
     /// The exchanges of the virtual host.
     pub fn exchanges(&self) -> io::Result<Vec<Exchange>> {
-        let list = self.list(&format!("/api/exchanges/{}?columns=name,type", encoded(&self.vhost)))?;
-        Ok(list.iter().map(|e| Exchange { name: text(e, "name"), kind: text(e, "type") }).collect())
+        let list = self.list(&format!("/api/exchanges/{}?columns=name,type,auto_delete", encoded(&self.vhost)))?;
+        let goes = |e: &Value| e["auto_delete"] != Value::Bool(false);
+        Ok(list.iter().map(|e| Exchange { name: text(e, "name"), kind: text(e, "type"), auto_delete: goes(e) }).collect())
     }
 
     /// The bindings of the virtual host.
