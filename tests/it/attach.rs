@@ -18,6 +18,16 @@ fn by_tls_with_an_authority_that_is_trusted() {
     assert_eq!(told, "");
     broker.is_as(&before);
 
+    // an API that speaks no TLS is told nothing
+    let wrong = format!(
+        "{}?exchange=news&exchange=files&management=https://localhost:{}",
+        url.split('?').next().unwrap(),
+        broker.management
+    );
+    let watch = Watch::start_with(&mut broker, &["--tap", &wrong], &[("SSL_CERT_FILE", &authority)]);
+    let (.., told) = watch.end(&mut broker, "none");
+    assert!(told.lines().count() == 1 && told.contains("its management API at https://localhost:"), "{told}");
+
     // credentials from the environment; `ann` is nobody's by chance
     assert_eq!(broker.ask("user ann hidden"), "made");
     let nameless = url.replace("guest:guest@", "");
@@ -27,6 +37,20 @@ fn by_tls_with_an_authority_that_is_trusted() {
     let (flows, _, told) = watch.end(&mut broker, "ann");
     assert_once(&published, &flows, "publish", 1);
     assert_eq!(told, "");
+
+    // the password alone
+    let half = url.replace("guest:guest@", "ann@");
+    let env = [("SSL_CERT_FILE", &*authority), ("MESHTOP_AMQP_PASSWORD", "hidden")];
+    let watch = Watch::start_with(&mut broker, &["--tap", &half], &env);
+    assert_eq!(watch.end(&mut broker, "none").2, "");
+
+    // what would be taken for a host is told nobody
+    for url in ["amqp://hidden:1234/secret@127.0.0.1", "amqp://guest:p@hidden/w@127.0.0.1"] {
+        let refused = run(&["--tap", url, "--json"]);
+        let told = String::from_utf8_lossy(&refused.stderr);
+        assert!(refused.status.code() == Some(2) && told.contains("%40"), "{told}");
+        assert!(!told.contains("hidden") && !told.contains("secret"), "{told}");
+    }
 
     let refused = run(&["--tap", &url, "--json"]);
     let told = String::from_utf8_lossy(&refused.stderr);

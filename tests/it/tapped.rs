@@ -2,6 +2,7 @@
 //! and of any bytes, rights that it lacks. It changes nothing of that, and says what it does not see.
 
 use super::broker::{Broker, Watch, assert_once};
+use super::program::run;
 use std::time::Duration;
 
 /// Has something published until it shows.
@@ -74,4 +75,15 @@ fn a_policy_for_all_queues_sends_nothing_of_a_tap_elsewhere() {
         tap.end(&mut broker, "none");
         assert_eq!(broker.ask("count dlq"), "0", "{policy}");
     }
+}
+
+#[test]
+fn what_a_tap_may_not_do_is_told_in_the_brokers_words() {
+    let mut broker = Broker::start();
+    broker.ask("user ann hidden shop");
+    let refused = run(&["--tap", &broker.url.replace("guest:guest", "ann:hidden"), "--json"]);
+    let told = String::from_utf8_lossy(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(2), "{told}");
+    assert!(told.contains("access to queue 'meshtop.tap.") && told.contains("in vhost '/' refused"), "{told}");
+    assert!(!told.contains("login") && !told.contains("ann") && !told.contains("hidden"), "{told}");
 }

@@ -22,7 +22,7 @@ use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions, Queu
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{Channel, Connection, Consumer};
 use pace::Pace;
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeSet;
 use std::future::poll_fn;
 use std::net::SocketAddr;
@@ -91,13 +91,11 @@ pub(super) struct Tap {
 
 /// Watches until it is told to stop.
 pub fn run(seat: Seat, limits: Limits) {
-    let from_env = |name: &str| std::env::var(name).ok();
-    let user = seat.url.user.clone().or_else(|| from_env("MESHTOP_AMQP_USER")).unwrap_or_else(|| "guest".into());
-    let password = seat.url.password.clone().or_else(|| from_env("MESHTOP_AMQP_PASSWORD")).unwrap_or_else(|| "guest".into());
+    let (user, password) = seat.url.login(|name| std::env::var(name).ok());
     let (at, vhost, own) = (seat.url.management.clone(), seat.url.vhost.clone(), seat.own.clone());
     let mut tap = Tap {
         state: Attachment { name: seat.url.name().into(), protocol: "amqp", broker: None, detached: None, holds: None },
-        api: Api { at, user, password, vhost, own, latest: RefCell::default() },
+        api: Api { at, user, password, vhost, own, latest: RefCell::default(), tls: OnceCell::new() },
         asked: holds::Asked::default(),
         queue: String::new(),
         sessions: Sessions::new(seat.id, Arc::clone(&seat.sessions)),
@@ -113,6 +111,9 @@ pub fn run(seat: Seat, limits: Limits) {
         limits,
     };
     tap.state(|state| state.detached = Some("connecting".into()));
+    if tap.api.at.shows_login_of(&tap.seat.url) {
+        tap.tell(&format!("its login goes to {} in clear text, as management= says", tap.api.at));
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build();
     match runtime {
         Ok(runtime) => tap.watch(&runtime),

@@ -33,7 +33,7 @@ impl Tap {
                 binding::plan(&self.seat.url, &exchanges, &others)
             }
             Some(Err(e)) if !self.bound.known => {
-                let exchanges = self.guess(connection, &e.to_string()).await?;
+                let exchanges = self.guess(connection, &self.api.is_silent(&e)).await?;
                 binding::plan(&self.seat.url, &exchanges, &[])
             }
             _ => return Ok(()),
@@ -62,15 +62,15 @@ impl Tap {
     }
 
     /// The exchanges, where the management API does not say; and what is missed for that.
-    async fn guess(&mut self, connection: &Connection, why: &str) -> Result<Vec<Exchange>, Trouble> {
+    async fn guess(&mut self, connection: &Connection, silent: &str) -> Result<Vec<Exchange>, Trouble> {
         let exchanges = binding::without_management(&self.seat.url, connection).await?;
         self.tell(&if self.seat.url.exchanges.is_empty() {
             format!(
-                "its management API does not answer ({why}): only the exchanges that every virtual host has are watched; name others by \
-                 exchange=, or the API by management=http://HOST:PORT"
+                "{silent}: only the exchanges that every virtual host has are watched; name others by \
+                 exchange=, or the API by management=http[s]://HOST:PORT"
             )
         } else {
-            format!("its management API does not answer ({why}): an exchange that is declared later, or again, is not watched")
+            format!("{silent}: an exchange that is declared later, or again, is not watched")
         });
         let named =
             |e: &&Exchange| e.kind == "direct" && self.seat.url.exchanges.contains(&e.name) && self.seat.url.keys.is_empty();

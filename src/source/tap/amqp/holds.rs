@@ -60,7 +60,7 @@ impl Tap {
             return;
         }
         let Some(holds) = self.ask(topology) else { return };
-        let holds = holds.map(Arc::new).map_err(|e| Arc::from(format!("its management API does not answer ({e})")));
+        let holds = holds.map(Arc::new).map_err(|e| Arc::from(self.api.is_silent(&e)));
         self.asked.due = Some(now + HOLDS);
         self.state(|state| state.holds = Some(holds));
     }
