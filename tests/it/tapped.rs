@@ -87,3 +87,64 @@ fn what_a_tap_may_not_do_is_told_in_the_brokers_words() {
     assert!(told.contains("access to queue 'meshtop.tap.") && told.contains("in vhost '/' refused"), "{told}");
     assert!(!told.contains("login") && !told.contains("ann") && !told.contains("hidden"), "{told}");
 }
+
+#[test]
+fn messages_of_any_bytes_are_told_and_those_beside_them() {
+    let mut broker = Broker::start();
+    let url = broker.url.clone();
+    for (more, pattern) in [("", "publish"), ("&firehose=on", "publish")] {
+        let tap = Watch::start(&mut broker, &format!("{url}{more}"), &[]);
+        assert_eq!(broker.ask("bytes 40 bytes"), "published");
+        let (flows, stats, told) = tap.end(&mut broker, "bytes");
+        let flows: Vec<_> = flows.iter().filter(|flow| flow["pattern"] == pattern).collect();
+        assert_eq!((flows.len(), told.lines().count()), (40, usize::from(!more.is_empty())), "{told}");
+        assert_eq!(stats["dropped"]["meshtop"], 0);
+        for (n, flow) in flows.iter().enumerate() {
+            let (key, correlation) = (&flow["amqp"]["routing_key"], &flow["amqp"]["properties"]["correlation_id"]);
+            let odd = "ÿþ\u{80}";
+            assert_eq!(
+                (key.as_str(), correlation.as_str()),
+                if n % 10 == 0 { (Some(odd), Some(odd)) } else { (Some("k"), Some("c")) }
+            );
+            let names: Vec<_> = flow["amqp"]["properties"]["headers"].as_object().unwrap().keys().collect();
+            assert_eq!(names, ["b", "a"], "in the order of the wire");
+        }
+    }
+}
+
+#[test]
+fn what_comes_to_a_chosen_exchange_by_another_or_by_another_key_is_told() {
+    let mut broker = Broker::start();
+    for what in [
+        "exchange a.b topic",
+        "exchange a.other fanout",
+        "exchange a.all fanout",
+        "exchange a topic {\"arguments\":{\"alternate-exchange\":\"a.other\"}}",
+        "join a a.b b",
+    ] {
+        broker.ask(what);
+    }
+    let (url, before) = (broker.url.clone(), broker.ask("state"));
+    let mut tap = Watch::start(&mut broker, &format!("{url}&exchange=a.b&exchange=a.other&exchange=news&exchange=files"), &[]);
+    broker.ask("publish a b joined");
+    broker.ask("publish a x other");
+    shows(&mut tap, &mut broker, "publish a.b b last", "\"last\"");
+    tap.end_with(&mut broker, "none", &|lines| {
+        let told = |id: &str| lines.iter().filter(|line| line.contains(id) && line.contains("\"publish a ")).count();
+        assert_eq!((told("\"joined\""), told("\"other\"")), (1, 1), "{lines:#?}");
+    });
+    broker.is_as(&before);
+
+    // another key that it is routed by; and one that an exchange that is bound whole, is given besides
+    let mut tap =
+        Watch::start(&mut broker, &format!("{url}&exchange=a&exchange=a.all&exchange=news&exchange=files&key=also&key="), &[]);
+    broker.ask("publish a x copied also");
+    broker.ask("publish a.all x unasked");
+    broker.ask("publish a.all x asked also");
+    shows(&mut tap, &mut broker, "publish a also last", "\"last\"");
+    tap.end_with(&mut broker, "none", &|lines| {
+        let told = |id: &str| lines.iter().filter(|line| line.contains(id)).count();
+        assert_eq!((told("\"copied\""), told("\"unasked\""), told("\"asked\"")), (1, 0, 1), "{lines:#?}");
+    });
+    broker.is_as(&before);
+}

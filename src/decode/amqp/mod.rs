@@ -11,7 +11,7 @@ mod channel;
 mod content;
 mod conversation;
 pub mod field;
-mod frame;
+pub mod frame;
 pub mod handed;
 pub mod message;
 pub mod method;

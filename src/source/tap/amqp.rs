@@ -8,9 +8,10 @@
 //!    └──────────────────────────────────────────┘
 //! ```
 
+use super::Seat;
 use super::management::Api;
+use super::message::{self, Message};
 use super::sessions::Sessions;
-use super::{Seat, message};
 use crate::decode::Limits;
 use crate::decode::amqp::handed;
 use crate::model::{Attachment, SourceNews, Stamp, Tapped, UNKNOWN};
@@ -34,6 +35,7 @@ use trouble::Trouble;
 mod bind;
 mod connect;
 mod firehose;
+pub(super) mod frames;
 mod holds;
 mod pace;
 mod trouble;
@@ -238,15 +240,27 @@ impl Tap {
     /// Hands a message on, as the events of its flow. What is more than may be in a second, or more than the reader takes, is counted.
     fn hand(&mut self, delivery: &Delivery) {
         let url = &self.seat.url;
-        let handed = if url.firehose { message::traced(url, delivery) } else { message::bound(url, delivery) };
-        let Some(handed) = handed else { return };
+        let Some(message) = Message::of(delivery) else {
+            self.dropped += 1;
+            return;
+        };
+        let (handed, between) = if url.firehose {
+            let Some(traced) = message.traced(url) else { return };
+            traced
+        } else {
+            let bound = message.bound();
+            if !self.bound.wants(&bound, url) {
+                return;
+            }
+            (bound, None)
+        };
         if !self.pace.allows(Instant::now()) {
             self.dropped += 1;
             return;
         }
         let at = Stamp { time: now(), ..Stamp::default() };
         let broker = self.ends.map_or(UNKNOWN, |(_, broker)| broker);
-        let between = message::between(delivery).filter(|_| url.firehose).unwrap_or((UNKNOWN, broker));
+        let between = between.unwrap_or((UNKNOWN, broker));
         let mut events = Vec::new();
         let (session, key) = self.sessions.next(between, at, &mut events);
         let begun = events.len();

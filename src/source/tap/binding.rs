@@ -25,6 +25,8 @@ const STANDARD: [(&str, &str); 4] =
 pub struct Plan {
     /// Exchanges, each with a key.
     pub bindings: BTreeSet<(String, String)>,
+    /// Those that are bound whole: what they are given with keys that were not asked for comes too.
+    pub whole: BTreeSet<String>,
     /// Why some are left out.
     pub left_out: BTreeSet<String>,
 }
@@ -58,7 +60,10 @@ pub fn plan(url: &Url, exchanges: &[Exchange], bindings: &[Binding]) -> Plan {
         };
         match kind.as_str() {
             "topic" => keys.iter().for_each(|key| bind(key)),
-            "fanout" | "headers" => bind(""),
+            "fanout" | "headers" => {
+                bind("");
+                plan.whole.insert(name.clone());
+            }
             "direct" => {
                 let known = bindings.iter().filter(|b| b.source == *name).map(|b| &b.key);
                 known.filter(|key| keys.iter().any(|pattern| is_match(pattern, key))).for_each(|key| bind(key));
@@ -185,7 +190,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_bound_is_said() {
-        let Plan { bindings, left_out } = planned("amqp://h/?exchange=&exchange=gone");
+        let Plan { bindings, left_out, .. } = planned("amqp://h/?exchange=&exchange=gone");
         assert!(bindings.is_empty());
         let left_out: Vec<_> = left_out.into_iter().collect();
         assert!(

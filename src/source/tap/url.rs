@@ -147,10 +147,14 @@ impl Url {
         (user, password.unwrap_or_else(|| usual.into()))
     }
 
-    /// Whether a message that went to an exchange with a key is wanted.
-    pub fn wants(&self, exchange: &str, key: &str) -> bool {
-        (self.exchanges.is_empty() || self.exchanges.iter().any(|e| e == exchange))
-            && (self.keys.is_empty() || self.keys.iter().any(|pattern| is_match(pattern, key)))
+    /// Whether messages to an exchange are wanted.
+    pub fn wants_exchange(&self, exchange: &str) -> bool {
+        self.exchanges.is_empty() || self.exchanges.iter().any(|e| e == exchange)
+    }
+
+    /// Whether messages with a key are wanted.
+    pub fn wants_key(&self, key: &str) -> bool {
+        self.keys.is_empty() || self.keys.iter().any(|pattern| is_match(pattern, key))
     }
 }
 

@@ -1,7 +1,9 @@
 //! What the tap's queue is bound to, looked at again from time to time: exchanges come, go, and come again without their bindings.
 
 use super::{Tap, Trouble, message};
-use crate::model::Exchange;
+use crate::decode::amqp::handed::Handed;
+use crate::model::{Exchange, text_of};
+use crate::source::tap::Url;
 use crate::source::tap::binding::{self, Plan};
 use lapin::Connection;
 use std::collections::BTreeSet;
@@ -13,14 +15,25 @@ pub(super) struct Bound {
     done: BTreeSet<(String, String)>,
     /// Those that it may not be: asking again would be one more error in the broker's log, and no more.
     refused: BTreeSet<(String, String)>,
+    /// Exchanges that are bound whole.
+    whole: BTreeSet<String>,
     /// Whether it is known what there is. What is asked of the broker itself it may log as errors of ours, so that once is enough.
     known: bool,
+}
+
+impl Bound {
+    /// Whether a message is wanted: what comes by a binding with a key is, wherever it was published and however it got there.
+    pub(super) fn wants(&self, handed: &Handed<'_>, url: &Url) -> bool {
+        let exchange = text_of(handed.exchange);
+        let by_key = || !self.whole.contains(&*exchange) && self.done.iter().any(|(bound, _)| *bound == exchange);
+        self.whole.is_empty() || message::is_for(handed, url) || by_key()
+    }
 }
 
 impl Tap {
     /// Binds the queue to what there is, and says what it is not bound to.
     pub(super) async fn bind(&mut self, connection: &Connection) -> Result<(), Trouble> {
-        let Plan { bindings, left_out } = match self.ask(|api| Ok((api.exchanges()?, api.bindings()))) {
+        let Plan { bindings, whole, left_out } = match self.ask(|api| Ok((api.exchanges()?, api.bindings()))) {
             Some(Ok((exchanges, all))) => {
                 let mut others = Vec::new();
                 if let Ok(all) = all {
@@ -38,7 +51,7 @@ impl Tap {
             }
             _ => return Ok(()),
         };
-        self.bound.known = true;
+        (self.bound.known, self.bound.whole) = (true, whole);
         for why in left_out {
             self.tell(&why);
         }
