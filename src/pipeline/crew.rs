@@ -311,6 +311,7 @@ mod tests {
     fn live_packets_that_would_come_too_late_are_dropped_and_counted_until_others_are_taken() {
         let (to, turns) = bounded(0);
         let mut crew = Crew::start(&Plan { workers: 1, live: true, ..Plan::default() }, &to).unwrap();
+        drop(to);
         let nobody = std::net::SocketAddr::from(([10, 0, 0, 1], 80));
         let segment = Segment {
             stamp: Stamp::default(),

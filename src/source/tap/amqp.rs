@@ -17,6 +17,7 @@ use crate::decode::amqp::handed;
 use crate::model::{Attachment, SourceNews, Stamp, Tapped, UNKNOWN};
 use crate::time::Time;
 use connect::connect;
+use dropped::{Dropped, Why};
 use futures_core::Stream as _;
 use lapin::message::Delivery;
 use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions, QueueDeclareOptions};
@@ -34,6 +35,7 @@ use trouble::Trouble;
 
 mod bind;
 mod connect;
+mod dropped;
 mod firehose;
 pub(super) mod frames;
 mod holds;
@@ -88,7 +90,7 @@ pub(super) struct Tap {
     traces: bool,
     /// What was told already.
     told: BTreeSet<String>,
-    dropped: u64,
+    dropped: Dropped,
 }
 
 /// Watches until it is told to stop.
@@ -108,7 +110,7 @@ pub fn run(seat: Seat, limits: Limits) {
         traced: false,
         traces: false,
         told: BTreeSet::new(),
-        dropped: 0,
+        dropped: Dropped::default(),
         seat,
         limits,
     };
@@ -122,7 +124,7 @@ pub fn run(seat: Seat, limits: Limits) {
         Err(e) => tap.close(&format!("cannot be tapped: {e}")),
     }
     tap.untrace();
-    let mut rest = Tapped { dropped: tap.dropped, ..Tapped::default() };
+    let mut rest = Tapped { dropped: tap.dropped.take(), ..Tapped::default() };
     tap.sessions.end(&mut rest.events);
     tap.send(rest);
 }
@@ -240,10 +242,7 @@ impl Tap {
     /// Hands a message on, as the events of its flow. What is more than may be in a second, or more than the reader takes, is counted.
     fn hand(&mut self, delivery: &Delivery) {
         let url = &self.seat.url;
-        let Some(message) = Message::of(delivery) else {
-            self.dropped += 1;
-            return;
-        };
+        let Some(message) = Message::of(delivery) else { return self.dropped.add(Why::TooLong) };
         let (handed, between) = if url.firehose {
             let Some(traced) = message.traced(url) else { return };
             traced
@@ -255,8 +254,7 @@ impl Tap {
             (bound, None)
         };
         if !self.pace.allows(Instant::now()) {
-            self.dropped += 1;
-            return;
+            return self.dropped.add(Why::Rate);
         }
         let at = Stamp { time: now(), ..Stamp::default() };
         let broker = self.ends.map_or(UNKNOWN, |(_, broker)| broker);
@@ -266,21 +264,11 @@ impl Tap {
         let begun = events.len();
         handed::tell(&mut events, &session, key, at, handed, &self.limits);
         if let Err(full) = self.seat.to.try_send(Tapped { events, ..Tapped::default() }) {
-            self.dropped += 1;
+            self.dropped.add(Why::Behind);
             // a session that has begun has begun, whatever becomes of its messages
             let mut events = full.into_inner().events;
             events.truncate(begun);
             self.send(Tapped { events, ..Tapped::default() });
-        }
-    }
-
-    fn tell_dropped(&mut self) {
-        if self.dropped > 0 && self.pace.is_time_to_tell(Instant::now()) {
-            let dropped = std::mem::take(&mut self.dropped);
-            let rate = self.seat.url.rate;
-            let name = &self.state.name;
-            let why = format!("{name}: {dropped} messages dropped: more than {rate} a second, or than fit (rate=N)");
-            self.send(Tapped { dropped, news: vec![SourceNews::Warned(why.into())], ..Tapped::default() });
         }
     }
 
