@@ -2,7 +2,7 @@
 //! and of any bytes, rights that it lacks. It changes nothing of that, and says what it does not see.
 
 use super::broker::{Broker, Watch, assert_once};
-use super::program::run;
+use super::program::{can_capture, run};
 use std::time::Duration;
 
 /// Has something published until it shows.
@@ -147,4 +147,28 @@ fn what_comes_to_a_chosen_exchange_by_another_or_by_another_key_is_told() {
         assert_eq!((told("\"copied\""), told("\"unasked\""), told("\"asked\"")), (1, 0, 1), "{lines:#?}");
     });
     broker.is_as(&before);
+}
+
+#[test]
+fn another_ones_tap_is_not_on_the_wire() {
+    if !can_capture("another_ones_tap_is_not_on_the_wire") {
+        return;
+    }
+    let mut broker = Broker::start();
+    let (filter, url) = (format!("tcp port {}", broker.port), broker.url.clone());
+    let other = Watch::start(&mut broker, &url, &[]);
+    // joined late, and then from its beginning
+    let mut wire = Watch::start_with(&mut broker, &["-i", "lo", "-f", &filter], &[]);
+    other.end(&mut broker, "none");
+    let other = Watch::start(&mut broker, &url, &[]);
+    let published = broker.post(5, "wire");
+    wire.show(&mut broker, "after", |line| line.contains("\"after.files.0\"") && line.contains("\"deliver\""));
+    other.end(&mut broker, "none");
+    let (flows, stats, _) = wire.end_with(&mut broker, "wire", &|lines| {
+        let shown: Vec<_> = lines.iter().filter(|line| line.contains("meshtop.tap")).collect();
+        assert!(shown.is_empty(), "{shown:#?}");
+    });
+    assert_once(&published, &flows, "publish", 1);
+    assert_once(&published, &flows, "deliver", 1);
+    assert!(stats["tap_bytes"].as_u64().is_some_and(|n| n > 0), "{stats}");
 }

@@ -184,7 +184,8 @@ impl Tap {
         arguments.insert("x-dead-letter-exchange".into(), AMQPValue::LongString(queue.as_str().into()));
         channel.queue_declare(queue.as_str().into(), options, arguments).await?;
         let consume = BasicConsumeOptions { exclusive: true, ..BasicConsumeOptions::default() };
-        let consumer = channel.basic_consume(queue.as_str().into(), "meshtop".into(), consume, FieldTable::default()).await?;
+        let consumer =
+            channel.basic_consume(queue.as_str().into(), queue.as_str().into(), consume, FieldTable::default()).await?;
         (self.asked, self.bound) = <(holds::Asked, bind::Bound)>::default();
         if self.seat.url.firehose {
             self.trace(connection).await?;

@@ -17,8 +17,7 @@ const DELIVER: &[u8] = b"deliver.";
 /// The header that has other keys by which a message is routed (<https://www.rabbitmq.com/docs/sender-selected>).
 const CC: &str = "CC";
 
-/// What the names of taps' queues begin with: what is delivered to them is no message between services.
-pub const QUEUE: &str = "meshtop.tap.";
+pub use crate::decode::amqp::tap::QUEUE;
 
 /// The bytes of a message.
 #[derive(Clone, Copy, Debug)]

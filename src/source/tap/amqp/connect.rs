@@ -2,6 +2,7 @@
 
 use super::frames::{Framed, Frames};
 use super::{Tap, Trouble};
+use crate::decode::amqp::tap::PRODUCT;
 use crate::source::own::OwnSockets;
 use async_compat::Compat;
 use async_rs::util::RuntimeParts;
@@ -44,7 +45,9 @@ pub async fn connect(tap: &mut Tap) -> Result<Connection, Trouble> {
     };
     let properties = ConnectionProperties::default()
         .with_connection_name("meshtop tap".into())
-        .with_client_property("product".into(), "meshtop".into());
+        .with_client_property("product".into(), PRODUCT.into())
+        // without it lapin gives its own name
+        .with_client_property("version".into(), env!("CARGO_PKG_VERSION").into());
     let runtime = Runtime::new(RuntimeParts::new(Tokio::current(), Framed(Tokio::current())));
     Ok(Connection::connector(uri, runtime, connect, properties).await?)
 }
