@@ -4,7 +4,7 @@
 use super::url::{Url, is_match};
 use crate::model::{Binding, Exchange};
 use lapin::options::{ExchangeDeclareOptions, QueueBindOptions};
-use lapin::types::FieldTable;
+use lapin::types::{AMQPValue, FieldTable};
 use lapin::{Connection, ExchangeKind};
 use std::collections::BTreeSet;
 
@@ -97,12 +97,14 @@ pub async fn without_management(url: &Url, connection: &Connection) -> lapin::Re
 }
 
 /// An exchange; none where it is not there. A broker tells of what kind it is only to who would declare it otherwise, one difference at a
-/// time: that it is there is asked first, so that none is made; should it go in between, the one that is made goes with its last binding.
+/// time. None is ever made: one that is not there is refused for what is asked to be its alternate, which is no name.
 async fn named(connection: &Connection, name: &str) -> lapin::Result<Option<Exchange>> {
     let declare = async |kind: &str, options| {
         let channel = connection.create_channel().await?;
         let kind = ExchangeKind::Custom(kind.to_owned());
-        let declared = channel.exchange_declare(name.into(), kind, options, FieldTable::default()).await;
+        let mut arguments = FieldTable::default();
+        arguments.insert("alternate-exchange".into(), AMQPValue::LongInt(0));
+        let declared = channel.exchange_declare(name.into(), kind, options, arguments).await;
         if declared.is_ok() {
             channel.close(200, "OK".into()).await?;
         }
