@@ -20,14 +20,6 @@ pub(crate) fn ignore_outgoing(socket: std::os::fd::BorrowedFd<'_>) -> io::Result
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// Threads that say nothing else have stacks of so many bytes, where it is asked for before the first of them is started. A stack takes
-/// memory as far as it is used.
-#[cfg(feature = "taps")]
-pub(crate) fn set_stacks(bytes: usize) {
-    // SAFETY: there is one thread yet, so that nobody else reads or changes the environment.
-    unsafe { std::env::set_var("RUST_MIN_STACK", bytes.to_string()) }
-}
-
 /// A file that whoever started us left open for us alone, by its number; none where there is none.
 pub(crate) fn inherited(number: std::os::fd::RawFd) -> Option<std::os::fd::OwnedFd> {
     use std::os::fd::FromRawFd as _;

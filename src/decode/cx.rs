@@ -164,6 +164,12 @@ impl Cx<'_, '_> {
         self.sink.totals.encrypted_bytes += bytes;
     }
 
+    /// As [`undecoded`](Self::undecoded), where they are left out of view: copies that a tap of meshtop is given.
+    pub fn of_tap(&mut self, bytes: u64) {
+        self.sink.totals.decoded_bytes -= bytes as i64;
+        self.sink.totals.tap_bytes += bytes;
+    }
+
     /// Bytes of a stream within this one, whose they are from here on. `start` makes its analyzer when it is new; none: detection.
     /// Streams past the limits are counted as undecoded.
     pub fn inner(

@@ -101,11 +101,12 @@ fn play(talk: &Conversation, wire: &[Wire]) -> Outcome {
         }
     }
     assert_eq!(held, 0, "what was held is released at the end");
-    let Totals { stream_bytes, decoded_bytes, undecoded_bytes, encrypted_bytes, .. } = out.totals;
+    let Totals { stream_bytes, decoded_bytes, undecoded_bytes, encrypted_bytes, tap_bytes, .. } = out.totals;
     let said = wire.iter().map(|step| if let Wire::Data(_, bytes, _) = step { bytes.len() } else { 0 }).sum::<usize>();
     assert_eq!(stream_bytes, said as u64, "each byte is counted once");
     let decoded = u64::try_from(decoded_bytes).expect("no more is given back than was taken");
-    assert_eq!(decoded + undecoded_bytes + encrypted_bytes, stream_bytes, "each byte is decoded, or not, or encrypted");
+    let told = decoded + undecoded_bytes + encrypted_bytes + tap_bytes;
+    assert_eq!(told, stream_bytes, "each byte is decoded, or not, or encrypted, or a tap's");
     out.flows = sketch(&out.events);
     out
 }

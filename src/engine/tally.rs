@@ -82,6 +82,7 @@ impl Tally {
             gaps: self.totals.gaps,
             decode_errors: self.totals.decode_errors,
             undecoded_bytes: undecoded,
+            tap_bytes: self.totals.tap_bytes,
             connections: conns.seen,
             // one that carried nothing speaks no protocol: each that counts left a byte at least
             unknown_connections: conns.unknown.min(undecoded),

@@ -233,6 +233,8 @@ pub struct Status {
     pub decode_errors: u64,
     /// Stream bytes that belong to no message.
     pub undecoded_bytes: u64,
+    /// Stream bytes of taps of meshtop.
+    pub tap_bytes: u64,
     /// Packets that hold nothing we look into, by reason.
     pub passed_over: Vec<(&'static str, u64)>,
     /// Connections seen.

@@ -40,7 +40,7 @@ pub struct ConnRecord {
 /// every byte:
 ///
 /// - `bytes = header_bytes + passed_over_bytes + repeated_bytes + stream_bytes`
-/// - `stream_bytes = decoded_bytes + undecoded_bytes + encrypted_bytes`; `lost_bytes` are known of beside them
+/// - `stream_bytes = decoded_bytes + undecoded_bytes + encrypted_bytes + tap_bytes`; `lost_bytes` are known of beside them
 ///
 /// and for every packet, which is a connection's or passed over or refused: `packets` is the sum of those of all connections,
 /// of `passed_over` and of `own_drops` that were packets, where those `of no stream` are both.
@@ -67,6 +67,8 @@ pub struct Totals {
     pub undecoded_bytes: u64,
     /// Stream bytes of TLS records that stay closed.
     pub encrypted_bytes: u64,
+    /// Stream bytes of taps of meshtop, left out of view.
+    pub tap_bytes: u64,
     /// Bytes in holes: known to have been sent, and not captured.
     pub lost_bytes: u64,
     /// Holes in streams.
@@ -92,6 +94,7 @@ impl Totals {
         self.decoded_bytes += other.decoded_bytes;
         self.undecoded_bytes += other.undecoded_bytes;
         self.encrypted_bytes += other.encrypted_bytes;
+        self.tap_bytes += other.tap_bytes;
         self.lost_bytes += other.lost_bytes;
         self.gaps += other.gaps;
         self.decode_errors += other.decode_errors;

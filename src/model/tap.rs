@@ -38,6 +38,8 @@ pub struct Exchange {
     pub name: String,
     /// Its type.
     pub kind: String,
+    /// Whether it goes with its last binding.
+    pub auto_delete: bool,
 }
 
 /// A queue.

@@ -72,9 +72,6 @@ pub fn run(command: Command) -> Result<(), Error> {
 
 /// Opens the input, and watches it; what is opened first is the command, where there is one.
 fn begin(options: Options, command: Option<Waiting>) -> Result<(), Error> {
-    if !options.taps.is_empty() {
-        tap::prepare();
-    }
     let own = OwnSockets::with_ssh();
     let schemas = schemas(&options, &own)?;
     let opened = open(&options, &own)?;

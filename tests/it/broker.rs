@@ -41,9 +41,11 @@ impl Broker {
         let script = Running::start(Command::new("bash").arg(script).arg(how).stdin(Stdio::piped()));
         let ready = script.line().expect("the broker starts");
         let words: Vec<_> = ready.split(' ').skip(1).map(str::to_owned).collect();
-        let [port, management, tls, authority] = <[String; 4]>::try_from(words).unwrap();
-        let url = |scheme, port| format!("{scheme}://guest:guest@localhost:{port}/%2f?management=http://localhost:{management}");
-        let (url, tls) = (url("amqp", &port), url("amqps", &tls));
+        let [port, management, tls, tls_management, authority] = <[String; 5]>::try_from(words).unwrap();
+        let url = |s, port, management| {
+            format!("amqp{s}://guest:guest@localhost:{port}/%2f?management=http{s}://localhost:{management}")
+        };
+        let (url, tls) = (url("", &port, &management), url("s", &tls, &tls_management));
         let (port, management) = (port.parse().unwrap(), management.parse().unwrap());
         Self { script, port, management, url, tls, authority, posted: 0 }
     }

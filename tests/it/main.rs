@@ -49,6 +49,8 @@ mod schema;
 mod stitching;
 #[cfg(feature = "taps")]
 mod tap;
+#[cfg(feature = "taps")]
+mod tapped;
 mod terminal;
 mod tidy;
 mod tonic;

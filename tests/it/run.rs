@@ -109,7 +109,7 @@ fn the_command_has_what_its_caller_has_and_nothing_of_ours() {
     if !can_capture("the_command_has_what_its_caller_has_and_nothing_of_ours") {
         return;
     }
-    let script = "read line; echo $line $OF_MINE $RUST_MIN_STACK; ls /proc/self/fd | wc -l; grep -E 'NoNewPrivs|Cap(Eff|Bnd)' /proc/self/status";
+    let script = "read line; echo $line $OF_MINE; ls /proc/self/fd | wc -l; grep -E 'NoNewPrivs|Cap(Eff|Bnd)' /proc/self/status";
     let say = |command: &mut Command| {
         let mut child =
             command.env("OF_MINE", "mine").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();

@@ -98,7 +98,7 @@ CONFIG
 
 # rabbitmq_start NAME PORT DIST EPMD [HOST]: RabbitMQ on loopback, nothing of it shared with another one: node, cookie, data, epmd. In the
 # foreground, so that it ends with us; a user's own installation is not asked for anything. MANAGEMENT: the port of its management API;
-# TLS: the port where it takes connections by TLS, with what `certificate` made
+# TLS: the port where it takes connections by TLS, with what `certificate` made; MANAGEMENT_TLS: that of its management API by TLS
 rabbitmq_start() {
   local name=$1 port=$2 dist=$3 epmd=$4 host=${5:-127.0.0.1} home="$dir/$1.home" bin
   bin=$(command -v /usr/lib/rabbitmq/bin/rabbitmq-server || command -v rabbitmq-server)
@@ -106,6 +106,8 @@ rabbitmq_start() {
   printf 'loopback_users.guest = true\nlog.console = true\nlog.file = false\n' >"$home/rabbitmq.conf"
   printf '[%s].\n' "${MANAGEMENT:+rabbitmq_management}" >"$home/plugins"
   [ -z "${MANAGEMENT:-}" ] || printf 'management.tcp.ip = 127.0.0.1\nmanagement.tcp.port = %s\n' "$MANAGEMENT" >>"$home/rabbitmq.conf"
+  [ -z "${MANAGEMENT_TLS:-}" ] || printf 'management.ssl.%s\n' "ip = 127.0.0.1" "port = $MANAGEMENT_TLS" "certfile = $dir/server.pem" \
+    "keyfile = $dir/server.key" "cacertfile = $dir/ca.pem" >>"$home/rabbitmq.conf"
   [ -z "${TLS:-}" ] || printf 'listeners.ssl.default = 127.0.0.1:%s\nssl_options.certfile = %s\nssl_options.keyfile = %s\n' "$TLS" \
     "$dir/server.pem" "$dir/server.key" >>"$home/rabbitmq.conf"
   start "$name.epmd" epmd -port "$epmd" -address 127.0.0.1

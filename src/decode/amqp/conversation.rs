@@ -17,7 +17,7 @@ const BLOCKED: Issue = Issue::remark("the broker takes no publishes for now");
 const RECOVERED: Issue = Issue::remark("recovered: the broker delivers it again");
 /// What names a question, the first one that it has.
 const SUBJECTS: &[&str] = &["queue", "exchange", "destination", "consumer_tag", "virtual_host"];
-const CONNECTION: u16 = 10;
+pub(super) const CONNECTION: u16 = 10;
 const CHANNEL: u16 = 20;
 const QUEUE: u16 = 50;
 const BASIC: u16 = 60;

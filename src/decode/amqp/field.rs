@@ -164,6 +164,24 @@ pub fn bare_table(bytes: &[u8]) -> Option<Table<'_>> {
     pairs(bytes, DEPTH, &mut { FIELDS })
 }
 
+/// The same without one table that lies in it, which has bounds of its own: that one, where it is there and within them.
+pub fn apart<'a>(bytes: &'a [u8], inner: &[u8], depth: usize) -> Option<(Table<'a>, Option<Table<'a>>)> {
+    let (mut c, mut found, mut apart, mut room) = (Cursor::new(bytes), Vec::new(), None, FIELDS);
+    while !c.rest().is_empty() {
+        let name = short(&mut c)?;
+        if name == inner && c.rest().first() == Some(&b'F') {
+            c.u8()?;
+            apart = pairs(long(&mut c)?, depth, &mut { FIELDS });
+            continue;
+        }
+        let value = field(&mut c, DEPTH, &mut room)?;
+        if take(&mut room) {
+            found.push((name, value));
+        }
+    }
+    Some((Table(found), apart))
+}
+
 fn pairs<'a>(bytes: &'a [u8], depth: usize, room: &mut usize) -> Option<Table<'a>> {
     let (mut c, mut found) = (Cursor::new(bytes), Vec::new());
     while !c.rest().is_empty() {

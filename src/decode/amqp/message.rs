@@ -39,10 +39,15 @@ const PROPERTIES: [(&str, Kind); 14] = [
 
 /// The payload of a content's header: how long the body is, and the properties, in order.
 pub fn read(payload: &[u8]) -> Option<(u64, Table<'_>)> {
+    read_by(payload, field::bare_table)
+}
+
+/// The same, where the bytes of the headers' table are read otherwise.
+pub fn read_by<'a>(payload: &'a [u8], table: impl FnOnce(&'a [u8]) -> Option<Table<'a>>) -> Option<(u64, Table<'a>)> {
     let mut c = Cursor::new(payload.strip_prefix(&BASIC)?);
     let (size, flags) = (field::eight(&mut c)?, c.u16()?);
     // the lowest bit tells of further flags, which no property of this class has
-    let mut found = Table::default();
+    let (mut found, mut table) = (Table::default(), Some(table));
     for (n, (name, kind)) in PROPERTIES.into_iter().enumerate() {
         if flags >> (15 - n) & 1 == 0 {
             continue;
@@ -50,7 +55,7 @@ pub fn read(payload: &[u8]) -> Option<(u64, Table<'_>)> {
         let value = match kind {
             Kind::Octet => Field::Uint(c.u8()?.into()),
             Kind::ShortStr => Field::Text(field::short(&mut c)?),
-            Kind::Table => Field::Table(field::table(&mut c)?),
+            Kind::Table => Field::Table(table.take()?(field::long(&mut c)?)?),
             Kind::Time => Field::Time(field::eight(&mut c)?),
         };
         found.0.push((name.as_bytes(), value));

@@ -11,10 +11,11 @@ mod channel;
 mod content;
 mod conversation;
 pub mod field;
-mod frame;
+pub mod frame;
 pub mod handed;
 pub mod message;
 pub mod method;
+pub mod tap;
 #[cfg(test)]
 mod tests;
 mod told;
@@ -25,6 +26,7 @@ use super::{Analyzer, Cx, Gap, Input, Protocol, Resync, Step};
 use crate::model::{ConnMeta, Dir, End, Fields, Issue, Joined, Part, Pattern, Stamp, Transport};
 use channel::Channel;
 use content::Content;
+use conversation::CONNECTION;
 use frame::{Frame, HEAD, Kind, PROTOCOL as PROTOCOL_HEADER, Start, Version};
 use method::Sender;
 use std::collections::BTreeMap;
@@ -83,6 +85,8 @@ enum State {
     Body(u16, u64),
     /// So many bytes of a frame that is passed over.
     Skip(u64),
+    /// Nothing that is shown: a tap of meshtop is at the connection's end.
+    Tap,
     /// Nothing more.
     Over,
 }
@@ -237,7 +241,14 @@ impl Amqp {
             cx.sink.note(None, TOO_MANY_CHANNELS);
             cx.undecoded(found.length as u64);
         } else {
-            self.converse(cx, method, &args, found);
+            let of_tap = tap::shows(method, &args);
+            // its login is an answer, and told
+            if !of_tap || method.class == CONNECTION {
+                self.converse(cx, method, &args, found);
+            }
+            if of_tap {
+                self.states = [State::Tap; 2];
+            }
         }
         None
     }
@@ -328,6 +339,10 @@ impl Analyzer for Amqp {
             State::Frame => self.frame(cx, input),
             State::Body(channel, left) => self.body(cx, input, channel, left),
             State::Skip(left) => self.skip(cx, input, left),
+            State::Tap => {
+                cx.of_tap(input.data.len() as u64);
+                Step::Took(input.data.len())
+            }
             State::Over => Step::Opaque,
         }
     }
@@ -348,7 +363,7 @@ impl Analyzer for Amqp {
                 *self.state(dir) = if len == left { State::Frame } else { State::Skip(left - len) };
                 Gap::Bridged
             }
-            State::Over => Gap::Bridged,
+            State::Tap | State::Over => Gap::Bridged,
             State::Start | State::Place | State::Frame | State::Body(..) | State::Skip(_) => {
                 self.lose(cx, dir);
                 Gap::Lost

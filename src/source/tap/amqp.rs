@@ -8,33 +8,39 @@
 //!    └──────────────────────────────────────────┘
 //! ```
 
-use super::binding::{self, Plan};
+use super::Seat;
 use super::management::Api;
+use super::message::{self, Message};
 use super::sessions::Sessions;
-use super::{Seat, message};
 use crate::decode::Limits;
 use crate::decode::amqp::handed;
-use crate::model::{Attachment, Exchange, SourceNews, Stamp, Tapped, UNKNOWN};
+use crate::model::{Attachment, SourceNews, Stamp, Tapped, UNKNOWN};
 use crate::time::Time;
 use connect::connect;
+use dropped::{Dropped, Why};
 use futures_core::Stream as _;
 use lapin::message::Delivery;
 use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions, QueueDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable};
-use lapin::{Channel, Connection, Consumer, ErrorKind};
+use lapin::{Channel, Connection, Consumer};
 use pace::Pace;
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeSet;
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use trouble::Trouble;
 
+mod bind;
 mod connect;
+mod dropped;
 mod firehose;
+pub(super) mod frames;
 mod holds;
 mod pace;
+mod trouble;
 
 /// What the queue holds at most while we are behind; the oldest go. The broker's memory is more than our sight.
 const MAX_LENGTH: i64 = 10_000;
@@ -61,36 +67,6 @@ const MAX_TOLD: usize = 64;
 /// The exchange of traced messages.
 const TRACE: &str = "amq.rabbitmq.trace";
 
-/// Why a tap is not attached, or not any more.
-pub(super) enum Trouble {
-    /// It may pass.
-    Passing(String),
-    /// The broker will not have us.
-    Refused(String),
-}
-
-impl From<lapin::Error> for Trouble {
-    fn from(error: lapin::Error) -> Self {
-        // the broker's own text names the user
-        match error.kind() {
-            ErrorKind::ProtocolError(e) if e.get_id() == 403 => Self::Refused(
-                "the broker refuses this login: give USER:PASSWORD@ in the URL, or MESHTOP_AMQP_USER and MESHTOP_AMQP_PASSWORD"
-                    .into(),
-            ),
-            ErrorKind::ProtocolError(e) if e.get_id() == 530 => {
-                Self::Refused("the broker refuses this virtual host: is it there, and may this user use it?".into())
-            }
-            ErrorKind::ProtocolError(e) => Self::Passing(format!("the broker says {}", e.get_id())),
-            // rustls' own words, behind which nothing else tells it apart
-            ErrorKind::IOError(e) if e.to_string().contains("invalid peer certificate") => Self::Refused(
-                "the broker's certificate is not trusted: SSL_CERT_FILE names a file with the authority that it is by".into(),
-            ),
-            ErrorKind::IOError(e) => Self::Passing(e.to_string()),
-            _ => Self::Passing("the connection is lost".into()),
-        }
-    }
-}
-
 /// One tap.
 pub(super) struct Tap {
     seat: Seat,
@@ -106,48 +82,49 @@ pub(super) struct Tap {
     times: u64,
     /// The queue of this attachment.
     queue: String,
-    /// Whether it is looked for more to bind, from time to time.
-    refreshes: bool,
+    /// What the queue is bound to.
+    bound: bind::Bound,
     /// Whether everything was traced when it was last asked, and whether by one of ours.
     traced: bool,
     /// See `traced`.
     traces: bool,
     /// What was told already.
     told: BTreeSet<String>,
-    dropped: u64,
+    dropped: Dropped,
 }
 
 /// Watches until it is told to stop.
 pub fn run(seat: Seat, limits: Limits) {
-    let from_env = |name: &str| std::env::var(name).ok();
-    let user = seat.url.user.clone().or_else(|| from_env("MESHTOP_AMQP_USER")).unwrap_or_else(|| "guest".into());
-    let password = seat.url.password.clone().or_else(|| from_env("MESHTOP_AMQP_PASSWORD")).unwrap_or_else(|| "guest".into());
+    let (user, password) = seat.url.login(|name| std::env::var(name).ok());
     let (at, vhost, own) = (seat.url.management.clone(), seat.url.vhost.clone(), seat.own.clone());
     let mut tap = Tap {
         state: Attachment { name: seat.url.name().into(), protocol: "amqp", broker: None, detached: None, holds: None },
-        api: Api { at, user, password, vhost, own, latest: RefCell::default() },
+        api: Api { at, user, password, vhost, own, latest: RefCell::default(), tls: OnceCell::new() },
         asked: holds::Asked::default(),
         queue: String::new(),
         sessions: Sessions::new(seat.id, Arc::clone(&seat.sessions)),
         pace: Pace::new(seat.url.rate),
         ends: None,
         times: 0,
-        refreshes: true,
+        bound: bind::Bound::default(),
         traced: false,
         traces: false,
         told: BTreeSet::new(),
-        dropped: 0,
+        dropped: Dropped::default(),
         seat,
         limits,
     };
     tap.state(|state| state.detached = Some("connecting".into()));
+    if tap.api.at.shows_login_of(&tap.seat.url) {
+        tap.tell(&format!("its login goes to {} in clear text, as management= says", tap.api.at));
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build();
     match runtime {
         Ok(runtime) => tap.watch(&runtime),
         Err(e) => tap.close(&format!("cannot be tapped: {e}")),
     }
     tap.untrace();
-    let mut rest = Tapped { dropped: tap.dropped, ..Tapped::default() };
+    let mut rest = Tapped { dropped: tap.dropped.take(), ..Tapped::default() };
     tap.sessions.end(&mut rest.events);
     tap.send(rest);
 }
@@ -203,31 +180,26 @@ impl Tap {
         arguments.insert("x-max-length".into(), AMQPValue::LongLongInt(MAX_LENGTH));
         arguments.insert("x-max-length-bytes".into(), AMQPValue::LongLongInt(MAX_BYTES));
         arguments.insert("x-overflow".into(), AMQPValue::LongString("drop-head".into()));
+        // a policy for all queues may say where dead letters go; an argument comes before it, and there is no exchange of this name
+        arguments.insert("x-dead-letter-exchange".into(), AMQPValue::LongString(queue.as_str().into()));
         channel.queue_declare(queue.as_str().into(), options, arguments).await?;
         let consume = BasicConsumeOptions { exclusive: true, ..BasicConsumeOptions::default() };
-        let consumer = channel.basic_consume(queue.as_str().into(), "meshtop".into(), consume, FieldTable::default()).await?;
-        let mut bound = BTreeSet::new();
-        self.refreshes = !self.seat.url.firehose;
+        let consumer =
+            channel.basic_consume(queue.as_str().into(), queue.as_str().into(), consume, FieldTable::default()).await?;
+        (self.asked, self.bound) = <(holds::Asked, bind::Bound)>::default();
         if self.seat.url.firehose {
             self.trace(connection).await?;
         } else {
-            self.bind(connection, &mut bound).await?;
+            self.bind(connection).await?;
         }
         self.times += 1;
-        self.asked = holds::Asked::default();
         self.say(SourceNews::Opened(self.seat.id, Arc::clone(&self.state.name)));
         let broker = self.ends.map(|(_, broker)| broker);
         self.state(|state| (state.detached, state.broker) = (None, broker));
-        self.listen(connection, &channel, consumer, &mut bound).await
+        self.listen(connection, &channel, consumer).await
     }
 
-    async fn listen(
-        &mut self,
-        connection: &Connection,
-        channel: &Channel,
-        mut consumer: Consumer,
-        bound: &mut BTreeSet<(String, String)>,
-    ) -> Result<(), Trouble> {
+    async fn listen(&mut self, connection: &Connection, channel: &Channel, mut consumer: Consumer) -> Result<(), Trouble> {
         let (mut refreshed, mut last, mut owed) = (Instant::now(), 0, 0);
         while !self.seat.stop.is_asked() {
             let next = tokio::time::timeout(LOOK, poll_fn(|cx| Pin::new(&mut consumer).poll_next(cx))).await;
@@ -248,8 +220,8 @@ impl Tap {
             }
             self.look();
             if refreshed.elapsed() >= REFRESH {
-                if self.refreshes {
-                    self.bind(connection, bound).await?;
+                if !self.seat.url.firehose {
+                    self.bind(connection).await?;
                 }
                 if self.traced {
                     self.trace_goes_on();
@@ -268,84 +240,36 @@ impl Tap {
         format!("{}{host}.{process}.{tap}.{}", message::QUEUE, self.times + 1)
     }
 
-    /// Binds the queue to what there is, and says what it is not bound to.
-    async fn bind(&mut self, connection: &Connection, bound: &mut BTreeSet<(String, String)>) -> Result<(), Trouble> {
-        let (exchanges, mut bindings) = match self.api.exchanges() {
-            Ok(exchanges) => (exchanges, self.api.bindings().unwrap_or_default()),
-            Err(e) => {
-                // what is asked of the broker itself it may log as errors of ours: once is enough
-                self.refreshes = false;
-                (self.guess(connection, &e.to_string()).await?, Vec::new())
-            }
-        };
-        bindings.retain(|b| !b.destination.starts_with(message::QUEUE));
-        let Plan { bindings, left_out } = binding::plan(&self.seat.url, &exchanges, &bindings);
-        for why in left_out {
-            self.tell(&why);
-        }
-        for (exchange, key) in bindings.difference(&bound.clone()) {
-            match binding::bind(connection, &self.queue, exchange, key).await {
-                Ok(()) => drop(bound.insert((exchange.clone(), key.clone()))),
-                // the connection itself may be lost
-                Err(_) if connection.status().connected() => self.tell(&format!("'{exchange}' cannot be bound")),
-                Err(e) => return Err(e.into()),
-            }
-        }
-        Ok(())
-    }
-
-    /// The exchanges, where the management API does not say; and what is missed for that.
-    async fn guess(&mut self, connection: &Connection, why: &str) -> Result<Vec<Exchange>, Trouble> {
-        let exchanges = binding::without_management(&self.seat.url, connection).await?;
-        if self.seat.url.exchanges.is_empty() {
-            self.tell(&format!(
-                "its management API does not answer ({why}): only the exchanges that every virtual host has are watched; name others by \
-                 exchange=, or the API by management=http://HOST:PORT"
-            ));
-        }
-        let named =
-            |e: &&Exchange| e.kind == "direct" && self.seat.url.exchanges.contains(&e.name) && self.seat.url.keys.is_empty();
-        let direct: Vec<_> = exchanges.iter().filter(named).map(|e| e.name.clone()).collect();
-        for name in direct {
-            self.tell(&format!(
-                "'{name}' is a direct exchange, whose keys are not known without its management API: name them by key="
-            ));
-        }
-        Ok(exchanges)
-    }
-
     /// Hands a message on, as the events of its flow. What is more than may be in a second, or more than the reader takes, is counted.
     fn hand(&mut self, delivery: &Delivery) {
         let url = &self.seat.url;
-        let handed = if url.firehose { message::traced(url, delivery) } else { message::bound(url, delivery) };
-        let Some(handed) = handed else { return };
+        let Some(message) = Message::of(delivery) else { return self.dropped.add(Why::TooLong) };
+        let (handed, between) = if url.firehose {
+            let Some(traced) = message.traced(url) else { return };
+            traced
+        } else {
+            let bound = message.bound();
+            if !self.bound.wants(&bound, url) {
+                return;
+            }
+            (bound, None)
+        };
         if !self.pace.allows(Instant::now()) {
-            self.dropped += 1;
-            return;
+            return self.dropped.add(Why::Rate);
         }
         let at = Stamp { time: now(), ..Stamp::default() };
         let broker = self.ends.map_or(UNKNOWN, |(_, broker)| broker);
-        let between = message::between(delivery).filter(|_| url.firehose).unwrap_or((UNKNOWN, broker));
+        let between = between.unwrap_or((UNKNOWN, broker));
         let mut events = Vec::new();
         let (session, key) = self.sessions.next(between, at, &mut events);
         let begun = events.len();
         handed::tell(&mut events, &session, key, at, handed, &self.limits);
         if let Err(full) = self.seat.to.try_send(Tapped { events, ..Tapped::default() }) {
-            self.dropped += 1;
+            self.dropped.add(Why::Behind);
             // a session that has begun has begun, whatever becomes of its messages
             let mut events = full.into_inner().events;
             events.truncate(begun);
             self.send(Tapped { events, ..Tapped::default() });
-        }
-    }
-
-    fn tell_dropped(&mut self) {
-        if self.dropped > 0 && self.pace.is_time_to_tell(Instant::now()) {
-            let dropped = std::mem::take(&mut self.dropped);
-            let rate = self.seat.url.rate;
-            let name = &self.state.name;
-            let why = format!("{name}: {dropped} messages dropped: more than {rate} a second, or than fit (rate=N)");
-            self.send(Tapped { dropped, news: vec![SourceNews::Warned(why.into())], ..Tapped::default() });
         }
     }
 

@@ -1,15 +1,16 @@
 //! RabbitMQ's management API (<https://www.rabbitmq.com/docs/management#http-api>), as far as a tap asks it: one question a connection,
-//! in clear text, with the tap's own credentials. It changes nothing but whether a virtual host is traced.
+//! with the tap's own credentials, by TLS where the tap goes by that. It changes nothing but whether a virtual host is traced.
 
 use super::url::{Management, encoded};
 use crate::model::{Binding, Exchange, Queue};
 use crate::source::own::OwnSockets;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use lapin::tcp::RustlsConnector;
 use serde_json::Value;
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs as _};
 use std::time::Duration;
 
@@ -34,13 +35,21 @@ pub struct Api {
     pub own: OwnSockets,
     /// See `own`.
     pub latest: RefCell<VecDeque<(SocketAddr, SocketAddr)>>,
+    /// The authorities that are trusted, once they were read.
+    pub tls: OnceCell<RustlsConnector>,
 }
 
 impl Api {
+    /// That it does not answer, and why.
+    pub fn is_silent(&self, why: &io::Error) -> String {
+        format!("its management API at {} does not answer ({why})", self.at)
+    }
+
     /// The exchanges of the virtual host.
     pub fn exchanges(&self) -> io::Result<Vec<Exchange>> {
-        let list = self.list(&format!("/api/exchanges/{}?columns=name,type", encoded(&self.vhost)))?;
-        Ok(list.iter().map(|e| Exchange { name: text(e, "name"), kind: text(e, "type") }).collect())
+        let list = self.list(&format!("/api/exchanges/{}?columns=name,type,auto_delete", encoded(&self.vhost)))?;
+        let goes = |e: &Value| e["auto_delete"] != Value::Bool(false);
+        Ok(list.iter().map(|e| Exchange { name: text(e, "name"), kind: text(e, "type"), auto_delete: goes(e) }).collect())
     }
 
     /// The bindings of the virtual host.
@@ -104,17 +113,22 @@ impl Api {
 
     /// One question. By HTTP/1.0, so that the answer ends with the connection.
     fn ask(&self, method: &str, path: &str, body: &str) -> io::Result<Value> {
-        let mut stream = self.connect()?;
         let login = BASE64.encode(format!("{}:{}", self.user, self.password));
         let (host, length) = (&self.at.host, body.len());
-        write!(
-            stream,
+        let question = format!(
             "{method} {path} HTTP/1.0\r\nHost: {host}\r\nAuthorization: Basic {login}\r\nContent-Type: application/json\r\n\
              Content-Length: {length}\r\n\r\n{body}"
-        )?;
-        let mut answer = Vec::new();
-        stream.take(MAX_ANSWER).read_to_end(&mut answer)?;
-        read(&answer)
+        );
+        let stream = self.connect()?;
+        if !self.at.tls {
+            return answer(stream, &question);
+        }
+        if self.tls.get().is_none() {
+            _ = self.tls.set(RustlsConnector::new_with_native_certs()?);
+        }
+        let tls = self.tls.get().ok_or_else(|| io::Error::other("no authorities are trusted"))?;
+        let stream = tls.connect(host, stream).map_err(|e| io::Error::other(e.to_string()))?;
+        answer(stream, &question)
     }
 
     fn connect(&self) -> io::Result<TcpStream> {
@@ -140,6 +154,16 @@ impl Api {
             }
         }
         Err(failed)
+    }
+}
+
+/// What is answered to a question, up to the end of the connection: whether it is whole its document tells.
+fn answer(mut stream: impl Read + Write, question: &str) -> io::Result<Value> {
+    stream.write_all(question.as_bytes())?;
+    let mut answer = Vec::new();
+    match stream.take(MAX_ANSWER).read_to_end(&mut answer) {
+        Err(e) if e.kind() != io::ErrorKind::UnexpectedEof => Err(e),
+        _ => read(&answer),
     }
 }
 

@@ -1,158 +1,110 @@
-//! A message as lapin has it, told as one from the wire: its types are put into ours, nothing is read of them.
+//! A message as the tap's connection hands it on, told as one from the wire: read by the same functions from the same bytes.
 
+use super::amqp::frames;
 use super::url::Url;
-use crate::decode::amqp::field::{DEPTH, Field, Table};
+use crate::decode::amqp::field::{DEPTH, Field, Table, apart};
 use crate::decode::amqp::handed::Handed;
-use crate::model::Fields;
+use crate::decode::amqp::{message, method};
+use crate::model::{Fields, text_of};
 use lapin::message::Delivery;
-use lapin::types::{AMQPValue, FieldTable, ShortString};
+use lapin::types::AMQPValue;
 use std::net::SocketAddr;
 
 /// What the keys of the trace exchange begin with (<https://www.rabbitmq.com/docs/firehose>).
-const PUBLISH: &str = "publish.";
+const PUBLISH: &[u8] = b"publish.";
 /// See [`PUBLISH`].
-const DELIVER: &str = "deliver.";
+const DELIVER: &[u8] = b"deliver.";
+/// The header that has other keys by which a message is routed (<https://www.rabbitmq.com/docs/sender-selected>).
+const CC: &str = "CC";
 
-/// What the names of taps' queues begin with: what is delivered to them is no message between services.
-pub const QUEUE: &str = "meshtop.tap.";
+pub use crate::decode::amqp::tap::QUEUE;
 
-/// A message that came to a bound queue: a publish. None where it is not wanted.
-pub fn bound<'a>(url: &Url, delivery: &'a Delivery) -> Option<Handed<'a>> {
-    let (exchange, key) = (delivery.exchange.as_str(), delivery.routing_key.as_str());
-    url.wants(exchange, key).then(|| handed(None, exchange, key, properties(delivery), &delivery.data, Fields::default()))
-}
-
-/// A message of the trace exchange: a publish, or a delivery. None where it is not wanted, or is neither.
-pub fn traced<'a>(url: &Url, delivery: &'a Delivery) -> Option<Handed<'a>> {
-    let headers = delivery.properties.headers().as_ref()?;
-    let (exchange, key) = (text(headers, "exchange_name")?, first(headers, "routing_keys")?);
-    let name = delivery.routing_key.as_str();
-    let queue = match name.strip_prefix(DELIVER) {
-        Some(queue) => Some(queue),
-        None => name.strip_prefix(PUBLISH).map(|_| None)?,
-    };
-    if !url.wants(exchange, key) || queue.is_some_and(|queue| queue.starts_with(QUEUE)) {
-        return None;
-    }
-    let mut fields = Fields::default();
-    if let Some(redelivered) = headers.inner().get("redelivered") {
-        fields.set("amqp.redelivered", field(redelivered, DEPTH) != Some(Field::Int(0)));
-    }
-    for (name, header) in
-        [("amqp.routed_queues", "routed_queues"), ("amqp.user", "user"), ("amqp.channel", "channel"), ("amqp.node", "node")]
-    {
-        if let Some(value) = headers.inner().get(header).and_then(|value| field(value, DEPTH)) {
-            fields.set(name, value.value());
-        }
-    }
-    let properties = match headers.inner().get("properties") {
-        // of one in the other, as on the wire: the properties are no table there
-        Some(AMQPValue::FieldTable(properties)) => table(properties, DEPTH + 1),
-        _ => Some(Table::default()),
-    };
-    Some(handed(queue, exchange, key, properties, &delivery.data, fields))
-}
-
-/// Between whom the connection is that a traced message came or went by: client, server. None where that is not told.
-pub fn between(delivery: &Delivery) -> Option<(SocketAddr, SocketAddr)> {
-    let (client, server) = text(delivery.properties.headers().as_ref()?, "connection")?.split_once(" -> ")?;
-    Some((client.parse().ok()?, server.parse().ok()?))
-}
-
-fn handed<'a>(
-    queue: Option<&'a str>,
-    exchange: &'a str,
-    key: &'a str,
-    properties: Option<Table<'a>>,
+/// The bytes of a message.
+#[derive(Clone, Copy, Debug)]
+pub struct Message<'a> {
+    method: &'a [u8],
+    header: &'a [u8],
     body: &'a [u8],
-    fields: Fields,
-) -> Handed<'a> {
-    Handed {
-        queue: queue.map(str::as_bytes),
-        exchange: exchange.as_bytes(),
-        routing_key: key.as_bytes(),
-        properties,
-        body,
-        fields,
-    }
 }
 
-/// What a message's own properties are, by the names that the wire's reader has for them, and within its bounds.
-fn properties(delivery: &Delivery) -> Option<Table<'_>> {
-    let of = &delivery.properties;
-    let texts = [
-        ("content_type", of.content_type()),
-        ("content_encoding", of.content_encoding()),
-        ("correlation_id", of.correlation_id()),
-        ("reply_to", of.reply_to()),
-        ("expiration", of.expiration()),
-        ("message_id", of.message_id()),
-        ("type", of.kind()),
-        ("user_id", of.user_id()),
-        ("app_id", of.app_id()),
-        ("cluster_id", of.cluster_id()),
-    ];
-    let texts = texts.into_iter().filter_map(|(name, value)| Some((name.as_bytes(), words(value.as_ref()?))));
-    let octets = [("delivery_mode", of.delivery_mode()), ("priority", of.priority())];
-    let octets = octets.into_iter().filter_map(|(name, value)| Some((name.as_bytes(), Field::Uint((*value)?.into()))));
-    let headers = match of.headers() {
-        Some(headers) => Some((&b"headers"[..], Field::Table(table(headers, DEPTH)?))),
-        None => None,
-    };
-    let time = of.timestamp().map(|time| (&b"timestamp"[..], Field::Time(time)));
-    Some(Table(texts.chain(octets).chain(headers).chain(time).collect()))
-}
-
-fn words(text: &ShortString) -> Field<'_> {
-    Field::Text(text.as_str().as_bytes())
-}
-
-/// A table in which others lie no deeper than this.
-fn table(table: &FieldTable, depth: usize) -> Option<Table<'_>> {
-    let pairs = table.inner().iter().map(|(name, value)| Some((name.as_str().as_bytes(), field(value, depth)?)));
-    pairs.collect::<Option<_>>().map(Table)
-}
-
-fn field(value: &AMQPValue, depth: usize) -> Option<Field<'_>> {
-    Some(match value {
-        AMQPValue::Boolean(b) => Field::Bool(*b),
-        AMQPValue::ShortShortInt(n) => Field::Int((*n).into()),
-        AMQPValue::ShortShortUInt(n) => Field::Uint((*n).into()),
-        AMQPValue::ShortInt(n) => Field::Int((*n).into()),
-        AMQPValue::ShortUInt(n) => Field::Uint((*n).into()),
-        AMQPValue::LongInt(n) => Field::Int((*n).into()),
-        AMQPValue::LongUInt(n) => Field::Uint((*n).into()),
-        AMQPValue::LongLongInt(n) => Field::Int(*n),
-        AMQPValue::Float(n) => Field::Float(*n),
-        AMQPValue::Double(n) => Field::Double(*n),
-        AMQPValue::DecimalValue(n) => Field::Decimal(n.value.cast_signed(), n.scale),
-        AMQPValue::ShortString(text) => Field::Text(text.as_str().as_bytes()),
-        AMQPValue::LongString(text) => Field::Text(text.as_bytes()),
-        AMQPValue::FieldArray(items) => {
-            let depth = depth.checked_sub(1)?;
-            Field::List(items.as_slice().iter().map(|item| field(item, depth)).collect::<Option<_>>()?)
-        }
-        AMQPValue::Timestamp(seconds) => Field::Time(*seconds),
-        AMQPValue::FieldTable(inner) => Field::Table(table(inner, depth.checked_sub(1)?)?),
-        AMQPValue::ByteArray(bytes) => Field::Bytes(bytes.as_slice()),
-        AMQPValue::Void => Field::Void,
-    })
-}
-
-fn text<'a>(table: &'a FieldTable, name: &str) -> Option<&'a str> {
-    match table.inner().get(name)? {
-        AMQPValue::LongString(text) => std::str::from_utf8(text.as_bytes()).ok(),
-        AMQPValue::ShortString(text) => Some(text.as_str()),
-        _ => None,
-    }
-}
-
-fn first<'a>(table: &'a FieldTable, name: &str) -> Option<&'a str> {
-    match table.inner().get(name)? {
-        AMQPValue::FieldArray(items) => match items.as_slice().first()? {
-            AMQPValue::LongString(text) => std::str::from_utf8(text.as_bytes()).ok(),
+impl<'a> Message<'a> {
+    /// Those of a delivery; none where they are not told, as they are too many.
+    pub fn of(delivery: &'a Delivery) -> Option<Self> {
+        let headers = delivery.properties.headers().as_ref()?.inner();
+        let bytes = |name| match headers.get(name) {
+            Some(AMQPValue::ByteArray(bytes)) => Some(bytes.as_slice()),
             _ => None,
-        },
-        _ => None,
+        };
+        Some(Self { method: bytes(frames::METHOD)?, header: bytes(frames::HEADER)?, body: &delivery.data })
     }
+
+    /// A message that came to a bound queue: a publish.
+    pub fn bound(self) -> Handed<'a> {
+        let (_, args) = method::read(self.method).unzip();
+        let args = args.flatten().unwrap_or_default();
+        Handed {
+            queue: None,
+            exchange: args.bytes("exchange"),
+            routing_key: args.bytes("routing_key"),
+            properties: message::read(self.header).map(|(_, properties)| properties),
+            body: self.body,
+            fields: Fields::default(),
+        }
+    }
+
+    /// A message of the trace exchange: a publish, or a delivery, and between which client and server, where that is told. None where it
+    /// is not wanted, or is neither.
+    pub fn traced(self, url: &Url) -> Option<(Handed<'a>, Option<(SocketAddr, SocketAddr)>)> {
+        let mut properties = Some(Table::default());
+        // of one in the other, as on the wire: the properties are no table there
+        let (_, told) = message::read_by(self.header, |bytes| {
+            let (told, inner) = apart(bytes, b"properties", DEPTH + 1)?;
+            properties = inner;
+            Some(told)
+        })?;
+        let Some(Field::Table(told)) = told.get(message::HEADERS) else { return None };
+        let Some(Field::Text(exchange)) = told.get("exchange_name") else { return None };
+        let Some(Field::List(keys)) = told.get("routing_keys") else { return None };
+        let name = self.bound().routing_key;
+        let queue = match name.strip_prefix(DELIVER) {
+            Some(queue) => Some(queue),
+            None => name.strip_prefix(PUBLISH).map(|_| None)?,
+        };
+        let keys: Vec<_> = keys.iter().filter_map(text).collect();
+        let wanted = url.wants_exchange(&text_of(exchange)) && keys.iter().any(|key| url.wants_key(&text_of(key)));
+        if !wanted || queue.is_some_and(|queue| queue.starts_with(QUEUE.as_bytes())) {
+            return None;
+        }
+        let mut fields = Fields::default();
+        if let Some(redelivered) = told.get("redelivered") {
+            fields.set("amqp.redelivered", *redelivered != Field::Int(0));
+        }
+        for (name, header) in
+            [("amqp.routed_queues", "routed_queues"), ("amqp.user", "user"), ("amqp.channel", "channel"), ("amqp.node", "node")]
+        {
+            if let Some(value) = told.get(header) {
+                fields.set(name, value.value());
+            }
+        }
+        let connection = told.text("connection");
+        let between =
+            connection.split_once(" -> ").and_then(|(client, server)| Some((client.parse().ok()?, server.parse().ok()?)));
+        Some((Handed { queue, exchange, routing_key: keys.first()?, properties, body: self.body, fields }, between))
+    }
+}
+
+/// Whether a message has one of some keys, beside its own: what it was published with as `CC` (`BCC` the broker keeps to itself).
+pub fn is_for(handed: &Handed<'_>, url: &Url) -> bool {
+    let headers = handed.properties.as_ref().and_then(|properties| properties.get(message::HEADERS));
+    let also = match headers {
+        Some(Field::Table(headers)) => headers.get(CC),
+        _ => None,
+    };
+    let also = if let Some(Field::List(keys)) = also { keys.as_slice() } else { &[] };
+    let keys = std::iter::once(handed.routing_key).chain(also.iter().filter_map(text));
+    keys.into_iter().any(|key| url.wants_key(&text_of(key)))
+}
+
+fn text<'a>(field: &Field<'a>) -> Option<&'a [u8]> {
+    if let Field::Text(text) = field { Some(text) } else { None }
 }

@@ -28,19 +28,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 /// Pieces that wait for the reader, each of a message or a few; what comes then is dropped and counted.
 const WAITING: usize = 1024;
 
-/// The stacks of threads while there are taps, in bytes. The broker's client reads headers that lie in one another by recursion, on a
-/// thread that it starts itself: as many levels as fit a frame of 128 KiB, seven bytes each, take up to some 20 KiB apiece.
-#[cfg(all(feature = "taps", target_pointer_width = "64"))]
-const STACK: usize = 512 << 20;
-#[cfg(all(feature = "taps", not(target_pointer_width = "64")))]
-const STACK: usize = 16 << 20;
-
-/// To be called before any thread is started, where there will be taps.
-pub fn prepare() {
-    #[cfg(feature = "taps")]
-    crate::sys::set_stacks(STACK);
-}
-
 /// Taps, attached once [`Taps::start`] is called.
 pub struct Taps {
     /// What they tell.

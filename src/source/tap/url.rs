@@ -2,6 +2,7 @@
 
 use crate::text::percent;
 use std::fmt;
+use std::net::IpAddr;
 
 /// The most messages a second that a tap takes, unless told otherwise: a screen of rows a millisecond.
 const RATE: u64 = 10_000;
@@ -18,9 +19,9 @@ pub struct Url {
     /// Its port.
     pub port: u16,
     /// Who asks; none: what the environment says.
-    pub user: Option<String>,
+    user: Option<String>,
     /// See `user`.
-    pub password: Option<String>,
+    password: Option<String>,
     /// The virtual host.
     pub vhost: String,
     /// The exchanges that are watched; none: all of them.
@@ -37,9 +38,11 @@ pub struct Url {
     query: String,
 }
 
-/// Where RabbitMQ's management plugin answers, in clear text.
+/// Where RabbitMQ's management plugin answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Management {
+    /// Whether by TLS: as the tap, unless told otherwise.
+    pub tls: bool,
     /// Its name or address.
     pub host: String,
     /// Its port.
@@ -63,10 +66,14 @@ impl Url {
         }
         let (before, query) = rest.split_once('?').unwrap_or((rest, ""));
         let (authority, path) = before.split_once('/').unwrap_or((before, "%2f"));
+        // what stands before it would be a password, and taken for a host, a port or a virtual host
+        if path.contains('@') || query.contains('@') {
+            return Err("an @ behind its host: in a user, a password or a name / is written %2f, ? %3f and @ %40".to_owned());
+        }
         let (login, at) = authority.rsplit_once('@').map_or((None, authority), |(login, at)| (Some(login), at));
         let (host, port) = host_port(at).ok_or("its host and port cannot be read")?;
-        let (user, password) = match login.map(|login| login.split_once(':').unwrap_or((login, ""))) {
-            Some((user, password)) => (Some(decoded(user)?), Some(decoded(password)?)),
+        let (user, password) = match login.map(|login| login.split_once(':').map_or((login, None), |(u, p)| (u, Some(p)))) {
+            Some((user, password)) => (Some(decoded(user)?), password.map(decoded).transpose()?),
             None => (None, None),
         };
         let vhost = decoded(path)?;
@@ -83,7 +90,7 @@ impl Url {
             firehose: false,
             rate: RATE,
             // RabbitMQ's own rule for its ports, which a node on another port follows by custom
-            management: Management { host: host.to_owned(), port: port.saturating_add(if tls { 10_001 } else { 10_000 }) },
+            management: Management { tls, host: host.to_owned(), port: port.saturating_add(10_000) },
             query: query.to_owned(),
         };
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
@@ -110,10 +117,15 @@ impl Url {
                 self.rate = rate.ok_or("rate is a number of messages a second, 1 or more")?;
             }
             "management" => {
-                let wrong = "management is http://HOST:PORT, without credentials: they are those of the tap";
-                let at = value.strip_prefix("http://").map(|at| at.trim_end_matches('/')).filter(|at| !at.contains(['@', '/']));
+                let wrong = "management is http://HOST:PORT or https://HOST:PORT, without credentials: they are those of the tap";
+                let (tls, at) = match value.split_once("://") {
+                    Some(("http", at)) => (false, at),
+                    Some(("https", at)) => (true, at),
+                    _ => return Err(wrong.to_owned()),
+                };
+                let at = Some(at.trim_end_matches('/')).filter(|at| !at.contains(['@', '/']));
                 let (host, port) = at.and_then(host_port).ok_or(wrong)?;
-                self.management = Management { host: host.to_owned(), port: port.unwrap_or(80) };
+                self.management = Management { tls, host: host.to_owned(), port: port.unwrap_or(if tls { 443 } else { 80 }) };
             }
             _ => return Err("it knows exchange, key, firehose, rate and management, and was told something else".to_owned()),
         }
@@ -123,15 +135,40 @@ impl Url {
     /// What it is called: without credentials, and without what is watched.
     pub fn name(&self) -> String {
         let usual = if self.tls { 5671 } else { 5672 };
-        let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
         let port = if self.port == usual { String::new() } else { format!(":{}", self.port) };
-        format!("amqp{}://{host}{port}/{}", if self.tls { "s" } else { "" }, encoded(&self.vhost))
+        format!("amqp{}://{}{port}/{}", if self.tls { "s" } else { "" }, bracketed(&self.host), encoded(&self.vhost))
     }
 
-    /// Whether a message that went to an exchange with a key is wanted.
-    pub fn wants(&self, exchange: &str, key: &str) -> bool {
-        (self.exchanges.is_empty() || self.exchanges.iter().any(|e| e == exchange))
-            && (self.keys.is_empty() || self.keys.iter().any(|pattern| is_match(pattern, key)))
+    /// Who asks, and by which password: as the URL says, else the environment, else as RabbitMQ is installed.
+    pub fn login(&self, env: impl Fn(&str) -> Option<String>) -> (String, String) {
+        let user = self.user.clone().or_else(|| env("MESHTOP_AMQP_USER")).unwrap_or_else(|| "guest".into());
+        let password = self.password.clone().or_else(|| env("MESHTOP_AMQP_PASSWORD"));
+        let usual = if user == "guest" { "guest" } else { "" };
+        (user, password.unwrap_or_else(|| usual.into()))
+    }
+
+    /// Whether messages to an exchange are wanted.
+    pub fn wants_exchange(&self, exchange: &str) -> bool {
+        self.exchanges.is_empty() || self.exchanges.iter().any(|e| e == exchange)
+    }
+
+    /// Whether messages with a key are wanted.
+    pub fn wants_key(&self, key: &str) -> bool {
+        self.keys.is_empty() || self.keys.iter().any(|pattern| is_match(pattern, key))
+    }
+}
+
+impl Management {
+    /// Whether it is asked in clear text across a network, with the login of a tap that goes by TLS.
+    pub fn shows_login_of(&self, tap: &Url) -> bool {
+        let here = self.host == "localhost" || self.host.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback());
+        tap.tls && !self.tls && !here
+    }
+}
+
+impl fmt::Display for Management {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "http{}://{}:{}", if self.tls { "s" } else { "" }, bracketed(&self.host), self.port)
     }
 }
 
@@ -173,6 +210,10 @@ pub fn is_match(pattern: &str, key: &str) -> bool {
 
 fn split(text: &str) -> Vec<&str> {
     if text.is_empty() { Vec::new() } else { text.split('.').collect() }
+}
+
+fn bracketed(host: &str) -> String {
+    if host.contains(':') { format!("[{host}]") } else { host.to_owned() }
 }
 
 /// A host, with or without a port; an IPv6 address in brackets.
@@ -219,11 +260,41 @@ mod tests {
     #[test]
     fn what_is_not_said_is_as_usual() {
         let url = Url::parse("amqps://localhost").unwrap();
-        assert_eq!((url.port, &*url.vhost, url.user.clone(), url.management.port), (5671, "/", None, 15672));
+        assert_eq!(
+            (url.port, &*url.vhost, url.user.clone(), url.management.to_string()),
+            (5671, "/", None, "https://localhost:15671".into())
+        );
         assert_eq!(url.name(), "amqps://localhost/%2f");
         assert_eq!(Url::parse("amqp://[::1]:1/").unwrap().name(), "amqp://[::1]:1/%2f");
-        let told = Url::parse("amqp://h/?management=http://m:8080/").unwrap().management;
-        assert_eq!(told, Management { host: "m".into(), port: 8080 });
+        for (url, management, shows) in [
+            ("amqp://h", "http://h:15672", false),
+            ("amqp://h/?management=http://m:8080/", "http://m:8080", false),
+            ("amqp://h/?management=https://[::1]", "https://[::1]:443", false),
+            ("amqps://h:1/", "https://h:10001", false),
+            ("amqps://h/?management=http://m", "http://m:80", true),
+            ("amqps://h/?management=http://127.0.0.1", "http://127.0.0.1:80", false),
+        ] {
+            let url = Url::parse(url).unwrap();
+            assert_eq!((&*url.management.to_string(), url.management.shows_login_of(&url)), (management, shows));
+        }
+    }
+
+    #[test]
+    fn what_the_url_does_not_say_of_the_login_the_environment_does() {
+        let login = |url: &str, env: &[(&str, &str)]| {
+            let env = |name: &str| env.iter().find(|(n, _)| *n == name).map(|(_, value)| (*value).to_owned());
+            let (user, password) = Url::parse(url).unwrap().login(env);
+            format!("{user} {password}")
+        };
+        let env = [("MESHTOP_AMQP_USER", "bob"), ("MESHTOP_AMQP_PASSWORD", "hidden")];
+        assert_eq!(
+            ["amqp://h", "amqp://ann@h", "amqp://ann:x@h", "amqp://ann:@h"].map(|url| login(url, &env)),
+            ["bob hidden", "ann hidden", "ann x", "ann "]
+        );
+        assert_eq!(
+            ["amqp://h", "amqp://guest@h", "amqp://ann@h"].map(|url| login(url, &[])),
+            ["guest guest", "guest guest", "ann "]
+        );
     }
 
     #[test]
@@ -240,6 +311,10 @@ mod tests {
             "amqp://h/?management=http://u:hidden@h",
             "amqp://h/?firehose=hidden",
             "amqp://%ffhidden:x@h/",
+            "amqp://hidden:1234/hidden@127.0.0.1",
+            "amqp://u:p@hidden/w@h",
+            "amqp://hidden:12?key=hidden@h",
+            "amqp://h/?management=hidden",
         ];
         for text in bad {
             let why = Url::parse(text).unwrap_err();

@@ -51,7 +51,7 @@ fn attach(rig: &mut Rig, detached: Option<&str>, holds: Option<Result<Topology, 
 }
 
 fn topology() -> Topology {
-    let exchange = |name: &str, kind: &str| Exchange { name: name.into(), kind: kind.into() };
+    let exchange = |name: &str, kind: &str| Exchange { name: name.into(), kind: kind.into(), auto_delete: false };
     let bound = |source: &str, destination: &str, key: &str| Binding {
         source: source.into(),
         destination: destination.into(),
@@ -119,7 +119,10 @@ fn a_line_of_what_a_broker_holds_stays_selected() {
     let before = selected(&rig);
     assert_eq!(before[1..], ["⇒", "bills", "order.placed"]);
     let more = Topology {
-        exchanges: [Exchange { name: "a".into(), kind: "topic".into() }].into_iter().chain(topology().exchanges).collect(),
+        exchanges: [Exchange { name: "a".into(), kind: "topic".into(), auto_delete: false }]
+            .into_iter()
+            .chain(topology().exchanges)
+            .collect(),
         ..topology()
     };
     attach(&mut rig, None, Some(Ok(more)));

@@ -31,6 +31,9 @@ pub fn page(view: Option<&View>, width: u16) -> Page {
         lost("dropped by meshtop", status.own_drops, "packets and messages, under load"),
     ];
     lines.extend(losses(status).into_iter().skip(1).map(|(name, n, meaning)| lost(name, n, meaning)));
+    if status.tap_bytes > 0 {
+        lines.push(row(Token::Plain, "taps of meshtop", &size(status.tap_bytes), "left out: copies of what others send"));
+    }
     lines.extend([Line::default(), Line::of(Token::Word, "Sources")]);
     lines.extend(status.sources.iter().map(source));
     if let Some(filter) = &status.capture_filter {

@@ -1,5 +1,6 @@
 """What a tap is tried on. Usage: tapped.py RABBITMQ MANAGEMENT declare | post N RUN | flood N RUN | nested DEPTH | trace |
-user NAME PASSWORD | state."""
+user NAME PASSWORD [CONFIGURE] | policy DEFINITION | exchange NAME TYPE [OPTIONS] | delete EXCHANGE | join SOURCE EXCHANGE KEY |
+queue NAME EXCHANGE | publish EXCHANGE KEY ID [CC] | bytes N RUN | count QUEUE | there EXCHANGE | state."""
 
 import base64
 import json
@@ -109,6 +110,50 @@ def nested(depth):
     print("published", flush=True)
 
 
+def bytes_(count, run):
+    """Publishes messages of which every tenth has an ID and a key that are no text."""
+    connection = connect()
+    channel = connection.channel()
+    for n in range(count):
+        properties = pika.BasicProperties(message_id=f"{run}.{n}", correlation_id="c", headers={"b": b"\xff", "a": "é"})
+        key = b"k"
+        if n % 10 == 0:
+            # pika writes bytes of its own accord where it is given any
+            properties.correlation_id = key = b"\xff\xfe\x80"
+        channel.basic_publish("shop", key, b"{}", properties)
+    connection.close()
+    print("published", flush=True)
+
+
+def done(what, word="done"):
+    """Does something on a channel."""
+    connection = connect()
+    answer = what(connection.channel())
+    connection.close()
+    print(word if answer is None else answer, flush=True)
+
+
+def publish(exchange, key, message_id, cc=None):
+    properties = pika.BasicProperties(message_id=message_id, headers={"CC": [cc]} if cc else None)
+    done(lambda channel: channel.basic_publish(exchange, key, b"{}", properties))
+
+
+def queue(name, exchange):
+    def make(channel):
+        channel.queue_declare(name)
+        channel.queue_bind(name, exchange, "#")
+
+    done(make)
+
+
+def there(exchange):
+    """Whether it is there, by AMQP alone."""
+    try:
+        done(lambda channel: channel.exchange_declare(exchange, passive=True) and None, "there")
+    except pika.exceptions.ChannelClosedByBroker:
+        print("gone", flush=True)
+
+
 def request(path, method="GET", body=None):
     request = urllib.request.Request(f"http://127.0.0.1:{MANAGEMENT}/api/{path}", body, method=method)
     request.add_header("Authorization", "Basic " + base64.b64encode(b"guest:guest").decode())
@@ -127,10 +172,10 @@ def trace():
     print("traced", flush=True)
 
 
-def user(name, password):
-    """Makes a user who may do what a tap does."""
+def user(name, password, configure=".*"):
+    """Makes a user who may do what a tap does, unless told otherwise."""
     request(f"users/{name}", "PUT", json.dumps({"password": password, "tags": "management"}).encode())
-    request(f"permissions/%2f/{name}", "PUT", b'{"configure":".*","write":".*","read":".*"}')
+    request(f"permissions/%2f/{name}", "PUT", json.dumps({"configure": configure, "write": ".*", "read": ".*"}).encode())
     print("made", flush=True)
 
 
@@ -152,6 +197,27 @@ match WHAT:
     case "trace":
         trace()
     case "user":
-        user(sys.argv[4], sys.argv[5])
+        user(*sys.argv[4:])
+    case "policy":
+        policy = {"pattern": ".*", "definition": json.loads(sys.argv[4]), "apply-to": "queues"}
+        request("policies/%2f/all", "PUT", json.dumps(policy).encode())
+        print("made", flush=True)
+    case "exchange":
+        options = json.loads(sys.argv[6]) if len(sys.argv) > 6 else {}
+        done(lambda channel: channel.exchange_declare(sys.argv[4], sys.argv[5], **options) and None)
+    case "delete":
+        done(lambda channel: channel.exchange_delete(sys.argv[4]) and None)
+    case "join":
+        done(lambda channel: channel.exchange_bind(sys.argv[5], sys.argv[4], sys.argv[6]) and None)
+    case "queue":
+        queue(*sys.argv[4:])
+    case "publish":
+        publish(*sys.argv[4:])
+    case "bytes":
+        bytes_(int(sys.argv[4]), sys.argv[5])
+    case "count":
+        done(lambda channel: channel.queue_declare(sys.argv[4], passive=True).method.message_count)
+    case "there":
+        there(sys.argv[4])
     case "state":
         state()

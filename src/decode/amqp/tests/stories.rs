@@ -244,3 +244,35 @@ fn several_channels_at_once() {
     script.parts(UP, 1, 0, b"", b"", 1).frame(UP, 8, 0, b"").parts(UP, 2, 0, b"", b"second", 3);
     assert_eq!(told(&script.talk()), ["channel.open: ok", "publish one a: -", "publish two b: -"]);
 }
+
+/// Two deliveries to a consumer by this tag, acknowledged, and the end.
+fn delivered_to(script: &mut Script, tag: &str) {
+    for number in 1..=2 {
+        script.deliver(1, tag, number, false, "shop", "order.placed").content(DOWN, 1, b"body", 4);
+    }
+    script.method(UP, 1, "basic.ack").u64(2).octet(1);
+    closed(script);
+}
+
+#[test]
+fn a_tap_of_meshtop_is_left_out_but_for_its_login() {
+    let mut script = Script::new("AMQP, a tap");
+    script.bytes(UP, b"AMQP\0\0\x09\x01");
+    script.method(DOWN, 0, "connection.start").octet(0).octet(9).table(&[]).long(b"PLAIN").long(b"en_US");
+    let client = table(|t| {
+        t.field(b"product", b'S', b"\0\0\0\x07meshtop");
+    });
+    script.method(UP, 0, "connection.start-ok").table(&client).short(b"PLAIN").long(b"\0guest\0guest").short(b"en_US");
+    script.method(DOWN, 0, "connection.tune").u16(2047).u32(131_072).u16(60);
+    delivered_to(&mut script, "any");
+    assert_eq!(lines(&script.talk()), ["connection.start: ok"]);
+
+    // by its consumer's tag alone; and one that is only called alike
+    for (tag, told) in [("meshtop.tap.host.1.2.3", 0), ("meshtop", 2)] {
+        let mut script = Script::new("AMQP, a tap that is joined late");
+        delivered_to(&mut script, tag);
+        let told_of = flows(&Conversation { joined: Joined::Midway, ..script.talk() });
+        let deliveries = told_of.iter().filter(|flow| flow.operation.starts_with("deliver")).count();
+        assert_eq!(deliveries, told, "{tag}: {told_of:?}");
+    }
+}

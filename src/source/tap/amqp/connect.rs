@@ -1,11 +1,15 @@
 //! The tap's one connection: a socket that is told of before its first packet, so that it is never on the screen, and lapin on it.
 
+use super::frames::{Framed, Frames};
 use super::{Tap, Trouble};
+use crate::decode::amqp::tap::PRODUCT;
 use crate::source::own::OwnSockets;
 use async_compat::Compat;
+use async_rs::util::RuntimeParts;
+use async_rs::{Runtime, Tokio};
 use lapin::tcp::TLSConfig;
 use lapin::uri::{AMQPAuthority, AMQPQueryString, AMQPScheme, AMQPUri, AMQPUserInfo};
-use lapin::{AsyncTcpStream, Connection, ConnectionProperties, runtime};
+use lapin::{AsyncTcpStream, Connection, ConnectionProperties};
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs as _, UdpSocket};
 use tokio::net::{TcpSocket, TcpStream};
@@ -33,15 +37,19 @@ pub async fn connect(tap: &mut Tap) -> Result<Connection, Trouble> {
         let taken = stream.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
         let taken = taken.ok_or_else(|| io::Error::from(io::ErrorKind::NotConnected))?;
         let plain = AsyncTcpStream::Plain(Compat::new(taken));
-        match uri.scheme {
-            AMQPScheme::AMQP => Ok(plain),
-            AMQPScheme::AMQPS => Ok(plain.into_tls(&uri.authority.host, TLSConfig::default()).await?),
-        }
+        let stream = match uri.scheme {
+            AMQPScheme::AMQP => plain,
+            AMQPScheme::AMQPS => plain.into_tls(&uri.authority.host, TLSConfig::default()).await?,
+        };
+        Ok(AsyncTcpStream::Plain(Frames::of(stream)))
     };
     let properties = ConnectionProperties::default()
         .with_connection_name("meshtop tap".into())
-        .with_client_property("product".into(), "meshtop".into());
-    Ok(Connection::connector(uri, runtime::default_runtime()?, connect, properties).await?)
+        .with_client_property("product".into(), PRODUCT.into())
+        // without it lapin gives its own name
+        .with_client_property("version".into(), env!("CARGO_PKG_VERSION").into());
+    let runtime = Runtime::new(RuntimeParts::new(Tokio::current(), Framed(Tokio::current())));
+    Ok(Connection::connector(uri, runtime, connect, properties).await?)
 }
 
 /// A socket to one of a host's addresses, with its two ends, of which `own` has heard.

@@ -28,8 +28,8 @@ impl Tap {
                 }
             }
             Err(e) => self.tell(&format!(
-                "whether it is traced is not known, as its management API does not answer ({e}; management=http://HOST:PORT): \
-                 rabbitmqctl trace_on switches it on, trace_off off"
+                "whether it is traced is not known: {} (management=http[s]://HOST:PORT); rabbitmqctl trace_on switches it on, trace_off off",
+                self.api.is_silent(&e)
             )),
         }
         if self.traces {

@@ -1,7 +1,8 @@
 //! What the management API is asked from time to time while a tap is attached: what the broker holds, for the screen, and how much of our
 //! own queue it threw away because we were behind.
 
-use super::{MAX_LENGTH, Tap, message};
+use super::dropped::messages;
+use super::{MAX_BYTES, MAX_LENGTH, Tap, message};
 use crate::model::{Attachment, SourceNews, Tapped, Topology};
 use crate::source::tap::management::Api;
 use std::io;
@@ -60,7 +61,7 @@ impl Tap {
             return;
         }
         let Some(holds) = self.ask(topology) else { return };
-        let holds = holds.map(Arc::new).map_err(|e| Arc::from(format!("its management API does not answer ({e})")));
+        let holds = holds.map(Arc::new).map_err(|e| Arc::from(self.api.is_silent(&e)));
         self.asked.due = Some(now + HOLDS);
         self.state(|state| state.holds = Some(holds));
     }
@@ -71,8 +72,12 @@ impl Tap {
         let Some(Ok(counts)) = self.ask(|api| api.counts(&queue)) else { return };
         let dropped = self.asked.newly_missing(counts);
         if dropped > 0 {
-            let full =
-                format!("{}: {dropped} messages dropped by the broker: more than {MAX_LENGTH} waited for us", self.state.name);
+            let full = format!(
+                "{}: {} dropped by the broker: more than {MAX_LENGTH}, or than {} MiB, waited for us, or longer than a policy allows",
+                self.state.name,
+                messages(dropped),
+                MAX_BYTES >> 20
+            );
             self.send(Tapped { dropped, news: vec![SourceNews::Warned(full.into())], ..Tapped::default() });
         }
     }

@@ -2,22 +2,18 @@
 
 use std::time::{Duration, Instant};
 
-/// How often it is told what was dropped.
-const TELL: Duration = Duration::from_secs(1);
-
 /// A second's share.
 pub struct Pace {
     rate: u64,
     /// The second that is counted, by its beginning, and how many there were.
     second: Option<Instant>,
     count: u64,
-    told: Option<Instant>,
 }
 
 impl Pace {
     /// So many a second.
     pub fn new(rate: u64) -> Self {
-        Self { rate, second: None, count: 0, told: None }
+        Self { rate, second: None, count: 0 }
     }
 
     /// Whether one more may be now; then it counts.
@@ -27,15 +23,6 @@ impl Pace {
         }
         self.count += 1;
         self.count <= self.rate
-    }
-
-    /// Whether it is time to tell what was dropped.
-    pub fn is_time_to_tell(&mut self, now: Instant) -> bool {
-        let due = self.told.is_none_or(|told| now.duration_since(told) >= TELL);
-        if due {
-            self.told = Some(now);
-        }
-        due
     }
 }
 
@@ -48,6 +35,5 @@ mod tests {
         let (mut pace, start) = (Pace::new(3), Instant::now());
         let mut allowed = |millis| pace.allows(start + Duration::from_millis(millis));
         assert_eq!([0, 1, 2, 3, 999, 1000, 1001].map(&mut allowed), [true, true, true, false, false, true, true]);
-        assert!(pace.is_time_to_tell(start) && !pace.is_time_to_tell(start + TELL / 2) && pace.is_time_to_tell(start + TELL));
     }
 }
