@@ -23,7 +23,7 @@ fn each_thread_has_its_own_rights_alone() {
         "resolver" | "searcher" => names,
         _ => 0,
     };
-    let all = ["meshtop", "containers", "engine", "merger", "reader", "resolver", "scout", "searcher", "signals", "worker 0"];
+    let all = ["meshtop", "containers", "engine", "reader", "resolver", "scout", "searcher", "signals", "worker"];
     let expected = all.map(|name| (name.to_owned(), rights(name), "1".to_owned()));
     let enough = Instant::now() + PATIENCE;
     // threads start one after the other, and each gives its rights up first
