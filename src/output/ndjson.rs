@@ -141,6 +141,9 @@ pub fn write_stats(stats: &Stats, out: &mut Vec<u8>) {
     o.number("decoded_bytes", u64::try_from(totals.decoded_bytes).unwrap_or(0));
     o.number("undecoded_bytes", totals.undecoded_bytes);
     o.number("encrypted_bytes", totals.encrypted_bytes);
+    if !totals.unassigned.is_empty() {
+        write_numbers("unassigned", totals.unassigned.iter().copied(), &mut o);
+    }
     o.number("lost_bytes", totals.lost_bytes);
     o.number("gaps", totals.gaps);
     o.number("decode_errors", totals.decode_errors);

@@ -10,6 +10,7 @@
 mod channel;
 mod content;
 mod conversation;
+mod fate;
 pub mod field;
 mod frame;
 pub mod handed;
@@ -45,8 +46,11 @@ pub static PROTOCOL: Protocol = Protocol {
 /// How many channels of a connection are followed: what RabbitMQ allows unless told otherwise.
 const CHANNELS: usize = 2048;
 
-/// How many messages of a connection wait for what becomes of them, and as many questions and consumers; its channels share it.
+/// How many messages of a connection wait for what becomes of them, whatever its channels; of more, those of the channel that has most
+/// are given up. As many questions and consumers, which its channels share.
 const WAITING: usize = 65_536;
+/// After how many messages it is looked whether too many wait.
+const LOOK: usize = 1024;
 
 const BAD_FRAME: Issue = Issue::broken("not an AMQP frame");
 const BAD_METHOD: Issue = Issue::broken("an AMQP method that cannot be read");
@@ -68,6 +72,10 @@ struct Amqp {
     frame_max: usize,
     /// Whether the broker has said that it takes no publishes for now.
     blocked: bool,
+    /// How many messages there were since it was looked how many wait.
+    messages: usize,
+    /// Whether any publish waits for time to pass.
+    holds: bool,
 }
 
 /// What is awaited of a direction.
@@ -131,6 +139,8 @@ impl Amqp {
             header: None,
             frame_max: 0,
             blocked: false,
+            messages: 0,
+            holds: false,
         }
     }
 
@@ -285,10 +295,27 @@ impl Amqp {
     fn passed(&mut self, cx: &mut Cx<'_, '_>, number: u16, dir: Dir) {
         let Some(channel) = self.channels.get_mut(&number) else { return };
         let content = channel.contents.get_mut(dir.index()).and_then(|slot| slot.take_if(|content| content.is_done()));
-        if let Some(content) = content
-            && let Some(content) = channel.end_content(cx, content)
-        {
+        let Some(content) = content else { return };
+        let back = channel.end_content(cx, content);
+        self.holds |= channel.unconfirmed.len() > 0;
+        if let Some(content) = back {
             self.came_back(cx, number, content);
+        }
+        self.messages += 1;
+        if self.messages >= LOOK {
+            self.messages = 0;
+            self.make_room(cx);
+        }
+    }
+
+    /// Of more than may wait the oldest of the channel that has most are given up.
+    fn make_room(&mut self, cx: &mut Cx<'_, '_>) {
+        let mut more = self.channels.values().map(Channel::waiting).sum::<usize>().saturating_sub(WAITING);
+        while more > 0 {
+            let Some(fullest) = self.channels.values_mut().max_by_key(|channel| channel.waiting()) else { return };
+            let many = more.min(fullest.waiting() / 2 + 1);
+            fullest.forget(cx, many);
+            more -= many;
         }
     }
 
@@ -358,6 +385,18 @@ impl Analyzer for Amqp {
 
     fn resync(&mut self, _: Dir, data: &[u8]) -> Resync {
         frame::scan(data)
+    }
+
+    fn waits(&self) -> bool {
+        self.holds
+    }
+
+    fn tick(&mut self, cx: &mut Cx<'_, '_>, now: Stamp) {
+        self.holds = false;
+        for channel in self.channels.values_mut() {
+            channel.wait_no_longer(cx, now);
+            self.holds |= channel.unconfirmed.len() > 0;
+        }
     }
 
     fn end(&mut self, cx: &mut Cx<'_, '_>, rest: Input<'_>, _: End) {

@@ -182,6 +182,14 @@ fn headers_are_text_and_carry_traces_as_bytes_too() {
 }
 
 #[test]
+fn numbers_carry_traces_too() {
+    let headers =
+        Table(vec![(b"x-datadog-trace-id", Field::Int(7)), (b"x-datadog-parent-id", Field::Uint(9)), (b"n", Field::Void)]);
+    let told = message::told(&Table(vec![(b"headers", Field::Table(headers))]));
+    assert_eq!(format!("{:?}", told.carried), r#"[("x-datadog-trace-id", "7"), ("x-datadog-parent-id", "9")]"#);
+}
+
+#[test]
 fn charsets_are_no_codings() {
     let coded = |coding: &'static str| {
         message::told(&Table(vec![(b"content_encoding", Field::Text(coding.as_bytes()))])).hint.encodings.len()
