@@ -89,8 +89,10 @@ pub fn told(properties: &Table<'_>) -> Told {
     let mut told = Told::default();
     if let Some(Field::Table(Table(pairs))) = properties.get(HEADERS) {
         for (name, field) in pairs {
-            if let Field::Text(bytes) | Field::Bytes(bytes) = field {
-                told.carried.push(name, bytes);
+            match field {
+                Field::Text(bytes) | Field::Bytes(bytes) => told.carried.push(name, bytes),
+                Field::Int(_) | Field::Uint(_) => told.carried.push(name, field.text().as_bytes()),
+                _ => {}
             }
             match field {
                 Field::Text(bytes) => told.headers.push(name, bytes),
