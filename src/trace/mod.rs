@@ -159,7 +159,7 @@ pub fn is_trouble(issue: Issue) -> bool {
 pub fn key(context: &TraceContext) -> CompactString {
     let carried = PROPAGATORS.iter().find(|how| how.carrier == context.carrier);
     // what the user named is known as its other writers would have written it, where it is a number
-    carried.map_or_else(|| context.trace_id.to_ascii_lowercase().into(), |how| (how.key)(&context.trace_id).into())
+    carried.map_or_else(|| context.trace_id.to_ascii_lowercase(), |how| (how.key)(&context.trace_id).into())
 }
 
 /// A number of 64 or 128 bits, of which leading zeros may have been left out.

@@ -1,5 +1,5 @@
 //! What becomes of publishes that nobody confirms: they come back, or their channel fails by one of them. Brokers take the publishes of
-//! a channel one after the other, and tell of none that went well.
+//! a channel one after the other, and tell of none that went well. And how many messages may wait for what becomes of them.
 
 use super::channel::{Channel, Confirms, forgotten};
 use super::content::{Content, What};
@@ -7,7 +7,7 @@ use super::field::Table;
 use super::method::{self, Role};
 use super::told::told;
 use super::waiting::{Sent, Wait, digest_of};
-use super::{Amqp, Found, message};
+use super::{Amqp, Found, WAITING, message};
 use crate::decode::Cx;
 use crate::model::{Dir, Issue, Pattern, Stamp};
 use crate::time::Span;
@@ -16,6 +16,9 @@ use crate::time::Span;
 const FAILURE: Span = Span::from_secs(1);
 /// How many of those that were held for so long are known again, should they come back all the same.
 const KNOWN: usize = 4096;
+
+/// After how many messages it is looked whether too many wait.
+const LOOK: usize = 1024;
 
 const UNCOUNTED: Issue = Issue::unseen("its confirmation cannot be told: not all publishes before it were captured");
 const UNHELD: Issue = Issue::unseen("whether it came back cannot be told: too many publishes wait");
@@ -26,6 +29,34 @@ const EXCHANGE: (&str, &str) = ("exchange '", "' in vhost");
 const DEFAULT: &str = "amq.default";
 
 impl Amqp {
+    /// More of a content went by: it may be over.
+    pub(super) fn passed(&mut self, cx: &mut Cx<'_, '_>, number: u16, dir: Dir) {
+        let Some(channel) = self.channels.get_mut(&number) else { return };
+        let content = channel.contents.get_mut(dir.index()).and_then(|slot| slot.take_if(|content| content.is_done()));
+        let Some(content) = content else { return };
+        let back = channel.end_content(cx, content);
+        self.holds |= channel.unconfirmed.len() > 0;
+        if let Some(content) = back {
+            self.came_back(cx, number, content);
+        }
+        self.messages += 1;
+        if self.messages >= LOOK {
+            self.messages = 0;
+            self.make_room(cx);
+        }
+    }
+
+    /// Of more than may wait the oldest of the channel that has most are given up.
+    fn make_room(&mut self, cx: &mut Cx<'_, '_>) {
+        let mut more = self.channels.values().map(Channel::waiting).sum::<usize>().saturating_sub(WAITING);
+        while more > 0 {
+            let Some(fullest) = self.channels.values_mut().max_by_key(|channel| channel.waiting()) else { return };
+            let many = more.min(fullest.waiting() / 2 + 1);
+            fullest.forget(cx, many);
+            more -= many;
+        }
+    }
+
     /// What an error is about, and whether it is a question: by the method that it names, where one of those waits, and only one could
     /// be meant. A question that was not seen has a flow from here on.
     pub(super) fn culprit(&mut self, cx: &mut Cx<'_, '_>, own: bool, args: &Table<'_>, found: Found<'_>) -> Option<(u64, bool)> {

@@ -49,8 +49,6 @@ const CHANNELS: usize = 2048;
 /// How many messages of a connection wait for what becomes of them, whatever its channels; of more, those of the channel that has most
 /// are given up. As many questions and consumers, which its channels share.
 const WAITING: usize = 65_536;
-/// After how many messages it is looked whether too many wait.
-const LOOK: usize = 1024;
 
 const BAD_FRAME: Issue = Issue::broken("not an AMQP frame");
 const BAD_METHOD: Issue = Issue::broken("an AMQP method that cannot be read");
@@ -289,34 +287,6 @@ impl Amqp {
     fn content(&mut self, channel: u16, dir: Dir) -> Option<&mut Content> {
         let content = self.channels.get_mut(&channel)?.contents.get_mut(dir.index())?.as_mut();
         content.filter(|content| !content.is_headless())
-    }
-
-    /// More of a content went by: it may be over.
-    fn passed(&mut self, cx: &mut Cx<'_, '_>, number: u16, dir: Dir) {
-        let Some(channel) = self.channels.get_mut(&number) else { return };
-        let content = channel.contents.get_mut(dir.index()).and_then(|slot| slot.take_if(|content| content.is_done()));
-        let Some(content) = content else { return };
-        let back = channel.end_content(cx, content);
-        self.holds |= channel.unconfirmed.len() > 0;
-        if let Some(content) = back {
-            self.came_back(cx, number, content);
-        }
-        self.messages += 1;
-        if self.messages >= LOOK {
-            self.messages = 0;
-            self.make_room(cx);
-        }
-    }
-
-    /// Of more than may wait the oldest of the channel that has most are given up.
-    fn make_room(&mut self, cx: &mut Cx<'_, '_>) {
-        let mut more = self.channels.values().map(Channel::waiting).sum::<usize>().saturating_sub(WAITING);
-        while more > 0 {
-            let Some(fullest) = self.channels.values_mut().max_by_key(|channel| channel.waiting()) else { return };
-            let many = more.min(fullest.waiting() / 2 + 1);
-            fullest.forget(cx, many);
-            more -= many;
-        }
     }
 
     fn skip(&mut self, cx: &mut Cx<'_, '_>, input: Input<'_>, left: u64) -> Step {
