@@ -10,7 +10,7 @@ use super::conns::Conn;
 use super::cost::Charge;
 use super::digest::{Digester, digester};
 use super::{Engine, Record};
-use crate::decode::amqp::message::HIDDEN;
+use crate::decode::amqp::message::{DEATHS, HIDDEN};
 use crate::model::{Body, ConnId, Event, EventKind, Fields, FlowId, Part, Pattern, SourceSet, Value};
 use crate::time::{Span, Time};
 use brokers::{Brokers, Place};
@@ -235,7 +235,6 @@ const ADDED: &[&str] = &[
     "x-last-death-queue",
     "x-last-death-reason",
 ];
-const DEATHS: &str = "x-death";
 const TIMESTAMP: &str = "timestamp";
 
 /// By what a message is known, and its queue; none where it is none of a broker's exchanges.

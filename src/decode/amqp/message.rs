@@ -15,6 +15,9 @@ pub const HEADERS: &str = "headers";
 /// (<https://www.rabbitmq.com/docs/sender-selected>).
 pub const HIDDEN: &str = "BCC";
 
+/// The header in which the broker tells where a message was dead-lettered (<https://www.rabbitmq.com/docs/dlx#effects>).
+pub const DEATHS: &str = "x-death";
+
 /// The type of a property.
 #[derive(Clone, Copy)]
 enum Kind {

@@ -18,7 +18,7 @@ fn quickly_told(script: Script) -> Vec<String> {
     quick_flows(&script.talk()).iter().map(line).collect()
 }
 
-fn meta() -> ConnMeta {
+pub fn meta() -> ConnMeta {
     let [client, server] = ["127.0.0.1:40000", "127.0.0.1:5672"].map(|addr| addr.parse().unwrap());
     let (transport, joined, zone) = (Transport::Stream, Joined::Midway, Zone::default());
     ConnMeta { id: ConnId::default(), client, server, transport, first: Stamp::default(), joined, zone }
