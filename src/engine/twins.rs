@@ -68,7 +68,9 @@ struct Told {
 pub(super) struct Twins {
     pairs: HashMap<Same, Pair>,
     /// Of each, in the order in which they came: when it came.
-    order: VecDeque<(Time, Same)>,
+    taps: VecDeque<(Time, Same)>,
+    /// The same of the wire's.
+    wires: VecDeque<(Time, Same)>,
     /// Bytes of bodies that wait.
     held: usize,
     brokers: Brokers,
@@ -77,28 +79,50 @@ pub(super) struct Twins {
 }
 
 impl Twins {
-    fn wait(&mut self, same: Same, now: Time) -> &mut Pair {
-        self.order.push_back((now, same.clone()));
-        self.pairs.entry(same).or_default()
+    /// What a tap told of waits for the wire's.
+    fn hold(&mut self, same: Same, tap: Waiting<Told>) {
+        self.held += tap.what.held;
+        self.taps.push_back((tap.came, same.clone()));
+        self.pairs.entry(same).or_default().taps.push_back(tap);
     }
 
-    /// What waited since before `until` waits no longer: what taps told of it.
-    fn give_up(&mut self, until: Time) -> Vec<Event> {
-        let mut events = Vec::new();
-        while self.order.front().is_some_and(|(came, _)| *came < until) || self.order.len() > MAX_WAITING || self.held > MAX_HELD
-        {
-            let Some((came, same)) = self.order.pop_front() else { break };
+    /// What the wire told of waits for a tap's.
+    fn show(&mut self, same: Same, wire: Waiting<FlowId>) {
+        self.wires.push_back((wire.came, same.clone()));
+        self.pairs.entry(same).or_default().wires.push_back(wire);
+    }
+
+    /// What taps told of before `until` waits no longer.
+    fn give_up(&mut self, until: Time) -> Vec<(Same, Waiting<Told>)> {
+        let mut over = Vec::new();
+        let full = |twins: &Self| twins.taps.len() > MAX_WAITING || twins.held > MAX_HELD;
+        while self.taps.front().is_some_and(|(came, _)| *came < until) || full(self) {
+            let Some((came, same)) = self.taps.pop_front() else { break };
             let Some(pair) = self.pairs.get_mut(&same) else { continue };
-            pair.wires.pop_front_if(|wire| wire.came <= came);
             if let Some(tap) = pair.taps.pop_front_if(|tap| tap.came <= came) {
                 self.held -= tap.what.held;
-                events.extend(tap.what.events);
+                over.push((same.clone(), tap));
             }
-            if pair.wires.is_empty() && pair.taps.is_empty() {
-                self.pairs.remove(&same);
-            }
+            self.forget_empty(&same);
         }
-        events
+        over
+    }
+
+    /// What the wire told of before `until` waits no longer, where it waited for as long again: what taps told of late is looked at once
+    /// more before that.
+    fn forget(&mut self, until: Time) {
+        let until = Time::from_nanos(until.nanos().saturating_sub(WINDOW.nanos() as i64));
+        while self.wires.front().is_some_and(|(came, _)| *came < until) || self.wires.len() > MAX_WAITING {
+            let Some((came, same)) = self.wires.pop_front() else { break };
+            self.pairs.get_mut(&same).and_then(|pair| pair.wires.pop_front_if(|wire| wire.came <= came));
+            self.forget_empty(&same);
+        }
+    }
+
+    fn forget_empty(&mut self, same: &Same) {
+        if self.pairs.get(same).is_some_and(|pair| pair.wires.is_empty() && pair.taps.is_empty()) {
+            self.pairs.remove(same);
+        }
     }
 }
 
@@ -132,9 +156,31 @@ impl Engine {
 
     /// What taps told before `until`, and the wire did not, becomes flows.
     pub(super) fn let_go(&mut self, until: Time, out: &mut dyn FnMut(Record)) {
-        for event in self.twins.give_up(until) {
-            self.apply(event, out);
+        for (same, tap) in self.twins.give_up(until) {
+            match self.find_late(&same, &tap) {
+                Some(flow) => self.seen_too(flow, tap.what.sources),
+                None => tap.what.events.into_iter().for_each(|event| self.apply(event, out)),
+            }
         }
+        self.twins.forget(until);
+    }
+
+    /// The wire's, now that more may be known of who accepts connections.
+    fn find_late(&mut self, same: &Same, tap: &Waiting<Told>) -> Option<FlowId> {
+        let conn = tap.what.events.first()?.conn;
+        let mut wires = std::mem::take(&mut self.twins.pairs.get_mut(same)?.wires);
+        for wire in &mut wires {
+            let conn = self.store.get(wire.what).map(|slot| slot.row.conn);
+            wire.at = conn.and_then(|conn| self.broker(conn)).unwrap_or_else(|| wire.at.clone());
+            self.twins.brokers.seen(&wire.at);
+        }
+        let at = self.broker(conn).unwrap_or_else(|| tap.at.clone());
+        let Twins { pairs, brokers, .. } = &mut self.twins;
+        brokers.tapped(&at);
+        let found = take(&mut wires, tap.time, tap.queue.as_deref(), |wire| brokers.are_one(wire, &at));
+        pairs.get_mut(same)?.wires = wires;
+        self.twins.forget_empty(same);
+        found
     }
 
     /// A tap has told all of a message.
@@ -161,14 +207,7 @@ impl Engine {
             Some(flow) => self.seen_too(flow, sources),
             None => {
                 let (came, held) = (self.now.max(time), body.kept.len());
-                self.twins.held += held;
-                self.twins.wait(same, came).taps.push_back(Waiting {
-                    time,
-                    came,
-                    at,
-                    queue,
-                    what: Told { sources, events, held },
-                });
+                self.twins.hold(same, Waiting { time, came, at, queue, what: Told { sources, events, held } });
             }
         }
     }
@@ -193,7 +232,7 @@ impl Engine {
             }
             None => {
                 let came = self.now.max(time);
-                self.twins.wait(same, came).wires.push_back(Waiting { time, came, at, queue, what: flow });
+                self.twins.show(same, Waiting { time, came, at, queue, what: flow });
             }
         }
     }

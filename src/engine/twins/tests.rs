@@ -52,9 +52,16 @@ fn what_a_broker_takes_away_or_cannot_tell_makes_it_no_other_message() {
 
 /// What is told of one message that is published at some addresses, on the wire and by taps; who accepts connections there.
 fn told(wires: &[&str], taps: &[&str], owners: &[(&str, u32)]) -> Vec<usize> {
+    let [early, late] = [false, true].map(|late| told_with(wires, taps, owners, late));
+    assert_eq!(early, late, "it does not matter when that is found out");
+    early
+}
+
+fn told_with(wires: &[&str], taps: &[&str], owners: &[(&str, u32)], late: bool) -> Vec<usize> {
     let (wires, taps) = (wires.iter().map(|addr| (*addr, false)), taps.iter().map(|addr| (*addr, true)));
     let mut events = Vec::new();
     for (n, (server, tap)) in wires.chain(taps).enumerate() {
+        let before = events.len();
         let (n, source) = (n as u64 + 1, SourceId(u16::from(tap)));
         let id = if tap { ConnId::session(n) } else { ConnId(PacketNo(n)) };
         let (transport, joined, zone, first) = (Transport::Stream, Joined::Opening, Zone::default(), stamp(n));
@@ -76,6 +83,9 @@ fn told(wires: &[&str], taps: &[&str], owners: &[(&str, u32)]) -> Vec<usize> {
         push(EventKind::Part(key, Part::Body(dir, b"a".to_vec())));
         push(EventKind::Part(key, Part::BodyEnd { dir, bytes: 1, whole: true }));
         push(EventKind::Close(key, Box::new(Closed { status: None, ok: true, last: Some(first) })));
+        if late {
+            events[before..].sort_by_key(|event| matches!(event.kind, EventKind::Fact(_)));
+        }
     }
     let mut engine = Engine::new(EngineOptions { twins: true, ..EngineOptions::default() });
     let names = [(0, "lo"), (1, "tap")].map(|(n, name)| SourceNews::Opened(SourceId(n), name.into()));
@@ -148,9 +158,8 @@ fn of_more_than_there_is_room_for_the_oldest_waits_no_longer() {
     for n in 0..40_u8 {
         let held = MAX_HELD / 32;
         let event = Event { conn: ConnId::default(), at: Default::default(), kind: EventKind::Identified("amqp") };
-        twins.held += held;
         let what = Told { sources: SourceSet::default(), events: vec![event], held };
-        twins.wait(of(&[], &[n]), now).taps.push_back(Waiting { time: now, came: now, at: here(), queue: None, what });
+        twins.hold(of(&[], &[n]), Waiting { time: now, came: now, at: here(), queue: None, what });
     }
     // nothing of it has waited for too long
     assert_eq!(twins.give_up(now).len(), 8);
