@@ -215,6 +215,7 @@ impl Worker {
             let Some(conn) = shard.table.get(slot) else { continue };
             if let (Carrier::Tcp(tcp), mut out) = conn.parts(&mut desk) {
                 tcp.tick(now, &mut out);
+                out.driver.tick(&mut out.sink, now);
                 shard.after(slot, &mut desk);
             }
         }
@@ -224,12 +225,12 @@ impl Worker {
 impl Shard {
     /// A connection has moved on: it is over, or waits for time to pass, or neither.
     fn after(&mut self, slot: Slot, desk: &mut Desk<'_>) {
-        let Some(Conn { carrier: Carrier::Tcp(tcp), .. }) = self.table.get(slot) else { return };
+        let Some(Conn { carrier: Carrier::Tcp(tcp), driver, .. }) = self.table.get(slot) else { return };
         if tcp.is_over() {
             if let Some(mut conn) = self.table.close(slot) {
                 conn.ended(desk);
             }
-        } else if tcp.waits() {
+        } else if tcp.waits() || driver.waits() {
             self.table.wait(slot);
         }
     }

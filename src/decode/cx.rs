@@ -158,6 +158,12 @@ impl Cx<'_, '_> {
         self.sink.totals.undecoded_bytes += bytes;
     }
 
+    /// As [`undecoded`](Self::undecoded), where they tell of a message, and it is not known of which: what that is.
+    pub fn unassigned(&mut self, what: &'static str, bytes: u64) {
+        self.undecoded(bytes);
+        self.sink.totals.leave(what);
+    }
+
     /// As [`undecoded`](Self::undecoded), where they are encrypted and stay closed.
     pub fn encrypted(&mut self, bytes: u64) {
         self.sink.totals.decoded_bytes -= bytes as i64;

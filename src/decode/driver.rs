@@ -102,6 +102,20 @@ impl Driver {
         self.analyzer.iter_mut().for_each(|analyzer| analyzer.rest());
     }
 
+    /// Whether an analyzer waits for time to pass.
+    pub fn waits(&self) -> bool {
+        let inner = |nest: &Nest| nest.inners.iter().any(|(_, inner)| inner.waits());
+        self.analyzer.as_ref().is_some_and(|analyzer| analyzer.waits()) || self.nest.as_deref().is_some_and(inner)
+    }
+
+    /// Packet time has come to `now`. Without effect where nothing [`waits`](Self::waits).
+    pub fn tick(&mut self, sink: &mut Sink<'_>, now: Stamp) {
+        if self.analyzer.as_ref().is_some_and(|analyzer| analyzer.waits()) {
+            self.call(sink, |analyzer, cx| analyzer.tick(cx, now));
+        }
+        self.nest.iter_mut().flat_map(|nest| &mut nest.inners).for_each(|(_, inner)| inner.tick(sink, now));
+    }
+
     /// Whether both directions have ended.
     pub fn over(&self) -> bool {
         self.sides.iter().all(|side| side.ended.is_some())

@@ -12,7 +12,7 @@
 //! ```
 //! A new connection starts with [`detect::Detect`], an analyzer like any other: it waits, then becomes.
 
-use crate::model::{ConnMeta, Dir, End, Issue, Transport};
+use crate::model::{ConnMeta, Dir, End, Issue, Stamp, Transport};
 
 pub use cx::{Cx, Sink};
 pub use driver::Driver;
@@ -164,6 +164,12 @@ pub trait Analyzer: Send + std::fmt::Debug {
     fn resync(&mut self, dir: Dir, data: &[u8]) -> Resync;
     /// The direction is over; `rest` was not consumed. Exactly once a direction.
     fn end(&mut self, cx: &mut Cx<'_, '_>, rest: Input<'_>, how: End);
+    /// Whether it waits for time to pass; then it is told of that.
+    fn waits(&self) -> bool {
+        false
+    }
+    /// Packet time has come to `now`.
+    fn tick(&mut self, _cx: &mut Cx<'_, '_>, _now: Stamp) {}
     /// Nothing has come for a while: it may give back what it holds for what comes soon.
     fn rest(&mut self) {}
 }

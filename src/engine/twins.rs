@@ -1,19 +1,23 @@
-//! The same message from the wire and from a tap: one flow with two sources. Merged one to one, in order, within broker, exchange, routing
-//! key and message ID (or a hash of properties and body) and [`WINDOW`]; two of the wire, or two of taps, are two messages.
+//! The same message from the wire and from a tap: one flow with two sources. Merged one to one, in order, within broker ([`brokers`]),
+//! exchange, routing key and message ID (or a hash of properties and body) and [`WINDOW`]; two of the wire, or two of taps, are two messages.
 //!
 //! What the wire tells is a flow at once, as it knows who and what became of it. What a tap tells waits for the wire's: it is a flow of its
 //! own only where that does not come.
 
+mod brokers;
+
+use super::conns::Conn;
 use super::cost::Charge;
 use super::digest::{Digester, digester};
 use super::{Engine, Record};
-use crate::model::{Body, ConnId, Event, EventKind, Fields, FlowId, Part, Pattern, SourceSet, UNKNOWN, Value};
+use crate::decode::amqp::message::{DEATHS, HIDDEN};
+use crate::model::{Body, ConnId, Event, EventKind, Fields, FlowId, Part, Pattern, SourceSet, Value};
 use crate::time::{Span, Time};
+use brokers::{Brokers, Place};
 use compact_str::CompactString;
 use hashbrown::HashMap;
 use std::collections::VecDeque;
 use std::hash::{Hash, Hasher};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 /// How far the two may be apart.
 pub const WINDOW: Span = Span::from_secs(2);
@@ -27,7 +31,6 @@ const COMPARED: usize = 4096;
 /// What two have in common.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Same {
-    broker: SocketAddr,
     delivered: bool,
     exchange: CompactString,
     routing_key: CompactString,
@@ -39,6 +42,7 @@ struct Same {
 struct Waiting<T> {
     time: Time,
     came: Time,
+    at: Place,
     /// Of a delivery, where it is known.
     queue: Option<CompactString>,
     what: T,
@@ -64,36 +68,61 @@ struct Told {
 pub(super) struct Twins {
     pairs: HashMap<Same, Pair>,
     /// Of each, in the order in which they came: when it came.
-    order: VecDeque<(Time, Same)>,
+    taps: VecDeque<(Time, Same)>,
+    /// The same of the wire's.
+    wires: VecDeque<(Time, Same)>,
     /// Bytes of bodies that wait.
     held: usize,
+    brokers: Brokers,
     /// The flow that a tap is telling.
     making: Vec<Event>,
 }
 
 impl Twins {
-    fn wait(&mut self, same: Same, now: Time) -> &mut Pair {
-        self.order.push_back((now, same.clone()));
-        self.pairs.entry(same).or_default()
+    /// What a tap told of waits for the wire's.
+    fn hold(&mut self, same: Same, tap: Waiting<Told>) {
+        self.held += tap.what.held;
+        self.taps.push_back((tap.came, same.clone()));
+        self.pairs.entry(same).or_default().taps.push_back(tap);
     }
 
-    /// What waited since before `until` waits no longer: what taps told of it.
-    fn give_up(&mut self, until: Time) -> Vec<Event> {
-        let mut events = Vec::new();
-        while self.order.front().is_some_and(|(came, _)| *came < until) || self.order.len() > MAX_WAITING || self.held > MAX_HELD
-        {
-            let Some((came, same)) = self.order.pop_front() else { break };
+    /// What the wire told of waits for a tap's.
+    fn show(&mut self, same: Same, wire: Waiting<FlowId>) {
+        self.wires.push_back((wire.came, same.clone()));
+        self.pairs.entry(same).or_default().wires.push_back(wire);
+    }
+
+    /// What taps told of before `until` waits no longer.
+    fn give_up(&mut self, until: Time) -> Vec<(Same, Waiting<Told>)> {
+        let mut over = Vec::new();
+        let full = |twins: &Self| twins.taps.len() > MAX_WAITING || twins.held > MAX_HELD;
+        while self.taps.front().is_some_and(|(came, _)| *came < until) || full(self) {
+            let Some((came, same)) = self.taps.pop_front() else { break };
             let Some(pair) = self.pairs.get_mut(&same) else { continue };
-            pair.wires.pop_front_if(|wire| wire.came <= came);
             if let Some(tap) = pair.taps.pop_front_if(|tap| tap.came <= came) {
                 self.held -= tap.what.held;
-                events.extend(tap.what.events);
+                over.push((same.clone(), tap));
             }
-            if pair.wires.is_empty() && pair.taps.is_empty() {
-                self.pairs.remove(&same);
-            }
+            self.forget_empty(&same);
         }
-        events
+        over
+    }
+
+    /// What the wire told of before `until` waits no longer, where it waited for as long again: what taps told of late is looked at once
+    /// more before that.
+    fn forget(&mut self, until: Time) {
+        let until = Time::from_nanos(until.nanos().saturating_sub(WINDOW.nanos() as i64));
+        while self.wires.front().is_some_and(|(came, _)| *came < until) || self.wires.len() > MAX_WAITING {
+            let Some((came, same)) = self.wires.pop_front() else { break };
+            self.pairs.get_mut(&same).and_then(|pair| pair.wires.pop_front_if(|wire| wire.came <= came));
+            self.forget_empty(&same);
+        }
+    }
+
+    fn forget_empty(&mut self, same: &Same) {
+        if self.pairs.get(same).is_some_and(|pair| pair.wires.is_empty() && pair.taps.is_empty()) {
+            self.pairs.remove(same);
+        }
     }
 }
 
@@ -127,9 +156,31 @@ impl Engine {
 
     /// What taps told before `until`, and the wire did not, becomes flows.
     pub(super) fn let_go(&mut self, until: Time, out: &mut dyn FnMut(Record)) {
-        for event in self.twins.give_up(until) {
-            self.apply(event, out);
+        for (same, tap) in self.twins.give_up(until) {
+            match self.find_late(&same, &tap) {
+                Some(flow) => self.seen_too(flow, tap.what.sources),
+                None => tap.what.events.into_iter().for_each(|event| self.apply(event, out)),
+            }
         }
+        self.twins.forget(until);
+    }
+
+    /// The wire's, now that more may be known of who accepts connections.
+    fn find_late(&mut self, same: &Same, tap: &Waiting<Told>) -> Option<FlowId> {
+        let conn = tap.what.events.first()?.conn;
+        let mut wires = std::mem::take(&mut self.twins.pairs.get_mut(same)?.wires);
+        for wire in &mut wires {
+            let conn = self.store.get(wire.what).map(|slot| slot.row.conn);
+            wire.at = conn.and_then(|conn| self.broker(conn)).unwrap_or_else(|| wire.at.clone());
+            self.twins.brokers.seen(&wire.at);
+        }
+        let at = self.broker(conn).unwrap_or_else(|| tap.at.clone());
+        let Twins { pairs, brokers, .. } = &mut self.twins;
+        brokers.tapped(&at);
+        let found = take(&mut wires, tap.time, tap.queue.as_deref(), |wire| brokers.are_one(wire, &at));
+        pairs.get_mut(same)?.wires = wires;
+        self.twins.forget_empty(same);
+        found
     }
 
     /// A tap has told all of a message.
@@ -145,14 +196,18 @@ impl Engine {
             }
         }
         let sources = self.conns.get(conn).map(|conn| conn.sources).unwrap_or_default();
-        let same = self.broker(conn).and_then(|broker| same(broker, delivered, &fields, &body));
-        let Some((same, queue)) = same else { return events.into_iter().for_each(|event| self.apply(event, out)) };
-        match self.twins.pairs.get_mut(&same).and_then(|pair| take(&mut pair.wires, time, queue.as_deref())) {
+        let (broker, same) = (self.broker(conn), same(delivered, &fields, &body));
+        let (Some(at), Some((same, queue))) = (broker, same) else {
+            return events.into_iter().for_each(|event| self.apply(event, out));
+        };
+        let Twins { pairs, brokers, .. } = &mut self.twins;
+        brokers.tapped(&at);
+        let is = |wire: &Place| brokers.are_one(wire, &at);
+        match pairs.get_mut(&same).and_then(|pair| take(&mut pair.wires, time, queue.as_deref(), is)) {
             Some(flow) => self.seen_too(flow, sources),
             None => {
                 let (came, held) = (self.now.max(time), body.kept.len());
-                self.twins.held += held;
-                self.twins.wait(same, came).taps.push_back(Waiting { time, came, queue, what: Told { sources, events, held } });
+                self.twins.hold(same, Waiting { time, came, at, queue, what: Told { sources, events, held } });
             }
         }
     }
@@ -165,16 +220,19 @@ impl Engine {
         };
         let (conn, time, delivered) = (slot.row.conn, slot.row.time, slot.row.pattern == Pattern::Deliver);
         let Some(detail) = slot.detail.clone() else { return };
-        let (Some(half), Some(broker)) = (&detail.request, self.broker(conn)) else { return };
-        let Some((same, queue)) = same(broker, delivered, &detail.fields, &half.body) else { return };
-        match self.twins.pairs.get_mut(&same).and_then(|pair| take(&mut pair.taps, time, queue.as_deref())) {
+        let (Some(half), Some(at)) = (&detail.request, self.broker(conn)) else { return };
+        let Some((same, queue)) = same(delivered, &detail.fields, &half.body) else { return };
+        let Twins { pairs, brokers, .. } = &mut self.twins;
+        brokers.seen(&at);
+        let is = |tap: &Place| brokers.are_one(&at, tap);
+        match pairs.get_mut(&same).and_then(|pair| take(&mut pair.taps, time, queue.as_deref(), is)) {
             Some(Told { sources, held, .. }) => {
                 self.twins.held -= held;
                 self.seen_too(flow, sources);
             }
             None => {
                 let came = self.now.max(time);
-                self.twins.wait(same, came).wires.push_back(Waiting { time, came, queue, what: flow });
+                self.twins.show(same, Waiting { time, came, at, queue, what: flow });
             }
         }
     }
@@ -186,27 +244,26 @@ impl Engine {
         });
     }
 
-    /// The broker of a connection. On this machine it has many addresses.
-    fn broker(&mut self, conn: ConnId) -> Option<SocketAddr> {
-        let server = self.conns.get(conn)?.server;
+    /// Where the broker of a connection is.
+    fn broker(&mut self, conn: ConnId) -> Option<Place> {
+        let Conn { client, server, .. } = *self.conns.get(conn)?;
         let addr = self.facts.addr(server)?;
-        let ip = addr.ip().to_canonical();
-        let ip = if ip.is_loopback() { IpAddr::V4(Ipv4Addr::LOCALHOST) } else { ip };
-        Some(SocketAddr::new(ip, addr.port()))
+        Some(Place::new(addr, self.facts.parties(client, server).1.owner.clone()))
     }
 }
 
-/// The first one that waits, within the window, and of the same queue as far as that is known.
-fn take<T>(list: &mut VecDeque<Waiting<T>>, time: Time, queue: Option<&str>) -> Option<T> {
+/// The first one that waits, within the window, at such a broker, and of the same queue as far as that is known.
+fn take<T>(list: &mut VecDeque<Waiting<T>>, time: Time, queue: Option<&str>, is: impl Fn(&Place) -> bool) -> Option<T> {
     let near = |w: &Waiting<T>| time.since(w.time).max(w.time.since(time)) <= WINDOW;
     let fits = |w: &Waiting<T>| w.queue.as_deref().zip(queue).is_none_or(|(a, b)| a == b);
-    let at = list.iter().position(|w| near(w) && fits(w))?;
+    let at = list.iter().position(|w| near(w) && fits(w) && is(&w.at))?;
     list.remove(at).map(|w| w.what)
 }
 
-/// Headers that a broker adds to what was published: how often a quorum queue has handed it out, and where it was dead-lettered
-/// (<https://www.rabbitmq.com/docs/dlx#effects>).
+/// Headers that a broker takes away from what was published, or adds: how often a quorum queue has handed it out, and where it was
+/// dead-lettered (<https://www.rabbitmq.com/docs/dlx#effects>).
 const ADDED: &[&str] = &[
+    HIDDEN,
     "x-delivery-count",
     "x-acquired-count",
     DEATHS,
@@ -217,10 +274,10 @@ const ADDED: &[&str] = &[
     "x-last-death-queue",
     "x-last-death-reason",
 ];
-const DEATHS: &str = "x-death";
+const TIMESTAMP: &str = "timestamp";
 
 /// By what a message is known, and its queue; none where it is none of a broker's exchanges.
-fn same(broker: SocketAddr, delivered: bool, fields: &Fields, body: &Body) -> Option<(Same, Option<CompactString>)> {
+fn same(delivered: bool, fields: &Fields, body: &Body) -> Option<(Same, Option<CompactString>)> {
     let field = |name| text(fields.get(name)).map(CompactString::from);
     let (exchange, routing_key) = (field("amqp.exchange")?, field("amqp.routing_key")?);
     let properties = fields.get("amqp.properties");
@@ -234,12 +291,12 @@ fn same(broker: SocketAddr, delivered: bool, fields: &Fields, body: &Body) -> Op
             Err(hasher.finish())
         }
     };
-    Some((Same { broker, delivered, exchange, routing_key, id }, field("amqp.queue").filter(|_| delivered)))
+    Some((Same { delivered, exchange, routing_key, id }, field("amqp.queue").filter(|_| delivered)))
 }
 
 /// What a message is known by, from whichever side of which broker it is seen; none where it is none of a broker's exchanges.
 pub(super) fn identity(fields: &Fields, body: &Body) -> Option<u64> {
-    let (mut same, _) = same(UNKNOWN, false, fields, body)?;
+    let (mut same, _) = same(false, fields, body)?;
     if let Some((exchange, key)) = published_to(fields) {
         (same.exchange, same.routing_key) = (exchange.into(), key.into());
     }
@@ -291,91 +348,15 @@ pub(super) fn digest(value: &Value, hasher: &mut Digester) {
             pairs.sort_by(|a, b| a.0.cmp(&b.0));
             for (name, value) in pairs {
                 name.hash(hasher);
-                digest(value, hasher);
+                match value {
+                    // in its traces a broker gives the lower half of it alone
+                    Value::Int(n) if name == TIMESTAMP => (*n as u32).hash(hasher),
+                    value => digest(value, hasher),
+                }
             }
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn fields(properties: &[(&str, Value)]) -> Fields {
-        let pairs = properties.iter().map(|(name, value)| ((*name).into(), value.clone())).collect();
-        let routed = Fields::default().with("amqp.exchange", "shop").with("amqp.routing_key", "order");
-        routed.with("amqp.properties", Value::Map(pairs)).with("amqp.queue", "q")
-    }
-
-    fn of(properties: &[(&str, Value)], body: &[u8]) -> Same {
-        let body = Body { kept: body.to_vec(), bytes: body.len() as u64, ..Body::default() };
-        same(SocketAddr::from(([127, 0, 0, 1], 5672)), false, &fields(properties), &body).unwrap().0
-    }
-
-    #[test]
-    fn a_message_is_known_by_its_id_else_by_all_of_it() {
-        let (id, kind, n) = (("message_id", Value::from("m1")), ("type", Value::from("t")), ("priority", Value::from(1)));
-        assert_eq!(of(&[id.clone(), kind.clone()], b"a"), of(&[id], b"b"));
-        assert_eq!(of(&[kind.clone(), n.clone()], b"a"), of(&[n.clone(), kind.clone()], b"a"), "a tap is handed names sorted");
-        let more = of(&[kind.clone(), n], b"a");
-        let kind = [kind];
-        assert_ne!(of(&kind, b"a"), more);
-        assert_ne!(of(&kind, b"a"), of(&kind, b"b"));
-    }
-
-    #[test]
-    fn what_a_broker_adds_changes_no_message() {
-        let text = |text: &str| Value::from(text);
-        let map = |pairs: &[(&str, Value)]| Value::Map(pairs.iter().map(|(name, v)| ((*name).into(), v.clone())).collect());
-        let body = Body { kept: b"a".to_vec(), bytes: 1, ..Body::default() };
-        let known = |exchange: &str, key: &str, properties: &[(&str, Value)]| {
-            let routed = Fields::default().with("amqp.exchange", exchange).with("amqp.routing_key", key);
-            identity(&routed.with("amqp.properties", map(properties)), &body)
-        };
-        let headers = |pairs: &[(&str, Value)]| [("headers", map(pairs))];
-        let published = known("shop", "order", &[]);
-        assert_eq!(known("shop", "order", &headers(&[("x-delivery-count", Value::from(2))])), published);
-        assert_ne!(known("shop", "order", &headers(&[("retry", Value::from(2))])), published);
-        let death = |exchange: &str, key: &str| {
-            map(&[("exchange", text(exchange)), ("routing-keys", Value::List(vec![text(key)])), ("reason", text("rejected"))])
-        };
-        let dead = headers(&[
-            ("x-death", Value::List(vec![death("retry", "r"), death("shop", "order")])),
-            ("x-first-death-queue", text("q")),
-        ]);
-        assert_eq!(known("dead", "orders", &dead), published);
-        assert_ne!(known("dead", "orders", &[]), published);
-    }
-
-    #[test]
-    fn of_more_than_there_is_room_for_the_oldest_waits_no_longer() {
-        let mut twins = Twins::default();
-        let now = Time::from_nanos(1);
-        for n in 0..40_u8 {
-            let held = MAX_HELD / 32;
-            let event = Event { conn: ConnId::default(), at: Default::default(), kind: EventKind::Identified("amqp") };
-            twins.held += held;
-            let what = Told { sources: SourceSet::default(), events: vec![event], held };
-            twins.wait(of(&[], &[n]), now).taps.push_back(Waiting { time: now, came: now, queue: None, what });
-        }
-        // nothing of it has waited for too long
-        assert_eq!(twins.give_up(now).len(), 8);
-        assert_eq!((twins.held, twins.pairs.len()), (MAX_HELD, 32));
-        assert_eq!((twins.give_up(Time::from_nanos(2)).len(), twins.held, twins.pairs.len()), (32, 0, 0));
-    }
-
-    #[test]
-    fn the_first_within_the_window_and_of_the_same_queue_is_taken() {
-        let at = |millis: i64| Time::from_nanos(millis * 1_000_000);
-        let waits = |millis, queue: Option<&str>, what| Waiting {
-            time: at(millis),
-            came: at(millis),
-            queue: queue.map(Into::into),
-            what,
-        };
-        let mut list =
-            VecDeque::from([waits(0, None, 0), waits(3000, Some("a"), 1), waits(3001, None, 2), waits(3002, Some("b"), 3)]);
-        let taken = [Some("b"), Some("b"), Some("b"), None, None].map(|queue| take(&mut list, at(4500), queue));
-        assert_eq!(taken, [Some(2), Some(3), None, Some(1), None], "the one of long before is another message");
-    }
-}
+mod tests;

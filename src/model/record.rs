@@ -79,6 +79,8 @@ pub struct Totals {
     pub evicted_connections: u64,
     /// Packets that hold nothing we look into, or nothing new, by reason.
     pub passed_over: Vec<(&'static str, u64)>,
+    /// What tells of messages, and nobody knows of which, by kind: their acknowledgements, where they were not all captured.
+    pub unassigned: Vec<(&'static str, u64)>,
 }
 
 impl Totals {
@@ -102,15 +104,25 @@ impl Totals {
         for &(reason, n) in &other.passed_over {
             self.pass_over(reason, n, 0);
         }
+        other.unassigned.iter().for_each(|&(kind, n)| add(&mut self.unassigned, kind, n));
     }
 
     /// Counts packets that are passed over, and what they held.
     pub fn pass_over(&mut self, reason: &'static str, packets: u64, bytes: u64) {
         self.passed_over_bytes += bytes;
-        match self.passed_over.iter_mut().find(|(r, _)| *r == reason) {
-            Some(slot) => slot.1 += packets,
-            None => self.passed_over.push((reason, packets)),
-        }
+        add(&mut self.passed_over, reason, packets);
+    }
+
+    /// Counts what tells of a message, and nobody knows of which.
+    pub fn leave(&mut self, kind: &'static str) {
+        add(&mut self.unassigned, kind, 1);
+    }
+}
+
+fn add(counts: &mut Vec<(&'static str, u64)>, of: &'static str, n: u64) {
+    match counts.iter_mut().find(|(known, _)| *known == of) {
+        Some((_, count)) => *count += n,
+        None => counts.push((of, n)),
     }
 }
 

@@ -144,6 +144,9 @@ pub fn write_stats(stats: &Stats, out: &mut Vec<u8>) {
     if totals.tap_bytes > 0 {
         o.number("tap_bytes", totals.tap_bytes);
     }
+    if !totals.unassigned.is_empty() {
+        write_numbers("unassigned", totals.unassigned.iter().copied(), &mut o);
+    }
     o.number("lost_bytes", totals.lost_bytes);
     o.number("gaps", totals.gaps);
     o.number("decode_errors", totals.decode_errors);

@@ -1,5 +1,5 @@
-//! OpenCensus' binary context in gRPC metadata: `grpc-trace-bin`, which HTTP/2 carries in base64. Version 0, then fields of a number
-//! and a fixed length: trace ID (0, 16 bytes), span ID (1, 8 bytes), options (2, one byte)
+//! OpenCensus' binary context in gRPC metadata: `grpc-trace-bin`, which HTTP/2 carries in base64, and messages of brokers as it is.
+//! Version 0, then fields of a number and a fixed length: trace ID (0, 16 bytes), span ID (1, 8 bytes), options (2, one byte)
 //! (<https://github.com/census-instrumentation/opencensus-specs/blob/master/encodings/BinaryEncoding.md>).
 
 use super::{Carried, Found, Propagator, context};
@@ -24,7 +24,9 @@ pub const PROPAGATOR: Propagator = Propagator {
 };
 
 fn read(fields: &Carried<'_>) -> Found {
-    fields.get(0).and_then(|value| BASE64.decode(value).ok()).and_then(|bytes| parse(&bytes)).into()
+    // no text of base64 begins as the bytes do, which may end as white space does
+    let Some(value) = fields.all(0).next() else { return Found::Nothing };
+    parse(value).or_else(|| parse(&BASE64.decode(value.trim_ascii()).ok()?)).into()
 }
 
 fn parse(bytes: &[u8]) -> Option<TraceContext> {

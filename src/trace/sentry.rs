@@ -18,7 +18,8 @@ fn read(fields: &Carried<'_>) -> Found {
     let mut parts = value.split(|&b| b == b'-');
     let (trace, span, sampled) = (parts.next(), parts.next(), parts.next());
     let sampled = match sampled {
-        None => None,
+        // older SDKs end with a dash where they have not decided
+        None | Some(b"") => None,
         Some(b"1") => Some(true),
         Some(b"0") => Some(false),
         Some(_) => return Found::Malformed,

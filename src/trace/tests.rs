@@ -49,6 +49,11 @@ fn each_specifications_example() {
             &[("sentry-trace", "12312012123120121231201212312012-1121201211212012-1")],
             "12312012123120121231201212312012 1121201211212012 - 1 sentry-trace",
         ),
+        // what older SDKs for Python send of a decision that is not made yet
+        (
+            &[("sentry-trace", "12312012123120121231201212312012-1121201211212012-")],
+            "12312012123120121231201212312012 1121201211212012 - - sentry-trace",
+        ),
         (
             &[("x-datadog-trace-id", "1234567890"), ("x-datadog-parent-id", "987"), ("x-datadog-sampling-priority", "-1")],
             "1234567890 987 - 0 x-datadog-trace-id",
@@ -77,6 +82,19 @@ fn each_specifications_example() {
 }
 
 #[test]
+fn a_binary_context_may_come_as_it_is() {
+    let mut headers = Headers::default();
+    let bytes = [&[0, 0][..], b"@ABCDEFGHIJKLMNO", &[1], b"abcdefg\n", &[2, 1]].concat();
+    headers.push(b"grpc-trace-bin", &bytes);
+    let found = extract(&headers, &[]);
+    assert_eq!(shown(&found), ["404142434445464748494a4b4c4d4e4f 616263646566670a - 1 grpc-trace-bin"]);
+    // it may end as white space does
+    let mut headers = Headers::default();
+    headers.push(b"grpc-trace-bin", &bytes[..bytes.len() - 2]);
+    assert_eq!(shown(&extract(&headers, &[])), ["404142434445464748494a4b4c4d4e4f 616263646566670a - - grpc-trace-bin"]);
+}
+
+#[test]
 fn what_is_malformed_is_neither_there_nor_absent() {
     for (name, value) in [
         ("traceparent", "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01"),
@@ -92,6 +110,8 @@ fn what_is_malformed_is_neither_there_nor_absent() {
         ("uber-trace-id", "0:0:0:0"),
         ("uber-trace-id", "a:b:c"),
         ("sentry-trace", "1231-11-1"),
+        ("sentry-trace", "12312012123120121231201212312012-1121201211212012-2"),
+        ("sentry-trace", "12312012123120121231201212312012-1121201211212012--"),
         ("x-datadog-trace-id", "0"),
         ("x-datadog-trace-id", "18446744073709551616"),
         ("x-amzn-trace-id", "Root=1-5759e988-bd862e3f"),

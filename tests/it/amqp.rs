@@ -49,7 +49,7 @@ fn told_redelivered(told: &Value, flow: &Value) -> bool {
 }
 
 fn assert_message(told: &Value, flow: &Value) {
-    let failed = ["nack", "reject", "returned", "rollback"].iter().any(|word| told["status"] == *word);
+    let failed = ["nack", "reject", "returned", "rollback", "NOT_FOUND"].iter().any(|word| told["status"] == *word);
     assert_eq!(flow["ok"], !failed, "{flow}");
     let publish = told["kind"] == "publish";
     assert_eq!((flow["pattern"] == "publish", flow["direction"] == "to_server"), (publish, publish), "{flow}");

@@ -3,28 +3,23 @@
 //! Tags of publishes are counted from `confirm.select` on, and never said by the client: they are known as long as every publish since
 //! then was seen. Tags of deliveries are said with each.
 
-use super::content::{Content, What};
+use super::content::{Content, Digest, What};
 use super::field::Table;
 use super::method::Method;
 use super::transaction::{Acked, Transaction};
-use super::waiting::{Routed, Wait, Waiting};
+use super::waiting::{Sent, Wait, Waiting};
 use crate::decode::Cx;
 use crate::model::{Dir, Issue, PENDING, Stamp};
-use crate::time::Span;
 use compact_str::CompactString;
 use std::collections::{BTreeMap, VecDeque};
 
-/// How many messages of one channel wait for their acknowledgement; of more the oldest is given up. As many are the questions that wait,
-/// and the consumers that are known by their tags: of further ones the queue is not known.
+/// How many questions of one channel wait, and acknowledgements for what commits them; of more the oldest is given up. As many are the
+/// consumers that are known by their tags: of further ones the queue is not known.
 pub const WAITING: usize = 4096;
-/// The same for publishes that may come back and are not confirmed, and for deliveries of which it is not known whether an
-/// acknowledgement is due: they may wait for nothing.
+/// How many deliveries of a channel wait of which it is not known whether an acknowledgement is due: they may wait for nothing.
 const WAITING_FOR_NOTHING: usize = 64;
-/// How long a publish that is not confirmed is held, because it may come back: brokers send it back at once.
-const RETURN: Span = Span::from_secs(1);
 
 const TOO_MANY: Issue = Issue::unseen("too many messages wait for their acknowledgement");
-const UNCOUNTED: Issue = Issue::unseen("its confirmation cannot be told: not all publishes before it were captured");
 
 /// A channel.
 #[derive(Debug, Default)]
@@ -41,9 +36,16 @@ pub struct Channel {
     pub transaction: Option<Transaction>,
     /// Publishes that will be confirmed, or committed.
     pub publishes: Waiting,
-    /// Publishes that are not, and may come back; numbered as they come.
-    pub mandatory: Waiting,
-    next_mandatory: u64,
+    /// Publishes that are not, held for as long as a failure may be told of them; numbered as they come.
+    pub unconfirmed: Waiting,
+    /// The number of the last one.
+    pub next_unconfirmed: u64,
+    /// What stands for those that were held for long enough.
+    pub known: VecDeque<Digest>,
+    /// Whether one that may come back was not.
+    pub forgot: bool,
+    /// Whether the broker takes nothing more on it.
+    pub failed: bool,
     /// Deliveries that will be acknowledged.
     pub deliveries: Waiting,
     /// Those of which that is not known.
@@ -132,37 +134,23 @@ impl Channel {
         content.end(cx);
         let (last, doubt, returned) = (content.last, false, false);
         match (&content.what, content.key) {
-            (What::Publish(tag, routed), Some(key)) => {
-                let digest = content.digest();
-                let mandatory = routed.clone().map(|routed| Routed { digest, ..routed });
-                let wait = Wait { key, last, mandatory, returned, due: tag.is_some(), doubt };
+            (What::Publish(tag, sent), Some(key)) => {
+                let sent = Some(Sent { digest: content.digest(), ..*sent });
+                let wait = Wait { key, last, sent, returned, due: tag.is_some(), doubt };
                 match tag {
-                    Some(tag) => self.publishes.hold(cx, *tag, wait, self.room),
-                    None if wait.mandatory.is_some() => {
-                        self.settle_mandatory(cx, last);
-                        self.next_mandatory += 1;
-                        self.mandatory.push(cx, self.next_mandatory, wait);
-                        if self.mandatory.len() > WAITING_FOR_NOTHING {
-                            self.mandatory.pop().into_iter().for_each(|wait| wait.give_up(cx));
-                        }
-                    }
-                    None => {
-                        if self.confirms == Confirms::Uncounted {
-                            cx.note(key, UNCOUNTED);
-                        }
-                        cx.close(key, None, true, Some(last));
-                    }
+                    Some(tag) => self.publishes.push(cx, *tag, wait),
+                    None => self.hold(cx, wait),
                 }
                 None
             }
             (What::Deliver(tag, due), Some(key)) => {
-                let wait = Wait { key, last, mandatory: None, returned, due: *due == Some(true), doubt };
+                let wait = Wait { key, last, sent: None, returned, due: *due == Some(true), doubt };
                 match due {
                     Some(false) => cx.close(key, Some("auto".into()), true, Some(last)),
-                    Some(true) => self.deliveries.hold(cx, *tag, wait, self.room),
+                    Some(true) => self.deliveries.push(cx, *tag, wait),
                     None => {
                         self.unsure.push(cx, *tag, wait);
-                        if self.unsure.len() > if self.acknowledges { self.room } else { WAITING_FOR_NOTHING } {
+                        if !self.acknowledges && self.unsure.len() > WAITING_FOR_NOTHING {
                             self.unsure.pop().into_iter().for_each(|wait| wait.give_up(cx));
                         }
                     }
@@ -173,18 +161,9 @@ impl Channel {
         }
     }
 
-    /// Those publishes that would have come back by now did not.
-    pub fn settle_mandatory(&mut self, cx: &mut Cx<'_, '_>, now: Stamp) {
-        for wait in self.mandatory.extract(|wait| now.time.since(wait.last.time) > RETURN) {
-            wait.give_up(cx);
-        }
-    }
-
-    /// Nothing is held back of what was published before this packet: its answer has come, and answers come in order.
-    pub fn answered(&mut self, cx: &mut Cx<'_, '_>, before: Stamp) {
-        for wait in self.mandatory.extract(|wait| wait.last.packet < before.packet) {
-            wait.give_up(cx);
-        }
+    /// How many messages wait.
+    pub fn waiting(&self) -> usize {
+        [&self.publishes, &self.unconfirmed, &self.deliveries, &self.unsure].map(Waiting::len).iter().sum()
     }
 
     /// An acknowledgement: from the server of publishes, from the client of deliveries. Whether it was of any that are known.
@@ -207,7 +186,7 @@ impl Channel {
         let some = !known.is_empty();
         for (tag, wait, sure) in known {
             // what may have come back in a hole is confirmed all the same
-            if !sure || wait.returned || wait.doubt && wait.mandatory.is_some() {
+            if !sure || wait.returned || wait.doubt && wait.sent.is_some_and(|sent| sent.mandatory) {
                 wait.give_up(cx);
                 continue;
             }
@@ -255,7 +234,7 @@ impl Channel {
             }
             Dir::ToClient => {
                 self.publishes.doubt();
-                self.mandatory.doubt();
+                self.unconfirmed.doubt();
                 self.transaction.iter_mut().for_each(Transaction::doubt);
             }
         }
@@ -282,7 +261,9 @@ impl Channel {
             }
             Dir::ToClient => {
                 self.publishes.give_up(cx);
-                self.mandatory.give_up(cx);
+                while let Some(wait) = self.unconfirmed.pop() {
+                    self.let_go(cx, wait);
+                }
                 self.transaction.iter_mut().for_each(|transaction| transaction.give_up(cx));
             }
         }

@@ -3,7 +3,7 @@
 
 use super::field::Table;
 use super::message;
-use super::waiting::Routed;
+use super::waiting::Sent;
 use crate::decode::{Cx, Input};
 use crate::model::{Dir, Fields, Issue, Part, Stamp};
 use std::hash::{DefaultHasher, Hasher};
@@ -42,18 +42,18 @@ pub struct Content {
 /// What a content is.
 #[derive(Debug)]
 pub enum What {
-    /// A publish; under which tag it will be confirmed, and by what it is known if it comes back.
-    Publish(Option<u64>, Option<Routed>),
+    /// A publish; under which tag it will be confirmed, and by what it is known when the broker tells of it.
+    Publish(Option<u64>, Sent),
     /// A delivery, or what a get got: its tag, and whether an acknowledgement is due, where that is known.
     Deliver(u64, Option<bool>),
-    /// A publish comes back, with what is said of that.
-    Return(Routed, Fields),
+    /// A publish comes back: where it was published, with which key, and what is said of that.
+    Return(Box<[u8]>, Box<[u8]>, Fields),
 }
 
 impl Content {
     /// A method of `length` bytes begins it.
     pub fn new(what: What, key: Option<u64>, (first, last): (Stamp, Stamp), length: usize) -> Self {
-        let compared = matches!(what, What::Publish(_, Some(_)) | What::Return(..));
+        let compared = matches!(what, What::Publish(_, Sent { mandatory: true, .. }) | What::Return(..));
         let digest = compared.then(DefaultHasher::new);
         let head_bytes = length as u64;
         Self { what, key, first, head_bytes, left: None, bytes: 0, room: 0, last, whole: true, digest }
@@ -65,6 +65,11 @@ impl Content {
             What::Publish(..) => Dir::ToServer,
             What::Deliver(..) | What::Return(..) => Dir::ToClient,
         }
+    }
+
+    /// How long it was on the wire, the frames of its body left out.
+    pub fn length(&self) -> u64 {
+        self.head_bytes
     }
 
     /// Whether nothing more is to come.
@@ -85,7 +90,11 @@ impl Content {
         (self.left, self.last) = (Some(size), last);
         self.head_bytes += length as u64;
         if let Some(digest) = &mut self.digest {
-            digest.write(payload);
+            digest.write_u64(size);
+            match &read {
+                Some((_, properties)) => message::digest(properties, digest),
+                None => digest.write(payload),
+            }
         }
         let Some(key) = self.key else { return };
         if read.is_none() {

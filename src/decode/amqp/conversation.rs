@@ -6,7 +6,7 @@ use super::field::Table;
 use super::method::{self, Method, Role};
 use super::told::{delivered, told};
 use super::transaction::Transaction;
-use super::waiting::{Routed, Wait};
+use super::waiting::Sent;
 use super::{Amqp, Found, half, message};
 use crate::decode::Cx;
 use crate::model::{Dir, Issue, Part, Pattern};
@@ -54,10 +54,9 @@ impl Amqp {
         if self.blocked {
             cx.note(key, BLOCKED);
         }
-        let routed = Routed { exchange: exchange.into(), routing_key: routing_key.into(), digest: None };
-        let routed = Some(routed).filter(|_| args.is("mandatory") || args.is("immediate"));
+        let sent = Sent::new(exchange, routing_key, args.is("mandatory") || args.is("immediate"));
         let Some(channel) = self.channels.get_mut(&found.channel) else { return };
-        let what = What::Publish(channel.next_tag(), routed);
+        let what = What::Publish(channel.next_tag(), sent);
         channel.begin(cx, Content::new(what, Some(key), found.at, found.length));
     }
 
@@ -99,7 +98,7 @@ impl Amqp {
     fn acknowledge(&mut self, cx: &mut Cx<'_, '_>, word: &'static str, args: &Table<'_>, found: Found<'_>) {
         let Some(channel) = self.channels.get_mut(&found.channel) else { return };
         if !channel.acknowledge(cx, found.dir, word, args, found.at.1) {
-            cx.undecoded(found.length as u64);
+            cx.unassigned("acknowledgements", found.length as u64);
         }
     }
 
@@ -242,7 +241,7 @@ impl Amqp {
     }
 
     /// A flow for an answer whose question was not seen.
-    fn unasked(&mut self, cx: &mut Cx<'_, '_>, asked: &'static Method, args: &Table<'_>, found: Found<'_>) -> u64 {
+    pub(super) fn unasked(&mut self, cx: &mut Cx<'_, '_>, asked: &'static Method, args: &Table<'_>, found: Found<'_>) -> u64 {
         let name = asked.name;
         let subject = subject(args);
         let (name, dir) = if name == "basic.get" { ("get (unknown queue)", Dir::ToClient) } else { (name, found.dir.other()) };
@@ -275,76 +274,11 @@ impl Amqp {
             (_, error) => self.ask(cx, method, args, found, error),
         }
     }
-
-    /// What an error is about, and whether it is a question: by the method that it names, where one of those waits, and only one could
-    /// be meant. A question that was not seen has a flow from here on.
-    fn culprit(&mut self, cx: &mut Cx<'_, '_>, own: bool, args: &Table<'_>, found: Found<'_>) -> Option<(u64, bool)> {
-        let number = |name| u16::try_from(args.number(name)).ok();
-        let named = method::of(number("class_id")?, number("method_id")?)?;
-        let mut channels: Vec<_> =
-            self.channels.iter_mut().filter(|(n, _)| !own || **n == found.channel).map(|(_, c)| c).collect();
-        if named.role == Role::Asks {
-            let found_in = |channel: &mut Channel| channel.take_asked(cx, Dir::ToServer, named.class, named.id);
-            let asked = channels.into_iter().find_map(found_in);
-            return match asked {
-                Some(asked) => Some((asked.key?, named.name != "basic.get")),
-                None => self.late.then(|| (self.unasked(cx, named, &Table::default(), found), true)),
-            };
-        }
-        let waits = channels.iter().map(|channel| channel.publishes.len() + channel.mandatory.len()).sum::<usize>();
-        if named.name != "basic.publish" || waits != 1 || self.late {
-            return None;
-        }
-        let wait = channels.iter_mut().find_map(|channel| channel.publishes.pop().or_else(|| channel.mandatory.pop()));
-        wait.map(|wait| (wait.key, false))
-    }
-
-    /// A publish comes back; its content follows.
-    fn comes_back(&mut self, cx: &mut Cx<'_, '_>, args: &Table<'_>, found: Found<'_>) {
-        let (exchange, routing_key) = (args.bytes("exchange").into(), args.bytes("routing_key").into());
-        let routed = Routed { exchange, routing_key, digest: None };
-        let fields = told(&args.only(&["reply_code", "reply_text"]), "amqp.reply");
-        if let Some(channel) = self.channels.get_mut(&found.channel) {
-            channel.begin(cx, Content::new(What::Return(routed, fields), None, found.at, found.length));
-        }
-    }
-
-    /// A publish has come back whole: which one it is, its properties and its body tell.
-    pub(super) fn came_back(&mut self, cx: &mut Cx<'_, '_>, number: u16, content: Content) {
-        let (digest, last, first) = (content.digest(), content.last, content.first);
-        let What::Return(routed, fields) = content.what else { return };
-        let Some(channel) = self.channels.get_mut(&number) else { return };
-        let is = |wait: &Wait| {
-            let own = wait.mandatory.as_ref();
-            own.is_some_and(|own| (&own.exchange, &own.routing_key) == (&routed.exchange, &routed.routing_key)) && !wait.returned
-        };
-        let same = |wait: &Wait| digest.is_some() && wait.mandatory.as_ref().is_some_and(|own| own.digest == digest);
-        let many = channel.publishes.iter_mut().chain(channel.mandatory.iter_mut()).filter(|w| is(w)).count();
-        let meant = |wait: &&mut Wait| is(wait) && (same(wait) || many == 1);
-        match channel.publishes.iter_mut().chain(channel.mandatory.iter_mut()).find(meant) {
-            Some(wait) => {
-                (wait.returned, wait.last) = (true, last);
-                cx.fields(wait.key, fields);
-            }
-            None => {
-                let operation = message::published(&routed.exchange, &routed.routing_key);
-                let key = self.flows.open(cx, Pattern::Publish, operation, Dir::ToServer, first);
-                cx.note(key, Issue::NO_REQUEST);
-                cx.fields(key, message::routed(&routed.exchange, &routed.routing_key));
-                cx.fields(key, fields);
-                return cx.close(key, Some("returned".into()), false, None);
-            }
-        }
-        // what is not confirmed is over with this
-        for wait in channel.mandatory.extract(|wait| wait.returned) {
-            wait.give_up(cx);
-        }
-    }
 }
 
 impl Channel {
     /// A content begins; one that is on its way in the same direction ends with that.
-    fn begin(&mut self, cx: &mut Cx<'_, '_>, content: Content) {
+    pub(super) fn begin(&mut self, cx: &mut Cx<'_, '_>, content: Content) {
         let dir = content.dir();
         self.end_contents(cx, dir, Issue::CUT);
         if let Some(slot) = self.contents.get_mut(dir.index()) {

@@ -2,10 +2,13 @@
 //! the tap's.
 
 use super::content::BAD_PROPERTIES;
-use super::field::Table;
+use super::field::{Field, Table};
 use super::{PROTOCOL, message};
 use crate::decode::{Cx, Limits, Sink, detect};
-use crate::model::{ConnMeta, Dir, Event, Fields, Part, Pattern, Stamp, Totals, text_of};
+use crate::model::{ConnMeta, Dir, Event, Fields, Issue, Part, Pattern, Stamp, Totals, text_of};
+
+/// What comes to an exchange of dead letters is the broker's publish; not where a client sends on what it got of those.
+const DEAD_LETTER: Issue = Issue::remark("dead-lettered before: the broker may have published it, not a client");
 
 /// A message.
 #[derive(Debug)]
@@ -44,8 +47,13 @@ pub fn tell(events: &mut Vec<Event>, session: &ConnMeta, key: u64, at: Stamp, ha
     routed.merge(fields);
     cx.open(key, PROTOCOL.name, pattern, operation, dir, at);
     cx.fields(key, routed);
-    if properties.is_none() {
-        cx.note(key, BAD_PROPERTIES);
+    let headers = properties.as_ref().map(|properties| properties.get(message::HEADERS));
+    match headers {
+        None => cx.note(key, BAD_PROPERTIES),
+        Some(Some(Field::Table(headers))) if queue.is_none() && headers.get(message::DEATHS).is_some() => {
+            cx.note(key, DEAD_LETTER)
+        }
+        Some(_) => {}
     }
     let told = message::told(&message::in_order(properties.unwrap_or_default()));
     let room = limits.keep(!told.hint.encodings.is_empty());

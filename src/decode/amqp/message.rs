@@ -4,11 +4,19 @@
 use super::field::{self, Field, Table};
 use crate::decode::cursor::Cursor;
 use crate::model::{BodyHint, Fields, Headers, text_of};
+use std::hash::{Hash as _, Hasher};
 
 /// How the payload of a content's header begins: the class `basic`, and a weight that is not used (§2.3.5.2).
 pub const BASIC: [u8; 4] = [0, 60, 0, 0];
 /// The name of the property that holds the headers.
 pub const HEADERS: &str = "headers";
+
+/// The header of further routing keys that no receiver is to see: the broker takes it away
+/// (<https://www.rabbitmq.com/docs/sender-selected>).
+pub const HIDDEN: &str = "BCC";
+
+/// The header in which the broker tells where a message was dead-lettered (<https://www.rabbitmq.com/docs/dlx#effects>).
+pub const DEATHS: &str = "x-death";
 
 /// The type of a property.
 #[derive(Clone, Copy)]
@@ -89,8 +97,10 @@ pub fn told(properties: &Table<'_>) -> Told {
     let mut told = Told::default();
     if let Some(Field::Table(Table(pairs))) = properties.get(HEADERS) {
         for (name, field) in pairs {
-            if let Field::Text(bytes) | Field::Bytes(bytes) = field {
-                told.carried.push(name, bytes);
+            match field {
+                Field::Text(bytes) | Field::Bytes(bytes) => told.carried.push(name, bytes),
+                Field::Int(_) | Field::Uint(_) => told.carried.push(name, field.text().as_bytes()),
+                _ => {}
             }
             match field {
                 Field::Text(bytes) => told.headers.push(name, bytes),
@@ -107,6 +117,19 @@ pub fn told(properties: &Table<'_>) -> Told {
     told.hint.encodings = text("content_encoding").filter(|coding| !is_charset(coding)).map(Into::into).into_iter().collect();
     told.fields.set("amqp.properties", properties.value());
     told
+}
+
+/// Takes in what properties say, where it is compared with what the broker gives back of it: without the header that it takes away.
+pub fn digest(properties: &Table<'_>, hasher: &mut impl Hasher) {
+    let mut take = |name: &[u8], field: &Field<'_>| (name, field.text()).hash(hasher);
+    for (name, field) in &properties.0 {
+        match field {
+            Field::Table(Table(pairs)) => {
+                pairs.iter().filter(|(name, _)| *name != HIDDEN.as_bytes()).for_each(|(name, field)| take(name, field));
+            }
+            field => take(name, field),
+        }
+    }
 }
 
 /// Clients write there how text is encoded (`utf-8`), and whether it is any (`binary`), as often as what the body is compressed by.

@@ -10,7 +10,9 @@
 mod channel;
 mod content;
 mod conversation;
+mod fate;
 pub mod field;
+mod flows;
 pub mod frame;
 pub mod handed;
 pub mod message;
@@ -23,10 +25,11 @@ mod transaction;
 mod waiting;
 
 use super::{Analyzer, Cx, Gap, Input, Protocol, Resync, Step};
-use crate::model::{ConnMeta, Dir, End, Fields, Issue, Joined, Part, Pattern, Stamp, Transport};
+use crate::model::{ConnMeta, Dir, End, Fields, Issue, Joined, Pattern, Stamp, Transport};
 use channel::Channel;
 use content::Content;
 use conversation::CONNECTION;
+use flows::{Flows, half};
 use frame::{Frame, HEAD, Kind, PROTOCOL as PROTOCOL_HEADER, Start, Version};
 use method::Sender;
 use std::collections::BTreeMap;
@@ -47,7 +50,8 @@ pub static PROTOCOL: Protocol = Protocol {
 /// How many channels of a connection are followed: what RabbitMQ allows unless told otherwise.
 const CHANNELS: usize = 2048;
 
-/// How many messages of a connection wait for what becomes of them, and as many questions and consumers; its channels share it.
+/// How many messages of a connection wait for what becomes of them, whatever its channels; of more, those of the channel that has most
+/// are given up. As many questions and consumers, which its channels share.
 const WAITING: usize = 65_536;
 
 const BAD_FRAME: Issue = Issue::broken("not an AMQP frame");
@@ -70,6 +74,10 @@ struct Amqp {
     frame_max: usize,
     /// Whether the broker has said that it takes no publishes for now.
     blocked: bool,
+    /// How many messages there were since it was looked how many wait.
+    messages: usize,
+    /// Whether any publish waits for time to pass.
+    holds: bool,
 }
 
 /// What is awaited of a direction.
@@ -91,26 +99,6 @@ enum State {
     Over,
 }
 
-/// The flows of a connection.
-#[derive(Debug)]
-struct Flows {
-    next_key: u64,
-    /// Not yet said that the connection was joined late.
-    joined: bool,
-}
-
-impl Flows {
-    fn open(&mut self, cx: &mut Cx<'_, '_>, pattern: Pattern, operation: String, dir: Dir, first: Stamp) -> u64 {
-        let key = self.next_key;
-        self.next_key += 1;
-        cx.open(key, PROTOCOL.name, pattern, operation, dir, first);
-        if std::mem::take(&mut self.joined) {
-            cx.note(key, Issue::JOINED);
-        }
-        key
-    }
-}
-
 /// A frame where it was found.
 #[derive(Clone, Copy)]
 struct Found<'a> {
@@ -129,12 +117,14 @@ impl Amqp {
         Self {
             states: [if opening { State::Start } else { State::Place }; 2],
             channels: BTreeMap::new(),
-            flows: Flows { next_key: 0, joined: !opening },
+            flows: Flows::new(!opening),
             late: !opening,
             turned: opening,
             header: None,
             frame_max: 0,
             blocked: false,
+            messages: 0,
+            holds: false,
         }
     }
 
@@ -292,17 +282,6 @@ impl Amqp {
         content.filter(|content| !content.is_headless())
     }
 
-    /// More of a content went by: it may be over.
-    fn passed(&mut self, cx: &mut Cx<'_, '_>, number: u16, dir: Dir) {
-        let Some(channel) = self.channels.get_mut(&number) else { return };
-        let content = channel.contents.get_mut(dir.index()).and_then(|slot| slot.take_if(|content| content.is_done()));
-        if let Some(content) = content
-            && let Some(content) = channel.end_content(cx, content)
-        {
-            self.came_back(cx, number, content);
-        }
-    }
-
     fn skip(&mut self, cx: &mut Cx<'_, '_>, input: Input<'_>, left: u64) -> Step {
         let n = usize::try_from(left).unwrap_or(usize::MAX).min(input.data.len());
         cx.undecoded(n as u64);
@@ -375,6 +354,18 @@ impl Analyzer for Amqp {
         frame::scan(data)
     }
 
+    fn waits(&self) -> bool {
+        self.holds
+    }
+
+    fn tick(&mut self, cx: &mut Cx<'_, '_>, now: Stamp) {
+        self.holds = false;
+        for channel in self.channels.values_mut() {
+            channel.wait_no_longer(cx, now);
+            self.holds |= channel.unconfirmed.len() > 0;
+        }
+    }
+
     fn end(&mut self, cx: &mut Cx<'_, '_>, rest: Input<'_>, _: End) {
         let dir = rest.dir;
         *self.state(dir) = State::Over;
@@ -389,11 +380,4 @@ impl Analyzer for Amqp {
             }
         }
     }
-}
-
-/// One side of a flow that has no body: its frame is all of it.
-fn half(cx: &mut Cx<'_, '_>, key: u64, dir: Dir, first: Stamp, length: usize) {
-    let (headers, hint) = Default::default();
-    cx.part(key, Part::Head { dir, first, headers, head_bytes: length as u64, hint });
-    cx.part(key, Part::BodyEnd { dir, bytes: 0, whole: true });
 }

@@ -1,5 +1,6 @@
 //! AMQP by script: conversations for the shared properties, what becomes of messages, and what is particular to the protocol.
 
+mod fate;
 mod reader;
 mod script;
 mod stories;

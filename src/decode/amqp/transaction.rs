@@ -110,7 +110,7 @@ impl Channel {
                 // it is not delivered again for that (§1.9.1.4): it waits as before
                 (false, false) => {
                     cx.note(wait.key, ROLLED_BACK);
-                    self.deliveries.hold(cx, tag, Wait { due: true, ..wait }, self.room);
+                    self.deliveries.push(cx, tag, Wait { due: true, ..wait });
                 }
             }
         }

@@ -1,10 +1,10 @@
 //! Messages that wait for what becomes of them, by the tag under which that will be said. Not what the tags count: see `channel`.
 
-use super::channel::forgotten;
 use super::content::Digest;
 use crate::decode::Cx;
 use crate::model::{Issue, PENDING, Stamp};
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher as _};
 
 /// A message whose flow is open.
 #[derive(Debug)]
@@ -13,8 +13,8 @@ pub struct Wait {
     pub key: u64,
     /// The packet that brought its last byte.
     pub last: Stamp,
-    /// Of a publish that may come back: by what it is known again.
-    pub mandatory: Option<Routed>,
+    /// Of a publish: by what it is known when the broker tells of it.
+    pub sent: Option<Sent>,
     /// Whether it has come back.
     pub returned: bool,
     /// Whether an answer is due.
@@ -23,15 +23,36 @@ pub struct Wait {
     pub doubt: bool,
 }
 
-/// By what a message that comes back is known.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Routed {
+/// By what a publish is known when the broker tells of it. Texts are long, and many publishes wait: numbers stand for them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Sent {
     /// Where it was published.
-    pub exchange: Box<[u8]>,
+    pub exchange: Digest,
     /// Its key.
-    pub routing_key: Box<[u8]>,
-    /// Properties and body, where all of them were seen.
+    pub routing_key: Digest,
+    /// Properties and body, where it may come back and all of them were seen.
     pub digest: Option<Digest>,
+    /// Whether it may come back.
+    pub mandatory: bool,
+}
+
+impl Sent {
+    /// One of which the content is still to come.
+    pub fn new(exchange: &[u8], routing_key: &[u8], mandatory: bool) -> Self {
+        Self { exchange: digest_of(exchange), routing_key: digest_of(routing_key), digest: None, mandatory }
+    }
+
+    /// Whether it was published there with the same key.
+    pub fn is_routed_as(&self, other: &Self) -> bool {
+        (self.exchange, self.routing_key) == (other.exchange, other.routing_key)
+    }
+}
+
+/// What stands for something.
+pub fn digest_of(what: impl Hash) -> Digest {
+    let mut hasher = DefaultHasher::new();
+    what.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// Messages by tag.
@@ -58,21 +79,34 @@ impl Waiting {
         }
     }
 
-    /// One more, of which something is due; of more than there is room for the oldest is given up.
-    pub fn hold(&mut self, cx: &mut Cx<'_, '_>, tag: u64, wait: Wait, room: usize) {
-        self.push(cx, tag, wait);
-        if self.len() > room {
-            self.pop().into_iter().for_each(|wait| forgotten(cx, wait));
-        }
-    }
-
     /// The oldest one.
     pub fn pop(&mut self) -> Option<Wait> {
         let (_, wait) = self.list.pop_first()?;
         Some(self.taken(wait))
     }
 
-    /// Those that wait, in order; whether what becomes of one may lie in a hole is only told of those that are taken.
+    /// The oldest one, if it is of a kind.
+    pub fn pop_if(&mut self, is: impl Fn(&Wait) -> bool) -> Option<Wait> {
+        let (_, (_, oldest)) = self.list.first_key_value()?;
+        if is(oldest) { self.pop() } else { None }
+    }
+
+    /// The first one of a kind, by its tag.
+    pub fn find(&self, is: impl Fn(&Wait) -> bool) -> Option<u64> {
+        self.list.iter().find(|(_, (_, wait))| is(wait)).map(|(tag, _)| *tag)
+    }
+
+    /// The one with a tag.
+    pub fn get_mut(&mut self, tag: u64) -> Option<&mut Wait> {
+        self.list.get_mut(&tag).map(|(_, wait)| wait)
+    }
+
+    /// Those that wait, in order.
+    pub fn iter(&self) -> impl Iterator<Item = &Wait> {
+        self.list.values().map(|(_, wait)| wait)
+    }
+
+    /// The same, to be changed; whether what becomes of one may lie in a hole is only told of those that are taken.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Wait> {
         self.list.values_mut().map(|(_, wait)| wait)
     }
@@ -89,13 +123,6 @@ impl Waiting {
         };
         let meant = std::mem::replace(&mut self.list, later).into_iter().map(|(own, wait)| (own, self.taken(wait)));
         meant.map(|(own, wait)| (own == tag || !wait.doubt, own, wait)).map(|(sure, own, wait)| (own, wait, sure)).collect()
-    }
-
-    /// Removes those that are of a kind.
-    pub fn extract(&mut self, is: impl Fn(&Wait) -> bool) -> Vec<Wait> {
-        let tags: Vec<u64> = self.list.iter().filter(|(_, (_, wait))| is(wait)).map(|(tag, _)| *tag).collect();
-        let found: Vec<_> = tags.into_iter().filter_map(|tag| self.list.remove(&tag)).collect();
-        found.into_iter().map(|wait| self.taken(wait)).collect()
     }
 
     /// What becomes of those that are there may lie in a hole.
@@ -118,12 +145,12 @@ impl Wait {
     pub fn give_up(self, cx: &mut Cx<'_, '_>) {
         match self {
             Self { key, returned: true, last, .. } => cx.close(key, Some("returned".into()), false, Some(last)),
-            Self { key, due: false, last, mandatory, doubt, .. } => {
+            Self { key, due: false, last, sent, doubt, .. } => {
                 // of a publish nothing was due; of a delivery it is not known whether something was
-                if doubt && mandatory.is_some() {
+                if doubt && sent.is_some_and(|sent| sent.mandatory) {
                     cx.note(key, Issue::NO_RESPONSE);
                 }
-                cx.close(key, None, true, mandatory.map(|_| last));
+                cx.close(key, None, true, sent.map(|_| last));
             }
             Self { key, doubt: true, .. } => {
                 cx.note(key, Issue::NO_RESPONSE);

@@ -50,7 +50,12 @@ publish("py-0", "order.placed", b'{"order": 1}', None, content_type="application
 publish("py-1", "order.placed", b"", None)
 publish("py-2", "nobody.listens", b"gone", None)
 publish("py-3", "order.big", b"x" * 300_000, None, headers={"traceparent": TRACE})
+# so many that they are on their way at once: nobody confirms them, and all come back
+for n in range(300):
+    publish(f"py-lost-{n}", "pika.nowhere", b"lost", "returned", exchange="", mandatory=True)
+publish("py-hidden", "nobody.listens", b"back", "returned", mandatory=True, headers={"BCC": ["pika.nowhere"], "a": 1})
 channel.confirm_delivery()
+publish("py-hidden-2", "nobody.listens", b"back", "returned", mandatory=True, headers={"BCC": ["pika.nowhere"]})
 publish("py-4", "order.confirmed", b"yes", "ack")
 publish("py-5", "nobody.listens", b"back", "returned", mandatory=True)
 publish("py-6", "pika.q", b"by name", "ack", exchange="", mandatory=True)
@@ -130,10 +135,9 @@ try:
 except pika.exceptions.ChannelClosedByBroker as error:
     assert error.reply_code == 406
     tell("ask", "queue.declare pika.q", status="PRECONDITION_FAILED")
-# nothing answers this one: the channel is closed because of it
+# nothing answers this one but that the channel is closed because of it
 channel = connection.channel()
-publish("py-7", "any", b"nowhere", None, exchange="pika.none")
+publish("py-7", "any", b"nowhere", "NOT_FOUND", exchange="pika.none")
 while channel.is_open:
     connection.process_data_events(time_limit=1)
-tell("ask", "channel.close", status="NOT_FOUND")
 connection.close()

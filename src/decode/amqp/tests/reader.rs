@@ -1,8 +1,11 @@
 //! The reader of tables, properties and methods, beside lapin's (`amq-protocol`).
 
+use crate::decode::Limits;
 use crate::decode::amqp::field::{Field, Table, bare_table, table};
+use crate::decode::amqp::handed::{self, Handed};
 use crate::decode::amqp::{message, method};
 use crate::decode::cursor::Cursor;
+use crate::model::{EventKind, Fields, Stamp};
 use amq_protocol::frame::{ParserResult, WriteContext};
 use amq_protocol::protocol::basic::{AMQPProperties, gen_properties};
 use amq_protocol::protocol::{AMQPClass, parse_class};
@@ -179,6 +182,26 @@ fn headers_are_text_and_carry_traces_as_bytes_too() {
     let told = message::told(&Table(vec![(b"headers", Field::Table(headers)), (b"correlation_id", Field::Text(b"c-1"))]));
     assert_eq!(format!("{:?}", told.headers), r#"[("a", "AP8="), ("b", "yes"), ("c", "true")]"#);
     assert_eq!(told.carried.iter().map(|(name, _)| name).collect::<Vec<_>>(), [&b"a"[..], b"b", b"correlation-id"]);
+}
+
+#[test]
+fn numbers_carry_traces_too() {
+    let headers =
+        Table(vec![(b"x-datadog-trace-id", Field::Int(7)), (b"x-datadog-parent-id", Field::Uint(9)), (b"n", Field::Void)]);
+    let told = message::told(&Table(vec![(b"headers", Field::Table(headers))]));
+    assert_eq!(format!("{:?}", told.carried), r#"[("x-datadog-trace-id", "7"), ("x-datadog-parent-id", "9")]"#);
+}
+
+#[test]
+fn a_dead_letter_that_a_tap_is_handed_is_told_as_one() {
+    let dead = || vec![(&b"x-death"[..], Field::List(Vec::new()))];
+    for (headers, queue, noted) in [(dead(), None, 1), (dead(), Some(&b"q"[..]), 0), (vec![(&b"a"[..], Field::Void)], None, 0)] {
+        let properties = Some(Table(vec![(b"headers", Field::Table(Table(headers)))]));
+        let handed = Handed { queue, exchange: b"dead", routing_key: b"k", properties, body: b"", fields: Fields::default() };
+        let mut events = Vec::new();
+        handed::tell(&mut events, &super::fate::meta(), 1, Stamp::default(), handed, &Limits::default());
+        assert_eq!(events.iter().filter(|event| matches!(event.kind, EventKind::Note(..))).count(), noted);
+    }
 }
 
 #[test]
