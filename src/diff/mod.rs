@@ -206,11 +206,12 @@ fn hops(traces: [(&Run, &TraceRecord); 2], astray: &mut BTreeMap<Key, Vec<Brief>
         let mut tell = |kind, b: Option<Brief>| {
             found.push(Difference { kind, key: at.0.clone(), occurrence: Some(at.1), a: Some(a.clone()), b });
         };
-        match b.map(|b| (b, false)).or_else(|| stray().map(|b| (b, true))) {
+        match b.or_else(&mut stray) {
             None => tell(Kind::Missing, None),
-            Some((b, strayed)) => {
+            // one without a context of its own in either is not in the trace where less of it could be told
+            Some(b) => {
                 let lost = a.carries == Some(true) && b.carries == Some(false);
-                let kinds = changed(&a, &b).into_iter().chain((lost || strayed).then_some(Kind::TraceLost));
+                let kinds = changed(&a, &b).into_iter().chain(lost.then_some(Kind::TraceLost));
                 kinds.for_each(|kind| tell(kind, Some(b.clone())));
             }
         }

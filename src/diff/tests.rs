@@ -105,6 +105,10 @@ fn a_hop_that_left_its_trace_has_lost_it_and_is_not_told_twice() {
     let fraud: Hop = ("payments", "fraud", "POST /score", "200", 3, false);
     let (a, b) = (run(&[(GOOD, &[])]), run(&[(&GOOD[..3], &[fraud])]));
     assert_eq!(told(&compare(&a, &b)), ["trace_lost payments → fraud POST /score Some(1)"]);
+    // what carries none in either was only harder to tell in the other
+    let bare: Hop = ("payments", "fraud", "POST /score", "200", 3, false);
+    let (tied, loose) = (run(&[(&[&GOOD[..3], &[bare]].concat(), &[])]), run(&[(&GOOD[..3], &[bare])]));
+    assert_eq!(told(&compare(&tied, &loose)), [""; 0]);
     let two = compare_two(&a, &b, &["t0".into(), "T0".into()]).unwrap();
     let mut paper = Paper::new(100, Ink::Black);
     text::two(&mut paper, [&a, &b], &two);

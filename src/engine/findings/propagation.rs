@@ -8,15 +8,21 @@ use super::{Book, Detector, Look, Words};
 use crate::engine::traces::{Hop, Mark, leg, name};
 use crate::model::{FindingKind, FlowId, Link, Party, Pattern};
 use compact_str::CompactString;
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// How often something that rests on circumstances has to repeat before it is told while more may come.
+/// Of how many requests something that rests on circumstances has to come before it is told while more may come, and how often because of
+/// one alone it is no such thing: then it is sent for as long as that is open, and not because of it.
 const ENOUGH: usize = 3;
+/// The same where a value ties it, which may be in more than it seems.
+const ENOUGH_BY_VALUE: usize = 2;
 /// How many kinds of such things are held back, and how many kinds of flows are counted that are sent because of nothing.
 const MAX_HELD: usize = 1 << 12;
 /// A kind of flow of which one in so many is sent because of nothing may be so always: that a request is in flight then is chance.
-const ONE_IN: u64 = 5;
+const ONE_IN: u64 = 20;
+/// How many services are known to pass requests on.
+const MAX_PROXIES: usize = 1 << 10;
 
 /// What was seen so far.
 #[derive(Debug, Default)]
@@ -27,6 +33,8 @@ pub(super) struct Propagation {
     lost: HashMap<CompactString, Case>,
     /// How often what kind of flow was sent while its sender was at work on nothing, and how often on something.
     idle: HashMap<CompactString, [u64; 2]>,
+    /// Services that have passed a request on as it came.
+    proxies: HashSet<Arc<str>>,
 }
 
 /// What rests on circumstances, until it has repeated.
@@ -34,6 +42,19 @@ pub(super) struct Propagation {
 struct Held {
     cases: Vec<Case>,
     repeated: bool,
+}
+
+impl Held {
+    /// Because of how many requests it came.
+    fn requests(&self) -> usize {
+        self.cases.iter().map(|case| case.flows[0]).collect::<BTreeSet<_>>().len()
+    }
+
+    /// Whether it came again and again while the same few were open.
+    fn goes_on(&self) -> bool {
+        let circumstantial = self.cases.iter().all(|case| case.link != Link::PayloadId);
+        circumstantial && self.cases.len() >= ENOUGH && self.requests() * ENOUGH <= self.cases.len()
+    }
 }
 
 /// One occurrence.
@@ -61,9 +82,16 @@ impl Detector for Propagation {
     }
 
     fn trace(&mut self, look: &Look<'_>, book: &mut Book) {
+        for tie in look.ties().filter(|tie| leg(tie.up, tie.down)) {
+            if self.proxies.len() < MAX_PROXIES {
+                self.proxies.insert(who(tie.up, tie.down));
+            }
+        }
         for tie in look.ties().filter(concerns) {
             let (service, sent) = (who(tie.up, tie.down), sent(tie.down));
-            let kinds = judge(&tie);
+            let mut kinds = judge(&tie);
+            // who passes requests on begins no spans, also in what it asks besides
+            kinds.retain(|kind| *kind != FindingKind::TraceStaleParent || !self.proxies.contains(&service));
             let lost = [FindingKind::TraceLost, FindingKind::TraceRestarted, FindingKind::TraceMaybeLinked];
             let is_lost = kinds.iter().any(|kind| lost.contains(kind));
             // what could not be seen, or was not to be traced, was neither
@@ -74,9 +102,10 @@ impl Detector for Propagation {
                 let case = Case::new(kind, &tie, &service, &sent);
                 match tie.link {
                     // circumstances may deceive
-                    Link::SoleInFlight => self.hold(case, book),
-                    Link::Time if case.by_time => self.hold(case, book),
-                    Link::TraceId | Link::RequestId | Link::MessageId | Link::PayloadId | Link::Time => self.tell(&case, book),
+                    Link::SoleInFlight => self.hold(case, ENOUGH, book),
+                    Link::PayloadId => self.hold(case, ENOUGH_BY_VALUE, book),
+                    Link::Time if case.by_time => self.hold(case, ENOUGH, book),
+                    Link::TraceId | Link::RequestId | Link::MessageId | Link::Time => self.tell(&case, book),
                 }
             }
         }
@@ -90,7 +119,8 @@ impl Detector for Propagation {
     }
 
     fn end(&mut self, book: &mut Book) {
-        let mut held: Vec<_> = std::mem::take(&mut self.held).into_values().flat_map(|held| held.cases).collect();
+        let left = std::mem::take(&mut self.held).into_values().filter(|held| held.repeated || !held.goes_on());
+        let mut held: Vec<_> = left.flat_map(|held| held.cases).collect();
         // time alone is no evidence of what did not repeat
         held.retain(|case| !case.by_time && !self.by_itself(&case.sort));
         held.sort_by_key(|case| case.flows);
@@ -100,7 +130,7 @@ impl Detector for Propagation {
 }
 
 impl Propagation {
-    fn hold(&mut self, case: Case, book: &mut Book) {
+    fn hold(&mut self, case: Case, enough: usize, book: &mut Book) {
         self.count(&case.sort, 1);
         let key = case.key();
         if self.held.len() >= MAX_HELD && !self.held.contains_key(&*key) {
@@ -108,7 +138,7 @@ impl Propagation {
         }
         let held = self.held.entry(key.into()).or_default();
         held.cases.push(case);
-        held.repeated |= held.cases.len() >= ENOUGH;
+        held.repeated |= held.requests() >= enough;
         if held.repeated {
             let mut cases = std::mem::take(&mut held.cases);
             cases.retain(|case| !self.by_itself(&case.sort));
@@ -239,7 +269,7 @@ impl Case {
             (0, _, []) => format!("its {sender} is not instrumented: {inject}"),
             (0, _, others) => {
                 format!(
-                    "its {} carry it: the {sender} of its {sent} is another one that is not instrumented: {inject}",
+                    "its {} carry it: the {sender} of its {sent} is not instrumented, or leaves it out there: {inject}",
                     listed(others)
                 )
             }

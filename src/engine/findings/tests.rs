@@ -66,8 +66,12 @@ fn what_is_to_be_done_about_a_loss_is_said_by_what_is_not_lost() {
     advice(&all, 4, &["carry no trace context", "0 of 4", "its HTTP client is not instrumented: let gate"], "some of");
     // another receiver is sent it
     let other = requests(4, |_| vec!["gate>stock 5-8 id={t} span=2".into(), pay.into()]);
-    let says =
-        ["its HTTP calls to pay carry no", "0 of 4", "its HTTP calls to stock carry it", "another one that is not instrumented"];
+    let says = [
+        "its HTTP calls to pay carry no",
+        "0 of 4",
+        "its HTTP calls to stock carry it",
+        "is not instrumented, or leaves it out there",
+    ];
     advice(&other, 4, &says, "its HTTP client is not instrumented");
     // one operation is, another one is not
     let operations = requests(4, |_| vec![format!("{pay} id={{t}} span=2"), note.into()]);
@@ -130,4 +134,24 @@ fn repeats_are_counted() {
         .collect();
     let told = check(&lines.iter().map(String::as_str).collect::<Vec<_>>(), &["trace_lost gate 5"]);
     assert!(told[0].contains("0 of 5 HTTP calls"), "{told:?}");
+}
+
+#[test]
+fn what_goes_on_while_one_request_is_open_or_whatever_is_asked_is_nobodys_loss() {
+    // a worker that asks for its next task again and again
+    let polls: Vec<_> = (1..9).map(|n| format!("gate>tasks {}-{} op=POST_/next", 10 * n, 10 * n + 2)).collect();
+    let lines: Vec<_> = std::iter::once(ASKED).chain(polls.iter().map(String::as_str)).collect();
+    check(&lines, &["n_plus_one gate 1"]);
+    // a timer, whose calls carry what every request carries, too
+    let asked = |n: u64| format!("web>gate {}-{} id=t{n} span=1 sampled=1 body=tenant-0042", n * 100 + 1, n * 100 + 90);
+    let poll = |at: u64| format!("gate>config {at}-{} op=GET_/config body=tenant-0042", at + 2);
+    let lines: Vec<_> = (0..4).flat_map(|n| [asked(n), poll(n * 100 + 50), poll(n * 100 + 95)]).collect();
+    check(&lines.iter().map(String::as_str).collect::<Vec<_>>(), &[]);
+}
+
+#[test]
+fn who_passes_requests_on_begins_no_span_in_what_it_asks_besides() {
+    let [asked, verify] = ["web>nginx 1-90 id=t span=1", "nginx>auth 5-10 id=t span=1 op=GET_/verify"];
+    check(&[asked, verify, "nginx>app 15-80 id=t span=1"], &[]);
+    check(&[asked, verify], &["trace_stale_parent nginx 1"]);
 }

@@ -66,6 +66,8 @@ impl Veil {
         let Some(hidden) = self.list.get_mut(&conn).filter(|hidden| hidden.until > Some(opened.first.time)) else { return };
         match opened.pattern {
             Pattern::Deliver => hidden.consumes = true,
+            // a store asks nobody because of what it is asked
+            Pattern::Query => hidden.until = Some(hidden.since),
             Pattern::RequestResponse if opened.protocol != "amqp" && !opened.layers.contains(&"http2") => {
                 hidden.until = Some(hidden.since);
             }

@@ -24,7 +24,7 @@ use super::cost::Charge;
 use super::digest::digester;
 use super::facts::Facts;
 use super::findings::housekeeping;
-use super::traces::{Hop, Mark, Trace, asked, begun, beside, everybodys, leg, name, settled};
+use super::traces::{Hop, Mark, Trace, asked, begun, beside, everybodys, leg, name, settled, streams};
 use crate::model::{ConnId, Detail, FlowId, FlowRef, Key, Link, Opened, Party, Pattern, Row, State};
 use crate::time::{Span, Time};
 use crate::trace::is_request_id;
@@ -38,7 +38,7 @@ use senders::Senders;
 use std::collections::VecDeque;
 use std::hash::{Hash as _, Hasher as _};
 use std::sync::Arc;
-use works::{Sure, Work, Works, chain};
+use works::{Sure, Work, Works, chain, sharing};
 
 /// How many flows wait for one to settle: beyond it half of them are taken at once, with the names that are known.
 const MAX_BEGUN: usize = 1 << 16;
@@ -278,6 +278,10 @@ impl Engine {
         // of a sender that is known it says all that it was at work on something
         let told = open.iter().rev().take(if nameless { open.len() } else { 1 });
         let at_work = told.map(|work| Arc::clone(works::label(&work.hop.to)));
+        if veiled && open.is_empty() {
+            // because of nothing that can be seen, which says nothing of what it is
+            return None;
+        }
         let by_itself = senders.seen(kind, open.last().map(|work| work.hop.flow), at_work) || housekeeping(child);
         let flows: Vec<_> = open.iter().map(|work| work.hop.flow).collect();
         if flows.is_empty() {
@@ -300,7 +304,11 @@ impl Engine {
         let within = chain(&open);
         let last = Arc::clone(&open.pop()?.hop);
         let link = match sure {
-            Sure::Yes => (flows.len() == 1).then_some(Link::SoleInFlight),
+            // who sends news as they come works on nothing in between
+            Sure::Yes => {
+                let news = super::look_at(last.flow, store, conns, facts, sources).is_some_and(streams);
+                (flows.len() == 1 && !news).then_some(Link::SoleInFlight)
+            }
             // a flow that began a trace of its own began it, as far as time can tell
             Sure::No => {
                 let receiver = works::label(&last.to);
@@ -373,24 +381,6 @@ fn innermost(works: &[&mut Work], link: Link, sure: Sure) -> Option<Place> {
         [.., last] if sure == Sure::No && chain(works) => Some(Place::at(last, link.max(Link::Time))),
         several => Some(Place::doubt(several.iter().map(|work| work.hop.flow))),
     }
-}
-
-/// Which of these works carry a value of those: where one of several carries some that no other does, that one.
-fn sharing(works: &mut [&mut Work], values: &Values, mut of: impl FnMut(FlowId) -> Option<Values>) -> Vec<usize> {
-    if values.is_empty() {
-        return Vec::new();
-    }
-    // a bit a value, of which there are at most 16
-    let common: Vec<u32> = works
-        .iter_mut()
-        .map(|work| {
-            let own = work.values.get_or_insert_with(|| of(work.hop.flow).unwrap_or_default());
-            values.iter().enumerate().filter(|(_, value)| own.contains(*value)).fold(0, |bits, (n, _)| bits | 1 << n)
-        })
-        .collect();
-    let (_, several) = common.iter().fold((0, 0), |(one, several), bits| (one | bits, several | (one & bits)));
-    let alone: Vec<_> = (0..common.len()).filter(|at| common[*at] & !several != 0).collect();
-    if alone.len() == 1 { alone } else { (0..common.len()).filter(|at| common[*at] != 0).collect() }
 }
 
 #[cfg(test)]

@@ -8,6 +8,9 @@ use std::sync::Arc;
 const MAX_LEARNED: usize = 1 << 15;
 /// How many requests have to have been in flight at flows of a kind before it is said whose those can only be.
 const ENOUGH: u32 = 3;
+/// A kind of which one in so many is sent while nothing is asked, by a timer or after the answer, may always be: that a request is in flight
+/// then is chance.
+const ONE_IN: u32 = 1000;
 /// How likely it may be that a service was at work at all of those moments by mere chance.
 const CHANCE: f64 = 0.001;
 
@@ -53,7 +56,7 @@ impl Senders {
         } else {
             kind.services.retain(|one| services.contains(one));
         }
-        kind.idle >= 2 && kind.idle * 4 >= kind.busy
+        kind.idle * ONE_IN > kind.idle + kind.busy
     }
 
     /// Whether a nameless sender of a kind can be this service, which is at work for a part `load` of the time: it was each time, and not
@@ -94,9 +97,8 @@ mod tests {
         let mut senders = Senders::default();
         let request = Some(FlowId(1));
         assert!((0..20).all(|_| !senders.seen(1, request, names(&["a"]))));
-        assert!(!senders.seen(1, None, names(&[])));
-        assert!(!senders.seen(2, None, names(&[])));
-        assert!(senders.seen(2, None, names(&[])));
-        assert!(senders.seen(2, request, names(&["a"])));
+        assert!(senders.seen(1, None, names(&[])));
+        assert!(senders.seen(1, request, names(&["a"])));
+        assert!((0..2 * ONE_IN).any(|_| !senders.seen(1, request, names(&["a"]))), "that was an exception");
     }
 }

@@ -220,3 +220,21 @@ pub(super) fn chain(works: &[&mut Work]) -> bool {
     let distinct = |at: usize| works[..at].iter().all(|work| work.hop.to != works[at].hop.to);
     (1..works.len()).all(|at| works[at].may_be_of(works[at - 1]) && distinct(at))
 }
+
+/// Which of these works carry a value of those: where one of several carries some that no other does, that one.
+pub(super) fn sharing(works: &mut [&mut Work], values: &Values, mut of: impl FnMut(FlowId) -> Option<Values>) -> Vec<usize> {
+    if values.is_empty() {
+        return Vec::new();
+    }
+    // a bit a value, of which there are at most 16
+    let common: Vec<u32> = works
+        .iter_mut()
+        .map(|work| {
+            let own = work.values.get_or_insert_with(|| of(work.hop.flow).unwrap_or_default());
+            values.iter().enumerate().filter(|(_, value)| own.contains(*value)).fold(0, |bits, (n, _)| bits | 1 << n)
+        })
+        .collect();
+    let (_, several) = common.iter().fold((0, 0), |(one, several), bits| (one | bits, several | (one & bits)));
+    let alone: Vec<_> = (0..common.len()).filter(|at| common[*at] & !several != 0).collect();
+    if alone.len() == 1 { alone } else { (0..common.len()).filter(|at| common[*at] != 0).collect() }
+}

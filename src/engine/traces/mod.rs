@@ -31,6 +31,7 @@ use hop::tail;
 pub(super) use hop::{Hop, Mark, begun, digest, everybodys, hop, name, settled};
 pub(super) use legs::{asked, beside, leg};
 use list::List;
+pub(super) use shape::streams;
 use std::collections::{BTreeMap, BTreeSet};
 use trace::MAX_IDS;
 pub(super) use trace::Trace;

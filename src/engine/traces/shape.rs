@@ -89,6 +89,15 @@ fn of_statement(statement: &str) -> CompactString {
     }
 }
 
+/// Whether its answer comes bit by bit, for as long as there is something to tell.
+pub(in crate::engine) fn streams(flow: FlowRef<'_>) -> bool {
+    let response = flow.detail.and_then(|detail| detail.response.as_ref());
+    let kind = response.and_then(|half| half.headers.get("content-type")).unwrap_or_default();
+    matches!(flow.row.pattern, Pattern::ServerStream | Pattern::BidiStream)
+        || flow.row.status.as_deref() == Some("101")
+        || STREAMED.iter().any(|known| contains(kind, known))
+}
+
 /// Whether its answer may be held back by design, so that its time tells nothing: streams, long polling, other protocols.
 pub(in crate::engine) fn held(flow: FlowRef<'_>) -> bool {
     let row = flow.row;
