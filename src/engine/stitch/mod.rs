@@ -303,12 +303,11 @@ impl Engine {
         }
         let within = chain(&open);
         let last = Arc::clone(&open.pop()?.hop);
+        // who sends news as they come works on nothing in between
+        let news = flows.len() == 1 && super::look_at(last.flow, store, conns, facts, sources).is_some_and(streams);
+        let by_itself = by_itself || news;
         let link = match sure {
-            // who sends news as they come works on nothing in between
-            Sure::Yes => {
-                let news = super::look_at(last.flow, store, conns, facts, sources).is_some_and(streams);
-                (flows.len() == 1 && !news).then_some(Link::SoleInFlight)
-            }
+            Sure::Yes => (flows.len() == 1).then_some(Link::SoleInFlight),
             // a flow that began a trace of its own began it, as far as time can tell
             Sure::No => {
                 let receiver = works::label(&last.to);
