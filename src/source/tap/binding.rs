@@ -34,10 +34,11 @@ pub struct Plan {
 /// What follows from the exchanges that there are, those that are asked for with their types, and from all bindings but our own.
 pub fn plan(url: &Url, exchanges: &[Exchange], bindings: &[Binding]) -> Plan {
     let mut plan = Plan::default();
-    for name in &url.exchanges {
-        if name.is_empty() {
-            plan.left_out.insert(format!("the default exchange cannot be bound ({FIREHOSE})"));
-        } else if !exchanges.iter().any(|e| e.name == *name) {
+    if url.exchanges.is_empty() || url.exchanges.iter().any(String::is_empty) {
+        plan.left_out.insert(format!("the default exchange cannot be bound ({FIREHOSE})"));
+    }
+    for name in url.exchanges.iter().filter(|name| !name.is_empty()) {
+        if !exchanges.iter().any(|e| e.name == *name) {
             plan.left_out.insert(format!("there is no exchange '{name}' yet"));
         }
     }
@@ -185,7 +186,8 @@ mod tests {
         );
         assert_eq!(bound("amqp://h/?exchange=shop&key=order.%23"), ["shop/order.#"]);
         let left_out: Vec<_> = planned("amqp://h").left_out.into_iter().collect();
-        let [passing, share] = left_out.as_slice() else { panic!("{left_out:?}") };
+        let [passing, share, default] = left_out.as_slice() else { panic!("{left_out:?}") };
+        assert!(default.starts_with("the default exchange cannot be bound"));
         assert!(passing.starts_with("'passing' is auto-delete") && share.starts_with("'share' is of type x-consistent-hash"));
         assert!(bound("amqp://h/?exchange=passing").is_empty(), "it would go with our binding, whoever names it");
     }

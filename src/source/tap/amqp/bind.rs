@@ -52,8 +52,9 @@ impl Tap {
             _ => return Ok(()),
         };
         (self.bound.known, self.bound.whole) = (true, whole);
-        for why in left_out {
-            self.tell(&why);
+        // in one word, as a screen shows the last one
+        if !left_out.is_empty() {
+            self.tell(&left_out.into_iter().collect::<Vec<_>>().join("; "));
         }
         self.bound.refused.retain(|binding| bindings.contains(binding));
         for wanted in bindings {
