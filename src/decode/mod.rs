@@ -24,6 +24,7 @@ mod cx;
 pub mod detect;
 pub mod driver;
 mod input;
+mod keys;
 pub mod limits;
 #[cfg(test)]
 mod properties;

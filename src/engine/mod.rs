@@ -58,7 +58,7 @@ use screen::Screen;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use stitch::Stitch;
-use store::Store;
+use store::{Slot, Store};
 use tally::{Sources, Tally};
 use traces::Traces;
 use twins::Twins;
@@ -324,9 +324,20 @@ fn look_at<'e>(
 ) -> Option<FlowRef<'e>> {
     let slot = store.get(id)?;
     let conn = conns.at(slot.row.place)?;
-    let (client, server) = facts.parties(conn.client, conn.server);
-    let (sources, connection) = (sources.names_of(slot.row.sources), conn.number);
-    Some(FlowRef { row: &slot.row, detail: slot.detail.as_deref(), client, server, connection, sources })
+    Some(between(slot, conn.number, (conn.client, conn.server), facts, sources))
+}
+
+/// A flow of a connection, between these two endpoints.
+fn between<'e>(
+    slot: &'e Slot,
+    connection: u64,
+    (client, server): (u32, u32),
+    facts: &'e mut Facts,
+    sources: &'e mut Sources,
+) -> FlowRef<'e> {
+    let (client, server) = facts.parties(client, server);
+    let sources = sources.names_of(slot.row.sources);
+    FlowRef { row: &slot.row, detail: slot.detail.as_deref(), client, server, connection, sources }
 }
 
 #[cfg(test)]

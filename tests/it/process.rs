@@ -33,6 +33,34 @@ fn each_thread_has_its_own_rights_alone() {
     }
 }
 
+#[test]
+fn who_decodes_gives_way_to_what_is_watched_and_the_reader_does_not() {
+    if !can_capture("who_decodes_gives_way_to_what_is_watched_and_the_reader_does_not") {
+        return;
+    }
+    let running = Running::start(meshtop().args(["-i", "lo", "-f", "tcp port 9", "--json"]));
+    running.line();
+    let enough = Instant::now() + PATIENCE;
+    let own = nice("self", |name| name != "engine" && name != "worker");
+    let nice = |name: &str| nice(&running.child.id().to_string(), |other| other == name);
+    while ["engine", "worker"].map(nice) != [own + 10; 2] {
+        assert!(Instant::now() < enough, "{:?}", ["engine", "worker"].map(nice));
+        std::thread::yield_now();
+    }
+    assert_eq!(nice("reader"), own);
+}
+
+/// The nice value of a process's first thread of such a name: the 19th field of its `stat` (proc_pid_stat(5)).
+fn nice(pid: &str, is: impl Fn(&str) -> bool) -> i64 {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+    let stats = tasks.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("stat")).ok());
+    let of = |stat: &String| {
+        let (name, rest) = stat.split_once('(')?.1.rsplit_once(')')?;
+        is(name).then(|| rest.split_whitespace().nth(16)?.parse().ok()).flatten()
+    };
+    stats.filter_map(|stat| of(&stat)).next().unwrap_or_default()
+}
+
 /// Name, effective capabilities and NoNewPrivs of each thread, the main one first.
 fn threads(pid: u32) -> Vec<(String, u64, String)> {
     let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();

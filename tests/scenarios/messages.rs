@@ -14,7 +14,7 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario { name: "poison message", play: poison },
     Scenario { name: "poison message, dead letters", play: dead_letters },
     Scenario { name: "duplicate message", play: duplicate },
-    Scenario { name: "out of order", play: out_of_order },
+    Scenario { name: "out of order", play: || out_of_order(Shop::new(Who::Nobody, Sends::Nothing)) },
     Scenario { name: "fan-out", play: fan_out },
     Scenario { name: "fan-out, one gives back", play: one_of_two },
     Scenario { name: "not acknowledged by design", play: auto },
@@ -28,12 +28,12 @@ const CALLS: u64 = 4;
 const TRIES: u64 = 8;
 
 /// A message about an order.
-fn message(shop: &Shop, id: &str) -> Call {
+pub fn message(shop: &Shop, id: &str) -> Call {
     Call::publish(shop.broker, "shop", "order.placed").id(id).message_id(format!("placed-{id}"))
 }
 
 /// A request in which `orders` sends messages.
-fn run(shop: &mut Shop, n: u64, messages: impl IntoIterator<Item = Call>) {
+pub fn run(shop: &mut Shop, n: u64, messages: impl IntoIterator<Item = Call>) {
     let place = Call::http(shop.orders, "POST", "/orders").id(order(n)).calls(messages);
     let call = Call::http(shop.gateway, "POST", "/checkout").id(order(n)).calls([place]);
     shop.mesh.run(MS + n * 200 * MS, shop.browser, &call);
@@ -144,8 +144,7 @@ fn duplicate() -> (Mesh, Vec<Expected>) {
 }
 
 /// Of three messages the first one is delivered last, to the same consumer from the same queue.
-fn out_of_order() -> (Mesh, Vec<Expected>) {
-    let mut shop = Shop::new(Who::Nobody, Sends::Nothing);
+pub fn out_of_order(mut shop: Shop) -> (Mesh, Vec<Expected>) {
     for n in 0..CALLS {
         let three = [30, 3, 3].into_iter().enumerate().map(|(at, after)| {
             let deliver = Delivery::new(shop.shipping, "shipping").after(after * MS);

@@ -5,6 +5,7 @@ use super::mesh::amqp::Outcome;
 use super::mesh::call::{Answer, Call, Delivery, MS};
 use super::mesh::tracer::Sends;
 use super::mesh::{Mesh, Nat};
+use super::messages::{message, out_of_order, run};
 use super::shop::{GOOD, Shop, Who, order};
 use super::{Expected, Scenario, finding};
 
@@ -25,7 +26,7 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario { name: "hairpin: duplicate message", play: duplicate },
     Scenario { name: "masquerade of the publisher alone: duplicate message", play: of_publisher },
     Scenario { name: "hairpin: not acknowledged by design", play: auto },
-    Scenario { name: "hairpin: out of order", play: out_of_order },
+    Scenario { name: "hairpin: out of order", play: || out_of_order(shop(HAIRPIN)) },
     Scenario { name: "hairpin: never delivered", play: never_delivered },
     Scenario { name: "hairpin: n plus one", play: n_plus_one },
     Scenario { name: "hairpin: retry storm", play: storm },
@@ -98,17 +99,6 @@ fn at_once() -> (Mesh, Vec<Expected>) {
     (shop.mesh, vec![finding("trace_lost", shop.gateway, 100)])
 }
 
-/// A message about an order.
-fn message(shop: &Shop, id: &str) -> Call {
-    Call::publish(shop.broker, "shop", "order.placed").id(id).message_id(format!("placed-{id}"))
-}
-
-/// A request in which `orders` sends messages.
-fn run(shop: &mut Shop, n: u64, messages: impl IntoIterator<Item = Call>) {
-    let call = shop.ask(&order(n)).calls([shop.place(&order(n)).calls(messages)]);
-    shop.mesh.run(MS + n * 200 * MS, shop.browser, &call);
-}
-
 /// Shipping gives each message back once.
 fn redelivery(nat: Nat) -> (Mesh, Vec<Expected>) {
     let mut shop = shop(nat);
@@ -151,20 +141,6 @@ fn auto() -> (Mesh, Vec<Expected>) {
         run(&mut shop, n, [message]);
     }
     (shop.mesh, vec![finding("trace_lost", shop.shipping, CALLS)])
-}
-
-/// Of three messages the first one is delivered last.
-fn out_of_order() -> (Mesh, Vec<Expected>) {
-    let mut shop = shop(HAIRPIN);
-    for n in 0..CALLS {
-        let three = [30, 3, 3].into_iter().enumerate().map(|(at, after)| {
-            let deliver = Delivery::new(shop.shipping, "shipping").after(after * MS);
-            message(&shop, &format!("{}-{at}", order(n))).delivers([deliver])
-        });
-        let three: Vec<_> = three.collect();
-        run(&mut shop, n, three);
-    }
-    (shop.mesh, vec![finding("out_of_order", shop.broker, CALLS)])
 }
 
 /// One message never comes out.

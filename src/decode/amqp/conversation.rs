@@ -49,7 +49,7 @@ impl Amqp {
     fn publish(&mut self, cx: &mut Cx<'_, '_>, args: &Table<'_>, found: Found<'_>) {
         let (exchange, routing_key) = (args.bytes("exchange"), args.bytes("routing_key"));
         let operation = message::published(exchange, routing_key);
-        let key = self.flows.open(cx, Pattern::Publish, operation, found.dir, found.at.0);
+        let key = self.keys.open(cx, Pattern::Publish, operation, found.dir, found.at.0);
         cx.fields(key, message::routed(exchange, routing_key).with("amqp.channel", i64::from(found.channel)));
         if self.blocked {
             cx.note(key, BLOCKED);
@@ -65,7 +65,7 @@ impl Amqp {
         let tag = args.text("consumer_tag");
         let Consumer { queue, due } = channel.consumer(&tag);
         let operation = message::named("deliver", queue.as_deref().unwrap_or(&tag));
-        let key = self.flows.open(cx, Pattern::Deliver, operation, found.dir, found.at.0);
+        let key = self.keys.open(cx, Pattern::Deliver, operation, found.dir, found.at.0);
         let fields = delivered(args, queue.as_deref(), found.channel);
         cx.fields(key, fields.with("amqp.consumer_tag", &*tag));
         let what = What::Deliver(args.number("delivery_tag"), due);
@@ -78,7 +78,7 @@ impl Amqp {
             Some(Asked { key: Some(key), subject, no_ack, .. }) => (key, subject, Some(!no_ack)),
             _ => {
                 let operation = "get (unknown queue)".to_owned();
-                let key = self.flows.open(cx, Pattern::Deliver, operation, Dir::ToClient, found.at.0);
+                let key = self.keys.open(cx, Pattern::Deliver, operation, Dir::ToClient, found.at.0);
                 cx.note(key, Issue::NO_REQUEST);
                 (key, CompactString::default(), None)
             }
@@ -130,7 +130,7 @@ impl Amqp {
         let subject: CompactString = meant.unwrap_or_else(|| subject(args).into());
         let is_get = (method.class, method.id) == (BASIC, 70);
         let (name, dir) = if is_get { ("get", Dir::ToClient) } else { (method.name, found.dir) };
-        let key = self.flows.open(cx, Pattern::RequestResponse, message::named(name, &subject), dir, found.at.0);
+        let key = self.keys.open(cx, Pattern::RequestResponse, message::named(name, &subject), dir, found.at.0);
         let mut fields = told(args, "amqp.arguments");
         if args.get("queue").is_some() && !subject.is_empty() {
             fields.set("amqp.queue", &*subject);
@@ -246,7 +246,7 @@ impl Amqp {
         let subject = subject(args);
         let (name, dir) = if name == "basic.get" { ("get (unknown queue)", Dir::ToClient) } else { (name, found.dir.other()) };
         let operation = message::named(name, &subject);
-        let key = self.flows.open(cx, Pattern::RequestResponse, operation, dir, found.at.0);
+        let key = self.keys.open(cx, Pattern::RequestResponse, operation, dir, found.at.0);
         cx.note(key, Issue::NO_REQUEST);
         key
     }

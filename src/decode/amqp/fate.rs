@@ -112,7 +112,7 @@ impl Amqp {
             return cx.unassigned("returns", length);
         }
         let operation = message::published(&exchange, &routing_key);
-        let key = self.flows.open(cx, Pattern::Publish, operation, Dir::ToServer, first);
+        let key = self.keys.open(cx, Pattern::Publish, operation, Dir::ToServer, first);
         cx.note(key, Issue::NO_REQUEST);
         cx.fields(key, message::routed(&exchange, &routing_key));
         cx.fields(key, fields);

@@ -12,7 +12,6 @@ mod content;
 mod conversation;
 mod fate;
 pub mod field;
-mod flows;
 pub mod frame;
 pub mod handed;
 pub mod message;
@@ -24,12 +23,12 @@ mod told;
 mod transaction;
 mod waiting;
 
+use super::keys::Keys;
 use super::{Analyzer, Cx, Gap, Input, Protocol, Resync, Step};
-use crate::model::{ConnMeta, Dir, End, Fields, Issue, Joined, Pattern, Stamp, Transport};
+use crate::model::{ConnMeta, Dir, End, Fields, Issue, Joined, Part, Pattern, Stamp, Transport};
 use channel::Channel;
 use content::Content;
 use conversation::CONNECTION;
-use flows::{Flows, half};
 use frame::{Frame, HEAD, Kind, PROTOCOL as PROTOCOL_HEADER, Start, Version};
 use method::Sender;
 use std::collections::BTreeMap;
@@ -63,7 +62,7 @@ const TOO_MANY_CHANNELS: Issue = Issue::unseen("too many channels are open");
 struct Amqp {
     states: [State; 2],
     channels: BTreeMap<u16, Channel>,
-    flows: Flows,
+    keys: Keys,
     /// Whether methods of the client may have gone by unseen.
     late: bool,
     /// Whether it is known who is the client.
@@ -117,7 +116,7 @@ impl Amqp {
         Self {
             states: [if opening { State::Start } else { State::Place }; 2],
             channels: BTreeMap::new(),
-            flows: Flows::new(!opening),
+            keys: Keys::new(PROTOCOL.name, !opening),
             late: !opening,
             turned: opening,
             header: None,
@@ -162,7 +161,7 @@ impl Amqp {
         match (input.dir, self.header) {
             (Dir::ToServer, _) => self.header = Some((at.0, version)),
             (Dir::ToClient, Some((first, asked))) => {
-                let key = self.flows.open(cx, Pattern::RequestResponse, format!("protocol {asked}"), Dir::ToServer, first);
+                let key = self.keys.open(cx, Pattern::RequestResponse, format!("protocol {asked}"), Dir::ToServer, first);
                 cx.fields(key, Fields::default().with("amqp.supported", &*version.to_string()));
                 for (dir, first) in [(Dir::ToServer, first), (Dir::ToClient, at.0)] {
                     half(cx, key, dir, first, PROTOCOL_HEADER);
@@ -380,4 +379,11 @@ impl Analyzer for Amqp {
             }
         }
     }
+}
+
+/// One side of a flow that has no body: its frame is all of it.
+fn half(cx: &mut Cx<'_, '_>, key: u64, dir: Dir, first: Stamp, length: usize) {
+    let (headers, hint) = Default::default();
+    cx.part(key, Part::Head { dir, first, headers, head_bytes: length as u64, hint });
+    cx.part(key, Part::BodyEnd { dir, bytes: 0, whole: true });
 }

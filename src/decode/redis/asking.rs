@@ -128,7 +128,7 @@ impl Redis {
             cx.undecoded(*bytes);
             return self.leave(cx);
         }
-        let key = self.open(cx, Pattern::Query, arguments.operation(), Dir::ToServer, *first);
+        let key = self.keys.open(cx, Pattern::Query, arguments.operation(), Dir::ToServer, *first);
         if *whole {
             let (values, notes) = arguments.values();
             let mut fields = Fields::default().with("redis.args", values);

@@ -20,8 +20,9 @@ mod tests;
 mod value;
 mod waiting;
 
+use super::keys::Keys;
 use super::{Analyzer, Cx, Gap, Input, Protocol, Resync, Step};
-use crate::model::{Dir, End, Headers, Issue, Joined, PENDING, Part, Pattern, Stamp, Transport};
+use crate::model::{Dir, End, Headers, Issue, Joined, PENDING, Part, Stamp, Transport};
 use asking::Asking;
 use command::{Channels, Means, Silence};
 use reply::Down;
@@ -58,11 +59,9 @@ struct Redis {
     up: Up,
     down: Down,
     waiting: Waiting,
-    next_key: u64,
+    keys: Keys,
     /// Whether a direction is known to stand at the start of a value.
     placed: [bool; 2],
-    /// Not yet said that the connection was joined late.
-    joined: bool,
     /// What the client asked last.
     last: Option<Means>,
     /// Whether the server has ended its direction: no answer will come.
@@ -148,9 +147,8 @@ impl Redis {
             up: Up::Start,
             down: Down::Start,
             waiting: Waiting::new(joined),
-            next_key: 0,
+            keys: Keys::new(PROTOCOL.name, !opening),
             placed: [opening; 2],
-            joined: !opening,
             last: None,
             silent: false,
             session: Session {
@@ -159,16 +157,6 @@ impl Redis {
                 ..Session::default()
             },
         }
-    }
-
-    fn open(&mut self, cx: &mut Cx<'_, '_>, pattern: Pattern, operation: String, dir: Dir, first: Stamp) -> u64 {
-        let key = self.next_key;
-        self.next_key += 1;
-        cx.open(key, PROTOCOL.name, pattern, operation, dir, first);
-        if std::mem::take(&mut self.joined) {
-            cx.note(key, Issue::JOINED);
-        }
-        key
     }
 
     /// No further answers come.

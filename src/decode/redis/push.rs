@@ -53,7 +53,7 @@ impl Redis {
     ) -> Push {
         let short = |name: &[u8]| text(name.get(..LONGEST_NAME).unwrap_or(name)).0;
         let (name, first) = (short(name), input.at(0));
-        let key = self.open(cx, Pattern::Deliver, format!("deliver {name}"), Dir::ToClient, first);
+        let key = self.keys.open(cx, Pattern::Deliver, format!("deliver {name}"), Dir::ToClient, first);
         let mut fields = Fields::default();
         if keeps == Keeps::Text && name != "MONITOR" {
             fields.set("redis.channel", &*name);

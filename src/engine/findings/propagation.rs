@@ -21,6 +21,8 @@ const ENOUGH_BY_VALUE: usize = 2;
 const MAX_HELD: usize = 1 << 12;
 /// A kind of flow of which one in so many is sent because of nothing may be so always: that a request is in flight then is chance.
 const ONE_IN: u64 = 20;
+/// How many are held back of one kind, beside the first because of each further request.
+const MAX_CASES: usize = 64;
 /// How many services are known to pass requests on.
 const MAX_PROXIES: usize = 1 << 10;
 
@@ -45,6 +47,13 @@ struct Held {
 }
 
 impl Held {
+    /// One more; of many because of one request no further ones.
+    fn keep(&mut self, case: Case) {
+        if self.cases.len() < MAX_CASES || self.cases.iter().all(|other| other.flows[0] != case.flows[0]) {
+            self.cases.push(case);
+        }
+    }
+
     /// Because of how many requests it came.
     fn requests(&self) -> usize {
         self.cases.iter().map(|case| case.flows[0]).collect::<BTreeSet<_>>().len()
@@ -137,7 +146,7 @@ impl Propagation {
             return;
         }
         let held = self.held.entry(key.into()).or_default();
-        held.cases.push(case);
+        held.keep(case);
         held.repeated |= held.requests() >= enough;
         if held.repeated {
             let mut cases = std::mem::take(&mut held.cases);

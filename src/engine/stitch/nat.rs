@@ -10,9 +10,9 @@
 use super::super::conns::Conns;
 use super::super::cost::{Charge, heap};
 use super::super::facts::Facts;
-use super::super::look_at;
 use super::super::store::{Slot, Store};
 use super::super::tally::Sources;
+use super::super::{between, look_at};
 use super::{Engine, Stitch};
 use crate::model::{ConnId, ConnMeta, Detail, Dir, FlowId, FlowRef, Key, Legs, Row, State};
 use crate::time::{Span, Time};
@@ -224,9 +224,7 @@ pub(in crate::engine) fn whole<'e>(
     let own = conns.at(slot.row.place).filter(|_| legs.second.is_none())?;
     let first = legs.first.and_then(|(_, conn)| conns.at(conns.place(conn)?)).unwrap_or(own);
     let (sender, receiver) = if slot.row.dir == Dir::ToServer { (first, own) } else { (own, first) };
-    let (client, server) = facts.parties(sender.client, receiver.server);
-    let (sources, connection) = (sources.names_of(slot.row.sources), own.number);
-    Some(FlowRef { row: &slot.row, detail: slot.detail.as_deref(), client, server, connection, sources })
+    Some(between(slot, own.number, (sender.client, receiver.server), facts, sources))
 }
 
 fn near(a: Time, b: Time) -> bool {

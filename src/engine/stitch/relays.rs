@@ -47,6 +47,9 @@ impl Engine {
             open && same && up.detail.as_ref().is_some_and(says) && alike(up, slot)
         };
         let up: Vec<_> = just_before(row, store).filter(|up| sent_on(up)).map(|up| up.row.id).collect();
+        if up.is_empty() {
+            return;
+        }
         let mut hop = |flow| look_at(flow, store, conns, facts, sources).map(begun);
         let Some(child) = hop(id).filter(|child| knows_sender(child) || !payload::values(row, detail).is_empty()) else { return };
         let relays = |up: &FlowId| hop(*up).is_some_and(|up| up.from.addr != child.from.addr && may_relay(&up.to, &child));

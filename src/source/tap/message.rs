@@ -38,10 +38,14 @@ impl<'a> Message<'a> {
         Some(Self { method: bytes(frames::METHOD)?, header: bytes(frames::HEADER)?, body: &delivery.data })
     }
 
+    /// How it was delivered.
+    fn args(self) -> Table<'a> {
+        method::read(self.method).and_then(|(_, args)| args).unwrap_or_default()
+    }
+
     /// A message that came to a bound queue: a publish.
     pub fn bound(self) -> Handed<'a> {
-        let (_, args) = method::read(self.method).unzip();
-        let args = args.flatten().unwrap_or_default();
+        let args = self.args();
         Handed {
             queue: None,
             exchange: args.bytes("exchange"),
@@ -65,7 +69,7 @@ impl<'a> Message<'a> {
         let Some(Field::Table(told)) = told.get(message::HEADERS) else { return None };
         let Some(Field::Text(exchange)) = told.get("exchange_name") else { return None };
         let Some(Field::List(keys)) = told.get("routing_keys") else { return None };
-        let name = self.bound().routing_key;
+        let name = self.args().bytes("routing_key");
         let queue = match name.strip_prefix(DELIVER) {
             Some(queue) => Some(queue),
             None => name.strip_prefix(PUBLISH).map(|_| None)?,

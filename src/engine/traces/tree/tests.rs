@@ -4,7 +4,7 @@ use crate::time::Time;
 use std::cell::Cell;
 use std::sync::Arc;
 
-mod plain;
+mod many;
 
 thread_local! {
     /// How often two flows were compared.
