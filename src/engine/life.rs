@@ -18,6 +18,8 @@ use std::sync::Arc;
 
 /// Up to how many flows after a connection's first one its other flows are looked for one by one: a slice of a millisecond.
 const NEIGHBOURS: u64 = 1024;
+/// How much longer a flow waits for names that are being found out, on a machine that is busy: a resolver gives up after 2 s.
+const NAMELESS: Span = Span::from_secs(2);
 
 impl Engine {
     /// Packet time moves on; what has waited long enough settles.
@@ -309,8 +311,11 @@ impl Engine {
             // where several sources are read, the same packets may still come from another one
             let early = self.sources.several() || self.stitch.young(now, self.options.settle);
             let named = |row: &Row| self.conns.at(row.place).is_none_or(|conn| conn.awaited == Awaited::default());
-            let waits = |row: &Row| early || !named(row) || self.stitch.awaits_leg(row, now);
-            if deadline > now && self.store.get(id).is_some_and(|slot| waits(&slot.row)) {
+            let waits = |row: &Row| match deadline > now {
+                true => early || !named(row) || self.stitch.awaits_leg(row, now),
+                false => deadline.after(NAMELESS) > now && !named(row),
+            };
+            if self.store.get(id).is_some_and(|slot| waits(&slot.row)) {
                 return;
             }
             self.settling.pop_front();

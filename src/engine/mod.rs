@@ -63,7 +63,7 @@ use tally::{Sources, Tally};
 use traces::Traces;
 use twins::Twins;
 
-/// How long a complete flow may wait for a name, live.
+/// How long a complete flow waits for what may still be told of it, live.
 pub const SETTLE_LIVE: Span = Span::from_millis(300);
 /// How long it may wait in a file: packet time costs nothing there.
 pub const SETTLE_FILE: Span = Span::from_secs(2);

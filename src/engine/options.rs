@@ -40,7 +40,7 @@ pub struct EngineOptions {
     pub live: bool,
     /// Bytes kept of each body.
     pub body_limit: usize,
-    /// How long a complete flow may wait for a name.
+    /// How long a complete flow waits for what may still be told of it.
     pub settle: Span,
     /// What the user said about who is who.
     pub names: Vec<(Scope, Arc<str>)>,

@@ -55,10 +55,10 @@ fn a_flow_waits_for_a_name_until_it_comes_or_its_time_is_over() {
 
     let mut engine = start("200");
     // the first completed at 5 ms, the second at 9 ms
-    assert_eq!(settled(&mut engine, Turn { until: at(304), ..Turn::default() }).len(), 0);
-    assert_eq!(settled(&mut engine, Turn { until: at(305), ..Turn::default() }), ["10.0.0.2:80"]);
+    assert_eq!(settled(&mut engine, Turn { until: at(2304), ..Turn::default() }).len(), 0);
+    assert_eq!(settled(&mut engine, Turn { until: at(2305), ..Turn::default() }), ["10.0.0.2:80"]);
     assert_eq!(settled(&mut engine, Turn { until: at(200), ..Turn::default() }).len(), 0, "time does not go back");
-    assert_eq!(settled(&mut engine, Turn { until: at(309), ..Turn::default() }).len(), 1);
+    assert_eq!(settled(&mut engine, Turn { until: at(2309), ..Turn::default() }).len(), 1);
 
     let mut engine = start("200");
     engine.learn(Fact::Owned { conn: conn(1), end: server, owner: None });
