@@ -51,7 +51,7 @@ pub struct Worker {
     index: usize,
     of: usize,
     totals: Totals,
-    /// How many events the last batch made: about as many as the next one will.
+    /// Room for the events of the next batch, by what the last ones made: a power of two, so that an allocator has few sizes to keep.
     made: usize,
     /// What was open at the end and has not ended so far, in the order of the first packets.
     left: VecDeque<Box<Conn>>,
@@ -120,7 +120,7 @@ impl Worker {
             }
         }
         made.totals = self.sums();
-        self.made = made.events.len();
+        self.made = made.events.len().next_power_of_two().max(self.made / 2);
         made
     }
 

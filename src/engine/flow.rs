@@ -1,7 +1,7 @@
 //! How a flow grows while it is open: each part put where it belongs. It knows no protocol and decodes nothing.
 
 use super::cost::{self, Charge};
-use crate::model::{Body, Detail, Dir, Half, Headers, Issue, Message, Part, Row, Stamp};
+use crate::model::{Body, Detail, Dir, Half, Head, Headers, Issue, Message, Part, Row, Stamp};
 
 /// How many messages of a side are kept: the newest.
 pub(super) const MAX_MESSAGES: usize = 1000;
@@ -19,7 +19,8 @@ pub(super) fn add(row: &mut Row, detail: &mut Detail, part: Part, at: Stamp, bod
             (row.protocol, row.pattern, row.operation) = (protocol, pattern, operation);
             Charge::default()
         }
-        Part::Head { dir, first, headers, head_bytes, hint } => {
+        Part::Head(head) => {
+            let Head { dir, first, headers, head_bytes, hint } = *head;
             let half = half(row.dir, detail, dir, first);
             let before = cost::head_cost(half);
             (half.headers, half.head_bytes, half.body.hint) = (headers, head_bytes, hint);

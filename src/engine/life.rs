@@ -1,25 +1,21 @@
-//! The life of a flow, and of the connection it runs on: open, complete, settled, gone.
+//! The life of a flow, and of the connection it runs on, from the first byte on. How it ends is [`super::settle`]'s.
 
 use super::conns::{Awaited, CONN_COST, Conn, Conns};
 use super::cost::Charge;
 use super::facts::{self, Facts};
-use super::findings::Findings;
-use super::stitch::whole;
-use super::traces::{Trace, settled};
-use super::{Engine, EngineOptions, MAX_OPEN, Record, flow, look_at};
+use super::settle::tell;
+use super::{Engine, MAX_OPEN, Record, flow, look_at};
 use crate::model::{
     Ask, Closed, ConnId, ConnMeta, ConnRecord, Detail, Ended, FlowId, Issue, Joined, Key, Opened, Owner, PENDING, Part, Row,
     SourceId, Stamp, State,
 };
-use crate::time::{Span, Time};
+use crate::time::Time;
 use crate::trace;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 /// Up to how many flows after a connection's first one its other flows are looked for one by one: a slice of a millisecond.
 const NEIGHBOURS: u64 = 1024;
-/// How much longer a flow waits for names that are being found out, on a machine that is busy: a resolver gives up after 2 s.
-const NAMELESS: Span = Span::from_secs(2);
 
 impl Engine {
     /// Packet time moves on; what has waited long enough settles.
@@ -172,6 +168,7 @@ impl Engine {
         self.stitch_opened(flow, key);
         self.screen.changed(flow);
         // two open flows of one key would be a mistake of the decoder: the earlier one cannot be told from the later any more
+        self.last = Some(((id, key), flow));
         if let Some(earlier) = self.open.insert((id, key), flow) {
             self.tally.unplaced += 1;
             self.conns.closed(id);
@@ -181,8 +178,21 @@ impl Engine {
         true
     }
 
+    /// The open flow of a key.
+    fn opened(&mut self, conn: ConnId, key: Key) -> Option<FlowId> {
+        let of = (conn, key);
+        match self.last {
+            Some((last, id)) if last == of => Some(id),
+            _ => {
+                let id = *self.open.get(&of)?;
+                self.last = Some((of, id));
+                Some(id)
+            }
+        }
+    }
+
     pub(super) fn part(&mut self, conn: ConnId, key: Key, part: Part, at: Stamp) -> bool {
-        let Some(&id) = self.open.get(&(conn, key)) else { return false };
+        let Some(id) = self.opened(conn, key) else { return false };
         let traced = matches!(part, Part::Trace(_));
         let told = matches!(part, Part::BodyEnd { .. }) && self.options.twins && !conn.is_session();
         let (full, limit) = (self.store.full(), self.options.body_limit);
@@ -222,7 +232,7 @@ impl Engine {
     }
 
     pub(super) fn note(&mut self, conn: ConnId, key: Key, issue: Issue) -> bool {
-        let Some(&id) = self.open.get(&(conn, key)) else { return false };
+        let Some(id) = self.opened(conn, key) else { return false };
         if issue == Issue::NO_REQUEST
             && let Some(slot) = self.store.get(id)
         {
@@ -265,6 +275,7 @@ impl Engine {
 
     pub(super) fn close(&mut self, conn: ConnId, key: Key, closed: Closed, out: &mut dyn FnMut(Record)) -> bool {
         let Some(id) = self.open.remove(&(conn, key)) else { return false };
+        self.last = None;
         self.conns.closed(conn);
         self.complete(id, closed, out);
         true
@@ -275,6 +286,7 @@ impl Engine {
         if !self.conns.has_open(conn) {
             return;
         }
+        self.last = None;
         let mut left: Vec<_> = self.open.extract_if(|(of, _), _| *of == conn).map(|(_, id)| id).collect();
         left.sort_unstable();
         for id in left {
@@ -289,73 +301,6 @@ impl Engine {
         let (one_way, ok) = (slot.row.pattern.one_way(), slot.row.ok);
         let status = (!one_way).then(|| PENDING.into());
         self.complete(id, Closed { status, ok: ok && one_way, last: None }, out);
-    }
-
-    pub(super) fn complete(&mut self, id: FlowId, closed: Closed, out: &mut dyn FnMut(Record)) {
-        self.change(id, |row, detail| {
-            row.state = State::Complete;
-            row.ok = closed.ok;
-            row.status = closed.status;
-            // an exchange that fits one packet took some time, if less than the clock can tell
-            row.duration = closed.last.map(|last| last.time.since(row.time).max(Span::from_nanos(1)));
-            flow::shrink(detail)
-        });
-        self.stitch_closed(id);
-        self.settling.push_back((id, self.now.after(self.options.settle)));
-        self.settle_due(self.now, out);
-    }
-
-    /// Settles complete flows from the first on, up to one that still waits for a name.
-    pub(super) fn settle_due(&mut self, now: Time, out: &mut dyn FnMut(Record)) {
-        while let Some(&(id, deadline)) = self.settling.front() {
-            // where several sources are read, the same packets may still come from another one
-            let early = self.sources.several() || self.stitch.young(now, self.options.settle);
-            let named = |row: &Row| self.conns.at(row.place).is_none_or(|conn| conn.awaited == Awaited::default());
-            let waits = |row: &Row| match deadline > now {
-                true => early || !named(row) || self.stitch.awaits_leg(row, now),
-                false => deadline.after(NAMELESS) > now && !named(row),
-            };
-            if self.store.get(id).is_some_and(|slot| waits(&slot.row)) {
-                return;
-            }
-            self.settling.pop_front();
-            self.settle(id, out);
-        }
-    }
-
-    fn settle(&mut self, id: FlowId, out: &mut dyn FnMut(Record)) {
-        let sources = self.store.get(id).map(|slot| slot.row.conn).and_then(|conn| Some(self.conns.get(conn)?.sources));
-        self.change(id, |row, _| {
-            row.state = State::Settled;
-            row.sources.0 |= sources.unwrap_or_default().0;
-            Charge::default()
-        });
-        let Self { store, conns, facts, sources, tally, edges, screen, findings, options, .. } = self;
-        let Some(flow) = look_at(id, store, conns, facts, sources) else { return };
-        tally.settled(flow.row.protocol);
-        if options.keep && !screen.hides(id) {
-            edges.add(flow);
-        }
-        let hop = settled(flow, findings.any());
-        let alone = self.stitch_settled(hop);
-        let Self { store, conns, facts, sources, findings, .. } = self;
-        if let Some(flow) = whole(id, store, conns, facts, sources) {
-            findings.flow(flow, self.now);
-        }
-        if let Some(hop) = alone.filter(|hop| !hop.passed_on) {
-            findings.alone(&hop);
-        }
-        if self.options.wants.flows
-            && let Some(flow) = self.flow(id, true)
-        {
-            out(Record::Flow(flow));
-        }
-        self.findings.news().into_iter().for_each(|finding| out(Record::Finding(finding)));
-        let Self { store, facts, conns, screen, .. } = self;
-        store.settled(id, &mut |row| {
-            screen.gone(row.id);
-            released(conns, facts, row)
-        });
     }
 
     fn trim(&mut self) {
@@ -383,18 +328,4 @@ pub(super) fn released(conns: &mut Conns, facts: &mut Facts, row: &Row) -> usize
 /// A connection is forgotten: what that frees, in bytes.
 fn forgotten(facts: &mut Facts, conn: &Conn) -> usize {
     CONN_COST + facts.release(conn.client) + facts.release(conn.server)
-}
-
-/// A trace is as whole as it gets, for now: a screen asks for what it shows.
-pub(super) fn tell(trace: &mut Trace, findings: &mut Findings, now: Time, options: &EngineOptions, out: &mut dyn FnMut(Record)) {
-    let read = !options.keep && options.wants.traces;
-    if !read && !findings.any() {
-        return;
-    }
-    let tree = trace.tree();
-    findings.trace(trace, &tree, now);
-    if read && let Some(record) = trace.record(tree) {
-        out(Record::Trace(record));
-    }
-    findings.news().into_iter().for_each(|finding| out(Record::Finding(finding)));
 }

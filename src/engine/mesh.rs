@@ -3,8 +3,8 @@
 use super::script::{at, conn, key};
 use super::{Engine, EngineOptions, Record};
 use crate::model::{
-    Closed, ConnMeta, Counts, Dir, End, Ended, Event, EventKind, Fact, Fields, Headers, Joined, Opened, Part, Pattern, Rank,
-    Scope, SourceId, TraceContext, Transport, Turn, Value, Zone,
+    Closed, ConnMeta, Counts, Dir, End, Ended, Event, EventKind, Fact, Fields, Head, Headers, Joined, Opened, Part, Pattern,
+    Rank, Scope, SourceId, TraceContext, Transport, Turn, Value, Zone,
 };
 use std::net::SocketAddr;
 
@@ -85,7 +85,7 @@ impl Mesh {
         push(begin, EventKind::Open(key(own), Box::new(opened)));
         let mut part = |part| push(begin, EventKind::Part(key(own), part));
         let hint = crate::model::BodyHint::default();
-        part(Part::Head { dir, first: at(begin), headers: Headers::default(), head_bytes: 9, hint });
+        part(Part::Head(Box::new(Head { dir, first: at(begin), headers: Headers::default(), head_bytes: 9, hint })));
         if matches!(pattern, Pattern::Publish | Pattern::Deliver) {
             let id = word("mid").map(|id| vec![("message_id".into(), Value::from(id))]).unwrap_or_default();
             let fields = Fields::default().with("amqp.exchange", "shop").with("amqp.routing_key", "order");

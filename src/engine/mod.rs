@@ -32,6 +32,7 @@ pub mod owner;
 mod screen;
 #[cfg(test)]
 mod script;
+mod settle;
 mod spots;
 mod stitch;
 mod store;
@@ -69,10 +70,10 @@ pub const SETTLE_LIVE: Span = Span::from_millis(300);
 pub const SETTLE_FILE: Span = Span::from_secs(2);
 /// How many flows may be open at once: far above what `net` and the decoders let be open, so that this one only guards against a mistake.
 const MAX_OPEN: usize = 1 << 20;
-/// Which part of the memory traces may take: with the default 256 MiB, some 50,000 of a few flows each.
+/// Which part of the memory traces may take: with the default 256 MiB, some 10,000 of four flows each.
 const TRACES: usize = 16;
 /// Which part what stitching remembers may take: with the default some 6,000 requests in flight, as many that are over, and messages.
-const STITCHING: usize = 16;
+const STITCHING: usize = 32;
 
 /// What comes out, in its order.
 #[derive(Clone, Debug)]
@@ -96,6 +97,8 @@ pub struct Engine {
     sources: Sources,
     conns: Conns,
     open: HashMap<(ConnId, Key), FlowId>,
+    /// The open flow that was added to last: the next part is mostly its, too.
+    last: Option<((ConnId, Key), FlowId)>,
     /// Complete flows in the order in which they completed, with the moment at which they settle at the latest.
     settling: VecDeque<(FlowId, Time)>,
     store: Store,
@@ -143,6 +146,7 @@ impl Engine {
             sources: Sources::default(),
             conns: Conns::default(),
             open: HashMap::new(),
+            last: None,
             settling: VecDeque::new(),
             screen: Screen::default(),
             now: Time::from_nanos(i64::MIN),
@@ -197,7 +201,9 @@ impl Engine {
 
     /// The second part, event by event.
     pub fn event(&mut self, event: Event, out: &mut dyn FnMut(Record)) {
-        if let Some(event) = self.keep_back(event, out) {
+        if !self.options.twins {
+            self.apply(event, out);
+        } else if let Some(event) = self.keep_back(event, out) {
             self.apply(event, out);
         }
     }
@@ -255,7 +261,7 @@ impl Engine {
         }
         self.settle_due(Time::from_nanos(i64::MAX), out);
         let Self { traces, findings, options, now, .. } = self;
-        traces.tell_rest(&mut |trace| life::tell(trace, findings, *now, options, out));
+        traces.tell_rest(&mut |trace| settle::tell(trace, findings, *now, options, out));
         findings.end();
         findings.news().into_iter().chain(findings.grown()).for_each(|finding| out(Record::Finding(finding)));
         self.renew_tables();

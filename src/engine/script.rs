@@ -2,9 +2,9 @@
 
 use super::{Engine, EngineOptions, Record};
 use crate::model::{
-    Body, BodyHint, Closed, ConnId, ConnMeta, ConnRecord, Counts, Dir, End, Ended, Event, EventKind, Fact, Flow, Headers, Issue,
-    Joined, Key, Message, Opened, PacketNo, Part, Pattern, Rank, Scope, SourceId, Stamp, Stats, TraceContext, Transport, Turn,
-    Zone,
+    Body, BodyHint, Closed, ConnId, ConnMeta, ConnRecord, Counts, Dir, End, Ended, Event, EventKind, Fact, Flow, Head, Headers,
+    Issue, Joined, Key, Message, Opened, PacketNo, Part, Pattern, Rank, Scope, SourceId, Stamp, Stats, TraceContext, Transport,
+    Turn, Zone,
 };
 use crate::time::Time;
 
@@ -87,7 +87,7 @@ impl Log {
         let mut headers = Headers::default();
         headers.push(name.as_bytes(), value.as_bytes());
         let hint = BodyHint { media_type: Some("text/plain".into()), ..BodyHint::default() };
-        self.part(c, k, Part::Head { dir, first, headers, head_bytes: 20, hint })
+        self.part(c, k, Part::Head(Box::new(Head { dir, first, headers, head_bytes: 20, hint })))
     }
 
     pub(super) fn body(self, c: u64, k: u64, dir: Dir, bytes: &[u8]) -> Self {

@@ -129,9 +129,6 @@ impl Twins {
 impl Engine {
     /// Keeps back what a tap tells of a message. Returns what is to be taken in now.
     pub(super) fn keep_back(&mut self, event: Event, out: &mut dyn FnMut(Record)) -> Option<Event> {
-        if !self.options.twins {
-            return Some(event);
-        }
         self.let_go(Time::from_nanos(self.now.nanos().saturating_sub(WINDOW.nanos() as i64)), out);
         if !event.conn.is_session() {
             return Some(event);

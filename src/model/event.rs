@@ -88,18 +88,7 @@ pub enum Part {
         operation: CompactString,
     },
     /// The head of one side.
-    Head {
-        /// Which side.
-        dir: Dir,
-        /// The packet that brought its first byte.
-        first: Stamp,
-        /// As on the wire.
-        headers: Headers,
-        /// Its length on the wire.
-        head_bytes: u64,
-        /// What it says of the body.
-        hint: BodyHint,
-    },
+    Head(Box<Head>),
     /// Body bytes to keep, in order.
     Body(Dir, Vec<u8>),
     /// A body went by: how much so far, and whether it was whole. The last one counts.
@@ -119,6 +108,21 @@ pub enum Part {
     Fields(Fields),
     /// The trace context it carries.
     Trace(Box<TraceContext>),
+}
+
+/// The head of one side of a flow.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Head {
+    /// Which side.
+    pub dir: Dir,
+    /// The packet that brought its first byte.
+    pub first: Stamp,
+    /// As on the wire.
+    pub headers: Headers,
+    /// Its length on the wire.
+    pub head_bytes: u64,
+    /// What it says of the body.
+    pub hint: BodyHint,
 }
 
 /// How a flow ends.

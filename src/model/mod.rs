@@ -18,7 +18,7 @@ mod trace;
 pub use body::{Body, BodyHint};
 pub use conn::{ConnId, ConnMeta, Dir, End, Joined, PacketNo, Stamp, Transport, UNKNOWN, Zone};
 pub use edge::{Edge, Load, RECENT, Service};
-pub use event::{Closed, Counts, Ended, Event, EventKind, Key, Opened, Part};
+pub use event::{Closed, Counts, Ended, Event, EventKind, Head, Key, Opened, Part};
 pub use fact::{Ask, Fact, Hint, NOBODY, Naming, Origin, OwnedEnd, Owner, Party, Process, Rank, Scope};
 pub use fields::{Fields, Value};
 pub use finding::{FINDING_KINDS, Finding, FindingKind, FindingSeverity};

@@ -1,8 +1,8 @@
 //! Events for an engine, made without packets: one each 10 µs.
 
 use meshtop::model::{
-    BodyHint, Closed, ConnId, ConnMeta, Dir, Event, EventKind, Fields, Headers, Joined, Key, Opened, PacketNo, Part, Pattern,
-    SourceId, Stamp, TraceContext, Transport, Turn, Zone,
+    BodyHint, Closed, ConnId, ConnMeta, Dir, Event, EventKind, Fields, Head, Headers, Joined, Key, Opened, PacketNo, Part,
+    Pattern, SourceId, Stamp, TraceContext, Transport, Turn, Zone,
 };
 use meshtop::time::Time;
 use std::net::SocketAddr;
@@ -62,7 +62,10 @@ impl Log {
         {
             headers.push(name.as_bytes(), value.as_bytes());
         }
-        push(EventKind::Part(key, Part::Head { dir, first, headers, head_bytes: 120, hint: BodyHint::default() }));
+        push(EventKind::Part(
+            key,
+            Part::Head(Box::new(Head { dir, first, headers, head_bytes: 120, hint: BodyHint::default() })),
+        ));
         if pattern == Pattern::Query {
             let sql = format!("SELECT id FROM orders WHERE id = 'ord-{n:06}'");
             push(EventKind::Part(key, Part::Fields(Fields::default().with("sql", sql.as_str()))));

@@ -5,7 +5,7 @@ use super::field::Table;
 use super::message;
 use super::waiting::Sent;
 use crate::decode::{Cx, Input};
-use crate::model::{Dir, Fields, Issue, Part, Stamp};
+use crate::model::{Dir, Fields, Head, Issue, Part, Stamp};
 use std::hash::{DefaultHasher, Hasher};
 
 /// What is noted of a message whose properties break the bounds of their format, or ours.
@@ -106,7 +106,7 @@ impl Content {
         cx.trace(key, &told.carried);
         cx.fields(key, told.fields);
         let (first, head_bytes) = (self.first, self.head_bytes);
-        cx.part(key, Part::Head { dir: self.dir(), first, headers: told.headers, head_bytes, hint: told.hint });
+        cx.part(key, Part::Head(Box::new(Head { dir: self.dir(), first, headers: told.headers, head_bytes, hint: told.hint })));
     }
 
     /// Some of its body; what is more than that is counted as undecoded.

@@ -5,7 +5,7 @@ use super::content::BAD_PROPERTIES;
 use super::field::{Field, Table};
 use super::{PROTOCOL, message};
 use crate::decode::{Cx, Limits, Sink, detect};
-use crate::model::{ConnMeta, Dir, Event, Fields, Issue, Part, Pattern, Stamp, Totals, text_of};
+use crate::model::{ConnMeta, Dir, Event, Fields, Head, Issue, Part, Pattern, Stamp, Totals, text_of};
 
 /// What comes to an exchange of dead letters is the broker's publish; not where a client sends on what it got of those.
 const DEAD_LETTER: Issue = Issue::remark("dead-lettered before: the broker may have published it, not a client");
@@ -59,7 +59,7 @@ pub fn tell(events: &mut Vec<Event>, session: &ConnMeta, key: u64, at: Stamp, ha
     let room = limits.keep(!told.hint.encodings.is_empty());
     cx.trace(key, &told.carried);
     cx.fields(key, told.fields);
-    cx.part(key, Part::Head { dir, first: at, headers: told.headers, head_bytes: 0, hint: told.hint });
+    cx.part(key, Part::Head(Box::new(Head { dir, first: at, headers: told.headers, head_bytes: 0, hint: told.hint })));
     cx.body(key, dir, body.get(..room).unwrap_or(body));
     cx.part(key, Part::BodyEnd { dir, bytes: body.len() as u64, whole: true });
     cx.close(key, None, true, None);

@@ -25,7 +25,7 @@ mod waiting;
 
 use super::keys::Keys;
 use super::{Analyzer, Cx, Gap, Input, Protocol, Resync, Step};
-use crate::model::{ConnMeta, Dir, End, Fields, Issue, Joined, Part, Pattern, Stamp, Transport};
+use crate::model::{ConnMeta, Dir, End, Fields, Head, Issue, Joined, Part, Pattern, Stamp, Transport};
 use channel::Channel;
 use content::Content;
 use conversation::CONNECTION;
@@ -384,6 +384,6 @@ impl Analyzer for Amqp {
 /// One side of a flow that has no body: its frame is all of it.
 fn half(cx: &mut Cx<'_, '_>, key: u64, dir: Dir, first: Stamp, length: usize) {
     let (headers, hint) = Default::default();
-    cx.part(key, Part::Head { dir, first, headers, head_bytes: length as u64, hint });
+    cx.part(key, Part::Head(Box::new(Head { dir, first, headers, head_bytes: length as u64, hint })));
     cx.part(key, Part::BodyEnd { dir, bytes: 0, whole: true });
 }

@@ -10,7 +10,7 @@ mod tests;
 use super::cursor::Cursor;
 use super::{Analyzer, Cx, Gap, Input, Probe, Protocol, Resync, Step, Verdict};
 use crate::model::{
-    ConnMeta, Dir, End, Fact, Fields, Headers, Issue, Joined, PENDING, Part, Pattern, Rank, Scope, Stamp, Transport, Value,
+    ConnMeta, Dir, End, Fact, Fields, Head, Headers, Issue, Joined, PENDING, Part, Pattern, Rank, Scope, Stamp, Transport, Value,
 };
 use crate::time::{Span, Time};
 use message::{ANSWERS, Message, NOTIFY, Question, UPDATE, plausible};
@@ -334,7 +334,7 @@ fn operation(message: &Message) -> String {
 /// One side of a flow: its message has no body beside its fields, but a size.
 fn half(cx: &mut Cx<'_, '_>, key: u64, found: &Found<'_>) {
     let (dir, first, bytes) = (found.input.dir, found.first(), found.length as u64);
-    cx.part(key, Part::Head { dir, first, headers: Headers::default(), head_bytes: 0, hint: Default::default() });
+    cx.part(key, Part::Head(Box::new(Head { dir, first, headers: Headers::default(), head_bytes: 0, hint: Default::default() })));
     cx.part(key, Part::BodyEnd { dir, bytes, whole: !found.is_transfer() });
 }
 

@@ -7,7 +7,7 @@ use super::{Http1, Message, State, first_byte, kind, unanswered, unseen_answer};
 use crate::decode::detect::{Detect, becoming};
 use crate::decode::grpc::Call;
 use crate::decode::{Analyzer, Cx, Input, Step, registry};
-use crate::model::{BodyHint, Dir, Fields, Headers, Issue, Joined, Part, Stamp, text_of};
+use crate::model::{BodyHint, Dir, Fields, Head, Headers, Issue, Joined, Part, Stamp, text_of};
 use compact_str::CompactString;
 
 pub(super) const BAD_FIELDS: Issue = Issue::broken("header lines that are no fields");
@@ -287,7 +287,7 @@ fn note_fields(cx: &mut Cx<'_, '_>, key: u64, block: &head::Block, meaning: &hea
 }
 
 fn part_head(dir: Dir, first: Stamp, headers: Headers, head_bytes: u64, hint: BodyHint) -> Part {
-    Part::Head { dir, first, headers, head_bytes, hint }
+    Part::Head(Box::new(Head { dir, first, headers, head_bytes, hint }))
 }
 
 /// Interim responses are told on the flow, not shown as answers (RFC 9110 §15.2).

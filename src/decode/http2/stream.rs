@@ -7,7 +7,7 @@ use super::head::{Head, Wrong};
 use crate::decode::grpc::Call;
 use crate::decode::http1::{interim, meaning};
 use crate::decode::{Cx, Input};
-use crate::model::{BodyHint, Dir, End, Fields, Issue, Part, Stamp};
+use crate::model::{self, BodyHint, Dir, End, Fields, Issue, Part, Stamp};
 use compact_str::CompactString;
 
 const UNSEEN: Issue = Issue::unseen("some headers not captured");
@@ -196,7 +196,7 @@ impl Stream {
         let asked = if dir == Dir::ToServer { true } else { !self.asked || self.sides[0].untold };
         let untold = asked && head.unseen && self.method.as_deref() != Some("CONNECT") && hint.media_type.is_none();
         let room = if tunnel { 0 } else { cx.limits().keep(!hint.encodings.is_empty()) };
-        cx.part(self.key, Part::Head { dir, first, headers: head.headers, head_bytes: bytes, hint });
+        cx.part(self.key, Part::Head(Box::new(model::Head { dir, first, headers: head.headers, head_bytes: bytes, hint })));
         let side = self.side(dir);
         (side.state, side.room, side.lost, side.untold) = (State::Open, room, side.lost || tunnel, untold);
         if end {

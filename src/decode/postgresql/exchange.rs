@@ -4,7 +4,7 @@ use super::fault::Fault;
 use super::{Found, HEAD, PROTOCOL, Place};
 use crate::decode::Cx;
 use crate::decode::cursor::Cursor;
-use crate::model::{Dir, Fields, Headers, Issue, PENDING, Part, Pattern, Stamp, Value, text_of};
+use crate::model::{Dir, Fields, Head, Headers, Issue, PENDING, Part, Pattern, Stamp, Value, text_of};
 use compact_str::CompactString;
 use std::sync::Arc;
 
@@ -239,5 +239,5 @@ fn sum(a: Option<u64>, b: Option<u64>) -> Option<u64> {
 /// One side of a flow.
 pub(super) fn head(cx: &mut Cx<'_, '_>, key: u64, dir: Dir, first: Stamp) {
     let (headers, hint) = Default::default();
-    cx.part(key, Part::Head { dir, first, headers, head_bytes: HEAD as u64, hint });
+    cx.part(key, Part::Head(Box::new(Head { dir, first, headers, head_bytes: HEAD as u64, hint })));
 }

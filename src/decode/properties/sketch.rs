@@ -68,7 +68,7 @@ pub fn sketch(events: &[Event]) -> BTreeMap<Key, Sketch> {
 
 fn add(flow: &mut Sketch, part: &Part) {
     match part {
-        Part::Head { dir, first, headers, .. } => flow.halves[dir.index()] = Some((first.packet.0, headers.clone())),
+        Part::Head(head) => flow.halves[head.dir.index()] = Some((head.first.packet.0, head.headers.clone())),
         Part::Body(dir, bytes) => flow.bodies[dir.index()].extend_from_slice(bytes),
         Part::BodyEnd { dir, bytes, whole } => flow.sizes[dir.index()] = Some((*bytes, *whole)),
         Part::Trailers(dir, headers) => flow.trailers[dir.index()] = headers.clone(),

@@ -22,7 +22,7 @@ mod waiting;
 
 use super::keys::Keys;
 use super::{Analyzer, Cx, Gap, Input, Protocol, Resync, Step};
-use crate::model::{Dir, End, Headers, Issue, Joined, PENDING, Part, Stamp, Transport};
+use crate::model::{self, Dir, End, Headers, Issue, Joined, PENDING, Part, Stamp, Transport};
 use asking::Asking;
 use command::{Channels, Means, Silence};
 use reply::Down;
@@ -303,6 +303,6 @@ fn unseen(cx: &mut Cx<'_, '_>, asked: &Asked) {
 
 /// The head of one side, which has no fields.
 fn half(cx: &mut Cx<'_, '_>, key: u64, dir: Dir, first: Stamp, media_type: Option<&str>) {
-    let hint = crate::model::BodyHint { media_type: media_type.map(Into::into), ..Default::default() };
-    cx.part(key, Part::Head { dir, first, headers: Headers::default(), head_bytes: 0, hint });
+    let hint = model::BodyHint { media_type: media_type.map(Into::into), ..Default::default() };
+    cx.part(key, Part::Head(Box::new(model::Head { dir, first, headers: Headers::default(), head_bytes: 0, hint })));
 }

@@ -54,7 +54,7 @@ pub(in crate::engine) fn housekeeping(hop: &Hop) -> bool {
 /// Whether who receives `down` is nobody of one's own: a public address, or one that is called by a public name, unless that is how
 /// its sender was called itself.
 pub(super) fn outside(up: &Hop, down: &Hop) -> bool {
-    let called = down.host.as_deref().is_some_and(|host| public_name(host) && up.host.as_deref() != Some(host));
+    let called = down.extra().host.is_some() && up.extra().host != down.extra().host;
     called || down.to.host().parse().is_ok_and(public_address)
 }
 
@@ -70,7 +70,7 @@ fn public_address(ip: IpAddr) -> bool {
 }
 
 /// Whether a host's name is one of the public DNS: several labels, and none of the endings that clusters and local networks use.
-fn public_name(host: &str) -> bool {
+pub(in crate::engine) fn public_name(host: &str) -> bool {
     const INNER: &[&str] = &[
         "local",
         "localhost",

@@ -107,7 +107,7 @@ pub(super) fn label(party: &Party) -> Arc<str> {
 
 /// What a flow is to the service that received it: `deliveries from queue billing`, `calls`.
 pub(super) fn received(hop: &Hop) -> String {
-    match (hop.pattern, hop.via.as_deref()) {
+    match (hop.pattern, hop.extra().via.as_deref()) {
         (Pattern::Deliver, Some(queue)) => format!("deliveries from queue {queue}"),
         (Pattern::Deliver, None) => "deliveries".to_owned(),
         _ => format!("{} calls", protocol(hop)),
@@ -116,7 +116,7 @@ pub(super) fn received(hop: &Hop) -> String {
 
 /// What a flow is to the service that sent it: `calls to payments`, `messages to exchange shop`.
 pub(super) fn sent(hop: &Hop) -> String {
-    match (hop.pattern, hop.via.as_deref()) {
+    match (hop.pattern, hop.extra().via.as_deref()) {
         (Pattern::Publish, Some(exchange)) => format!("messages to exchange {exchange}"),
         (Pattern::Publish, None) => format!("messages to {}", label(&hop.to)),
         _ => format!("{} calls to {}", protocol(hop), label(&hop.to)),

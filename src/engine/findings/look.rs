@@ -44,7 +44,7 @@ impl<'t> Look<'t> {
         let hop = |at: usize| self.hops.get(self.order.get(at)?.0);
         let first = |&at: &usize| {
             let (up, _) = self.order.get(at)?.1?;
-            (hop(at)?.first_leg? == hop(up)?.flow).then_some(up)
+            (hop(at)?.extra().first_leg? == hop(up)?.flow).then_some(up)
         };
         std::iter::successors(Some(at), first).last().unwrap_or(at)
     }

@@ -35,7 +35,7 @@ use crate::model::{ConnRecord, Finding, FindingKind, FlowId, FlowRef, Node, Tota
 use crate::schema::Current;
 use crate::time::Time;
 pub(super) use book::{Book, Words};
-pub(super) use housekeeping::housekeeping;
+pub(super) use housekeeping::{housekeeping, public_name};
 pub(super) use look::Look;
 use message::Letter;
 

@@ -121,7 +121,7 @@ impl Detector for Propagation {
     }
 
     fn alone(&mut self, hop: &Hop, _: &mut Book) {
-        let bare = hop.marks.is_empty() && hop.maybe.is_empty();
+        let bare = hop.marks.is_empty() && hop.extra().maybe.is_empty();
         if bare && !hop.pattern.one_way() {
             self.count(&sort(&hop.from, &hop.to, &hop.operation), 0);
         }

@@ -77,7 +77,7 @@ impl Messages {
     /// The one that is delivered here. Of several alike a queue hands on the first one first, and again one that it handed on before.
     pub(super) fn publish_of(&mut self, child: &Hop, detail: &Detail) -> Option<&Arc<Hop>> {
         let Alike { list, before, handed } = self.known.get_mut(&message(detail)?)?;
-        let queue = child.via.as_deref().unwrap_or_default();
+        let queue = child.extra().via.as_deref().unwrap_or_default();
         let known = handed.iter().position(|(other, _)| **other == *queue);
         let next = known.and_then(|at| handed.get(at)).map_or(0, |(_, count)| count.saturating_sub(*before));
         let there = |at: &usize| list.get(*at).is_some_and(|hop| hop.time <= child.time);

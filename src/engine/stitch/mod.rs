@@ -11,6 +11,7 @@
 //! What a service also sends while it is at work on nothing (polling, a timer's work) is tied by no circumstance, only by what it carries.
 
 mod hidden;
+mod kinds;
 mod messages;
 mod nat;
 mod payload;
@@ -25,14 +26,14 @@ use super::digest::digester;
 use super::facts::Facts;
 use super::findings::housekeeping;
 use super::traces::{Hop, Mark, Trace, asked, begun, beside, everybodys, leg, name, settled, streams};
-use crate::model::{ConnId, Detail, FlowId, FlowRef, Key, Link, Opened, Party, Pattern, Row, State};
+use crate::model::{ConnId, FlowId, FlowRef, Key, Link, Opened, Party, Pattern, State};
 use crate::time::{Span, Time};
 use crate::trace::is_request_id;
 use hidden::Veil;
+use kinds::{asked_for, causes, placeable, requests, values};
 use messages::Messages;
 use nat::Nat;
 pub(super) use nat::whole;
-use payload::Values;
 use relays::relayed;
 use senders::Senders;
 use std::collections::VecDeque;
@@ -136,8 +137,10 @@ impl Engine {
     /// A flow is complete.
     pub(super) fn stitch_closed(&mut self, id: FlowId) {
         self.prove_leg(id);
-        if let Some(slot) = self.store.get(id) {
-            self.stitch.works.ended(&slot.row, self.now, || values(&slot.row, slot.detail.as_deref()));
+        let Self { stitch, store, traces, now, .. } = self;
+        if let Some(slot) = store.get(id) {
+            let values = || asked_for(&slot.row, store, traces).then(|| values(&slot.row, slot.detail.as_deref()));
+            stitch.works.ended(&slot.row, *now, values);
         }
     }
 
@@ -151,7 +154,9 @@ impl Engine {
             self.stitch.messages.settled(detail, &hop);
         }
         self.stitch_up_to(id);
-        hop.first_leg = self.store.get(id).and_then(|slot| slot.detail.as_ref()?.first_leg());
+        if let Some(first) = self.store.get(id).and_then(|slot| slot.detail.as_ref()?.first_leg()) {
+            hop.extra_mut().first_leg = Some(first);
+        }
         let mut alone = self.traces.settled(hop, self.now);
         let Self { stitch, store, conns, facts, traces, .. } = self;
         let anybody = |hop: &&Hop| name(&hop.from).is_none() && everybodys(hop.from.host());
@@ -170,7 +175,7 @@ impl Engine {
             self.tied(id, alone.take(), &up, link);
         } else if !maybe.is_empty() {
             if let Some(hop) = &mut alone {
-                hop.maybe.clone_from(&maybe);
+                hop.extra_mut().maybe.clone_from(&maybe);
             }
             self.traces.doubt(id, maybe.clone());
             self.change(id, |_, detail| {
@@ -204,7 +209,7 @@ impl Engine {
     fn stitch_up_to(&mut self, until: FlowId) {
         while let Some(id) = self.stitch.begun.pop_front_if(|flow| *flow <= until) {
             self.pair_relayed(id);
-            let Self { stitch, store, conns, facts, sources, now, .. } = self;
+            let Self { stitch, store, conns, facts, sources, traces, now, .. } = self;
             // what a first leg causes its last one does
             let Some(flow) = whole(id, store, conns, facts, sources) else { continue };
             if flow.row.pattern == Pattern::Publish {
@@ -216,7 +221,8 @@ impl Engine {
                 hop.marks = requests.map(Mark::of).collect();
                 stitch.works.add(Arc::new(hop));
                 if flow.row.state != State::Open {
-                    stitch.works.ended(flow.row, *now, || values(flow.row, flow.detail));
+                    let values = || asked_for(flow.row, store, traces).then(|| values(flow.row, flow.detail));
+                    stitch.works.ended(flow.row, *now, values);
                 }
             }
         }
@@ -228,7 +234,7 @@ impl Engine {
         let child = alone.or_else(|| traces.hop(id))?;
         let slot = store.get(id)?;
         let detail = slot.detail.as_deref()?;
-        if let Some(first) = child.first_leg {
+        if let Some(first) = child.extra().first_leg {
             let up = super::look_at(first, store, conns, facts, sources).map(begun)?;
             let message = matches!(child.pattern, Pattern::Publish | Pattern::Deliver);
             let link = if message { Link::MessageId } else { Link::PayloadId };
@@ -339,36 +345,6 @@ fn is_veiled(stitch: &Stitch, conns: &Conns, facts: &mut Facts, hop: &Hop) -> bo
         is(works::label(worker), worker.host())
     };
     stitch.veil.hides(hop.time, is, asked)
-}
-
-/// Whether the receiver of such a flow does something because of it that can be seen: a broker, a data store and a resolver do not.
-fn causes(row: &Row) -> bool {
-    match row.pattern {
-        Pattern::RequestResponse => row.protocol != "amqp",
-        Pattern::Unary | Pattern::ClientStream | Pattern::ServerStream | Pattern::BidiStream | Pattern::Deliver => true,
-        Pattern::Query | Pattern::Publish | Pattern::Message | Pattern::Session => false,
-    }
-}
-
-/// Whether such a flow is sent because of another one: not what a client says to its broker about itself, nor what a resolver is asked.
-fn placeable(row: &Row) -> bool {
-    match row.pattern {
-        Pattern::RequestResponse => row.protocol != "amqp",
-        Pattern::Query => row.protocol != "dns",
-        Pattern::Session | Pattern::Message => false,
-        Pattern::Unary | Pattern::ClientStream | Pattern::ServerStream | Pattern::BidiStream => true,
-        Pattern::Publish | Pattern::Deliver => true,
-    }
-}
-
-/// The values in a flow that look like IDs, as far as it is still there.
-fn values(row: &Row, detail: Option<&Detail>) -> Values {
-    detail.map(|detail| payload::values(row, detail)).unwrap_or_default()
-}
-
-/// The request IDs that a flow carries.
-fn requests(hop: &Hop) -> Vec<u64> {
-    hop.marks.iter().filter(|mark| !mark.of_tracer()).map(|mark| mark.id).collect()
 }
 
 /// Of works that are as likely by what they carry: the only one; of nameless services that lie within each other the innermost, which

@@ -129,9 +129,9 @@ impl Works {
         service.open.push(Work { hop, end: None, values: None });
     }
 
-    /// A flow is over: its receiver was at work on it until its end, as far as that can be told. Its values are read where they may be
-    /// asked for once it is gone.
-    pub(super) fn ended(&mut self, row: &Row, now: Time, values: impl FnOnce() -> Values) {
+    /// A flow is over: its receiver was at work on it until its end, as far as that can be told. Its `values` are read where they may be
+    /// asked for once it is gone; none where they can not.
+    pub(super) fn ended(&mut self, row: &Row, now: Time, values: impl FnOnce() -> Option<Values>) {
         let Some(label) = self.open.remove(&row.id) else { return };
         let Some(service) = self.services.get_mut(&label) else { return };
         let Some(at) = service.open.iter().position(|work| work.hop.flow == row.id) else { return };
@@ -139,7 +139,7 @@ impl Works {
         Arc::make_mut(&mut work.hop).ended(row);
         work.end = work.hop.end.or_else(|| work.hop.pending.then_some(now));
         if work.values.is_none() && (service.sends || work.hop.pattern == Pattern::Deliver) {
-            work.values = Some(values());
+            work.values = values();
         }
         service.busy += work.hop.last.since(work.hop.time).nanos();
         self.ended.push_back((work.hop.last, label));

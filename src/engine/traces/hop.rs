@@ -1,5 +1,6 @@
 //! A flow as traces and findings see it: enough to place it and to judge it, so that it outlives its row. It reads no headers.
 
+use super::super::findings::public_name;
 use super::super::twins::published_to;
 use super::legs::{Asked, asked};
 use super::shape::{held, of_path, of_query, pieces};
@@ -37,8 +38,7 @@ pub(in crate::engine) struct Hop {
     pub(in crate::engine) operation: CompactString,
     /// The protocol's own word for how it went.
     pub(in crate::engine) status: Option<CompactString>,
-    /// What a query is apart from its literals, and whether an answer may be held back by design.
-    pub(in crate::engine) query: Option<CompactString>,
+    /// Whether an answer may be held back by design.
     pub(in crate::engine) held: bool,
     /// Whether it is over, and everything known.
     pub(in crate::engine) settled: bool,
@@ -46,37 +46,62 @@ pub(in crate::engine) struct Hop {
     pub(in crate::engine) ok: bool,
     /// Whether an answer was due and did not come.
     pub(in crate::engine) pending: bool,
-    /// The name of the host that was asked, where its protocol tells.
-    pub(in crate::engine) host: Option<CompactString>,
     /// What it asks, to compare.
     pub(in crate::engine) asked: Option<Asked>,
     /// Whether it says something of tracing that names no trace: that it is not to be traced (B3's single `0`), or what cannot be right.
     pub(in crate::engine) declined: bool,
     /// Whether all that was sent with it could be seen: what is not there then, is absent.
     pub(in crate::engine) seen: bool,
-    /// The span ID that it carries, and the one before that, where its carrier has one.
-    pub(in crate::engine) span: Option<CompactString>,
-    pub(in crate::engine) parent_span: Option<CompactString>,
+    /// Stands for the span ID that it carries.
+    pub(in crate::engine) span: Option<u64>,
     /// All contexts that it carries.
     pub(in crate::engine) marks: Vec<Mark>,
-    /// What its message was routed by, and what it stands for.
-    pub(in crate::engine) topic: Option<u64>,
-    pub(in crate::engine) via: Option<CompactString>,
     /// Which of the trace's IDs it carries, as on the wire.
     pub(in crate::engine) id: Option<u8>,
     /// By which of the trace's keys it is one of its flows: a tracer's, and a request's.
     pub(in crate::engine) keys: [Option<u8>; 2],
-    /// The same flow before an address translation, and whether it is there behind one, too.
-    pub(in crate::engine) first_leg: Option<FlowId>,
+    /// Whether the same flow is there behind an address translation, too.
     pub(in crate::engine) passed_on: bool,
-    /// What it was tied to, where it is not by an ID.
-    pub(in crate::engine) placed: Option<(FlowId, Link)>,
-    /// Which are as likely to have caused it, where none can be claimed.
-    pub(in crate::engine) maybe: Vec<FlowId>,
     /// Whether its sender, who has no name, may have been at work on something that cannot be read.
     pub(in crate::engine) veiled: bool,
     /// Whether findings have looked at it.
     pub(in crate::engine) judged: bool,
+    /// What few have.
+    pub(super) extra: Option<Box<Extra>>,
+}
+
+/// What only some flows have: apart, so that each of all the others takes little room.
+#[derive(Clone, Debug)]
+pub(in crate::engine) struct Extra {
+    /// What a query is apart from its literals.
+    pub(in crate::engine) query: Option<CompactString>,
+    /// The name of the public DNS by which its receiver was called, where it was by one.
+    pub(in crate::engine) host: Option<CompactString>,
+    /// Stands for the span ID before the one that it carries, where its carrier has one.
+    pub(in crate::engine) parent_span: Option<u64>,
+    /// What its message was routed by, and what it stands for.
+    pub(in crate::engine) topic: Option<u64>,
+    pub(in crate::engine) via: Option<CompactString>,
+    /// The same flow before an address translation.
+    pub(in crate::engine) first_leg: Option<FlowId>,
+    /// What it was tied to, where it is not by an ID.
+    pub(in crate::engine) placed: Option<(FlowId, Link)>,
+    /// Which are as likely to have caused it, where none can be claimed.
+    pub(in crate::engine) maybe: Vec<FlowId>,
+}
+
+impl Extra {
+    /// Nothing.
+    const NONE: Self = Self {
+        query: None,
+        host: None,
+        parent_span: None,
+        topic: None,
+        via: None,
+        first_leg: None,
+        placed: None,
+        maybe: Vec::new(),
+    };
 }
 
 /// A trace context, as far as it has to be compared with another one.
@@ -128,16 +153,18 @@ pub(super) fn tail(key: &str) -> &str {
 pub(in crate::engine) fn hop(flow: FlowRef<'_>) -> Hop {
     let mut hop = begun(flow);
     let Some(detail) = flow.detail else { return hop };
+    let mut host = None;
     for (name, value) in detail.request.iter().flat_map(|half| half.headers.iter()) {
         match name.len() {
-            4 | 10
-                if hop.host.is_none() && [&b"host"[..], b":authority"].iter().any(|known| name.eq_ignore_ascii_case(known)) =>
-            {
-                hop.host = Some(text_of(value).into());
+            4 | 10 if host.is_none() && [&b"host"[..], b":authority"].iter().any(|known| name.eq_ignore_ascii_case(known)) => {
+                host = Some(text_of(value));
             }
             2 | 12 => hop.declined |= [&b"b3"[..], b"x-b3-sampled"].iter().any(|known| name.eq_ignore_ascii_case(known)),
             _ => {}
         }
+    }
+    if let Some(host) = host.filter(|host| public_name(host)) {
+        hop.extra_mut().host = Some(host.into());
     }
     hop.seen = detail.notes.iter().all(|note| note.severity == Severity::Remark);
     hop.declined |= detail.notes.iter().any(|note| trace::is_trouble(*note));
@@ -149,8 +176,11 @@ pub(in crate::engine) fn hop(flow: FlowRef<'_>) -> Hop {
         None => Mark::of(context),
     };
     hop.marks = contexts.map(mark).collect();
-    hop.topic = topic(detail);
-    hop.via = flow.via().map(Into::into);
+    let (topic, via) = (topic(detail), flow.via());
+    if topic.is_some() || via.is_some() {
+        let extra = hop.extra_mut();
+        (extra.topic, extra.via) = (topic, via.map(Into::into));
+    }
     hop
 }
 
@@ -160,6 +190,7 @@ pub(in crate::engine) fn begun(flow: FlowRef<'_>) -> Hop {
     let to_server = !row.pattern.one_way() || row.dir == Dir::ToServer;
     let (from, to) = if to_server { (flow.client, flow.server) } else { (flow.server, flow.client) };
     let last = row.duration.map(|span| row.time.after(span));
+    let first_leg = flow.detail.and_then(Detail::first_leg);
     Hop {
         flow: row.id,
         time: row.time,
@@ -172,28 +203,21 @@ pub(in crate::engine) fn begun(flow: FlowRef<'_>) -> Hop {
         pattern: row.pattern,
         operation: row.operation.clone(),
         status: row.status.clone(),
-        query: None,
         held: false,
         settled: false,
         ok: row.ok,
         pending: row.status.as_deref() == Some(PENDING),
         seen: false,
         asked: None,
-        host: None,
         declined: false,
         span: None,
-        parent_span: None,
         marks: Vec::new(),
-        topic: None,
-        via: None,
         id: None,
         keys: [None; 2],
-        first_leg: flow.detail.and_then(Detail::first_leg),
         passed_on: flow.detail.and_then(Detail::second_leg).is_some(),
-        placed: None,
-        maybe: Vec::new(),
         veiled: false,
         judged: false,
+        extra: first_leg.map(|first| Box::new(Extra { first_leg: Some(first), ..Extra::NONE })),
     }
 }
 
@@ -202,13 +226,27 @@ pub(in crate::engine) fn settled(flow: FlowRef<'_>, judged: bool) -> Hop {
     let mut hop = hop(flow);
     hop.asked = asked(flow);
     if judged {
-        (hop.query, hop.held) = (of_query(flow), held(flow));
+        hop.held = held(flow);
+        if let Some(query) = of_query(flow) {
+            hop.extra_mut().query = Some(query);
+        }
     }
     hop.settled = true;
     hop
 }
 
 impl Hop {
+    /// What few have.
+    pub(in crate::engine) fn extra(&self) -> &Extra {
+        static NONE: Extra = Extra::NONE;
+        self.extra.as_deref().unwrap_or(&NONE)
+    }
+
+    /// The same, to be told.
+    pub(in crate::engine) fn extra_mut(&mut self) -> &mut Extra {
+        self.extra.get_or_insert_with(|| Box::new(Extra::NONE))
+    }
+
     /// Whether nothing but time says that `up` caused it: not even an ID that both carry.
     pub(in crate::engine) fn by_time_alone(&self, up: &Self, link: Link) -> bool {
         let same = |at: usize| self.keys[at].is_some() && self.keys[at] == up.keys[at];
@@ -217,14 +255,14 @@ impl Hop {
 
     /// What it is apart from its literals.
     pub(in crate::engine) fn shape(&self) -> Cow<'_, str> {
-        self.query.as_deref().map_or_else(|| of_path(&self.operation).into(), Into::into)
+        self.extra().query.as_deref().map_or_else(|| of_path(&self.operation).into(), Into::into)
     }
 
     /// Stands for whom it asks for what, apart from its literals.
     pub(in crate::engine) fn kind(&self) -> u64 {
         let mut hasher = digester();
         name(&self.to).unwrap_or(&self.to.addr).hash(&mut hasher);
-        match &self.query {
+        match &self.extra().query {
             Some(query) => query.hash(&mut hasher),
             None => pieces(&self.operation).for_each(|piece| hasher.write(piece.as_bytes())),
         }
@@ -241,23 +279,26 @@ impl Hop {
 
     /// What is known of its flow by now; what was found out about it stays.
     pub(super) fn renew(&mut self, mut now: Self) {
-        (now.id, now.keys, now.placed) = (self.id, self.keys, self.placed);
-        (now.span, now.parent_span) = (self.span.take(), self.parent_span.take());
-        now.maybe = std::mem::take(&mut self.maybe);
+        (now.id, now.keys, now.span) = (self.id, self.keys, self.span);
         (now.veiled, now.judged) = (self.veiled, self.judged);
         now.settled |= self.settled;
         // headers may have been evicted since
         if now.marks.is_empty() && !self.marks.is_empty() {
             (now.marks, now.seen) = (std::mem::take(&mut self.marks), self.seen);
         }
-        (now.first_leg, now.passed_on) = (now.first_leg.or(self.first_leg), now.passed_on || self.passed_on);
-        now.topic = now.topic.or(self.topic);
-        now.via = now.via.or(self.via.take());
+        now.passed_on |= self.passed_on;
         now.asked = now.asked.or(self.asked);
-        now.host = now.host.or(self.host.take());
         now.declined |= self.declined;
         now.held |= self.held;
-        now.query = now.query.or(self.query.take());
+        if let Some(old) = self.extra.take() {
+            let now = now.extra_mut();
+            (now.placed, now.maybe, now.parent_span) = (old.placed, old.maybe, old.parent_span);
+            now.host = now.host.take().or(old.host);
+            now.first_leg = now.first_leg.or(old.first_leg);
+            now.topic = now.topic.or(old.topic);
+            now.via = now.via.take().or(old.via);
+            now.query = now.query.take().or(old.query);
+        }
         *self = now;
     }
 }

@@ -9,6 +9,7 @@ use crate::engine::digest::digester;
 use crate::model::{FlowRef, Half, Headers, Pattern};
 use crate::time::Span;
 use std::hash::{Hash as _, Hasher as _};
+use std::num::{NonZeroU16, NonZeroU64};
 
 /// Fields that each stop adds an element to, and fields that a stop adds.
 const LISTS: &[&str] = &["via", "forwarded", "x-forwarded-for"];
@@ -24,12 +25,12 @@ const SOON: Span = Span::from_nanos(50_000);
 const TELLING: usize = 3;
 
 /// A request, as far as it has to be compared with another one.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::engine) struct Asked {
-    /// How many stops it says it has made.
-    stops: usize,
+    /// Through how many hands it says it has gone: one more than the stops on its way.
+    hands: NonZeroU16,
     /// Stands for all that it says, where it says enough to be told from others, and no tracer's ID does that better.
-    whole: Option<u64>,
+    whole: Option<NonZeroU64>,
 }
 
 /// A flow's request.
@@ -37,7 +38,9 @@ pub(in crate::engine) fn asked(flow: FlowRef<'_>) -> Option<Asked> {
     let detail = flow.detail.filter(|_| !flow.row.pattern.one_way())?;
     let half = detail.request.as_ref()?;
     let told = usize::from(detail.layers.contains(&"proxy"));
-    Some(Asked { stops: stops(&half.headers) + told, whole: detail.traces.is_empty().then(|| whole(half)).flatten() })
+    let stops = u16::try_from(stops(&half.headers) + told).unwrap_or(u16::MAX);
+    let whole = detail.traces.is_empty().then(|| whole(half)).flatten();
+    Some(Asked { hands: NonZeroU16::MIN.saturating_add(stops), whole })
 }
 
 fn stops(headers: &Headers) -> usize {
@@ -47,7 +50,7 @@ fn stops(headers: &Headers) -> usize {
     headers.iter().map(stop).sum()
 }
 
-fn whole(half: &Half) -> Option<u64> {
+fn whole(half: &Half) -> Option<NonZeroU64> {
     let mut hasher = digester();
     half.body.bytes.hash(&mut hasher);
     let of_request = |name: &[u8]| !HOP_BY_HOP.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes()));
@@ -57,12 +60,12 @@ fn whole(half: &Half) -> Option<u64> {
         value.hash(&mut hasher);
         fields += 1;
     }
-    (fields >= TELLING).then(|| hasher.finish())
+    NonZeroU64::new(hasher.finish()).filter(|_| fields >= TELLING)
 }
 
 /// Whether `down` is the request of `up`, passed on by its receiver or a kernel.
 pub(in crate::engine) fn leg(up: &Hop, down: &Hop) -> bool {
-    if down.first_leg == Some(up.flow) {
+    if down.extra().first_leg == Some(up.flow) {
         return true;
     }
     // a store asks nobody for anything: a query because of another one is that one
@@ -76,7 +79,7 @@ pub(in crate::engine) fn leg(up: &Hop, down: &Hop) -> bool {
     let spans = |hop: &Hop| hop.marks.iter().filter_map(|mark| mark.span).collect::<Vec<_>>();
     let (spans_up, spans_down) = (spans(up), spans(down));
     let unchanged = spans_up.iter().any(|span| spans_down.contains(span));
-    b.stops > a.stops || unchanged || (b.whole.is_some() && b.whole == a.whole)
+    b.hands > a.hands || unchanged || (b.whole.is_some() && b.whole == a.whole)
 }
 
 /// Whether two requests on the address that all services share went out together rather than one because of the other, as far as anybody

@@ -118,7 +118,10 @@ impl Traces {
         let mut hop = begun(flow);
         hop.id = trace.id_of(&context.trace_id);
         hop.keys[usize::from(!tracer)] = trace.key_of(key);
-        (hop.span, hop.parent_span) = (context.span_id.clone(), context.parent_id.clone());
+        hop.span = context.span_id.as_deref().map(digest);
+        if let Some(parent) = context.parent_id.as_deref().map(digest) {
+            hop.extra_mut().parent_span = Some(parent);
+        }
         self.add(no, hop);
     }
 
@@ -226,7 +229,7 @@ impl Traces {
             hop.passed_on = is;
         }
         if let Some(hop) = self.of(second).and_then(|no| self.list.get_mut(&no)?.hop_mut(second)) {
-            hop.first_leg = is.then_some(first);
+            hop.extra_mut().first_leg = is.then_some(first);
         }
     }
 
@@ -283,6 +286,10 @@ impl Traces {
         trace.open += usize::from(!hop.settled);
         self.of.insert(hop.flow, no);
         let place = trace.hops.partition_point(|other| other.flow < hop.flow);
+        if trace.hops.len() == trace.hops.capacity() {
+            // most stay small, and a hop is large
+            trace.hops.reserve_exact(trace.hops.len().max(1));
+        }
         trace.hops.insert(place, hop);
         self.used += HOP_COST;
     }

@@ -117,7 +117,7 @@ impl<'h> Walk<'h> {
 
     fn service(&self, at: usize, kind: StepKind) -> Arc<str> {
         let hop = self.hops[at];
-        match (&hop.via, kind) {
+        match (&hop.extra().via, kind) {
             (Some(queue), StepKind::Queue) => Arc::from(&**queue),
             _ => match (name(&hop.to), &hop.to.service) {
                 (Some(_), Some(service)) => Arc::clone(service),

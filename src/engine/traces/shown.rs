@@ -63,7 +63,7 @@ impl Engine {
             above.truncate(node.depth);
             let published = above.last().filter(|up| node.link.is_some() && up.pattern == Pattern::Publish);
             let queued = published.map(|up| up.time);
-            let maybe = if node.link.is_none() { self.candidates(&hop.maybe) } else { Vec::new() };
+            let maybe = if node.link.is_none() { self.candidates(&hop.extra().maybe) } else { Vec::new() };
             lines.push(HopLine { queued, maybe, ..self.hop_line(*node, hop) });
             above.push(hop);
         }

@@ -73,7 +73,7 @@ impl Traces {
         };
         self.changes += 1;
         if let Some(hop) = self.list.get_mut(&no).and_then(|trace| trace.hop_mut(flow)) {
-            hop.placed = Some((cause, link));
+            hop.extra_mut().placed = Some((cause, link));
         }
         self.settle(no, now);
         Some(no)
@@ -92,7 +92,7 @@ impl Traces {
             self.doubts.pop_first();
         }
         if let Some(hop) = self.of(flow).and_then(|no| self.list.get_mut(&no)?.hop_mut(flow)) {
-            hop.maybe = maybe;
+            hop.extra_mut().maybe = maybe;
         }
     }
 

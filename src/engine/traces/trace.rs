@@ -94,7 +94,7 @@ impl Trace {
     /// Whether nothing in it caused a flow: it is the first one, or, where others of them were tied elsewhere, like those.
     pub(in crate::engine) fn leaves_open(&self, flow: FlowId) -> bool {
         let first = self.hops.first().is_some_and(|hop| hop.flow == flow);
-        let tied = || self.hops.len() <= SEARCHED && self.hops.iter().any(|hop| hop.placed.is_some());
+        let tied = || self.hops.len() <= SEARCHED && self.hops.iter().any(|hop| hop.extra().placed.is_some());
         first || (tied() && tree::is_root(&self.hops, flow))
     }
 

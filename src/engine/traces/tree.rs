@@ -47,12 +47,13 @@ fn by_causes<'h>(hops: &'h [Hop], mut before: Causes<'h>) -> Vec<Node> {
     let mut places: Vec<Place> = Vec::with_capacity(hops.len());
     let mut last_root = None;
     // of those that others were tied to, or are legs of
-    let tied: HashSet<FlowId> = hops.iter().flat_map(|hop| [hop.first_leg, hop.placed.map(|(flow, _)| flow)]).flatten().collect();
+    let tied: HashSet<FlowId> =
+        hops.iter().map(Hop::extra).flat_map(|extra| [extra.first_leg, extra.placed.map(|(flow, _)| flow)]).flatten().collect();
     let mut flows = HashMap::with_capacity(tied.len());
     for (at, hop) in order.iter().enumerate() {
-        let placed = || hop.placed.and_then(|(flow, link)| Some((*flows.get(&flow)?, link)));
-        let first = hop.first_leg.and_then(|first| flows.get(&first)).map(|&up| (up, shared(order[up], hop)));
-        let leg = first.and_then(|(up, link)| Some((up, link.or(hop.placed.map(|(_, link)| link))?)));
+        let placed = || hop.extra().placed.and_then(|(flow, link)| Some((*flows.get(&flow)?, link)));
+        let first = hop.extra().first_leg.and_then(|first| flows.get(&first)).map(|&up| (up, shared(order[up], hop)));
+        let leg = first.and_then(|(up, link)| Some((up, link.or(hop.extra().placed.map(|(_, link)| link))?)));
         let parent = leg
             .or_else(|| by_id(&before, &order, hop, &places))
             .or_else(placed)
@@ -81,14 +82,14 @@ fn by_causes<'h>(hops: &'h [Hop], mut before: Causes<'h>) -> Vec<Node> {
 /// Whether none of them caused this one, or none can be claimed.
 pub(super) fn is_root(hops: &[Hop], flow: FlowId) -> bool {
     let Some(hop) = hops.iter().find(|hop| hop.flow == flow) else { return true };
-    if hops.iter().any(|up| hop.first_leg == Some(up.flow)) {
+    if hops.iter().any(|up| hop.extra().first_leg == Some(up.flow)) {
         return false;
     }
     let likely = |up: &&Hop| (up.time, up.flow) < (hop.time, flow) && shared(up, hop).is_some() && rank(up, hop).is_some();
     let mut causes = hops.iter().filter(likely);
     // of several the tree tells whether they lie within each other
     match (causes.next(), causes.next()) {
-        (None, _) => hop.placed.is_none(),
+        (None, _) => hop.extra().placed.is_none(),
         (Some(_), None) => false,
         (Some(_), Some(_)) => in_tree(hops, flow),
     }
@@ -100,7 +101,7 @@ fn in_tree(hops: &[Hop], flow: FlowId) -> bool {
 
 /// What caused a hop by the ID that they share, among those before it.
 fn by_id(before: &Causes<'_>, order: &[&Hop], hop: &Hop, places: &[Place]) -> Option<(usize, Link)> {
-    if let Some(up) = hop.parent_span.as_deref().and_then(|span| before.carrier(span)) {
+    if let Some(up) = hop.extra().parent_span.and_then(|span| before.carrier(span)) {
         return Some((up, Link::TraceId));
     }
     // who surely sent it comes before who may have, and what its sender was at work on before what it was done with
@@ -133,7 +134,7 @@ fn rank(up: &Hop, hop: &Hop) -> Option<(Same, bool)> {
     }
     // a broker passes on what was published to it, and asks nobody for anything
     let passes_on = hop.pattern == Pattern::Deliver;
-    if passes_on != (up.pattern == Pattern::Publish) || (passes_on && up.topic != hop.topic) {
+    if passes_on != (up.pattern == Pattern::Publish) || (passes_on && up.extra().topic != hop.extra().topic) {
         return None;
     }
     let same = same(&up.to, &hop.from)?;

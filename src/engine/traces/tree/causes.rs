@@ -31,10 +31,10 @@ impl<'h> Causes<'h> {
     }
 
     /// The place of the only flow that carries a span ID.
-    pub(super) fn carrier(&self, span: &str) -> Option<usize> {
+    pub(super) fn carrier(&self, span: u64) -> Option<usize> {
         match self {
             Self::Few(hops) => {
-                let mut carriers = (0..hops.len()).filter(|at| !hops[*at].passed_on && hops[*at].span.as_deref() == Some(span));
+                let mut carriers = (0..hops.len()).filter(|at| !hops[*at].passed_on && hops[*at].span == Some(span));
                 carriers.next().filter(|_| carriers.next().is_none())
             }
             Self::Many(index) => index.carrier(span),

@@ -25,7 +25,7 @@ struct Named<'h> {
 pub(super) struct Index<'h> {
     hops: Vec<&'h Hop>,
     /// The place of the only flow that carries a span ID; none where there are several.
-    carriers: HashMap<&'h str, Option<usize>>,
+    carriers: HashMap<u64, Option<usize>>,
     /// What was received by name, and by address, with a name or without.
     names: HashMap<&'h str, Named<'h>>,
     addrs: HashMap<(&'h str, bool), Ends>,
@@ -33,7 +33,7 @@ pub(super) struct Index<'h> {
     hosts: HashMap<&'h str, Vec<(&'h str, bool)>>,
     /// What was published, by topic, and by what it carries.
     topics: HashMap<Option<u64>, Vec<usize>>,
-    messages: HashMap<(Option<u64>, &'h str), Vec<usize>>,
+    messages: HashMap<(Option<u64>, u64), Vec<usize>>,
     /// Of each sender's address: to which addresses what may have caused the first flow from there was sent.
     firsts: HashMap<&'h str, BTreeSet<&'h str>>,
 }
@@ -50,13 +50,13 @@ impl<'h> Index<'h> {
         if hop.passed_on {
             return;
         }
-        if let Some(span) = hop.span.as_deref() {
+        if let Some(span) = hop.span {
             self.carriers.entry(span).and_modify(|only| *only = None).or_insert(Some(at));
         }
         if hop.pattern == Pattern::Publish {
-            self.topics.entry(hop.topic).or_default().push(at);
-            if let Some(span) = hop.span.as_deref() {
-                self.messages.entry((hop.topic, span)).or_default().push(at);
+            self.topics.entry(hop.extra().topic).or_default().push(at);
+            if let Some(span) = hop.span {
+                self.messages.entry((hop.extra().topic, span)).or_default().push(at);
             }
             return;
         }
@@ -74,8 +74,8 @@ impl<'h> Index<'h> {
     }
 
     /// The place of the only flow that carries a span ID.
-    pub(super) fn carrier(&self, span: &str) -> Option<usize> {
-        self.carriers.get(span).copied().flatten()
+    pub(super) fn carrier(&self, span: u64) -> Option<usize> {
+        self.carriers.get(&span).copied().flatten()
     }
 
     /// Those that are the likeliest to have caused a flow, in the order of time; no more than tell that they are too many.
@@ -110,7 +110,7 @@ impl<'h> Index<'h> {
 
     /// The messages that a broker may have passed on: that very one, where it is there.
     fn published(&self, hop: &Hop) -> (Same, Vec<usize>) {
-        let topic = self.topics.get(&hop.topic).map(Vec::as_slice).unwrap_or_default();
+        let topic = self.topics.get(&hop.extra().topic).map(Vec::as_slice).unwrap_or_default();
         let ranked = |at: usize| {
             let same = self.rank(at, hop)?.0;
             (same == Same::Surely || self.could(hop, &self.hops[at].to.addr)).then_some(same)
@@ -120,7 +120,7 @@ impl<'h> Index<'h> {
         let of = |all: &mut dyn Iterator<Item = &usize>| -> Vec<usize> {
             all.copied().filter(|&at| ranked(at) == Some(best)).take(MAX_DEPTH + 1).collect()
         };
-        let message = hop.span.as_deref().and_then(|span| self.messages.get(&(hop.topic, span)));
+        let message = hop.span.and_then(|span| self.messages.get(&(hop.extra().topic, span)));
         let very = of(&mut message.into_iter().flatten().filter(|&&at| same_message(self.hops[at], hop)));
         if very.is_empty() { (best, of(&mut topic.iter())) } else { (best, very) }
     }
@@ -142,7 +142,7 @@ impl<'h> Index<'h> {
     /// To which addresses what may have caused a flow was sent.
     fn reached(&self, hop: &Hop) -> BTreeSet<&'h str> {
         if hop.pattern == Pattern::Deliver {
-            let topic = self.topics.get(&hop.topic).into_iter().flatten();
+            let topic = self.topics.get(&hop.extra().topic).into_iter().flatten();
             return topic.map(|&at| self.hops[at]).filter(|up| rank(up, hop).is_some()).map(|up| &*up.to.addr).collect();
         }
         let sender = name(&hop.from);

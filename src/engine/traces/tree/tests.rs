@@ -1,3 +1,4 @@
+use super::super::hop::digest;
 use super::*;
 use crate::model::{FlowId, Origin, Owner};
 use crate::time::Time;
@@ -37,37 +38,33 @@ fn hop(number: u64, text: &str) -> Hop {
         ok: true,
         pending: false,
         seen: true,
-        host: None,
         asked: None,
         declined: false,
         protocol: "http",
         operation: "GET /".into(),
         status: None,
-        query: None,
         held: false,
         span: None,
-        parent_span: None,
         marks: Vec::new(),
-        topic: None,
-        via: None,
         id: Some(0),
         keys: [Some(0), None],
-        first_leg: None,
         passed_on: false,
-        placed: None,
-        maybe: Vec::new(),
+        extra: None,
         veiled: false,
         judged: false,
     };
     for (name, value) in words.map(|word| word.split_once('=').unwrap()) {
         match name {
-            "span" => hop.span = Some(value.into()),
-            "up" => hop.parent_span = Some(value.into()),
-            "placed" => (hop.keys, hop.placed) = ([None; 2], Some((FlowId(value.parse().unwrap()), Link::SoleInFlight))),
+            "span" => hop.span = Some(digest(value)),
+            "up" => hop.extra_mut().parent_span = Some(digest(value)),
+            "placed" => {
+                hop.keys = [None; 2];
+                hop.extra_mut().placed = Some((FlowId(value.parse().unwrap()), Link::SoleInFlight));
+            }
             "request" => hop.keys = [None, Some(value.parse().unwrap())],
-            "leg" => hop.first_leg = Some(FlowId(value.parse().unwrap())),
+            "leg" => hop.extra_mut().first_leg = Some(FlowId(value.parse().unwrap())),
             "passed" => hop.passed_on = true,
-            "topic" => hop.topic = Some(value.parse().unwrap()),
+            "topic" => hop.extra_mut().topic = Some(value.parse().unwrap()),
             _ => panic!("{name}"),
         }
     }

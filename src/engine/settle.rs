@@ -1,0 +1,97 @@
+//! The end of a flow: complete once its protocol says so, settled once nothing more can be told of it; and what is told of it then.
+
+use super::conns::Awaited;
+use super::cost::Charge;
+use super::findings::Findings;
+use super::life::released;
+use super::stitch::whole;
+use super::traces::{Trace, settled};
+use super::{Engine, EngineOptions, Record, flow, look_at};
+use crate::model::{Closed, FlowId, Row, State};
+use crate::time::{Span, Time};
+
+/// How much longer a flow waits for names that are being found out, on a machine that is busy: a resolver gives up after 2 s.
+const NAMELESS: Span = Span::from_secs(2);
+
+impl Engine {
+    pub(super) fn complete(&mut self, id: FlowId, closed: Closed, out: &mut dyn FnMut(Record)) {
+        self.change(id, |row, detail| {
+            row.state = State::Complete;
+            row.ok = closed.ok;
+            row.status = closed.status;
+            // an exchange that fits one packet took some time, if less than the clock can tell
+            row.duration = closed.last.map(|last| last.time.since(row.time).max(Span::from_nanos(1)));
+            flow::shrink(detail)
+        });
+        self.stitch_closed(id);
+        self.settling.push_back((id, self.now.after(self.options.settle)));
+        self.settle_due(self.now, out);
+    }
+
+    /// Settles complete flows from the first on, up to one that still waits for a name.
+    pub(super) fn settle_due(&mut self, now: Time, out: &mut dyn FnMut(Record)) {
+        while let Some(&(id, deadline)) = self.settling.front() {
+            // where several sources are read, the same packets may still come from another one
+            let early = self.sources.several() || self.stitch.young(now, self.options.settle);
+            let named = |row: &Row| self.conns.at(row.place).is_none_or(|conn| conn.awaited == Awaited::default());
+            let waits = |row: &Row| match deadline > now {
+                true => early || !named(row) || self.stitch.awaits_leg(row, now),
+                false => deadline.after(NAMELESS) > now && !named(row),
+            };
+            if self.store.get(id).is_some_and(|slot| waits(&slot.row)) {
+                return;
+            }
+            self.settling.pop_front();
+            self.settle(id, out);
+        }
+    }
+
+    fn settle(&mut self, id: FlowId, out: &mut dyn FnMut(Record)) {
+        let sources = self.store.get(id).map(|slot| slot.row.conn).and_then(|conn| Some(self.conns.get(conn)?.sources));
+        self.change(id, |row, _| {
+            row.state = State::Settled;
+            row.sources.0 |= sources.unwrap_or_default().0;
+            Charge::default()
+        });
+        let Self { store, conns, facts, sources, tally, edges, screen, findings, options, .. } = self;
+        let Some(flow) = look_at(id, store, conns, facts, sources) else { return };
+        tally.settled(flow.row.protocol);
+        if options.keep && !screen.hides(id) {
+            edges.add(flow);
+        }
+        let hop = settled(flow, findings.any());
+        let alone = self.stitch_settled(hop);
+        let Self { store, conns, facts, sources, findings, .. } = self;
+        if let Some(flow) = whole(id, store, conns, facts, sources) {
+            findings.flow(flow, self.now);
+        }
+        if let Some(hop) = alone.filter(|hop| !hop.passed_on) {
+            findings.alone(&hop);
+        }
+        if self.options.wants.flows
+            && let Some(flow) = self.flow(id, true)
+        {
+            out(Record::Flow(flow));
+        }
+        self.findings.news().into_iter().for_each(|finding| out(Record::Finding(finding)));
+        let Self { store, facts, conns, screen, .. } = self;
+        store.settled(id, &mut |row| {
+            screen.gone(row.id);
+            released(conns, facts, row)
+        });
+    }
+}
+
+/// A trace is as whole as it gets, for now: a screen asks for what it shows.
+pub(super) fn tell(trace: &mut Trace, findings: &mut Findings, now: Time, options: &EngineOptions, out: &mut dyn FnMut(Record)) {
+    let read = !options.keep && options.wants.traces;
+    if !read && !findings.any() {
+        return;
+    }
+    let tree = trace.tree();
+    findings.trace(trace, &tree, now);
+    if read && let Some(record) = trace.record(tree) {
+        out(Record::Trace(record));
+    }
+    findings.news().into_iter().for_each(|finding| out(Record::Finding(finding)));
+}
