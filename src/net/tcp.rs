@@ -8,7 +8,8 @@
 //! - when the connection ends.
 //!
 //! Bytes (or a FIN) sent with an acknowledgement of bytes of the other direction that were not shown yet wait for these, so that an
-//! answer is not shown before its question: the acknowledgement gives the question its grace, then a hole takes its place. Of both
+//! answer is not shown before its question: the acknowledgement gives the question its grace, then a hole takes its place. A hole is shown
+//! no sooner than what the other direction sent before it acknowledged the bytes that are missing. Of both
 //! directions' bytes that could be shown at once, or that wait for one another, those of the lower packet number are first.
 
 use super::copies::Copies;
@@ -286,9 +287,14 @@ impl Reassembler {
 
     /// Whether a direction has waited long enough, and then how far a hole may go at most.
     fn due(&self, dir: Dir, now: Mark) -> Option<u64> {
-        let half = &self.halves[dir.index()];
-        if let Some(lost) = half.lost_to() {
-            return Some(lost);
+        let (half, other) = (&self.halves[dir.index()], &self.halves[dir.other().index()]);
+        if let Some((lost, by)) = half.lost_to() {
+            // what the peer sent before it acknowledged that comes before it
+            match other.head().filter(|theirs| theirs.tag.packets < by) {
+                Some(theirs) if !half.has_shown(theirs.tag.needs) => return Some(lost.min(theirs.tag.needs)),
+                Some(theirs) if theirs.at > other.next => {}
+                _ => return Some(lost),
+            }
         }
         let since = half.stuck_since()?;
         let held: usize = self.halves.iter().map(|half| half.waiting().0).sum();

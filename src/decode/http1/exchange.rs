@@ -4,12 +4,17 @@
 //! lost the oldest open request is answered first (RFC 9112 §9.3.2). A hole puts everything that was open then *in doubt*: its
 //! answer, or further requests, may lie in the hole. Afterwards a client that never pipelined is known to have had its earlier
 //! answers when it asks again, so the next response answers the first request after the hole; with pipelining nothing is known.
-//! A request right behind a hole in the requests, with no response between, is in doubt too: the hole may hide pipelined ones.
+//! A request right behind a hole in the requests, with no response between, is in doubt too: the hole may hide pipelined ones. A client
+//! that pipelines begins anew where it has been quiet for [`QUIET`]: what it asked before has been answered, or will not be.
 
 use crate::decode::grpc::Call;
-use crate::model::{Joined, Stamp};
+use crate::model::{Dir, Joined, Stamp};
+use crate::time::{Span, Time};
 use compact_str::CompactString;
 use std::collections::VecDeque;
+
+/// How long nothing is said on a connection until all answers have surely come that will.
+const QUIET: Span = Span::from_secs(1);
 
 /// A request on its way.
 #[derive(Debug)]
@@ -87,6 +92,8 @@ pub struct Exchanges {
     owed: u8,
     /// Whether any request was seen.
     asked: bool,
+    /// When something was said last.
+    heard: Time,
 }
 
 /// Whom a response answers.
@@ -107,10 +114,19 @@ impl Exchanges {
         Self { open: VecDeque::with_capacity(1), lossy, hidden, owed: 1, ..Self::default() }
     }
 
+    /// Something is said, by the client or its server.
+    pub fn hear(&mut self, dir: Dir, at: Time) {
+        if dir == Dir::ToServer && self.blurred() && at.since(self.heard) >= QUIET {
+            self.open.iter_mut().for_each(|e| e.doubt = Doubt::AnswerLost);
+            (self.pipelined, self.hidden, self.owed) = (false, false, 1);
+        }
+        self.heard = at;
+    }
+
     /// A request begins.
     pub fn ask(&mut self, key: u64, method: Method, target: &str, upgrade: Option<Box<Upgrade>>, call: Option<Box<Call>>) {
         self.asked = true;
-        self.pipelined |= self.open.iter().any(|e| e.answered.is_none() && e.doubt != Doubt::AnswerLost);
+        self.pipelined |= self.awaits();
         let doubt = if std::mem::take(&mut self.hidden) { Doubt::Preceded } else { Doubt::None };
         self.open.push_back(Exchange {
             key,
@@ -167,9 +183,9 @@ impl Exchanges {
         if candidates > 0 { Whose::Uncertain } else { Whose::Unseen }
     }
 
-    /// Bytes of the responses were lost.
+    /// Bytes of the responses were lost: with them may be the answers to all that was asked, save one that was lost, too.
     pub fn lost_answers(&mut self) {
-        self.hidden = false;
+        self.owed |= u8::from(std::mem::take(&mut self.hidden));
         self.lossy = true;
         self.open.iter_mut().for_each(|e| e.doubt = Doubt::AnswerLost);
     }
@@ -178,12 +194,17 @@ impl Exchanges {
     pub fn lost_requests(&mut self) {
         self.lossy = true;
         self.hidden = true;
-        self.owed = u8::from(!self.open.iter().any(|e| e.answered.is_none()));
+        self.owed = u8::from(!self.awaits());
     }
 
     /// Whether a response that is found behind a hole would be somebody's: else it is part of a body.
     pub fn expecting(&self) -> bool {
-        !self.asked || self.hidden || self.blurred() || self.open.iter().any(|e| e.answered.is_none() && e.doubt == Doubt::None)
+        !self.asked || self.hidden || self.owed > 0 || self.blurred() || self.awaits()
+    }
+
+    /// Whether a request is open whose answer has not gone by.
+    fn awaits(&self) -> bool {
+        self.open.iter().any(|e| e.answered.is_none() && e.doubt != Doubt::AnswerLost)
     }
 
     /// Takes out every exchange whose both sides are over.

@@ -273,6 +273,7 @@ impl Http1 {
 
 impl Analyzer for Http1 {
     fn feed(&mut self, cx: &mut Cx<'_, '_>, input: Input<'_>) -> Step {
+        self.exchanges.hear(input.dir, input.at(0).time);
         let state = &mut self.states[input.dir.index()];
         match std::mem::replace(state, State::Head) {
             State::Head => self.head(cx, input),

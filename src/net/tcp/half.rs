@@ -31,8 +31,8 @@ pub(super) struct Beyond {
     pub(super) pieces: Pieces<Tag>,
     /// What the peer acknowledged beyond `next`, in grace.
     pub(super) acks: VecDeque<(u64, Mark)>,
-    /// What it acknowledged, out of grace.
-    pub(super) acked: u64,
+    /// What it acknowledged, out of grace, and how many packets the connection had by then.
+    pub(super) acked: (u64, u64),
     /// Where one byte may be its FIN, not captured: then what was sent after it does not wait any longer.
     pub(super) spare: Option<u64>,
     /// Where its FIN is.
@@ -105,7 +105,7 @@ impl Half {
     pub(super) fn rest(&mut self) {
         let next = self.next;
         let idle = self.idle();
-        self.beyond.take_if(|b| idle && b.fin.is_none() && b.acked <= next && b.spare.is_none_or(|at| at < next));
+        self.beyond.take_if(|b| idle && b.fin.is_none() && b.acked.0 <= next && b.spare.is_none_or(|at| at < next));
     }
 
     /// The offset of a sequence number, by the nearest way from `next`: below 0 for what came before the base.
@@ -170,16 +170,20 @@ impl Half {
             if at > self.next && !now.is_past(live.later(mark), ACK_GRACE_PACKETS, ACK_GRACE) {
                 break;
             }
-            *acked = (*acked).max(at);
+            if at > acked.0 {
+                *acked = (at, mark.packets);
+            }
             acks.pop_front();
         }
     }
 
-    /// How far bytes are lost for sure. One byte alone may be a FIN that was not captured.
-    pub(super) fn lost_to(&self) -> Option<u64> {
-        let (acked, head) = (self.clamp(self.beyond.as_ref()?.acked), self.head());
+    /// How far bytes are lost for sure, and how many packets the connection had once that was acknowledged. One byte alone may be a FIN
+    /// that was not captured.
+    pub(super) fn lost_to(&self) -> Option<(u64, u64)> {
+        let (acked, by) = self.beyond.as_ref()?.acked;
+        let (acked, head) = (self.clamp(acked), self.head());
         let sure = acked > self.next + u64::from(head.is_none());
-        (sure && head.is_none_or(|h| h.at > self.next)).then_some(acked)
+        (sure && head.is_none_or(|h| h.at > self.next)).then_some((acked, by))
     }
 
     pub(super) fn idle(&self) -> bool {

@@ -302,3 +302,26 @@ fn the_same_packet_from_another_source_is_a_copy() {
     assert_eq!(w.tcp.segment(&twin, b"abc", ToServer, &mut w.log), Seen::First);
     assert_eq!(w.tcp.tally().retransmissions, 2);
 }
+
+#[test]
+fn a_hole_is_shown_behind_what_was_sent_before_it() {
+    let mut w = Wire::open();
+    // the answers to "q1" and "q3" are lost, and "q2" with all of its exchange
+    w.data(ToServer, 0, 0, b"q1");
+    w.send(ToServer, ACK, 2, 2, b"");
+    w.data(ToServer, 4, 4, b"q3");
+    w.send(ToServer, ACK, 6, 6, b"");
+    w.data(ToServer, 6, 6, b"q4");
+    w.data(ToClient, 6, 8, b"a4");
+    w.wait(Span::from_secs(2));
+    let expected = [
+        data(ToServer, b"q1", 4),
+        Out::Hole(ToServer, 2),
+        Out::Hole(ToClient, 4),
+        data(ToServer, b"q3", 6),
+        Out::Hole(ToClient, 2),
+        data(ToServer, b"q4", 8),
+        data(ToClient, b"a4", 9),
+    ];
+    assert_eq!(w.take(), expected);
+}
