@@ -265,7 +265,7 @@ impl Engine {
         findings.end();
         findings.news().into_iter().chain(findings.grown()).for_each(|finding| out(Record::Finding(finding)));
         self.renew_tables();
-        out(Record::Stats(self.tally.stats(&self.conns, &self.sources, &self.store, &self.traces)));
+        out(Record::Stats(self.tally.stats(&self.conns, &self.sources, &self.store, &self.traces, &self.findings)));
     }
 
     /// Learns who somebody is. Says whether there was room for it.

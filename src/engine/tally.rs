@@ -1,6 +1,7 @@
 //! What is counted, and what the sources said: for the status line and the `stats` record.
 
 use super::conns::Conns;
+use super::findings::Findings;
 use super::store::Store;
 use super::traces::Traces;
 use super::view::{SourceStatus, Status};
@@ -54,7 +55,7 @@ impl Tally {
     }
 
     /// The record.
-    pub(super) fn stats(&self, conns: &Conns, sources: &Sources, store: &Store, traces: &Traces) -> Stats {
+    pub(super) fn stats(&self, conns: &Conns, sources: &Sources, store: &Store, traces: &Traces, findings: &Findings) -> Stats {
         let evicted = store.evicted();
         Stats {
             totals: self.totals.clone(),
@@ -65,6 +66,7 @@ impl Tally {
             evicted_details: evicted.details,
             evicted_flows: evicted.flows,
             evicted_traces: traces.evicted(),
+            evicted_findings: findings.left_out(),
             unplaced: self.unplaced,
             peak_memory: store.peak() as u64,
         }

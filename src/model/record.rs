@@ -160,6 +160,8 @@ pub struct Stats {
     pub evicted_flows: u64,
     /// Traces that were forgotten to make room.
     pub evicted_traces: u64,
+    /// How often something was found beside so many findings that there was no room for it.
+    pub evicted_findings: u64,
     /// Events that found no place, such as a part of a flow that is not open: a mistake of ours.
     pub unplaced: u64,
     /// The most bytes that the process held at once.

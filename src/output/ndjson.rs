@@ -156,6 +156,7 @@ pub fn write_stats(stats: &Stats, out: &mut Vec<u8>) {
         ("flows", stats.evicted_flows),
         ("connections", totals.evicted_connections),
         ("traces", stats.evicted_traces),
+        ("findings", stats.evicted_findings),
     ];
     write_numbers("evicted", evicted, &mut o);
     if stats.unplaced > 0 {

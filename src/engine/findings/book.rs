@@ -7,7 +7,7 @@ use hashbrown::HashMap;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// How many findings there are: more than a person reads; further ones are not taken.
+/// How many findings there are: more than a person reads; further ones are counted.
 const MAX_FINDINGS: usize = 1000;
 /// How many occurrences are shown of one: the contract's number.
 const MAX_OCCURRENCES: usize = 100;
@@ -39,6 +39,8 @@ pub(in crate::engine) struct Book {
     told: usize,
     now: Time,
     changes: u64,
+    /// How often something was found that there was no room for.
+    left_out: u64,
 }
 
 #[derive(Debug)]
@@ -89,6 +91,7 @@ impl Book {
             return;
         }
         if self.list.len() >= MAX_FINDINGS {
+            self.left_out += 1;
             return;
         }
         let id = self.list.len() as u64 + 1;
@@ -155,5 +158,24 @@ impl Book {
 
     pub(super) fn changes(&self) -> u64 {
         self.changes
+    }
+
+    pub(super) fn left_out(&self) -> u64 {
+        self.left_out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_there_is_no_room_for_is_counted_and_what_is_known_goes_on() {
+        let mut book = Book::default();
+        for n in 0..MAX_FINDINGS as u64 + 3 {
+            book.raise(FindingKind::SlowHop, &n.to_string(), vec![FlowId(n)], Words::default());
+        }
+        book.raise(FindingKind::SlowHop, "0", Vec::new(), Words::default());
+        assert_eq!((book.news().len(), book.left_out(), book.all().next().unwrap().0.count), (MAX_FINDINGS, 3, 2));
     }
 }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// How many pairs of services are told apart.
-const MAX_PAIRS: usize = 1 << 14;
+const MAX_PAIRS: usize = 1 << 12;
 
 /// How many operations are told apart of what one service sends to another: of more none is named.
 const MAX_OPERATIONS: usize = 32;
@@ -35,7 +35,8 @@ impl Count {
 pub(super) struct Sent {
     /// All of it.
     pub(super) count: Count,
-    operations: BTreeMap<CompactString, Count>,
+    /// In the order of their names.
+    operations: Vec<(CompactString, Count)>,
 }
 
 impl Sent {
@@ -46,7 +47,7 @@ impl Sent {
         };
         let parts = [of(|count| count.carried == 0), of(|count| count.carried == count.all)];
         let clean = parts.iter().all(|part| !part.is_empty()) && parts.iter().flatten().count() == self.operations.len();
-        let surely = self.operations.values().all(|count| count.all >= ENOUGH) && self.operations.len() < MAX_OPERATIONS;
+        let surely = self.operations.iter().all(|(_, count)| count.all >= ENOUGH) && self.operations.len() < MAX_OPERATIONS;
         (clean && surely).then_some(parts)
     }
 }
@@ -71,10 +72,16 @@ impl Ledger {
         }
         let Some(sent) = all.get_mut(sent) else { return };
         sent.count.add(carried);
-        if !sent.operations.contains_key(operation) && sent.operations.len() < MAX_OPERATIONS {
-            sent.operations.insert(operation.into(), Count::default());
-        }
-        if let Some(count) = sent.operations.get_mut(operation) {
+        let place = match sent.operations.binary_search_by(|(known, _)| (**known).cmp(operation)) {
+            Ok(place) => place,
+            Err(_) if sent.operations.len() >= MAX_OPERATIONS => return,
+            Err(place) => {
+                sent.operations.reserve_exact(1);
+                sent.operations.insert(place, (operation.into(), Count::default()));
+                place
+            }
+        };
+        if let Some((_, count)) = sent.operations.get_mut(place) {
             count.add(carried);
         }
     }

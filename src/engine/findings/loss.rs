@@ -3,12 +3,17 @@
 use super::redelivery::times;
 use super::{Book, Detector, Words};
 use crate::model::{FindingKind, Totals};
+use crate::time::{Span, Time};
+
+/// How often it is said anew how much was lost.
+const EVERY: Span = Span::from_secs(1);
 
 /// What was told.
 #[derive(Debug, Default)]
 pub(super) struct CaptureLoss {
     lost: Lost,
-    told: bool,
+    /// What was told last, and when.
+    told: Option<(Lost, Time)>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,13 +31,18 @@ impl Detector for CaptureLoss {
 
     fn totals(&mut self, totals: &Totals, kernel: u64, book: &mut Book) {
         self.lost = Lost { kernel, own: totals.own_drops, gaps: totals.gaps, evicted: totals.evicted_connections };
-        if self.lost != Lost::default() && !std::mem::replace(&mut self.told, true) {
-            book.raise(FindingKind::CaptureLoss, "", Vec::new(), self.lost.words());
+        match self.told {
+            None if self.lost != Lost::default() => book.raise(FindingKind::CaptureLoss, "", Vec::new(), self.lost.words()),
+            Some((told, at)) if self.lost != told && book.now().since(at) >= EVERY => {
+                book.reword(FindingKind::CaptureLoss, "", self.lost.words());
+            }
+            _ => return,
         }
+        self.told = Some((self.lost, book.now()));
     }
 
     fn end(&mut self, book: &mut Book) {
-        if self.told {
+        if self.told.is_some() {
             book.reword(FindingKind::CaptureLoss, "", self.lost.words());
         }
     }
@@ -82,5 +92,16 @@ mod tests {
     fn losses_are_told_once_with_their_last_counts() {
         assert_eq!(evidence(&[(0, 0), (1, 0), (2, 7)]), ["7 packets were dropped by the kernel, 2 holes in streams"]);
         assert!(evidence(&[(0, 0), (0, 0)]).is_empty());
+    }
+
+    #[test]
+    fn what_is_read_on_a_screen_is_at_most_a_second_old() {
+        let (mut loss, mut book) = (CaptureLoss::default(), Book::default());
+        let told = [(0, 1), (999, 2), (1000, 3), (1500, 4)].map(|(ms, kernel)| {
+            book.turn_to(Time::default().after(Span::from_millis(ms)));
+            loss.totals(&Totals::default(), kernel, &mut book);
+            book.all().next().unwrap().0.evidence.clone()
+        });
+        assert_eq!(told.map(|text| text.split(' ').next().unwrap().to_owned()), ["1", "1", "3", "3"]);
     }
 }

@@ -168,6 +168,11 @@ impl Findings {
         self.book.changes()
     }
 
+    /// How often something was found that there was no room for.
+    pub(super) fn left_out(&self) -> u64 {
+        self.book.left_out()
+    }
+
     /// What is wrong with a flow.
     pub(super) fn mark_of(&self, flow: FlowId) -> Option<FindingKind> {
         self.book.mark_of(flow)

@@ -102,8 +102,8 @@ impl Panel for Findings {
     fn choose(&mut self) -> Option<Wish> {
         let known = self.examples().map(|examples| examples.iter().map(|example| example.spot).collect());
         let spots: Vec<_> = known.unwrap_or_else(|| self.chosen().and_then(|line| line.proof).into_iter().collect());
-        self.chosen()?;
-        Some(if spots.is_empty() { Wish::Tell("the flows that showed it were evicted") } else { Wish::Spots("example", spots) })
+        let chosen = self.chosen()?;
+        Some(if spots.is_empty() { Wish::Tell(draw::no_proof(chosen)) } else { Wish::Spots("example", spots) })
     }
 
     fn lines(&self, area: Rect) -> Rect {

@@ -9,7 +9,7 @@
 
 use super::Findings;
 use crate::engine::view::{Example, FindingLine, Spot};
-use crate::model::Flow;
+use crate::model::{FindingKind, Flow};
 use crate::text::{Line, Token};
 use crate::tui::action::Action;
 use crate::tui::app::App;
@@ -122,12 +122,20 @@ fn runs(theme: &Theme, finding: &FindingLine, cell: Cell, room: usize) -> Vec<(S
     }
 }
 
+/// Why nothing shows a finding.
+pub(super) fn no_proof(finding: &FindingLine) -> &'static str {
+    match finding.kind {
+        FindingKind::CaptureLoss => "what was not captured is part of no flow",
+        _ => "the flows that showed it were evicted",
+    }
+}
+
 /// What is told of the chosen one below its sentence.
 fn about(app: &App, panel: &Findings, finding: &FindingLine) -> Vec<Line> {
     let (date, time) = format::moment(finding.time);
     let (prove, next) = (app.keymap.key_of(Action::Prove), app.keymap.key_of(Action::NextSpot));
     let proof = match (finding.proof, panel.examples().map_or(1, <[Example]>::len)) {
-        (None, _) => "the flows that showed it were evicted".to_owned(),
+        (None, _) => no_proof(finding).to_owned(),
         (Some(Spot::Hop(..)), 0 | 1) => format!("{prove}: the trace that shows it"),
         (Some(Spot::Flow(_)), 0 | 1) => format!("{prove}: the flow that shows it; it is in no trace"),
         (Some(_), n) => format!("{prove}: the first of {}; {next} there: the next", counted(n as u64, "example")),
