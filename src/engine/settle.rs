@@ -38,7 +38,10 @@ impl Engine {
                 true => early || !named(row) || self.stitch.awaits_leg(row, now),
                 false => deadline.after(NAMELESS) > now && !named(row),
             };
-            if self.store.get(id).is_some_and(|slot| waits(&slot.row)) {
+            // who was at work on what is told by the flows that began before: they need their names as well
+            let known = |flow| self.store.get(flow).is_none_or(|slot| named(&slot.row) || slot.row.time.after(NAMELESS) <= now);
+            let hurries = deadline.after(NAMELESS) <= now;
+            if self.store.get(id).is_some_and(|slot| waits(&slot.row)) || !hurries && !self.stitch.all_before(id, known) {
                 return;
             }
             self.settling.pop_front();

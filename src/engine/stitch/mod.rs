@@ -52,6 +52,8 @@ const LATE: Span = Span::from_secs(5);
 #[derive(Debug, Default)]
 pub(super) struct Stitch {
     begun: VecDeque<FlowId>,
+    /// Up to this one the flows that have begun are known to have their names.
+    known: FlowId,
     works: Works,
     messages: Messages,
     senders: Senders,
@@ -114,6 +116,19 @@ impl Stitch {
     /// Whether what was in flight before the capture began may not have shown yet, so that flows are better placed later.
     pub(super) fn young(&self, now: Time, settle: Span) -> bool {
         self.veil.young(now, settle)
+    }
+
+    /// Whether all flows that have begun up to one, and are not taken in, are known. What is known stays so.
+    pub(super) fn all_before(&mut self, until: FlowId, is_known: impl Fn(FlowId) -> bool) -> bool {
+        let known = self.known;
+        let more = self.begun.range(self.begun.partition_point(|flow| *flow <= known)..).take_while(|flow| **flow <= until);
+        for flow in more {
+            if !is_known(*flow) {
+                return false;
+            }
+            self.known = *flow;
+        }
+        true
     }
 
     /// A connection is over.

@@ -69,6 +69,36 @@ fn a_flow_waits_for_a_name_until_it_comes_or_its_time_is_over() {
 }
 
 #[test]
+fn a_flow_waits_for_the_names_of_those_that_began_before_it() {
+    let start = || {
+        let (resolver, asked) = crossbeam_channel::bounded(2);
+        let mut engine = Engine::new(EngineOptions { resolver: Some(resolver), ..EngineOptions::default() });
+        let mut out = Vec::new();
+        let log = Log::default().began(1).open(1, 0).began(2).exchange(2, 0, "200");
+        engine.take(log.turn(), &mut |r| out.push(r));
+        let [_, Ask { client, server, .. }] = [asked.recv().unwrap(), asked.recv().unwrap()];
+        for end in [client, server] {
+            engine.learn(Fact::Owned { conn: conn(2), end, owner: None });
+        }
+        assert!(out.is_empty());
+        engine
+    };
+    let settled = |engine: &mut Engine, ms| {
+        let mut out = Vec::new();
+        engine.take(Turn { until: at(ms), ..Turn::default() }, &mut |r| out.push(r));
+        flows(&out).len()
+    };
+    let mut engine = start();
+    assert_eq!(settled(&mut engine, 400), 0, "who was asked meanwhile is not known");
+    for end in ["10.0.0.1:50001", "10.0.0.2:80"] {
+        engine.learn(Fact::Owned { conn: conn(1), end: end.parse().unwrap(), owner: None });
+    }
+    assert_eq!(settled(&mut engine, 401), 1);
+    let mut engine = start();
+    assert_eq!((settled(&mut engine, 1999), settled(&mut engine, 2400)), (0, 1), "not for ever");
+}
+
+#[test]
 fn roles_may_turn_out_otherwise() {
     let (a, b) = ("10.0.0.1:50001".parse().unwrap(), "10.0.0.2:80".parse().unwrap());
     let log = Log::default()
