@@ -5,7 +5,7 @@ use super::cost::Charge;
 use super::findings::Findings;
 use super::life::released;
 use super::stitch::whole;
-use super::traces::{Trace, settled};
+use super::traces::{self, Trace, settled};
 use super::{Engine, EngineOptions, Record, flow, look_at};
 use crate::model::{Closed, FlowId, Row, State};
 use crate::time::{Span, Time};
@@ -64,12 +64,19 @@ impl Engine {
         }
         let hop = settled(flow, findings.any());
         let alone = self.stitch_settled(hop);
-        let Self { store, conns, facts, sources, findings, .. } = self;
+        let Self { store, conns, facts, sources, findings, traces, .. } = self;
         if let Some(flow) = whole(id, store, conns, facts, sources) {
             findings.flow(flow, self.now);
         }
-        if let Some(hop) = alone.filter(|hop| !hop.passed_on) {
+        if let Some(hop) = alone.filter(|hop| findings.any() && !hop.passed_on) {
+            // one that is over may be gone
+            let mut now = |flow: &FlowId| match traces.hop(*flow).filter(|hop| hop.settled) {
+                Some(hop) => Some(hop.clone()),
+                None => look_at(*flow, store, conns, facts, sources).map(traces::hop),
+            };
+            let maybe: Option<Vec<_>> = hop.extra().maybe.iter().map(&mut now).collect();
             findings.alone(&hop);
+            findings.doubtful(&hop, &maybe.unwrap_or_default());
         }
         if self.options.wants.flows
             && let Some(flow) = self.flow(id, true)

@@ -51,6 +51,8 @@ trait Detector: std::fmt::Debug + Send {
     fn trace(&mut self, _look: &Look<'_>, _book: &mut Book) {}
     /// A flow that is part of no trace has settled: nothing is known of what it caused.
     fn alone(&mut self, _hop: &Hop, _book: &mut Book) {}
+    /// The same of one that any of these has caused, which are as likely.
+    fn doubtful(&mut self, _hop: &Hop, _maybe: &[Hop], _book: &mut Book) {}
     /// A connection has ended.
     fn connection(&mut self, _conn: &ConnRecord, _book: &mut Book) {}
     /// The sums have come so far, and so many packets were dropped by the kernel.
@@ -120,6 +122,11 @@ impl Findings {
     /// A flow that is part of no trace has settled.
     pub(super) fn alone(&mut self, hop: &Hop) {
         self.detectors.iter_mut().for_each(|detector| detector.alone(hop, &mut self.book));
+    }
+
+    /// The same of one that any of these has caused, which are as likely.
+    pub(super) fn doubtful(&mut self, hop: &Hop, maybe: &[Hop]) {
+        self.detectors.iter_mut().for_each(|detector| detector.doubtful(hop, maybe, &mut self.book));
     }
 
     /// A connection has ended.

@@ -83,6 +83,8 @@ struct Case {
     link: Link,
     /// Whether time alone ties them.
     by_time: bool,
+    /// Whether the one that came in is one of several that are as likely, so that it proves nothing.
+    doubtful: bool,
 }
 
 impl Detector for Propagation {
@@ -127,6 +129,23 @@ impl Detector for Propagation {
         }
     }
 
+    fn doubtful(&mut self, hop: &Hop, maybe: &[Hop], book: &mut Book) {
+        let Some(first) = maybe.first() else { return };
+        let (service, sent) = (who(first, hop), sent(hop));
+        let mut ties = maybe.iter().map(|up| Tie { cause: None, up, down: hop, link: Link::SoleInFlight });
+        // whichever it was, the same service had a context of it
+        if ties.all(|tie| concerns(&tie) && who(tie.up, hop) == service && judge(&tie) == [FindingKind::TraceLost]) {
+            self.ledger.add(&service, &sent, &hop.operation, false);
+            let tie = |up| Tie { cause: None, up, down: hop, link: Link::SoleInFlight };
+            let mut case = Case::new(FindingKind::TraceLost, &tie(first), &service, &sent);
+            // as many are of different requests as can be
+            let held = self.held.get(&*case.key()).map_or(&[][..], |held| &held.cases);
+            let new = maybe.iter().find(|up| held.iter().all(|other| other.flows[0] != up.flow));
+            (case.flows[0], case.doubtful) = (new.unwrap_or(first).flow, true);
+            self.hold(case, ENOUGH, book);
+        }
+    }
+
     fn end(&mut self, book: &mut Book) {
         let left = std::mem::take(&mut self.held).into_values().filter(|held| held.repeated || !held.goes_on());
         let mut held: Vec<_> = left.flat_map(|held| held.cases).collect();
@@ -145,13 +164,17 @@ impl Propagation {
         if self.held.len() >= MAX_HELD && !self.held.contains_key(&*key) {
             return;
         }
-        let held = self.held.entry(key.into()).or_default();
+        let held = self.held.entry(key.as_str().into()).or_default();
         held.keep(case);
         held.repeated |= held.requests() >= enough;
         if held.repeated {
-            let mut cases = std::mem::take(&mut held.cases);
-            cases.retain(|case| !self.by_itself(&case.sort));
-            cases.iter().for_each(|case| self.tell(case, book));
+            // what may be sent because of nothing waits for more of it
+            let cases = std::mem::take(&mut held.cases);
+            let (wait, told): (Vec<_>, Vec<_>) = cases.into_iter().partition(|case| self.by_itself(&case.sort));
+            told.iter().for_each(|case| self.tell(case, book));
+            if let Some(held) = self.held.get_mut(&*key) {
+                held.cases = wait;
+            }
         }
     }
 
@@ -169,7 +192,8 @@ impl Propagation {
 
     fn tell(&mut self, case: &Case, book: &mut Book) {
         let key = case.key();
-        book.raise(case.kind, &key, case.flows.to_vec(), case.words(&self.ledger));
+        let flows = if case.doubtful { vec![case.flows[1]] } else { case.flows.to_vec() };
+        book.raise(case.kind, &key, flows, case.words(&self.ledger));
         if case.kind == FindingKind::TraceLost && self.lost.len() < MAX_HELD {
             self.lost.insert(key.into(), case.clone());
         }
@@ -262,6 +286,7 @@ impl Case {
             carriers: [carriers(tie.up), carriers(tie.down)],
             link: tie.link,
             by_time: tie.down.by_time_alone(tie.up, tie.link),
+            doubtful: false,
         }
     }
 
@@ -301,6 +326,7 @@ impl Case {
         let Count { all, carried } = counted.count;
         let tie = match self.link {
             Link::TraceId => String::new(),
+            _ if self.doubtful => "; because of which of several requests nobody can tell, but all of them had one".to_owned(),
             link => format!("; the flows are {}", link.reason()),
         };
         let (title, evidence, advice) = match self.kind {
