@@ -83,6 +83,8 @@ pub(super) struct Works {
     services: HashMap<Arc<str>, Service>,
     /// The services of each host.
     hosts: HashMap<CompactString, Vec<Arc<str>>>,
+    /// Which service listens at an address, where one is known by name: on further connections it may have none.
+    listeners: HashMap<Arc<str>, Arc<str>>,
     /// Whose each open flow is.
     open: HashMap<FlowId, Arc<str>>,
     /// Of the flows that are over, in the order in which they ended, whose each was, and its last byte.
@@ -104,7 +106,7 @@ impl Works {
 
     /// A service has received something.
     pub(super) fn add(&mut self, hop: Arc<Hop>) {
-        let label = Arc::clone(label(&hop.to));
+        let label = self.listener(&hop);
         if self.services.len() >= MAX_SERVICES && !self.services.contains_key(&label) {
             self.forget_idle();
         }
@@ -127,6 +129,22 @@ impl Works {
             self.open.remove(&service.open.swap_remove(0).hop.flow);
         }
         service.open.push(Work { hop, end: None, values: None });
+    }
+
+    /// What who receives a flow counts as.
+    fn listener(&mut self, hop: &Hop) -> Arc<str> {
+        let (label, addr) = (label(&hop.to), &hop.to.addr);
+        if !hop.to_server {
+            return Arc::clone(label);
+        }
+        let known = self.listeners.get(addr);
+        if name(&hop.to).is_none() {
+            return Arc::clone(known.unwrap_or(label));
+        }
+        if known != Some(label) && (known.is_some() || self.listeners.len() < MAX_SERVICES) {
+            self.listeners.insert(Arc::clone(addr), Arc::clone(label));
+        }
+        Arc::clone(label)
     }
 
     /// A flow is over: its receiver was at work on it until its end, as far as that can be told. Its `values` are read where they may be
@@ -237,4 +255,27 @@ pub(super) fn sharing(works: &mut [&mut Work], values: &Values, mut of: impl FnM
     let (_, several) = common.iter().fold((0, 0), |(one, several), bits| (one | bits, several | (one & bits)));
     let alone: Vec<_> = (0..common.len()).filter(|at| common[*at] & !several != 0).collect();
     if alone.len() == 1 { alone } else { (0..common.len()).filter(|at| common[*at] != 0).collect() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::findings::rig::{at, call};
+    use super::super::super::traces::begun;
+    use super::*;
+
+    /// How many works of a named service are found, of what `lines` say in their order.
+    fn found(lines: &[&str]) -> usize {
+        let mut works = Works::new(9);
+        for (n, line) in (1..).zip(lines) {
+            works.add(Arc::new(begun(call(n, line).as_ref())));
+        }
+        works.at(&["shop".into()], at(5), None, FlowId(0)).len()
+    }
+
+    #[test]
+    fn who_has_a_name_on_one_connection_only_is_still_one() {
+        let (named, nameless) = ("web>shop=10.0.0.2:80 1-9 GET 200", "web>10.0.0.2:80 2-9 GET 200");
+        assert_eq!((found(&[named, nameless]), found(&[nameless])), (2, 0));
+        assert_eq!(found(&[named, "web>10.0.0.3:80 2-9 GET 200"]), 1);
+    }
 }
