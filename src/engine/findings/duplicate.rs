@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// How many messages are remembered: what comes twice does so soon.
-const MAX_REMEMBERED: usize = 1 << 13;
+const MAX_REMEMBERED: usize = 1 << 12;
 /// How long a second delivery waits for a second publish to explain it: a publish settles when it is confirmed.
 const WAIT: Span = Span::from_secs(5);
 

@@ -7,7 +7,7 @@ use hashbrown::HashMap;
 use std::collections::{BTreeMap, VecDeque};
 
 /// How many messages are remembered.
-const MAX_REMEMBERED: usize = 1 << 13;
+const MAX_REMEMBERED: usize = 1 << 12;
 /// How many deliveries of a lane are compared with a new one: flows settle nearly in order.
 const COMPARED: usize = 64;
 /// How many lanes are told apart.

@@ -8,7 +8,7 @@ use hashbrown::HashMap;
 use std::collections::VecDeque;
 
 /// How many deliveries are remembered: those before are not told with the next one.
-const MAX_REMEMBERED: usize = 1 << 13;
+const MAX_REMEMBERED: usize = 1 << 12;
 /// How many queues are told apart.
 const MAX_QUEUES: usize = 1 << 12;
 /// From how many deliveries on a message will not be taken, however often it comes.

@@ -13,7 +13,7 @@ use hashbrown::{HashMap, HashSet};
 const MAX_ROUTES: usize = 1 << 10;
 const MAX_OF_ROUTE: usize = 1 << 12;
 /// How many messages of all routes are: then nothing is claimed of the routes of further ones.
-const MAX_OF_ALL: usize = 1 << 14;
+const MAX_OF_ALL: usize = 1 << 13;
 /// How many messages that were published later have to have been delivered.
 const OVERTAKEN: usize = 4;
 /// How much longer than any other a message has to have waited, and at least how long.
