@@ -1,14 +1,18 @@
 //! A worker: the connections of its shards, from segments to events. Workers share nothing; one may run inline in the reader.
 
+mod holds;
 mod merge;
+mod out;
 
 use crate::decode::{Driver, Limits, Sink, detect, registry};
 use crate::model::{
     Batch, ConnId, ConnMeta, Counts, Dir, End, Ended, Event, EventKind, Fact, Item, OwnedEnd, Segment, SourceId, SourceSet,
     Stamp, Totals, Transport,
 };
-use crate::net::{ConnTable, Datagrams, Owner, Reassembler, Seen, Slot, Streams};
+use crate::net::{ConnTable, Datagrams, Owner, Reassembler, Seen, Slot, Streams as _};
+use holds::Holds;
 pub use merge::merge;
+use out::Out;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -51,6 +55,7 @@ pub struct Worker {
     index: usize,
     of: usize,
     totals: Totals,
+    holds: Holds,
     /// Room for the events of the next batch, by what the last ones made: a power of two, so that an allocator has few sizes to keep.
     made: usize,
     /// What was open at the end and has not ended so far, in the order of the first packets.
@@ -71,6 +76,10 @@ struct Conn {
     /// The next free stream number.
     streams: u32,
     held: usize,
+    /// What it took of what all may hold, when that was last looked at.
+    weight: usize,
+    /// Whether it is among those that may hold something.
+    listed: bool,
     sources: SourceSet,
     /// Its first bytes, as long as nobody knows what they are.
     head: Box<[u8]>,
@@ -89,7 +98,8 @@ impl Worker {
     /// Worker `index` of `of`, at least one.
     pub fn new(settings: Arc<Settings>, index: usize, of: usize) -> Self {
         let shards = (index..SHARDS).step_by(of).map(|_| Shard { table: ConnTable::new(registry::usual_port) }).collect();
-        Self { settings, shards, index, of, totals: Totals::default(), made: 0, left: VecDeque::new() }
+        let holds = Holds::new(settings.limits.together / of);
+        Self { settings, shards, index, of, totals: Totals::default(), holds, made: 0, left: VecDeque::new() }
     }
 
     /// Works through the items of its shards.
@@ -137,7 +147,8 @@ impl Worker {
         // each lets go of what it holds before the next one ends
         for mut conn in self.left.drain(..some) {
             let place = (conn.meta.id.0.0, 0);
-            conn.finish(End::Open, &mut Desk { settings: &settings, totals: &mut self.totals, events: &mut made.events, at });
+            let (totals, holds) = (&mut self.totals, &mut self.holds);
+            conn.finish(End::Open, &mut Desk { settings: &settings, totals, holds, events: &mut made.events, at });
             made.mark(place);
         }
         made.totals = self.sums();
@@ -174,7 +185,8 @@ impl Worker {
 
     fn segment(&mut self, at: usize, seg: &Segment, transport: Transport, batch: &Batch, events: &mut Vec<Event>) {
         let Some(shard) = self.shards.get_mut(at) else { return };
-        let mut desk = Desk { settings: &self.settings, totals: &mut self.totals, events, at: seg.stamp };
+        let (settings, totals, holds) = (&self.settings, &mut self.totals, &mut self.holds);
+        let mut desk = Desk { settings, totals, holds, events, at: seg.stamp };
         let Some((slot, dir)) = shard.table.find(seg, transport, batch.overload, &mut desk) else {
             desk.totals.passed_over_bytes += seg.payload.len() as u64;
             if let Some(closed) = shard.table.closed(seg, transport) {
@@ -197,6 +209,7 @@ impl Worker {
                     return desk.totals.pass_over(COPY, 1, payload.len() as u64);
                 }
                 shard.after(slot, &mut desk);
+                self.weigh(at, slot, seg.stamp, events);
             }
             Carrier::Udp(udp) => {
                 if udp.datagram(seg, payload, dir) == Seen::Copy {
@@ -210,8 +223,10 @@ impl Worker {
 
     fn tick(&mut self, at: usize, now: Stamp, events: &mut Vec<Event>) {
         let Some(shard) = self.shards.get_mut(at) else { return };
-        let mut desk = Desk { settings: &self.settings, totals: &mut self.totals, events, at: now };
-        for slot in shard.table.tick(now.time, &mut desk) {
+        let mut desk = Desk { settings: &self.settings, totals: &mut self.totals, holds: &mut self.holds, events, at: now };
+        let waiting = shard.table.tick(now.time, &mut desk);
+        for slot in &waiting {
+            let slot = *slot;
             let Some(conn) = shard.table.get(slot) else { continue };
             if let (Carrier::Tcp(tcp), mut out) = conn.parts(&mut desk) {
                 tcp.tick(now, &mut out);
@@ -219,6 +234,7 @@ impl Worker {
                 shard.after(slot, &mut desk);
             }
         }
+        waiting.into_iter().for_each(|slot| self.weigh(at, slot, now, events));
     }
 }
 
@@ -249,6 +265,7 @@ impl Made {
 struct Desk<'a> {
     settings: &'a Settings,
     totals: &'a mut Totals,
+    holds: &'a mut Holds,
     events: &'a mut Vec<Event>,
     at: Stamp,
 }
@@ -278,7 +295,18 @@ impl Owner<Conn> for Desk<'_> {
         };
         let mut sources = SourceSet::default();
         sources.add(source);
-        Conn { meta, carrier, driver: Driver::detecting(), streams: 1, held: 0, sources, head: Box::default(), how: End::Fin }
+        Conn {
+            meta,
+            carrier,
+            driver: Driver::detecting(),
+            streams: 1,
+            held: 0,
+            weight: 0,
+            listed: false,
+            sources,
+            head: Box::default(),
+            how: End::Fin,
+        }
     }
 
     fn rest(&mut self, conn: &mut Conn) {
@@ -287,6 +315,7 @@ impl Owner<Conn> for Desk<'_> {
             Carrier::Udp(udp) => udp.rest(),
         }
         conn.driver.rest();
+        self.holds.weigh(conn);
     }
 
     fn end(&mut self, mut conn: Conn, how: End) {
@@ -320,6 +349,7 @@ impl Conn {
     }
 
     fn ended(&mut self, desk: &mut Desk<'_>) {
+        desk.holds.forget(self);
         let (tally, last) = match &self.carrier {
             Carrier::Tcp(tcp) => (tcp.tally(), tcp.last()),
             Carrier::Udp(udp) => (udp.tally(), udp.last()),
@@ -346,37 +376,5 @@ impl Conn {
             true => Counts { to_server: counts.to_client, to_client: counts.to_server },
             false => counts,
         }
-    }
-}
-
-/// From one connection's carrier to its driver.
-struct Out<'a> {
-    driver: &'a mut Driver,
-    head: &'a mut Box<[u8]>,
-    how: &'a mut End,
-    sink: Sink<'a>,
-}
-
-impl Streams for Out<'_> {
-    fn data(&mut self, dir: Dir, bytes: &[u8], stamp: Stamp) {
-        self.driver.data(&mut self.sink, dir, bytes, stamp);
-        if self.driver.is_known() {
-            *self.head = Box::default();
-        } else if self.head.is_empty() {
-            *self.head = bytes.iter().take(HEAD).copied().collect();
-        }
-    }
-
-    fn hole(&mut self, dir: Dir, len: u64, _: Stamp) {
-        self.sink.totals.gaps += 1;
-        self.sink.totals.lost_bytes += len;
-        self.driver.hole(&mut self.sink, dir, len);
-    }
-
-    fn end(&mut self, dir: Dir, how: End, _: Stamp) {
-        if *self.how == End::Fin {
-            *self.how = how;
-        }
-        self.driver.end(&mut self.sink, dir, how);
     }
 }

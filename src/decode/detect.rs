@@ -100,7 +100,7 @@ impl Analyzer for Detect {
             return Step::Need(sealed::HEAD);
         }
         self.refused[input.dir.index()] = true;
-        if !sealed && opening && self.refused != [true; 2] {
+        if !sealed && opening && self.refused != [true; 2] && input.data.len() <= cx.limits().unknown {
             return Step::Wait;
         }
         if !std::mem::replace(&mut self.told, true) {

@@ -10,6 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 mod datagram;
 mod held;
+mod room;
 
 /// One stream, its analyzer, and the streams within it.
 #[derive(Debug)]
@@ -264,7 +265,7 @@ impl Driver {
     /// Steps through `input` as far as it goes, or until the other direction is to go on first. The rest is the caller's to hold.
     fn work(&mut self, sink: &mut Sink<'_>, input: Input<'_>) -> Worked {
         let (mut dir, len) = (input.dir, input.data.len());
-        let (mut at, mut handed) = (0, false);
+        let (mut at, mut handed, patience) = (0, false, self.patience(sink));
         while at < len {
             if self.analyzer.is_none() {
                 sink.undecoded(len - at);
@@ -273,7 +274,9 @@ impl Driver {
             let shown = input.part(at..len).turned(dir);
             let side = self.side(dir);
             match side.state {
-                State::Waiting => break,
+                State::Waiting if shown.data.len() <= patience => break,
+                // it is asked once more, and can only give up
+                State::Waiting => self.side(dir).state = State::Feeding,
                 State::Lost => {
                     let skipped = match self.analyzer.as_mut().map(|a| a.resync(dir, shown.data)) {
                         Some(Resync::Found(n)) => {
@@ -303,7 +306,7 @@ impl Driver {
                         Step::Need(n) if n <= sink.limits.buffer => self.side(dir).need = n.max(shown.data.len() + 1),
                         Step::Need(_) => at += self.lose(sink, dir, Issue::TOO_LONG),
                         Step::Lost(issue) => at += self.lose(sink, dir, issue),
-                        Step::Wait if shown.data.len() <= sink.limits.wait => self.side(dir).state = State::Waiting,
+                        Step::Wait if shown.data.len() <= patience => self.side(dir).state = State::Waiting,
                         Step::Wait | Step::Opaque => self.analyzer = None,
                         Step::Become { took, to, layer, reversed } => {
                             at += sink.decoded(took.min(shown.data.len()));

@@ -2,7 +2,7 @@
 
 use crate::trace::Named;
 
-/// Bounds for one connection, and what the user knows of all.
+/// Bounds for one connection and for all of them, and what the user knows.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// Bytes kept of each body after its encoding is undone (`--body-limit`).
@@ -11,6 +11,10 @@ pub struct Limits {
     pub buffer: usize,
     /// Unconsumed bytes while a direction waits for the other one.
     pub wait: usize,
+    /// The same while nobody knows what the bytes are: those that follow would hardly tell.
+    pub unknown: usize,
+    /// Bytes that all connections hold together: then those that hold most let go.
+    pub together: usize,
     /// Bytes looked at for a start that is not yet whole, after a hole.
     pub resync: usize,
     /// Streams within streams.
@@ -33,6 +37,8 @@ impl Default for Limits {
             body: 64 * 1024,
             buffer: 256 * 1024,
             wait: 256 * 1024,
+            unknown: 16 * 1024,
+            together: 16 * 1024 * 1024,
             resync: 64 * 1024,
             depth: 8,
             inner: 1024,

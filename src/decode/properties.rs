@@ -17,6 +17,7 @@ pub use sketch::Sketch;
 use sketch::sketch;
 use std::collections::BTreeMap;
 
+mod room;
 mod sketch;
 
 /// Who says what, in turns, on one connection.
@@ -62,6 +63,7 @@ enum Wire {
     Data(Dir, Vec<u8>, u64),
     Hole(Dir, u64),
     End(Dir),
+    LetGo,
 }
 
 /// Plays a conversation's wire through a fresh driver that starts with detection.
@@ -96,6 +98,7 @@ fn play(talk: &Conversation, wire: &[Wire]) -> Outcome {
             Some(Wire::Data(dir, bytes, _)) => driver.data(&mut sink, *dir, bytes, at),
             Some(Wire::Hole(..)) if transport == Transport::Datagram => {}
             Some(Wire::Hole(dir, len)) => driver.hole(&mut sink, *dir, *len),
+            Some(Wire::LetGo) => driver.let_go(&mut sink),
             Some(Wire::End(dir)) => driver.end(&mut sink, *dir, End::Fin),
             None => Dir::BOTH.into_iter().for_each(|dir| driver.end(&mut sink, dir, End::Fin)),
         }

@@ -90,7 +90,7 @@ impl Tally {
             unknown_connections: conns.unknown.min(undecoded),
             flows: self.flows,
             rate: self.rate(now),
-            evicted: evicted.flows + evicted.details + evicted.bodies + traces.evicted(),
+            evicted: evicted.flows + evicted.details + evicted.bodies + traces.evicted() + self.totals.evicted_held,
             unplaced: self.unplaced,
             passed_over: self.totals.passed_over.clone(),
             memory: (store.used() + traces.used()) as u64,

@@ -77,6 +77,8 @@ pub struct Totals {
     pub decode_errors: u64,
     /// Connections given up for lack of room.
     pub evicted_connections: u64,
+    /// How often a connection let go of bytes that it held, since all together held too much.
+    pub evicted_held: u64,
     /// Packets that hold nothing we look into, or nothing new, by reason.
     pub passed_over: Vec<(&'static str, u64)>,
     /// What tells of messages, and nobody knows of which, by kind: their acknowledgements, where they were not all captured.
@@ -101,6 +103,7 @@ impl Totals {
         self.gaps += other.gaps;
         self.decode_errors += other.decode_errors;
         self.evicted_connections += other.evicted_connections;
+        self.evicted_held += other.evicted_held;
         for &(reason, n) in &other.passed_over {
             self.pass_over(reason, n, 0);
         }

@@ -108,6 +108,11 @@ impl<T: Copy> Pieces<T> {
         self.list.len()
     }
 
+    /// What they take in memory.
+    pub(super) fn room(&self) -> usize {
+        self.held + self.list.capacity() * size_of::<Piece<T>>()
+    }
+
     /// How many bytes they hold.
     pub(super) fn held(&self) -> usize {
         self.held

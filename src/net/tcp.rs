@@ -5,7 +5,7 @@
 //! - when the peer has acknowledged past it, and 16 further packets of the connection or 100 ms have not brought it (two capture queues
 //!   may show an acknowledgement before its data); bytes that go on arriving in order begin that grace anew;
 //! - when bytes behind it have waited for 128 packets of the connection or 2 s, or 256 KiB or 512 runs of them wait;
-//! - when the connection ends.
+//! - when the connection ends, or all connections together hold too much.
 //!
 //! Bytes (or a FIN) sent with an acknowledgement of bytes of the other direction that were not shown yet wait for these, so that an
 //! answer is not shown before its question: the acknowledgement gives the question its grace, then a hole takes its place. A hole is shown
@@ -112,6 +112,16 @@ impl Reassembler {
                 out.end(dir, how, self.last);
             }
         }
+    }
+
+    /// Makes room: what waits is shown at once, with holes, as if what is missing would not come.
+    pub fn let_go(&mut self, out: &mut impl Streams) {
+        self.pump(Mark::END, out);
+    }
+
+    /// What the bytes that wait take in memory.
+    pub fn room(&self) -> usize {
+        self.halves.iter().map(Half::room).sum()
     }
 
     /// Nothing has come for a while: only what is known is kept, no room for what may come.

@@ -158,7 +158,8 @@ pub fn write_stats(stats: &Stats, out: &mut Vec<u8>) {
         ("traces", stats.evicted_traces),
         ("findings", stats.evicted_findings),
     ];
-    write_numbers("evicted", evicted, &mut o);
+    let held = (totals.evicted_held > 0).then_some(("held", totals.evicted_held));
+    write_numbers("evicted", evicted.into_iter().chain(held), &mut o);
     if stats.unplaced > 0 {
         o.number("unplaced", stats.unplaced);
     }

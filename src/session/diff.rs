@@ -73,11 +73,13 @@ fn open(options: &Options) -> Result<Box<dyn Source>, Error> {
 fn read(mut options: Options, source: Box<dyn Source>) -> Result<Run, Error> {
     let schemas = schemas(&options, &OwnSockets::default())?.current;
     let trace_headers = std::mem::take(&mut options.trace_headers).leak();
-    let limits = Limits { body: options.body_limit, trace_headers, ..Limits::default() };
+    let budget = usize::try_from(options.max_memory).unwrap_or(usize::MAX);
+    let (together, less) = super::held(budget);
+    let limits = Limits { body: options.body_limit, trace_headers, together, ..Limits::default() };
     let decode_as = options.decode_as.iter().flat_map(|(port, name)| registry::by_name(name).map(|p| (*port, p))).collect();
     let plan = Plan { workers: super::workers(false), settings: Settings { limits, decode_as }, ..Plan::default() };
     let mut engine = Engine::new(EngineOptions {
-        max_memory: usize::try_from(options.max_memory).unwrap_or(usize::MAX),
+        max_memory: budget - less,
         keep: false,
         body_limit: options.body_limit,
         settle: SETTLE_FILE,

@@ -216,6 +216,15 @@ fn workers(live: bool) -> usize {
     usize::from(live || cores > 2)
 }
 
+/// Of what all may take in bytes: what connections may hold together of what is not decoded so far, and how much less that leaves the
+/// store. A sixteenth, and no less than a few of them need; the first 16 MiB are beside the store, as the program itself is.
+fn held(budget: usize) -> (usize, usize) {
+    const LEAST: usize = 8 << 20;
+    const BESIDE: usize = 16 << 20;
+    let together = (budget / 16).max(LEAST);
+    (together, together.saturating_sub(BESIDE))
+}
+
 /// Watches an open input until it ends or is stopped.
 fn watch(mut options: Options, opened: Opened, schemas: Known, own: OwnSockets) -> Result<(), Error> {
     let Opened { source, live, names: clues, files, mut plan, capture_filter, mut taps, keeper, command } = opened;
@@ -230,7 +239,9 @@ fn watch(mut options: Options, opened: Opened, schemas: Known, own: OwnSockets) 
     }
     // for as long as the program runs, as every analyzer reads it
     let trace_headers = std::mem::take(&mut options.trace_headers).leak();
-    let limits = Limits { body: options.body_limit, trace_headers, ..Limits::default() };
+    let budget = usize::try_from(options.max_memory).unwrap_or(usize::MAX);
+    let (together, less) = held(budget);
+    let limits = Limits { body: options.body_limit, trace_headers, together, ..Limits::default() };
     let decode_as = options.decode_as.iter().flat_map(|(port, name)| registry::by_name(name).map(|p| (*port, p))).collect();
     plan.settings = Settings { limits, decode_as };
     plan.tapped = taps.as_ref().map(|taps| (taps.tapped.clone(), taps.stop.clone()));
@@ -240,7 +251,6 @@ fn watch(mut options: Options, opened: Opened, schemas: Known, own: OwnSockets) 
     // what a file holds has nothing to do with the connections of now
     plan.own = if live { own } else { OwnSockets::default() };
     // a quarter of the budget is for looking back at packets; a file can be read again
-    let budget = usize::try_from(options.max_memory).unwrap_or(usize::MAX);
     let ring = if live { budget / 4 } else { 0 };
     let screen = !options.headless;
     plan.late = screen.then_some(LATE);
@@ -258,7 +268,7 @@ fn watch(mut options: Options, opened: Opened, schemas: Known, own: OwnSockets) 
     // what the wire tells and a tap does too has to wait for that
     let twins = taps.is_some() && options.input != Input::Nothing;
     let engine = EngineOptions {
-        max_memory: budget - ring,
+        max_memory: budget - ring - less,
         keep: screen,
         wants: Wants::default(),
         live,

@@ -66,6 +66,12 @@ impl Held {
         }
     }
 
+    /// What it takes in memory.
+    pub(super) fn room(&self) -> usize {
+        let room = |b: &Buffer| size_of::<Buffer>() + b.bytes.capacity() + b.marks.capacity() * size_of::<(u64, Stamp)>();
+        self.buffer.as_deref().map_or(0, room)
+    }
+
     pub(super) fn rest(&mut self) {
         let empty = self.is_empty();
         self.buffer.take_if(|_| empty);

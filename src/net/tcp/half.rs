@@ -145,6 +145,11 @@ impl Half {
         self.beyond.as_ref().map_or((0, 0), |b| (b.pieces.held(), b.pieces.len()))
     }
 
+    /// What those take in memory.
+    pub(super) fn room(&self) -> usize {
+        self.beyond.as_ref().map_or(0, |b| b.pieces.room())
+    }
+
     /// How many acknowledgements are in grace.
     pub(super) fn acks(&self) -> usize {
         self.beyond.as_ref().map_or(0, |b| b.acks.len())

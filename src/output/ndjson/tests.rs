@@ -277,6 +277,7 @@ fn the_other_records() {
         decoded_bytes: 5,
         undecoded_bytes: 4,
         passed_over: vec![("arp", 9)],
+        evicted_held: 6,
         ..Totals::default()
     };
     let stats = Stats {
@@ -301,7 +302,7 @@ fn the_other_records() {
         r#"{"type":"stats","packets":1,"bytes":2,"dropped":{"kernel":7,"meshtop":3},"passed_over":{"arp":9},"connections":8,"#,
         r#""flows":{"http":2,"silly":1},"header_bytes":0,"passed_over_bytes":0,"repeated_bytes":0,"#,
         r#""stream_bytes":9,"decoded_bytes":5,"undecoded_bytes":4,"encrypted_bytes":0,"lost_bytes":0,"gaps":0,"decode_errors":0,"#,
-        r#""evicted":{"bodies":3,"details":0,"flows":0,"connections":0,"traces":0,"findings":0},"peak_memory":10}"#,
+        r#""evicted":{"bodies":3,"details":0,"flows":0,"connections":0,"traces":0,"findings":0,"held":6},"peak_memory":10}"#,
         "\n",
     );
     assert_eq!(String::from_utf8(out).unwrap(), expected);

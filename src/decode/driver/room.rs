@@ -1,0 +1,48 @@
+//! What a driver holds in memory, and how it lets go of that where all connections together hold too much.
+
+use super::{Driver, Sink, State};
+use crate::model::{Dir, EventKind};
+
+impl Driver {
+    /// How many unconsumed bytes of a direction may wait for the other one.
+    pub(super) fn patience(&self, sink: &Sink<'_>) -> usize {
+        if self.is_known() { sink.limits.wait } else { sink.limits.unknown }
+    }
+
+    /// What the bytes that are not consumed take in memory, and the room for more, in bytes. What analyzers keep of messages that are
+    /// not whole is counted apart ([`Sink::held`]).
+    pub fn room(&self) -> usize {
+        let own: usize = self.sides.iter().map(|side| side.held.room()).sum();
+        own + self.nest.iter().flat_map(|nest| &nest.inners).map(|(_, inner)| inner.room()).sum::<usize>()
+    }
+
+    /// Makes room: bytes that are not consumed are passed over as if more were lost behind them, so that reading goes on at the next
+    /// start. Those that wait for what tells their protocol are given up with all that follow, as at the limit of that wait.
+    pub fn let_go(&mut self, sink: &mut Sink<'_>) {
+        if !self.is_known() && self.sides.iter().any(|side| side.state == State::Waiting) {
+            sink.push(EventKind::Unread);
+            return self.give_up(sink);
+        }
+        for dir in Dir::BOTH {
+            let turned = self.turn(dir);
+            if !self.side(turned).held.is_empty() {
+                self.hole(sink, dir, 0);
+            }
+        }
+        self.nest.iter_mut().flat_map(|nest| &mut nest.inners).for_each(|(_, inner)| inner.let_go(sink));
+        self.rest();
+    }
+
+    /// Makes room where letting go of bytes is not enough: nothing that follows is read.
+    pub fn give_up(&mut self, sink: &mut Sink<'_>) {
+        self.analyzer = None;
+        for (_, mut inner) in self.nest.take().into_iter().flat_map(|nest| nest.inners) {
+            inner.give_up(sink);
+        }
+        for side in &mut self.sides {
+            let rest = std::mem::take(&mut side.held);
+            side.held.offset = rest.end();
+            sink.undecoded(rest.unconsumed().len());
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! What the connections of a worker hold together: bytes that wait for those before them, for the rest of their message, or for what
+//! tells their protocol. One connection's limits are far above what all of them could take at once.
+//!
+//! Each packet changes one sum by what its connection holds more or less. Where that is too much, those that hold something are gone
+//! through once: room for what may come goes first, then those let go whose protocol is unknown, then those that hold most (of those
+//! within a factor of two the oldest), until a quarter is free. So that is paid for by the packets that filled the quarter.
+
+use super::{Carrier, Conn, Desk, Worker};
+use crate::model::{ConnId, Event, Stamp};
+use crate::net::Slot;
+use std::cmp::Reverse;
+
+/// The sum, and whose it is.
+#[derive(Debug)]
+pub(super) struct Holds {
+    /// How many bytes all may hold.
+    limit: usize,
+    sum: usize,
+    /// Those that may hold something, by shard and place there; each once.
+    holders: Vec<(usize, Slot)>,
+}
+
+impl Holds {
+    pub(super) fn new(limit: usize) -> Self {
+        Self { limit, sum: 0, holders: Vec::new() }
+    }
+
+    /// Takes account of what a connection holds now.
+    pub(super) fn weigh(&mut self, conn: &mut Conn) {
+        let weight = conn.room();
+        self.sum = self.sum + weight - std::mem::replace(&mut conn.weight, weight);
+    }
+
+    /// A connection is over.
+    pub(super) fn forget(&mut self, conn: &mut Conn) {
+        self.sum -= std::mem::take(&mut conn.weight);
+    }
+}
+
+impl Conn {
+    /// What it holds, in bytes of memory.
+    fn room(&self) -> usize {
+        let order = if let Carrier::Tcp(tcp) = &self.carrier { tcp.room() } else { 0 };
+        order + self.driver.room() + self.held
+    }
+
+    /// Lets go of what waits; where messages that are not whole are most of it, reads on no more.
+    fn let_go(&mut self, desk: &mut Desk<'_>) {
+        desk.totals.evicted_held += 1;
+        if let (Carrier::Tcp(tcp), mut out) = self.parts(desk) {
+            tcp.let_go(&mut out);
+            out.driver.let_go(&mut out.sink);
+            if *out.sink.held > 0 {
+                out.driver.give_up(&mut out.sink);
+                *out.sink.held = 0;
+            }
+        }
+        desk.holds.weigh(self);
+    }
+}
+
+impl Worker {
+    /// A connection has moved on: takes account of what it holds, and makes room where that is too much.
+    pub(super) fn weigh(&mut self, at: usize, slot: Slot, now: Stamp, events: &mut Vec<Event>) {
+        let Some(conn) = self.shards.get_mut(at).and_then(|shard| shard.table.get(slot)) else { return };
+        self.holds.weigh(conn);
+        if conn.weight > 0 && !std::mem::replace(&mut conn.listed, true) {
+            self.holds.holders.push((at, slot));
+        }
+        if self.holds.sum > self.holds.limit {
+            self.make_room(now, events);
+        }
+    }
+
+    #[cold]
+    fn make_room(&mut self, now: Stamp, events: &mut Vec<Event>) {
+        let holders = std::mem::take(&mut self.holds.holders);
+        let mut ranked: Vec<(bool, Reverse<u32>, ConnId, usize, Slot)> = Vec::with_capacity(holders.len());
+        for (at, slot) in holders {
+            let Some(conn) = self.shards.get_mut(at).and_then(|shard| shard.table.get(slot)) else { continue };
+            conn.driver.rest();
+            self.holds.weigh(conn);
+            match conn.weight.checked_ilog2() {
+                Some(class) => ranked.push((conn.driver.is_known(), Reverse(class), conn.meta.id, at, slot)),
+                None => conn.listed = false,
+            }
+        }
+        ranked.sort_unstable_by_key(|&(known, class, id, ..)| (known, class, id));
+        let mut desk = Desk { settings: &self.settings, totals: &mut self.totals, holds: &mut self.holds, events, at: now };
+        let goal = desk.holds.limit / 4 * 3;
+        for &(.., at, slot) in &ranked {
+            let Some(shard) = self.shards.get_mut(at) else { continue };
+            if desk.holds.sum > goal
+                && let Some(conn) = shard.table.get(slot)
+            {
+                conn.let_go(&mut desk);
+                shard.after(slot, &mut desk);
+            }
+            if let Some(conn) = shard.table.get(slot) {
+                conn.listed = conn.weight > 0;
+                if conn.listed {
+                    desk.holds.holders.push((at, slot));
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

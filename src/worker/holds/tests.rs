@@ -1,0 +1,112 @@
+use super::super::{Settings, Worker};
+use crate::decode::Limits;
+use crate::model::{Batch, Item, PacketNo, Segment, SourceId, Stamp, TcpFlags, Totals, Zone};
+use crate::time::Time;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+const LIMIT: usize = 256 << 10;
+
+/// A worker that is shown one segment after the other.
+struct Rig {
+    worker: Worker,
+    packet: u64,
+}
+
+impl Rig {
+    fn new() -> Self {
+        let limits = Limits { together: LIMIT, ..Limits::default() };
+        Self { worker: Worker::new(Arc::new(Settings { limits, ..Settings::default() }), 0, 1), packet: 0 }
+    }
+
+    /// What a client sends, a connection for each number, `at` bytes behind its opening.
+    fn send(&mut self, client: u16, at: u32, flags: u8, payload: &[u8]) {
+        self.packet += 1;
+        let stamp = Stamp { packet: PacketNo(self.packet), time: Time::from_nanos(self.packet as i64 * 1000) };
+        let segment = Segment {
+            stamp,
+            source: SourceId(0),
+            zone: Zone::default(),
+            from: SocketAddr::from(([10, 0, 0, 1], 10_000 + client)),
+            to: SocketAddr::from(([10, 0, 0, 2], 8080)),
+            seq: 100 + at,
+            ack: 0,
+            flags: TcpFlags(flags),
+            payload: 0..payload.len(),
+            cut: 0,
+            shard: (client % 64) as u8,
+        };
+        let batch = Batch { slab: payload.to_vec(), items: vec![Item::Segment(segment)], ..Batch::default() };
+        self.worker.batch(&batch);
+        assert!(self.worker.holds.sum <= LIMIT, "{} bytes are held", self.worker.holds.sum);
+    }
+
+    fn open(&mut self, client: u16) {
+        self.send(client, 0, TcpFlags::SYN, b"");
+    }
+
+    fn totals(mut self) -> Totals {
+        while !self.worker.finish(Stamp::default(), 100).1 {}
+        assert_eq!(self.worker.holds.sum, 0, "what is over holds nothing");
+        let totals = self.worker.sums();
+        assert_eq!(totals.stream_bytes, totals.decoded_bytes as u64 + totals.undecoded_bytes, "each byte is told of");
+        totals
+    }
+}
+
+#[test]
+fn connections_of_unknown_protocols_let_go_when_all_hold_too_much() {
+    let mut rig = Rig::new();
+    (0..200).for_each(|client| rig.open(client));
+    for client in 0..200 {
+        rig.send(client, 1, TcpFlags::ACK, &[0x99; 4000]);
+    }
+    let totals = rig.totals();
+    assert!((100..200).contains(&totals.evicted_held), "{}", totals.evicted_held);
+    assert_eq!((totals.undecoded_bytes, totals.lost_bytes), (800_000, 0));
+}
+
+#[test]
+fn what_waits_behind_holes_is_shown_when_all_hold_too_much() {
+    let mut rig = Rig::new();
+    (0..200).for_each(|client| rig.open(client));
+    for client in 0..200 {
+        rig.send(client, 101, TcpFlags::ACK, &[0x99; 4000]);
+    }
+    let totals = rig.totals();
+    assert!(totals.evicted_held >= 100, "{}", totals.evicted_held);
+    assert_eq!((totals.undecoded_bytes, totals.lost_bytes, totals.gaps), (800_000, 20_000, 200));
+}
+
+#[test]
+fn a_head_that_does_not_end_gives_way_after_what_is_unknown() {
+    let mut rig = Rig::new();
+    (0..200).for_each(|client| rig.open(client));
+    rig.send(0, 1, TcpFlags::ACK, b"GET /slow HTTP/1.1\r\nhost: a\r\nx-long: ");
+    for client in 1..200 {
+        rig.send(client, 1, TcpFlags::ACK, &[0x99; 4000]);
+    }
+    rig.send(0, 38, TcpFlags::ACK, b"whole\r\n\r\n");
+    assert_eq!(rig.totals().decoded_bytes, 37 + 9, "it could be read to its end");
+    let mut rig = Rig::new();
+    (0..200).for_each(|client| rig.open(client));
+    for client in 0..200 {
+        let head = [b"GET /slow HTTP/1.1\r\nhost: a\r\nx-long: ".as_slice(), &[b'a'; 4000]].concat();
+        rig.send(client, 1, TcpFlags::ACK, &head);
+    }
+    let totals = rig.totals();
+    assert!(totals.evicted_held > 0);
+    assert_eq!((totals.decoded_bytes, totals.lost_bytes), (0, 0));
+}
+
+#[test]
+fn one_connection_of_an_unknown_protocol_waits_only_so_long() {
+    let mut rig = Rig::new();
+    rig.open(0);
+    for n in 0..100 {
+        rig.send(0, 1 + n * 1000, TcpFlags::ACK, &[0x99; 1000]);
+    }
+    assert!(rig.worker.holds.sum < 40_000, "{} bytes are held", rig.worker.holds.sum);
+    let totals = rig.totals();
+    assert_eq!((totals.undecoded_bytes, totals.evicted_held), (100_000, 0));
+}
