@@ -275,7 +275,7 @@ impl Driver {
             match side.state {
                 State::Waiting => break,
                 State::Lost => {
-                    let skipped = match self.analyzer.as_mut().map(|a| a.resync(dir, shown.data)) {
+                    let skipped = match self.analyzer.as_mut().map(|a| a.search(shown)) {
                         Some(Resync::Found(n)) => {
                             self.side(dir).state = State::Feeding;
                             n
