@@ -1,6 +1,7 @@
 //! Detection: an analyzer that waits for bytes that tell, then becomes the protocol that they are.
 
 use super::sealed::{self, Sealed};
+use super::search::{Effort, Place, Search};
 use super::{Analyzer, Cx, Gap, Input, PROTOCOLS, Probe, Protocol, Resync, Step, Verdict};
 use crate::model::{ConnMeta, Dir, End, EventKind, Issue, Joined, Transport};
 
@@ -19,6 +20,8 @@ pub struct Detect {
     holed: Option<Joined>,
     /// Whether it was told that nothing can be read so far.
     told: bool,
+    /// How far each direction was searched for a start, once one was.
+    searches: Option<Box<[Search; 2]>>,
 }
 
 impl Detect {
@@ -120,16 +123,32 @@ impl Analyzer for Detect {
         Gap::Lost
     }
 
-    fn resync(&mut self, _: Dir, data: &[u8]) -> Resync {
-        let mut skip = data.len();
-        let mut found = None::<usize>;
-        for protocol in carried(Transport::Stream) {
-            match (protocol.scan)(data) {
-                Resync::Found(n) => found = Some(found.map_or(n, |f| f.min(n))),
-                Resync::Skip(n) => skip = skip.min(n),
-            }
-        }
-        found.map_or(Resync::Skip(skip), Resync::Found)
+    fn resync(&mut self, dir: Dir, data: &[u8]) -> Resync {
+        self.search(Input::new(dir, data, 0, &[]))
+    }
+
+    fn search(&mut self, input: Input<'_>) -> Resync {
+        let Input { dir, data, .. } = input;
+        let protocols: Vec<_> = carried(Transport::Stream).collect();
+        let scan = |which: usize, data: &[u8], effort: &mut Effort| {
+            protocols.get(which).map_or(Resync::Skip(data.len()), |protocol| (protocol.scan)(data, effort))
+        };
+        let look = |data: &[u8], closed_only: bool| {
+            let probe = Probe { dir, data, opening: false };
+            let asked = protocols.iter().filter(|_| !closed_only).map(|protocol| match (protocol.probe)(&probe) {
+                Verdict::Yes | Verdict::Reversed => Place::Yes,
+                Verdict::More => Place::More,
+                Verdict::No => Place::No,
+            });
+            asked.chain([sealed::place(data)]).max().unwrap_or(Place::No)
+        };
+        let begins = input.marks().iter().map(|(at, _)| *at);
+        let [to_server, to_client] = &mut **self.searches.get_or_insert_default();
+        let search = match dir {
+            Dir::ToServer => to_server,
+            Dir::ToClient => to_client,
+        };
+        search.go_on((data, input.base()), begins, (protocols.len(), scan), look)
     }
 
     fn end(&mut self, _: &mut Cx<'_, '_>, _: Input<'_>, _: End) {}

@@ -278,7 +278,7 @@ impl Driver {
                 // it is asked once more, and can only give up
                 State::Waiting => self.side(dir).state = State::Feeding,
                 State::Lost => {
-                    let skipped = match self.analyzer.as_mut().map(|a| a.resync(dir, shown.data)) {
+                    let skipped = match self.analyzer.as_mut().map(|a| a.search(shown)) {
                         Some(Resync::Found(n)) => {
                             self.side(dir).state = State::Feeding;
                             n

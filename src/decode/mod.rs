@@ -18,6 +18,7 @@ pub use cx::{Cx, Sink};
 pub use driver::Driver;
 pub use input::Input;
 pub use limits::Limits;
+pub use search::Effort;
 
 pub mod cursor;
 mod cx;
@@ -30,6 +31,7 @@ pub mod limits;
 mod properties;
 pub mod registry;
 mod sealed;
+pub mod search;
 #[cfg(test)]
 mod toy;
 
@@ -76,8 +78,8 @@ pub struct Protocol {
     pub upgrades: &'static [&'static str],
     /// Whether the first bytes of a direction are this protocol's.
     pub probe: fn(&Probe<'_>) -> Verdict,
-    /// Finds a start in the middle of a stream, for connections that were joined late.
-    pub scan: fn(&[u8]) -> Resync,
+    /// Finds a start in the middle of a stream, for connections that were joined late, and says how much it looked at.
+    pub scan: fn(&[u8], &mut Effort) -> Resync,
     /// A fresh analyzer. It is shown bytes at once: where the connection was not `Opening`, they need not be a start.
     pub start: fn(&ConnMeta, &Limits) -> Box<dyn Analyzer>,
     /// Conversations for the shared properties: every analyzer passes them.
@@ -153,6 +155,17 @@ pub enum Resync {
     Skip(usize),
 }
 
+impl Resync {
+    /// The first of what two searches of the same bytes found.
+    pub fn or(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Found(a), Self::Found(b)) => Self::Found(a.min(b)),
+            (Self::Found(a), Self::Skip(_)) | (Self::Skip(_), Self::Found(a)) => Self::Found(a),
+            (Self::Skip(a), Self::Skip(b)) => Self::Skip(a.min(b)),
+        }
+    }
+}
+
 /// One protocol on one connection, or on one stream within it.
 pub trait Analyzer: Send + std::fmt::Debug {
     /// Shown everything that is not yet consumed of one direction; never nothing.
@@ -163,6 +176,10 @@ pub trait Analyzer: Send + std::fmt::Debug {
     fn gap(&mut self, cx: &mut Cx<'_, '_>, rest: Input<'_>, len: u64) -> Gap;
     /// Looks for a start that what follows it confirms.
     fn resync(&mut self, dir: Dir, data: &[u8]) -> Resync;
+    /// The same, where it matters which packets brought the bytes and which of them it was shown before.
+    fn search(&mut self, input: Input<'_>) -> Resync {
+        self.resync(input.dir, input.data)
+    }
     /// The direction is over; `rest` was not consumed. Exactly once a direction.
     fn end(&mut self, cx: &mut Cx<'_, '_>, rest: Input<'_>, how: End);
     /// Whether it waits for time to pass; then it is told of that.

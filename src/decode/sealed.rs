@@ -1,5 +1,6 @@
 //! TLS that stays closed: its bytes are counted, and nothing of them is read.
 
+use super::search::Place;
 use super::{Analyzer, Cx, Gap, Input, Resync, Step};
 use crate::model::{Dir, End};
 
@@ -13,6 +14,21 @@ pub(super) fn is_record(data: &[u8]) -> bool {
     let at = |i: usize, is_so: fn(u8) -> bool| data.get(i).is_none_or(|b| is_so(*b));
     let length = data.get(3..HEAD).and_then(|b| b.try_into().ok()).map(u16::from_be_bytes);
     at(0, |kind| (20..=23).contains(&kind)) && at(1, |b| b == 3) && at(2, |b| b <= 4) && length.is_none_or(|n| n > 0 && n <= MOST)
+}
+
+/// Whether a whole record begins here that another one or nothing follows.
+pub(super) fn place(data: &[u8]) -> Place {
+    if !is_record(data) {
+        return Place::No;
+    }
+    let length = data.get(3..HEAD).and_then(|b| b.try_into().ok()).map(u16::from_be_bytes);
+    match length.and_then(|length| data.get(HEAD + usize::from(length)..)) {
+        None => Place::More,
+        Some([]) => Place::Yes,
+        Some(next) if !is_record(next) => Place::No,
+        Some(next) if next.len() < HEAD => Place::More,
+        Some(_) => Place::Yes,
+    }
 }
 
 /// Everything from here on is TLS's.

@@ -17,7 +17,7 @@ pub static FRAMES: Protocol = Protocol {
         (data, true) if data.len() < 3 => Verdict::More,
         (_, true) => Verdict::Yes,
     },
-    scan: |data| find(data, b"TOY"),
+    scan: |data, _| find(data, b"TOY"),
     start: |meta, _| Box::new(Frames { holed: [meta.joined != Joined::Opening; 2] }),
     samples: || {
         let frame =
@@ -42,7 +42,7 @@ pub static LINES: Protocol = Protocol {
     ports: &[],
     upgrades: &["lines"],
     probe: |_| Verdict::No,
-    scan: |data| Resync::Skip(data.len()),
+    scan: |data, _| Resync::Skip(data.len()),
     start: |_, _| Box::<Lines>::default(),
     samples: || {
         let mut talk = Conversation::new("101 to lines, with early client bytes");

@@ -10,6 +10,7 @@
 use super::method::Sender;
 use super::{message, method};
 use crate::decode::cursor::Cursor;
+use crate::decode::search::{self, Effort, Place};
 use crate::decode::{Probe, Resync, Verdict};
 use crate::model::Dir;
 use std::fmt;
@@ -20,6 +21,8 @@ pub const HEAD: usize = 7;
 pub const END: u8 = 0xce;
 /// The length of a protocol header.
 pub const PROTOCOL: usize = 8;
+/// What a protocol header begins with.
+const NAME: &[u8] = b"AMQP";
 /// The largest frame that is waited for where it is not yet known whether it is one: what brokers allow unless told otherwise.
 const LIKELY: usize = 128 * 1024;
 
@@ -94,7 +97,6 @@ impl Frame {
 
 /// The version that a protocol header asks for, where it is one of this protocol: it may be one that brokers refuse.
 pub fn version(data: &[u8]) -> Start<Version> {
-    const NAME: &[u8] = b"AMQP";
     match (data.get(..NAME.len()), data.get(NAME.len()..).and_then(<[u8]>::first_chunk)) {
         (None, _) if NAME.starts_with(data) => Start::Partial,
         (Some(NAME), None) => Start::Partial,
@@ -136,17 +138,21 @@ pub fn probe(probe: &Probe<'_>) -> Verdict {
 }
 
 /// The first place where a frame or the protocol header starts.
-pub fn scan(data: &[u8]) -> Resync {
-    let mut open = None;
-    for at in 0..data.len() {
-        let data = data.get(at..).unwrap_or_default();
-        match (place(data), version(data)) {
-            (Start::Is(_), _) | (_, Start::Is(_)) => return Resync::Found(at),
-            (Start::Partial, _) | (_, Start::Partial) => open = open.or(Some(at)),
-            (Start::No, Start::No) => {}
-        }
-    }
-    Resync::Skip(open.unwrap_or(data.len()))
+pub fn scan(data: &[u8], effort: &mut Effort) -> Resync {
+    // a size above the usual ones is no candidate: its first byte is 0
+    let frames = memchr::memchr3_iter(1, 2, 8, data).filter(|at| data.get(at + 3).is_none_or(|b| *b == 0));
+    let frames = search::first(data, frames, effort, |rest| match place(rest) {
+        Start::Is(_) => Place::Yes,
+        Start::Partial => Place::More,
+        Start::No => Place::No,
+    });
+    let cut = data.len().saturating_sub(NAME.len() - 1)..data.len();
+    let headers = search::first(data, memchr::memmem::find_iter(data, NAME).chain(cut), effort, |rest| match version(rest) {
+        Start::Is(_) => Place::Yes,
+        Start::Partial => Place::More,
+        Start::No => Place::No,
+    });
+    frames.or(headers)
 }
 
 /// Whether a frame starts here that is nothing else, and who sends it. A body frame says too little.

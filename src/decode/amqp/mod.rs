@@ -24,7 +24,7 @@ mod transaction;
 mod waiting;
 
 use super::keys::Keys;
-use super::{Analyzer, Cx, Gap, Input, Protocol, Resync, Step};
+use super::{Analyzer, Cx, Effort, Gap, Input, Protocol, Resync, Step};
 use crate::model::{ConnMeta, Dir, End, Fields, Head, Issue, Joined, Part, Pattern, Stamp, Transport};
 use channel::Channel;
 use content::Content;
@@ -350,7 +350,7 @@ impl Analyzer for Amqp {
     }
 
     fn resync(&mut self, _: Dir, data: &[u8]) -> Resync {
-        frame::scan(data)
+        frame::scan(data, &mut Effort::default())
     }
 
     fn waits(&self) -> bool {

@@ -8,7 +8,8 @@ mod record;
 mod tests;
 
 use super::cursor::Cursor;
-use super::{Analyzer, Cx, Gap, Input, Probe, Protocol, Resync, Step, Verdict};
+use super::search::having;
+use super::{Analyzer, Cx, Effort, Gap, Input, Probe, Protocol, Resync, Step, Verdict};
 use crate::model::{
     ConnMeta, Dir, End, Fact, Fields, Head, Headers, Issue, Joined, PENDING, Part, Pattern, Rank, Scope, Stamp, Transport, Value,
 };
@@ -24,7 +25,7 @@ pub static UDP: Protocol = Protocol {
     ports: &[53],
     upgrades: &[],
     probe: |probe| verdict(probe.data, probe.dir),
-    scan: |data| Resync::Skip(data.len()),
+    scan: |data, _| Resync::Skip(data.len()),
     start: |meta, _| Box::new(Dns::new(meta)),
     #[cfg(test)]
     samples: tests::datagrams,
@@ -85,8 +86,10 @@ fn probe(probe: &Probe<'_>) -> Verdict {
 }
 
 /// A whole message behind its length, or what may become one.
-fn scan(data: &[u8]) -> Resync {
-    for at in 0..data.len() {
+fn scan(data: &[u8], effort: &mut Effort) -> Resync {
+    // the number of questions, behind the length, the ID and the flags, is 0 or 1
+    for at in having(data, 0, 6).filter(|at| data.get(at + 7).is_none_or(|b| *b <= 1)) {
+        effort.places(1);
         let probe = Probe { dir: Dir::ToServer, data: data.get(at..).unwrap_or_default(), opening: false };
         match self::probe(&probe) {
             Verdict::Yes | Verdict::Reversed => return Resync::Found(at),
@@ -306,7 +309,7 @@ impl Analyzer for Dns {
     }
 
     fn resync(&mut self, _: Dir, data: &[u8]) -> Resync {
-        scan(data)
+        scan(data, &mut Effort::default())
     }
 
     fn end(&mut self, cx: &mut Cx<'_, '_>, rest: Input<'_>, _: End) {

@@ -11,6 +11,12 @@ const LONGEST_TOKEN: usize = 64;
 pub const METHODS: &[&[u8]] =
     &[b"GET", b"POST", b"PUT", b"PATCH", b"DELETE", b"HEAD", b"OPTIONS", b"CONNECT", b"TRACE", b"PROPFIND", b"QUERY", b"REPORT"];
 
+/// Whether a first line that is not yet whole may be a status line, or a request line with one of these.
+pub fn may_be_known(data: &[u8]) -> bool {
+    let begins = |with: &[u8]| data.iter().zip(with).all(|(a, b)| a == b);
+    begins(b"HTTP/1.") || METHODS.iter().any(|method| begins(method) && data.get(method.len()).is_none_or(|b| *b == b' '))
+}
+
 /// The first line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Start<'a> {

@@ -47,7 +47,8 @@ fn probe(probe: &Probe<'_>) -> Verdict {
         (_, Parsed::Whole(Start::Request { version: "0.9", .. }, _)) => Verdict::No,
         (_, Parsed::Whole(Start::Request { method, .. }, _)) if !head::METHODS.contains(&method) => Verdict::No,
         (_, Parsed::Whole(..)) => Verdict::Reversed,
-        (Parsed::Partial, _) | (_, Parsed::Partial) => Verdict::More,
+        (Parsed::Partial, _) | (_, Parsed::Partial) if probe.opening || head::may_be_known(data) => Verdict::More,
+        (Parsed::Partial, _) | (_, Parsed::Partial) => Verdict::No,
         (Parsed::Bad, Parsed::Bad) => Verdict::No,
     }
 }

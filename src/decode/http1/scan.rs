@@ -1,19 +1,18 @@
 //! Finds the next HTTP/1 message in the middle of a stream: a first line whose fields, down to the empty line, are all valid.
 
 use super::head::{self, Kind, Parsed, Start};
-use crate::decode::Resync;
+use crate::decode::{Effort, Resync};
 use memchr::memmem;
 
 /// The longest request line that is found again.
 const LONGEST_LINE: usize = 8 * 1024;
+/// What it takes to look at a version, as against a place of a few bytes.
+const EFFORT: usize = 16;
 
 /// Either kind.
-pub fn any(data: &[u8]) -> Resync {
-    match (message(Kind::Request, data), message(Kind::Response, data)) {
-        (Resync::Found(a), Resync::Found(b)) => Resync::Found(a.min(b)),
-        (Resync::Found(a), Resync::Skip(_)) | (Resync::Skip(_), Resync::Found(a)) => Resync::Found(a),
-        (Resync::Skip(a), Resync::Skip(b)) => Resync::Skip(a.min(b)),
-    }
+pub fn any(data: &[u8], effort: &mut Effort) -> Resync {
+    effort.places(EFFORT * memmem::find_iter(data, b"HTTP/1.").count());
+    message(Kind::Request, data).or(message(Kind::Response, data))
 }
 
 /// A message of one kind.
@@ -38,7 +37,7 @@ pub fn message(kind: Kind, data: &[u8]) -> Resync {
     let keep = match kind {
         Kind::Response => token.len(),
         Kind::Request => {
-            data.len() - data.iter().rposition(|&b| b == b'\n').map_or(0, |n| n + 1).max(data.len().saturating_sub(LONGEST_LINE))
+            data.len() - memchr::memrchr(b'\n', data).map_or(0, |n| n + 1).max(data.len().saturating_sub(LONGEST_LINE))
         }
     };
     Resync::Skip(data.len().saturating_sub(keep))
@@ -64,7 +63,7 @@ fn line_start(data: &[u8], version: usize) -> Option<usize> {
     let before = data.get(from..version)?;
     let space = memchr::memrchr(b' ', before)?;
     let method_end = before.get(..space)?;
-    let line = method_end.iter().rposition(|&b| b == b'\n').map_or(0, |n| n + 1);
+    let line = memchr::memrchr(b'\n', method_end).map_or(0, |n| n + 1);
     // behind a line end any method is one; elsewhere only a well-known one, since what comes before may be any body's last byte
     if line > 0 && head::is_token(method_end.get(line..)?) {
         return Some(from + line);

@@ -20,7 +20,7 @@ mod streams;
 pub(super) mod tests;
 
 use super::grpc::Ended;
-use super::{Analyzer, Cx, Gap, Input, Protocol, Resync, Step};
+use super::{Analyzer, Cx, Effort, Gap, Input, Protocol, Resync, Step};
 use crate::model::{Dir, End, Headers, Issue, Joined, Stamp, Transport};
 use frame::{Frame, Kind, PREFACE};
 use head::Head;
@@ -34,9 +34,9 @@ pub static PROTOCOL: Protocol = Protocol {
     ports: &[50051],
     upgrades: &["h2c"],
     probe: scan::probe,
-    scan: |data| match memchr::memmem::find(data, PREFACE) {
+    scan: |data, effort| match memchr::memmem::find(data, PREFACE) {
         Some(at) => Resync::Found(at),
-        None => scan::scan(data, scan::UNKNOWN),
+        None => scan::scan(data, scan::UNKNOWN, effort),
     },
     start: |meta, _| Box::new(Http2::new(meta.joined)),
     #[cfg(test)]
@@ -124,7 +124,7 @@ impl Http2 {
         if self.side(dir).state == State::Preface {
             return self.lost(cx, dir, BAD_FRAME);
         }
-        match scan::scan(data, scan::KNOWN) {
+        match scan::scan(data, scan::KNOWN, &mut Effort::default()) {
             Resync::Found(0) => {
                 self.side(dir).state = State::Frame;
                 self.frame(cx, input)
@@ -369,7 +369,7 @@ impl Analyzer for Http2 {
     fn resync(&mut self, dir: Dir, data: &[u8]) -> Resync {
         match memchr::memmem::find(data, PREFACE) {
             Some(at) if dir == Dir::ToServer => Resync::Found(at),
-            _ => scan::scan(data, scan::KNOWN),
+            _ => scan::scan(data, scan::KNOWN, &mut Effort::default()),
         }
     }
 

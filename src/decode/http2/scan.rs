@@ -6,6 +6,7 @@
 
 use super::frame::{self, Frame, HEAD, Kind, PREFACE};
 use super::hpack;
+use crate::decode::search::{self, Effort, Place};
 use crate::decode::{Probe, Resync, Verdict};
 use crate::model::Dir;
 
@@ -14,16 +15,8 @@ pub const UNKNOWN: u32 = 4;
 /// The points that it takes where it is known that they are.
 pub const KNOWN: u32 = 3;
 
-/// What a place looks like.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// No frame starts here.
-    No,
-    /// One may: more bytes would tell.
-    More,
-    /// One does.
-    Yes,
-}
+/// Most frames in a row that say nothing before one that does.
+const FRAMES: u32 = 64;
 
 /// Whether the first bytes of a direction are HTTP/2's.
 pub fn probe(probe: &Probe<'_>) -> Verdict {
@@ -51,17 +44,9 @@ pub fn probe(probe: &Probe<'_>) -> Verdict {
 }
 
 /// The first place where frames start.
-pub fn scan(data: &[u8], points: u32) -> Resync {
-    let mut open = None;
+pub fn scan(data: &[u8], points: u32, effort: &mut Effort) -> Resync {
     // a length above the usual ones is no candidate: the first byte is 0
-    for at in memchr::memchr_iter(0, data) {
-        match place(data.get(at..).unwrap_or_default(), points) {
-            Place::Yes => return Resync::Found(at),
-            Place::More => open = open.or(Some(at)),
-            Place::No => {}
-        }
-    }
-    Resync::Skip(open.unwrap_or(data.len()))
+    search::first(data, memchr::memchr_iter(0, data), effort, |rest| place(rest, points))
 }
 
 /// Whether frames start here.
@@ -79,7 +64,7 @@ pub fn place(data: &[u8], points: u32) -> Place {
                 Place::More
             };
         };
-        if !frame.is_usual() {
+        if !frame.is_usual() || frames > FRAMES {
             return Place::No;
         }
         if enough {

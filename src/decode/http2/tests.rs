@@ -4,6 +4,7 @@ mod hostile;
 mod late;
 
 use super::frame::PREFACE;
+use crate::decode::Effort;
 use crate::decode::properties::{Conversation, Sketch, flows, reference};
 use crate::model::{Dir, Joined};
 use httlib_hpack::Encoder;
@@ -348,7 +349,10 @@ fn other_protocols_are_not_taken_for_it() {
     let mysql = |n: u8| [&[9, 0, 0, 0, 3][..], b"SELECT ", &[b'0' + n], &[1, 0, 0, 1, 1], &[2, 0, 0, 2, 0, 0]].concat();
     for message in [&kafka as &dyn Fn(u8) -> Vec<u8>, &mysql] {
         let bytes = (0..9).flat_map(message).collect::<Vec<_>>();
-        assert!(matches!(super::scan::scan(&bytes, super::scan::UNKNOWN), crate::decode::Resync::Skip(_)));
+        assert!(matches!(
+            super::scan::scan(&bytes, super::scan::UNKNOWN, &mut Effort::default()),
+            crate::decode::Resync::Skip(_)
+        ));
     }
-    assert!(matches!(super::scan::scan(&[0; 4096], super::scan::KNOWN), crate::decode::Resync::Skip(_)));
+    assert!(matches!(super::scan::scan(&[0; 4096], super::scan::KNOWN, &mut Effort::default()), crate::decode::Resync::Skip(_)));
 }

@@ -6,6 +6,7 @@
 //! ```
 
 use crate::decode::cursor::Cursor;
+use crate::decode::search::{self, Effort, Place, having};
 use crate::decode::{Probe, Resync, Verdict};
 use crate::model::Dir;
 
@@ -110,29 +111,20 @@ pub fn probe(probe: &Probe<'_>) -> Verdict {
 }
 
 /// The first place where a message starts, of either side, that shows that it is one.
-pub fn scan(data: &[u8]) -> Resync {
-    find(data, |rest| match (chain(rest, Dir::ToServer), chain(rest, Dir::ToClient)) {
-        (Start::Is(()), _) | (_, Start::Is(())) => Start::Is(()),
-        (Start::Partial, _) | (_, Start::Partial) => Start::Partial,
-        (Start::No, Start::No) => Start::No,
-    })
+pub fn scan(data: &[u8], effort: &mut Effort) -> Resync {
+    resync(data, Dir::ToServer, effort).or(resync(data, Dir::ToClient, effort))
 }
 
 /// The same for one side.
-pub fn resync(data: &[u8], dir: Dir) -> Resync {
-    find(data, |rest| chain(rest, dir))
-}
-
-fn find(data: &[u8], starts: impl Fn(&[u8]) -> Start<()>) -> Resync {
-    let mut open = None;
-    for at in 0..data.len() {
-        match starts(data.get(at..).unwrap_or_default()) {
-            Start::Is(()) => return Resync::Found(at),
-            Start::Partial => open = open.or(Some(at)),
-            Start::No => {}
-        }
-    }
-    Resync::Skip(open.unwrap_or(data.len()))
+pub fn resync(data: &[u8], dir: Dir, effort: &mut Effort) -> Resync {
+    // a length above the likely ones is no candidate: its first half is 0
+    let likely =
+        |at: &usize| data.get(at + 2).is_none_or(|b| *b == 0) && data.get(*at).is_some_and(|kind| kinds(dir).contains(kind));
+    search::first(data, having(data, 0, 1).filter(likely), effort, |rest| match chain(rest, dir) {
+        Start::Is(()) => Place::Yes,
+        Start::Partial => Place::More,
+        Start::No => Place::No,
+    })
 }
 
 /// Whether a message starts here that its content confirms, and the head of the next one, where that is there.

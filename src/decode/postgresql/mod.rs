@@ -24,7 +24,7 @@ mod telling;
 mod tests;
 
 use super::detect::Detect;
-use super::{Analyzer, Cx, Gap, Input, Protocol, Resync, Step};
+use super::{Analyzer, Cx, Effort, Gap, Input, Protocol, Resync, Step};
 use crate::model::{ConnMeta, Dir, End, Issue, Joined, Stamp, Transport};
 use frame::{HEAD, Message, STARTUP, Start, Startup};
 use session::Session;
@@ -250,7 +250,7 @@ impl Analyzer for Postgres {
     }
 
     fn resync(&mut self, dir: Dir, data: &[u8]) -> Resync {
-        frame::resync(data, dir)
+        frame::resync(data, dir, &mut Effort::default())
     }
 
     fn end(&mut self, cx: &mut Cx<'_, '_>, rest: Input<'_>, _: End) {

@@ -21,7 +21,7 @@ pub static PROTOCOL: Protocol = Protocol {
     upgrades: &[],
     probe,
     // it comes first or not at all
-    scan: |data| Resync::Skip(data.len()),
+    scan: |data, _| Resync::Skip(data.len()),
     start: |_, _| Box::new(Proxy),
     #[cfg(test)]
     samples: tests::samples,

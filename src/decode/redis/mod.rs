@@ -37,7 +37,11 @@ pub static PROTOCOL: Protocol = Protocol {
     ports: &[6379],
     upgrades: &[],
     probe: scan::probe,
-    scan: scan::scan,
+    scan: |data, effort| {
+        // each of its two searches looks at the one or at both
+        effort.places(2 * memchr::memchr2_iter(b'*', b'>', data).count());
+        scan::scan(data)
+    },
     start: |meta, _| match meta.joined {
         Joined::Opening => Box::new(Redis::new(meta.joined)),
         Joined::Midway | Joined::BehindHole => Box::new(Roles::default()),

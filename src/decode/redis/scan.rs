@@ -96,11 +96,7 @@ fn pongs(data: &[u8]) -> Verdict {
 
 /// Finds a command, or what only a server sends unasked.
 pub fn scan(data: &[u8]) -> Resync {
-    match (commands(data), arrival::scan(data)) {
-        (Resync::Found(a), Resync::Found(b)) => Resync::Found(a.min(b)),
-        (Resync::Found(a), Resync::Skip(_)) | (Resync::Skip(_), Resync::Found(a)) => Resync::Found(a),
-        (Resync::Skip(a), Resync::Skip(b)) => Resync::Skip(a.min(b)),
-    }
+    commands(data).or(arrival::scan(data))
 }
 
 /// Finds a command.

@@ -21,7 +21,7 @@ pub static PROTOCOL: Protocol = Protocol {
     upgrades: &[],
     probe,
     // a tunnel that is open already shows nothing of this any more
-    scan: |data| Resync::Skip(data.len()),
+    scan: |data, _| Resync::Skip(data.len()),
     start: |_, _| Box::new(Socks { client: Client::Methods, server: Server::Method, asked: false }),
     #[cfg(test)]
     samples: tests::samples,
