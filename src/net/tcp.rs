@@ -117,6 +117,7 @@ impl Reassembler {
     /// Makes room: what waits is shown at once, with holes, as if what is missing would not come.
     pub fn let_go(&mut self, out: &mut impl Streams) {
         self.pump(Mark::END, out);
+        self.halves.iter_mut().for_each(Half::rest);
     }
 
     /// What the bytes that wait take in memory.

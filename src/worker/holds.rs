@@ -16,13 +16,15 @@ pub(super) struct Holds {
     /// How many bytes all may hold.
     limit: usize,
     sum: usize,
+    /// At how many room is made next: more than the limit where what is left can not be let go.
+    due: usize,
     /// Those that may hold something, by shard and place there; each once.
     holders: Vec<(usize, Slot)>,
 }
 
 impl Holds {
     pub(super) fn new(limit: usize) -> Self {
-        Self { limit, sum: 0, holders: Vec::new() }
+        Self { limit, sum: 0, due: limit, holders: Vec::new() }
     }
 
     /// Takes account of what a connection holds now.
@@ -67,7 +69,7 @@ impl Worker {
         if conn.weight > 0 && !std::mem::replace(&mut conn.listed, true) {
             self.holds.holders.push((at, slot));
         }
-        if self.holds.sum > self.holds.limit {
+        if self.holds.sum > self.holds.due {
             self.make_room(now, events);
         }
     }
@@ -103,6 +105,7 @@ impl Worker {
                 }
             }
         }
+        self.holds.due = self.holds.limit.max(self.holds.sum + self.holds.limit / 4);
     }
 }
 

@@ -54,6 +54,25 @@ fn a_hundred_thousand_connections_may_be_open() {
     assert!(memory <= (STORE + OPEN) * MIB, "{memory} bytes");
 }
 
+#[test]
+fn what_connections_hold_is_bounded_together() {
+    const CONNECTIONS: u64 = 8000;
+    const SAID: usize = 15_000;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("unknown.pcap");
+    let mut out = Capture::new(BufWriter::new(File::create(&file).unwrap())).unwrap();
+    for n in 0..CONNECTIONS {
+        // of no protocol, and below what one connection may hold
+        let mut tcp = out.open((10_000 + n) as u16, 9999).unwrap();
+        out.say(&mut tcp, Side::Client, &[0x99; SAID]).unwrap();
+    }
+    out.finish().unwrap();
+    let (memory, stats) = read(&file);
+    assert_eq!(stats["undecoded_bytes"], CONNECTIONS * SAID as u64);
+    assert!(stats["evicted"]["held"].as_u64().unwrap() > CONNECTIONS / 2, "{stats}");
+    assert!(memory <= (STORE + BESIDE) * MIB, "{memory} bytes");
+}
+
 /// Reads a file; the most anonymous memory that this took, and the sums.
 fn read(file: &Path) -> (u64, Value) {
     let mut command = meshtop();

@@ -110,3 +110,14 @@ fn one_connection_of_an_unknown_protocol_waits_only_so_long() {
     let totals = rig.totals();
     assert_eq!((totals.undecoded_bytes, totals.evicted_held), (100_000, 0));
 }
+
+#[test]
+fn what_was_let_go_takes_no_more_room() {
+    let mut rig = Rig::new();
+    (0..2000).for_each(|client| rig.open(client));
+    for client in 0..2000 {
+        rig.send(client, 101, TcpFlags::ACK, &[0x99; 100]);
+    }
+    let held = rig.totals().evicted_held;
+    assert!((1000..=4000).contains(&held), "{held} times");
+}
