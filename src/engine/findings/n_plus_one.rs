@@ -11,6 +11,8 @@ use std::collections::BTreeMap;
 const MANY: usize = 8;
 /// How long a service may think between two of them: whoever waits for longer polls, or works on something between.
 const BETWEEN: Span = Span::from_millis(100);
+/// The same of one and the same request: it is asked again until its answer changes.
+const POLLED: Span = Span::from_millis(20);
 /// Statements and commands that are no questions: of transactions, settings, connections.
 const CONTROL: &[&str] = &[
     "begin",
@@ -118,7 +120,10 @@ fn question(hop: &Hop, shape: &str) -> bool {
 fn longest<'h>(like: &[&'h Hop]) -> Vec<&'h Hop> {
     let (mut best, mut run): (Vec<&Hop>, Vec<&Hop>) = (Vec::new(), Vec::new());
     for &hop in like {
-        let goes_on = run.last().is_some_and(|before| before.last <= hop.time && hop.time.since(before.last) <= BETWEEN);
+        let goes_on = run.last().is_some_and(|before| {
+            let same = hop.pattern != Pattern::Query && hop.operation == before.operation;
+            before.last <= hop.time && hop.time.since(before.last) <= if same { POLLED } else { BETWEEN }
+        });
         if !goes_on {
             run.clear();
         }
@@ -166,6 +171,8 @@ mod tests {
         check(7, 6, |n| format!("GET /stock/{n}"), None);
         check(20, 1, |n| format!("GET /stock/{n}"), None);
         check(20, 200, |_| "GET /jobs/1".to_owned(), None);
+        check(20, 55, |_| "GET /jobs/1".to_owned(), None);
+        check(20, 55, |n| format!("GET /jobs/{n}"), Some(20));
         check(20, 6, |n| format!("GET /{}", ["a", "b", "c"][n as usize % 3]), None);
     }
 

@@ -2,10 +2,11 @@
 
 use super::message::{Letter, fate};
 use super::{Book, Detector, Words};
-use crate::model::{FindingKind, FlowId, FlowRef, Pattern};
+use crate::model::{FindingKind, FlowId, FlowRef, Pattern, Value};
 use compact_str::CompactString;
 use hashbrown::HashMap;
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 /// How many deliveries are remembered: those before are not told with the next one.
 const MAX_REMEMBERED: usize = 1 << 12;
@@ -26,6 +27,9 @@ pub(super) struct Redelivery {
 struct Last {
     flow: FlowId,
     fate: &'static str,
+    /// Who had it, as it is called, and whatever port it has.
+    client: Arc<str>,
+    who: CompactString,
     /// How often it was delivered for the first time: more than once where messages are alike.
     firsts: u64,
     /// How often again.
@@ -47,11 +51,13 @@ impl Detector for Redelivery {
 
     fn letter(&mut self, letter: &Letter, flow: FlowRef<'_>, book: &mut Book) {
         let Some(from) = letter.from(flow).filter(|_| flow.row.pattern == Pattern::Deliver) else { return };
-        let before = self.remember((from.clone(), letter.id), flow, letter.again);
+        let before = self.remember((from.clone(), letter.id), flow, letter);
         if !letter.again {
             return;
         }
-        let key = format!("{from} > {}", letter.who);
+        // who had it before is why it comes again, and need not be who gets it now
+        let (client, who) = before.as_ref().map_or((&letter.client, &letter.who), |before| (&before.client, &before.who));
+        let (client, key) = (Arc::clone(client), format!("{from} > {who}"));
         if self.queues.len() >= MAX_QUEUES && !self.queues.contains_key(&key) {
             return;
         }
@@ -62,7 +68,7 @@ impl Detector for Redelivery {
         let mut evidence =
             format!("{} was delivered again from queue {}", letter.called(), letter.queue.as_deref().unwrap_or_default());
         let mut handed_back = false;
-        if let Some(before) = before {
+        if let Some(before) = &before {
             flows.insert(0, before.flow);
             handed_back = matches!(before.fate, "rejected" | "nacked");
             evidence.push_str(&format!(", as it had been {} before", before.fate));
@@ -75,35 +81,45 @@ impl Detector for Redelivery {
             times(queue.agains, "redelivery", "redeliveries")
         ));
         let name = letter.queue.as_deref().unwrap_or_default();
-        let client = &letter.client;
+        let taker = &letter.client;
+        let same = before.is_none() || before.as_ref().is_some_and(|before| before.who == letter.who);
+        let then = if same { "is delivered them again".to_owned() } else { format!("{taker} is delivered them") };
         let (title, advice) = match &queue.worst {
             (called, agains) if *agains >= POISON => (
                 format!(
                     "{client} hands {called} from queue {name} back again and again, {} times so far: a poison message",
                     agains + 1
                 ),
-                format!(
-                    "let {client} reject it without requeue after a few attempts, to a dead-letter exchange, and look at why it fails"
-                ),
+                if given_up(flow) {
+                    format!(
+                        "look at why {client} fails to work on it; sooner than after {} times it could be given up",
+                        agains + 1
+                    )
+                } else {
+                    format!(
+                        "let {client} reject it without requeue after a few attempts, to a dead-letter exchange, and look at why it fails"
+                    )
+                },
             ),
             _ if handed_back => (
-                format!("{client} hands messages from queue {name} back, and is delivered them again"),
+                format!("{client} hands messages from queue {name} back, and {then}"),
                 format!("see why {client} fails to work on them; what it does twice has to be safe to do twice"),
             ),
             _ => (
-                format!("messages from queue {name} are delivered to {client} again"),
+                format!("messages from queue {name} are delivered to {taker} again"),
                 format!(
                     "see whether {client} or its connection ended before it had acknowledged; what it does twice has to be safe to do twice"
                 ),
             ),
         };
-        book.raise(FindingKind::Redelivery, &key, flows, Words { title, service: Some(client.clone()), evidence, advice });
+        book.raise(FindingKind::Redelivery, &key, flows, Words { title, service: Some(client), evidence, advice });
     }
 }
 
 impl Redelivery {
     /// Remembers a delivery: what was known of the message before, this one counted.
-    fn remember(&mut self, key: (String, u64), flow: FlowRef<'_>, again: bool) -> Option<Last> {
+    fn remember(&mut self, key: (String, u64), flow: FlowRef<'_>, letter: &Letter) -> Option<Last> {
+        let again = letter.again;
         let known = self.last.get(&key);
         let (firsts, agains) = known.map_or((0, 0), |last| (last.firsts, last.agains));
         let (firsts, agains) = (firsts + u64::from(!again), agains + u64::from(again));
@@ -115,10 +131,16 @@ impl Redelivery {
                 self.last.remove(&oldest);
             }
         }
-        let last = Last { flow: flow.row.id, fate: fate(flow.row), firsts, agains };
+        let (client, who) = (Arc::clone(&letter.client), letter.who.clone());
+        let last = Last { flow: flow.row.id, fate: fate(flow.row), client, who, firsts, agains };
         let before = self.last.insert(key, last)?;
         Some(Last { firsts, agains, ..before })
     }
+}
+
+/// Whether it was rejected, and not to come again.
+fn given_up(flow: FlowRef<'_>) -> bool {
+    flow.detail.is_some_and(|detail| detail.fields.get("amqp.requeue") == Some(&Value::Bool(false)))
 }
 
 /// `1 call`, `3 calls`.
@@ -142,6 +164,20 @@ mod tests {
         assert_eq!(titles(&texts), [("billing hands messages from queue q back, and is delivered them again".to_owned(), 1, 2)]);
         let late = ["id=a queue=q again=1 status=ack"];
         assert_eq!(titles(&late), [("messages from queue q are delivered to billing again".to_owned(), 1, 1)]);
+    }
+
+    #[test]
+    fn who_had_it_before_is_named_and_not_who_gets_it_now() {
+        let told = |status: &str| {
+            let flows =
+                [deliver(1, &format!("id=a queue=q {status}")), deliver(2, "id=a queue=q again=1 by=shipping status=ack")];
+            let found = found(&mut Redelivery::default(), &flows).remove(0);
+            (found.title, found.service.unwrap(), found.advice.contains("billing"))
+        };
+        let title = "billing hands messages from queue q back, and shipping is delivered them";
+        assert_eq!(told("status=nack"), (title.to_owned(), "billing".into(), true));
+        let title = "messages from queue q are delivered to shipping again";
+        assert_eq!(told("by=billing"), (title.to_owned(), "billing".into(), true));
     }
 
     #[test]

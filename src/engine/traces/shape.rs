@@ -49,7 +49,7 @@ fn is_id(word: &str) -> bool {
     digits > 0 && !version && (digits * 2 >= word.len() || hexadecimal || word.len() >= 16)
 }
 
-/// A statement: literals, parameters and lists of them left out, white space and case made one.
+/// A statement: literals, parameters, lists of them and comments left out, white space and case made one.
 fn of_statement(statement: &str) -> CompactString {
     let mut shape = String::new();
     let mut chars = statement.chars().take(MAX_STATEMENT).peekable();
@@ -71,6 +71,11 @@ fn of_statement(statement: &str) -> CompactString {
                 while chars.next_if(|c| c.is_ascii_alphanumeric() || *c == '.').is_some() {}
                 shape.push('?');
             }
+            // where a tracer writes its IDs (sqlcommenter)
+            '/' if chars.next_if_eq(&'*').is_some() => {
+                while chars.next().is_some_and(|c| c != '*' || chars.next_if_eq(&'/').is_none()) {}
+            }
+            '-' if chars.peek() == Some(&'-') => while chars.next_if(|c| *c != '\n').is_some() {},
             c if c.is_whitespace() => {
                 if !shape.ends_with(' ') {
                     shape.push(' ');
@@ -145,6 +150,8 @@ mod tests {
             "SELECT * FROM stock WHERE sku = 'it''s'",
             "select *\n from stock  where sku = $1",
             "select * from stock where sku = 17.5 ",
+            "/* n0/1 */ select * from stock where sku = 17 /*traceparent='00-4bf9-00'*/",
+            "select * -- all of it, it's few\nfrom stock where sku = 1",
         ] {
             assert_eq!(&*of_statement(statement), one, "{statement}");
         }
