@@ -131,9 +131,9 @@ fn signals_are_passed_on_and_the_command_has_the_last_word() {
         let script = "trap 'echo got TERM; exit 5' TERM; trap 'echo got INT; exit 6' INT; trap 'echo got HUP; exit 7' HUP
             echo ready; while :; do sleep 0.05; done";
         // in a session of its own, so that no terminal is told of the test's keys; and where the tests run in the background of a script,
-        // SIGINT is ignored, which a shell inherits and no trap in it undoes (POSIX, Shell Command Language §2.11)
+        // SIGINT is ignored, behind nohup(1) SIGHUP: a shell inherits that, and no trap undoes it (POSIX, Shell Command Language §2.11)
         let mut command = Command::new("env");
-        command.args(["--default-signal=INT", "setsid", "--wait", env!("CARGO_BIN_EXE_meshtop"), "run", "-i", "lo", "--"]);
+        command.args(["--default-signal=INT,HUP", "setsid", "--wait", env!("CARGO_BIN_EXE_meshtop"), "run", "-i", "lo", "--"]);
         command.args(["sh", "-c", script]);
         let mut running = Running::start(command.envs(super::program::settings()).stderr(Stdio::null()));
         assert_eq!(running.line().as_deref(), Some("ready"));
