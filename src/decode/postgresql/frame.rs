@@ -144,6 +144,9 @@ pub fn chain(data: &[u8], dir: Dir) -> Start<()> {
     }
 }
 
+/// The longest name of anything, in bytes (PostgreSQL, Lexical Structure: `NAMEDATALEN` - 1).
+const MAX_NAME: usize = 63;
+
 /// Whether a payload is what its type says, beyond what chance makes of other bytes.
 fn telling(kind: u8, payload: &[u8], dir: Dir) -> bool {
     let mut c = Cursor::new(payload);
@@ -180,6 +183,13 @@ fn telling(kind: u8, payload: &[u8], dir: Dir) -> bool {
                 fields += 1;
             }
         })(),
+        // who, on which channel, what
+        (b'A', Dir::ToClient) => (|| {
+            c.u32()?;
+            let channel = c.text()?;
+            c.text()?;
+            Some((1..=MAX_NAME).contains(&channel.len()) && !channel.iter().any(u8::is_ascii_control))
+        })(),
         (b'D', Dir::ToClient) => (|| {
             let columns = c.u16()?;
             for _ in 0..columns {
@@ -191,4 +201,22 @@ fn telling(kind: u8, payload: &[u8], dir: Dir) -> bool {
         _ => None,
     };
     told == Some(true) && whole(&c)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_notification_is_found_behind_a_hole() {
+        let found = |channel: &str| {
+            let text = format!("\0\0\0\x09{channel}\0{{\"order\":7}}\0");
+            let message = [&b"A"[..], &(text.len() as u32 + 4).to_be_bytes(), text.as_bytes()].concat();
+            resync(&[b"der\":6}\0", &message[..]].concat(), Dir::ToClient, &mut Effort::default())
+        };
+        assert!(matches!(found("news"), Resync::Found(8)));
+        for channel in ["", "ne\nws", &"n".repeat(64)] {
+            assert!(!matches!(found(channel), Resync::Found(8)), "{channel}");
+        }
+    }
 }
