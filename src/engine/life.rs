@@ -167,8 +167,8 @@ impl Engine {
         self.tally.opened(self.now);
         self.stitch_opened(flow, key);
         self.screen.changed(flow);
-        // two open flows of one key would be a mistake of the decoder: the earlier one cannot be told from the later any more
         self.last = Some(((id, key), flow));
+        // two open flows of one key would be a mistake of the decoder: the earlier one cannot be told from the later any more
         if let Some(earlier) = self.open.insert((id, key), flow) {
             self.tally.unplaced += 1;
             self.conns.closed(id);

@@ -72,7 +72,7 @@ pub const SETTLE_FILE: Span = Span::from_secs(2);
 const MAX_OPEN: usize = 1 << 20;
 /// Which part of the memory traces may take: with the default 256 MiB, some 10,000 of four flows each.
 const TRACES: usize = 16;
-/// Which part what stitching remembers may take: with the default some 6,000 requests in flight, as many that are over, and messages.
+/// Which part what stitching remembers may take: with the default some 5,000 requests in flight, as many that are over, and messages.
 const STITCHING: usize = 32;
 
 /// What comes out, in its order.
