@@ -5,7 +5,7 @@ use super::cost::Charge;
 use super::findings::Findings;
 use super::life::released;
 use super::stitch::whole;
-use super::traces::{self, Trace, settled};
+use super::traces::{self, Trace};
 use super::{Engine, EngineOptions, Record, flow, look_at};
 use crate::model::{Closed, FlowId, Row, State};
 use crate::time::{Span, Time};
@@ -62,8 +62,8 @@ impl Engine {
         if options.keep && !screen.hides(id) {
             edges.add(flow);
         }
-        let hop = settled(flow, findings.any());
-        let alone = self.stitch_settled(hop);
+        let alone = self.traces.settled(flow, findings.any(), self.now);
+        let alone = self.stitch_settled(id, alone);
         let Self { store, conns, facts, sources, findings, traces, .. } = self;
         if let Some(flow) = whole(id, store, conns, facts, sources) {
             findings.flow(flow, self.now);

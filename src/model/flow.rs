@@ -145,6 +145,16 @@ impl Row {
     pub fn direction(&self) -> Option<Dir> {
         self.pattern.one_way().then_some(self.dir)
     }
+
+    /// Whether it goes to the server: requests do.
+    pub fn to_server(&self) -> bool {
+        !self.pattern.one_way() || self.dir == Dir::ToServer
+    }
+
+    /// Its last byte; none while it is open or where an answer was due.
+    pub fn last(&self) -> Option<Time> {
+        self.duration.map(|span| self.time.after(span))
+    }
 }
 
 /// One side of a flow.
@@ -241,6 +251,11 @@ pub struct FlowRef<'a> {
 }
 
 impl<'a> FlowRef<'a> {
+    /// Who sent it, and who received it.
+    pub fn ends(self) -> (&'a Arc<Party>, &'a Arc<Party>) {
+        if self.row.to_server() { (self.client, self.server) } else { (self.server, self.client) }
+    }
+
     /// The topic or queue that a message goes through; a default exchange has no name, and what is asked about a queue goes through none.
     pub fn via(self) -> Option<&'a str> {
         let fields = &self.detail.filter(|_| self.row.direction().is_some() || self.row.protocol != "amqp")?.fields;

@@ -17,6 +17,7 @@ mod nat;
 mod payload;
 mod relays;
 mod senders;
+mod work;
 mod works;
 
 use super::Engine;
@@ -25,10 +26,9 @@ use super::cost::Charge;
 use super::digest::digester;
 use super::facts::Facts;
 use super::findings::housekeeping;
-use super::traces::{Hop, Mark, Trace, asked, begun, beside, everybodys, leg, name, settled, streams};
+use super::traces::{Hop, Trace, asked, begun, beside, everybodys, leg, name, settled, streams};
 use crate::model::{ConnId, FlowId, FlowRef, Key, Link, Opened, Party, Pattern, State};
 use crate::time::{Span, Time};
-use crate::trace::is_request_id;
 use hidden::Veil;
 use kinds::{asked_for, causes, placeable, requests, values};
 use messages::Messages;
@@ -39,7 +39,8 @@ use senders::Senders;
 use std::collections::VecDeque;
 use std::hash::{Hash as _, Hasher as _};
 use std::sync::Arc;
-use works::{Sure, Work, Works, chain, sharing};
+use work::Work;
+use works::{Sure, Works, chain, sharing};
 
 /// How many flows wait for one to settle: beyond it half of them are taken at once, with the names that are known.
 const MAX_BEGUN: usize = 1 << 16;
@@ -61,11 +62,18 @@ pub(super) struct Stitch {
     nat: Nat,
 }
 
+/// What caused a flow: which flow, and what it was, where that may be told nowhere else.
+#[derive(Debug)]
+struct Cause {
+    flow: FlowId,
+    hop: Option<Arc<Hop>>,
+}
+
 /// What was found out about a flow.
 #[derive(Debug, Default)]
 struct Place {
     /// What caused it.
-    parent: Option<(Arc<Hop>, Link)>,
+    parent: Option<(Cause, Link)>,
     /// Those of which each is as likely to have caused it.
     maybe: Vec<FlowId>,
 }
@@ -76,7 +84,11 @@ impl Place {
     }
 
     fn at(work: &Work, link: Link) -> Self {
-        Self { parent: Some((Arc::clone(&work.hop), link)), maybe: Vec::new() }
+        Self { parent: Some((work.cause(), link)), maybe: Vec::new() }
+    }
+
+    fn of(up: &Arc<Hop>, link: Link) -> Self {
+        Self { parent: Some((Cause { flow: up.flow, hop: Some(Arc::clone(up)) }, link)), maybe: Vec::new() }
     }
 }
 
@@ -159,21 +171,22 @@ impl Engine {
         }
     }
 
-    /// A flow has settled: finds what caused it, where no ID tells. Gives back what is part of no trace.
-    pub(super) fn stitch_settled(&mut self, mut hop: Hop) -> Option<Hop> {
-        let id = hop.flow;
-        if hop.pattern == Pattern::Publish
-            && self.stitch.begun.front().is_none_or(|next| *next > id)
-            && let Some(detail) = self.store.get(id).and_then(|slot| slot.detail.as_deref())
+    /// A flow has settled: finds what caused it, where no ID tells. One that is part of no trace is `alone`: gives it back where it stays so.
+    pub(super) fn stitch_settled(&mut self, id: FlowId, mut alone: Option<Hop>) -> Option<Hop> {
+        let Self { stitch, store, traces, .. } = self;
+        let detail = |id| store.get(id).and_then(|slot| slot.detail.as_deref());
+        if let Some(hop) = alone.as_ref().or_else(|| traces.hop(id)).filter(|hop| hop.pattern == Pattern::Publish)
+            && stitch.begun.front().is_none_or(|next| *next > id)
+            && let Some(detail) = detail(id)
         {
-            self.stitch.messages.settled(detail, &hop);
+            stitch.messages.settled(detail, hop);
         }
         self.stitch_up_to(id);
-        if let Some(first) = self.store.get(id).and_then(|slot| slot.detail.as_ref()?.first_leg()) {
+        let Self { stitch, store, conns, facts, traces, .. } = self;
+        let slot = store.get(id)?;
+        if let (Some(hop), Some(first)) = (&mut alone, slot.detail.as_ref().and_then(|detail| detail.first_leg())) {
             hop.extra_mut().first_leg = Some(first);
         }
-        let mut alone = self.traces.settled(hop, self.now);
-        let Self { stitch, store, conns, facts, traces, .. } = self;
         let anybody = |hop: &&Hop| name(&hop.from).is_none() && everybodys(hop.from.host());
         if stitch.veil.any()
             && let Some(hop) = traces.hop(id).filter(anybody)
@@ -182,12 +195,12 @@ impl Engine {
             traces.veil(id);
         }
         let first = alone.is_some() || traces.of(id).is_none_or(|no| traces.get(no).is_some_and(|trace| trace.leaves_open(id)));
-        if !first || !store.get(id).is_some_and(|slot| placeable(&slot.row)) {
+        if !first || !placeable(&slot.row) {
             return alone;
         }
         let Place { parent, maybe } = self.place(id, alone.as_ref()).unwrap_or_default();
         if let Some((up, link)) = parent {
-            self.tied(id, alone.take(), &up, link);
+            alone = self.tied(id, alone, &up, link);
         } else if !maybe.is_empty() {
             if let Some(hop) = &mut alone {
                 hop.extra_mut().maybe.clone_from(&maybe);
@@ -201,15 +214,18 @@ impl Engine {
         alone
     }
 
-    /// A flow without an ID of the other's trace was caused by it.
-    fn tied(&mut self, id: FlowId, alone: Option<Hop>, up: &Hop, link: Link) {
+    /// A flow without an ID of the other's trace was caused by it. Gives it back where the other one is gone.
+    fn tied(&mut self, id: FlowId, alone: Option<Hop>, up: &Cause, link: Link) -> Option<Hop> {
         if self.traces.of(up.flow).is_none() {
             let now = super::look_at(up.flow, &self.store, &self.conns, &mut self.facts, &mut self.sources);
             let settled = |now: FlowRef<'_>| if now.row.state == State::Settled { settled(now, true) } else { begun(now) };
-            self.traces.begin_with(now.map_or_else(|| up.clone(), settled));
+            match now.map(settled).or_else(|| up.hop.as_deref().cloned()) {
+                Some(hop) => self.traces.begin_with(hop),
+                None => return alone,
+            }
         }
-        let Some(trace) = self.traces.tie(id, alone, (up.flow, link), self.now) else { return };
-        let Some((key, trace_id)) = self.traces.get(trace).and_then(Trace::known_by) else { return };
+        let trace = self.traces.tie(id, alone, (up.flow, link), self.now)?;
+        let (key, trace_id) = self.traces.get(trace).and_then(Trace::known_by)?;
         let (key, trace_id) = (key.into(), trace_id.into());
         self.change(id, |row, detail| {
             row.link = Some(link);
@@ -218,6 +234,7 @@ impl Engine {
             }
             Charge::default()
         });
+        None
     }
 
     /// Takes in the flows that began up to one.
@@ -230,15 +247,8 @@ impl Engine {
             if flow.row.pattern == Pattern::Publish {
                 stitch.messages.published(flow);
             } else if causes(flow.row) {
-                let requests =
-                    flow.detail.iter().flat_map(|detail| &detail.traces).filter(|context| is_request_id(context.carrier));
-                let mut hop = begun(flow);
-                hop.marks = requests.map(Mark::of).collect();
-                stitch.works.add(Arc::new(hop));
-                if flow.row.state != State::Open {
-                    let values = || asked_for(flow.row, store, traces).then(|| values(flow.row, flow.detail));
-                    stitch.works.ended(flow.row, *now, values);
-                }
+                let values = || asked_for(flow.row, store, traces).then(|| values(flow.row, flow.detail));
+                stitch.works.add(flow, *now, values);
             }
         }
     }
@@ -253,11 +263,11 @@ impl Engine {
             let up = super::look_at(first, store, conns, facts, sources).map(begun)?;
             let message = matches!(child.pattern, Pattern::Publish | Pattern::Deliver);
             let link = if message { Link::MessageId } else { Link::PayloadId };
-            return Some(Place { parent: Some((Arc::new(up), link)), maybe: Vec::new() });
+            return Some(Place::of(&Arc::new(up), link));
         }
         if child.pattern == Pattern::Deliver {
             let parent = stitch.messages.publish_of(child, detail);
-            return parent.map(|up| Place { parent: Some((Arc::clone(up), Link::MessageId)), maybe: Vec::new() });
+            return parent.map(|up| Place::of(up, Link::MessageId));
         }
         if let Some(place) = relayed(child, store, |flow| super::look_at(flow, store, conns, facts, sources).map(begun)) {
             return Some(place);
@@ -273,24 +283,31 @@ impl Engine {
         if !carried.is_empty() {
             // what it was asked with may be answered before all that it causes is done
             let mut works = works.at(&labels, child.time, Some(LATE), child.flow);
-            works.retain(|work| requests(&work.hop).iter().any(|id| carried.contains(id)));
+            works.retain(|work| work.requests.iter().any(|id| carried.contains(id)));
             if let Some(place) = innermost(&works, Link::RequestId, sure) {
                 return Some(place);
             }
         }
         let mut open = works.at(&labels, child.time, None, child.flow);
         // a proxy passes on one request because of that very request
-        for work in open.iter_mut().filter(|work| work.hop.asked.is_none() && work.hop.pattern == child.pattern) {
-            let flow = super::look_at(work.hop.flow, store, conns, facts, sources);
-            Arc::make_mut(&mut work.hop).asked = flow.and_then(asked);
+        for work in open.iter_mut().filter(|work| work.pattern == child.pattern) {
+            work.compare(|flow| {
+                let flow = super::look_at(flow, store, conns, facts, sources)?;
+                let mut hop = begun(flow);
+                hop.asked = asked(flow);
+                Some(hop)
+            });
         }
-        if open.iter().any(|work| leg(&work.hop, child)) {
-            open.retain(|work| leg(&work.hop, child));
+        let passed_on = |work: &Work| work.hop.as_ref().is_some_and(|hop| leg(hop, child));
+        if open.iter().any(|work| passed_on(work)) {
+            open.retain(|work| passed_on(work));
         }
         let nameless = sure == Sure::No;
         if nameless {
             // whoever it was waited for it, as far as anybody can tell
-            open.retain(|work| work.until().is_none_or(|end| end >= child.last) && !beside(&work.hop, child));
+            open.retain(|work| {
+                work.until().is_none_or(|end| end >= child.last) && (passed_on(work) || !beside(work.time, child))
+            });
         }
         let from = if nameless { child.from.host() } else { child.from.label() };
         let mut kind = digester();
@@ -298,13 +315,13 @@ impl Engine {
         let kind = kind.finish();
         // of a sender that is known it says all that it was at work on something
         let told = open.iter().rev().take(if nameless { open.len() } else { 1 });
-        let at_work = told.map(|work| Arc::clone(works::label(&work.hop.to)));
+        let at_work = told.map(|work| Arc::clone(works::label(&work.to)));
         if veiled && open.is_empty() {
             // because of nothing that can be seen, which says nothing of what it is
             return None;
         }
-        let by_itself = senders.seen(kind, open.last().map(|work| work.hop.flow), at_work) || housekeeping(child);
-        let flows: Vec<_> = open.iter().map(|work| work.hop.flow).collect();
+        let by_itself = senders.seen(kind, open.last().map(|work| work.flow), at_work) || housekeeping(child);
+        let flows: Vec<_> = open.iter().map(|work| work.flow).collect();
         if flows.is_empty() {
             return None;
         }
@@ -323,21 +340,21 @@ impl Engine {
             return Some(place);
         }
         let within = chain(&open);
-        let last = Arc::clone(&open.pop()?.hop);
+        let last = open.pop()?;
+        let (receiver, cause) = (Arc::clone(works::label(&last.to)), last.cause());
         // who sends news as they come works on nothing in between
-        let news = flows.len() == 1 && super::look_at(last.flow, store, conns, facts, sources).is_some_and(streams);
+        let news = flows.len() == 1 && super::look_at(cause.flow, store, conns, facts, sources).is_some_and(streams);
         let by_itself = by_itself || news;
         let link = match sure {
             Sure::Yes => (flows.len() == 1).then_some(Link::SoleInFlight),
             // a flow that began a trace of its own began it, as far as time can tell
             Sure::No => {
-                let receiver = works::label(&last.to);
-                let whose = || senders.can_be(kind, receiver, works.load(receiver, *now));
+                let whose = || senders.can_be(kind, &receiver, works.load(&receiver, *now));
                 (within && traces.of(child.flow).is_none() && whose()).then_some(Link::Time)
             }
         };
         match link.filter(|_| !by_itself && !veiled) {
-            Some(link) => Some(Place { parent: Some((last, link)), maybe: Vec::new() }),
+            Some(link) => Some(Place { parent: Some((cause, link)), maybe: Vec::new() }),
             // who it was is not known either: then no few are likelier than all others
             None if by_itself || sure == Sure::No => None,
             None => Some(Place::doubt(flows.into_iter())),
@@ -369,7 +386,7 @@ fn innermost(works: &[&mut Work], link: Link, sure: Sure) -> Option<Place> {
         [] => None,
         [one] => Some(Place::at(one, link)),
         [.., last] if sure == Sure::No && chain(works) => Some(Place::at(last, link.max(Link::Time))),
-        several => Some(Place::doubt(several.iter().map(|work| work.hop.flow))),
+        several => Some(Place::doubt(several.iter().map(|work| work.flow))),
     }
 }
 

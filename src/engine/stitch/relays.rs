@@ -38,7 +38,7 @@ impl Engine {
         };
         let row = &slot.row;
         let Some(detail) = slot.detail.as_ref().filter(|detail| detail.legs.is_none()) else { return };
-        let last = row.duration.map_or(row.time, |span| row.time.after(span));
+        let last = row.last().unwrap_or(row.time);
         let sent_on = |up: &Slot| {
             let open = up.row.duration.is_none_or(|span| up.row.time.after(span) >= last) && up.row.state != State::Settled;
             let same = up.row.pattern == row.pattern && up.row.conn != row.conn && up.row.operation == row.operation;
@@ -87,7 +87,7 @@ pub(super) fn relayed(child: &Hop, store: &Store, mut begun: impl FnMut(FlowId) 
     }
     let shown = !payload::values(row, detail).is_empty();
     let link = if shown { Some(Link::PayloadId) } else { knows_sender(child).then_some(Link::SoleInFlight) };
-    Some(link.map_or_else(Place::default, |link| Place { parent: Some((Arc::new(up), link)), maybe: Vec::new() }))
+    Some(link.map_or_else(Place::default, |link| Place::of(&Arc::new(up), link)))
 }
 
 /// What a query asks, in its fields or its body.

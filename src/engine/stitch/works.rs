@@ -2,7 +2,8 @@
 
 use super::super::traces::{Hop, everybodys, name};
 use super::payload::Values;
-use crate::model::{FlowId, Party, Pattern, Row};
+use super::work::Work;
+use crate::model::{FlowId, FlowRef, Party, Pattern, Row};
 use crate::time::{Span, Time};
 use compact_str::CompactString;
 use hashbrown::HashMap;
@@ -15,47 +16,14 @@ const REMEMBERED: Span = Span::from_secs(30);
 const MAX_OPEN: usize = 4096;
 /// What a flow takes that is remembered: texts and values of the usual lengths included.
 pub(super) const WORK_COST: usize = size_of::<Work>() + size_of::<Hop>() + 256;
-/// How many values a flow is known by, those of what it caused included.
-const MAX_ADOPTED: usize = 64;
 /// How many services there are: more than a machine runs, as nameless consumers count too.
 const MAX_SERVICES: usize = 1 << 14;
-/// How long a delivery that is not acknowledged is worked on, as far as anybody can tell.
-const UNACKNOWLEDGED: Span = Span::from_secs(1);
+/// How many receivers are remembered together with the service that each is.
+const LATELY: usize = 16;
 
-/// A flow that its receiver is at work on.
-#[derive(Clone, Debug)]
-pub(super) struct Work {
-    pub(super) hop: Arc<Hop>,
-    /// Until when; none while it is open.
-    pub(super) end: Option<Time>,
-    /// The values in it that look like IDs, once somebody asked.
-    pub(super) values: Option<Values>,
-}
-
-impl Work {
-    /// Until when it was worked on; none while that is not over.
-    pub(super) fn until(&self) -> Option<Time> {
-        let unacknowledged = self.hop.settled && self.hop.pattern == Pattern::Deliver;
-        self.end.or_else(|| unacknowledged.then(|| self.hop.time.after(UNACKNOWLEDGED)))
-    }
-
-    /// What it caused carries these values, so that more may be found by them.
-    pub(super) fn adopt(&mut self, values: &Values) {
-        let known = self.values.get_or_insert_default();
-        values.iter().for_each(|value| known.add(value, MAX_ADOPTED));
-    }
-
-    /// Whether the receiver of `outer` may have sent it.
-    pub(super) fn may_be_of(&self, outer: &Self) -> bool {
-        match (name(&self.hop.from), name(&outer.hop.to)) {
-            (Some(from), Some(to)) => from == to,
-            _ => self.hop.from.host() == outer.hop.to.host(),
-        }
-    }
-}
-
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Service {
+    label: Arc<str>,
     open: Vec<Work>,
     /// In the order in which they ended.
     ended: VecDeque<Work>,
@@ -64,7 +32,7 @@ struct Service {
     /// Whether it sends what has to be placed.
     sends: bool,
     /// When it was asked first, and how long it was at work in all on what is over.
-    since: Option<Time>,
+    since: Time,
     busy: u64,
 }
 
@@ -80,15 +48,19 @@ pub(super) enum Sure {
 /// All services that received something.
 #[derive(Debug, Default)]
 pub(super) struct Works {
-    services: HashMap<Arc<str>, Service>,
+    services: Vec<Service>,
+    /// Where each is.
+    places: HashMap<Arc<str>, usize>,
     /// The services of each host.
     hosts: HashMap<CompactString, Vec<Arc<str>>>,
     /// Which service listens at an address, where one is known by name: on further connections it may have none.
     listeners: HashMap<Arc<str>, Arc<str>>,
+    /// Who received something lately, whether as a server, and which service that is: most flows go to few.
+    lately: [Option<(Arc<Party>, bool, usize)>; LATELY],
     /// Whose each open flow is.
-    open: HashMap<FlowId, Arc<str>>,
+    open: HashMap<FlowId, usize>,
     /// Of the flows that are over, in the order in which they ended, whose each was, and its last byte.
-    ended: VecDeque<(Time, Arc<str>)>,
+    ended: VecDeque<(Time, usize)>,
     /// How many flows are remembered of either.
     room: usize,
 }
@@ -104,79 +76,120 @@ impl Works {
         Self { room, ..Self::default() }
     }
 
-    /// A service has received something.
-    pub(super) fn add(&mut self, hop: Arc<Hop>) {
-        let label = self.listener(&hop);
-        if self.services.len() >= MAX_SERVICES && !self.services.contains_key(&label) {
-            self.forget_idle();
-        }
-        if self.open.len() >= self.room {
+    /// A service has received something. The `values` of what is over are read where they may be asked for once it is gone; none where
+    /// they can not.
+    pub(super) fn add(&mut self, flow: FlowRef<'_>, now: Time, values: impl FnOnce() -> Option<Values>) {
+        let work = Work::new(flow, now);
+        if !work.over && self.open.len() >= self.room {
             return;
         }
-        let host = hop.to.host();
+        let at = self.service(&work.to, flow.row.to_server(), work.time);
+        if work.over {
+            return self.over(at, work, now, values);
+        }
+        let Some(service) = self.services.get_mut(at) else { return };
+        if service.open.len() >= MAX_OPEN {
+            self.open.remove(&service.open.swap_remove(0).flow);
+        }
+        self.open.insert(work.flow, at);
+        service.open.push(work);
+    }
+
+    /// The place of the service that a flow of a moment went to.
+    fn service(&mut self, to: &Arc<Party>, as_server: bool, time: Time) -> usize {
+        // allocations lie 16 bytes apart at least
+        let lately = (Arc::as_ptr(to).addr() / 16) % LATELY;
+        if let Some(Some((party, server, at))) = self.lately.get(lately)
+            && Arc::ptr_eq(party, to)
+            && *server == as_server
+        {
+            return *at;
+        }
+        let label = self.listener(to, as_server);
+        let known = self.places.get(&label).copied();
+        let at = known.unwrap_or_else(|| self.push(&label, to.host(), time));
+        if let Some(service) = self.services.get_mut(at) {
+            service.server |= as_server;
+        }
+        if let Some(place) = self.lately.get_mut(lately) {
+            *place = Some((Arc::clone(to), as_server, at));
+        }
+        at
+    }
+
+    /// A service that nothing is known of, which was asked at a moment.
+    fn push(&mut self, label: &Arc<str>, host: &str, since: Time) -> usize {
+        if self.services.len() >= MAX_SERVICES {
+            self.forget_idle();
+        }
         let labels = match self.hosts.get_mut(host) {
             Some(labels) => labels,
             None => self.hosts.entry(host.into()).or_default(),
         };
-        if !labels.contains(&label) {
-            labels.push(Arc::clone(&label));
+        if !labels.contains(label) {
+            labels.push(Arc::clone(label));
         }
-        self.open.insert(hop.flow, Arc::clone(&label));
-        let service = self.services.entry(label).or_default();
-        service.server |= hop.to_server;
-        service.since.get_or_insert(hop.time);
-        if service.open.len() >= MAX_OPEN {
-            self.open.remove(&service.open.swap_remove(0).hop.flow);
-        }
-        service.open.push(Work { hop, end: None, values: None });
+        self.places.insert(Arc::clone(label), self.services.len());
+        let (open, ended) = (Vec::new(), VecDeque::new());
+        self.services.push(Service { label: Arc::clone(label), open, ended, server: false, sends: false, since, busy: 0 });
+        self.services.len() - 1
     }
 
     /// What who receives a flow counts as.
-    fn listener(&mut self, hop: &Hop) -> Arc<str> {
-        let (label, addr) = (label(&hop.to), &hop.to.addr);
-        if !hop.to_server {
+    fn listener(&mut self, to: &Party, as_server: bool) -> Arc<str> {
+        let (label, addr) = (label(to), &to.addr);
+        if !as_server {
             return Arc::clone(label);
         }
         let known = self.listeners.get(addr);
-        if name(&hop.to).is_none() {
+        if name(to).is_none() {
             return Arc::clone(known.unwrap_or(label));
         }
         if known != Some(label) && (known.is_some() || self.listeners.len() < MAX_SERVICES) {
             self.listeners.insert(Arc::clone(addr), Arc::clone(label));
+            self.lately = Default::default();
         }
         Arc::clone(label)
     }
 
-    /// A flow is over: its receiver was at work on it until its end, as far as that can be told. Its `values` are read where they may be
-    /// asked for once it is gone; none where they can not.
+    /// A flow is over: its receiver was at work on it until its end, as far as that can be told. Its `values` are read as those of what
+    /// is added.
     pub(super) fn ended(&mut self, row: &Row, now: Time, values: impl FnOnce() -> Option<Values>) {
-        let Some(label) = self.open.remove(&row.id) else { return };
-        let Some(service) = self.services.get_mut(&label) else { return };
-        let Some(at) = service.open.iter().position(|work| work.hop.flow == row.id) else { return };
-        let mut work = service.open.swap_remove(at);
-        Arc::make_mut(&mut work.hop).ended(row);
-        work.end = work.hop.end.or_else(|| work.hop.pending.then_some(now));
-        if work.values.is_none() && (service.sends || work.hop.pattern == Pattern::Deliver) {
+        let Some(at) = self.open.remove(&row.id) else { return };
+        let Some(service) = self.services.get_mut(at) else { return };
+        let Some(place) = service.open.iter().position(|work| work.flow == row.id) else { return };
+        let mut work = service.open.swap_remove(place);
+        work.ended(row, now);
+        self.over(at, work, now, values);
+    }
+
+    /// A service has done what it was at work on.
+    fn over(&mut self, at: usize, mut work: Work, now: Time, values: impl FnOnce() -> Option<Values>) {
+        let Some(service) = self.services.get_mut(at) else { return };
+        if work.values.is_none() && (service.sends || work.pattern == Pattern::Deliver) {
             work.values = values();
         }
-        service.busy += work.hop.last.since(work.hop.time).nanos();
-        self.ended.push_back((work.hop.last, label));
+        service.busy += work.last.since(work.time).nanos();
+        self.ended.push_back((work.last, at));
         service.ended.push_back(work);
         let full = self.ended.len() > self.room;
-        while let Some((_, label)) = self.ended.pop_front_if(|(last, _)| full || now.since(*last) > REMEMBERED) {
-            self.services.get_mut(&label).and_then(|service| service.ended.pop_front());
+        while let Some((_, at)) = self.ended.pop_front_if(|(last, _)| full || now.since(*last) > REMEMBERED) {
+            self.services.get_mut(at).and_then(|service| service.ended.pop_front());
             if full {
                 break;
             }
         }
     }
 
+    fn of(&self, label: &str) -> Option<&Service> {
+        self.places.get(label).and_then(|at| self.services.get(*at))
+    }
+
     /// For which part of the time a service is at work; beyond one where it works on several things at once.
     pub(super) fn load(&self, service: &str, now: Time) -> f64 {
-        let Some(service) = self.services.get(service) else { return 1.0 };
-        let elapsed = service.since.map_or(0, |since| now.since(since).nanos());
-        let open: u64 = service.open.iter().map(|work| now.since(work.hop.time).nanos()).sum();
-        (service.busy + open) as f64 / elapsed.max(1) as f64
+        let Some(service) = self.of(service) else { return 1.0 };
+        let open: u64 = service.open.iter().map(|work| now.since(work.time).nanos()).sum();
+        (service.busy + open) as f64 / now.since(service.since).nanos().max(1) as f64
     }
 
     /// Which services may have sent a flow.
@@ -191,7 +204,7 @@ impl Works {
         if others.contains(&from.addr) && everybodys(host) {
             return (vec![Arc::clone(&from.addr)], Sure::Yes);
         }
-        let servers = others.iter().filter(|label| self.services.get(*label).is_some_and(|s| s.server)).count();
+        let servers = others.iter().filter(|label| self.of(label).is_some_and(|service| service.server)).count();
         let sure = if everybodys(host) || servers > 1 { Sure::No } else { Sure::Yes };
         (others, sure)
     }
@@ -200,23 +213,42 @@ impl Works {
     pub(super) fn at(&mut self, services: &[Arc<str>], time: Time, late: Option<Span>, not: FlowId) -> Vec<&mut Work> {
         let since = time.before(late.unwrap_or_default());
         let mut works: Vec<&mut Work> = match services {
-            [one] => self.services.get_mut(one).into_iter().flat_map(|one| one.sending(since, time)).collect(),
+            [one] => {
+                let one = self.places.get(one).and_then(|at| self.services.get_mut(*at));
+                one.into_iter().flat_map(|one| one.sending(since, time)).collect()
+            }
             _ => {
-                let chosen = self.services.iter_mut().filter(|(label, _)| services.contains(label));
-                chosen.flat_map(|(_, one)| one.sending(since, time)).collect()
+                let chosen = self.services.iter_mut().filter(|service| services.contains(&service.label));
+                chosen.flat_map(|one| one.sending(since, time)).collect()
             }
         };
-        works.retain(|work| work.hop.flow != not);
-        works.sort_by_key(|work| (work.hop.time, work.hop.flow));
+        works.retain(|work| work.flow != not);
+        works.sort_by_key(|work| (work.time, work.flow));
         works
     }
 
+    /// Those stay that are at work on something.
     fn forget_idle(&mut self) {
-        self.services.retain(|_, service| !service.open.is_empty());
-        self.ended.retain(|(_, label)| self.services.contains_key(label));
-        let services = &self.services;
+        let services = std::mem::take(&mut self.services);
+        let mut moved = vec![None; services.len()];
+        for (service, place) in services.into_iter().zip(&mut moved) {
+            if !service.open.is_empty() {
+                *place = Some(self.services.len());
+                self.services.push(service);
+            }
+        }
+        let stays = |at: &mut usize| {
+            let now = moved.get(*at).copied().flatten();
+            *at = now.unwrap_or(*at);
+            now.is_some()
+        };
+        self.lately = Default::default();
+        self.places.retain(|_, at| stays(at));
+        self.open.retain(|_, at| stays(at));
+        self.ended.retain_mut(|(_, at)| stays(at));
+        let places = &self.places;
         self.hosts.retain(|_, labels| {
-            labels.retain(|label| services.contains_key(label));
+            labels.retain(|label| places.contains_key(label));
             !labels.is_empty()
         });
     }
@@ -228,14 +260,14 @@ impl Service {
         self.sends = true;
         // they lie in the order of their ends, so that those before the first that is too old are too old
         let ended = self.ended.iter_mut().rev().take_while(move |work| work.until().is_none_or(|end| end > since));
-        self.open.iter_mut().chain(ended).filter(move |work| work.hop.time <= time && work.until().is_none_or(|end| end > since))
+        self.open.iter_mut().chain(ended).filter(move |work| work.time <= time && work.until().is_none_or(|end| end > since))
     }
 }
 
 /// Works of which each may have been caused by the one before: the last is the innermost. Not of a service that is there twice: one of
 /// the two is another request's.
 pub(super) fn chain(works: &[&mut Work]) -> bool {
-    let distinct = |at: usize| works[..at].iter().all(|work| work.hop.to != works[at].hop.to);
+    let distinct = |at: usize| works[..at].iter().all(|work| work.to != works[at].to);
     (1..works.len()).all(|at| works[at].may_be_of(works[at - 1]) && distinct(at))
 }
 
@@ -248,7 +280,7 @@ pub(super) fn sharing(works: &mut [&mut Work], values: &Values, mut of: impl FnM
     let common: Vec<u32> = works
         .iter_mut()
         .map(|work| {
-            let own = work.values.get_or_insert_with(|| of(work.hop.flow).unwrap_or_default());
+            let own = work.values.get_or_insert_with(|| of(work.flow).unwrap_or_default());
             values.iter().enumerate().filter(|(_, value)| own.contains(*value)).fold(0, |bits, (n, _)| bits | 1 << n)
         })
         .collect();
@@ -260,14 +292,13 @@ pub(super) fn sharing(works: &mut [&mut Work], values: &Values, mut of: impl FnM
 #[cfg(test)]
 mod tests {
     use super::super::super::findings::rig::{at, call};
-    use super::super::super::traces::begun;
     use super::*;
 
     /// How many works of a named service are found, of what `lines` say in their order.
     fn found(lines: &[&str]) -> usize {
         let mut works = Works::new(9);
         for (n, line) in (1..).zip(lines) {
-            works.add(Arc::new(begun(call(n, line).as_ref())));
+            works.add(call(n, line).as_ref(), at(9), || None);
         }
         works.at(&["shop".into()], at(5), None, FlowId(0)).len()
     }

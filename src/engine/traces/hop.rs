@@ -5,9 +5,7 @@ use super::super::twins::published_to;
 use super::legs::{Asked, asked};
 use super::shape::{held, of_path, of_query, pieces};
 use crate::engine::digest::digester;
-use crate::model::{
-    Detail, Dir, FlowId, FlowRef, Link, Origin, PENDING, Party, Pattern, Row, Severity, TraceContext, Value, text_of,
-};
+use crate::model::{Detail, FlowId, FlowRef, Link, Origin, PENDING, Party, Pattern, Row, Severity, TraceContext, Value, text_of};
 use crate::time::Time;
 use crate::trace;
 use compact_str::CompactString;
@@ -152,44 +150,15 @@ pub(super) fn tail(key: &str) -> &str {
 /// A flow as it is now.
 pub(in crate::engine) fn hop(flow: FlowRef<'_>) -> Hop {
     let mut hop = begun(flow);
-    let Some(detail) = flow.detail else { return hop };
-    let mut host = None;
-    for (name, value) in detail.request.iter().flat_map(|half| half.headers.iter()) {
-        match name.len() {
-            4 | 10 if host.is_none() && [&b"host"[..], b":authority"].iter().any(|known| name.eq_ignore_ascii_case(known)) => {
-                host = Some(text_of(value));
-            }
-            2 | 12 => hop.declined |= [&b"b3"[..], b"x-b3-sampled"].iter().any(|known| name.eq_ignore_ascii_case(known)),
-            _ => {}
-        }
-    }
-    if let Some(host) = host.filter(|host| public_name(host)) {
-        hop.extra_mut().host = Some(host.into());
-    }
-    hop.seen = detail.notes.iter().all(|note| note.severity == Severity::Remark);
-    hop.declined |= detail.notes.iter().any(|note| trace::is_trouble(*note));
-    // a flow that carries contexts is of the trace of the first
-    let first = flow.row.trace_id.as_deref();
-    let contexts = detail.traces.iter().enumerate();
-    let mark = |(n, context): (usize, &TraceContext)| match first.filter(|_| n == 0) {
-        Some(key) => Mark::known_by(key, context),
-        None => Mark::of(context),
-    };
-    hop.marks = contexts.map(mark).collect();
-    let (topic, via) = (topic(detail), flow.via());
-    if topic.is_some() || via.is_some() {
-        let extra = hop.extra_mut();
-        (extra.topic, extra.via) = (topic, via.map(Into::into));
-    }
+    hop.read(flow);
     hop
 }
 
 /// A flow that has begun: what its row tells, and nothing that has to be looked for.
 pub(in crate::engine) fn begun(flow: FlowRef<'_>) -> Hop {
     let row = flow.row;
-    let to_server = !row.pattern.one_way() || row.dir == Dir::ToServer;
-    let (from, to) = if to_server { (flow.client, flow.server) } else { (flow.server, flow.client) };
-    let last = row.duration.map(|span| row.time.after(span));
+    let (from, to) = flow.ends();
+    let last = row.last();
     let first_leg = flow.detail.and_then(Detail::first_leg);
     Hop {
         flow: row.id,
@@ -198,7 +167,7 @@ pub(in crate::engine) fn begun(flow: FlowRef<'_>) -> Hop {
         last: last.unwrap_or(row.time),
         from: Arc::clone(from),
         to: Arc::clone(to),
-        to_server,
+        to_server: row.to_server(),
         protocol: row.protocol,
         pattern: row.pattern,
         operation: row.operation.clone(),
@@ -223,15 +192,9 @@ pub(in crate::engine) fn begun(flow: FlowRef<'_>) -> Hop {
 
 /// A flow that is over: all that is compared with others, too, and what findings ask of it where it is to be `judged`.
 pub(in crate::engine) fn settled(flow: FlowRef<'_>, judged: bool) -> Hop {
-    let mut hop = hop(flow);
-    hop.asked = asked(flow);
-    if judged {
-        hop.held = held(flow);
-        if let Some(query) = of_query(flow) {
-            hop.extra_mut().query = Some(query);
-        }
-    }
-    hop.settled = true;
+    let mut hop = begun(flow);
+    hop.read(flow);
+    hop.settle(flow, judged);
     hop
 }
 
@@ -271,40 +234,88 @@ impl Hop {
 
     /// It is over.
     pub(in crate::engine) fn ended(&mut self, row: &Row) {
-        let last = row.duration.map(|span| row.time.after(span));
+        let last = row.last();
         (self.last, self.end) = (last.unwrap_or(row.time), last.filter(|_| acknowledged(row)));
         (self.ok, self.pending) = (row.ok, row.status.as_deref() == Some(PENDING));
         self.settled = true;
     }
 
     /// What is known of its flow by now; what was found out about it stays.
-    pub(super) fn renew(&mut self, mut now: Self) {
-        (now.id, now.keys, now.span) = (self.id, self.keys, self.span);
-        (now.veiled, now.judged) = (self.veiled, self.judged);
-        now.settled |= self.settled;
-        // headers may have been evicted since
-        if now.marks.is_empty() && !self.marks.is_empty() {
-            (now.marks, now.seen) = (std::mem::take(&mut self.marks), self.seen);
+    pub(super) fn renew(&mut self, flow: FlowRef<'_>) {
+        let row = flow.row;
+        for (end, now) in [&mut self.from, &mut self.to].into_iter().zip(<[_; 2]>::from(flow.ends())) {
+            if !Arc::ptr_eq(end, now) {
+                end.clone_from(now);
+            }
         }
-        now.passed_on |= self.passed_on;
-        now.asked = now.asked.or(self.asked);
-        now.declined |= self.declined;
-        now.held |= self.held;
-        if let Some(old) = self.extra.take() {
-            let now = now.extra_mut();
-            (now.placed, now.maybe, now.parent_span) = (old.placed, old.maybe, old.parent_span);
-            now.host = now.host.take().or(old.host);
-            now.first_leg = now.first_leg.or(old.first_leg);
-            now.topic = now.topic.or(old.topic);
-            now.via = now.via.take().or(old.via);
-            now.query = now.query.take().or(old.query);
+        let last = row.last();
+        (self.last, self.end) = (last.unwrap_or(row.time), last.filter(|_| acknowledged(row)));
+        (self.ok, self.pending) = (row.ok, row.status.as_deref() == Some(PENDING));
+        self.status.clone_from(&row.status);
+        if self.operation != row.operation {
+            self.operation.clone_from(&row.operation);
         }
-        *self = now;
+        self.passed_on |= flow.detail.and_then(Detail::second_leg).is_some();
+        if let Some(first) = flow.detail.and_then(Detail::first_leg) {
+            self.extra_mut().first_leg = Some(first);
+        }
+        self.read(flow);
+    }
+
+    /// Its flow is over.
+    pub(super) fn settle(&mut self, flow: FlowRef<'_>, judged: bool) {
+        self.asked = asked(flow).or(self.asked);
+        if judged {
+            self.held |= held(flow);
+            if let Some(query) = of_query(flow) {
+                self.extra_mut().query = Some(query);
+            }
+        }
+        self.settled = true;
+    }
+
+    /// What its flow carries; headers may have been evicted since they were read.
+    fn read(&mut self, flow: FlowRef<'_>) {
+        let Some(detail) = flow.detail else { return };
+        let mut host = None;
+        for (name, value) in detail.request.iter().flat_map(|half| half.headers.iter()) {
+            match name.len() {
+                4 | 10
+                    if host.is_none() && [&b"host"[..], b":authority"].iter().any(|known| name.eq_ignore_ascii_case(known)) =>
+                {
+                    host = Some(text_of(value));
+                }
+                2 | 12 => self.declined |= [&b"b3"[..], b"x-b3-sampled"].iter().any(|known| name.eq_ignore_ascii_case(known)),
+                _ => {}
+            }
+        }
+        if let Some(host) = host.filter(|host| public_name(host)) {
+            self.extra_mut().host = Some(host.into());
+        }
+        self.declined |= detail.notes.iter().any(|note| trace::is_trouble(*note));
+        if !detail.traces.is_empty() || self.marks.is_empty() {
+            self.seen = detail.notes.iter().all(|note| note.severity == Severity::Remark);
+            // a flow that carries contexts is of the trace of the first
+            let first = flow.row.trace_id.as_deref();
+            let contexts = detail.traces.iter().enumerate();
+            let mark = |(n, context): (usize, &TraceContext)| match first.filter(|_| n == 0) {
+                Some(key) => Mark::known_by(key, context),
+                None => Mark::of(context),
+            };
+            self.marks.clear();
+            self.marks.extend(contexts.map(mark));
+        }
+        if let Some(topic) = topic(detail) {
+            self.extra_mut().topic = Some(topic);
+        }
+        if let Some(via) = flow.via() {
+            self.extra_mut().via = Some(via.into());
+        }
     }
 }
 
 /// Whether who took it said when it was done: who took a message that needs no word of thanks may be at work on it for long.
-fn acknowledged(row: &Row) -> bool {
+pub(in crate::engine) fn acknowledged(row: &Row) -> bool {
     row.pattern != Pattern::Deliver || row.status.as_deref().is_some_and(|status| status != "auto")
 }
 

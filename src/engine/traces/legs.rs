@@ -7,7 +7,7 @@
 use super::hop::{Hop, everybodys};
 use crate::engine::digest::digester;
 use crate::model::{FlowRef, Half, Headers, Pattern};
-use crate::time::Span;
+use crate::time::{Span, Time};
 use std::hash::{Hash as _, Hasher as _};
 use std::num::{NonZeroU16, NonZeroU64};
 
@@ -82,10 +82,10 @@ pub(in crate::engine) fn leg(up: &Hop, down: &Hop) -> bool {
     b.hands > a.hands || unchanged || (b.whole.is_some() && b.whole == a.whole)
 }
 
-/// Whether two requests on the address that all services share went out together rather than one because of the other, as far as anybody
-/// can tell who does not know their senders.
-pub(in crate::engine) fn beside(up: &Hop, down: &Hop) -> bool {
-    up.time.after(SOON) > down.time && everybodys(down.from.host()) && !leg(up, down)
+/// Whether a request went out together with one of a moment before, on the address that all services share, rather than because of it, as
+/// far as anybody can tell who does not know their senders: what is passed on goes out as soon.
+pub(in crate::engine) fn beside(before: Time, down: &Hop) -> bool {
+    before.after(SOON) > down.time && everybodys(down.from.host())
 }
 
 /// Whether two operations have one method, and one path, of which a proxy may have cut or added the beginning.

@@ -28,7 +28,7 @@ pub(super) use failure::{failed, outcome, passes_on};
 use hashbrown::hash_map::Entry;
 use hashbrown::{HashMap, HashSet};
 use hop::tail;
-pub(super) use hop::{Hop, Mark, begun, digest, everybodys, hop, name, settled};
+pub(super) use hop::{Hop, Mark, acknowledged, begun, digest, everybodys, hop, name, settled};
 pub(super) use legs::{asked, beside, leg};
 use list::List;
 pub(super) use shape::streams;
@@ -125,14 +125,16 @@ impl Traces {
         self.add(no, hop);
     }
 
-    /// A flow has settled: what its hop tells is final, save for names. Gives it back where it is part of no trace.
-    pub(super) fn settled(&mut self, hop: Hop, now: Time) -> Option<Hop> {
-        let Some(&no) = self.of.get(&hop.flow) else { return Some(hop) };
+    /// A flow has settled: what its hop tells is final, save for names; what findings ask is read where it is to be `judged`. Gives back
+    /// the hop of one that is part of no trace.
+    pub(super) fn settled(&mut self, flow: FlowRef<'_>, judged: bool, now: Time) -> Option<Hop> {
+        let Some(&no) = self.of.get(&flow.row.id) else { return Some(settled(flow, judged)) };
         let trace = self.list.get_mut(&no)?;
         self.changes += 1;
         trace.grown = true;
-        if let Some(old) = trace.hop_mut(hop.flow).filter(|hop| !hop.settled) {
-            old.renew(hop);
+        if let Some(hop) = trace.hop_mut(flow.row.id).filter(|hop| !hop.settled) {
+            hop.renew(flow);
+            hop.settle(flow, judged);
             trace.open -= 1;
         }
         self.settle(no, now);

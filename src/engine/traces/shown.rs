@@ -135,7 +135,7 @@ impl Engine {
     /// A hop with what is known of its flow by now, where that is still there.
     fn renewed(&mut self, mut hop: Hop) -> Hop {
         if let Some(flow) = self.flow(hop.flow, true) {
-            hop.renew(super::hop(flow.as_ref()));
+            hop.renew(flow.as_ref());
         }
         hop
     }

@@ -139,7 +139,7 @@ fn rank(up: &Hop, hop: &Hop) -> Option<(Same, bool)> {
     }
     let same = same(&up.to, &hop.from)?;
     // whoever it was waited for it, as far as anybody can tell
-    let within = || up.end.is_none_or(|end| end >= hop.last) && (passes_on || !beside(up, hop));
+    let within = || up.end.is_none_or(|end| end >= hop.last) && (passes_on || !beside(up.time, hop) || leg(up, hop));
     if same == Same::Maybe && (up.to.addr == hop.to.addr || hop.veiled || !within()) {
         return None;
     }

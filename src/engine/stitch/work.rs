@@ -1,0 +1,107 @@
+//! A flow that somebody is at work on. It is small where a flow carries an ID, as most do: what it was is looked up where somebody asks.
+
+use super::super::traces::{Hop, Mark, acknowledged, begun, name};
+use super::Cause;
+use super::payload::Values;
+use crate::model::{FlowId, FlowRef, PENDING, Party, Pattern, Row, State};
+use crate::time::{Span, Time};
+use crate::trace::is_request_id;
+use std::sync::Arc;
+
+/// How many values a flow is known by, those of what it caused included.
+const MAX_ADOPTED: usize = 64;
+/// How long a delivery that is not acknowledged is worked on, as far as anybody can tell.
+const UNACKNOWLEDGED: Span = Span::from_secs(1);
+
+/// A flow that its receiver is at work on, as far as it has to be told from others.
+#[derive(Debug)]
+pub(super) struct Work {
+    pub(super) flow: FlowId,
+    pub(super) pattern: Pattern,
+    /// Its first byte, and its last one as far as it is known.
+    pub(super) time: Time,
+    pub(super) last: Time,
+    pub(super) from: Arc<Party>,
+    pub(super) to: Arc<Party>,
+    /// The request IDs that it carries.
+    pub(super) requests: Vec<u64>,
+    /// Whether it is over, and until when it was worked on as far as is known.
+    pub(super) over: bool,
+    end: Option<Time>,
+    /// The values in it that look like IDs, once somebody asked.
+    pub(super) values: Option<Values>,
+    /// What it was: of one that carries an ID once somebody asked, as its trace knows it too.
+    pub(super) hop: Option<Arc<Hop>>,
+    /// Whether somebody asked what it was.
+    compared: bool,
+}
+
+impl Work {
+    /// A flow as it is at a moment.
+    pub(super) fn new(flow: FlowRef<'_>, now: Time) -> Self {
+        let (row, (from, to)) = (flow.row, flow.ends());
+        let requests = flow.detail.iter().flat_map(|detail| &detail.traces).filter(|context| is_request_id(context.carrier));
+        let mut work = Self {
+            flow: row.id,
+            pattern: row.pattern,
+            time: row.time,
+            last: row.time,
+            from: Arc::clone(from),
+            to: Arc::clone(to),
+            requests: requests.map(|context| Mark::of(context).id).collect(),
+            over: false,
+            end: None,
+            values: None,
+            hop: row.trace_id.is_none().then(|| Arc::new(begun(flow))),
+            compared: false,
+        };
+        if row.state != State::Open {
+            work.ended(row, now);
+        }
+        work
+    }
+
+    /// It is over: at the latest now, where no answer came.
+    pub(super) fn ended(&mut self, row: &Row, now: Time) {
+        (self.over, self.last) = (true, row.last().unwrap_or(row.time));
+        let pending = row.status.as_deref() == Some(PENDING);
+        self.end = row.last().filter(|_| acknowledged(row)).or_else(|| pending.then_some(now));
+        if let Some(hop) = &mut self.hop {
+            Arc::make_mut(hop).ended(row);
+        }
+    }
+
+    /// Until when it was worked on; none while that is not over.
+    pub(super) fn until(&self) -> Option<Time> {
+        let unacknowledged = self.over && self.pattern == Pattern::Deliver;
+        self.end.or_else(|| unacknowledged.then(|| self.time.after(UNACKNOWLEDGED)))
+    }
+
+    /// Looks up what it was, to be compared: once.
+    pub(super) fn compare(&mut self, look: impl FnOnce(FlowId) -> Option<Hop>) {
+        if !std::mem::replace(&mut self.compared, true)
+            && let Some(hop) = look(self.flow)
+        {
+            self.hop = Some(Arc::new(hop));
+        }
+    }
+
+    /// As what caused another flow.
+    pub(super) fn cause(&self) -> Cause {
+        Cause { flow: self.flow, hop: self.hop.clone() }
+    }
+
+    /// What it caused carries these values, so that more may be found by them.
+    pub(super) fn adopt(&mut self, values: &Values) {
+        let known = self.values.get_or_insert_default();
+        values.iter().for_each(|value| known.add(value, MAX_ADOPTED));
+    }
+
+    /// Whether the receiver of `outer` may have sent it.
+    pub(super) fn may_be_of(&self, outer: &Self) -> bool {
+        match (name(&self.from), name(&outer.to)) {
+            (Some(from), Some(to)) => from == to,
+            _ => self.from.host() == outer.to.host(),
+        }
+    }
+}
