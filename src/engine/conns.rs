@@ -2,9 +2,10 @@
 //! its ends are, so that a name that comes late reaches every row. An entry goes when its connection has ended and its rows are gone.
 
 use crate::chunked::Chunked;
-use crate::model::{ConnId, ConnMeta, FlowId, SourceSet, Stamp, Zone};
+use crate::model::{ConnId, ConnMeta, FlowId, Joined, Party, SourceSet, Stamp, Zone};
 use crate::time::Time;
 use hashbrown::HashMap;
+use std::sync::Arc;
 
 /// How many connections are open at once: far above what `net` lets be, so that this one only guards against a mistake there.
 const MAX_CONNECTIONS: usize = 1 << 20;
@@ -31,6 +32,10 @@ pub(super) struct Conn {
     pub(super) awaited: Awaited,
     /// Whether it is over.
     pub(super) ended: bool,
+    /// Whether its opening was seen.
+    pub(super) opened: bool,
+    /// Who was at work on something when it was opened, where whoever opened it used it at once.
+    pub(super) dialers: Option<Box<[Arc<Party>]>>,
     /// Rows that are left of it, and the first and the last one that there was.
     rows: u32,
     /// Flows of it that are open.
@@ -74,7 +79,7 @@ impl Conns {
 
     /// Adds a connection and numbers it.
     pub(super) fn begin(&mut self, meta: &ConnMeta, client: u32, server: u32, awaited: Awaited) {
-        let ConnMeta { id, first: Stamp { time: first, .. }, zone, .. } = *meta;
+        let ConnMeta { id, first: Stamp { time: first, .. }, zone, joined, .. } = *meta;
         self.seen += 1;
         self.unknown += 1;
         self.open += 1;
@@ -89,6 +94,8 @@ impl Conns {
             sources,
             awaited,
             ended: false,
+            opened: joined == Joined::Opening,
+            dialers: None,
             rows: 0,
             open: 0,
             flows: Default::default(),
@@ -112,6 +119,11 @@ impl Conns {
     /// The place of a connection, for rows.
     pub(super) fn place(&self, id: ConnId) -> Option<u32> {
         self.index.get(&id).copied()
+    }
+
+    /// The same, to be changed.
+    pub(super) fn at_mut(&mut self, place: u32) -> Option<&mut Conn> {
+        self.entries.get_mut(place)?.as_mut()
     }
 
     /// A connection by its place.

@@ -1,7 +1,7 @@
 //! Meshes in which all is as it should be, whatever it looks like: not one finding, and no edge between what only happens at once.
 
 use super::mesh::Mesh;
-use super::mesh::call::{Answer, Call, MS};
+use super::mesh::call::{Answer, Call, Connection, MS};
 use super::mesh::tracer::Sends;
 use super::shop::{GOOD, Shop, Who, order};
 use super::{Expected, Scenario};
@@ -13,6 +13,7 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario { name: "quiet: polling", play: || calm(&[checkouts, polling], 40, 50) },
     Scenario { name: "quiet: third parties", play: || calm(&[third_party], 20, 50) },
     Scenario { name: "quiet: cron", play: || calm(&[checkouts, cron], 40, 50) },
+    Scenario { name: "quiet: at the same time", play: || calm(&[at_once], 20, 50) },
     Scenario { name: "quiet: cut", play: cut },
     Scenario { name: "quiet: all at once", play: || calm(ALL, 100, 1) },
 ];
@@ -42,6 +43,20 @@ fn service(shop: &mut Shop, name: &'static str, sends: Sends) -> super::mesh::Sv
 /// A moment that has nothing to do with what else begins then: before, in and after each part of a checkout.
 fn sometime(at: u64, n: u64) -> u64 {
     at + n * 7 % 31 * MS
+}
+
+/// Two services are always asked together, by one that was asked and by one that was not; the first is always done last.
+fn at_once(shop: &mut Shop, n: u64, at: u64) {
+    let both = |path: &str| {
+        let [slow, quick] = [(shop.billing, "invoices"), (shop.courier, "parcels")]
+            .map(|(svc, what)| Call::http(svc, "GET", format!("/{what}{path}")).over(Connection::Kept));
+        [slow.works(6 * MS), quick.after(MS + MS / 16).works(MS)]
+    };
+    let page = Call::http(shop.gateway, "GET", "/page").calls(both("/all")).together();
+    shop.mesh.run(at, shop.browser, &page);
+    for call in both(&format!("/{n}")) {
+        shop.mesh.run(at + 20 * MS, shop.browser, &call);
+    }
 }
 
 fn checkouts(shop: &mut Shop, n: u64, at: u64) {

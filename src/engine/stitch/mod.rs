@@ -10,11 +10,13 @@
 //! Flows are looked at in the order in which they opened, and no sooner than somebody needs it, so that their ends have their names.
 //! What a service also sends while it is at work on nothing (polling, a timer's work) is tied by no circumstance, only by what it carries.
 
+mod dials;
 mod hidden;
 mod kinds;
 mod messages;
 mod nat;
 mod payload;
+mod place;
 mod relays;
 mod senders;
 mod work;
@@ -34,6 +36,7 @@ use kinds::{asked_for, causes, placeable, requests, values};
 use messages::Messages;
 use nat::Nat;
 pub(super) use nat::whole;
+use place::{Cause, Place, innermost};
 use relays::relayed;
 use senders::Senders;
 use std::collections::VecDeque;
@@ -44,8 +47,6 @@ use works::{Sure, Works, chain, sharing};
 
 /// How many flows wait for one to settle: beyond it half of them are taken at once, with the names that are known.
 const MAX_BEGUN: usize = 1 << 16;
-/// How many flows are named of those that may have caused one: of more nobody learns anything.
-const MAX_CANDIDATES: usize = 16;
 /// How long after it was answered a flow may still cause others that carry an ID of it.
 const LATE: Span = Span::from_secs(5);
 
@@ -60,36 +61,6 @@ pub(super) struct Stitch {
     senders: Senders,
     veil: Veil,
     nat: Nat,
-}
-
-/// What caused a flow: which flow, and what it was, where that may be told nowhere else.
-#[derive(Debug)]
-struct Cause {
-    flow: FlowId,
-    hop: Option<Arc<Hop>>,
-}
-
-/// What was found out about a flow.
-#[derive(Debug, Default)]
-struct Place {
-    /// What caused it.
-    parent: Option<(Cause, Link)>,
-    /// Those of which each is as likely to have caused it.
-    maybe: Vec<FlowId>,
-}
-
-impl Place {
-    fn doubt(maybe: impl Iterator<Item = FlowId>) -> Self {
-        Self { parent: None, maybe: maybe.take(MAX_CANDIDATES).collect() }
-    }
-
-    fn at(work: &Work, link: Link) -> Self {
-        Self { parent: Some((work.cause(), link)), maybe: Vec::new() }
-    }
-
-    fn of(up: &Arc<Hop>, link: Link) -> Self {
-        Self { parent: Some((Cause { flow: up.flow, hop: Some(Arc::clone(up)) }, link)), maybe: Vec::new() }
-    }
 }
 
 impl Stitch {
@@ -187,6 +158,14 @@ impl Engine {
         if let (Some(hop), Some(first)) = (&mut alone, slot.detail.as_ref().and_then(|detail| detail.first_leg())) {
             hop.extra_mut().first_leg = Some(first);
         }
+        if let Some(hop) = alone.as_ref().or_else(|| traces.hop(id)) {
+            let strangers = dials::strangers(&slot.row, hop, conns, &stitch.works);
+            if !strangers.is_empty()
+                && let Some(hop) = alone.as_mut().or_else(|| traces.hop_mut(id))
+            {
+                hop.extra_mut().strangers = strangers;
+            }
+        }
         let anybody = |hop: &&Hop| name(&hop.from).is_none() && everybodys(hop.from.host());
         if stitch.veil.any()
             && let Some(hop) = traces.hop(id).filter(anybody)
@@ -279,11 +258,15 @@ impl Engine {
             // what is seen of it may be what led to the hidden
             return None;
         }
+        let is_stranger = |work: &Work| child.extra().strangers.contains(&work.to.addr);
         let carried = requests(child);
         if !carried.is_empty() {
             // what it was asked with may be answered before all that it causes is done
             let mut works = works.at(&labels, child.time, Some(LATE), child.flow);
             works.retain(|work| work.requests.iter().any(|id| carried.contains(id)));
+            if works.iter().any(|work| !is_stranger(work)) {
+                works.retain(|work| !is_stranger(work));
+            }
             if let Some(place) = innermost(&works, Link::RequestId, sure) {
                 return Some(place);
             }
@@ -304,6 +287,7 @@ impl Engine {
         }
         let nameless = sure == Sure::No;
         if nameless {
+            open.retain(|work| passed_on(work) || !is_stranger(work));
             // whoever it was waited for it, as far as anybody can tell
             open.retain(|work| {
                 work.until().is_none_or(|end| end >= child.last) && (passed_on(work) || !beside(work.time, child))
@@ -377,17 +361,6 @@ fn is_veiled(stitch: &Stitch, conns: &Conns, facts: &mut Facts, hop: &Hop) -> bo
         is(works::label(worker), worker.host())
     };
     stitch.veil.hides(hop.time, is, asked)
-}
-
-/// Of works that are as likely by what they carry: the only one; of nameless services that lie within each other the innermost, which
-/// time alone tells. None of none.
-fn innermost(works: &[&mut Work], link: Link, sure: Sure) -> Option<Place> {
-    match works {
-        [] => None,
-        [one] => Some(Place::at(one, link)),
-        [.., last] if sure == Sure::No && chain(works) => Some(Place::at(last, link.max(Link::Time))),
-        several => Some(Place::doubt(several.iter().map(|work| work.flow))),
-    }
 }
 
 #[cfg(test)]

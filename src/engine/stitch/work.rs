@@ -1,8 +1,8 @@
 //! A flow that somebody is at work on. It is small where a flow carries an ID, as most do: what it was is looked up where somebody asks.
 
 use super::super::traces::{Hop, Mark, acknowledged, begun, name};
-use super::Cause;
 use super::payload::Values;
+use super::place::Cause;
 use crate::model::{FlowId, FlowRef, PENDING, Party, Pattern, Row, State};
 use crate::time::{Span, Time};
 use crate::trace::is_request_id;

@@ -181,6 +181,15 @@ impl Works {
         }
     }
 
+    /// Who was at work at a moment, on something else than a flow.
+    pub(super) fn at_work(&self, time: Time, not: FlowId) -> impl Iterator<Item = &Arc<Party>> {
+        let works = self.services.iter().flat_map(move |service| {
+            let ended = service.ended.iter().rev().take_while(move |work| work.until().is_none_or(|end| end > time));
+            service.open.iter().chain(ended).filter(move |work| work.time <= time)
+        });
+        works.filter(move |work| work.flow != not).map(|work| &work.to)
+    }
+
     fn of(&self, label: &str) -> Option<&Service> {
         self.places.get(label).and_then(|at| self.services.get(*at))
     }

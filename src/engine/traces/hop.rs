@@ -86,6 +86,8 @@ pub(in crate::engine) struct Extra {
     pub(in crate::engine) placed: Option<(FlowId, Link)>,
     /// Which are as likely to have caused it, where none can be claimed.
     pub(in crate::engine) maybe: Vec<FlowId>,
+    /// At which addresses its sender, who has no name, is not, as its connection tells.
+    pub(in crate::engine) strangers: Vec<Arc<str>>,
 }
 
 impl Extra {
@@ -99,6 +101,7 @@ impl Extra {
         first_leg: None,
         placed: None,
         maybe: Vec::new(),
+        strangers: Vec::new(),
     };
 }
 

@@ -227,10 +227,10 @@ impl Traces {
 
     /// Whether two flows are legs of one, as far as they are part of traces.
     pub(super) fn leg(&mut self, first: FlowId, second: FlowId, is: bool) {
-        if let Some(hop) = self.of(first).and_then(|no| self.list.get_mut(&no)?.hop_mut(first)) {
+        if let Some(hop) = self.hop_mut(first) {
             hop.passed_on = is;
         }
-        if let Some(hop) = self.of(second).and_then(|no| self.list.get_mut(&no)?.hop_mut(second)) {
+        if let Some(hop) = self.hop_mut(second) {
             hop.extra_mut().first_leg = is.then_some(first);
         }
     }
@@ -253,6 +253,11 @@ impl Traces {
     /// A flow of a trace.
     pub(super) fn hop(&self, flow: FlowId) -> Option<&Hop> {
         self.list.get(&self.of(flow)?)?.hop(flow)
+    }
+
+    /// The same, to be changed.
+    pub(super) fn hop_mut(&mut self, flow: FlowId) -> Option<&mut Hop> {
+        self.list.get_mut(&self.of(flow)?)?.hop_mut(flow)
     }
 
     /// The trace of a flow.

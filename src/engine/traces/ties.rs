@@ -91,7 +91,7 @@ impl Traces {
         while self.doubts.len() > MAX_DOUBTS {
             self.doubts.pop_first();
         }
-        if let Some(hop) = self.of(flow).and_then(|no| self.list.get_mut(&no)?.hop_mut(flow)) {
+        if let Some(hop) = self.hop_mut(flow) {
             hop.extra_mut().maybe = maybe;
         }
     }

@@ -140,7 +140,8 @@ fn rank(up: &Hop, hop: &Hop) -> Option<(Same, bool)> {
     let same = same(&up.to, &hop.from)?;
     // whoever it was waited for it, as far as anybody can tell
     let within = || up.end.is_none_or(|end| end >= hop.last) && (passes_on || !beside(up.time, hop) || leg(up, hop));
-    if same == Same::Maybe && (up.to.addr == hop.to.addr || hop.veiled || !within()) {
+    let another = || hop.extra().strangers.contains(&up.to.addr) && !leg(up, hop);
+    if same == Same::Maybe && (up.to.addr == hop.to.addr || hop.veiled || !within() || another()) {
         return None;
     }
     Some((same, !passes_on && up.end.is_some_and(|end| end < hop.time)))

@@ -1,0 +1,32 @@
+//! Who a nameless sender cannot be, on an address that all services share. Who opens a connection and uses it at once opened it for that:
+//! what it was asked, it was asked before. And a connection has one sender for as long as it lasts.
+
+use super::super::conns::Conns;
+use super::works::{Works, label};
+use crate::engine::traces::{Hop, everybodys, name};
+use crate::model::{Party, Row};
+use crate::time::Span;
+use std::sync::Arc;
+
+/// How soon after its opening a connection is used that was opened for this: a pool's lie idle for longer.
+const AT_ONCE: Span = Span::from_millis(10);
+
+/// The addresses where something was worked on when a flow was sent, and where it was not sent from.
+pub(super) fn strangers(row: &Row, hop: &Hop, conns: &mut Conns, works: &Works) -> Vec<Arc<str>> {
+    let Some(conn) = conns.at_mut(row.place) else { return Vec::new() };
+    let first = conn.flows().is_some_and(|(first, _)| first == row.id);
+    let dialed = first && conn.opened && row.time.since(conn.first) <= AT_ONCE;
+    if !(dialed || conn.dialers.is_some()) || name(&hop.from).is_some() || !everybodys(hop.from.host()) {
+        return Vec::new();
+    }
+    if dialed {
+        conn.dialers = Some(works.at_work(conn.first, row.id).cloned().collect());
+    }
+    let dialers = conn.dialers.as_deref().unwrap_or_default();
+    let known = |party: &Party| dialers.iter().any(|dialer| dialer.addr == party.addr || label(dialer) == label(party));
+    let mut strangers: Vec<_> =
+        works.at_work(row.time, row.id).filter(|party| !known(party)).map(|party| Arc::clone(&party.addr)).collect();
+    strangers.sort_unstable();
+    strangers.dedup();
+    strangers
+}
