@@ -47,14 +47,14 @@ fn sometime(at: u64, n: u64) -> u64 {
 
 /// Two services are always asked together, by one that was asked and by one that was not; the first is always done last.
 fn at_once(shop: &mut Shop, n: u64, at: u64) {
-    let both = |path: &str| {
+    let both = |path: &str, connection| {
         let [slow, quick] = [(shop.billing, "invoices"), (shop.courier, "parcels")]
-            .map(|(svc, what)| Call::http(svc, "GET", format!("/{what}{path}")).over(Connection::Kept));
+            .map(|(svc, what)| Call::http(svc, "GET", format!("/{what}{path}")).over(connection));
         [slow.works(6 * MS), quick.after(MS + MS / 16).works(MS)]
     };
-    let page = Call::http(shop.gateway, "GET", "/page").calls(both("/all")).together();
+    let page = Call::http(shop.gateway, "GET", "/page").calls(both("/all", Connection::Kept)).together();
     shop.mesh.run(at, shop.browser, &page);
-    for call in both(&format!("/{n}")) {
+    for call in both(&format!("/{n}"), Connection::Own) {
         shop.mesh.run(at + 20 * MS, shop.browser, &call);
     }
 }

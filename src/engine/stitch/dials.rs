@@ -4,7 +4,7 @@
 use super::super::conns::Conns;
 use super::works::{Works, label};
 use crate::engine::traces::{Hop, everybodys, name};
-use crate::model::{Party, Row};
+use crate::model::{Party, Pattern, Row};
 use crate::time::Span;
 use std::sync::Arc;
 
@@ -14,19 +14,21 @@ const AT_ONCE: Span = Span::from_millis(10);
 /// The addresses where something was worked on when a flow was sent, and where it was not sent from.
 pub(super) fn strangers(row: &Row, hop: &Hop, conns: &mut Conns, works: &Works) -> Vec<Arc<str>> {
     let Some(conn) = conns.at_mut(row.place) else { return Vec::new() };
+    // what a pool says of itself as it begins is no use of a connection
+    let used = row.pattern.is_call() || row.pattern == Pattern::RequestResponse && row.protocol != "amqp";
     let first = conn.flows().is_some_and(|(first, _)| first == row.id);
-    let dialed = first && conn.opened && row.time.since(conn.first) <= AT_ONCE;
+    let dialed = first && used && conn.opened && row.time.since(conn.first) <= AT_ONCE;
     if !(dialed || conn.dialers.is_some()) || name(&hop.from).is_some() || !everybodys(hop.from.host()) {
         return Vec::new();
     }
-    if dialed {
-        conn.dialers = Some(works.at_work(conn.first, row.id).cloned().collect());
-    }
-    let dialers = conn.dialers.as_deref().unwrap_or_default();
+    let dialers =
+        if dialed { works.at_work(conn.first, row.id).cloned().collect() } else { conn.dialers.take().unwrap_or_default() };
     let known = |party: &Party| dialers.iter().any(|dialer| dialer.addr == party.addr || label(dialer) == label(party));
-    let mut strangers: Vec<_> =
-        works.at_work(row.time, row.id).filter(|party| !known(party)).map(|party| Arc::clone(&party.addr)).collect();
+    let at_work = works.at_work(row.time, row.id).filter(|party| !known(party));
+    let mut strangers: Vec<_> = at_work.map(|party| Arc::clone(&party.addr)).collect();
     strangers.sort_unstable();
     strangers.dedup();
+    // who was at nothing that can be seen may have tried whether anybody is there, to go on because of anything
+    conn.dialers = Some(dialers).filter(|dialers| !dialers.is_empty());
     strangers
 }
