@@ -7,9 +7,9 @@ use std::collections::VecDeque;
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-/// How long packets wait live: longer than a name may take that flows wait for.
-pub(super) const HOLD: Duration = Duration::from_millis(500);
-/// What may wait, in bytes: half a second of a busy machine, little beside what the recorder and the store hold.
+/// How long packets wait live: longer than a name may take that flows wait for, on a machine that is busy.
+pub(super) const HOLD: Duration = Duration::from_millis(2500);
+/// What may wait, in bytes: little beside what the recorder and the store hold.
 const MAX_BYTES: usize = 8 << 20;
 
 /// Batches of packets, the oldest first.
