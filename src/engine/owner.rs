@@ -24,6 +24,9 @@ const STRIDE: usize = 64;
 const FRAME: Duration = Duration::from_millis(33);
 /// The same while a filter is at work on what there is: as soon as work of a few milliseconds has something to show.
 const SEARCH_FRAME: Duration = Duration::from_millis(8);
+/// The same where so much comes that a frame's work would be more than [`MUCH`].
+const BUSY_FRAME: Duration = Duration::from_millis(16);
+const MUCH: Duration = Duration::from_millis(4);
 /// The shortest time between two tables of services or traces, which cost more than a view and are read, not watched.
 const TABLE: Duration = Duration::from_secs(1);
 /// Jobs on their way to the looker: more than the core hands out at once, so that handing over never waits.
@@ -132,7 +135,8 @@ pub fn spawn(
     let live = options.live;
     let engine = Engine::new(options);
     let (turn, told, sweeping, due, shown, tabled) = (None, (0, 0), false, Due::Now, None, Instant::now());
-    let owner = Owner { engine, records, screen, looker, turns, commands, turn, told, sweeping, due, shown, tabled };
+    let worked = Duration::ZERO;
+    let owner = Owner { engine, records, screen, looker, turns, commands, turn, told, sweeping, due, shown, worked, tabled };
     let thread = Builder::new().name("engine".into()).spawn(move || {
         if live {
             priority::give_way();
@@ -156,8 +160,9 @@ struct Owner {
     /// Whether there are rows left to judge.
     sweeping: bool,
     due: Due,
-    /// When the last view was shown.
+    /// When the last view was shown, and for how long events have been taken in since.
     shown: Option<Instant>,
+    worked: Duration,
     /// When the tables were last given up for newer ones.
     tabled: Instant,
 }
@@ -279,12 +284,15 @@ impl Owner {
             for event in turn.events.by_ref().take(STRIDE) {
                 self.engine.event(event, &mut out);
             }
-            if start.elapsed() >= SLICE && !turn.events.as_slice().is_empty() {
+            let elapsed = start.elapsed();
+            if elapsed >= SLICE && !turn.events.as_slice().is_empty() {
+                self.worked += elapsed;
                 self.turn = Some(turn);
                 return false;
             }
         }
         self.engine.pass(turn.until, turn.totals, turn.last, &mut out);
+        self.worked += start.elapsed();
         let told = (self.engine.tally.rate(self.engine.now), self.engine.findings.changes());
         if std::mem::replace(&mut self.told, told) != told {
             self.due = self.due.max(Due::NextFrame);
@@ -325,14 +333,18 @@ impl Owner {
         let Some(screen) = &self.screen else { return };
         if self.due == Due::Now || (self.due == Due::NextFrame && self.until_next_frame().is_zero()) {
             self.due = Due::Never;
-            self.shown = Some(Instant::now());
+            (self.shown, self.worked) = (Some(Instant::now()), Duration::ZERO);
             screen.slot.put(self.engine.view());
             (screen.wake)();
         }
     }
 
     fn until_next_frame(&self) -> Duration {
-        let frame = if self.engine.screen.searching() { SEARCH_FRAME } else { FRAME };
+        let frame = match self.engine.screen.searching() {
+            true => SEARCH_FRAME,
+            false if self.worked >= MUCH => BUSY_FRAME,
+            false => FRAME,
+        };
         self.shown.map_or(Duration::ZERO, |shown| frame.saturating_sub(shown.elapsed()))
     }
 
