@@ -8,6 +8,7 @@
 //! What was seen twice on its way, before and behind something that passes it on as it is, has legs: the second is because of the first, and
 //! what its receiver does is because of the last.
 //! Flows are looked at in the order in which they opened, and no sooner than somebody needs it, so that their ends have their names.
+//! Without names time alone tells, and which connection it was: who opened it for this was asked before ([`dials`]).
 //! What a service also sends while it is at work on nothing (polling, a timer's work) is tied by no circumstance, only by what it carries.
 
 mod dials;
