@@ -29,6 +29,7 @@ mod shown;
 mod slow;
 mod unanswered;
 mod undelivered;
+mod waits;
 
 use super::traces::{Hop, Trace};
 use crate::model::{ConnRecord, Finding, FindingKind, FlowId, FlowRef, Node, Totals};
@@ -53,6 +54,8 @@ trait Detector: std::fmt::Debug + Send {
     fn alone(&mut self, _hop: &Hop, _book: &mut Book) {}
     /// The same of one that any of these has caused, which are as likely.
     fn doubtful(&mut self, _hop: &Hop, _maybe: &[Hop], _book: &mut Book) {}
+    /// A flow has settled, and nothing is claimed of what caused it, be it part of a trace or of none.
+    fn unclaimed(&mut self, _hop: &Hop, _book: &mut Book) {}
     /// A connection has ended.
     fn connection(&mut self, _conn: &ConnRecord, _book: &mut Book) {}
     /// The sums have come so far, and so many packets were dropped by the kernel.
@@ -127,6 +130,11 @@ impl Findings {
     /// The same of one that any of these has caused, which are as likely.
     pub(super) fn doubtful(&mut self, hop: &Hop, maybe: &[Hop]) {
         self.detectors.iter_mut().for_each(|detector| detector.doubtful(hop, maybe, &mut self.book));
+    }
+
+    /// Nothing is claimed of what caused a flow that has settled.
+    pub(super) fn unclaimed(&mut self, hop: &Hop) {
+        self.detectors.iter_mut().for_each(|detector| detector.unclaimed(hop, &mut self.book));
     }
 
     /// A connection has ended.

@@ -1,6 +1,8 @@
-//! Hops that are slow by themselves: far slower than their kind is, or most of a slow request. What waits for others is not.
+//! Hops that are slow by themselves: far slower than their kind is, or most of a slow request. What waits for others is not, nor what may
+//! have waited for a call of which nobody knows what it was because of.
 
 use super::ledger::label;
+use super::waits::Waits;
 use super::{Book, Detector, Look, Words};
 use crate::engine::traces::Hop;
 use crate::model::{FindingKind, Pattern};
@@ -24,6 +26,7 @@ const MOST: u64 = 60;
 #[derive(Debug, Default)]
 pub(super) struct Slow {
     kinds: HashMap<u64, VecDeque<Span>>,
+    waits: Waits,
 }
 
 impl Detector for Slow {
@@ -33,8 +36,12 @@ impl Detector for Slow {
 
     fn alone(&mut self, hop: &Hop, book: &mut Book) {
         if timed(hop) {
-            self.unusual(hop, hop.last.since(hop.time), book);
+            self.unusual(&Own::of(hop, &[], &[]), book);
         }
+    }
+
+    fn unclaimed(&mut self, hop: &Hop, _: &mut Book) {
+        self.waits.add(hop);
     }
 
     fn trace(&mut self, look: &Look<'_>, book: &mut Book) {
@@ -49,16 +56,18 @@ impl Detector for Slow {
             }
             requests.push(up.and_then(|up| requests.get(up).copied()).unwrap_or(at));
         }
+        // those of which nothing is claimed
+        let roots: Vec<_> = flows.iter().filter(|(_, up)| up.is_none()).map(|(hop, _)| *hop).collect();
         for (at, (hop, _)) in flows.iter().enumerate() {
             if hop.judged || !timed(hop) {
                 continue;
             }
             let below = children.get(at).map(Vec::as_slice).unwrap_or_default();
-            let own = own_time(hop, below);
+            let own = Own::of(hop, below, &roots);
             let request = requests.get(at).and_then(|request| flows.get(*request)).map(|(request, _)| *request);
             let Some(request) = request.filter(|request| !request.held && !request.pending) else { continue };
-            if !self.unusual(hop, own, book) && (request.flow != hop.flow || !below.is_empty()) {
-                most(hop, own, request, book);
+            if !self.unusual(&own, book) && (request.flow != hop.flow || !below.is_empty()) {
+                self.most(&own, request, book);
             }
         }
     }
@@ -77,26 +86,48 @@ fn answered(pattern: Pattern, protocol: &str) -> bool {
     }
 }
 
-/// The time in which none of what it caused was under way.
-pub(super) fn own_time(hop: &Hop, children: &[&Hop]) -> Span {
-    let mut spans: Vec<(Time, Time)> = children
-        .iter()
+/// A hop, and the time that is its receiver's own.
+struct Own<'h> {
+    hop: &'h Hop,
+    /// When something was under way that it caused.
+    below: Vec<(Time, Time)>,
+    /// The time in which nothing was.
+    own: Span,
+    /// Flows of its trace of which nothing is claimed.
+    roots: &'h [&'h Hop],
+}
+
+impl<'h> Own<'h> {
+    fn of(hop: &'h Hop, children: &[&Hop], roots: &'h [&'h Hop]) -> Self {
         // what gets no answer is waited for until it is given up, which is not seen
-        .map(|child| (child.time.max(hop.time), if child.pending { hop.last } else { child.last.min(hop.last) }))
-        .filter(|(from, to)| from < to)
-        .collect();
+        let span = |child: &&Hop| (child.time.max(hop.time), if child.pending { hop.last } else { child.last.min(hop.last) });
+        let below: Vec<_> = children.iter().map(span).collect();
+        Self { hop, own: besides(hop, &below), below, roots }
+    }
+
+    /// The time in which it cannot have waited for anything that was seen.
+    fn surely(&self, waits: &Waits) -> Span {
+        let more = waits.within(self.hop, self.roots);
+        if more.is_empty() { self.own } else { besides(self.hop, &[self.below.as_slice(), &more].concat()) }
+    }
+}
+
+/// How much of a hop's time lies outside all of these.
+fn besides(hop: &Hop, spans: &[(Time, Time)]) -> Span {
+    let mut spans: Vec<_> = spans.iter().filter(|(from, to)| from < to).collect();
     spans.sort_unstable();
     let (mut covered, mut until) = (0, hop.time);
     for (from, to) in spans {
-        covered += to.since(from.max(until)).nanos();
-        until = until.max(to);
+        covered += to.since((*from).max(until)).nanos();
+        until = until.max(*to);
     }
     Span::from_nanos(hop.last.since(hop.time).nanos().saturating_sub(covered))
 }
 
 impl Slow {
     /// Tells a hop that is far slower than its kind; it counts among them from now on.
-    fn unusual(&mut self, hop: &Hop, own: Span, book: &mut Book) -> bool {
+    fn unusual(&mut self, of: &Own<'_>, book: &mut Book) -> bool {
+        let Own { hop, own, .. } = *of;
         let kind = hop.kind();
         if self.kinds.len() >= MAX_KINDS && !self.kinds.contains_key(&kind) {
             return false;
@@ -108,7 +139,10 @@ impl Slow {
         if samples.len() > MAX_SAMPLES {
             samples.pop_front();
         }
-        let usual = usual.filter(|usual| own.nanos() > usual.nanos().saturating_mul(TIMES));
+        let far = |own: Span, usual: Span| own > SLOW && own.nanos() > usual.nanos().saturating_mul(TIMES);
+        let usual = usual.filter(|usual| far(own, *usual));
+        let own = if usual.is_some() { of.surely(&self.waits) } else { own };
+        let usual = usual.filter(|usual| far(own, *usual));
         if let Some(usual) = usual {
             let to = label(&hop.to);
             let words = Words {
@@ -127,6 +161,41 @@ impl Slow {
         }
         usual.is_some()
     }
+
+    /// Tells a hop that is most of a slow request.
+    fn most(&self, of: &Own<'_>, request: &Hop, book: &mut Book) {
+        let hop = of.hop;
+        let all = request.last.since(request.time);
+        let most = |own: Span| own.nanos().saturating_mul(100) >= all.nanos().saturating_mul(MOST);
+        if all < SLOW_REQUEST || !most(of.own) {
+            return;
+        }
+        let own = of.surely(&self.waits);
+        if !most(own) {
+            return;
+        }
+        let to = label(&hop.to);
+        let percent = (own.nanos().saturating_mul(100) / all.nanos().max(1)).min(100);
+        let (title, advice) = if request.flow == hop.flow {
+            (
+                format!("{to} spends most of a slow request by itself: {}", hop.operation),
+                format!("look at what {to} computes or waits for that is not on this wire; its calls are not in this time"),
+            )
+        } else {
+            (
+                format!("{to} takes most of the time of a slow request: {}", hop.operation),
+                format!("make {} of {to} faster, ask it less, or do not wait for it", hop.operation),
+            )
+        };
+        let evidence = format!(
+            "{} of the {} that {} took ({percent} %)",
+            crate::units::duration(own),
+            crate::units::duration(all),
+            request.operation
+        );
+        let flows = if request.flow == hop.flow { vec![hop.flow] } else { vec![request.flow, hop.flow] };
+        book.raise(FindingKind::SlowHop, &kind_of(hop), flows, Words { title, service: Some(to.clone()), evidence, advice });
+    }
 }
 
 /// What 95 of 100 took at most.
@@ -138,35 +207,6 @@ fn nearly_all(samples: &VecDeque<Span>) -> Span {
 
 fn kind_of(hop: &Hop) -> String {
     format!("{} {}", label(&hop.to), hop.shape())
-}
-
-/// Tells a hop that is most of a slow request.
-fn most(hop: &Hop, own: Span, request: &Hop, book: &mut Book) {
-    let all = request.last.since(request.time);
-    if all < SLOW_REQUEST || own.nanos().saturating_mul(100) < all.nanos().saturating_mul(MOST) {
-        return;
-    }
-    let to = label(&hop.to);
-    let percent = (own.nanos().saturating_mul(100) / all.nanos().max(1)).min(100);
-    let (title, advice) = if request.flow == hop.flow {
-        (
-            format!("{to} spends most of a slow request by itself: {}", hop.operation),
-            format!("look at what {to} computes or waits for that is not on this wire; its calls are not in this time"),
-        )
-    } else {
-        (
-            format!("{to} takes most of the time of a slow request: {}", hop.operation),
-            format!("make {} of {to} faster, ask it less, or do not wait for it", hop.operation),
-        )
-    };
-    let evidence = format!(
-        "{} of the {} that {} took ({percent} %)",
-        crate::units::duration(own),
-        crate::units::duration(all),
-        request.operation
-    );
-    let flows = if request.flow == hop.flow { vec![hop.flow] } else { vec![request.flow, hop.flow] };
-    book.raise(FindingKind::SlowHop, &kind_of(hop), flows, Words { title, service: Some(to.clone()), evidence, advice });
 }
 
 #[cfg(test)]

@@ -155,3 +155,16 @@ fn who_passes_requests_on_begins_no_span_in_what_it_asks_besides() {
     check(&[asked, verify, "nginx>app 15-80 id=t span=1"], &[]);
     check(&[asked, verify], &["trace_stale_parent nginx 1"]);
 }
+
+#[test]
+fn who_may_have_waited_for_a_call_that_is_nobodys_is_not_slow() {
+    let asked = |n: u64| [format!("web>gate {n}-1600 id=t{n} span=1"), format!("gate>orders 1{n}-1590 id=t{n} span=2")];
+    let rows = ["orders>?db 20-1500".to_owned(), "orders>?db 21-1501".to_owned()];
+    let lines = [&asked(1)[..], &asked(2), &rows].concat();
+    check(&lines.iter().map(String::as_str).collect::<Vec<_>>(), &[]);
+    // what took no time explains none of it, and of one request alone it is known whose it was
+    let quick = [&asked(1)[..], &asked(2), &["orders>?db 20-30".to_owned()]].concat();
+    check(&quick.iter().map(String::as_str).collect::<Vec<_>>(), &["slow_hop orders 2"]);
+    let one = [&asked(1)[..], &rows[..1]].concat();
+    check(&one.iter().map(String::as_str).collect::<Vec<_>>(), &["slow_hop db 1"]);
+}

@@ -182,10 +182,17 @@ impl Engine {
             traces.veil(id);
         }
         let first = alone.is_some() || traces.of(id).is_none_or(|no| traces.get(no).is_some_and(|trace| trace.leaves_open(id)));
-        if !first || !store.get(id).is_some_and(|slot| placeable(&slot.row)) {
+        if !first {
             return alone;
         }
-        let Place { parent, maybe } = self.place(id, alone.as_ref()).unwrap_or_default();
+        let placeable = store.get(id).is_some_and(|slot| placeable(&slot.row));
+        let place = placeable.then(|| self.place(id, alone.as_ref())).flatten();
+        let Place { parent, maybe } = place.unwrap_or_default();
+        if parent.is_none()
+            && let Some(hop) = alone.as_ref().or_else(|| self.traces.hop(id))
+        {
+            self.findings.unclaimed(hop);
+        }
         if let Some((up, link)) = parent {
             self.tied(id, alone.take(), &up, link);
         } else if !maybe.is_empty() {
