@@ -1,5 +1,13 @@
 //! Hops that are slow by themselves: far slower than their kind is, or most of a slow request. What waits for others is not, nor what may
 //! have waited for a call of which nobody knows what it was because of.
+//!
+//! A hop is slow where it takes by itself
+//! - more than 200 ms, and more than four times what 95 of 100 of at least 20 like hops took; or
+//! - more than 200 ms, at least 60 % of its request, and more than ten times what three of four of at least 4 like hops took; or
+//! - at least 60 % of a request that takes a second or longer.
+//!
+//! Like hops are of one receiver and operation or statement, literals left out: those that were judged before, and the others of its
+//! own trace. A shorter time is never one: a scheduler, a collector of garbage or a busy machine make up for it.
 
 use super::ledger::label;
 use super::waits::Waits;
@@ -10,13 +18,16 @@ use crate::time::{Span, Time};
 use hashbrown::HashMap;
 use std::collections::VecDeque;
 
-/// How many like hops tell what is usual.
+/// How many like hops tell what is usual, and how many do of what stands out all the more.
 const USUAL: usize = 20;
+const FEW: usize = 4;
 /// How many of them are remembered of a kind, and how many kinds.
 const MAX_SAMPLES: usize = 64;
 const MAX_KINDS: usize = 1 << 12;
 /// How much slower than nearly all of its kind a hop has to be, and how slow at least.
 const TIMES: u64 = 4;
+/// The same where it is most of its request, and most of its kind are quick.
+const TIMES_FEW: u64 = 10;
 const SLOW: Span = Span::from_millis(200);
 /// From when on a request is slow, and how much of it in hundredths one hop has to take by itself.
 const SLOW_REQUEST: Span = Span::from_secs(1);
@@ -36,7 +47,9 @@ impl Detector for Slow {
 
     fn alone(&mut self, hop: &Hop, book: &mut Book) {
         if timed(hop) {
-            self.unusual(&Own::of(hop, &[], &[]), book);
+            let own = Own::of(hop, &[], &[]);
+            self.learn(&own);
+            self.unusual(&own, hop, book);
         }
     }
 
@@ -58,6 +71,7 @@ impl Detector for Slow {
         }
         // those of which nothing is claimed
         let roots: Vec<_> = flows.iter().filter(|(_, up)| up.is_none()).map(|(hop, _)| *hop).collect();
+        let mut all = Vec::with_capacity(flows.len());
         for (at, (hop, _)) in flows.iter().enumerate() {
             if hop.judged || !timed(hop) {
                 continue;
@@ -66,7 +80,11 @@ impl Detector for Slow {
             let own = Own::of(hop, below, &roots);
             let request = requests.get(at).and_then(|request| flows.get(*request)).map(|(request, _)| *request);
             let Some(request) = request.filter(|request| !request.held && !request.pending) else { continue };
-            if !self.unusual(&own, book) && (request.flow != hop.flow || !below.is_empty()) {
+            self.learn(&own);
+            all.push((own, request, request.flow != hop.flow || !below.is_empty()));
+        }
+        for (own, request, shared) in all {
+            if !self.unusual(&own, request, book) && shared {
                 self.most(&own, request, book);
             }
         }
@@ -125,31 +143,52 @@ fn besides(hop: &Hop, spans: &[(Time, Time)]) -> Span {
 }
 
 impl Slow {
-    /// Tells a hop that is far slower than its kind; it counts among them from now on.
-    fn unusual(&mut self, of: &Own<'_>, book: &mut Book) -> bool {
-        let Own { hop, own, .. } = *of;
-        let kind = hop.kind();
-        if self.kinds.len() >= MAX_KINDS && !self.kinds.contains_key(&kind) {
-            return false;
+    /// It counts among its kind.
+    fn learn(&mut self, of: &Own<'_>) {
+        let kind = of.hop.kind();
+        if self.kinds.len() < MAX_KINDS || self.kinds.contains_key(&kind) {
+            let samples = self.kinds.entry(kind).or_default();
+            samples.push_back(of.own);
+            if samples.len() > MAX_SAMPLES {
+                samples.pop_front();
+            }
         }
-        let samples = self.kinds.entry(kind).or_default();
-        let count = samples.len();
-        let usual = (count >= USUAL && own > SLOW).then(|| nearly_all(samples));
-        samples.push_back(own);
-        if samples.len() > MAX_SAMPLES {
-            samples.pop_front();
+    }
+
+    /// What is usual for its kind, where it took far longer by itself: how many took how long at most, of how many, and it itself.
+    fn usual(&self, of: &Own<'_>, request: &Hop) -> Option<(&'static str, Span, usize, Span)> {
+        let mut others: Vec<_> = self.kinds.get(&of.hop.kind()).filter(|_| of.own > SLOW)?.iter().copied().collect();
+        others.sort_unstable();
+        if let Ok(itself) = others.binary_search(&of.own) {
+            others.remove(itself);
         }
-        let far = |own: Span, usual: Span| own > SLOW && own.nanos() > usual.nanos().saturating_mul(TIMES);
-        let usual = usual.filter(|usual| far(own, *usual));
-        let own = if usual.is_some() { of.surely(&self.waits) } else { own };
-        let usual = usual.filter(|usual| far(own, *usual));
-        if let Some(usual) = usual {
+        let part = |hundredths: usize| others.get(others.len() * hundredths / 100).copied().unwrap_or_default();
+        let far = |own: Span, usual: Span, times: u64| own > SLOW && own.nanos() > usual.nanos().saturating_mul(times);
+        let told = |own: Span| {
+            let (nearly_all, three) = (part(95), part(75));
+            if others.len() >= USUAL && far(own, nearly_all, TIMES) {
+                Some(("95 of 100", nearly_all))
+            } else {
+                let few = others.len() >= FEW && far(own, three, TIMES_FEW) && most_of(own, request);
+                few.then_some(("three of four", three))
+            }
+        };
+        told(of.own)?;
+        let own = of.surely(&self.waits);
+        told(own).map(|(part, usual)| (part, usual, others.len(), own))
+    }
+
+    /// Tells a hop that is far slower than its kind.
+    fn unusual(&self, of: &Own<'_>, request: &Hop, book: &mut Book) -> bool {
+        let hop = of.hop;
+        let usual = self.usual(of, request);
+        if let Some((part, usual, count, own)) = usual {
             let to = label(&hop.to);
             let words = Words {
                 title: format!("{to} takes far longer than usual for {}", hop.operation),
                 service: Some(to.clone()),
                 evidence: format!(
-                    "{} by itself, where 95 of 100 of the {count} before took at most {}",
+                    "{} by itself, where {part} of the {count} others took at most {}",
                     crate::units::duration(own),
                     crate::units::duration(usual)
                 ),
@@ -166,12 +205,11 @@ impl Slow {
     fn most(&self, of: &Own<'_>, request: &Hop, book: &mut Book) {
         let hop = of.hop;
         let all = request.last.since(request.time);
-        let most = |own: Span| own.nanos().saturating_mul(100) >= all.nanos().saturating_mul(MOST);
-        if all < SLOW_REQUEST || !most(of.own) {
+        if all < SLOW_REQUEST || !most_of(of.own, request) {
             return;
         }
         let own = of.surely(&self.waits);
-        if !most(own) {
+        if !most_of(own, request) {
             return;
         }
         let to = label(&hop.to);
@@ -198,11 +236,10 @@ impl Slow {
     }
 }
 
-/// What 95 of 100 took at most.
-fn nearly_all(samples: &VecDeque<Span>) -> Span {
-    let mut sorted: Vec<_> = samples.iter().copied().collect();
-    sorted.sort_unstable();
-    sorted.get(sorted.len() * 95 / 100).copied().unwrap_or_default()
+/// Whether a time is most of a request's.
+fn most_of(own: Span, request: &Hop) -> bool {
+    let all = request.last.since(request.time).nanos();
+    all > 0 && own.nanos().saturating_mul(100) >= all.saturating_mul(MOST)
 }
 
 fn kind_of(hop: &Hop) -> String {
@@ -262,7 +299,37 @@ mod tests {
             judge(&mut slow, &[(0, call(99, &format!("c:1>api 0-{last} GET /x/99 200")))], &mut book);
             book.all().map(|(finding, _)| finding.evidence.clone()).collect::<Vec<_>>()
         };
-        assert_eq!(found(30, 20, 300), ["300 ms by itself, where 95 of 100 of the 30 before took at most 20 ms"]);
-        assert_eq!((found(10, 20, 300).len(), found(30, 90, 300).len(), found(30, 20, 150).len()), (0, 0, 0));
+        assert_eq!(found(30, 20, 300), ["300 ms by itself, where 95 of 100 of the 30 others took at most 20 ms"]);
+        assert_eq!((found(30, 90, 300).len(), found(30, 20, 150).len()), (0, 0));
+        // of few it has to stand out all the more
+        assert_eq!(found(10, 20, 300), ["300 ms by itself, where three of four of the 10 others took at most 20 ms"]);
+        assert_eq!((found(10, 40, 300).len(), found(3, 5, 300).len(), found(10, 1, 150).len()), (0, 0, 0));
+    }
+
+    #[test]
+    fn a_slow_statement_of_a_request_below_a_second_is_told_by_its_like() {
+        let row = |n: u64, from: u64, to: u64| (1, call(n, &format!("shop>db {from}-{to} GET /row/{n} 200")));
+        let (title, quick) =
+            ("db takes far longer than usual for GET /row/5", (0..4).map(|n| row(n + 2, 10 + n * 6, 15 + n * 6)));
+        let shop = |end: u64| (0, call(1, &format!("c:1>shop 0-{end} GET /list 200")));
+        let all = |end: u64, slow: u64| [vec![shop(end)], quick.clone().collect(), vec![row(9, 40, 40 + slow)]].concat();
+        check(&all(450, 400), &[&title.replace('5', "9")]);
+        // also where it is the first of them
+        let first = [vec![shop(450), row(2, 5, 405)], (0..4).map(|n| row(n + 3, 410 + n * 6, 415 + n * 6)).collect()].concat();
+        check(&first, &[&title.replace('5', "2")]);
+        // a blip, less than most of the request, and its usual time
+        check(&all(50, 30), &[]);
+        check(&all(900, 400), &[]);
+        check(&[shop(450), row(2, 5, 105), row(3, 110, 210), row(4, 215, 435)], &[]);
+    }
+
+    #[test]
+    fn it_is_told_again_and_again_for_as_long_as_most_are_quick() {
+        let (mut slow, mut book) = (Slow::default(), Book::default());
+        for n in 0..16 {
+            let took = if n % 5 == 4 { 400 } else { 5 };
+            judge(&mut slow, &[(0, call(n + 1, &format!("c:1>api 0-{took} GET /x/{n} 200")))], &mut book);
+        }
+        assert_eq!(book.all().map(|(finding, _)| finding.count).collect::<Vec<_>>(), [3]);
     }
 }
