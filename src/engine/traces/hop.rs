@@ -1,7 +1,7 @@
 //! A flow as traces and findings see it: enough to place it and to judge it, so that it outlives its row. It reads no headers.
 
 use super::super::findings::public_name;
-use super::super::twins::published_to;
+use super::super::twins::{published_to, was_in};
 use super::legs::{Asked, asked};
 use super::shape::{held, of_path, of_query, pieces};
 use crate::engine::digest::digester;
@@ -82,6 +82,10 @@ pub(in crate::engine) struct Extra {
     /// What its message was routed by, and what it stands for.
     pub(in crate::engine) topic: Option<u64>,
     pub(in crate::engine) via: Option<CompactString>,
+    /// The queues that its message was in before, where somebody may have had it.
+    pub(in crate::engine) was_in: Vec<CompactString>,
+    /// When its receiver went away who had not said what became of it.
+    pub(in crate::engine) let_go: Option<Time>,
     /// The same flow before an address translation.
     pub(in crate::engine) first_leg: Option<FlowId>,
     /// What it was tied to, where it is not by an ID.
@@ -98,6 +102,8 @@ impl Extra {
         parent_span: None,
         topic: None,
         via: None,
+        was_in: Vec::new(),
+        let_go: None,
         first_leg: None,
         placed: None,
         maybe: Vec::new(),
@@ -180,6 +186,9 @@ pub(in crate::engine) fn hop(flow: FlowRef<'_>) -> Hop {
     if topic.is_some() || via.is_some() {
         let extra = hop.extra_mut();
         (extra.topic, extra.via) = (topic, via.map(Into::into));
+        if flow.row.pattern == Pattern::Deliver {
+            extra.was_in = was_in(&detail.fields).map(Into::into).collect();
+        }
     }
     hop
 }
@@ -297,6 +306,10 @@ impl Hop {
             now.first_leg = now.first_leg.or(old.first_leg);
             now.topic = now.topic.or(old.topic);
             now.via = now.via.take().or(old.via);
+            now.let_go = now.let_go.or(old.let_go);
+            if now.was_in.is_empty() {
+                now.was_in = old.was_in;
+            }
             now.query = now.query.take().or(old.query);
         }
         *self = now;

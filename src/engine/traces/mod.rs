@@ -15,13 +15,14 @@ mod legs;
 mod list;
 mod parties;
 mod path;
+mod queue;
 mod shape;
 mod shown;
 mod ties;
 mod trace;
 mod tree;
 
-use crate::model::{FlowId, FlowRef, TraceContext, TraceNo};
+use crate::model::{FlowId, FlowRef, Pattern, TraceContext, TraceNo};
 use crate::time::{Span, Time};
 use compact_str::CompactString;
 pub(super) use failure::{failed, outcome, passes_on};
@@ -220,6 +221,14 @@ impl Traces {
     pub(super) fn veil(&mut self, flow: FlowId) {
         if let Some(trace) = self.of(flow).and_then(|no| self.list.get_mut(&no)) {
             trace.veil(flow);
+        }
+    }
+
+    /// Who received a message went away, and had not said what became of it.
+    pub(super) fn let_go(&mut self, flow: FlowId, at: Time) {
+        let hop = self.of(flow).and_then(|no| self.list.get_mut(&no)?.hop_mut(flow));
+        if let Some(hop) = hop.filter(|hop| hop.pattern == Pattern::Deliver) {
+            hop.extra_mut().let_go = Some(at);
         }
     }
 
