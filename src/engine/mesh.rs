@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 
 /// What happens in a mesh, a flow a line: `from>to begin-end`, in packets of a millisecond. `a` is a name with an address of its own,
 /// `a=127.0.0.1:80` one with that address, a bare address has no name; `>+` is a publish, `>-` a delivery, `>?` a statement. Further
-/// words: `hidden=yes` (an encrypted connection), `joined=yes` (one of which nothing was seen after it was joined), `id=T` (a traceparent), `b3=T`, `req=R` (an x-request-id), `span=S`, `sampled=1`, `mid=M` (a message's ID), `queue=Q` and `again=yes` (where it is delivered from, and that it was before), `ends=P` (its connection is cut off in that packet), `body=B`, `op=O`, and `conn=N` for the
+/// words: `hidden=yes` (an encrypted connection), `joined=yes` (one of which nothing was seen after it was joined), `id=T` (a traceparent), `b3=T`, `req=R` (an x-request-id), `corr=C` (a message's correlation ID), `span=S`, `sampled=1`, `mid=M` (a message's ID), `queue=Q` and `again=yes` (where it is delivered from, and that it was before), `ends=P` (its connection is cut off in that packet), `body=B`, `op=O`, and `conn=N` for the
 /// connection, where it is not one of its own; `syn=P` for the packet in which that opened, `isn=N` for its initial sequence number, `key=N` for
 /// the flow's key.
 #[derive(Default)]
@@ -98,7 +98,7 @@ impl Mesh {
             part(Part::Body(dir, body.as_bytes().to_vec()));
         }
         part(Part::BodyEnd { dir, bytes: word("body").map_or(0, str::len) as u64, whole: true });
-        for (name, carrier) in [("id", "traceparent"), ("b3", "b3"), ("req", "x-request-id")] {
+        for (name, carrier) in [("id", "traceparent"), ("b3", "b3"), ("req", "x-request-id"), ("corr", "correlation-id")] {
             let context = |id: &str| TraceContext {
                 trace_id: id.into(),
                 span_id: word("span").map(Into::into),

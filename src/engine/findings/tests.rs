@@ -168,3 +168,15 @@ fn who_may_have_waited_for_a_call_that_is_nobodys_is_not_slow() {
     let one = [&asked(1)[..], &rows[..1]].concat();
     check(&one.iter().map(String::as_str).collect::<Vec<_>>(), &["slow_hop db 1"]);
 }
+
+#[test]
+fn a_correlation_id_is_no_trace_context() {
+    let asks = ["gate>+mq 10-11 id=t span=2 mid=m corr=call-0001", "mq>-bill 20-40 id=t span=2 mid=m corr=call-0001"];
+    let told = check(&[ASKED, asks[0], asks[1], "bill>+mq 25-26 mid=r corr=call-0001"], &["trace_lost bill 1"]);
+    assert!(told[0].contains("carry a correlation ID, and no trace context"), "{told:?}");
+    assert!(told[0].contains("let bill inject") && told[0].contains("no tracer continues"), "{told:?}");
+    check(&[ASKED, asks[0], asks[1], "bill>+mq 25-26 mid=r corr=call-0001 id=t span=3"], &[]);
+    // a request's own ID that goes on in it is what is left of the trace
+    let asked = ["web>gate 1-90 id=t span=1 req=request-1", "gate>+mq 10-11 mid=m corr=request-1"];
+    check(&asked, &["trace_format_switched gate 1"]);
+}
