@@ -37,6 +37,7 @@ use crate::schema::Current;
 use crate::time::Time;
 pub(super) use book::{Book, Words};
 pub(super) use housekeeping::{housekeeping, public_name};
+pub(super) use ledger::label;
 pub(super) use look::Look;
 use message::Letter;
 

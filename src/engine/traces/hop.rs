@@ -84,7 +84,7 @@ pub(in crate::engine) struct Extra {
     pub(in crate::engine) via: Option<CompactString>,
     /// The queues that its message was in before, where somebody may have had it.
     pub(in crate::engine) was_in: Vec<CompactString>,
-    /// When its receiver went away who had not said what became of it.
+    /// Until when an answer was waited for, or what becomes of its message, in vain.
     pub(in crate::engine) let_go: Option<Time>,
     /// The same flow before an address translation.
     pub(in crate::engine) first_leg: Option<FlowId>,

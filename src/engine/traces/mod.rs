@@ -22,10 +22,10 @@ mod ties;
 mod trace;
 mod tree;
 
-use crate::model::{FlowId, FlowRef, Pattern, TraceContext, TraceNo};
+use crate::model::{FlowId, FlowRef, TraceContext, TraceNo};
 use crate::time::{Span, Time};
 use compact_str::CompactString;
-pub(super) use failure::{failed, outcome, passes_on};
+pub(super) use failure::{chains, failed, outcome, passes_on};
 use hashbrown::hash_map::Entry;
 use hashbrown::{HashMap, HashSet};
 use hop::tail;
@@ -224,10 +224,9 @@ impl Traces {
         }
     }
 
-    /// Who received a message went away, and had not said what became of it.
+    /// Who was to answer a flow, or to say what became of a message, did not until now, and will not any more.
     pub(super) fn let_go(&mut self, flow: FlowId, at: Time) {
-        let hop = self.of(flow).and_then(|no| self.list.get_mut(&no)?.hop_mut(flow));
-        if let Some(hop) = hop.filter(|hop| hop.pattern == Pattern::Deliver) {
+        if let Some(hop) = self.of(flow).and_then(|no| self.list.get_mut(&no)?.hop_mut(flow)) {
             hop.extra_mut().let_go = Some(at);
         }
     }

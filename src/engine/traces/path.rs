@@ -4,10 +4,10 @@
 //! What a service did while it waited for nobody is its own; between publish and delivery it is the queue's, save for what a consumer had
 //! the message for that gave it back; while the same request is passed on, in a leg of its own, it is the proxy's.
 
-use super::failure::failed;
+use super::failure::cause;
 use super::hop::{Hop, name};
 use super::queue::{Copies, Since};
-use crate::model::{FlowId, Node, Pattern, Step, StepKind, Why};
+use crate::model::{FlowId, Link, Node, Pattern, Step, StepKind, Why};
 use crate::time::Time;
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ pub(super) fn why(hops: &[Hop], tree: &[Node]) -> Why {
 /// The hops in causal order.
 struct Walk<'h> {
     hops: Vec<&'h Hop>,
-    parents: Vec<Option<usize>>,
+    parents: Vec<Option<(usize, Link)>>,
     children: Vec<Vec<usize>>,
     /// Whether it is its parent's request, passed on.
     legs: Vec<bool>,
@@ -33,12 +33,12 @@ type Spent = (Time, usize, StepKind, Time);
 
 impl<'h> Walk<'h> {
     fn new(all: &'h [Hop], tree: &[Node]) -> Self {
-        let (mut hops, mut parents, mut above): (Vec<&Hop>, Vec<Option<usize>>, Vec<usize>) = Default::default();
-        let mut legs = Vec::new();
+        let (mut hops, mut parents, mut legs) = (Vec::<&Hop>::new(), Vec::new(), Vec::new());
+        let mut above: Vec<usize> = Vec::new();
         for node in tree {
             let Ok(at) = all.binary_search_by_key(&node.flow, |hop| hop.flow) else { continue };
             above.truncate(node.depth);
-            parents.push(above.last().copied());
+            parents.push(above.last().copied().zip(node.link));
             above.push(hops.len());
             hops.push(&all[at]);
             legs.push(node.leg);
@@ -46,7 +46,7 @@ impl<'h> Walk<'h> {
         let mut children = vec![Vec::new(); hops.len()];
         let mut ends: Vec<_> = hops.iter().map(|hop| hop.last).collect();
         for at in (0..hops.len()).rev() {
-            if let Some(up) = parents[at] {
+            if let Some((up, _)) = parents[at] {
                 children[up].push(at);
                 ends[up] = ends[up].max(ends[at]);
             }
@@ -57,13 +57,10 @@ impl<'h> Walk<'h> {
         Self { hops, parents, children, legs, ends }
     }
 
-    /// The call that failed first with none below it that failed: rather one whose callers failed all, and by its own fault.
+    /// The call that failed first.
     fn cause(&self) -> Option<FlowId> {
-        let bad = |at: usize| !self.hops[at].ok;
-        let by_itself = (0..self.hops.len()).filter(|&at| bad(at) && !self.children[at].iter().any(|&down| bad(down)));
-        let got_over = |at: usize| std::iter::successors(self.parents[at], |&up| self.parents[up]).any(|up| !bad(up));
-        let rank = |&at: &usize| (!failed(self.hops[at]), got_over(at), self.hops[at].last, self.hops[at].flow);
-        by_itself.min_by_key(rank).map(|at| self.hops[at].flow)
+        let flows: Vec<_> = self.hops.iter().zip(&self.parents).map(|(hop, up)| (*hop, *up)).collect();
+        cause(&flows).and_then(|at| Some(self.hops.get(at)?.flow))
     }
 
     fn path(&self) -> Vec<Step> {
