@@ -17,7 +17,9 @@ impl Detector for Cascade {
     fn trace(&mut self, look: &Look<'_>, book: &mut Book) {
         let flows: Vec<_> = look.flows().collect();
         for chain in chains(&flows) {
-            let chain: Vec<_> = chain.into_iter().filter_map(|at| flows.get(at).map(|(hop, _)| *hop)).collect();
+            let chain = chain.into_iter().filter_map(|at| flows.get(at).map(|(hop, _)| *hop));
+            // what has no answer yet may get one after the capture
+            let chain: Vec<_> = chain.skip_while(|hop| hop.pending).collect();
             tell(&chain, book);
         }
     }
@@ -90,6 +92,11 @@ mod tests {
         check(&not_found, None);
         let proxy = [(0, call(1, "c:1>nginx 0-90 GET /x 500")), (1, call(2, "nginx>orders 10-20 GET /x 500"))];
         check(&proxy, None);
+        // a capture that ends in the middle
+        let open = [(0, call(1, "c:1>gateway 0- GET /x pending")), (1, call(2, "gateway>orders 5- GET /orders pending"))];
+        check(&open, None);
+        let late = [(0, call(1, "c:1>gateway 0-90 GET /x 504")), (1, call(2, "gateway>orders 5- GET /orders pending"))];
+        check(&late, Some(("orders fails, and with it gateway", &[1, 2])));
         // it failed after its caller had
         let late = [(0, call(1, "c:1>gateway 0-10 GET /x 504")), (1, call(2, "gateway>orders 5-20 GET /orders 500"))];
         check(&late, None);
