@@ -65,7 +65,16 @@ impl Mesh {
         push(syn, EventKind::Began(Box::new(meta), SourceId(0)));
         let over = |last| {
             let (how, bytes, packets) = (End::Fin, Counts::default(), Counts::default());
-            EventKind::Ended(Box::new(Ended { how, last, bytes, packets, retransmissions: 0, gaps: 0, head: Vec::new() }))
+            EventKind::Ended(Box::new(Ended {
+                how,
+                last,
+                hung_up: None,
+                bytes,
+                packets,
+                retransmissions: 0,
+                gaps: 0,
+                head: Vec::new(),
+            }))
         };
         if word("hidden").or(word("joined")).is_some() {
             if word("hidden").is_some() {
