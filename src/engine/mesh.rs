@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 
 /// What happens in a mesh, a flow a line: `from>to begin-end`, in packets of a millisecond. `a` is a name with an address of its own,
 /// `a=127.0.0.1:80` one with that address, a bare address has no name; `>+` is a publish, `>-` a delivery, `>?` a statement. Further
-/// words: `hidden=yes` (an encrypted connection), `joined=yes` (one of which nothing was seen after it was joined), `id=T` (a traceparent), `b3=T`, `req=R` (an x-request-id), `corr=C` (a message's correlation ID), `span=S`, `sampled=1`, `mid=M` (a message's ID), `queue=Q` and `again=yes` (where it is delivered from, and that it was before), `ends=P` (its connection is cut off in that packet), `body=B`, `op=O`, and `conn=N` for the
+/// words: `hidden=yes` (an encrypted connection), `joined=yes` (one of which nothing was seen after it was joined), `id=T` (a traceparent), `b3=T`, `req=R` (an x-request-id), `corr=C` (a message's correlation ID), `span=S`, `sampled=1`, `mid=M` (a message's ID), `queue=Q` and `again=yes` (where it is delivered from, and that it was before), `ends=P` (its connection is cut off in that packet), `body=B`, `op=O`, `status=S` (else 200), and `conn=N` for the
 /// connection, where it is not one of its own; `syn=P` for the packet in which that opened, `isn=N` for its initial sequence number, `key=N` for
 /// the flow's key.
 #[derive(Default)]
@@ -120,7 +120,8 @@ impl Mesh {
             word(name).into_iter().for_each(|id| part(Part::Trace(Box::new(context(id)))));
         }
         if let Ok(end) = end.parse() {
-            let closed = Closed { status: Some("200".into()), ok: true, last: Some(at(end)) };
+            let status = word("status").unwrap_or("200");
+            let closed = Closed { status: Some(status.into()), ok: status < "400", last: Some(at(end)) };
             push(end, EventKind::Close(key(own), Box::new(closed)));
         }
         if let Some(last) = word("ends").map(|packet| packet.parse().unwrap()) {

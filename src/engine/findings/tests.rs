@@ -180,3 +180,13 @@ fn a_correlation_id_is_no_trace_context() {
     let asked = ["web>gate 1-90 id=t span=1 req=request-1", "gate>+mq 10-11 mid=m corr=request-1"];
     check(&asked, &["trace_format_switched gate 1"]);
 }
+
+#[test]
+fn work_that_was_accepted_may_lose_the_trace_after_its_answer() {
+    let one = |n: u64| {
+        let (at, order) = (n * 100, format!("status=202 body=order-47{n}1,tenant-0042"));
+        [format!("web>gate {}-{} id=t{n} span=1 {order}", at + 1, at + 9), format!("gate>bank {}-{} {order}", at + 30, at + 40)]
+    };
+    let lines: Vec<_> = (0..3).flat_map(one).collect();
+    check(&lines.iter().map(String::as_str).collect::<Vec<_>>(), &["trace_lost gate 3"]);
+}

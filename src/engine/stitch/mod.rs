@@ -10,6 +10,7 @@
 //! Flows are looked at in the order in which they opened, and no sooner than somebody needs it, so that their ends have their names.
 //! What a service also sends while it is at work on nothing (polling, a timer's work) is tied by no circumstance, only by what it carries.
 
+mod accepted;
 mod hidden;
 mod kinds;
 mod messages;
@@ -154,7 +155,8 @@ impl Engine {
         self.prove_leg(id);
         let Self { stitch, store, traces, now, .. } = self;
         if let Some(slot) = store.get(id) {
-            let values = || asked_for(&slot.row, store, traces).then(|| values(&slot.row, slot.detail.as_deref()));
+            let ask = |all| all || asked_for(&slot.row, store, traces);
+            let values = |all| ask(all).then(|| values(&slot.row, slot.detail.as_deref()));
             stitch.works.ended(&slot.row, *now, values);
         }
     }
@@ -243,7 +245,7 @@ impl Engine {
                 hop.marks = requests.map(Mark::of).collect();
                 stitch.works.add(Arc::new(hop));
                 if flow.row.state != State::Open {
-                    let values = || asked_for(flow.row, store, traces).then(|| values(flow.row, flow.detail));
+                    let values = |all| (all || asked_for(flow.row, store, traces)).then(|| values(flow.row, flow.detail));
                     stitch.works.ended(flow.row, *now, values);
                 }
             }
@@ -312,10 +314,13 @@ impl Engine {
         }
         let by_itself = senders.seen(kind, open.last().map(|work| work.hop.flow), at_work) || housekeeping(child);
         let flows: Vec<_> = open.iter().map(|work| work.hop.flow).collect();
+        let read = || payload::values(&slot.row, detail);
+        let late = |up| Place { parent: Some((up, Link::PayloadId)), maybe: Vec::new() };
+        let labels = if nameless { &[][..] } else { &labels };
         if flows.is_empty() {
-            return None;
+            return works.later(labels, child, read).map(late);
         }
-        let carried = payload::values(&slot.row, detail);
+        let carried = read();
         let sharing = sharing(&mut open, &carried, |flow| {
             let slot = store.get(flow)?;
             Some(values(&slot.row, slot.detail.as_deref()))
@@ -331,6 +336,9 @@ impl Engine {
         }
         let within = chain(&open);
         let last = Arc::clone(&open.pop()?.hop);
+        if let Some(up) = works.later(labels, child, || carried) {
+            return Some(late(up));
+        }
         // who sends news as they come works on nothing in between
         let news = flows.len() == 1 && super::look_at(last.flow, store, conns, facts, sources).is_some_and(streams);
         let by_itself = by_itself || news;

@@ -1,6 +1,7 @@
 //! Who was at work on what: of each service the flows that it received and has not answered, and those that it answered lately.
 
 use super::super::traces::{Hop, everybodys, name};
+use super::accepted::{Accepted, accepted};
 use super::payload::Values;
 use crate::model::{FlowId, Party, Pattern, Row};
 use crate::time::{Span, Time};
@@ -63,6 +64,8 @@ struct Service {
     server: bool,
     /// Whether it sends what has to be placed.
     sends: bool,
+    /// Whether it has answered that it would work on something later.
+    accepts: bool,
     /// When it was asked first, and how long it was at work in all on what is over.
     since: Option<Time>,
     busy: u64,
@@ -89,6 +92,7 @@ pub(super) struct Works {
     open: HashMap<FlowId, Arc<str>>,
     /// Of the flows that are over, in the order in which they ended, whose each was, and its last byte.
     ended: VecDeque<(Time, Arc<str>)>,
+    accepted: Accepted,
     /// How many flows are remembered of either.
     room: usize,
 }
@@ -148,16 +152,20 @@ impl Works {
     }
 
     /// A flow is over: its receiver was at work on it until its end, as far as that can be told. Its `values` are read where they may be
-    /// asked for once it is gone; none where they can not.
-    pub(super) fn ended(&mut self, row: &Row, now: Time, values: impl FnOnce() -> Option<Values>) {
+    /// asked for once it is gone; none where they can not. They always may be, of a service that works on some of it later.
+    pub(super) fn ended(&mut self, row: &Row, now: Time, values: impl FnOnce(bool) -> Option<Values>) {
         let Some(label) = self.open.remove(&row.id) else { return };
         let Some(service) = self.services.get_mut(&label) else { return };
         let Some(at) = service.open.iter().position(|work| work.hop.flow == row.id) else { return };
         let mut work = service.open.swap_remove(at);
         Arc::make_mut(&mut work.hop).ended(row);
         work.end = work.hop.end.or_else(|| work.hop.pending.then_some(now));
-        if work.values.is_none() && (service.sends || work.hop.pattern == Pattern::Deliver) {
-            work.values = values();
+        service.accepts |= accepted(row);
+        if work.values.is_none() && (service.sends || service.accepts || work.hop.pattern == Pattern::Deliver) {
+            work.values = values(service.accepts);
+        }
+        if let Some(values) = work.values.as_ref().filter(|_| service.accepts) {
+            self.accepted.brought(&label, row.id, values);
         }
         service.busy += work.hop.last.since(work.hop.time).nanos();
         self.ended.push_back((work.hop.last, label));
@@ -194,6 +202,23 @@ impl Works {
         let servers = others.iter().filter(|label| self.services.get(*label).is_some_and(|s| s.server)).count();
         let sure = if everybodys(host) || servers > 1 { Sure::No } else { Sure::Yes };
         (others, sure)
+    }
+
+    /// The request that a service took to work on it later, and that alone brought it one of the values that it sends now. They are read
+    /// where there may be one.
+    pub(super) fn later(&mut self, services: &[Arc<str>], child: &Hop, values: impl FnOnce() -> Values) -> Option<Arc<Hop>> {
+        let [label] = services else { return None };
+        let service = self.services.get(label).filter(|service| service.accepts)?;
+        let sent = values();
+        let found = self.accepted.only(label, &sent).and_then(|flow| {
+            let before = |work: &&Work| work.hop.flow == flow && work.until().is_some_and(|end| end <= child.time);
+            service.ended.iter().find(before).filter(|work| work.hop.status.as_deref() == Some("202"))
+        });
+        let found = found.map(|work| Arc::clone(&work.hop));
+        if found.is_none() {
+            self.accepted.known(label, &sent);
+        }
+        found
     }
 
     /// What these services were at work on at a moment, or `late` before it, the oldest first.

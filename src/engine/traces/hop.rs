@@ -283,6 +283,7 @@ impl Hop {
         let last = row.duration.map(|span| row.time.after(span));
         (self.last, self.end) = (last.unwrap_or(row.time), last.filter(|_| acknowledged(row)));
         (self.ok, self.pending) = (row.ok, row.status.as_deref() == Some(PENDING));
+        self.status.clone_from(&row.status);
         self.settled = true;
     }
 
