@@ -28,6 +28,7 @@ mod schema;
 mod shown;
 mod slow;
 mod unanswered;
+mod unconsumed;
 mod undelivered;
 mod waits;
 
@@ -84,6 +85,7 @@ static DETECTORS: &[New] = &[
     |_| Box::<duplicate::Duplicate>::default(),
     |_| Box::<order::OutOfOrder>::default(),
     |_| Box::<undelivered::Undelivered>::default(),
+    |_| Box::<unconsumed::Unconsumed>::default(),
     |_| Box::<cascade::Cascade>::default(),
     |_| Box::<retries::RetryStorm>::default(),
     |_| Box::<n_plus_one::NPlusOne>::default(),
