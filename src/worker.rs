@@ -350,10 +350,11 @@ impl Conn {
 
     fn ended(&mut self, desk: &mut Desk<'_>) {
         desk.holds.forget(self);
-        let (tally, last) = match &self.carrier {
-            Carrier::Tcp(tcp) => (tcp.tally(), tcp.last()),
-            Carrier::Udp(udp) => (udp.tally(), udp.last()),
+        let (tally, last, hung_up) = match &self.carrier {
+            Carrier::Tcp(tcp) => (tcp.tally(), tcp.last(), tcp.hung_up()),
+            Carrier::Udp(udp) => (udp.tally(), udp.last(), None),
         };
+        let by = |dir: Dir| if self.driver.reversed() { dir.other() } else { dir };
         if tally.strays > 0 {
             desk.totals.pass_over("of no stream", tally.strays, 0);
         }
@@ -361,6 +362,7 @@ impl Conn {
         let ended = Ended {
             how: self.how,
             last,
+            hung_up: hung_up.map(|(dir, stamp)| (by(dir), stamp.time)),
             bytes: self.oriented(tally.bytes),
             packets: self.oriented(tally.packets),
             retransmissions: tally.retransmissions,

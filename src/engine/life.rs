@@ -248,7 +248,7 @@ impl Engine {
         let (number, first, protocol) = (conn.number, conn.first, conn.protocol);
         let (client, server) = self.facts.parties(conn.client, conn.server);
         self.stitch.ended(id, ended.last.time, client, server);
-        let Ended { how, last, bytes, packets, retransmissions, gaps, head } = ended;
+        let Ended { how, last, hung_up, bytes, packets, retransmissions, gaps, head } = ended;
         let record = ConnRecord {
             id: number,
             time: first,
@@ -261,6 +261,7 @@ impl Engine {
             retransmissions,
             gaps,
             end: how,
+            hung_up,
             head: if protocol.is_none() { head } else { Vec::new() },
         };
         self.findings.connection(&record, self.now);

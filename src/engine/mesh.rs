@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 
 /// What happens in a mesh, a flow a line: `from>to begin-end`, in packets of a millisecond. `a` is a name with an address of its own,
 /// `a=127.0.0.1:80` one with that address, a bare address has no name; `>+` is a publish, `>-` a delivery, `>?` a statement. Further
-/// words: `hidden=yes` (an encrypted connection), `joined=yes` (one of which nothing was seen after it was joined), `id=T` (a traceparent), `b3=T`, `req=R` (an x-request-id), `span=S`, `sampled=1`, `mid=M` (a message's ID), `body=B`, `op=O`, and `conn=N` for the
+/// words: `hidden=yes` (an encrypted connection), `joined=yes` (one of which nothing was seen after it was joined), `id=T` (a traceparent), `b3=T`, `req=R` (an x-request-id), `corr=C` (a message's correlation ID), `span=S`, `sampled=1`, `mid=M` (a message's ID), `queue=Q` and `again=yes` (where it is delivered from, and that it was before), `ends=P` (its connection is cut off in that packet), `body=B`, `op=O`, `status=S` (else 200), and `conn=N` for the
 /// connection, where it is not one of its own; `syn=P` for the packet in which that opened, `isn=N` for its initial sequence number, `key=N` for
 /// the flow's key.
 #[derive(Default)]
@@ -63,14 +63,25 @@ impl Mesh {
             zone: Zone::default(),
         };
         push(syn, EventKind::Began(Box::new(meta), SourceId(0)));
+        let over = |last| {
+            let (how, bytes, packets) = (End::Fin, Counts::default(), Counts::default());
+            EventKind::Ended(Box::new(Ended {
+                how,
+                last,
+                hung_up: None,
+                bytes,
+                packets,
+                retransmissions: 0,
+                gaps: 0,
+                head: Vec::new(),
+            }))
+        };
         if word("hidden").or(word("joined")).is_some() {
             if word("hidden").is_some() {
                 push(begin, EventKind::Unread);
             }
-            let last = at(end.parse().unwrap());
-            let (how, bytes, packets) = (End::Fin, Counts::default(), Counts::default());
-            let ended = Ended { how, last, bytes, packets, retransmissions: 0, gaps: 0, head: Vec::new() };
-            push(last.packet.0, EventKind::Ended(Box::new(ended)));
+            let last: u64 = end.parse().unwrap();
+            push(last, over(at(last)));
             return;
         }
         let protocol = match pattern {
@@ -89,13 +100,14 @@ impl Mesh {
         if matches!(pattern, Pattern::Publish | Pattern::Deliver) {
             let id = word("mid").map(|id| vec![("message_id".into(), Value::from(id))]).unwrap_or_default();
             let fields = Fields::default().with("amqp.exchange", "shop").with("amqp.routing_key", "order");
-            part(Part::Fields(fields.with("amqp.properties", Value::Map(id))));
+            let fields = fields.with("amqp.properties", Value::Map(id)).with("amqp.redelivered", word("again").is_some());
+            part(Part::Fields(word("queue").map_or(fields.clone(), |queue| fields.with("amqp.queue", queue))));
         }
         if let Some(body) = word("body") {
             part(Part::Body(dir, body.as_bytes().to_vec()));
         }
         part(Part::BodyEnd { dir, bytes: word("body").map_or(0, str::len) as u64, whole: true });
-        for (name, carrier) in [("id", "traceparent"), ("b3", "b3"), ("req", "x-request-id")] {
+        for (name, carrier) in [("id", "traceparent"), ("b3", "b3"), ("req", "x-request-id"), ("corr", "correlation-id")] {
             let context = |id: &str| TraceContext {
                 trace_id: id.into(),
                 span_id: word("span").map(Into::into),
@@ -108,8 +120,12 @@ impl Mesh {
             word(name).into_iter().for_each(|id| part(Part::Trace(Box::new(context(id)))));
         }
         if let Ok(end) = end.parse() {
-            let closed = Closed { status: Some("200".into()), ok: true, last: Some(at(end)) };
+            let status = word("status").unwrap_or("200");
+            let closed = Closed { status: Some(status.into()), ok: status < "400", last: Some(at(end)) };
             push(end, EventKind::Close(key(own), Box::new(closed)));
+        }
+        if let Some(last) = word("ends").map(|packet| packet.parse().unwrap()) {
+            push(last, over(at(last)));
         }
     }
 }

@@ -15,6 +15,9 @@ const NAMELESS: Span = Span::from_secs(2);
 
 impl Engine {
     pub(super) fn complete(&mut self, id: FlowId, closed: Closed, out: &mut dyn FnMut(Record)) {
+        if closed.last.is_none() {
+            self.traces.let_go(id, self.now);
+        }
         self.change(id, |row, detail| {
             row.state = State::Complete;
             row.ok = closed.ok;

@@ -313,6 +313,18 @@ pub(super) fn published_to(fields: &Fields) -> Option<(&str, &str)> {
     Some((text(fields.get("amqp.exchange"))?, text(fields.get("amqp.routing_key"))?))
 }
 
+/// The queues that a message was in before it was delivered as it is here: its own where the broker delivers it again, and those that it
+/// was dead-lettered from.
+pub(super) fn was_in(fields: &Fields) -> impl Iterator<Item = &str> {
+    let again = fields.get("amqp.redelivered") == Some(&Value::Bool(true));
+    let deaths = match entry(entry(fields.get("amqp.properties"), "headers"), DEATHS) {
+        Some(Value::List(deaths)) => deaths.as_slice(),
+        _ => &[],
+    };
+    let own = text(fields.get("amqp.queue")).filter(|_| again);
+    own.into_iter().chain(deaths.iter().filter_map(|death| text(entry(Some(death), "queue"))))
+}
+
 fn text(value: Option<&Value>) -> Option<&str> {
     match value {
         Some(Value::Text(text)) => Some(text),

@@ -8,6 +8,7 @@ use super::headers::Headers;
 use super::issue::Issue;
 use super::trace::TraceContext;
 use super::{Fact, SourceId};
+use crate::time::Time;
 use compact_str::CompactString;
 use std::net::SocketAddr;
 
@@ -152,6 +153,8 @@ pub struct Ended {
     pub how: End,
     /// The last packet.
     pub last: Stamp,
+    /// Which side ended it first, by the direction in which it said so, and when.
+    pub hung_up: Option<(Dir, Time)>,
     /// Payload bytes, each once.
     pub bytes: Counts,
     /// Packets.

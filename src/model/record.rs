@@ -1,6 +1,6 @@
 //! Records beside flows: what is told of a connection that ended, and the sums at the end.
 
-use super::conn::{End, Stamp};
+use super::conn::{Dir, End, Stamp};
 use super::event::{Counts, Event};
 use super::fact::Party;
 use super::segment::SourceNews;
@@ -32,6 +32,8 @@ pub struct ConnRecord {
     pub gaps: u64,
     /// How it ended.
     pub end: End,
+    /// Which side ended it first, by the direction in which it said so, and when.
+    pub hung_up: Option<(Dir, Time)>,
     /// The first 64 bytes, where the protocol stayed unknown.
     pub head: Vec<u8>,
 }

@@ -63,6 +63,8 @@ pub struct Reassembler {
     halves: [Half; 2],
     copies: Copies,
     last: Stamp,
+    /// Which side ended it first, by what it sent, and when.
+    hung_up: Option<(Dir, Stamp)>,
     tally: Tally,
 }
 
@@ -84,6 +86,7 @@ impl Reassembler {
             if half.base.is_some() && half.place(seg.seq).abs_diff(half.next as i64) > RESET_WINDOW {
                 self.tally.strays += 1;
             } else {
+                self.hung_up.get_or_insert((dir, seg.stamp));
                 self.finish(End::Rst, out);
             }
             return Seen::First;
@@ -144,6 +147,11 @@ impl Reassembler {
     /// What it counted.
     pub fn tally(&self) -> Tally {
         self.tally
+    }
+
+    /// Which side ended it first, and in which packet: none where neither has.
+    pub fn hung_up(&self) -> Option<(Dir, Stamp)> {
+        self.hung_up
     }
 
     /// Its last packet.
@@ -319,6 +327,7 @@ impl Reassembler {
         let next = half.next;
         if let Some((_, tag)) = half.beyond().fin.filter(|&(at, _)| at == next) {
             half.ended = true;
+            self.hung_up.get_or_insert((dir, tag.stamp));
             out.end(dir, End::Fin, tag.stamp);
         } else if let Some(piece) = half.beyond().pieces.pop() {
             half.next = piece.end();

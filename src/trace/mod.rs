@@ -155,6 +155,11 @@ pub fn is_trouble(issue: Issue) -> bool {
     issue == DISAGREE || issue == named::MALFORMED || tracers.into_iter().any(|how| how.malformed == issue)
 }
 
+/// Whether tracers write fields of this name, so that each sending of the same thing has another value in it.
+pub fn writes(name: &str) -> bool {
+    NAMES.of(name.as_bytes()).any(|(p, _)| PROPAGATORS.get(p).is_some_and(|how| !is_request_id(how.carrier)))
+}
+
 /// What a trace is known by whatever carries its ID: 16 or 32 hexadecimal digits, in lower case, where it is a number.
 pub fn key(context: &TraceContext) -> CompactString {
     let carried = PROPAGATORS.iter().find(|how| how.carrier == context.carrier);

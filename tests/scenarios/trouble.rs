@@ -12,6 +12,8 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario { name: "error cascade", play: cascade },
     Scenario { name: "unanswered", play: unanswered },
     Scenario { name: "slow database", play: slow },
+    Scenario { name: "slow database, below a second", play: slower },
+    Scenario { name: "slow database, whose is not known", play: nobodys },
     Scenario { name: "n plus one", play: n_plus_one },
 ];
 
@@ -78,6 +80,30 @@ fn slow() -> (Mesh, Vec<Expected>) {
         shop.mesh.run(MS + n * 3000 * MS, shop.browser, &call);
     }
     (shop.mesh, vec![finding("slow_hop", shop.database, CALLS)])
+}
+
+/// Some checkouts as always, and one in which a statement takes 400 ms.
+fn slower() -> (Mesh, Vec<Expected>) {
+    let mut shop = Shop::new(Who::Nobody, Sends::Nothing);
+    for n in 0..2 * CALLS {
+        let row = shop.row(&order(n)).works(if n == 4 { 200 * MS } else { 2 * MS });
+        let charge = Call::grpc(shop.billing, "/shop.v1.Billing/Charge").id(order(n)).calls([row]);
+        let call = Call::http(shop.gateway, "POST", "/checkout").id(order(n)).calls([charge]);
+        shop.mesh.run(MS + n * 600 * MS, shop.browser, &call);
+    }
+    (shop.mesh, vec![finding("slow_hop", shop.database, 1)])
+}
+
+/// Of two requests at once billing asks the database for something that says nothing of which: it waits, and is not slow itself.
+fn nobodys() -> (Mesh, Vec<Expected>) {
+    let mut shop = Shop::new(Who::Nobody, Sends::Nothing);
+    for n in 0..2 * CALLS {
+        let rows = Call::sql(shop.database, "SELECT id FROM prices", &[]).works(900 * MS);
+        let charge = Call::grpc(shop.billing, "/shop.v1.Billing/Charge").calls([rows]);
+        let call = Call::http(shop.gateway, "POST", "/checkout").calls([charge]);
+        shop.mesh.run(MS + n / 2 * 3000 * MS + n % 2 * MS, shop.browser, &call);
+    }
+    (shop.mesh, vec![])
 }
 
 /// Orders asks for the rows of one request one by one, by statements that differ in their values alone.

@@ -2,8 +2,8 @@
 
 use super::ledger::label;
 use super::{Book, Detector, Look, Words};
-use crate::engine::traces::{Hop, failed, outcome, passes_on};
-use crate::model::{FindingKind, Link};
+use crate::engine::traces::{Hop, chains, outcome, passes_on};
+use crate::model::FindingKind;
 
 /// It holds nothing: each trace shows it by itself.
 #[derive(Debug, Default)]
@@ -16,39 +16,13 @@ impl Detector for Cascade {
 
     fn trace(&mut self, look: &Look<'_>, book: &mut Book) {
         let flows: Vec<_> = look.flows().collect();
-        let mut children = vec![Vec::new(); flows.len()];
-        for (at, (hop, up)) in flows.iter().enumerate() {
-            let sure = |(up, link): &(usize, Link)| flows.get(*up).is_some_and(|(up, _)| !hop.by_time_alone(up, *link));
-            if let Some(of) = up.filter(sure).and_then(|(up, _)| children.get_mut(up)) {
-                of.push(at);
-            }
-        }
-        let hop = |at: usize| flows.get(at).map(|(hop, _)| *hop);
-        let cause = |at: usize| decisive(hop(at)?, children.get(at)?, &|at| flows.get(at).map(|(hop, _)| *hop));
-        let mut below = vec![false; flows.len()];
-        for at in 0..flows.len() {
-            let chain: Vec<_> = std::iter::successors(Some(at), |at| cause(*at)).collect();
-            if below.get(at) == Some(&true) || hop(at).is_none_or(|hop| !failed(hop)) {
-                continue;
-            }
-            chain.iter().skip(1).for_each(|at| below.iter_mut().skip(*at).take(1).for_each(|below| *below = true));
-            let chain: Vec<_> = chain.into_iter().filter_map(hop).collect();
+        for chain in chains(&flows) {
+            let chain = chain.into_iter().filter_map(|at| flows.get(at).map(|(hop, _)| *hop));
+            // what has no answer yet may get one after the capture
+            let chain: Vec<_> = chain.skip_while(|hop| hop.pending).collect();
             tell(&chain, book);
         }
     }
-}
-
-/// The call that made a failed one fail: the last that failed before it was over, and was not got over.
-fn decisive<'h>(up: &Hop, children: &[usize], hop: &dyn Fn(usize) -> Option<&'h Hop>) -> Option<usize> {
-    let both = |at: &usize| hop(*at).map(|hop| (*at, hop));
-    let mended = |bad: &Hop| {
-        children.iter().filter_map(both).any(|(_, other)| {
-            other.ok && other.time >= bad.last && other.operation == bad.operation && label(&other.to) == label(&bad.to)
-        })
-    };
-    let failed = |down: &Hop| !down.ok && down.settled && !up.pending && down.last <= up.last && !mended(down);
-    let failures = children.iter().filter_map(both).filter(|(_, down)| failed(down));
-    failures.max_by_key(|(_, down)| (down.last, down.flow)).filter(|_| !up.ok).map(|(at, _)| at)
 }
 
 fn tell(chain: &[&Hop], book: &mut Book) {
@@ -118,6 +92,11 @@ mod tests {
         check(&not_found, None);
         let proxy = [(0, call(1, "c:1>nginx 0-90 GET /x 500")), (1, call(2, "nginx>orders 10-20 GET /x 500"))];
         check(&proxy, None);
+        // a capture that ends in the middle
+        let open = [(0, call(1, "c:1>gateway 0- GET /x pending")), (1, call(2, "gateway>orders 5- GET /orders pending"))];
+        check(&open, None);
+        let late = [(0, call(1, "c:1>gateway 0-90 GET /x 504")), (1, call(2, "gateway>orders 5- GET /orders pending"))];
+        check(&late, Some(("orders fails, and with it gateway", &[1, 2])));
         // it failed after its caller had
         let late = [(0, call(1, "c:1>gateway 0-10 GET /x 504")), (1, call(2, "gateway>orders 5-20 GET /orders 500"))];
         check(&late, None);

@@ -174,6 +174,8 @@ mod tests {
         let title = "billing publishes the same message twice, to exchange shop, key order";
         let twice = [publish(1, "id=a"), publish(2, "id=a"), deliver(3, "id=a queue=q"), deliver(4, "id=a queue=q")];
         check(&twice, &[(title, 1)]);
+        let traced = [publish(1, "id=a uber-trace-id=t:1:0:1"), publish(2, "id=a uber-trace-id=t:2:0:1")];
+        check(&traced, &[(title, 1)]);
         // the second is confirmed late
         let late = [publish(1, "id=a"), deliver(3, "id=a queue=q"), deliver(4, "id=a queue=q"), publish(2, "id=a")];
         check(&late, &[(title, 1)]);

@@ -105,7 +105,7 @@ pub(super) fn who(up: &Hop, down: &Hop) -> Arc<str> {
 }
 
 /// A name, else the address.
-pub(super) fn label(party: &Party) -> Arc<str> {
+pub(in crate::engine) fn label(party: &Party) -> Arc<str> {
     match name(party) {
         Some(_) => party.service.clone().unwrap_or_else(|| Arc::clone(&party.addr)),
         None => Arc::clone(&party.addr),

@@ -1,7 +1,10 @@
 //! A trace as detectors look at it: its flows, and which caused which.
 
-use super::super::traces::Hop;
-use crate::model::{Link, Node};
+use super::super::traces::{Hop, Mark};
+use crate::model::{Link, Node, Pattern};
+
+/// The carrier that is a property of messages.
+const CORRELATION: &str = "correlation-id";
 
 /// A quiet trace.
 pub(in crate::engine) struct Look<'t> {
@@ -58,5 +61,14 @@ impl<'t> Look<'t> {
             let cause = above.and_then(|(above, _)| self.hops.get(self.order.get(self.first_leg(above))?.0));
             Some(Tie { cause, up: self.hops.get(at)?, down, link })
         })
+    }
+}
+
+impl Tie<'_> {
+    /// Whether two marks are the ID that pairs a reply with its question: a consumer copies it whether anything is traced or not, and it
+    /// stands for no trace.
+    pub(super) fn pairs(&self, came: &Mark, went: &Mark) -> bool {
+        let messages = self.up.pattern == Pattern::Deliver && self.down.pattern == Pattern::Publish;
+        messages && came.carrier == CORRELATION && went.carrier == CORRELATION && came.id == went.id
     }
 }

@@ -4,13 +4,13 @@ use super::ledger::label;
 use crate::engine::digest::digester;
 use crate::engine::twins;
 use crate::model::{Detail, FlowRef, Party, Pattern, Row, Value};
+use crate::trace;
 use compact_str::CompactString;
 use std::hash::{Hash as _, Hasher as _};
 use std::sync::Arc;
 
-/// Headers and properties that a broker or a tracer writes anew each time a message is passed on.
-const ANEW: &[&str] =
-    &["traceparent", "tracestate", "b3", "x-b3-spanid", "baggage", "timestamp", "x-delivery-count", "x-acquired-count"];
+/// Headers and properties that a client or a broker writes anew each time a message is passed on, as tracers do theirs.
+const ANEW: &[&str] = &["timestamp", "x-delivery-count", "x-acquired-count"];
 /// Headers by which a message is handed on otherwise than it was published: dead-lettered, delayed, read from a stream.
 const OTHERWISE: &[&str] = &["x-death", "x-first-death-queue", "x-delay", "x-stream-offset", "CC", "BCC"];
 /// How much of a body is compared: as much as anybody does.
@@ -56,8 +56,8 @@ impl Letter {
         let properties = pairs(detail.fields.get("amqp.properties"));
         let headers = pairs(properties.iter().find(|(name, _)| &**name == "headers").map(|(_, value)| value));
         let mut whole = route.clone();
-        for (name, value) in properties.iter().chain(headers).filter(|(name, _)| &**name != "headers" && !ANEW.contains(&&**name))
-        {
+        let anew = |name: &str| name == "headers" || ANEW.contains(&name) || trace::writes(name);
+        for (name, value) in properties.iter().chain(headers).filter(|(name, _)| !anew(name)) {
             let mut one = digester();
             name.hash(&mut one);
             twins::digest(value, &mut one);
@@ -156,6 +156,8 @@ mod tests {
         assert_eq!(of("id=m1 body=a").id, of("id=m1 body=b").id);
         assert_ne!(of("id=m1 body=a").whole, of("id=m1 body=b").whole);
         assert_eq!(of("body=a traceparent=1").id, of("body=a traceparent=2").id);
+        assert_eq!(of("body=a sentry-trace=1 X-Datadog-Parent-Id=1").id, of("body=a sentry-trace=2 X-Datadog-Parent-Id=2").id);
+        assert_ne!(of("body=a x-request-id=1").id, of("body=a x-request-id=2").id);
         assert_ne!(of("body=a retry=1").id, of("body=a retry=2").id);
         assert_ne!(of("key=a body=a").id, of("key=b body=a").id);
         assert_eq!(of("body=a").named, None);

@@ -28,7 +28,9 @@ mod schema;
 mod shown;
 mod slow;
 mod unanswered;
+mod unconsumed;
 mod undelivered;
+mod waits;
 
 use super::traces::{Hop, Trace};
 use crate::model::{ConnRecord, Finding, FindingKind, FlowId, FlowRef, Node, Totals};
@@ -36,6 +38,7 @@ use crate::schema::Current;
 use crate::time::Time;
 pub(super) use book::{Book, Words};
 pub(super) use housekeeping::{housekeeping, public_name};
+pub(super) use ledger::label;
 pub(super) use look::Look;
 use message::Letter;
 
@@ -53,6 +56,8 @@ trait Detector: std::fmt::Debug + Send {
     fn alone(&mut self, _hop: &Hop, _book: &mut Book) {}
     /// The same of one that any of these has caused, which are as likely.
     fn doubtful(&mut self, _hop: &Hop, _maybe: &[Hop], _book: &mut Book) {}
+    /// A flow has settled, and nothing is claimed of what caused it, be it part of a trace or of none.
+    fn unclaimed(&mut self, _hop: &Hop, _book: &mut Book) {}
     /// A connection has ended.
     fn connection(&mut self, _conn: &ConnRecord, _book: &mut Book) {}
     /// The sums have come so far, and so many packets were dropped by the kernel.
@@ -80,6 +85,7 @@ static DETECTORS: &[New] = &[
     |_| Box::<duplicate::Duplicate>::default(),
     |_| Box::<order::OutOfOrder>::default(),
     |_| Box::<undelivered::Undelivered>::default(),
+    |_| Box::<unconsumed::Unconsumed>::default(),
     |_| Box::<cascade::Cascade>::default(),
     |_| Box::<retries::RetryStorm>::default(),
     |_| Box::<n_plus_one::NPlusOne>::default(),
@@ -127,6 +133,11 @@ impl Findings {
     /// The same of one that any of these has caused, which are as likely.
     pub(super) fn doubtful(&mut self, hop: &Hop, maybe: &[Hop]) {
         self.detectors.iter_mut().for_each(|detector| detector.doubtful(hop, maybe, &mut self.book));
+    }
+
+    /// Nothing is claimed of what caused a flow that has settled.
+    pub(super) fn unclaimed(&mut self, hop: &Hop) {
+        self.detectors.iter_mut().for_each(|detector| detector.unclaimed(hop, &mut self.book));
     }
 
     /// A connection has ended.

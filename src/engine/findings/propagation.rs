@@ -85,6 +85,8 @@ struct Case {
     by_time: bool,
     /// Whether the one that came in is one of several that are as likely, so that it proves nothing.
     doubtful: bool,
+    /// Whether it is a message with the correlation ID of the one that came in.
+    paired: bool,
 }
 
 impl Detector for Propagation {
@@ -236,7 +238,8 @@ fn judge(tie: &Tie<'_>) -> Vec<FindingKind> {
     let unsampled = ins.iter().all(|mark| mark.sampled == Some(false));
     if outs.is_empty() {
         let requests = |hop: &'_ Hop| hop.marks.iter().copied().filter(|mark| !mark.of_tracer()).collect::<Vec<_>>();
-        let kept = requests(up).iter().any(|mark| requests(down).iter().any(|other| other.id == mark.id));
+        let kept =
+            requests(up).iter().any(|mark| requests(down).iter().any(|other| other.id == mark.id && !tie.pairs(mark, other)));
         let silent = !down.seen || down.declined || unsampled;
         return match (silent, kept) {
             (true, _) => Vec::new(),
@@ -287,6 +290,7 @@ impl Case {
             link: tie.link,
             by_time: tie.down.by_time_alone(tie.up, tie.link),
             doubtful: false,
+            paired: tie.up.marks.iter().any(|came| tie.down.marks.iter().any(|went| tie.pairs(came, went))),
         }
     }
 
@@ -368,11 +372,19 @@ impl Case {
             ),
             _ => (
                 match carried {
+                    0 if self.paired => {
+                        format!("{service} loses the trace: its {sent} carry a correlation ID, and no trace context")
+                    }
                     0 => format!("{service} loses the trace: its {sent} carry no trace context"),
                     _ => format!("{service} loses the trace: some of its {sent} carry no trace context"),
                 },
                 format!("{service} received {came} with {received} and sent it on {carried} of {all} {sent}{tie}"),
-                self.remedy(&counted, &ledger.carrying(service)),
+                match self.remedy(&counted, &ledger.carrying(service)) {
+                    remedy if self.paired => format!(
+                        "{remedy}; a correlation ID pairs a reply with its question, and no tracer continues a trace by it"
+                    ),
+                    remedy => remedy,
+                },
             ),
         };
         Words { title, service: Some(Arc::clone(service)), evidence, advice }

@@ -189,6 +189,21 @@ mod tests {
     }
 
     #[test]
+    fn a_poison_message_that_was_given_up_is_to_be_given_up_sooner() {
+        let advice = |last: &str| {
+            let again = "id=a queue=q again=1 status=nack";
+            let texts = ["id=a queue=q status=nack", again, again, again, last];
+            let flows: Vec<_> = (1..).zip(texts).map(|(n, text)| deliver(n, text)).collect();
+            found(&mut Redelivery::default(), &flows).remove(0).advice
+        };
+        let sooner = "look at why billing fails to work on it; sooner than after 5 times it could be given up";
+        assert_eq!(advice("id=a queue=q again=1 status=reject requeue=0"), sooner);
+        let never =
+            "let billing reject it without requeue after a few attempts, to a dead-letter exchange, and look at why it fails";
+        assert_eq!(advice("id=a queue=q again=1 status=reject requeue=1"), never);
+    }
+
+    #[test]
     fn many_messages_once_each_are_no_poison() {
         let of = |n| [format!("id={n} queue=q"), format!("id={n} queue=q again=1")];
         let texts: Vec<_> = (0..9).flat_map(of).collect();

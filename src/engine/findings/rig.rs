@@ -68,7 +68,7 @@ pub(in crate::engine) fn publish(number: u64, text: &str) -> Flow {
     message(number, Pattern::Publish, text)
 }
 
-/// A message from it; also `queue=` and `again=`.
+/// A message from it; also `queue=`, `again=`, and `requeue=0` where it was rejected for good.
 pub(in crate::engine) fn deliver(number: u64, text: &str) -> Flow {
     message(number, Pattern::Deliver, text)
 }
@@ -80,7 +80,7 @@ fn message(number: u64, pattern: Pattern, text: &str) -> Flow {
     let ends = if pattern == Pattern::Deliver { format!("rabbit>{by}") } else { format!("{by}>rabbit") };
     let status = get("status").unwrap_or("-");
     let mut flow = flow(number, pattern, "amqp", &format!("{ends} {number}-{} {} {status}", number + 1, pattern.word()));
-    let own = ["id", "body", "key", "by", "status", "queue", "again", "channel", "correlation"];
+    let own = ["id", "body", "key", "by", "status", "queue", "again", "channel", "correlation", "requeue"];
     let value = |text: &str| Value::Text(text.into());
     let headers =
         words.iter().filter(|(name, _)| !own.contains(name)).map(|(name, text)| ((*name).into(), value(text))).collect();
@@ -94,6 +94,9 @@ fn message(number: u64, pattern: Pattern, text: &str) -> Flow {
         .with("amqp.channel", get("channel").map_or(1, |n| n.parse::<i64>().unwrap()));
     if let Some(queue) = get("queue") {
         fields = fields.with("amqp.queue", queue).with("amqp.redelivered", get("again").is_some());
+    }
+    if let Some(requeue) = get("requeue") {
+        fields = fields.with("amqp.requeue", requeue != "0");
     }
     let kept = get("body").unwrap_or("{}").as_bytes().to_vec();
     let body = Body { bytes: kept.len() as u64, kept, whole: true, ..Body::default() };

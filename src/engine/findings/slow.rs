@@ -1,6 +1,16 @@
-//! Hops that are slow by themselves: far slower than their kind is, or most of a slow request. What waits for others is not.
+//! Hops that are slow by themselves: far slower than their kind is, or most of a slow request. What waits for others is not, nor what may
+//! have waited for a call of which nobody knows what it was because of.
+//!
+//! A hop is slow where it takes by itself
+//! - more than 200 ms, and more than four times what 95 of 100 of at least 20 like hops took; or
+//! - more than 200 ms, at least 60 % of its request, and more than ten times what three of four of at least 4 like hops took; or
+//! - at least 60 % of a request that takes a second or longer.
+//!
+//! Like hops are of one receiver and operation or statement, literals left out: those that were judged before, and the others of its
+//! own trace. A shorter time is never one: a scheduler, a collector of garbage or a busy machine make up for it.
 
 use super::ledger::label;
+use super::waits::Waits;
 use super::{Book, Detector, Look, Words};
 use crate::engine::traces::Hop;
 use crate::model::{FindingKind, Pattern};
@@ -8,13 +18,16 @@ use crate::time::{Span, Time};
 use hashbrown::HashMap;
 use std::collections::VecDeque;
 
-/// How many like hops tell what is usual.
+/// How many like hops tell what is usual, and how many do of what stands out all the more.
 const USUAL: usize = 20;
+const FEW: usize = 4;
 /// How many of them are remembered of a kind, and how many kinds.
 const MAX_SAMPLES: usize = 64;
 const MAX_KINDS: usize = 1 << 12;
 /// How much slower than nearly all of its kind a hop has to be, and how slow at least.
 const TIMES: u64 = 4;
+/// The same where it is most of its request, and most of its kind are quick.
+const TIMES_FEW: u64 = 10;
 const SLOW: Span = Span::from_millis(200);
 /// From when on a request is slow, and how much of it in hundredths one hop has to take by itself.
 const SLOW_REQUEST: Span = Span::from_secs(1);
@@ -24,6 +37,7 @@ const MOST: u64 = 60;
 #[derive(Debug, Default)]
 pub(super) struct Slow {
     kinds: HashMap<u64, VecDeque<Span>>,
+    waits: Waits,
 }
 
 impl Detector for Slow {
@@ -33,8 +47,14 @@ impl Detector for Slow {
 
     fn alone(&mut self, hop: &Hop, book: &mut Book) {
         if timed(hop) {
-            self.unusual(hop, hop.last.since(hop.time), book);
+            let own = Own::of(hop, &[], &[]);
+            self.learn(&own);
+            self.unusual(&own, hop, book);
         }
+    }
+
+    fn unclaimed(&mut self, hop: &Hop, _: &mut Book) {
+        self.waits.add(hop);
     }
 
     fn trace(&mut self, look: &Look<'_>, book: &mut Book) {
@@ -49,16 +69,23 @@ impl Detector for Slow {
             }
             requests.push(up.and_then(|up| requests.get(up).copied()).unwrap_or(at));
         }
+        // those of which nothing is claimed
+        let roots: Vec<_> = flows.iter().filter(|(_, up)| up.is_none()).map(|(hop, _)| *hop).collect();
+        let mut all = Vec::with_capacity(flows.len());
         for (at, (hop, _)) in flows.iter().enumerate() {
             if hop.judged || !timed(hop) {
                 continue;
             }
             let below = children.get(at).map(Vec::as_slice).unwrap_or_default();
-            let own = own_time(hop, below);
+            let own = Own::of(hop, below, &roots);
             let request = requests.get(at).and_then(|request| flows.get(*request)).map(|(request, _)| *request);
             let Some(request) = request.filter(|request| !request.held && !request.pending) else { continue };
-            if !self.unusual(hop, own, book) && (request.flow != hop.flow || !below.is_empty()) {
-                most(hop, own, request, book);
+            self.learn(&own);
+            all.push((own, request, request.flow != hop.flow || !below.is_empty()));
+        }
+        for (own, request, shared) in all {
+            if !self.unusual(&own, request, book) && shared {
+                self.most(&own, request, book);
             }
         }
     }
@@ -77,45 +104,91 @@ fn answered(pattern: Pattern, protocol: &str) -> bool {
     }
 }
 
-/// The time in which none of what it caused was under way.
-pub(super) fn own_time(hop: &Hop, children: &[&Hop]) -> Span {
-    let mut spans: Vec<(Time, Time)> = children
-        .iter()
+/// A hop, and the time that is its receiver's own.
+struct Own<'h> {
+    hop: &'h Hop,
+    /// When something was under way that it caused.
+    below: Vec<(Time, Time)>,
+    /// The time in which nothing was.
+    own: Span,
+    /// Flows of its trace of which nothing is claimed.
+    roots: &'h [&'h Hop],
+}
+
+impl<'h> Own<'h> {
+    fn of(hop: &'h Hop, children: &[&Hop], roots: &'h [&'h Hop]) -> Self {
         // what gets no answer is waited for until it is given up, which is not seen
-        .map(|child| (child.time.max(hop.time), if child.pending { hop.last } else { child.last.min(hop.last) }))
-        .filter(|(from, to)| from < to)
-        .collect();
+        let span = |child: &&Hop| (child.time.max(hop.time), if child.pending { hop.last } else { child.last.min(hop.last) });
+        let below: Vec<_> = children.iter().map(span).collect();
+        Self { hop, own: besides(hop, &below), below, roots }
+    }
+
+    /// The time in which it cannot have waited for anything that was seen.
+    fn surely(&self, waits: &Waits) -> Span {
+        let more = waits.within(self.hop, self.roots);
+        if more.is_empty() { self.own } else { besides(self.hop, &[self.below.as_slice(), &more].concat()) }
+    }
+}
+
+/// How much of a hop's time lies outside all of these.
+fn besides(hop: &Hop, spans: &[(Time, Time)]) -> Span {
+    let mut spans: Vec<_> = spans.iter().filter(|(from, to)| from < to).collect();
     spans.sort_unstable();
     let (mut covered, mut until) = (0, hop.time);
     for (from, to) in spans {
-        covered += to.since(from.max(until)).nanos();
-        until = until.max(to);
+        covered += to.since((*from).max(until)).nanos();
+        until = until.max(*to);
     }
     Span::from_nanos(hop.last.since(hop.time).nanos().saturating_sub(covered))
 }
 
 impl Slow {
-    /// Tells a hop that is far slower than its kind; it counts among them from now on.
-    fn unusual(&mut self, hop: &Hop, own: Span, book: &mut Book) -> bool {
-        let kind = hop.kind();
-        if self.kinds.len() >= MAX_KINDS && !self.kinds.contains_key(&kind) {
-            return false;
+    /// It counts among its kind.
+    fn learn(&mut self, of: &Own<'_>) {
+        let kind = of.hop.kind();
+        if self.kinds.len() < MAX_KINDS || self.kinds.contains_key(&kind) {
+            let samples = self.kinds.entry(kind).or_default();
+            samples.push_back(of.own);
+            if samples.len() > MAX_SAMPLES {
+                samples.pop_front();
+            }
         }
-        let samples = self.kinds.entry(kind).or_default();
-        let count = samples.len();
-        let usual = (count >= USUAL && own > SLOW).then(|| nearly_all(samples));
-        samples.push_back(own);
-        if samples.len() > MAX_SAMPLES {
-            samples.pop_front();
+    }
+
+    /// What is usual for its kind, where it took far longer by itself: how many took how long at most, of how many, and it itself.
+    fn usual(&self, of: &Own<'_>, request: &Hop) -> Option<(&'static str, Span, usize, Span)> {
+        let mut others: Vec<_> = self.kinds.get(&of.hop.kind()).filter(|_| of.own > SLOW)?.iter().copied().collect();
+        others.sort_unstable();
+        if let Ok(itself) = others.binary_search(&of.own) {
+            others.remove(itself);
         }
-        let usual = usual.filter(|usual| own.nanos() > usual.nanos().saturating_mul(TIMES));
-        if let Some(usual) = usual {
+        let part = |hundredths: usize| others.get(others.len() * hundredths / 100).copied().unwrap_or_default();
+        let far = |own: Span, usual: Span, times: u64| own > SLOW && own.nanos() > usual.nanos().saturating_mul(times);
+        let told = |own: Span| {
+            let (nearly_all, three) = (part(95), part(75));
+            if others.len() >= USUAL && far(own, nearly_all, TIMES) {
+                Some(("95 of 100", nearly_all))
+            } else {
+                let few = others.len() >= FEW && far(own, three, TIMES_FEW) && most_of(own, request);
+                few.then_some(("three of four", three))
+            }
+        };
+        told(of.own)?;
+        let own = of.surely(&self.waits);
+        told(own).map(|(part, usual)| (part, usual, others.len(), own))
+    }
+
+    /// Tells a hop that is far slower than its kind.
+    fn unusual(&self, of: &Own<'_>, request: &Hop, book: &mut Book) -> bool {
+        let hop = of.hop;
+        let usual = self.usual(of, request);
+        if let Some((part, usual, count, own)) = usual {
             let to = label(&hop.to);
             let words = Words {
                 title: format!("{to} takes far longer than usual for {}", hop.operation),
                 service: Some(to.clone()),
                 evidence: format!(
-                    "{} by itself, where 95 of 100 of the {count} before took at most {}",
+                    "{} by itself, where {part} of the {count} others took at most {}",
                     crate::units::duration(own),
                     crate::units::duration(usual)
                 ),
@@ -127,46 +200,50 @@ impl Slow {
         }
         usual.is_some()
     }
+
+    /// Tells a hop that is most of a slow request.
+    fn most(&self, of: &Own<'_>, request: &Hop, book: &mut Book) {
+        let hop = of.hop;
+        let all = request.last.since(request.time);
+        if all < SLOW_REQUEST || !most_of(of.own, request) {
+            return;
+        }
+        let own = of.surely(&self.waits);
+        if !most_of(own, request) {
+            return;
+        }
+        let to = label(&hop.to);
+        let percent = (own.nanos().saturating_mul(100) / all.nanos().max(1)).min(100);
+        let (title, advice) = if request.flow == hop.flow {
+            (
+                format!("{to} spends most of a slow request by itself: {}", hop.operation),
+                format!("look at what {to} computes or waits for that is not on this wire; its calls are not in this time"),
+            )
+        } else {
+            (
+                format!("{to} takes most of the time of a slow request: {}", hop.operation),
+                format!("make {} of {to} faster, ask it less, or do not wait for it", hop.operation),
+            )
+        };
+        let evidence = format!(
+            "{} of the {} that {} took ({percent} %)",
+            crate::units::duration(own),
+            crate::units::duration(all),
+            request.operation
+        );
+        let flows = if request.flow == hop.flow { vec![hop.flow] } else { vec![request.flow, hop.flow] };
+        book.raise(FindingKind::SlowHop, &kind_of(hop), flows, Words { title, service: Some(to.clone()), evidence, advice });
+    }
 }
 
-/// What 95 of 100 took at most.
-fn nearly_all(samples: &VecDeque<Span>) -> Span {
-    let mut sorted: Vec<_> = samples.iter().copied().collect();
-    sorted.sort_unstable();
-    sorted.get(sorted.len() * 95 / 100).copied().unwrap_or_default()
+/// Whether a time is most of a request's.
+fn most_of(own: Span, request: &Hop) -> bool {
+    let all = request.last.since(request.time).nanos();
+    all > 0 && own.nanos().saturating_mul(100) >= all.saturating_mul(MOST)
 }
 
 fn kind_of(hop: &Hop) -> String {
     format!("{} {}", label(&hop.to), hop.shape())
-}
-
-/// Tells a hop that is most of a slow request.
-fn most(hop: &Hop, own: Span, request: &Hop, book: &mut Book) {
-    let all = request.last.since(request.time);
-    if all < SLOW_REQUEST || own.nanos().saturating_mul(100) < all.nanos().saturating_mul(MOST) {
-        return;
-    }
-    let to = label(&hop.to);
-    let percent = (own.nanos().saturating_mul(100) / all.nanos().max(1)).min(100);
-    let (title, advice) = if request.flow == hop.flow {
-        (
-            format!("{to} spends most of a slow request by itself: {}", hop.operation),
-            format!("look at what {to} computes or waits for that is not on this wire; its calls are not in this time"),
-        )
-    } else {
-        (
-            format!("{to} takes most of the time of a slow request: {}", hop.operation),
-            format!("make {} of {to} faster, ask it less, or do not wait for it", hop.operation),
-        )
-    };
-    let evidence = format!(
-        "{} of the {} that {} took ({percent} %)",
-        crate::units::duration(own),
-        crate::units::duration(all),
-        request.operation
-    );
-    let flows = if request.flow == hop.flow { vec![hop.flow] } else { vec![request.flow, hop.flow] };
-    book.raise(FindingKind::SlowHop, &kind_of(hop), flows, Words { title, service: Some(to.clone()), evidence, advice });
 }
 
 #[cfg(test)]
@@ -222,7 +299,37 @@ mod tests {
             judge(&mut slow, &[(0, call(99, &format!("c:1>api 0-{last} GET /x/99 200")))], &mut book);
             book.all().map(|(finding, _)| finding.evidence.clone()).collect::<Vec<_>>()
         };
-        assert_eq!(found(30, 20, 300), ["300 ms by itself, where 95 of 100 of the 30 before took at most 20 ms"]);
-        assert_eq!((found(10, 20, 300).len(), found(30, 90, 300).len(), found(30, 20, 150).len()), (0, 0, 0));
+        assert_eq!(found(30, 20, 300), ["300 ms by itself, where 95 of 100 of the 30 others took at most 20 ms"]);
+        assert_eq!((found(30, 90, 300).len(), found(30, 20, 150).len()), (0, 0));
+        // of few it has to stand out all the more
+        assert_eq!(found(10, 20, 300), ["300 ms by itself, where three of four of the 10 others took at most 20 ms"]);
+        assert_eq!((found(10, 40, 300).len(), found(3, 5, 300).len(), found(10, 1, 150).len()), (0, 0, 0));
+    }
+
+    #[test]
+    fn a_slow_statement_of_a_request_below_a_second_is_told_by_its_like() {
+        let row = |n: u64, from: u64, to: u64| (1, call(n, &format!("shop>db {from}-{to} GET /row/{n} 200")));
+        let (title, quick) =
+            ("db takes far longer than usual for GET /row/5", (0..4).map(|n| row(n + 2, 10 + n * 6, 15 + n * 6)));
+        let shop = |end: u64| (0, call(1, &format!("c:1>shop 0-{end} GET /list 200")));
+        let all = |end: u64, slow: u64| [vec![shop(end)], quick.clone().collect(), vec![row(9, 40, 40 + slow)]].concat();
+        check(&all(450, 400), &[&title.replace('5', "9")]);
+        // also where it is the first of them
+        let first = [vec![shop(450), row(2, 5, 405)], (0..4).map(|n| row(n + 3, 410 + n * 6, 415 + n * 6)).collect()].concat();
+        check(&first, &[&title.replace('5', "2")]);
+        // a blip, less than most of the request, and its usual time
+        check(&all(50, 30), &[]);
+        check(&all(900, 400), &[]);
+        check(&[shop(450), row(2, 5, 105), row(3, 110, 210), row(4, 215, 435)], &[]);
+    }
+
+    #[test]
+    fn it_is_told_again_and_again_for_as_long_as_most_are_quick() {
+        let (mut slow, mut book) = (Slow::default(), Book::default());
+        for n in 0..16 {
+            let took = if n % 5 == 4 { 400 } else { 5 };
+            judge(&mut slow, &[(0, call(n + 1, &format!("c:1>api 0-{took} GET /x/{n} 200")))], &mut book);
+        }
+        assert_eq!(book.all().map(|(finding, _)| finding.count).collect::<Vec<_>>(), [3]);
     }
 }

@@ -155,3 +155,38 @@ fn who_passes_requests_on_begins_no_span_in_what_it_asks_besides() {
     check(&[asked, verify, "nginx>app 15-80 id=t span=1"], &[]);
     check(&[asked, verify], &["trace_stale_parent nginx 1"]);
 }
+
+#[test]
+fn who_may_have_waited_for_a_call_that_is_nobodys_is_not_slow() {
+    let asked = |n: u64| [format!("web>gate {n}-1600 id=t{n} span=1"), format!("gate>orders 1{n}-1590 id=t{n} span=2")];
+    let rows = ["orders>?db 20-1500".to_owned(), "orders>?db 21-1501".to_owned()];
+    let lines = [&asked(1)[..], &asked(2), &rows].concat();
+    check(&lines.iter().map(String::as_str).collect::<Vec<_>>(), &[]);
+    // what took no time explains none of it, and of one request alone it is known whose it was
+    let quick = [&asked(1)[..], &asked(2), &["orders>?db 20-30".to_owned()]].concat();
+    check(&quick.iter().map(String::as_str).collect::<Vec<_>>(), &["slow_hop orders 2"]);
+    let one = [&asked(1)[..], &rows[..1]].concat();
+    check(&one.iter().map(String::as_str).collect::<Vec<_>>(), &["slow_hop db 1"]);
+}
+
+#[test]
+fn a_correlation_id_is_no_trace_context() {
+    let asks = ["gate>+mq 10-11 id=t span=2 mid=m corr=call-0001", "mq>-bill 20-40 id=t span=2 mid=m corr=call-0001"];
+    let told = check(&[ASKED, asks[0], asks[1], "bill>+mq 25-26 mid=r corr=call-0001"], &["trace_lost bill 1"]);
+    assert!(told[0].contains("carry a correlation ID, and no trace context"), "{told:?}");
+    assert!(told[0].contains("let bill inject") && told[0].contains("no tracer continues"), "{told:?}");
+    check(&[ASKED, asks[0], asks[1], "bill>+mq 25-26 mid=r corr=call-0001 id=t span=3"], &[]);
+    // a request's own ID that goes on in it is what is left of the trace
+    let asked = ["web>gate 1-90 id=t span=1 req=request-1", "gate>+mq 10-11 mid=m corr=request-1"];
+    check(&asked, &["trace_format_switched gate 1"]);
+}
+
+#[test]
+fn work_that_was_accepted_may_lose_the_trace_after_its_answer() {
+    let one = |n: u64| {
+        let (at, order) = (n * 100, format!("status=202 body=order-47{n}1,tenant-0042"));
+        [format!("web>gate {}-{} id=t{n} span=1 {order}", at + 1, at + 9), format!("gate>bank {}-{} {order}", at + 30, at + 40)]
+    };
+    let lines: Vec<_> = (0..3).flat_map(one).collect();
+    check(&lines.iter().map(String::as_str).collect::<Vec<_>>(), &["trace_lost gate 3"]);
+}

@@ -4,7 +4,7 @@ use super::ledger::label;
 use super::message::who;
 use super::{Book, Detector, Words};
 use crate::engine::traces::settled;
-use crate::model::{ConnRecord, End, FindingKind, FlowId, FlowRef, PENDING, Pattern, Severity};
+use crate::model::{ConnRecord, Dir, End, FindingKind, FlowId, FlowRef, PENDING, Pattern, Severity};
 use crate::time::{Span, Time};
 use compact_str::CompactString;
 use hashbrown::HashMap;
@@ -13,6 +13,8 @@ use std::sync::Arc;
 
 /// After how long a question that a capture ends in has no answer.
 const WAITED: Span = Span::from_secs(5);
+/// How long who asks has to wait for it to be the other's fault that it gives up.
+const PATIENT: Span = Span::from_secs(1);
 /// How many such questions, and how many ended connections, are remembered until the other is known.
 const MAX_HELD: usize = 1 << 12;
 
@@ -41,6 +43,8 @@ struct Question {
 struct Ending {
     how: End,
     last: Time,
+    /// Who hung up first, by the direction in which that was said, and when.
+    hung_up: Option<(Dir, Time)>,
     /// Whether everything of it was seen that the server sent.
     seen: bool,
 }
@@ -76,7 +80,7 @@ impl Detector for Unanswered {
 
     fn connection(&mut self, conn: &ConnRecord, book: &mut Book) {
         let seen = conn.gaps == 0 && conn.packets.to_client > 0 && conn.packets.to_server > 0;
-        let ending = Ending { how: conn.end, last: conn.time.after(conn.duration), seen };
+        let ending = Ending { how: conn.end, last: conn.time.after(conn.duration), hung_up: conn.hung_up, seen };
         for (_, question) in self.asked.extract_if(.., |(of, _)| *of == conn.id) {
             judge(&question, ending, book);
         }
@@ -93,29 +97,52 @@ impl Detector for Unanswered {
 
 fn judge(question: &Question, ending: Ending, book: &mut Book) {
     let Question { flow, time, key, from, to, operation, patient } = question;
-    let closed = matches!(ending.how, End::Fin | End::Rst);
-    let until = if closed { ending.last } else { book.now() };
+    // what ends with the capture may have been given up all the same
+    let closed = matches!(ending.how, End::Fin | End::Rst) || ending.hung_up.is_some();
+    let until = if closed { ending.hung_up.map_or(ending.last, |(_, at)| at) } else { book.now() };
     let waited = until.since(*time);
     if !ending.seen || ending.how == End::Evicted || (waited < WAITED && (*patient || !closed)) {
         return;
     }
+    let impatient = waited < PATIENT;
     let waited = crate::units::duration(waited);
-    let end = match ending.how {
-        End::Fin => format!("the connection was closed {waited} after it"),
-        End::Rst => format!("the connection was cut off {waited} after it"),
-        _ => format!("none came within {waited}"),
-    };
-    let words = Words {
-        title: format!("{to} does not answer {from}: {operation}"),
-        service: Some(to.clone()),
-        evidence: format!("{operation} was sent by {from} without an answer: {end}"),
-        advice: if closed {
-            format!("see whether {to} ended or gave up at it, or {from} was not patient enough")
-        } else {
-            format!("see what {to} waits for; give {from} a timeout")
+    let words = match ending.hung_up {
+        Some((Dir::ToServer, _)) if impatient => Words {
+            title: format!("{from} hangs up on {to} before it could answer: {operation}"),
+            service: Some(from.clone()),
+            evidence: format!("{operation} was sent by {from}, which closed the connection {waited} after it, before any answer"),
+            advice: format!(
+                "see whether {from} ended, was itself given up by who asked it, or has a timeout that is too short: {to} had {waited}"
+            ),
         },
+        hung_up => {
+            let cut = if ending.how == End::Rst { "cut off" } else { "closed" };
+            let (end, advice) = match hung_up {
+                Some((Dir::ToServer, _)) => (
+                    format!("{from} gave up and closed the connection {waited} after it"),
+                    format!("see what {to} waits for; {from} had waited {waited}"),
+                ),
+                Some((Dir::ToClient, _)) => (
+                    format!("{to} closed the connection {waited} after it"),
+                    format!("see whether {to} ended or failed at it: it hung up without an answer"),
+                ),
+                None if closed => (
+                    format!("the connection was {cut} {waited} after it"),
+                    format!("see whether {to} ended or gave up at it, or {from} was not patient enough"),
+                ),
+                None => (format!("none came within {waited}"), format!("see what {to} waits for; give {from} a timeout")),
+            };
+            Words {
+                title: format!("{to} does not answer {from}: {operation}"),
+                service: Some(to.clone()),
+                evidence: format!("{operation} was sent by {from} without an answer: {end}"),
+                advice,
+            }
+        }
     };
-    book.raise(FindingKind::Unanswered, key, vec![*flow], words);
+    // by whoever is at fault
+    let key = if words.service.as_ref() == Some(from) { format!("{key}, hung up on") } else { key.clone() };
+    book.raise(FindingKind::Unanswered, &key, vec![*flow], words);
 }
 
 #[cfg(test)]
@@ -138,6 +165,7 @@ mod tests {
             retransmissions: 0,
             gaps: 0,
             end,
+            hung_up: None,
             head: Vec::new(),
         }
     }
@@ -170,6 +198,27 @@ mod tests {
         }
         check(&asked("GET /x"), conn(End::Open, 6000), 1);
         check(&asked("GET /x"), conn(End::Idle, 6000), 1);
+    }
+
+    #[test]
+    fn who_hung_up_is_told_and_who_had_no_time_to_answer_is_not_at_fault() {
+        let told = |how, hung_up: Option<(Dir, u64)>, last| {
+            let (mut detector, mut book) = (Unanswered::default(), Book::default());
+            book.turn_to(at(last));
+            detector.connection(&ConnRecord { hung_up: hung_up.map(|(dir, n)| (dir, at(n))), ..conn(how, last) }, &mut book);
+            detector.flow(asked("GET /x").as_ref(), &mut book);
+            let finding = book.all().next().unwrap().0.clone();
+            (finding.service.unwrap().to_string(), finding.evidence)
+        };
+        let (sent, to) = ("GET /x was sent by gateway", |service: &str, evidence: String| (service.to_owned(), evidence));
+        let early = to("gateway", format!("{sent}, which closed the connection 3.0 ms after it, before any answer"));
+        for (how, last) in [(End::Fin, 13), (End::Rst, 900), (End::Open, 8000)] {
+            assert_eq!(told(how, Some((Dir::ToServer, 13)), last), early);
+        }
+        let late = to("orders", format!("{sent} without an answer: gateway gave up and closed the connection 2.00 s after it"));
+        assert_eq!(told(End::Fin, Some((Dir::ToServer, 2010)), 2011), late);
+        let server = to("orders", format!("{sent} without an answer: orders closed the connection 3.0 ms after it"));
+        assert_eq!(told(End::Rst, Some((Dir::ToClient, 13)), 13), server);
     }
 
     #[test]

@@ -11,6 +11,7 @@
 //! Without names time alone tells, and which connection it was: who opened it for this was asked before ([`dials`]).
 //! What a service also sends while it is at work on nothing (polling, a timer's work) is tied by no circumstance, only by what it carries.
 
+mod accepted;
 mod dials;
 mod hidden;
 mod kinds;
@@ -138,7 +139,8 @@ impl Engine {
         self.prove_leg(id);
         let Self { stitch, store, traces, now, .. } = self;
         if let Some(slot) = store.get(id) {
-            let values = || asked_for(&slot.row, store, traces).then(|| values(&slot.row, slot.detail.as_deref()));
+            let ask = |all| all || asked_for(&slot.row, store, traces);
+            let values = |all| ask(all).then(|| values(&slot.row, slot.detail.as_deref()));
             stitch.works.ended(&slot.row, *now, values);
         }
     }
@@ -175,10 +177,17 @@ impl Engine {
             traces.veil(id);
         }
         let first = alone.is_some() || traces.of(id).is_none_or(|no| traces.get(no).is_some_and(|trace| trace.leaves_open(id)));
-        if !first || !placeable(&slot.row) {
+        if !first {
             return alone;
         }
-        let Place { parent, maybe } = self.place(id, alone.as_ref()).unwrap_or_default();
+        let placeable = placeable(&slot.row);
+        let place = placeable.then(|| self.place(id, alone.as_ref())).flatten();
+        let Place { parent, maybe } = place.unwrap_or_default();
+        if parent.is_none()
+            && let Some(hop) = alone.as_ref().or_else(|| self.traces.hop(id))
+        {
+            self.findings.unclaimed(hop);
+        }
         if let Some((up, link)) = parent {
             alone = self.tied(id, alone, &up, link);
         } else if !maybe.is_empty() {
@@ -227,7 +236,7 @@ impl Engine {
             if flow.row.pattern == Pattern::Publish {
                 stitch.messages.published(flow);
             } else if causes(flow.row) {
-                let values = || asked_for(flow.row, store, traces).then(|| values(flow.row, flow.detail));
+                let values = |all| (all || asked_for(flow.row, store, traces)).then(|| values(flow.row, flow.detail));
                 stitch.works.add(flow, *now, values);
             }
         }
@@ -307,10 +316,13 @@ impl Engine {
         }
         let by_itself = senders.seen(kind, open.last().map(|work| work.flow), at_work) || housekeeping(child);
         let flows: Vec<_> = open.iter().map(|work| work.flow).collect();
+        let read = || payload::values(&slot.row, detail);
+        let late = |up| Place { parent: Some((up, Link::PayloadId)), maybe: Vec::new() };
+        let labels = if nameless { &[][..] } else { &labels };
         if flows.is_empty() {
-            return None;
+            return works.later(labels, child, read).map(late);
         }
-        let carried = payload::values(&slot.row, detail);
+        let carried = read();
         let sharing = sharing(&mut open, &carried, |flow| {
             let slot = store.get(flow)?;
             Some(values(&slot.row, slot.detail.as_deref()))
@@ -327,6 +339,9 @@ impl Engine {
         let within = chain(&open);
         let last = open.pop()?;
         let (receiver, cause) = (Arc::clone(works::label(&last.to)), last.cause());
+        if let Some(up) = works.later(labels, child, || carried) {
+            return Some(late(up));
+        }
         // who sends news as they come works on nothing in between
         let news = flows.len() == 1 && super::look_at(cause.flow, store, conns, facts, sources).is_some_and(streams);
         let by_itself = by_itself || news;

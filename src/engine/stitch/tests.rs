@@ -41,6 +41,31 @@ fn of_several_requests_none_is_claimed_without_a_word_of_it() {
 }
 
 #[test]
+fn work_that_was_accepted_is_tied_by_a_value_that_one_request_alone_brought() {
+    let one =
+        |n: u64, body: &str, status: u64| format!("web>gate {}-{} id=t{n} status={status} body={body}", n * 100 + 1, n * 100 + 9);
+    let told = |first: &str, second: &str, status: u64, later: &[&str], wanted: &[&str]| {
+        let two = [one(0, first, status), one(1, second, status)];
+        check(&two.iter().map(String::as_str).chain(later.iter().copied()).collect::<Vec<_>>(), wanted);
+    };
+    let (a, b) = ("order-4711,tenant-0042", "order-4712,tenant-0042");
+    told(a, b, 202, &["gate>bank 200-210 body=order-4711"], &["1 .p3", "2"]);
+    // also beside one that it does not belong to, and again
+    let other = "web>gate 195-290 id=u";
+    told(a, b, 202, &[other, "gate>bank 200-210 body=order-4711", "gate>?db 220-230 body=order-4711"], &["1 .p4 .p5", "2", "3"]);
+    // a value of several, one that was sent before it came, one of no request, and what was answered for good
+    told(a, b, 202, &["gate>bank 200-210 body=tenant-0042"], &["1", "2"]);
+    told(a, b, 202, &["gate>bank 50-60 body=order-4712", "gate>bank 200-210 body=order-4712"], &["1", "3"]);
+    told(a, b, 202, &["gate>bank 200-210 body=order-4713", "other>bank 220-230 body=order-4711"], &["1", "2"]);
+    told(a, b, 200, &["gate>bank 200-210 body=order-4711"], &["1", "2"]);
+    // of two requests
+    told(a, b, 202, &["gate>bank 200-210 body=order-4711,order-4712"], &["1", "2"]);
+    // whose trace goes on
+    let early = ["web>gate 300-305 id=v status=202 body=order-4714", "gate>bank 306-310 id=v span=2 body=order-4714"];
+    told(a, b, 202, &early, &["1", "2", "3 .t4"]);
+}
+
+#[test]
 fn a_message_is_found_again_behind_its_broker() {
     let one = ["web>gate 1-90 id=t", "gate>+mq 10-11 mid=m", "mq>-mail 20-40 mid=m", "mail>smtp 25-30"];
     check(&one, &["1 .s2 ..m3 ...s4"]);

@@ -1,6 +1,7 @@
 //! A flow that somebody is at work on. It is small where a flow carries an ID, as most do: what it was is looked up where somebody asks.
 
 use super::super::traces::{Hop, Mark, acknowledged, begun, name};
+use super::accepted::accepted;
 use super::payload::Values;
 use super::place::Cause;
 use crate::model::{FlowId, FlowRef, PENDING, Party, Pattern, Row, State};
@@ -28,6 +29,8 @@ pub(super) struct Work {
     /// Whether it is over, and until when it was worked on as far as is known.
     pub(super) over: bool,
     end: Option<Time>,
+    /// Whether it was answered that it would be worked on later.
+    pub(super) accepted: bool,
     /// The values in it that look like IDs, once somebody asked.
     pub(super) values: Option<Values>,
     /// What it was: of one that carries an ID once somebody asked, as its trace knows it too.
@@ -51,6 +54,7 @@ impl Work {
             requests: requests.map(|context| Mark::of(context).id).collect(),
             over: false,
             end: None,
+            accepted: false,
             values: None,
             hop: row.trace_id.is_none().then(|| Arc::new(begun(flow))),
             compared: false,
@@ -64,6 +68,7 @@ impl Work {
     /// It is over: at the latest now, where no answer came.
     pub(super) fn ended(&mut self, row: &Row, now: Time) {
         (self.over, self.last) = (true, row.last().unwrap_or(row.time));
+        self.accepted = accepted(row);
         let pending = row.status.as_deref() == Some(PENDING);
         self.end = row.last().filter(|_| acknowledged(row)).or_else(|| pending.then_some(now));
         if let Some(hop) = &mut self.hop {

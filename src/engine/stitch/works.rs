@@ -1,7 +1,9 @@
 //! Who was at work on what: of each service the flows that it received and has not answered, and those that it answered lately.
 
 use super::super::traces::{Hop, everybodys, name};
+use super::accepted::Accepted;
 use super::payload::Values;
+use super::place::Cause;
 use super::work::Work;
 use crate::model::{FlowId, FlowRef, Party, Pattern, Row};
 use crate::time::{Span, Time};
@@ -31,6 +33,8 @@ struct Service {
     server: bool,
     /// Whether it sends what has to be placed.
     sends: bool,
+    /// Whether it has answered that it would work on something later.
+    accepts: bool,
     /// When it was asked first, and how long it was at work in all on what is over.
     since: Time,
     busy: u64,
@@ -61,6 +65,7 @@ pub(super) struct Works {
     open: HashMap<FlowId, usize>,
     /// Of the flows that are over, in the order in which they ended, whose each was, and its last byte.
     ended: VecDeque<(Time, usize)>,
+    accepted: Accepted,
     /// How many flows are remembered of either.
     room: usize,
 }
@@ -77,8 +82,8 @@ impl Works {
     }
 
     /// A service has received something. The `values` of what is over are read where they may be asked for once it is gone; none where
-    /// they can not.
-    pub(super) fn add(&mut self, flow: FlowRef<'_>, now: Time, values: impl FnOnce() -> Option<Values>) {
+    /// they can not. They always may be, of a service that works on some of it later.
+    pub(super) fn add(&mut self, flow: FlowRef<'_>, now: Time, values: impl FnOnce(bool) -> Option<Values>) {
         let work = Work::new(flow, now);
         if !work.over && self.open.len() >= self.room {
             return;
@@ -131,7 +136,16 @@ impl Works {
         }
         self.places.insert(Arc::clone(label), self.services.len());
         let (open, ended) = (Vec::new(), VecDeque::new());
-        self.services.push(Service { label: Arc::clone(label), open, ended, server: false, sends: false, since, busy: 0 });
+        self.services.push(Service {
+            label: Arc::clone(label),
+            open,
+            ended,
+            server: false,
+            sends: false,
+            accepts: false,
+            since,
+            busy: 0,
+        });
         self.services.len() - 1
     }
 
@@ -154,7 +168,7 @@ impl Works {
 
     /// A flow is over: its receiver was at work on it until its end, as far as that can be told. Its `values` are read as those of what
     /// is added.
-    pub(super) fn ended(&mut self, row: &Row, now: Time, values: impl FnOnce() -> Option<Values>) {
+    pub(super) fn ended(&mut self, row: &Row, now: Time, values: impl FnOnce(bool) -> Option<Values>) {
         let Some(at) = self.open.remove(&row.id) else { return };
         let Some(service) = self.services.get_mut(at) else { return };
         let Some(place) = service.open.iter().position(|work| work.flow == row.id) else { return };
@@ -164,10 +178,14 @@ impl Works {
     }
 
     /// A service has done what it was at work on.
-    fn over(&mut self, at: usize, mut work: Work, now: Time, values: impl FnOnce() -> Option<Values>) {
+    fn over(&mut self, at: usize, mut work: Work, now: Time, values: impl FnOnce(bool) -> Option<Values>) {
         let Some(service) = self.services.get_mut(at) else { return };
-        if work.values.is_none() && (service.sends || work.pattern == Pattern::Deliver) {
-            work.values = values();
+        service.accepts |= work.accepted;
+        if work.values.is_none() && (service.sends || service.accepts || work.pattern == Pattern::Deliver) {
+            work.values = values(service.accepts);
+        }
+        if let Some(values) = work.values.as_ref().filter(|_| service.accepts) {
+            self.accepted.brought(&service.label, work.flow, values);
         }
         service.busy += work.last.since(work.time).nanos();
         self.ended.push_back((work.last, at));
@@ -216,6 +234,22 @@ impl Works {
         let servers = others.iter().filter(|label| self.of(label).is_some_and(|service| service.server)).count();
         let sure = if everybodys(host) || servers > 1 { Sure::No } else { Sure::Yes };
         (others, sure)
+    }
+
+    /// The request that a service took to work on it later, and that alone brought it one of the values that it sends now. They are read
+    /// where there may be one.
+    pub(super) fn later(&mut self, services: &[Arc<str>], child: &Hop, values: impl FnOnce() -> Values) -> Option<Cause> {
+        let [label] = services else { return None };
+        let service = self.of(label).filter(|service| service.accepts)?;
+        let sent = values();
+        let found = self.accepted.only(label, &sent).and_then(|flow| {
+            let before = |work: &&Work| work.flow == flow && work.until().is_some_and(|end| end <= child.time);
+            service.ended.iter().find(before).filter(|work| work.accepted).map(Work::cause)
+        });
+        if found.is_none() {
+            self.accepted.known(label, &sent);
+        }
+        found
     }
 
     /// What these services were at work on at a moment, or `late` before it, the oldest first.
@@ -307,7 +341,7 @@ mod tests {
     fn found(lines: &[&str]) -> usize {
         let mut works = Works::new(9);
         for (n, line) in (1..).zip(lines) {
-            works.add(call(n, line).as_ref(), at(9), || None);
+            works.add(call(n, line).as_ref(), at(9), |_| None);
         }
         works.at(&["shop".into()], at(5), None, FlowId(0)).len()
     }

@@ -1,7 +1,15 @@
 //! Which calls failed, and which of those failed for good. What a client did wrong (404) is its receiver's success.
+//!
+//! A call that failed did so because of the last call of its own that failed before it was over, and was not got over: one after which the
+//! same was asked again, and went well, was. One that never got an answer was waiting for the last of its own that got none. So each
+//! failure leads down to one that failed first. Which ones are told as cascades and which is told as a trace's cause comes of this alone.
 
+use super::super::findings::label;
 use super::Hop;
-use crate::model::Pattern;
+use crate::model::{Link, Pattern};
+
+/// A flow of a trace, and the place of what caused it, in causal order.
+pub(in crate::engine) type Placed<'h> = (&'h Hop, Option<(usize, Link)>);
 
 /// gRPC's words for what is the caller's mistake, or a plain answer (<https://grpc.io/docs/guides/status-codes/>).
 const CALLERS: &[&str] = &[
@@ -42,5 +50,145 @@ pub(in crate::engine) fn outcome(hop: &Hop) -> String {
         _ if hop.pending => format!("{operation} got no answer"),
         Some(status) => format!("{operation} answered {status}"),
         None => format!("{operation} failed"),
+    }
+}
+
+/// The failures of a trace: each that made no other one fail, with what made it fail, the first failure last.
+pub(in crate::engine) fn chains(flows: &[Placed<'_>]) -> Vec<Vec<usize>> {
+    let mut children = vec![Vec::new(); flows.len()];
+    for (at, placed) in flows.iter().enumerate() {
+        if let Some(of) = surely_above(flows, placed).and_then(|up| children.get_mut(up)) {
+            of.push(at);
+        }
+    }
+    let because = |at: usize| decisive(flows, at, children.get(at)?);
+    let mut below = vec![false; flows.len()];
+    let mut chains = Vec::new();
+    for (at, (hop, _)) in flows.iter().enumerate() {
+        if failed(hop) && below.get(at) == Some(&false) {
+            let chain: Vec<_> = std::iter::successors(Some(at), |at| because(*at)).collect();
+            chain.iter().skip(1).for_each(|at| below.iter_mut().skip(*at).take(1).for_each(|below| *below = true));
+            chains.push(chain);
+        }
+    }
+    chains
+}
+
+/// The call that failed first, of a trace in which any did: what led to a failure that nobody got over rather than to another one, and
+/// rather one that is its receiver's fault.
+pub(in crate::engine) fn cause(flows: &[Placed<'_>]) -> Option<usize> {
+    let hop = |at: usize| flows.get(at).map(|(hop, _)| *hop);
+    // of what its caller was not made to fail by
+    let got_over = |at: usize| match flows.get(at).map(|placed| (placed, surely_above(flows, placed))) {
+        Some((_, Some(up))) => hop(up).is_some_and(|up| !up.pending),
+        Some(((_, up), None)) => {
+            let above = std::iter::successors(*up, |(up, _)| flows.get(*up)?.1);
+            above.filter_map(|(up, _)| hop(up)).any(|up| up.ok)
+        }
+        None => false,
+    };
+    let chains = chains(flows);
+    let ends = chains.iter().filter_map(|chain| Some((*chain.first()?, *chain.last()?)));
+    let first = |(top, end): &(usize, usize)| (got_over(*top), hop(*end).map(|hop| (hop.last, hop.flow)));
+    let failure = ends.min_by_key(first).map(|(_, end)| end);
+    // else what is no fault of who received it
+    failure.or_else(|| {
+        let bad = |at: &usize| hop(*at).is_some_and(|hop| !hop.ok);
+        let mut led_on = vec![false; flows.len()];
+        let above = flows.iter().enumerate().filter(|(at, _)| bad(at)).filter_map(|(_, (_, up))| Some(up.as_ref()?.0));
+        above.for_each(|up| led_on.iter_mut().skip(up).take(1).for_each(|led_on| *led_on = true));
+        let by_itself = (0..flows.len()).filter(|at| bad(at) && led_on.get(*at) == Some(&false));
+        by_itself.min_by_key(|at| (got_over(*at), hop(*at).map(|hop| (hop.last, hop.flow))))
+    })
+}
+
+/// What caused a flow, where more than time says so.
+fn surely_above(flows: &[Placed<'_>], (hop, up): &Placed<'_>) -> Option<usize> {
+    let (up, link) = (*up)?;
+    flows.get(up).filter(|(above, _)| !hop.by_time_alone(above, link)).map(|_| up)
+}
+
+/// The call that made a failed one fail.
+fn decisive(flows: &[Placed<'_>], at: usize, children: &[usize]) -> Option<usize> {
+    let up = flows.get(at).map(|(up, _)| *up).filter(|up| !up.ok)?;
+    let calls = || children.iter().filter_map(|at| flows.get(*at).map(|(hop, _)| (*at, *hop)));
+    let mended = |bad: &Hop| {
+        calls().any(|(_, other)| {
+            other.ok && other.time >= bad.last && other.operation == bad.operation && label(&other.to) == label(&bad.to)
+        })
+    };
+    let before = |down: &Hop| if up.pending { down.pending } else { down.last <= up.last };
+    let failures = calls().filter(|(_, down)| !down.ok && down.settled && before(down) && !mended(down));
+    // what gets no answer is waited for until the end
+    let until = |down: &Hop| if down.pending { down.extra().let_go.unwrap_or(up.last).min(up.last) } else { down.last };
+    failures.max_by_key(|(_, down)| (failed(down), until(down), down.flow)).map(|(at, _)| at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::findings::rig::{at, call, trace};
+    use super::*;
+    use crate::model::Flow;
+
+    /// The flows of each chain, and the cause: of `depth flow` lines, numbered from 1.
+    fn check(lines: &[(usize, &str)], chains: &[&[u64]], first: u64) {
+        let tree: Vec<(usize, Flow)> = (1..).zip(lines).map(|(n, (depth, text))| (*depth, call(n, text))).collect();
+        let (hops, nodes) = trace(&tree);
+        let mut above: Vec<usize> = Vec::new();
+        let mut flows: Vec<Placed<'_>> = Vec::new();
+        for (at, node) in nodes.iter().enumerate() {
+            above.truncate(node.depth);
+            flows.push((&hops[at], above.last().copied().zip(node.link)));
+            above.push(at);
+        }
+        let number = |at: &usize| flows[*at].0.flow.0;
+        let told: Vec<Vec<u64>> = super::chains(&flows).iter().map(|chain| chain.iter().map(number).collect()).collect();
+        assert_eq!(
+            (told, cause(&flows).as_ref().map_or(0, number)),
+            (chains.iter().map(|c| c.to_vec()).collect(), first),
+            "{lines:?}"
+        );
+    }
+
+    #[test]
+    fn what_was_given_up_before_another_call_is_no_cause() {
+        let lines = [ROOT, (1, "gate>ads 5- GET /ads pending"), (1, "gate>stock 50-80 GET /stock 500")];
+        let tree: Vec<(usize, Flow)> = (1..).zip(lines).map(|(n, (depth, text))| (depth, call(n, text))).collect();
+        let mut hops = trace(&tree).0;
+        let told =
+            |hops: &[Hop]| cause(&[(&hops[0], None), (&hops[1], Some((0, Link::TraceId))), (&hops[2], Some((0, Link::TraceId)))]);
+        assert_eq!(told(&hops), Some(1));
+        hops[1].extra_mut().let_go = Some(at(45));
+        assert_eq!(told(&hops), Some(2));
+    }
+
+    const ROOT: (usize, &str) = (0, "c:1>gate 0-90 POST /checkout 502");
+
+    #[test]
+    fn what_was_got_over_is_no_cause() {
+        // what came first was done without, or well when it was asked again
+        let (ads, stock) = ((1, "gate>ads 5-10 GET /ads 500"), (1, "gate>stock 20-80 GET /stock 500"));
+        check(&[ROOT, ads, stock], &[&[1, 3], &[2]], 3);
+        let again = (1, "gate>ads 12-15 GET /ads 200");
+        check(&[ROOT, ads, again, stock], &[&[1, 4], &[2]], 4);
+        check(&[(0, "c:1>gate 0-90 GET / 200"), ads], &[&[2]], 2);
+    }
+
+    #[test]
+    fn who_waits_for_an_answer_that_never_comes_fails_by_that() {
+        let (orders, stock) = ((1, "gate>orders 5- POST /orders pending"), (2, "orders>stock 10- GET /stock pending"));
+        check(&[ROOT, orders, stock], &[&[1, 2, 3]], 3);
+        check(&[ROOT, (1, "gate>ads 6-50 GET /ads 500"), orders], &[&[1, 3], &[2]], 3);
+        // what failed meanwhile is not what it waited for
+        check(&[ROOT, orders, (2, "orders>stock 10-20 GET /stock 500")], &[&[1, 2], &[3]], 2);
+    }
+
+    #[test]
+    fn a_clients_mistake_is_a_cause_where_nothing_else_is() {
+        let (mine, stock) = ((1, "gate>users 50-60 GET /u 404"), (1, "gate>stock 20-40 GET /stock 500"));
+        check(&[ROOT, stock, mine], &[&[1, 2]], 2);
+        check(&[ROOT, mine], &[&[1, 2]], 2);
+        check(&[(0, "c:1>gate 0-90 GET / 404"), mine], &[], 2);
+        check(&[(0, "c:1>gate 0-90 GET / 200")], &[], 0);
     }
 }

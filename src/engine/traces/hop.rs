@@ -1,7 +1,7 @@
 //! A flow as traces and findings see it: enough to place it and to judge it, so that it outlives its row. It reads no headers.
 
 use super::super::findings::public_name;
-use super::super::twins::published_to;
+use super::super::twins::{published_to, was_in};
 use super::legs::{Asked, asked};
 use super::shape::{held, of_path, of_query, pieces};
 use crate::engine::digest::digester;
@@ -80,6 +80,10 @@ pub(in crate::engine) struct Extra {
     /// What its message was routed by, and what it stands for.
     pub(in crate::engine) topic: Option<u64>,
     pub(in crate::engine) via: Option<CompactString>,
+    /// The queues that its message was in before, where somebody may have had it.
+    pub(in crate::engine) was_in: Vec<CompactString>,
+    /// Until when an answer was waited for, or what becomes of its message, in vain.
+    pub(in crate::engine) let_go: Option<Time>,
     /// The same flow before an address translation.
     pub(in crate::engine) first_leg: Option<FlowId>,
     /// What it was tied to, where it is not by an ID.
@@ -98,6 +102,8 @@ impl Extra {
         parent_span: None,
         topic: None,
         via: None,
+        was_in: Vec::new(),
+        let_go: None,
         first_leg: None,
         placed: None,
         maybe: Vec::new(),
@@ -240,6 +246,7 @@ impl Hop {
         let last = row.last();
         (self.last, self.end) = (last.unwrap_or(row.time), last.filter(|_| acknowledged(row)));
         (self.ok, self.pending) = (row.ok, row.status.as_deref() == Some(PENDING));
+        self.status.clone_from(&row.status);
         self.settled = true;
     }
 
@@ -313,6 +320,12 @@ impl Hop {
         }
         if let Some(via) = flow.via() {
             self.extra_mut().via = Some(via.into());
+        }
+        if flow.row.pattern == Pattern::Deliver {
+            let was_in: Vec<_> = was_in(&detail.fields).map(Into::into).collect();
+            if !was_in.is_empty() {
+                self.extra_mut().was_in = was_in;
+            }
         }
     }
 }

@@ -15,6 +15,7 @@ mod legs;
 mod list;
 mod parties;
 mod path;
+mod queue;
 mod shape;
 mod shown;
 mod ties;
@@ -24,7 +25,7 @@ mod tree;
 use crate::model::{FlowId, FlowRef, TraceContext, TraceNo};
 use crate::time::{Span, Time};
 use compact_str::CompactString;
-pub(super) use failure::{failed, outcome, passes_on};
+pub(super) use failure::{chains, failed, outcome, passes_on};
 use hashbrown::hash_map::Entry;
 use hashbrown::{HashMap, HashSet};
 use hop::tail;
@@ -222,6 +223,13 @@ impl Traces {
     pub(super) fn veil(&mut self, flow: FlowId) {
         if let Some(trace) = self.of(flow).and_then(|no| self.list.get_mut(&no)) {
             trace.veil(flow);
+        }
+    }
+
+    /// Who was to answer a flow, or to say what became of a message, did not until now, and will not any more.
+    pub(super) fn let_go(&mut self, flow: FlowId, at: Time) {
+        if let Some(hop) = self.of(flow).and_then(|no| self.list.get_mut(&no)?.hop_mut(flow)) {
+            hop.extra_mut().let_go = Some(at);
         }
     }
 

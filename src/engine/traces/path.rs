@@ -1,12 +1,13 @@
 //! Why a trace failed, and where its time went: a pure function of its hops and its tree. It reads no clock and no headers.
 //!
 //! The critical path goes from the end of a trace back to its beginning: at each moment it lies with the call that was waited for last.
-//! What a service did while it waited for nobody is its own; between publish and delivery it is the queue's; while the same request
-//! is passed on, in a leg of its own, it is the proxy's.
+//! What a service did while it waited for nobody is its own; between publish and delivery it is the queue's, save for what a consumer had
+//! the message for that gave it back; while the same request is passed on, in a leg of its own, it is the proxy's.
 
-use super::failure::failed;
+use super::failure::cause;
 use super::hop::{Hop, name};
-use crate::model::{FlowId, Node, Pattern, Step, StepKind, Why};
+use super::queue::{Copies, Since};
+use crate::model::{FlowId, Link, Node, Pattern, Step, StepKind, Why};
 use crate::time::Time;
 use std::sync::Arc;
 
@@ -19,7 +20,7 @@ pub(super) fn why(hops: &[Hop], tree: &[Node]) -> Why {
 /// The hops in causal order.
 struct Walk<'h> {
     hops: Vec<&'h Hop>,
-    parents: Vec<Option<usize>>,
+    parents: Vec<Option<(usize, Link)>>,
     children: Vec<Vec<usize>>,
     /// Whether it is its parent's request, passed on.
     legs: Vec<bool>,
@@ -32,12 +33,12 @@ type Spent = (Time, usize, StepKind, Time);
 
 impl<'h> Walk<'h> {
     fn new(all: &'h [Hop], tree: &[Node]) -> Self {
-        let (mut hops, mut parents, mut above): (Vec<&Hop>, Vec<Option<usize>>, Vec<usize>) = Default::default();
-        let mut legs = Vec::new();
+        let (mut hops, mut parents, mut legs) = (Vec::<&Hop>::new(), Vec::new(), Vec::new());
+        let mut above: Vec<usize> = Vec::new();
         for node in tree {
             let Ok(at) = all.binary_search_by_key(&node.flow, |hop| hop.flow) else { continue };
             above.truncate(node.depth);
-            parents.push(above.last().copied());
+            parents.push(above.last().copied().zip(node.link));
             above.push(hops.len());
             hops.push(&all[at]);
             legs.push(node.leg);
@@ -45,7 +46,7 @@ impl<'h> Walk<'h> {
         let mut children = vec![Vec::new(); hops.len()];
         let mut ends: Vec<_> = hops.iter().map(|hop| hop.last).collect();
         for at in (0..hops.len()).rev() {
-            if let Some(up) = parents[at] {
+            if let Some((up, _)) = parents[at] {
                 children[up].push(at);
                 ends[up] = ends[up].max(ends[at]);
             }
@@ -56,13 +57,10 @@ impl<'h> Walk<'h> {
         Self { hops, parents, children, legs, ends }
     }
 
-    /// The call that failed first with none below it that failed: rather one whose callers failed all, and by its own fault.
+    /// The call that failed first.
     fn cause(&self) -> Option<FlowId> {
-        let bad = |at: usize| !self.hops[at].ok;
-        let by_itself = (0..self.hops.len()).filter(|&at| bad(at) && !self.children[at].iter().any(|&down| bad(down)));
-        let got_over = |at: usize| std::iter::successors(self.parents[at], |&up| self.parents[up]).any(|up| !bad(up));
-        let rank = |&at: &usize| (!failed(self.hops[at]), got_over(at), self.hops[at].last, self.hops[at].flow);
-        by_itself.min_by_key(rank).map(|at| self.hops[at].flow)
+        let flows: Vec<_> = self.hops.iter().zip(&self.parents).map(|(hop, up)| (*hop, *up)).collect();
+        cause(&flows).and_then(|at| Some(self.hops.get(at)?.flow))
     }
 
     fn path(&self) -> Vec<Step> {
@@ -94,7 +92,7 @@ impl<'h> Walk<'h> {
         let proxy = self.children[at].iter().any(|&down| self.legs[down]);
         let kind = if proxy { StepKind::Proxy } else { StepKind::Work };
         let own = |from: Time, to: Time, spent: &mut Vec<Spent>| {
-            let to = to.min(hop.last);
+            let to = to.min(hop.extra().let_go.unwrap_or(hop.last));
             if from < to {
                 spent.push((from, at, kind, to));
             }
@@ -108,11 +106,33 @@ impl<'h> Walk<'h> {
             self.walk(down, end, spent);
             until = begin;
             if self.hops[down].pattern == Pattern::Deliver && hop.pattern == Pattern::Publish {
-                spent.push((hop.time, down, StepKind::Queue, begin));
+                self.queued(at, down, spent);
                 return;
             }
         }
         own(hop.time, until, spent);
+    }
+
+    /// From when a message was published until this delivery of it.
+    fn queued(&self, published: usize, mut copy: usize, spent: &mut Vec<Spent>) {
+        let copies = Copies::of(self.children[published].iter().map(|&at| (at, self.hops[at])));
+        loop {
+            let begin = self.hops[copy].time;
+            match copies.since(self.hops[copy]) {
+                Since::GivenBack(earlier, Some(back)) => {
+                    spent.push((back, copy, StepKind::Queue, begin));
+                    self.walk(earlier, back, spent);
+                    copy = earlier;
+                }
+                Since::GivenBack(earlier, None) => {
+                    spent.push((self.hops[earlier].time, earlier, StepKind::Work, begin));
+                    copy = earlier;
+                }
+                Since::Published | Since::Unknown => {
+                    return spent.push((self.hops[published].time, copy, StepKind::Queue, begin));
+                }
+            }
+        }
     }
 
     fn service(&self, at: usize, kind: StepKind) -> Arc<str> {
@@ -131,7 +151,7 @@ impl<'h> Walk<'h> {
 mod tests {
     use super::*;
     use crate::engine::findings::rig::{call, flow, trace};
-    use crate::model::Flow;
+    use crate::model::{Detail, Fields, Flow, Value};
 
     /// The flows of these tests that pass on what caused them.
     const LEGS: [u64; 1] = [7];
@@ -189,6 +209,42 @@ mod tests {
             step(7, "work payments", 25),
         ];
         assert_eq!(path(&tree), wanted);
+    }
+
+    fn copy(number: u64, queue: &str, text: &str, was_in: &[&str]) -> (usize, Flow) {
+        let mut flow = flow(number, Pattern::Deliver, "amqp", text);
+        let death = |queue: &&str| Value::Map(vec![("queue".into(), (*queue).into())]);
+        let headers = Value::Map(vec![("x-death".into(), Value::List(was_in.iter().map(death).collect()))]);
+        let fields = Fields::default().with("amqp.queue", queue).with("amqp.redelivered", was_in.contains(&queue));
+        let fields = fields.with("amqp.properties", Value::Map(vec![("headers".into(), headers)]));
+        let detail = Detail { fields, ..flow.detail.as_deref().unwrap().clone() };
+        flow.detail = Some(detail.into());
+        (1, flow)
+    }
+
+    #[test]
+    fn what_a_consumer_had_a_message_for_is_not_its_queues() {
+        let publish = || (0, flow(1, Pattern::Publish, "amqp", "orders>rabbit 0-2 publish x ack"));
+        let first = |end| copy(2, "q", &format!("rabbit>billing 10-{end} deliver q nack"), &[]);
+        let again = copy(4, "q", "rabbit>billing 70-90 deliver q ack", &["q"]);
+        let call = |depth| (depth, call(3, "billing>payments 20-40 POST /c 503"));
+        let wanted = [
+            step(2, "queue q", 10),
+            step(2, "work billing", 30),
+            step(3, "work payments", 20),
+            step(4, "queue q", 10),
+            step(4, "work billing", 20),
+        ];
+        assert_eq!(path(&[publish(), first(60), call(2), again.clone()]), wanted);
+        // from the queue of dead letters; that of another consumer is none of them
+        let other = copy(3, "other", "rabbit>shipping 11-65 deliver other ack", &[]);
+        let dead = copy(4, "dead", "rabbit>morgue 70-90 deliver dead ack", &["retry", "q"]);
+        let wanted = [step(2, "queue q", 10), step(2, "work billing", 50), step(4, "queue dead", 10), step(4, "work morgue", 20)];
+        assert_eq!(path(&[publish(), first(60), other, dead]), wanted);
+        // when it was given back was not seen: it is not the queue's
+        let lost = copy(2, "q", "rabbit>billing 10- deliver q pending", &[]);
+        let wanted = [step(2, "queue q", 10), step(2, "work billing", 60), step(4, "work billing", 20)];
+        assert_eq!(told(&[publish(), lost, again]).1, wanted);
     }
 
     #[test]

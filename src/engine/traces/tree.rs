@@ -3,7 +3,7 @@
 //! The parent of a second leg is the first one. That of another flow is the innermost that its sender had open, and the sender is known by
 //! its name. Without a name it may be
 //! any receiver on the same host: where that leaves several that lie within each other the innermost is taken, and told as tied by time
-//! alone; where they lie side by side each is as likely, and none is claimed.
+//! alone, unless it is the one whose span ID was passed on; where they lie side by side each is as likely, and none is claimed.
 
 use super::hop::{Hop, everybodys, name};
 use super::legs::{beside, leg};
@@ -106,6 +106,9 @@ fn by_id(before: &Causes<'_>, order: &[&Hop], hop: &Hop, places: &[Place]) -> Op
     }
     // who surely sent it comes before who may have, and what its sender was at work on before what it was done with
     let (same, likeliest) = before.likeliest(hop)?;
+    if let Some(up) = by_span(order, hop, same, &likeliest) {
+        return Some((up, shared(order[up], hop)?));
+    }
     let innermost = *likeliest.last()?;
     // all of them have to lie around the innermost one
     let mut chain = std::iter::successors(Some(innermost), |&at| places[at].parent.map(|(up, _)| up));
@@ -116,6 +119,15 @@ fn by_id(before: &Causes<'_>, order: &[&Hop], hop: &Hop, places: &[Place]) -> Op
     // on the address that all services of a machine share, the only one that was seen is a guess too
     let one = !everybodys(hop.from.host()) && likeliest.iter().all(|&up| order[up].to == order[innermost].to);
     Some((innermost, if same == Same::Surely || one { link } else { Link::Time }))
+}
+
+/// Which of those that may have sent a flow had its span ID from who asked: the only one that carries it, or the innermost of several where
+/// the very request was passed on.
+fn by_span(order: &[&Hop], hop: &Hop, same: Same, likeliest: &[usize]) -> Option<usize> {
+    let carries = |up: &usize| hop.span.is_some() && order[*up].span == hop.span && order[*up].pattern != Pattern::Publish;
+    let mut carriers = likeliest.iter().copied().filter(carries).filter(|_| same == Same::Maybe);
+    let innermost = carriers.next_back()?;
+    (carriers.next().is_none() || leg(order[innermost], hop)).then_some(innermost)
 }
 
 /// What two flows of one trace share that is an ID.

@@ -34,6 +34,7 @@ fn a_whole_connection() {
         ]
     );
     assert!(w.tcp.is_over() && !w.tcp.waits());
+    assert_eq!(w.tcp.hung_up().map(|(dir, stamp)| (dir, stamp.packet.0)), Some((ToServer, 6)));
     let Tally { packets, bytes, retransmissions: 0, keep_alives: 0, gaps: 0, strays: 0, .. } = w.tcp.tally() else { panic!() };
     assert_eq!((packets.to_server, packets.to_client, bytes.to_server, bytes.to_client), (4, 3, 11, 6));
     w.data(ToServer, 11, 7, b"too late");
@@ -201,8 +202,9 @@ fn resets_end_both_directions_if_they_are_in_window() {
     let mut w = Wire::open();
     w.data(ToServer, 4, 0, b"ef");
     w.send(ToClient, TcpFlags::RST, 1 << 30, 0, b"");
-    assert_eq!((w.take(), w.tcp.tally().strays), (vec![], 1));
+    assert_eq!((w.take(), w.tcp.tally().strays, w.tcp.hung_up()), (vec![], 1, None));
     w.send(ToClient, TcpFlags::RST, 0, 0, b"");
+    assert_eq!(w.tcp.hung_up().map(|(dir, stamp)| (dir, stamp.packet.0)), Some((ToClient, 6)));
     assert_eq!(
         w.take(),
         [Out::Hole(ToServer, 4), data(ToServer, b"ef", 4), Out::End(ToServer, End::Rst), Out::End(ToClient, End::Rst)]

@@ -265,6 +265,7 @@ fn the_other_records() {
         retransmissions: 5,
         gaps: 6,
         end: End::Rst,
+        hung_up: None,
         head: vec![0, 0xff],
     };
     write_connection(&conn, &mut out);

@@ -63,7 +63,7 @@ impl Session {
     /// What went by on the wire is not known to a tap: nothing is counted.
     fn end(self, how: End, events: &mut Vec<Event>) {
         let (bytes, packets) = <(Counts, Counts)>::default();
-        let ended = Ended { how, last: self.last, bytes, packets, retransmissions: 0, gaps: 0, head: Vec::new() };
+        let ended = Ended { how, last: self.last, hung_up: None, bytes, packets, retransmissions: 0, gaps: 0, head: Vec::new() };
         events.push(Event { conn: self.meta.id, at: self.last, kind: EventKind::Ended(Box::new(ended)) });
     }
 }

@@ -5,6 +5,7 @@ use super::super::super::view::{DetailView, Query, Spot, View, Window};
 use super::*;
 use crate::filter::Filter;
 use crate::model::{Dir, Event, EventKind, Fields, FlowId, Part};
+use crate::time::Time;
 
 /// A view of an engine that has taken in a log.
 fn view(engine: &mut Engine, shown: Shown, filter: Option<&str>) -> Arc<View> {
@@ -81,6 +82,22 @@ fn a_waterfall_has_the_names_of_now_and_the_waits() {
     assert_eq!(waterfall.services.iter().map(|s| &**s).collect::<Vec<_>>(), ["rabbit", "billing"]);
     assert!(hop(1).last > Some(hop(1).time) && hop(1).ok);
     assert!(Engine::new(EngineOptions::default()).view().trace.is_none());
+}
+
+#[test]
+fn a_message_that_comes_again_waited_since_it_was_given_back() {
+    let queued = |first: &str| {
+        let again = "mq>-mail 70-90 id=t span=1 mid=m queue=q again=yes";
+        let lines = ["shop>+mq 1-2 id=t span=1 mid=m", &format!("{first} id=t span=1 mid=m queue=q"), again];
+        let (mut engine, _) = crate::engine::mesh::play(&lines, EngineOptions::default());
+        let waterfall = view(&mut engine, Shown::Trace(TraceNo(1)), None).trace.clone().unwrap();
+        let millis = |time: Time| time.since(crate::engine::script::at(0).time).nanos() / 1_000_000;
+        waterfall.hops.iter().map(|hop| hop.queued.map(millis)).collect::<Vec<_>>()
+    };
+    assert_eq!(queued("mq>-mail 10-60"), [None, Some(1), Some(60)]);
+    // whose consumer went away, and one of which nothing is known
+    assert_eq!(queued("mq>-mail 10- ends=50"), [None, Some(1), Some(50)]);
+    assert_eq!(queued("mq>-mail 10-"), [None, Some(1), None]);
 }
 
 #[test]

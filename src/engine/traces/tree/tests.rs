@@ -184,6 +184,23 @@ fn without_names_a_sender_is_somebody_on_its_host() {
 }
 
 #[test]
+fn without_names_a_span_that_was_passed_on_tells_by_whom() {
+    let at = |ends: &str, rest: &str| {
+        let (from, to) = ends.split_once('>').unwrap();
+        format!("127.0.0.1:{from}>127.0.0.1:{to} {rest}")
+    };
+    let told = |lines: &[String], wanted: &str| check(&lines.iter().map(String::as_str).collect::<Vec<_>>(), wanted);
+    let [asked, other] = [at("50001>80", "0-100 span=1"), at("50002>81", "10-90 span=2")];
+    // it is of the outer one, and of one of two side by side
+    told(&[asked.clone(), other.clone(), at("50003>82", "20-30 span=1")], "1 .~2 .3");
+    told(&[asked.clone(), other.clone(), at("50004>83", "10-95 span=3"), at("50003>82", "20-30 span=3")], "1 .~2 .~3 ..4");
+    // of several that carry it nobody can tell
+    told(&[asked.clone(), at("50002>81", "10-90 span=1"), at("50003>82", "20-30 span=1")], "1 .2 ..~3");
+    // another span tells nothing
+    told(&[asked, at("50003>82", "20-30 span=4")], "1 .~2");
+}
+
+#[test]
 fn that_a_process_is_gone_is_no_name() {
     let owner = |service: &str| {
         let (origin, service) = (Origin::Exited, service.into());

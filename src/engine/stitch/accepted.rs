@@ -1,0 +1,71 @@
+//! Work that goes on after its request was answered `202 Accepted` (RFC 9110 §15.3.3): the only thing that ties it, where it carries no ID,
+//! is a value that this request alone brought to its service. A value that came with several requests, or that the service sent before, as
+//! it does a tenant's, ties nothing.
+
+use super::payload::Values;
+use crate::engine::digest::digester;
+use crate::model::{FlowId, Row};
+use hashbrown::HashMap;
+use std::collections::VecDeque;
+use std::hash::{Hash as _, Hasher as _};
+
+/// How many values are remembered, of all services: then the oldest are forgotten.
+const MAX_VALUES: usize = 1 << 14;
+
+/// The values that came to services which answer so, each with the request that brought it; none where that is not the only one.
+#[derive(Debug, Default)]
+pub(super) struct Accepted {
+    brought: HashMap<u64, Option<FlowId>>,
+    order: VecDeque<u64>,
+}
+
+/// Whether a request was taken, to be worked on later.
+pub(super) fn accepted(row: &Row) -> bool {
+    row.status.as_deref() == Some("202")
+}
+
+impl Accepted {
+    /// A request brought these to a service.
+    pub(super) fn brought(&mut self, service: &str, flow: FlowId, values: &Values) {
+        for value in values.iter() {
+            self.note(key(service, value), Some(flow));
+        }
+    }
+
+    /// The request that alone brought one of these, which a service sends; of several such, none.
+    pub(super) fn only(&self, service: &str, sent: &Values) -> Option<FlowId> {
+        let mut flows = sent.iter().filter_map(|value| *self.brought.get(&key(service, value))?);
+        let first = flows.next()?;
+        flows.all(|other| other == first).then_some(first)
+    }
+
+    /// A service sends these, and not because of a request: it knew them before.
+    pub(super) fn known(&mut self, service: &str, sent: &Values) {
+        for value in sent.iter() {
+            self.note(key(service, value), None);
+        }
+    }
+
+    fn note(&mut self, key: u64, flow: Option<FlowId>) {
+        if let Some(known) = self.brought.get_mut(&key) {
+            if *known != flow {
+                *known = None;
+            }
+            return;
+        }
+        self.brought.insert(key, flow);
+        self.order.push_back(key);
+        if self.order.len() > MAX_VALUES
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.brought.remove(&oldest);
+        }
+    }
+}
+
+fn key(service: &str, value: u64) -> u64 {
+    let mut hasher = digester();
+    service.hash(&mut hasher);
+    hasher.write_u64(value);
+    hasher.finish()
+}
