@@ -161,6 +161,23 @@ fn telling(kind: u8, payload: &[u8], dir: Dir) -> bool {
             let types = c.u16()?;
             c.take(usize::from(types) * 4).map(|_| true)
         })(),
+        (b'B', Dir::ToServer) => (|| {
+            c.text()?;
+            c.text()?;
+            formats(&mut c)?;
+            for _ in 0..c.u16()? {
+                let length = c.u32()?;
+                c.take(if length == u32::MAX { 0 } else { length as usize })?;
+            }
+            formats(&mut c).map(|()| true)
+        })(),
+        (b'D' | b'C', Dir::ToServer) => {
+            let of = c.u8().filter(|of| b"SP".contains(of));
+            // the tag of a command that a server completes looks the same
+            let tag =
+                |name: &[u8]| !name.is_empty() && name.iter().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || *b == b' ');
+            of.and_then(|_| c.text()).map(|name| !tag(name) && !name.iter().any(u8::is_ascii_control))
+        }
         (b'E', Dir::ToServer) => c.text().and_then(|_| c.u32()).map(|_| true),
         (b'S', Dir::ToServer) => Some(true),
         (b'Z', Dir::ToClient) => c.u8().map(|state| b"ITE".contains(&state)),
@@ -201,6 +218,11 @@ fn telling(kind: u8, payload: &[u8], dir: Dir) -> bool {
         _ => None,
     };
     told == Some(true) && whole(&c)
+}
+
+/// How values are written, each or all of them: as text or in binary.
+fn formats(c: &mut Cursor<'_>) -> Option<()> {
+    (0..c.u16()?).try_for_each(|_| c.u16().filter(|format| *format <= 1).map(|_| ()))
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@
 //! A login is a flow only where it failed. A connection that serves something else says so in one flow: `SSLRequest` and `GSSENCRequest`
 //! where the session goes on encrypted, `CancelRequest`, and `START_REPLICATION`, which ends where the stream begins that is not read.
 
+mod certainty;
 mod exchange;
 mod failing;
 mod fault;
