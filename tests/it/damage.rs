@@ -7,6 +7,7 @@ use std::fs;
 
 mod http;
 mod postgresql;
+mod redis;
 mod wire;
 
 /// The length of a pcap file's head, and of what stands before each packet, in bytes.

@@ -1,17 +1,20 @@
 //! Which answer is which command's: by order, and never by guess once bytes were lost.
 //!
 //! As long as nothing is lost the oldest open command is answered first. Behind a hole, and on a connection that was joined late, nobody
-//! knows how many answers are still due, unless the client is one that waits for each of them. That is put to a trial: one command, one
-//! answer, and only then the next command. The command of the trial has no answer; from the next one on they pair. A client that was
-//! ever seen to ask before it was answered passes no trial: its commands have no answers any more, until it falls silent. All that it
-//! asked was answered, as far as it was seen, and it asks again no sooner than [`QUIET`] later: then nothing is due from before. What no
-//! trial shows is a client that keeps two commands open all the time, and sends the next one with each answer.
+//! knows how many answers are still due, unless the client is one that takes turns: it asks, once or several times, and asks again when
+//! all of that is answered. What it asks from one turn to the next is put to a trial: as many answers, and only then the next command.
+//! The commands of the trial have no answers; from the next one on they pair. A client of which it is not known from before that it asks
+//! several times must ask once. One that was ever seen to ask more while answers came passes no trial: its commands have no answers
+//! any more, until it falls silent. All that it asked was answered, as far as it was seen, and it asks again no sooner than [`QUIET`]
+//! later: then nothing is due from before. What no trial shows is a client that keeps two commands open all the time, and sends the next
+//! one with each answer.
 //!
 //! ```text
-//!          hole             a command        its answer      a command
-//!  Sure ──────────> Lost ──────────> Asked ──────────> Held ──────────> Sure
+//!          hole          a turn          as many answers, a turn
+//!  Sure ──────────> Lost ──────> Trial ────────────────────────> Sure
 //!                    └── asks too early, answers too often ──┴──> Never ── all answered, and quiet ──> Sure
 //! ```
+//! Of a turn of which commands were lost, and no answers, there are more answers than commands: else the client did not wait for them.
 
 use super::command::Means;
 use crate::model::Joined;
@@ -49,14 +52,35 @@ impl Asked {
 enum Trust {
     /// Each answer is the oldest command's.
     Sure,
-    /// Bytes were lost, and no command was sent since.
+    /// Bytes were lost, and the client has not begun a turn since.
     Lost,
-    /// One was.
-    Asked,
-    /// It had one answer.
-    Held,
+    /// It has.
+    Trial,
     /// Not any more.
     Never,
+}
+
+/// What the client was seen to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Habit {
+    /// It asks once, and waits for the answer.
+    Waits,
+    /// It asks several times, and waits for all answers.
+    Turns,
+    /// It asks while answers come.
+    Overlaps,
+}
+
+/// What one turn of the client has brought, and its answers.
+#[derive(Clone, Copy, Debug, Default)]
+struct Turn {
+    asked: u64,
+    answered: u64,
+    /// Whether further commands of it may be lost, and whether answers may.
+    cut: bool,
+    blank: bool,
+    /// Whether some were lost while it was not the client's turn, unless answers were, too.
+    hasty: bool,
 }
 
 /// The open commands of a connection, oldest first.
@@ -64,8 +88,8 @@ enum Trust {
 pub struct Waiting {
     open: VecDeque<Asked>,
     trust: Trust,
-    /// Whether the client was seen to ask before it was answered.
-    pipelined: bool,
+    habit: Habit,
+    turn: Turn,
     /// Whether bytes were lost, or sent before the connection was joined.
     lossy: bool,
     /// While nothing is sure: how many of the commands since then had no answer, and since when all had one.
@@ -78,16 +102,21 @@ impl Waiting {
     pub fn new(joined: Joined) -> Self {
         let lossy = joined != Joined::Opening;
         let trust = if lossy { Trust::Lost } else { Trust::Sure };
-        Self { open: VecDeque::new(), trust, pipelined: false, lossy, due: 0, idle: None }
+        let turn = Turn { blank: lossy, ..Turn::default() };
+        Self { open: VecDeque::new(), trust, habit: Habit::Waits, turn, lossy, due: 0, idle: None }
     }
 
     /// A command was sent, while an answer was on its way or not. Those whose answer nobody will know are given to `lost`, this one too.
     pub fn ask(&mut self, asked: Asked, at: Time, answering: bool, mut lost: impl FnMut(Asked)) {
         if self.idle.take().is_some_and(|since| at.since(since) >= QUIET) {
-            (self.trust, self.pipelined, self.lossy) = (Trust::Sure, false, false);
+            (self.trust, self.habit, self.lossy, self.turn) = (Trust::Sure, Habit::Waits, false, Turn::default());
         }
-        self.pipelined |= answering || !self.open.is_empty() || self.trust == Trust::Asked;
-        if self.trust == Trust::Sure && self.open.len() >= WAITING || self.lossy && self.pipelined {
+        let known = self.habit;
+        self.learn(answering);
+        if self.trust == Trust::Sure && self.open.len() >= WAITING || self.lossy && self.habit > known {
+            self.habit = Habit::Overlaps;
+        }
+        if self.lossy && self.habit == Habit::Overlaps || self.open.len() >= WAITING {
             // asked before a hole in the commands: those are answered in their turn all the same
             if self.trust == Trust::Sure {
                 self.due = self.open.iter().filter(|asked| asked.counts()).count();
@@ -95,18 +124,44 @@ impl Waiting {
             }
             self.trust = Trust::Never;
         }
-        match self.trust {
-            Trust::Sure => return self.open.push_back(asked),
-            Trust::Held => {
-                self.trust = Trust::Sure;
-                return self.open.push_back(asked);
-            }
-            Trust::Lost if !asked.counts() => {}
-            Trust::Lost => self.trust = Trust::Asked,
-            Trust::Asked | Trust::Never => {}
+        if self.trust == Trust::Trial && !asked.counts() {
+            // its answers are not counted
+            (self.trust, self.turn) = (Trust::Lost, Turn { blank: true, ..Turn::default() });
+        }
+        self.turn.asked += u64::from(asked.counts());
+        if self.trust == Trust::Sure {
+            return self.open.push_back(asked);
         }
         self.due += usize::from(asked.counts());
         lost(asked);
+    }
+
+    /// What it tells of the client that it asks now, and whether it begins a turn with that.
+    fn learn(&mut self, answering: bool) {
+        let Turn { asked, answered, cut, blank, .. } = self.turn;
+        let open = if self.trust == Trust::Sure { !self.open.is_empty() } else { answered == 0 && !blank };
+        if answering || open && answered > 0 {
+            self.habit = Habit::Overlaps;
+        } else if open {
+            self.habit = self.habit.max(if asked > 0 || cut { Habit::Turns } else { Habit::Waits });
+        } else {
+            let fits = match self.trust {
+                Trust::Lost => !cut || blank || answered > asked,
+                Trust::Trial => answered == asked,
+                Trust::Sure | Trust::Never => true,
+            };
+            self.trust = match self.trust {
+                // the first commands of this turn may be among those that were lost
+                Trust::Lost if cut && blank && self.habit == Habit::Turns => Trust::Lost,
+                Trust::Lost => Trust::Trial,
+                Trust::Trial => Trust::Sure,
+                as_it_is @ (Trust::Sure | Trust::Never) => as_it_is,
+            };
+            self.turn = Turn::default();
+            if !fits {
+                (self.trust, self.habit) = (Trust::Never, Habit::Overlaps);
+            }
+        }
     }
 
     /// An answer has ended that is nobody's.
@@ -128,38 +183,65 @@ impl Waiting {
     /// Takes out the command that the answer which begins now is for.
     pub fn answer(&mut self) -> Option<Asked> {
         let asked = self.open.pop_front();
+        self.turn.answered += 1;
+        if self.turn.hasty {
+            (self.trust, self.habit) = (Trust::Never, Habit::Overlaps);
+        }
         if asked.is_none() {
-            self.trust = match self.trust {
-                // nobody asked for it: something was not seen
-                Trust::Sure | Trust::Lost => Trust::Lost,
-                Trust::Asked => Trust::Held,
-                Trust::Held | Trust::Never => Trust::Never,
-            };
             self.lossy = true;
+            match self.trust {
+                // nobody asked for it: something was not seen
+                Trust::Sure => (self.trust, self.turn.cut) = (Trust::Lost, true),
+                Trust::Trial if self.turn.answered > self.turn.asked => {
+                    (self.trust, self.habit) = (Trust::Never, Habit::Overlaps);
+                }
+                Trust::Lost | Trust::Trial | Trust::Never => {}
+            }
         }
         asked
     }
 
     /// Further answers are due to one that was taken out.
     pub fn put_back(&mut self, asked: Asked) {
+        self.turn.answered = self.turn.answered.saturating_sub(1);
         self.open.push_front(asked);
     }
 
     /// Bytes of the answers were lost: any of those that are due may have been among them.
     pub fn lost_answers(&mut self, lost: impl FnMut(Asked)) {
         self.open.drain(..).for_each(lost);
-        self.lost_commands();
+        self.due = 0;
+        self.lose();
+        self.turn = Turn { blank: true, ..Turn::default() };
     }
 
     /// Bytes of the commands were lost: others may have been among them.
     pub fn lost_commands(&mut self) {
-        (self.lossy, self.due, self.idle) = (true, 0, None);
-        self.trust = if self.pipelined { Trust::Never } else { Trust::Lost };
+        let Turn { asked, answered, cut, .. } = self.turn;
+        let over = match self.trust {
+            Trust::Sure => self.open.is_empty(),
+            Trust::Trial => asked == answered,
+            Trust::Lost => cut && answered > asked,
+            Trust::Never => false,
+        };
+        if over {
+            self.turn = Turn { blank: self.turn.blank, ..Turn::default() };
+        }
+        self.turn.cut = true;
+        let early = self.habit == Habit::Waits || answered > 0;
+        let under_way = if self.trust == Trust::Sure { !self.open.is_empty() } else { asked > answered };
+        self.turn.hasty |= early && under_way;
+        self.lose();
+    }
+
+    fn lose(&mut self) {
+        (self.lossy, self.idle) = (true, None);
+        self.trust = if self.habit == Habit::Overlaps { Trust::Never } else { Trust::Lost };
     }
 
     /// Answers do not fit what was asked: nothing pairs from here on.
     pub fn confused(&mut self, lost: impl FnMut(Asked)) {
-        self.pipelined = true;
+        self.habit = Habit::Overlaps;
         self.lost_answers(lost);
     }
 

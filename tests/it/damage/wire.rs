@@ -130,9 +130,9 @@ impl Seen {
         Self { each, begins }
     }
 
-    /// Which connections lack exchanges that they should have: those that begin no sooner than `after` exchanges behind the last packet
+    /// No connection lacks exchanges that it should have: those that begin no sooner than `after` exchanges behind the last packet
     /// that was lost. `told` says which exchange a flow is, and whether it is whole.
-    pub fn missing(&self, after: usize, told: impl Fn(&Value) -> Option<usize>) -> Vec<String> {
+    pub fn whole(&self, after: usize, told: impl Fn(&Value) -> Option<usize>) {
         let mut missing = Vec::new();
         for (lost, flows) in &self.each {
             let behind = lost.last().map_or(0, |last| last + OPENING + 1);
@@ -143,6 +143,7 @@ impl Seen {
                 missing.push(format!("without packets {lost:?}: exchanges {lacks:?} from {first} on of {}", self.begins.len()));
             }
         }
-        missing
+        let shown = missing.iter().take(20).map(|told| format!("\n{told}")).collect::<String>();
+        assert!(missing.is_empty(), "{} of {}{shown}", missing.len(), self.each.len());
     }
 }
