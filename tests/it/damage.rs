@@ -5,6 +5,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
 
+mod amqp;
 mod http;
 mod postgresql;
 mod redis;
