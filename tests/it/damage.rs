@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::fs;
 
 mod amqp;
+mod asked;
 mod http;
 mod postgresql;
 mod redis;

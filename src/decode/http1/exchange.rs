@@ -92,6 +92,8 @@ pub struct Exchanges {
     owed: u8,
     /// Whether any request was seen.
     asked: bool,
+    /// Whether the client went on before the answer that may turn the connection into something else.
+    early: bool,
     /// When something was said last.
     heard: Time,
 }
@@ -125,7 +127,7 @@ impl Exchanges {
 
     /// A request begins.
     pub fn ask(&mut self, key: u64, method: Method, target: &str, upgrade: Option<Box<Upgrade>>, call: Option<Box<Call>>) {
-        self.asked = true;
+        (self.asked, self.early) = (true, false);
         self.pipelined |= self.awaits();
         let doubt = if std::mem::take(&mut self.hidden) { Doubt::Preceded } else { Doubt::None };
         self.open.push_back(Exchange {
@@ -154,6 +156,19 @@ impl Exchanges {
     /// Whether an answer that is due may turn the connection into something else.
     pub fn switching(&self) -> bool {
         self.open.iter().any(|e| e.answered.is_none() && (e.method == Method::Connect || e.upgrade.is_some()))
+    }
+
+    /// What was asked for, and of what target, where the answer that turns the connection into something else may be lost: an upgrade, or
+    /// by CONNECT a tunnel.
+    pub fn lost_switch(&self) -> Option<(Option<Box<Upgrade>>, CompactString)> {
+        let asks = |e: &&Exchange| e.answered.is_none() && (e.method == Method::Connect || e.upgrade.is_some());
+        let asked = self.open.iter().find(asks).filter(|e| e.doubt == Doubt::AnswerLost && !self.early)?;
+        Some((asked.upgrade.clone().filter(|_| asked.method != Method::Connect), asked.target.clone()))
+    }
+
+    /// The client did not wait for that answer.
+    pub fn speak_early(&mut self) {
+        self.early = true;
     }
 
     /// An exchange by its key.

@@ -206,7 +206,7 @@ impl Http1 {
     }
 
     /// The connection goes on as something else.
-    fn switch(
+    pub(super) fn switch(
         &mut self,
         cx: &mut Cx<'_, '_>,
         code: u16,

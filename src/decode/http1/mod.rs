@@ -3,6 +3,7 @@
 mod exchange;
 mod framing;
 mod head;
+mod held;
 mod message;
 mod scan;
 #[cfg(test)]
@@ -279,10 +280,7 @@ impl Analyzer for Http1 {
         match std::mem::replace(state, State::Head) {
             State::Head => self.head(cx, input),
             State::Body(message) => self.body(cx, input, message),
-            State::Held => {
-                *state = State::Held;
-                Step::Wait
-            }
+            State::Held => self.held(cx, input),
             State::Left => Step::Opaque,
         }
     }

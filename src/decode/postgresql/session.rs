@@ -72,7 +72,11 @@ impl Session {
             };
             self.who.set(field, &*text_of(value));
         }
-        self.waiting.push_back(Exchange::new(Kind::Session, place));
+        if self.certainty.is_sure() {
+            self.waiting.push_back(Exchange::new(Kind::Session, place));
+        } else {
+            self.certainty.asked(Kind::Session);
+        }
     }
 
     /// The client asked something.

@@ -103,6 +103,7 @@ pub fn of_client(losses: Vec<BTreeSet<usize>>, talk: impl Fn(&mut Wire)) -> Vec<
 pub struct Seen {
     /// By connection: the packets that it lost, and its flows.
     pub each: Vec<(BTreeSet<usize>, Vec<Value>)>,
+    pub stats: Value,
     begins: Vec<usize>,
 }
 
@@ -122,12 +123,13 @@ impl Seen {
             begins = wire.begins;
         }
         let records = File { head: File::of("keep-alive").head, packets }.read();
+        let stats = records.last().unwrap().clone();
         let mut each: Vec<_> = losses.into_iter().map(|lost| (lost, Vec::new())).collect();
         for flow in records.into_iter().filter(|record| record["type"] == "flow") {
             let port: u16 = flow["client"]["addr"].as_str().unwrap().rsplit(':').next().unwrap().parse().unwrap();
             each[usize::from(port - FIRST)].1.push(flow);
         }
-        Self { each, begins }
+        Self { each, stats, begins }
     }
 
     /// No connection lacks exchanges that it should have: those that begin no sooner than `after` exchanges behind the last packet
