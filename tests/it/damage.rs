@@ -8,6 +8,7 @@ use std::fs;
 mod amqp;
 mod asked;
 mod http;
+mod http2;
 mod postgresql;
 mod redis;
 mod wire;
