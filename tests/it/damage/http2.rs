@@ -85,7 +85,7 @@ fn called(wire: &mut Wire, n: usize) {
     let (kind, status) = match n {
         0 => (kind(0), first),
         1 => (vec![0x80 | 63], second),
-        _ => (vec![0x80 | 64], vec![0x80 | if n % 2 == 0 { 63 } else { 62 }]),
+        _ => (vec![0x80 | 64], vec![0x80 | if n.is_multiple_of(2) { 63 } else { 62 }]),
     };
     let head = frame(1, 4, stream, &[&[0x88][..], &kind].concat());
     wire.down(&[head, frame(0, 0, stream, &message), frame(1, 5, stream, &status)].concat());
@@ -104,7 +104,7 @@ fn calls_are_found_again_and_their_status_is_not_made_up() {
     seen.whole(1, |flow| {
         let n = flow["http"]["target"].as_str()?.strip_prefix("/s.S/M")?.parse::<usize>().unwrap();
         let status = flow["status"].as_str();
-        let right = if n % 2 == 0 { "OK" } else { "NOT_FOUND" };
+        let right = if n.is_multiple_of(2) { "OK" } else { "NOT_FOUND" };
         assert!(status.is_none_or(|status| ["200", "pending", right].contains(&status)), "a status is another one's: {flow:#}");
         for message in flow["messages"].as_array().into_iter().flatten() {
             assert!(message["body"].to_string().contains(&format!("{n:04}")), "a message is another one's: {flow:#}");
