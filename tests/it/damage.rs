@@ -7,6 +7,7 @@ use std::fs;
 
 mod amqp;
 mod asked;
+mod dns;
 mod http;
 mod http2;
 mod postgresql;
