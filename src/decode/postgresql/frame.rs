@@ -127,20 +127,45 @@ pub fn resync(data: &[u8], dir: Dir, effort: &mut Effort) -> Resync {
     })
 }
 
-/// Whether a message starts here that its content confirms, and the head of the next one, where that is there.
+/// How many messages in a row may say too little by themselves: a server tells of its parameters one by one.
+const PLAIN: usize = 64;
+
+/// Whether a message starts here that its content confirms, or such as say too little by themselves before one, and the head of the
+/// next one, where that is there.
 pub fn chain(data: &[u8], dir: Dir) -> Start<()> {
-    let message = match message(data, dir) {
-        Start::Is(message) if message.total <= LIKELY => message,
-        Start::Is(_) | Start::No => return Start::No,
-        Start::Partial => return Start::Partial,
-    };
-    let Some(payload) = data.get(HEAD..message.total) else { return Start::Partial };
-    if !telling(message.kind, payload, dir) {
-        return Start::No;
+    let mut rest = data;
+    for _ in 0..PLAIN {
+        let message = match message(rest, dir) {
+            Start::Is(message) if message.total <= LIKELY => message,
+            Start::Is(_) | Start::No => return Start::No,
+            Start::Partial => return Start::Partial,
+        };
+        let Some(payload) = rest.get(HEAD..message.total) else { return Start::Partial };
+        rest = rest.get(message.total..).unwrap_or_default();
+        if telling(message.kind, payload, dir) {
+            return match self::message(rest, dir) {
+                Start::No => Start::No,
+                Start::Is(_) | Start::Partial => Start::Is(()),
+            };
+        }
+        if !is_plain(message.kind, payload, dir) {
+            return Start::No;
+        }
     }
-    match self::message(data.get(message.total..).unwrap_or_default(), dir) {
-        Start::No => Start::No,
-        Start::Is(_) | Start::Partial => Start::Is(()),
+    Start::No
+}
+
+/// Whether a payload is what its type says, where that is little.
+fn is_plain(kind: u8, payload: &[u8], dir: Dir) -> bool {
+    let mut c = Cursor::new(payload);
+    match (kind, dir) {
+        // their lengths are known
+        (b'1' | b'2' | b'3' | b'n' | b's', Dir::ToClient) => true,
+        (b'R', Dir::ToClient) => c.u32() == Some(0) && c.rest().is_empty(),
+        (b'K', Dir::ToClient) => payload.len() == 8,
+        (b'S', Dir::ToClient) => c.text().is_some_and(|name| !name.is_empty()) && c.text().is_some() && c.rest().is_empty(),
+        (b't', Dir::ToClient) => c.u16().is_some_and(|types| c.rest().len() == usize::from(types) * 4),
+        _ => false,
     }
 }
 
