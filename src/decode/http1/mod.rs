@@ -324,7 +324,7 @@ impl Analyzer for Http1 {
                 Gap::Lost
             }
             State::Head => {
-                self.partial_head(cx, rest, Issue::GAP);
+                self.partial_head(cx, rest, Issue::GAP, len);
                 self.placed[dir.index()] = false;
                 self.lose(dir);
                 Gap::Lost
@@ -333,6 +333,7 @@ impl Analyzer for Http1 {
     }
 
     fn resync(&mut self, dir: Dir, data: &[u8]) -> Resync {
+        self.exchanges.pass(dir);
         if dir == Dir::ToClient && !self.exchanges.expecting() {
             return Resync::Skip(data.len());
         }
@@ -352,7 +353,7 @@ impl Analyzer for Http1 {
                 cx.note(message.key, Issue::CUT);
                 self.finish(cx, dir, message, None);
             }
-            State::Head => self.partial_head(cx, rest, Issue::CUT),
+            State::Head => self.partial_head(cx, rest, Issue::CUT, 0),
             State::Held | State::Left => {}
         }
         self.silent |= dir == Dir::ToClient;
