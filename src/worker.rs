@@ -217,6 +217,7 @@ impl Worker {
                 }
                 out.driver.datagram(&mut out.sink, dir, payload, seg.stamp);
                 out.sink.totals.lost_bytes += u64::from(seg.cut);
+                shard.after(slot, &mut desk);
             }
         }
     }
@@ -228,11 +229,12 @@ impl Worker {
         for slot in &waiting {
             let slot = *slot;
             let Some(conn) = shard.table.get(slot) else { continue };
-            if let (Carrier::Tcp(tcp), mut out) = conn.parts(&mut desk) {
+            let (carrier, mut out) = conn.parts(&mut desk);
+            if let Carrier::Tcp(tcp) = carrier {
                 tcp.tick(now, &mut out);
-                out.driver.tick(&mut out.sink, now);
-                shard.after(slot, &mut desk);
             }
+            out.driver.tick(&mut out.sink, now);
+            shard.after(slot, &mut desk);
         }
         waiting.into_iter().for_each(|slot| self.weigh(at, slot, now, events));
     }
@@ -241,12 +243,16 @@ impl Worker {
 impl Shard {
     /// A connection has moved on: it is over, or waits for time to pass, or neither.
     fn after(&mut self, slot: Slot, desk: &mut Desk<'_>) {
-        let Some(Conn { carrier: Carrier::Tcp(tcp), driver, .. }) = self.table.get(slot) else { return };
-        if tcp.is_over() {
+        let Some(Conn { carrier, driver, .. }) = self.table.get(slot) else { return };
+        let (over, waits) = match carrier {
+            Carrier::Tcp(tcp) => (tcp.is_over(), tcp.waits()),
+            Carrier::Udp(_) => (false, false),
+        };
+        if over {
             if let Some(mut conn) = self.table.close(slot) {
                 conn.ended(desk);
             }
-        } else if tcp.waits() || driver.waits() {
+        } else if waits || driver.waits() {
             self.table.wait(slot);
         }
     }

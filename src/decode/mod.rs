@@ -34,6 +34,7 @@ mod sealed;
 pub mod search;
 #[cfg(test)]
 mod toy;
+mod turns;
 
 // The registry: a protocol is its folder and its two lines here, the more telling first bytes first.
 

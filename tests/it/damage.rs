@@ -5,6 +5,15 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
 
+mod amqp;
+mod asked;
+mod dns;
+mod http;
+mod http2;
+mod postgresql;
+mod redis;
+mod wire;
+
 /// The length of a pcap file's head, and of what stands before each packet, in bytes.
 const HEAD: usize = 24;
 const RECORD: usize = 16;
@@ -230,57 +239,6 @@ fn behind_a_hole_the_next_message_is_found() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-}
-
-/// Whatever packets in a row a keep-alive connection has lost: a few exchanges later all are whole again, and no answer is another one's.
-#[test]
-fn behind_any_hole_requests_find_their_answers_again() {
-    const EXCHANGES: usize = 20;
-    let all: Vec<(usize, usize)> = (1..=9).flat_map(|len| (9..18).map(move |first| (first, first + len))).collect();
-    let mut packets = Packets::new();
-    for (n, &(first, behind)) in all.iter().enumerate() {
-        let talk = keep_alive(40_000 + n as u16, EXCHANGES);
-        // behind the three that open it
-        packets.extend(talk.into_iter().enumerate().filter(|(at, _)| !(first + 3..behind + 3).contains(at)).map(|(_, p)| p));
-    }
-    let head = File::of("keep-alive").head;
-    let records = File { head, packets }.read();
-    let mut paired = vec![0; all.len()];
-    for flow in records.iter().filter(|record| record["type"] == "flow" && record["status"] == "200") {
-        let Some(target) = flow["http"]["target"].as_str() else { continue };
-        assert_eq!(flow["response"]["headers"][1][1], target, "{flow}");
-        let port: usize = flow["client"]["addr"].as_str().unwrap().rsplit(':').next().unwrap().parse().unwrap();
-        let late = target[2..].parse::<usize>().unwrap() >= EXCHANGES / 2;
-        paired[port - 40_000] += usize::from(late);
-    }
-    let broken: Vec<_> = all.iter().zip(&paired).filter(|(_, paired)| **paired < EXCHANGES / 2).collect();
-    assert!(broken.is_empty(), "without packets from … to …, so many of the last {}: {broken:?}", EXCHANGES / 2);
-}
-
-/// A connection over which requests are sent, each after the answer to the one before it: three packets for each, and three before them.
-fn keep_alive(port: u16, exchanges: usize) -> Packets {
-    let mut time = u32::from(port - 40_000) * 10_000;
-    let mut next = [100_u32, 500];
-    let mut packet = |from: usize, flags: u8, text: &str| {
-        time += 50;
-        let (ports, length) = ([port, 8080], (40 + text.len()) as u16);
-        let mut bytes = [&[0; 12][..], &[8, 0, 0x45, 0], &length.to_be_bytes(), &[0, 0, 0x40, 0, 64, 6, 0, 0]].concat();
-        bytes.extend([127, 0, 0, 1, 127, 0, 0, 1]);
-        bytes.extend([ports[from].to_be_bytes(), ports[1 - from].to_be_bytes()].concat());
-        let ack = if flags == 2 { 0 } else { next[1 - from] };
-        bytes.extend([next[from].to_be_bytes(), ack.to_be_bytes()].concat());
-        bytes.extend([&[0x50, flags, 255, 255, 0, 0, 0, 0][..], text.as_bytes()].concat());
-        next[from] = next[from].wrapping_add(text.len() as u32 + u32::from(flags & 2 != 0));
-        let words = [1_700_000_000 + time / 1_000_000, time % 1_000_000, bytes.len() as u32, bytes.len() as u32];
-        [words.map(u32::to_le_bytes).concat(), bytes].concat()
-    };
-    let mut packets = vec![packet(0, 2, ""), packet(1, 18, ""), packet(0, 16, "")];
-    for n in 0..exchanges {
-        packets.push(packet(0, 24, &format!("GET /u{n:04} HTTP/1.1\r\nHost: a\r\n\r\n")));
-        packets.push(packet(1, 24, &format!("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Of: /u{n:04}\r\n\r\nok")));
-        packets.push(packet(0, 16, ""));
-    }
-    packets
 }
 
 /// When a packet was sent, in nanoseconds since 1970.

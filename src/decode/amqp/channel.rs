@@ -1,15 +1,17 @@
 //! One channel: what was asked and not answered, which messages wait for their acknowledgement, who consumes what. Not frames.
 //!
-//! Tags of publishes are counted from `confirm.select` on, and never said by the client: they are known as long as every publish since
-//! then was seen. Tags of deliveries are said with each.
+//! Tags of publishes are counted; those of deliveries are said with each.
 
+use super::confirms::Confirms;
 use super::content::{Content, Digest, What};
+use super::fate::UNCOUNTED;
 use super::field::Table;
 use super::method::Method;
 use super::transaction::{Acked, Transaction};
 use super::waiting::{Sent, Wait, Waiting};
 use crate::decode::Cx;
 use crate::model::{Dir, Issue, PENDING, Stamp};
+use crate::time::Time;
 use compact_str::CompactString;
 use std::collections::{BTreeMap, VecDeque};
 
@@ -80,18 +82,6 @@ pub struct Asked {
     pub doubt: bool,
 }
 
-/// How publishes are counted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Confirms {
-    /// They are not confirmed, as far as is known.
-    #[default]
-    Off,
-    /// The next one has this tag.
-    Next(u64),
-    /// They are, but not all of them were seen.
-    Uncounted,
-}
-
 /// A consumer.
 #[derive(Clone, Debug, Default)]
 pub struct Consumer {
@@ -103,13 +93,11 @@ pub struct Consumer {
 
 impl Channel {
     /// The tag of a publish that begins now, or its number in the transactions.
-    pub fn next_tag(&mut self) -> Option<u64> {
+    pub fn next_tag(&mut self, at: Time) -> Option<u64> {
         if let Some(transaction) = &mut self.transaction {
             return Some(transaction.number());
         }
-        let Confirms::Next(tag) = &mut self.confirms else { return None };
-        *tag += 1;
-        Some(*tag - 1)
+        self.confirms.publish(at, self.publishes.is_due())
     }
 
     /// A consumer's tag stands for its queue.
@@ -172,10 +160,10 @@ impl Channel {
         let mut known = Vec::new();
         match dir {
             Dir::ToClient => {
-                if self.confirms == Confirms::Off {
-                    self.confirms = Confirms::Uncounted;
-                }
                 known.extend(self.publishes.take(tag, multiple));
+                if !self.confirms.confirmed(tag, multiple, known.len(), last.time) {
+                    self.uncount(cx);
+                }
             }
             Dir::ToServer => {
                 self.acknowledges = true;
@@ -198,6 +186,14 @@ impl Channel {
             }
         }
         some
+    }
+
+    /// The tags of those that wait were counted wrongly.
+    fn uncount(&mut self, cx: &mut Cx<'_, '_>) {
+        while let Some(wait) = self.publishes.pop() {
+            cx.note(wait.key, UNCOUNTED);
+            cx.close(wait.key, None, true, None);
+        }
     }
 
     /// The question that an answer is to: the first one of its kind. Those of which the answer may be lost give way to one that was
@@ -225,14 +221,13 @@ impl Channel {
         }
         match dir {
             Dir::ToServer => {
-                if self.confirms != Confirms::Off {
-                    self.confirms = Confirms::Uncounted;
-                }
+                self.confirms.lose_publishes(self.publishes.is_due());
                 self.deliveries.doubt();
                 self.unsure.doubt();
                 self.transaction.iter_mut().for_each(Transaction::asked_unseen);
             }
             Dir::ToClient => {
+                self.confirms.lose_confirmations();
                 self.publishes.doubt();
                 self.unconfirmed.doubt();
                 self.transaction.iter_mut().for_each(Transaction::doubt);

@@ -1,6 +1,6 @@
 //! What a method means for its channel: a question, an answer, a message that begins, what became of one. Not how it is read.
 
-use super::channel::{Asked, Channel, Confirms, Consumer};
+use super::channel::{Asked, Channel, Consumer};
 use super::content::{Content, What};
 use super::field::Table;
 use super::method::{self, Method, Role};
@@ -56,7 +56,7 @@ impl Amqp {
         }
         let sent = Sent::new(exchange, routing_key, args.is("mandatory") || args.is("immediate"));
         let Some(channel) = self.channels.get_mut(&found.channel) else { return };
-        let what = What::Publish(channel.next_tag(), sent);
+        let what = What::Publish(channel.next_tag(found.at.0.time), sent);
         channel.begin(cx, Content::new(what, Some(key), found.at, found.length));
     }
 
@@ -147,7 +147,7 @@ impl Amqp {
         }
         let numbered = channel.transaction.as_ref().map_or(0, Transaction::numbered);
         match (method.class, method.id, found.dir) {
-            (CONFIRM, 10, _) if channel.confirms == Confirms::Off => channel.confirms = Confirms::Next(1),
+            (CONFIRM, 10, _) => channel.confirms.select(),
             (TX, 10, _) => _ = channel.transaction.get_or_insert_default(),
             (BASIC, 30, Dir::ToClient) => channel.cancel(&tag),
             (BASIC, 110, _) => self.recover(cx, found.channel),

@@ -1,7 +1,7 @@
 //! What becomes of publishes that nobody confirms: they come back, or their channel fails by one of them. Brokers take the publishes of
 //! a channel one after the other, and tell of none that went well. And how many messages may wait for what becomes of them.
 
-use super::channel::{Channel, Confirms, forgotten};
+use super::channel::{Channel, forgotten};
 use super::content::{Content, What};
 use super::field::Table;
 use super::method::{self, Role};
@@ -20,7 +20,7 @@ const KNOWN: usize = 4096;
 /// After how many messages it is looked whether too many wait.
 const LOOK: usize = 1024;
 
-const UNCOUNTED: Issue = Issue::unseen("its confirmation cannot be told: not all publishes before it were captured");
+pub(super) const UNCOUNTED: Issue = Issue::unseen("its confirmation cannot be told: not all publishes before it were captured");
 const UNHELD: Issue = Issue::unseen("whether it came back cannot be told: too many publishes wait");
 const UNBLAMED: Issue = Issue::unseen("what became of it cannot be told: its channel failed");
 /// What a reply says of the exchange that it is about.
@@ -217,7 +217,7 @@ impl Channel {
     pub fn let_go(&mut self, cx: &mut Cx<'_, '_>, wait: Wait) {
         if !wait.returned && self.failed {
             cx.note(wait.key, UNBLAMED);
-        } else if !wait.returned && self.confirms == Confirms::Uncounted {
+        } else if !wait.returned && self.confirms.is_uncounted() {
             cx.note(wait.key, UNCOUNTED);
         }
         wait.give_up(cx);

@@ -8,6 +8,7 @@
 //! ```
 
 mod channel;
+mod confirms;
 mod content;
 mod conversation;
 mod fate;

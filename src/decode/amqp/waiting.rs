@@ -71,6 +71,11 @@ impl Waiting {
         self.list.len()
     }
 
+    /// Whether something is still to be said of any for certain, of those whose tags count up.
+    pub fn is_due(&self) -> bool {
+        self.list.last_key_value().is_some_and(|(_, (number, _))| *number > self.doubted)
+    }
+
     /// One more. A tag that is used again is another channel's under the same number: what became of the earlier one was not seen.
     pub fn push(&mut self, cx: &mut Cx<'_, '_>, tag: u64, wait: Wait) {
         self.seen += 1;

@@ -1,5 +1,6 @@
 //! DNS over UDP and TCP (RFC 1035, RFC 7766): a query with its answer. Not multicast DNS, whose answers are nobody's in particular.
 
+mod early;
 mod message;
 mod name;
 mod names;
@@ -17,6 +18,7 @@ use crate::time::{Span, Time};
 use message::{ANSWERS, Message, NOTIFY, Question, UPDATE, plausible};
 use names::names;
 use record::{AXFR, IXFR, code_word, kind_word};
+use std::collections::VecDeque;
 
 /// DNS over UDP.
 pub static UDP: Protocol = Protocol {
@@ -106,6 +108,8 @@ struct Dns {
     framed: bool,
     /// Open, or answered not long ago; oldest first.
     exchanges: Vec<Exchange>,
+    /// Answers that came before their queries, as datagrams may.
+    early: VecDeque<Found>,
     next_key: u64,
     /// Not yet said that the connection was joined late.
     joined: bool,
@@ -137,21 +141,17 @@ enum State {
 }
 
 /// A message where it was found.
-struct Found<'a> {
+#[derive(Debug)]
+struct Found {
     message: Message,
-    input: Input<'a>,
+    dir: Dir,
+    /// The packets that brought its first and its last byte.
+    first: Stamp,
+    last: Stamp,
     length: usize,
 }
 
-impl Found<'_> {
-    fn first(&self) -> Stamp {
-        self.input.at(0)
-    }
-
-    fn last(&self) -> Stamp {
-        self.input.at(self.length - 1)
-    }
-
+impl Found {
     /// Whether it is one of several messages that a zone goes over in: which one is the last is not told.
     fn is_transfer(&self) -> bool {
         let Message { response, code, question, .. } = &self.message;
@@ -162,20 +162,20 @@ impl Found<'_> {
 impl Dns {
     fn new(meta: &ConnMeta) -> Self {
         let joined = meta.joined != Joined::Opening;
-        Self { framed: meta.transport == Transport::Stream, exchanges: Vec::new(), next_key: 0, joined }
+        Self { framed: meta.transport == Transport::Stream, exchanges: Vec::new(), early: VecDeque::new(), next_key: 0, joined }
     }
 
-    fn message(&mut self, cx: &mut Cx<'_, '_>, found: &Found<'_>) {
-        let now = found.first().time;
+    fn message(&mut self, cx: &mut Cx<'_, '_>, found: Found) {
+        let now = found.first.time;
         while self.exchanges.first().is_some_and(|e| now.since(e.time) > TIMEOUT) {
             over(cx, &self.exchanges.remove(0));
         }
-        if found.message.response { self.answer(cx, found) } else { self.query(cx, found) }
+        if found.message.response { self.answer(cx, found) } else { self.query(cx, &found) }
     }
 
-    fn query(&mut self, cx: &mut Cx<'_, '_>, found: &Found<'_>) {
-        let Found { message, input, .. } = found;
-        let open = |e: &&Exchange| e.is(input.dir, message) && matches!(e.state, State::Open | State::Doubt);
+    fn query(&mut self, cx: &mut Cx<'_, '_>, found: &Found) {
+        let Found { message, dir, .. } = found;
+        let open = |e: &&Exchange| e.is(*dir, message) && matches!(e.state, State::Open | State::Doubt);
         if let Some(earlier) = self.exchanges.iter().find(open) {
             return cx.note(earlier.key, AGAIN);
         }
@@ -186,37 +186,39 @@ impl Dns {
             }
             over(cx, &oldest);
         }
-        let key = self.open(cx, input.dir, found);
+        let key = self.open(cx, *dir, found);
         half(cx, key, found);
-        let (question, time) = (message.question.clone(), found.last().time);
-        self.exchanges.push(Exchange { key, dir: input.dir, id: message.id, question, time, state: State::Open });
+        let (question, time) = (message.question.clone(), found.last.time);
+        let early = self.early(*dir, message);
+        self.exchanges.push(Exchange { key, dir: *dir, id: message.id, question, time, state: State::Open });
+        early.into_iter().for_each(|answer| self.answer(cx, answer));
     }
 
-    fn answer(&mut self, cx: &mut Cx<'_, '_>, found: &Found<'_>) {
-        let Found { message, input, length } = found;
-        let dir = input.dir.other();
+    fn answer(&mut self, cx: &mut Cx<'_, '_>, found: Found) {
+        let Found { message, length, .. } = &found;
+        let dir = found.dir.other();
         let of = |e: &Exchange| e.is(dir, message);
         let at = self.exchanges.iter().position(|e| of(e) && e.state != State::Answered);
         let Some(e) = at.or_else(|| self.exchanges.iter().position(of)).and_then(|at| self.exchanges.get_mut(at)) else {
-            return self.unasked(cx, dir, found);
+            return self.is_early(cx, found);
         };
-        (e.time, e.question) = (found.last().time, e.question.take().or_else(|| message.question.clone()));
+        (e.time, e.question) = (found.last.time, e.question.take().or_else(|| message.question.clone()));
         let transfer = found.is_transfer();
         match e.state {
             State::Answered => cx.undecoded(*length as u64),
             State::Transfer(bytes, _) => {
                 let bytes = bytes + *length as u64;
-                cx.part(e.key, Part::BodyEnd { dir: input.dir, bytes, whole: false });
-                e.state = State::Transfer(bytes, found.last());
+                cx.part(e.key, Part::BodyEnd { dir: found.dir, bytes, whole: false });
+                e.state = State::Transfer(bytes, found.last);
             }
             State::Open | State::Doubt => {
-                half(cx, e.key, found);
-                answers(cx, e.key, found);
+                half(cx, e.key, &found);
+                answers(cx, e.key, &found);
                 if transfer {
-                    e.state = State::Transfer(*length as u64, found.last());
+                    e.state = State::Transfer(*length as u64, found.last);
                 } else {
                     e.state = State::Answered;
-                    cx.close(e.key, Some(code_word(message.code).into()), message.code == 0, Some(found.last()));
+                    cx.close(e.key, Some(code_word(message.code).into()), message.code == 0, Some(found.last));
                 }
             }
         }
@@ -225,20 +227,19 @@ impl Dns {
     }
 
     /// An answer to a query that was not seen, or not of this connection.
-    fn unasked(&mut self, cx: &mut Cx<'_, '_>, dir: Dir, found: &Found<'_>) {
-        let key = self.open(cx, dir, found);
-        let group = !self.framed && GROUP_PORTS.iter().any(|p| [cx.meta().client.port(), cx.meta().server.port()].contains(p));
-        cx.note(key, if group { ASKED_GROUP } else { Issue::NO_REQUEST });
+    fn unasked(&mut self, cx: &mut Cx<'_, '_>, found: &Found) {
+        let key = self.open(cx, found.dir.other(), found);
+        cx.note(key, if is_of_group(cx) { ASKED_GROUP } else { Issue::NO_REQUEST });
         half(cx, key, found);
         answers(cx, key, found);
         // when its query was sent is not known: it has no duration
         cx.close(key, Some(code_word(found.message.code).into()), found.message.code == 0, None);
     }
 
-    fn open(&mut self, cx: &mut Cx<'_, '_>, dir: Dir, found: &Found<'_>) -> u64 {
+    fn open(&mut self, cx: &mut Cx<'_, '_>, dir: Dir, found: &Found) -> u64 {
         let (key, message) = (self.next_key, &found.message);
         self.next_key += 1;
-        cx.open(key, "dns", Pattern::Query, operation(message), dir, found.first());
+        cx.open(key, "dns", Pattern::Query, operation(message), dir, found.first);
         if std::mem::take(&mut self.joined) {
             cx.note(key, Issue::JOINED);
         }
@@ -296,7 +297,10 @@ impl Analyzer for Dns {
         };
         let length = c.position();
         match Message::read(data) {
-            Some(message) => self.message(cx, &Found { message, input, length }),
+            Some(message) => {
+                let (first, last) = (input.at(0), input.at(length - 1));
+                self.message(cx, Found { message, dir: input.dir, first, last, length });
+            }
             None if !self.framed && plausible(data) => return Step::Need(length + 1),
             None => return Step::Lost(BAD),
         }
@@ -312,7 +316,16 @@ impl Analyzer for Dns {
         scan(data, &mut Effort::default())
     }
 
+    fn waits(&self) -> bool {
+        !self.early.is_empty()
+    }
+
+    fn tick(&mut self, cx: &mut Cx<'_, '_>, now: Stamp) {
+        self.wait_no_longer(cx, now.time);
+    }
+
     fn end(&mut self, cx: &mut Cx<'_, '_>, rest: Input<'_>, _: End) {
+        self.wait_for_none(cx);
         let asked = rest.dir.other();
         if !rest.data.is_empty() {
             self.doubt(cx, asked);
@@ -335,14 +348,14 @@ fn operation(message: &Message) -> String {
 }
 
 /// One side of a flow: its message has no body beside its fields, but a size.
-fn half(cx: &mut Cx<'_, '_>, key: u64, found: &Found<'_>) {
-    let (dir, first, bytes) = (found.input.dir, found.first(), found.length as u64);
+fn half(cx: &mut Cx<'_, '_>, key: u64, found: &Found) {
+    let (dir, first, bytes) = (found.dir, found.first, found.length as u64);
     cx.part(key, Part::Head(Box::new(Head { dir, first, headers: Headers::default(), head_bytes: 0, hint: Default::default() })));
     cx.part(key, Part::BodyEnd { dir, bytes, whole: !found.is_transfer() });
 }
 
 /// What was answered, and whom it names.
-fn answers(cx: &mut Cx<'_, '_>, key: u64, found: &Found<'_>) {
+fn answers(cx: &mut Cx<'_, '_>, key: u64, found: &Found) {
     let message = &found.message;
     let asked = message.question.as_ref().map(|q| q.kind);
     let texts = message.answers.iter().map(|record| {
@@ -360,6 +373,12 @@ fn answers(cx: &mut Cx<'_, '_>, key: u64, found: &Found<'_>) {
     for (address, service) in names(message) {
         cx.fact(Fact::Named { scope: Scope::Ip(address), rank: Rank::Capture, service: service.as_str().into() });
     }
+}
+
+/// Whether queries go to a group, so that who answers is another one.
+fn is_of_group(cx: &Cx<'_, '_>) -> bool {
+    let ports = [cx.meta().client.port(), cx.meta().server.port()];
+    cx.meta().transport == Transport::Datagram && GROUP_PORTS.iter().any(|port| ports.contains(port))
 }
 
 /// Nothing more comes of a query.

@@ -4,7 +4,8 @@
 //! lost the oldest open request is answered first (RFC 9112 §9.3.2). A hole puts everything that was open then *in doubt*: its
 //! answer, or further requests, may lie in the hole. Afterwards a client that never pipelined is known to have had its earlier
 //! answers when it asks again, so the next response answers the first request after the hole; with pipelining nothing is known.
-//! A request right behind a hole in the requests, with no response between, is in doubt too: the hole may hide pipelined ones. A client
+//! A request right behind a hole in the requests, with no response between, is in doubt too: the hole may hide pipelined ones, and does
+//! where it began between two requests, or while an answer was due. A client
 //! that pipelines begins anew where it has been quiet for [`QUIET`]: what it asked before has been answered, or will not be.
 
 use crate::decode::grpc::Call;
@@ -92,6 +93,15 @@ pub struct Exchanges {
     owed: u8,
     /// Whether any request was seen.
     asked: bool,
+    /// Whether requests were lost between others, and no answer was seen or lost since; then whether one was awaited.
+    between: bool,
+    hasty: bool,
+    /// Whether nothing of the requests was seen since.
+    next: bool,
+    /// Whether answers were lost, and nothing was seen since.
+    blind: bool,
+    /// Whether the client went on before the answer that may turn the connection into something else.
+    early: bool,
     /// When something was said last.
     heard: Time,
 }
@@ -125,8 +135,10 @@ impl Exchanges {
 
     /// A request begins.
     pub fn ask(&mut self, key: u64, method: Method, target: &str, upgrade: Option<Box<Upgrade>>, call: Option<Box<Call>>) {
-        self.asked = true;
-        self.pipelined |= self.awaits();
+        (self.asked, self.early) = (true, false);
+        // what was lost before it was not answered
+        self.pipelined |= self.awaits() || self.hidden && self.between;
+        (self.blind, self.next) = (false, false);
         let doubt = if std::mem::take(&mut self.hidden) { Doubt::Preceded } else { Doubt::None };
         self.open.push_back(Exchange {
             key,
@@ -156,6 +168,19 @@ impl Exchanges {
         self.open.iter().any(|e| e.answered.is_none() && (e.method == Method::Connect || e.upgrade.is_some()))
     }
 
+    /// What was asked for, and of what target, where the answer that turns the connection into something else may be lost: an upgrade, or
+    /// by CONNECT a tunnel.
+    pub fn lost_switch(&self) -> Option<(Option<Box<Upgrade>>, CompactString)> {
+        let asks = |e: &&Exchange| e.answered.is_none() && (e.method == Method::Connect || e.upgrade.is_some());
+        let asked = self.open.iter().find(asks).filter(|e| e.doubt == Doubt::AnswerLost && !self.early)?;
+        Some((asked.upgrade.clone().filter(|_| asked.method != Method::Connect), asked.target.clone()))
+    }
+
+    /// The client did not wait for that answer.
+    pub fn speak_early(&mut self) {
+        self.early = true;
+    }
+
     /// An exchange by its key.
     pub fn get(&mut self, key: u64) -> Option<&mut Exchange> {
         self.open.iter_mut().find(|e| e.key == key)
@@ -163,7 +188,8 @@ impl Exchanges {
 
     /// Whom the response that begins now answers. Exchanges that turn out to have lost theirs are given to `lost`.
     pub fn answer(&mut self, lost: impl FnMut(Exchange)) -> Whose {
-        self.hidden = false;
+        self.pipelined |= std::mem::take(&mut self.hasty);
+        (self.hidden, self.between, self.blind) = (false, false, false);
         let unanswered = |e: &Exchange| e.answered.is_none();
         if let Some(key) = self.due().map(|e| e.key) {
             let first = self.open.iter().position(unanswered).unwrap_or(0);
@@ -186,7 +212,7 @@ impl Exchanges {
     /// Bytes of the responses were lost: with them may be the answers to all that was asked, save one that was lost, too.
     pub fn lost_answers(&mut self) {
         self.owed |= u8::from(std::mem::take(&mut self.hidden));
-        self.lossy = true;
+        (self.lossy, self.blind, self.between, self.hasty) = (true, true, false, false);
         self.open.iter_mut().for_each(|e| e.doubt = Doubt::AnswerLost);
     }
 
@@ -195,6 +221,20 @@ impl Exchanges {
         self.lossy = true;
         self.hidden = true;
         self.owed = u8::from(!self.awaits());
+    }
+
+    /// Bytes are lost where a request is to begin, or behind others where one was: a client that had waited for its answer would not have
+    /// sent them.
+    pub fn hurry(&mut self, begins: bool) {
+        self.next = begins || self.next;
+        if self.next && !self.blind {
+            (self.between, self.hasty) = (true, self.hasty || self.awaits());
+        }
+    }
+
+    /// Bytes of a direction are seen that are looked through.
+    pub fn pass(&mut self, dir: Dir) {
+        self.next &= dir == Dir::ToClient;
     }
 
     /// Whether a response that is found behind a hole would be somebody's: else it is part of a body.

@@ -17,6 +17,9 @@ const FOUND: Issue = Issue::unseen("found behind a gap");
 const UNREAD: Issue = Issue::unseen("its request could not be read");
 const TOO_MANY: Issue = Issue::unseen("too many requests wait for their answer");
 
+/// The shortest request, in bytes: fewer may be an empty line (RFC 9112 §2.2).
+const SHORTEST: u64 = b"X / HTTP/1.0\r\n\r\n".len() as u64;
+
 /// What `begin` needs to know of a message.
 struct Begun {
     key: u64,
@@ -206,7 +209,7 @@ impl Http1 {
     }
 
     /// The connection goes on as something else.
-    fn switch(
+    pub(super) fn switch(
         &mut self,
         cx: &mut Cx<'_, '_>,
         code: u16,
@@ -248,8 +251,11 @@ impl Http1 {
         Step::Took(head)
     }
 
-    /// A head that was cut in the middle still tells what it told.
-    pub(super) fn partial_head(&mut self, cx: &mut Cx<'_, '_>, rest: Input<'_>, issue: Issue) {
+    /// A head that was cut in the middle still tells what it told; so many bytes are lost behind it.
+    pub(super) fn partial_head(&mut self, cx: &mut Cx<'_, '_>, rest: Input<'_>, issue: Issue, lost: u64) {
+        if rest.data.is_empty() && rest.dir == Dir::ToServer && lost >= SHORTEST {
+            self.exchanges.hurry(self.placed[0]);
+        }
         let Parsed::Whole(start, n) = head::start(kind(rest.dir), rest.data) else { return };
         if !matches!(start, Start::Request { version: "0.9", .. }) {
             let block = head::fields_so_far(rest.data.get(n..).unwrap_or_default(), cx.limits().fields);

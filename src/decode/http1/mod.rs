@@ -3,6 +3,7 @@
 mod exchange;
 mod framing;
 mod head;
+mod held;
 mod message;
 mod scan;
 #[cfg(test)]
@@ -279,10 +280,7 @@ impl Analyzer for Http1 {
         match std::mem::replace(state, State::Head) {
             State::Head => self.head(cx, input),
             State::Body(message) => self.body(cx, input, message),
-            State::Held => {
-                *state = State::Held;
-                Step::Wait
-            }
+            State::Held => self.held(cx, input),
             State::Left => Step::Opaque,
         }
     }
@@ -326,7 +324,7 @@ impl Analyzer for Http1 {
                 Gap::Lost
             }
             State::Head => {
-                self.partial_head(cx, rest, Issue::GAP);
+                self.partial_head(cx, rest, Issue::GAP, len);
                 self.placed[dir.index()] = false;
                 self.lose(dir);
                 Gap::Lost
@@ -335,6 +333,7 @@ impl Analyzer for Http1 {
     }
 
     fn resync(&mut self, dir: Dir, data: &[u8]) -> Resync {
+        self.exchanges.pass(dir);
         if dir == Dir::ToClient && !self.exchanges.expecting() {
             return Resync::Skip(data.len());
         }
@@ -354,7 +353,7 @@ impl Analyzer for Http1 {
                 cx.note(message.key, Issue::CUT);
                 self.finish(cx, dir, message, None);
             }
-            State::Head => self.partial_head(cx, rest, Issue::CUT),
+            State::Head => self.partial_head(cx, rest, Issue::CUT, 0),
             State::Held | State::Left => {}
         }
         self.silent |= dir == Dir::ToClient;

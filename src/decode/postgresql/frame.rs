@@ -127,20 +127,45 @@ pub fn resync(data: &[u8], dir: Dir, effort: &mut Effort) -> Resync {
     })
 }
 
-/// Whether a message starts here that its content confirms, and the head of the next one, where that is there.
+/// How many messages in a row may say too little by themselves: a server tells of its parameters one by one.
+const PLAIN: usize = 64;
+
+/// Whether a message starts here that its content confirms, or such as say too little by themselves before one, and the head of the
+/// next one, where that is there.
 pub fn chain(data: &[u8], dir: Dir) -> Start<()> {
-    let message = match message(data, dir) {
-        Start::Is(message) if message.total <= LIKELY => message,
-        Start::Is(_) | Start::No => return Start::No,
-        Start::Partial => return Start::Partial,
-    };
-    let Some(payload) = data.get(HEAD..message.total) else { return Start::Partial };
-    if !telling(message.kind, payload, dir) {
-        return Start::No;
+    let mut rest = data;
+    for _ in 0..PLAIN {
+        let message = match message(rest, dir) {
+            Start::Is(message) if message.total <= LIKELY => message,
+            Start::Is(_) | Start::No => return Start::No,
+            Start::Partial => return Start::Partial,
+        };
+        let Some(payload) = rest.get(HEAD..message.total) else { return Start::Partial };
+        rest = rest.get(message.total..).unwrap_or_default();
+        if telling(message.kind, payload, dir) {
+            return match self::message(rest, dir) {
+                Start::No => Start::No,
+                Start::Is(_) | Start::Partial => Start::Is(()),
+            };
+        }
+        if !is_plain(message.kind, payload, dir) {
+            return Start::No;
+        }
     }
-    match self::message(data.get(message.total..).unwrap_or_default(), dir) {
-        Start::No => Start::No,
-        Start::Is(_) | Start::Partial => Start::Is(()),
+    Start::No
+}
+
+/// Whether a payload is what its type says, where that is little.
+fn is_plain(kind: u8, payload: &[u8], dir: Dir) -> bool {
+    let mut c = Cursor::new(payload);
+    match (kind, dir) {
+        // their lengths are known
+        (b'1' | b'2' | b'3' | b'n' | b's', Dir::ToClient) => true,
+        (b'R', Dir::ToClient) => c.u32() == Some(0) && c.rest().is_empty(),
+        (b'K', Dir::ToClient) => payload.len() == 8,
+        (b'S', Dir::ToClient) => c.text().is_some_and(|name| !name.is_empty()) && c.text().is_some() && c.rest().is_empty(),
+        (b't', Dir::ToClient) => c.u16().is_some_and(|types| c.rest().len() == usize::from(types) * 4),
+        _ => false,
     }
 }
 
@@ -161,6 +186,23 @@ fn telling(kind: u8, payload: &[u8], dir: Dir) -> bool {
             let types = c.u16()?;
             c.take(usize::from(types) * 4).map(|_| true)
         })(),
+        (b'B', Dir::ToServer) => (|| {
+            c.text()?;
+            c.text()?;
+            formats(&mut c)?;
+            for _ in 0..c.u16()? {
+                let length = c.u32()?;
+                c.take(if length == u32::MAX { 0 } else { length as usize })?;
+            }
+            formats(&mut c).map(|()| true)
+        })(),
+        (b'D' | b'C', Dir::ToServer) => {
+            let of = c.u8().filter(|of| b"SP".contains(of));
+            // the tag of a command that a server completes looks the same
+            let tag =
+                |name: &[u8]| !name.is_empty() && name.iter().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || *b == b' ');
+            of.and_then(|_| c.text()).map(|name| !tag(name) && !name.iter().any(u8::is_ascii_control))
+        }
         (b'E', Dir::ToServer) => c.text().and_then(|_| c.u32()).map(|_| true),
         (b'S', Dir::ToServer) => Some(true),
         (b'Z', Dir::ToClient) => c.u8().map(|state| b"ITE".contains(&state)),
@@ -201,6 +243,11 @@ fn telling(kind: u8, payload: &[u8], dir: Dir) -> bool {
         _ => None,
     };
     told == Some(true) && whole(&c)
+}
+
+/// How values are written, each or all of them: as text or in binary.
+fn formats(c: &mut Cursor<'_>) -> Option<()> {
+    (0..c.u16()?).try_for_each(|_| c.u16().filter(|format| *format <= 1).map(|_| ()))
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@
 //! A login is a flow only where it failed. A connection that serves something else says so in one flow: `SSLRequest` and `GSSENCRequest`
 //! where the session goes on encrypted, `CancelRequest`, and `START_REPLICATION`, which ends where the stream begins that is not read.
 
+mod certainty;
 mod exchange;
 mod failing;
 mod fault;
@@ -24,6 +25,7 @@ mod telling;
 mod tests;
 
 use super::detect::Detect;
+use super::sealed;
 use super::{Analyzer, Cx, Effort, Gap, Input, Protocol, Resync, Step};
 use crate::model::{ConnMeta, Dir, End, Issue, Joined, Stamp, Transport};
 use frame::{HEAD, Message, STARTUP, Start, Startup};
@@ -63,8 +65,9 @@ enum State {
     Start,
     /// Of the server: the byte that answers a request for encryption.
     Choice,
-    /// Of the client: what that byte was.
+    /// Of the client: what that byte was; where it is lost, by what is said next.
     Asked,
+    Told,
     /// A message, at a place that has yet to show that one starts there.
     Place,
     /// A message.
@@ -149,7 +152,7 @@ impl Postgres {
             }
             Some(b'S' | b'G') => {
                 if let Some(asked) = self.encryption.take() {
-                    self.session.encrypted(cx, asked, input.at(0));
+                    self.session.encrypted(cx, asked, Some(input.at(0)));
                 }
                 Step::Become { took: 1, to: Detect::boxed(), layer: None, reversed: false }
             }
@@ -159,6 +162,24 @@ impl Postgres {
                 self.message(cx, input)
             }
         }
+    }
+
+    /// What the client says behind a request for encryption whose answer is lost.
+    fn told(&mut self, cx: &mut Cx<'_, '_>, input: Input<'_>) -> Step {
+        let sealed = sealed::is_record(input.data);
+        if sealed && input.data.len() < sealed::HEAD {
+            return Step::Need(sealed::HEAD);
+        }
+        if sealed && let Some(asked) = self.encryption.take() {
+            self.session.encrypted(cx, asked, None);
+            return Step::Become { took: 0, to: Detect::boxed(), layer: None, reversed: false };
+        }
+        let step = self.start(cx, input);
+        // another one is lost for good
+        if let Step::Lost(_) = step {
+            *self.state(Dir::ToServer) = State::Place;
+        }
+        step
     }
 
     fn message(&mut self, cx: &mut Cx<'_, '_>, input: Input<'_>) -> Step {
@@ -202,9 +223,11 @@ impl Postgres {
         *self.state(dir) = State::Message;
         // what the other side waits for may be lost
         let other = self.state(dir.other());
-        if matches!(other, State::Start | State::Choice | State::Asked) {
-            *other = State::Place;
-        }
+        *other = match *other {
+            State::Asked => State::Told,
+            State::Start | State::Choice => State::Place,
+            as_it_is => as_it_is,
+        };
         self.session.lose(cx, dir);
     }
 }
@@ -213,6 +236,7 @@ impl Analyzer for Postgres {
     fn feed(&mut self, cx: &mut Cx<'_, '_>, input: Input<'_>) -> Step {
         match (*self.state(input.dir), input.dir) {
             (State::Start, Dir::ToServer) => self.start(cx, input),
+            (State::Told, _) => self.told(cx, input),
             // a server says nothing before it is asked
             (State::Start, Dir::ToClient) | (State::Asked, _) => Step::Wait,
             (State::Choice, _) => self.choice(cx, input),
@@ -242,7 +266,7 @@ impl Analyzer for Postgres {
                 Gap::Bridged
             }
             State::Over => Gap::Bridged,
-            State::Start | State::Choice | State::Asked | State::Place | State::Message | State::Skip(_) => {
+            State::Start | State::Choice | State::Asked | State::Told | State::Place | State::Message | State::Skip(_) => {
                 self.lose(cx, dir);
                 Gap::Lost
             }

@@ -5,6 +5,7 @@
 //! one: from there on it is sure again. One that is seen to ask earlier (pipeline mode) has to fall silent: what it asked was answered,
 //! as far as it was seen, and [`QUIET`] later it asks again.
 
+use super::certainty::{Certainty, Turn};
 use super::exchange::{Answer, Exchange, Flow, Kind};
 use super::failing::{ABORTED, ENDED};
 use super::fault::Fault;
@@ -13,13 +14,10 @@ use super::{Found, Place, sql};
 use crate::decode::Cx;
 use crate::decode::cursor::Cursor;
 use crate::model::{Dir, Fields, Issue, Pattern, Stamp, text_of};
-use crate::time::{Span, Time};
 use std::collections::VecDeque;
 
 /// How many questions of a session wait for their answer.
 pub(super) const WAITING: usize = 4096;
-/// How long both sides are silent where a client that pipelines has nothing under way.
-const QUIET: Span = Span::from_secs(1);
 
 const UNCERTAIN: Issue = Issue::unseen("its answer is not certain: not all of the session was captured");
 const UNPREPARED: Issue = Issue::unseen("its statement is not known: it was prepared unseen, or is not remembered any more");
@@ -31,20 +29,11 @@ pub(super) struct Session {
     pub(super) next_key: u64,
     /// Not yet said that it was joined.
     pub(super) joined: bool,
-    /// Whether each answer is that of the first question that waits; else none waits.
-    pub(super) sure: bool,
-    /// Whether it is so only because this client seems to wait for each answer.
-    tried: bool,
+    pub(super) certainty: Certainty,
     /// Whether the server has ended it.
     pub(super) ended: bool,
     /// Whether the server passes over all that is asked until a Sync, as a statement before it failed.
     pub(super) skipping: bool,
-    /// Whether the client has asked more before it was answered: then an end of an answer need not be the last one's.
-    pipelines: bool,
-    /// While nothing is sure: how many ends of answers are due, whether a question without one was asked, and since when none is due.
-    due: usize,
-    partial: bool,
-    idle: Option<Time>,
     /// The Parses among what is passed over: of statements that may be run in what is still to come of it.
     pub(super) skipped: Vec<(Box<[u8]>, Place)>,
     pub(super) waiting: VecDeque<Exchange>,
@@ -60,14 +49,9 @@ impl Session {
         Self {
             next_key: 0,
             joined: !opening,
-            sure: opening,
-            tried: !opening,
+            certainty: Certainty::new(opening),
             ended: false,
             skipping: false,
-            pipelines: false,
-            due: 0,
-            partial: false,
-            idle: None,
             skipped: Vec::new(),
             waiting: VecDeque::new(),
             ran: None,
@@ -88,7 +72,11 @@ impl Session {
             };
             self.who.set(field, &*text_of(value));
         }
-        self.waiting.push_back(Exchange::new(Kind::Session, place));
+        if self.certainty.is_sure() {
+            self.waiting.push_back(Exchange::new(Kind::Session, place));
+        } else {
+            self.certainty.asked(Kind::Session);
+        }
     }
 
     /// The client asked something.
@@ -107,21 +95,20 @@ impl Session {
             // passwords are read by nobody; what is copied is part of what began it; a client leaves by itself
             _ => return self.more(found),
         };
-        self.pipelines |= self.under_way() > 0;
-        if self.sure && (self.waiting.len() >= WAITING || self.tried && self.pipelines) {
-            self.doubt(cx, self.under_way());
-            self.pipelines = true;
-        }
-        if self.idle.take().is_some_and(|since| found.at.0.time.since(since) >= QUIET) {
-            (self.sure, self.tried, self.pipelines) = (true, false, false);
+        let (due, full) = (self.under_way(), self.waiting.len() >= WAITING);
+        match self.certainty.asks(kind, found.at.0.time, due, full) {
+            Turn::Unsure => {
+                self.doubt(cx);
+                self.certainty.doubt(due);
+            }
+            turn => self.turn(turn),
         }
         let exchange = self.exchange(cx, kind, &found);
         if self.ended {
             return self.skip(cx, exchange, ENDED, found.at.1);
         }
-        if !self.sure {
-            self.partial = !kind.is_cycle();
-            self.due += usize::from(kind.is_cycle());
+        if !self.certainty.is_sure() {
+            self.certainty.asked(kind);
             return exchange.flow.into_iter().for_each(|flow| uncertain(cx, flow));
         }
         if self.skipping && kind == Kind::Sync {
@@ -197,7 +184,10 @@ impl Session {
             }
             b'A' => self.notified(cx, &found),
             b'N' => self.noticed(&Fault::read(found.payload)),
-            _ if !self.sure => self.unsure(&found),
+            _ if !self.certainty.is_sure() => {
+                let turn = self.certainty.answered(found.kind, found.payload, found.at.1.time);
+                self.turn(turn);
+            }
             b'Z' => self.ready(cx, &found),
             b'E' => {
                 let fault = Fault::read(found.payload);
@@ -242,45 +232,48 @@ impl Session {
             }
             // it is that of a question that was not seen
             Some(Answer::Not) | None => {
-                self.lose(cx, Dir::ToClient);
-                self.pipelines = true;
+                let due = self.under_way();
+                self.certainty.misfits(self.waiting.iter().map(|one| one.kind), due);
+                self.doubt(cx);
+                let turn = self.certainty.answered(found.kind, found.payload, found.at.1.time);
+                self.turn(turn);
             }
         }
         false
     }
 
-    /// An answer while nobody knows whose.
-    fn unsure(&mut self, found: &Found<'_>) {
-        self.idle = None;
-        if found.kind == b'Z' {
-            self.due = self.due.saturating_sub(1);
-            if self.due == 0 && !self.partial {
-                self.sure = !self.pipelines;
-                self.idle = Some(found.at.1.time).filter(|_| self.pipelines);
-            }
+    fn turn(&mut self, turn: Turn) {
+        if let Turn::Sure { names } = turn {
+            self.statements.find(names);
         }
     }
 
     /// Bytes of either side may have gone by unseen: who answers what is not sure any more.
     pub(super) fn lose(&mut self, cx: &mut Cx<'_, '_>, dir: Dir) {
-        match dir {
-            // what is due may be among them
-            Dir::ToClient => self.doubt(cx, 0),
-            Dir::ToServer => {
-                self.doubt(cx, self.under_way());
-                // names may stand for other statements by now, and any of them may have been run
-                self.statements = Statements::default();
+        let told = match dir {
+            Dir::ToClient => {
+                self.certainty.lose_answers();
+                false
             }
+            Dir::ToServer => {
+                // names may stand for other statements by now, and any of them may have been run
+                self.statements.lose();
+                let (due, copies) = (self.under_way(), self.copying().is_some());
+                self.certainty.lose_questions(self.waiting.iter().map(|one| one.kind), due, copies)
+            }
+        };
+        if !told {
+            self.statements.find(false);
         }
+        self.doubt(cx);
     }
 
-    /// Who answers what is not sure any more, while so many ends of answers are due.
-    fn doubt(&mut self, cx: &mut Cx<'_, '_>, due: usize) {
+    /// Whose answer is whose is not known any more.
+    fn doubt(&mut self, cx: &mut Cx<'_, '_>) {
         let ran = self.ran.take().map(|(flow, _)| flow);
         let waiting = std::mem::take(&mut self.waiting).into_iter().filter_map(|one| one.flow);
         ran.into_iter().chain(waiting).for_each(|flow| uncertain(cx, flow));
-        (self.sure, self.tried, self.skipping) = (false, true, false);
-        (self.due, self.partial, self.idle) = (due, false, None);
+        self.skipping = false;
         // whether they are run after all is not known: nothing is told of them
         for (name, place) in std::mem::take(&mut self.skipped) {
             self.statements.forget_at(&name, place);
@@ -289,7 +282,11 @@ impl Session {
 
     /// How many ends of answers are due.
     fn under_way(&self) -> usize {
-        if self.sure { self.waiting.iter().filter(|one| one.kind.is_cycle()).count() } else { self.due }
+        if self.certainty.is_sure() {
+            self.waiting.iter().filter(|one| one.kind.is_cycle()).count()
+        } else {
+            self.certainty.due()
+        }
     }
 
     /// Both sides are over.
@@ -308,7 +305,14 @@ impl Session {
     /// The server is ready for more: what came before the end of a cycle is over.
     fn ready(&mut self, cx: &mut Cx<'_, '_>, found: &Found<'_>) {
         self.close_ran(cx);
-        let Some(end) = self.waiting.iter().position(|one| one.kind.is_cycle()) else { return };
+        let Some(end) = self.waiting.iter().position(|one| one.kind.is_cycle()) else {
+            if self.certainty.is_ready_unasked() {
+                self.certainty.doubt(0);
+                self.doubt(cx);
+            }
+            return;
+        };
+        self.certainty.fits();
         self.waiting.drain(..=end).filter_map(|one| one.flow).for_each(|flow| flow.done(cx, found.at.1));
         if found.payload == b"I" && self.waiting.is_empty() {
             self.statements.close_all();

@@ -20,6 +20,8 @@ pub(super) struct Statements {
     statements: BTreeMap<Box<[u8]>, Statement>,
     portals: BTreeMap<Box<[u8]>, Portal>,
     texts: usize,
+    /// Those of which it is not known whether their names still stand for them.
+    lost: BTreeMap<Box<[u8]>, Statement>,
 }
 
 #[derive(Debug)]
@@ -126,6 +128,7 @@ impl Statements {
 
     /// A statement is no more; it is told if it was never run.
     pub(super) fn forget(&mut self, name: &[u8]) -> Option<Unused> {
+        self.texts -= self.lost.remove(name).map_or(0, |lost| lost.text.len());
         let statement = self.statements.remove(name)?;
         self.texts -= statement.text.len();
         statement.unused()
@@ -135,6 +138,27 @@ impl Statements {
     pub(super) fn forget_at(&mut self, name: &[u8], place: Place) -> Option<Unused> {
         let own = self.statements.get(name).is_some_and(|statement| statement.parsed == place);
         if own { self.forget(name) } else { None }
+    }
+
+    /// What was asked may have gone by unseen: names may stand for other statements by now.
+    pub(super) fn lose(&mut self) {
+        self.portals.clear();
+        if self.lost.len() + self.statements.len() > STATEMENTS {
+            self.find(false);
+        }
+        self.lost.append(&mut self.statements);
+    }
+
+    /// It is known, or never will be, whether names stand for what they did.
+    pub(super) fn find(&mut self, same: bool) {
+        for (name, statement) in std::mem::take(&mut self.lost) {
+            if same && self.statements.len() < STATEMENTS {
+                // it may have been run unseen
+                self.statements.insert(name, Statement { used: true, ..statement });
+            } else {
+                self.texts -= statement.text.len();
+            }
+        }
     }
 
     /// A portal is no more.

@@ -72,11 +72,14 @@ impl Session {
         }
     }
 
-    /// The session was to be encrypted, and is from here on.
-    pub(super) fn encrypted(&mut self, cx: &mut Cx<'_, '_>, (word, place): (&'static str, Place), at: Stamp) {
+    /// The session was to be encrypted, and is from here on; the answer is not always seen.
+    pub(super) fn encrypted(&mut self, cx: &mut Cx<'_, '_>, (word, place): (&'static str, Place), at: Option<Stamp>) {
         let flow = self.open(cx, Pattern::Session, word, place, Fields::default(), None);
         cx.note(flow.key, ENCRYPTED);
-        flow.done(cx, at);
+        match at {
+            Some(at) => flow.done(cx, at),
+            None => flow.lost(cx),
+        }
     }
 
     /// Another session is asked to stop what it does: by its number, and by a secret that nobody needs to see. Nothing is answered.

@@ -1,7 +1,7 @@
 //! What it costs to know nothing of a stream, and that a start is found for all that.
 
 use crate::decode::PROTOCOLS;
-use crate::decode::properties::{Conversation, quick_flows};
+use crate::decode::properties::{Conversation, Sketch, quick_flows};
 use crate::model::{Dir, Joined, Transport};
 use std::cell::Cell;
 
@@ -72,15 +72,18 @@ fn a_start_is_found_behind_any_number_of_bytes() {
     let behind = |talk: &Conversation, noise: &[u8]| {
         let noise = Dir::BOTH.into_iter().flat_map(|dir| packets(dir, noise));
         let late = Conversation { joined: Joined::Midway, turns: noise.chain(talk.turns.clone()).collect(), ..talk.clone() };
-        quick_flows(&late).len()
+        let flows = quick_flows(&late);
+        let answered = |flow: &&Sketch| flow.closed.as_ref().is_some_and(|closed| closed.status.is_some());
+        (flows.len(), flows.iter().filter(answered).count())
     };
     let mut found = 0;
     for talk in PROTOCOLS.iter().filter(|p| p.transport == Transport::Stream).flat_map(|p| (p.samples)()) {
         for what in [&b"\0"[..], b"So it is\n"] {
             let truth = behind(&talk, &again(what, PACKET));
-            found += truth;
+            found += truth.0;
             let seen = behind(&talk, &again(what, 1 << 20));
-            assert!(seen >= truth, "{} behind {what:?}: {seen} of {truth} flows", talk.name);
+            let enough = seen.0 >= truth.0 && seen.1 >= truth.1;
+            assert!(enough, "{} behind {what:?}: {seen:?} of {truth:?} flows, and of those with a status", talk.name);
         }
     }
     assert!(found > 100, "only {found} flows");

@@ -1,0 +1,138 @@
+//! Which publish is confirmed by which tag. Tags are counted from `confirm.select` on, and never said by the client: they are known as
+//! long as every publish since then was seen. Behind a hole in the publishes they are counted anew from the last one that the broker
+//! said, where the client then has nothing under way ([`Turns`]).
+
+use crate::decode::turns::{Trust, Turns};
+use crate::time::Time;
+use std::collections::BTreeSet;
+
+/// How many confirmations are remembered that came before those of earlier publishes.
+const AHEAD: usize = 1024;
+
+/// How publishes are counted.
+#[derive(Debug)]
+pub struct Confirms {
+    count: Count,
+    turns: Turns,
+    /// Up to which tag all are confirmed, where that is known, and which of those behind it are.
+    floor: Option<u64>,
+    ahead: BTreeSet<u64>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Count {
+    /// They are not confirmed, as far as is known.
+    Off,
+    /// The next one has this tag.
+    Next(u64),
+    /// They are, but not all of them were seen.
+    Uncounted,
+}
+
+impl Default for Confirms {
+    fn default() -> Self {
+        Self { count: Count::Off, turns: Turns::new(true), floor: None, ahead: BTreeSet::new() }
+    }
+}
+
+impl Confirms {
+    /// From here on they are confirmed; without effect where they are already.
+    pub fn select(&mut self) {
+        if self.count == Count::Off {
+            *self = Self { count: Count::Next(1), turns: Turns::new(false), floor: Some(0), ahead: BTreeSet::new() };
+        }
+    }
+
+    /// Whether they are confirmed, and not all of them were seen.
+    pub fn is_uncounted(&self) -> bool {
+        self.count == Count::Uncounted
+    }
+
+    /// The tag of a publish that begins now, while any wait whose tags are known, or none.
+    pub fn publish(&mut self, at: Time, waiting: bool) -> Option<u64> {
+        if self.count == Count::Off {
+            return None;
+        }
+        self.turns.ask(at, false, usize::from(waiting), true);
+        if self.count == Count::Uncounted && self.turns.trust() == Trust::Sure {
+            match self.floor.filter(|_| self.ahead.is_empty() && !waiting) {
+                Some(floor) => self.count = Count::Next(floor.saturating_add(1)),
+                None => self.turns.confused(),
+            }
+        }
+        let Count::Next(tag) = &mut self.count else { return None };
+        let own = *tag;
+        *tag = own.saturating_add(1);
+        Some(own)
+    }
+
+    /// The broker confirms the publish with a tag, or all up to it, of which so many wait. Whether that can be: else the tags of none are
+    /// known.
+    pub fn confirmed(&mut self, tag: u64, multiple: bool, known: usize, at: Time) -> bool {
+        if self.count == Count::Off {
+            self.count = Count::Uncounted;
+        }
+        let (all, known) = (self.count_confirmed(tag, multiple).max(known as u64), known as u64);
+        self.turns.answer(known, true);
+        self.turns.answer(all - known, false);
+        self.turns.rest(all - known, at);
+        let fits = !matches!(self.count, Count::Next(next) if tag >= next);
+        if !fits {
+            self.count = Count::Uncounted;
+            self.turns.confused();
+        }
+        fits
+    }
+
+    /// How many are confirmed by that which were not.
+    fn count_confirmed(&mut self, tag: u64, multiple: bool) -> u64 {
+        let Some(floor) = self.floor else {
+            // of those before it nothing was seen
+            self.floor = Some(tag).filter(|tag| *tag > 0);
+            return 1;
+        };
+        let new = match multiple {
+            // all that there are
+            true if tag == 0 => {
+                self.lose_floor();
+                return 0;
+            }
+            true => {
+                let later = self.ahead.split_off(&tag.saturating_add(1));
+                let before = std::mem::replace(&mut self.ahead, later).len() as u64;
+                self.floor = Some(floor.max(tag));
+                tag.saturating_sub(floor).saturating_sub(before)
+            }
+            false => u64::from(tag > floor && self.ahead.insert(tag)),
+        };
+        while let Some(next) = self.floor.and_then(|floor| floor.checked_add(1)).filter(|next| self.ahead.remove(next)) {
+            self.floor = Some(next);
+        }
+        if self.ahead.len() > AHEAD {
+            self.lose_floor();
+        }
+        new
+    }
+
+    fn lose_floor(&mut self) {
+        self.floor = None;
+        self.ahead.clear();
+    }
+
+    /// Publishes may have gone by unseen while any wait, or none.
+    pub fn lose_publishes(&mut self, waiting: bool) {
+        if self.count != Count::Off {
+            self.count = Count::Uncounted;
+            self.turns.lost_questions(usize::from(waiting));
+        }
+    }
+
+    /// The same of confirmations: they say which publishes are meant, so that no tags are lost by it.
+    pub fn lose_confirmations(&mut self) {
+        match self.count {
+            Count::Next(_) => self.turns.miss_answers(),
+            Count::Off | Count::Uncounted => self.turns.lost_answers(),
+        }
+        self.lose_floor();
+    }
+}

@@ -1,0 +1,55 @@
+//! HTTP/1 connections of which packets were lost.
+
+use super::wire::{Seen, Wire, losses, of_client};
+use serde_json::Value;
+
+const EXCHANGES: usize = 20;
+
+/// The exchange that a flow is, where it is whole.
+fn told(flow: &Value) -> Option<usize> {
+    let target = flow["http"]["target"].as_str().filter(|_| flow["status"] == "200")?;
+    assert_eq!(flow["response"]["headers"][1][1], target, "an answer is another one's: {flow:#}");
+    target[2..].parse().ok()
+}
+
+fn get(n: usize) -> Vec<u8> {
+    format!("GET /u{n:04} HTTP/1.1\r\nHost: a\r\n\r\n").into_bytes()
+}
+
+fn answer(n: usize) -> Vec<u8> {
+    format!("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Of: /u{n:04}\r\n\r\nok").into_bytes()
+}
+
+/// Whatever packets a keep-alive connection has lost: soon all exchanges are whole again, and no answer is another one's.
+#[test]
+fn behind_any_hole_requests_find_their_answers_again() {
+    let seen = Seen::of(8080, losses(9..18), |wire| {
+        for n in 0..EXCHANGES {
+            wire.begin();
+            wire.up(&get(n));
+            wire.down(&answer(n));
+            wire.ack();
+        }
+    });
+    seen.whole(1, told);
+}
+
+/// In turn up to the fourth, then two are always under way.
+fn beginning(wire: &mut Wire) {
+    wire.up(&get(0));
+    for n in 0..EXCHANGES {
+        if n == 3 {
+            wire.up(&get(4));
+        }
+        wire.down(&answer(n));
+        wire.up(&get(if n < 3 { n + 1 } else { n + 2 }));
+    }
+}
+
+/// Where its beginning is lost whole, nothing tells two requests under way from one that is answered late: that is left out.
+#[test]
+fn a_first_pipeline_is_not_mistaken() {
+    let mut losses = of_client(losses(3..15), beginning);
+    losses.retain(|lost| ![6, 7].iter().all(|at| lost.contains(at)));
+    Seen::of(8080, losses, beginning).whole(99, told);
+}

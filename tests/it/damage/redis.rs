@@ -1,0 +1,88 @@
+//! Redis connections of which packets were lost.
+
+use super::wire::{Seen, Wire, losses, of_client};
+use serde_json::Value;
+
+/// How many commands there are.
+const COMMANDS: usize = 36;
+
+fn get(n: usize) -> Vec<u8> {
+    format!("*2\r\n$3\r\nGET\r\n$5\r\nk{n:04}\r\n").into_bytes()
+}
+
+fn value(n: usize) -> Vec<u8> {
+    format!("$5\r\nv{n:04}\r\n").into_bytes()
+}
+
+/// So many at a time, whose answers come in one packet each, then silence for some milliseconds.
+fn together(wire: &mut Wire, some: usize, pause: u64) {
+    for n in (0..COMMANDS).step_by(some) {
+        wire.begin();
+        (n..n + some).for_each(|n| wire.up(&get(n)));
+        (n..n + some).for_each(|n| wire.down(&value(n)));
+        wire.ack();
+        wire.pause(pause);
+    }
+}
+
+/// Always two under way, as each answer brings the next command; silence now and then.
+fn overlapping(wire: &mut Wire) {
+    for n in (0..COMMANDS).step_by(6) {
+        wire.begin();
+        wire.up(&get(n));
+        for n in n..n + 5 {
+            wire.up(&get(n + 1));
+            wire.down(&value(n));
+        }
+        wire.down(&value(n + 5));
+        wire.pause(1500);
+    }
+}
+
+/// In turn up to the fourth, then two are always under way.
+fn beginning(wire: &mut Wire) {
+    wire.up(&get(0));
+    for n in 0..COMMANDS {
+        if n == 3 {
+            wire.up(&get(4));
+        }
+        wire.down(&value(n));
+        wire.up(&get(if n < 3 { n + 1 } else { n + 2 }));
+    }
+    wire.begin();
+}
+
+/// The command that a flow is, where its answer was seen, and is its own.
+fn told(flow: &Value) -> Option<usize> {
+    let number = |text: &str| text.get(1..)?.parse::<usize>().ok();
+    let answer = flow["response"]["body"]["value"].as_str().and_then(number)?;
+    assert_eq!(flow["redis"]["args"][0].as_str().and_then(number), Some(answer), "an answer is another one's: {flow:#}");
+    Some(answer)
+}
+
+fn check(losses: Vec<std::collections::BTreeSet<usize>>, after: usize, some: usize, talk: impl Fn(&mut Wire)) {
+    Seen::of(6379, losses, talk).whole(after, |flow| told(flow).filter(|n| n % some == 0).map(|n| n / some));
+}
+
+#[test]
+fn commands_find_their_answers_again() {
+    check(losses(9..18), 1, 1, |wire| together(wire, 1, 0));
+}
+
+#[test]
+fn a_client_that_takes_turns_is_paired_again() {
+    check(losses(14..25), 2, 3, |wire| together(wire, 3, 0));
+}
+
+#[test]
+fn a_client_that_overlaps_begins_anew_behind_silence() {
+    check(losses(14..25), 1, 6, overlapping);
+}
+
+/// Where its beginning is lost whole, nothing tells two commands under way from one that is answered late: that is left out.
+#[test]
+fn a_first_pipeline_is_not_mistaken() {
+    let mut losses = of_client(losses(3..15), beginning);
+    losses.retain(|lost| ![6, 7].iter().all(|at| lost.contains(at)));
+    check(losses, 99, 1, beginning);
+}
