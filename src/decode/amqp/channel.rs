@@ -80,6 +80,8 @@ pub struct Asked {
     pub numbered: u64,
     /// Whether its answer may lie in a hole.
     pub doubt: bool,
+    /// Whether another one may have been asked since, unseen.
+    pub followed: bool,
 }
 
 /// A consumer.
@@ -197,7 +199,7 @@ impl Channel {
     }
 
     /// The question that an answer is to: the first one of its kind. Those of which the answer may be lost give way to one that was
-    /// asked later.
+    /// asked later, or that may have been.
     pub fn take_asked(&mut self, cx: &mut Cx<'_, '_>, asker: Dir, class: u16, id: u16) -> Option<Asked> {
         let asked = self.asked.get_mut(asker.index())?;
         let is = |a: &Asked| a.method.class == class && a.method.id == id;
@@ -205,7 +207,7 @@ impl Channel {
         let lone = asked.iter().filter(|a| is(a)).count() == 1;
         while let Some(at) = asked.iter().position(&is) {
             let found = asked.remove(at)?;
-            if lone || (sure && !found.doubt) {
+            if (lone && !(found.doubt && found.followed)) || (sure && !found.doubt) {
                 return Some(found);
             }
             found.give_up(cx);
@@ -218,6 +220,9 @@ impl Channel {
         self.end_contents(cx, dir, Issue::GAP);
         if let Some(asked) = self.asked.get_mut(dir.other().index()) {
             asked.iter_mut().for_each(|asked| asked.doubt = true);
+        }
+        if let Some(asked) = self.asked.get_mut(dir.index()) {
+            asked.iter_mut().for_each(|asked| asked.followed = true);
         }
         match dir {
             Dir::ToServer => {

@@ -157,7 +157,7 @@ impl Amqp {
             return cx.close(key, None, true, Some(found.at.1));
         }
         let (at, no_ack) = (found.at, args.is("no_ack"));
-        let asked = Asked { key: Some(key), method, at, subject, tag, no_ack, error, numbered, doubt: false };
+        let asked = Asked { key: Some(key), method, at, subject, tag, no_ack, error, numbered, doubt: false, followed: false };
         self.push_asked(cx, found, asked);
     }
 
@@ -268,7 +268,18 @@ impl Amqp {
                 cx.close(key, Some(word), false, Some(found.at.1));
                 let (subject, tag, numbered) = Default::default();
                 let at = found.at;
-                let asked = Asked { key: None, method, at, subject, tag, no_ack: false, error: None, numbered, doubt: false };
+                let asked = Asked {
+                    key: None,
+                    method,
+                    at,
+                    subject,
+                    tag,
+                    no_ack: false,
+                    error: None,
+                    numbered,
+                    doubt: false,
+                    followed: false,
+                };
                 self.push_asked(cx, found, asked);
             }
             (_, error) => self.ask(cx, method, args, found, error),

@@ -142,6 +142,10 @@ impl Redis {
         }
         half(cx, key, Dir::ToServer, *first, None);
         cx.part(key, Part::BodyEnd { dir: Dir::ToServer, bytes: *bytes, whole: *whole });
+        // whether it waits for a transaction to run, or holds already
+        if self.session.unclear && matches!(means, Means::Silence(_) | Means::Speak) {
+            self.waiting.confused(|lost| unseen(cx, &lost));
+        }
         if !self.is_answered(means) {
             return cx.close(key, None, true, Some(last));
         }
@@ -160,6 +164,7 @@ impl Redis {
     fn is_answered(&mut self, means: Means) -> bool {
         let session = &mut self.session;
         let silence = session.silence;
+        session.unclear &= !matches!(means, Means::Multi | Means::Exec | Means::Discard | Means::Reset);
         match means {
             Means::Multi => session.queues = true,
             Means::Exec | Means::Discard => session.queues = false,

@@ -98,6 +98,8 @@ struct Session {
     silence: Option<Silence>,
     /// Whether commands are queued for a transaction, by what was asked so far.
     queues: bool,
+    /// Whether what began or ended a transaction may have been lost since.
+    unclear: bool,
     /// Whether all that the server does is told.
     monitor: bool,
 }
@@ -179,7 +181,10 @@ impl Redis {
         self.placed[dir.index()] = false;
         self.session.db = None;
         match dir {
-            Dir::ToServer => self.waiting.lost_commands(),
+            Dir::ToServer => {
+                self.session.unclear = true;
+                self.waiting.lost_commands();
+            }
             Dir::ToClient => {
                 (self.session.listens, self.session.subscribed) = (None, Subscribed::default());
                 self.waiting.lost_answers(|lost| unseen(cx, &lost));

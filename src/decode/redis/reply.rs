@@ -279,8 +279,8 @@ impl Redis {
             Means::Exec if std::mem::take(&mut session.db_queued) => session.db = None,
             Means::Discard => session.db_queued = false,
             Means::Reset => {
-                let (silence, queues) = (session.silence, session.queues);
-                *session = super::Session { listens: Some(false), silence, queues, ..super::Session::default() };
+                let super::Session { silence, queues, unclear, .. } = *session;
+                *session = super::Session { listens: Some(false), silence, queues, unclear, ..super::Session::default() };
                 session.subscribed.known = true;
             }
             _ => {}
