@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 
 /// What happens in a mesh, a flow a line: `from>to begin-end`, in packets of a millisecond. `a` is a name with an address of its own,
 /// `a=127.0.0.1:80` one with that address, a bare address has no name; `>+` is a publish, `>-` a delivery, `>?` a statement. Further
-/// words: `hidden=yes` (an encrypted connection), `joined=yes` (one of which nothing was seen after it was joined), `id=T` (a traceparent), `b3=T`, `req=R` (an x-request-id), `corr=C` (a message's correlation ID), `span=S`, `sampled=1`, `mid=M` (a message's ID), `queue=Q` and `again=yes` (where it is delivered from, and that it was before), `ends=P` (its connection is cut off in that packet), `body=B`, `op=O`, `status=S` (else 200), and `conn=N` for the
+/// words: `hidden=yes` (an encrypted connection), `joined=yes` (one of which nothing was seen after it was joined), `id=T` (a traceparent), `b3=T`, `req=R` (an x-request-id), `corr=C` (a message's correlation ID), `back=Q` (where its reply goes), `span=S`, `sampled=1`, `mid=M` (a message's ID), `queue=Q` and `again=yes` (where it is delivered from, and that it was before), `ends=P` (its connection is cut off in that packet), `body=B`, `media=M` (the media type of its answer), `op=O`, `status=S` (else 200), and `conn=N` for the
 /// connection, where it is not one of its own; `syn=P` for the packet in which that opened, `isn=N` for its initial sequence number, `key=N` for
 /// the flow's key.
 #[derive(Default)]
@@ -97,8 +97,14 @@ impl Mesh {
         let mut part = |part| push(begin, EventKind::Part(key(own), part));
         let hint = crate::model::BodyHint::default();
         part(Part::Head(Box::new(Head { dir, first: at(begin), headers: Headers::default(), head_bytes: 9, hint })));
+        if let Some(media) = word("media") {
+            let (mut headers, dir, hint) = (Headers::default(), dir.other(), crate::model::BodyHint::default());
+            headers.push(b"content-type", media.as_bytes());
+            part(Part::Head(Box::new(Head { dir, first: at(begin), headers, head_bytes: 9, hint })));
+        }
         if matches!(pattern, Pattern::Publish | Pattern::Deliver) {
-            let id = word("mid").map(|id| vec![("message_id".into(), Value::from(id))]).unwrap_or_default();
+            let properties = [("mid", "message_id"), ("corr", "correlation_id"), ("back", "reply_to")];
+            let id = properties.into_iter().filter_map(|(name, of)| Some((of.into(), Value::from(word(name)?)))).collect();
             let fields = Fields::default().with("amqp.exchange", "shop").with("amqp.routing_key", "order");
             let fields = fields.with("amqp.properties", Value::Map(id)).with("amqp.redelivered", word("again").is_some());
             part(Part::Fields(word("queue").map_or(fields.clone(), |queue| fields.with("amqp.queue", queue))));

@@ -333,7 +333,7 @@ fn text(value: Option<&Value>) -> Option<&str> {
 }
 
 /// A value of a map.
-fn entry<'v>(map: Option<&'v Value>, name: &str) -> Option<&'v Value> {
+pub(super) fn entry<'v>(map: Option<&'v Value>, name: &str) -> Option<&'v Value> {
     let Some(Value::Map(pairs)) = map else { return None };
     pairs.iter().find(|(known, _)| **known == *name).map(|(_, value)| value)
 }

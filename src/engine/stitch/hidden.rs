@@ -2,6 +2,10 @@
 //! joined while one may have waited for its answer, since before the capture began. Who received one may be at work on it, so that nothing
 //! is the only thing it works on.
 
+use super::super::conns::Conns;
+use super::super::facts::Facts;
+use super::super::traces::{Hop, name};
+use super::Stitch;
 use super::works::label;
 use crate::model::{ConnId, Opened, Party, Pattern};
 use crate::time::{Span, Time};
@@ -120,4 +124,21 @@ impl Veil {
             self.list.remove(&oldest);
         }
     }
+}
+
+/// Whether who sent a flow may have been at work on something that cannot be read.
+pub(super) fn is_veiled(stitch: &Stitch, conns: &Conns, facts: &mut Facts, hop: &Hop) -> bool {
+    if !stitch.veil.any() {
+        return false;
+    }
+    let (labels, _) = stitch.works.senders(&hop.from, &hop.to);
+    let host = name(&hop.from).is_none().then(|| hop.from.host());
+    let is = |label: &str, on: &str| labels.iter().any(|known| **known == *label) || host == Some(on);
+    let asked = |conn, client| {
+        let Some(conn) = conns.place(conn).and_then(|place| conns.at(place)) else { return false };
+        let (of_client, of_server) = facts.parties(conn.client, conn.server);
+        let worker = if client { of_client } else { of_server };
+        is(label(worker), worker.host())
+    };
+    stitch.veil.hides(hop.time, is, asked)
 }

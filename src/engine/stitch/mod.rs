@@ -20,26 +20,26 @@ mod nat;
 mod payload;
 mod place;
 mod relays;
+mod replies;
 mod senders;
 mod work;
 mod works;
 
 use super::Engine;
-use super::conns::Conns;
 use super::cost::Charge;
 use super::digest::digester;
-use super::facts::Facts;
 use super::findings::housekeeping;
 use super::traces::{Hop, Trace, asked, begun, beside, everybodys, leg, name, settled, streams};
 use crate::model::{ConnId, FlowId, FlowRef, Key, Link, Opened, Party, Pattern, State};
 use crate::time::{Span, Time};
-use hidden::Veil;
+use hidden::{Veil, is_veiled};
 use kinds::{asked_for, causes, placeable, requests, values};
 use messages::Messages;
 use nat::Nat;
 pub(super) use nat::whole;
 use place::{Cause, Place, innermost};
 use relays::relayed;
+use replies::Replies;
 use senders::Senders;
 use std::collections::VecDeque;
 use std::hash::{Hash as _, Hasher as _};
@@ -49,6 +49,8 @@ use works::{Sure, Works, chain, sharing};
 
 /// How many flows wait for one to settle: beyond it half of them are taken at once, with the names that are known.
 const MAX_BEGUN: usize = 1 << 16;
+/// What lasts for longer may be a stream of news, because of which nothing is done in between.
+const STREAM: Span = Span::from_secs(1);
 /// How long after it was answered a flow may still cause others that carry an ID of it.
 const LATE: Span = Span::from_secs(5);
 
@@ -60,6 +62,7 @@ pub(super) struct Stitch {
     known: FlowId,
     works: Works,
     messages: Messages,
+    replies: Replies,
     senders: Senders,
     veil: Veil,
     nat: Nat,
@@ -156,8 +159,13 @@ impl Engine {
             stitch.messages.settled(detail, hop);
         }
         self.stitch_up_to(id);
-        let Self { stitch, store, conns, facts, traces, .. } = self;
+        let Self { stitch, store, conns, facts, sources, traces, .. } = self;
         let slot = store.get(id)?;
+        if let Some(flow) = super::look_at(id, store, conns, facts, sources).filter(|flow| stitch.replies.is_reply(*flow))
+            && let Some(hop) = alone.as_mut().or_else(|| traces.hop_mut(id))
+        {
+            hop.answers(flow.row);
+        }
         if let (Some(hop), Some(first)) = (&mut alone, slot.detail.as_ref().and_then(|detail| detail.first_leg())) {
             hop.extra_mut().first_leg = Some(first);
         }
@@ -235,7 +243,8 @@ impl Engine {
             let Some(flow) = whole(id, store, conns, facts, sources) else { continue };
             if flow.row.pattern == Pattern::Publish {
                 stitch.messages.published(flow);
-            } else if causes(flow.row) {
+                stitch.replies.published(flow);
+            } else if causes(flow.row) && !stitch.replies.is_reply(flow) {
                 let values = |all| (all || asked_for(flow.row, store, traces)).then(|| values(flow.row, flow.detail));
                 stitch.works.add(flow, *now, values);
             }
@@ -295,6 +304,11 @@ impl Engine {
         if open.iter().any(|work| passed_on(work)) {
             open.retain(|work| passed_on(work));
         }
+        // of several instances the one that sent it, where it received any of them itself and hands on none
+        let itself = |work: &Work| child.from.pid().is_some() && work.to.pid() == child.from.pid();
+        if open.iter().any(|work| itself(work)) {
+            open.retain(|work| itself(work));
+        }
         let nameless = sure == Sure::No;
         if nameless {
             open.retain(|work| passed_on(work) || !is_stranger(work));
@@ -314,12 +328,17 @@ impl Engine {
             // because of nothing that can be seen, which says nothing of what it is
             return None;
         }
-        let by_itself = senders.seen(kind, open.last().map(|work| work.flow), at_work) || housekeeping(child);
-        let flows: Vec<_> = open.iter().map(|work| work.flow).collect();
+        // who has sent news for long works on nothing in between, and what is sent then is sent by itself
+        let mut news = |work: &Work| {
+            let long = child.time.since(work.time) > STREAM && work.pattern != Pattern::BidiStream;
+            long && super::look_at(work.flow, store, conns, facts, sources).is_some_and(streams)
+        };
+        let flows: Vec<_> = open.iter().filter(|work| !news(work)).map(|work| work.flow).collect();
+        let by_itself = senders.seen(kind, flows.last().copied(), at_work) || housekeeping(child);
         let read = || payload::values(&slot.row, detail);
         let late = |up| Place { parent: Some((up, Link::PayloadId)), maybe: Vec::new() };
         let labels = if nameless { &[][..] } else { &labels };
-        if flows.is_empty() {
+        if open.is_empty() {
             return works.later(labels, child, read).map(late);
         }
         let carried = read();
@@ -336,8 +355,9 @@ impl Engine {
             }
             return Some(place);
         }
+        open.retain(|work| flows.contains(&work.flow));
         let within = chain(&open);
-        let last = open.pop()?;
+        let Some(last) = open.pop() else { return works.later(labels, child, || carried).map(late) };
         let (receiver, cause) = (Arc::clone(works::label(&last.to)), last.cause());
         if let Some(up) = works.later(labels, child, || carried) {
             return Some(late(up));
@@ -360,23 +380,6 @@ impl Engine {
             None => Some(Place::doubt(flows.into_iter())),
         }
     }
-}
-
-/// Whether who sent a flow may have been at work on something that cannot be read.
-fn is_veiled(stitch: &Stitch, conns: &Conns, facts: &mut Facts, hop: &Hop) -> bool {
-    if !stitch.veil.any() {
-        return false;
-    }
-    let (labels, _) = stitch.works.senders(&hop.from, &hop.to);
-    let host = name(&hop.from).is_none().then(|| hop.from.host());
-    let is = |label: &str, on: &str| labels.iter().any(|known| **known == *label) || host == Some(on);
-    let asked = |conn, client| {
-        let Some(conn) = conns.place(conn).and_then(|place| conns.at(place)) else { return false };
-        let (of_client, of_server) = facts.parties(conn.client, conn.server);
-        let worker = if client { of_client } else { of_server };
-        is(works::label(worker), worker.host())
-    };
-    stitch.veil.hides(hop.time, is, asked)
 }
 
 #[cfg(test)]

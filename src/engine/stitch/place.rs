@@ -6,7 +6,7 @@ use super::works::{Sure, chain};
 use crate::model::{FlowId, Link};
 use std::sync::Arc;
 
-/// How many flows are named of those that may have caused one: of more nobody learns anything.
+/// How many flows are named of those that may have caused one, the last: of more nobody learns anything.
 const MAX_CANDIDATES: usize = 16;
 
 /// What caused a flow: which flow, and what it was, where that may be told nowhere else.
@@ -27,7 +27,9 @@ pub(super) struct Place {
 
 impl Place {
     pub(super) fn doubt(maybe: impl Iterator<Item = FlowId>) -> Self {
-        Self { parent: None, maybe: maybe.take(MAX_CANDIDATES).collect() }
+        let mut maybe: Vec<_> = maybe.collect();
+        maybe.drain(..maybe.len().saturating_sub(MAX_CANDIDATES));
+        Self { parent: None, maybe }
     }
 
     pub(super) fn at(work: &Work, link: Link) -> Self {

@@ -214,3 +214,64 @@ fn a_message_that_is_passed_on_to_the_letter_is_one() {
     };
     assert_eq!((local("all"), local("order-4711")), (0, 1));
 }
+
+#[test]
+fn nothing_is_because_of_a_reply() {
+    let asked = |back: &str| {
+        let question = format!("gate>+mq 10-11 id=t mid=q corr=c{back}");
+        let all = [
+            "web>gate 1-90 id=t",
+            &question,
+            "mq>-bank 12-20 id=t mid=q corr=c back=r status=ack",
+            "bank>+mq 18-19 id=t mid=a corr=c",
+            "mq>-gate 21-22 id=t mid=a corr=c status=auto",
+            "gate>store 30-40 id=t",
+            "gate>?db 50-60",
+        ];
+        let mut told = String::new();
+        for record in run(&all) {
+            if let Record::Trace(trace) = record {
+                told = trace.tree.iter().map(|node| format!("{}{} ", node.depth, node.flow.0)).collect();
+            }
+        }
+        told
+    };
+    assert_eq!(asked(" back=r"), "01 12 23 34 45 16 17 ");
+    // a message that comes back is none
+    assert_eq!(asked(""), "01 12 23 34 45 56 ");
+}
+
+#[test]
+fn what_was_worked_on_is_found_whatever_ended_before_it() {
+    // a message that nobody says anything of, taken in before what ended sooner
+    check(
+        &["web>gate 1-90 id=t", "mq>-gate 5-6 id=u mid=m status=auto", "web>gate 10-15", "gate>?db 200-210 body=order-4711"],
+        &["1", "2 .s4"],
+    );
+}
+
+#[test]
+fn who_sends_news_for_long_does_not_hide_what_else_is_worked_on() {
+    let stream = "web>gate 1-5000 id=t media=text/event-stream";
+    check(&[stream, "web>gate 2000-2090 id=u", "gate>?db 2020-2030"], &["1", "2 .s3"]);
+    // what is sent while only news are is sent by itself
+    let polls = "gate>?db 1500-1510";
+    check(&[stream, polls, "web>gate 2000-2090 id=u", "gate>?db 2020-2030"], &["1", "3"]);
+}
+
+#[test]
+fn of_a_consumer_that_never_says_when_it_is_done_the_last_messages_count() {
+    let mut lines: Vec<String> = (0..40).map(|n| format!("mq>-mail {}- id=t{n} mid=m{n}", n * 2000 + 1)).collect();
+    lines.push("mail>smtp 78500-78600".to_owned());
+    check(
+        &lines.iter().map(String::as_str).collect::<Vec<_>>()[..],
+        &{
+            let mut wanted: Vec<String> = (1..=40).map(|n| n.to_string()).collect();
+            wanted[39] = "40 .s41".to_owned();
+            wanted
+        }
+        .iter()
+        .map(String::as_str)
+        .collect::<Vec<_>>(),
+    );
+}

@@ -12,7 +12,7 @@ use std::sync::Arc;
 /// How many values a flow is known by, those of what it caused included.
 const MAX_ADOPTED: usize = 64;
 /// How long a delivery that is not acknowledged is worked on, as far as anybody can tell.
-const UNACKNOWLEDGED: Span = Span::from_secs(1);
+pub(super) const UNACKNOWLEDGED: Span = Span::from_secs(1);
 
 /// A flow that its receiver is at work on, as far as it has to be told from others.
 #[derive(Debug)]
@@ -28,7 +28,7 @@ pub(super) struct Work {
     pub(super) requests: Vec<u64>,
     /// Whether it is over, and until when it was worked on as far as is known.
     pub(super) over: bool,
-    end: Option<Time>,
+    pub(super) end: Option<Time>,
     /// Whether it was answered that it would be worked on later.
     pub(super) accepted: bool,
     /// The values in it that look like IDs, once somebody asked.

@@ -4,7 +4,7 @@ use super::super::traces::{Hop, everybodys, name};
 use super::accepted::Accepted;
 use super::payload::Values;
 use super::place::Cause;
-use super::work::Work;
+use super::work::{UNACKNOWLEDGED, Work};
 use crate::model::{FlowId, FlowRef, Party, Pattern, Row};
 use crate::time::{Span, Time};
 use compact_str::CompactString;
@@ -18,6 +18,8 @@ const REMEMBERED: Span = Span::from_secs(30);
 const MAX_OPEN: usize = 4096;
 /// What a flow takes that is remembered: texts and values of the usual lengths included.
 pub(super) const WORK_COST: usize = size_of::<Work>() + size_of::<Hop>() + 256;
+/// How many messages a consumer holds before it is taken for one that says of none that it is done.
+const SILENT: usize = 16;
 /// How many services there are: more than a machine runs, as nameless consumers count too.
 const MAX_SERVICES: usize = 1 << 14;
 /// How many receivers are remembered together with the service that each is.
@@ -27,7 +29,7 @@ const LATELY: usize = 16;
 struct Service {
     label: Arc<str>,
     open: Vec<Work>,
-    /// In the order in which they ended.
+    /// In the order of the moments until which they were worked on.
     ended: VecDeque<Work>,
     /// Whether it answers on a port that is its own.
     server: bool,
@@ -35,6 +37,8 @@ struct Service {
     sends: bool,
     /// Whether it has answered that it would work on something later.
     accepts: bool,
+    /// Whether it has said of any message that it was done with it.
+    acks: bool,
     /// When it was asked first, and how long it was at work in all on what is over.
     since: Time,
     busy: u64,
@@ -143,6 +147,7 @@ impl Works {
             server: false,
             sends: false,
             accepts: false,
+            acks: false,
             since,
             busy: 0,
         });
@@ -181,6 +186,7 @@ impl Works {
     fn over(&mut self, at: usize, mut work: Work, now: Time, values: impl FnOnce(bool) -> Option<Values>) {
         let Some(service) = self.services.get_mut(at) else { return };
         service.accepts |= work.accepted;
+        service.acks |= work.pattern == Pattern::Deliver && work.end.is_some();
         if work.values.is_none() && (service.sends || service.accepts || work.pattern == Pattern::Deliver) {
             work.values = values(service.accepts);
         }
@@ -189,7 +195,10 @@ impl Works {
         }
         service.busy += work.last.since(work.time).nanos();
         self.ended.push_back((work.last, at));
-        service.ended.push_back(work);
+        // most end last: names that are waited for, and messages that nobody says anything of, change the order
+        let until = |work: &Work| work.until().unwrap_or(work.last);
+        let place = service.ended.partition_point(|other| until(other) <= until(&work));
+        service.ended.insert(place, work);
         let full = self.ended.len() > self.room;
         while let Some((_, at)) = self.ended.pop_front_if(|(last, _)| full || now.since(*last) > REMEMBERED) {
             self.services.get_mut(at).and_then(|service| service.ended.pop_front());
@@ -301,9 +310,15 @@ impl Service {
     /// It sent something at a moment: what of it began before `time`, and was still worked on after `since`.
     fn sending(&mut self, since: Time, time: Time) -> impl Iterator<Item = &mut Work> {
         self.sends = true;
-        // they lie in the order of their ends, so that those before the first that is too old are too old
+        // who says of none of many messages that it is done with it never does
+        let silent = !self.acks && self.open.len() > SILENT;
+        let open = self
+            .open
+            .iter_mut()
+            .filter(move |work| !(silent && work.pattern == Pattern::Deliver) || work.time.after(UNACKNOWLEDGED) > since);
+        // those before the first that is too old are too old
         let ended = self.ended.iter_mut().rev().take_while(move |work| work.until().is_none_or(|end| end > since));
-        self.open.iter_mut().chain(ended).filter(move |work| work.time <= time && work.until().is_none_or(|end| end > since))
+        open.chain(ended).filter(move |work| work.time <= time)
     }
 }
 

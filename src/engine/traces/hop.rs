@@ -64,6 +64,8 @@ pub(in crate::engine) struct Hop {
     pub(in crate::engine) veiled: bool,
     /// Whether findings have looked at it.
     pub(in crate::engine) judged: bool,
+    /// Whether it is the reply to a message of its receiver's.
+    pub(in crate::engine) reply: bool,
     /// What few have.
     pub(super) extra: Option<Box<Extra>>,
 }
@@ -195,6 +197,7 @@ pub(in crate::engine) fn begun(flow: FlowRef<'_>) -> Hop {
         passed_on: flow.detail.and_then(Detail::second_leg).is_some(),
         veiled: false,
         judged: false,
+        reply: false,
         extra: first_leg.map(|first| Box::new(Extra { first_leg: Some(first), ..Extra::NONE })),
     }
 }
@@ -250,6 +253,12 @@ impl Hop {
         self.settled = true;
     }
 
+    /// It is the reply to a message of its receiver's, who is done with it at once.
+    pub(in crate::engine) fn answers(&mut self, row: &Row) {
+        self.reply = true;
+        self.end = row.last().or(Some(self.time));
+    }
+
     /// What is known of its flow by now; what was found out about it stays.
     pub(super) fn renew(&mut self, flow: FlowRef<'_>) {
         let row = flow.row;
@@ -259,7 +268,7 @@ impl Hop {
             }
         }
         let last = row.last();
-        (self.last, self.end) = (last.unwrap_or(row.time), last.filter(|_| acknowledged(row)));
+        (self.last, self.end) = (last.unwrap_or(row.time), last.filter(|_| self.reply || acknowledged(row)));
         (self.ok, self.pending) = (row.ok, row.status.as_deref() == Some(PENDING));
         self.status.clone_from(&row.status);
         if self.operation != row.operation {

@@ -152,8 +152,9 @@ fn rank(up: &Hop, hop: &Hop) -> Option<(Same, bool)> {
     let same = same(&up.to, &hop.from)?;
     // whoever it was waited for it, as far as anybody can tell
     let within = || up.end.is_none_or(|end| end >= hop.last) && (passes_on || !beside(up.time, hop) || leg(up, hop));
-    let another = || hop.extra().strangers.contains(&up.to.addr) && !leg(up, hop);
-    if same == Same::Maybe && (up.to.addr == hop.to.addr || hop.veiled || !within() || another()) {
+    // what is passed on says so by what it carries, whatever else its sender was at work on
+    let another = || (hop.veiled || hop.extra().strangers.contains(&up.to.addr)) && !leg(up, hop);
+    if same == Same::Maybe && (up.to.addr == hop.to.addr || !within() || another()) {
         return None;
     }
     Some((same, !passes_on && up.end.is_some_and(|end| end < hop.time)))

@@ -52,6 +52,7 @@ fn hop(number: u64, text: &str) -> Hop {
         extra: None,
         veiled: false,
         judged: false,
+        reply: false,
     };
     for (name, value) in words.map(|word| word.split_once('=').unwrap()) {
         match name {
