@@ -4,7 +4,8 @@ use super::conns::{Awaited, CONN_COST, Conn, Conns};
 use super::cost::Charge;
 use super::facts::{self, Facts};
 use super::settle::tell;
-use super::{Engine, MAX_OPEN, Record, flow, look_at};
+use super::store::Store;
+use super::{Engine, GIVEN_UP, MAX_OPEN, Record, flow, look_at};
 use crate::model::{
     Ask, Closed, ConnId, ConnMeta, ConnRecord, Detail, Ended, FlowId, Issue, Joined, Key, Opened, Owner, PENDING, Part, Row,
     SourceId, Stamp, State,
@@ -14,6 +15,10 @@ use crate::trace;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+/// The note of a flow that was open when its turn came to make room.
+pub(super) const NO_ROOM: Issue = Issue::unseen("given up for the memory limit");
+/// How many flows that are not open any more may be among the open ones in their order, beside as many as there are.
+const SPARE: usize = 1024;
 /// Up to how many flows after a connection's first one its other flows are looked for one by one: a slice of a millisecond.
 const NEIGHBOURS: u64 = 1024;
 
@@ -136,7 +141,8 @@ impl Engine {
     pub(super) fn open(&mut self, id: ConnId, key: Key, opened: Opened, out: &mut dyn FnMut(Record)) -> bool {
         let flow = self.store.next_id();
         if self.open.len() >= MAX_OPEN {
-            return false;
+            self.store.count_refused();
+            return true;
         }
         let Some(place) = self.conns.place(id) else { return false };
         let sources = self.conns.at(place).map(|conn| conn.sources).unwrap_or_default();
@@ -168,14 +174,39 @@ impl Engine {
         self.stitch_opened(flow, key);
         self.screen.changed(flow);
         self.last = Some(((id, key), flow));
+        self.opened.push_back((flow, (id, key)));
         // two open flows of one key would be a mistake of the decoder: the earlier one cannot be told from the later any more
-        if let Some(earlier) = self.open.insert((id, key), flow) {
+        if let Some(earlier) = self.open.insert((id, key), flow).filter(|earlier| *earlier != GIVEN_UP) {
             self.tally.unplaced += 1;
             self.conns.closed(id);
             self.give_up(earlier, out);
         }
         self.trim();
+        self.make_room(out);
         true
+    }
+
+    /// Where open flows alone fill the budget the oldest are given up, as if no more were seen of them.
+    fn make_room(&mut self, out: &mut dyn FnMut(Record)) {
+        let is_open = |store: &Store, id| store.get(id).is_some_and(|slot| slot.row.state == State::Open);
+        while let Some(&(flow, of)) = self.opened.front() {
+            let open = is_open(&self.store, flow);
+            if open && !self.store.full_of_open() {
+                break;
+            }
+            self.opened.pop_front();
+            if open && let Some(id) = self.open.get_mut(&of).filter(|id| **id == flow) {
+                *id = GIVEN_UP;
+                self.last = None;
+                self.change(flow, |_, detail| flow::note(detail, NO_ROOM));
+                self.complete(flow, Closed { status: None, ok: true, last: None }, out);
+            }
+        }
+        // behind one that stays open for long
+        if self.opened.len() > 2 * self.open.len() + SPARE {
+            let store = &self.store;
+            self.opened.retain(|(flow, _)| is_open(store, *flow));
+        }
     }
 
     /// The open flow of a key.
@@ -275,9 +306,12 @@ impl Engine {
     }
 
     pub(super) fn close(&mut self, conn: ConnId, key: Key, closed: Closed, out: &mut dyn FnMut(Record)) -> bool {
-        let Some(id) = self.open.remove(&(conn, key)) else { return false };
+        let Some(id) = self.open.remove(&(conn, key)) else { return self.open.len() >= MAX_OPEN };
         self.last = None;
         self.conns.closed(conn);
+        if id == GIVEN_UP {
+            return true;
+        }
         self.complete(id, closed, out);
         true
     }
@@ -292,7 +326,9 @@ impl Engine {
         left.sort_unstable();
         for id in left {
             self.conns.closed(conn);
-            self.give_up(id, out);
+            if id != GIVEN_UP {
+                self.give_up(id, out);
+            }
         }
     }
 

@@ -68,8 +68,10 @@ use twins::Twins;
 pub const SETTLE_LIVE: Span = Span::from_millis(300);
 /// How long it may wait in a file: packet time costs nothing there.
 pub const SETTLE_FILE: Span = Span::from_secs(2);
-/// How many flows may be open at once: far above what `net` and the decoders let be open, so that this one only guards against a mistake.
-const MAX_OPEN: usize = 1 << 20;
+/// How many flows may be open at once; of those that the store has no room for, too, it is known that they are.
+const MAX_OPEN: usize = 1 << 18;
+/// An open flow that was given up to make room: what still comes of it is nobody's.
+const GIVEN_UP: FlowId = FlowId(0);
 /// Which part of the memory traces may take: with the default 256 MiB, some 10,000 of four flows each.
 const TRACES: usize = 16;
 /// Which part what stitching remembers may take: with the default some 5,000 requests in flight, as many that are over, and messages.
@@ -97,6 +99,8 @@ pub struct Engine {
     sources: Sources,
     conns: Conns,
     open: HashMap<(ConnId, Key), FlowId>,
+    /// The same in their order, and some that are not open any more.
+    opened: VecDeque<(FlowId, (ConnId, Key))>,
     /// The open flow that was added to last: the next part is mostly its, too.
     last: Option<((ConnId, Key), FlowId)>,
     /// Complete flows in the order in which they completed, with the moment at which they settle at the latest.
@@ -146,6 +150,7 @@ impl Engine {
             sources: Sources::default(),
             conns: Conns::default(),
             open: HashMap::new(),
+            opened: VecDeque::new(),
             last: None,
             settling: VecDeque::new(),
             screen: Screen::default(),
@@ -254,7 +259,7 @@ impl Engine {
             return;
         }
         self.tally.ended = true;
-        let mut open: Vec<_> = self.open.drain().map(|(_, id)| id).collect();
+        let mut open: Vec<_> = self.open.drain().map(|(_, id)| id).filter(|id| *id != GIVEN_UP).collect();
         open.sort_unstable();
         for id in open {
             self.give_up(id, out);

@@ -163,6 +163,16 @@ impl Store {
         self.used() > self.max
     }
 
+    /// Whether what open flows carry beside bodies takes half of it: all that is settled goes before.
+    pub(super) fn full_of_open(&self) -> bool {
+        self.kept > self.max / 2 && self.full()
+    }
+
+    /// Counts a flow that there was no room for.
+    pub(super) fn count_refused(&mut self) {
+        self.evicted.flows += 1;
+    }
+
     /// Counts an open flow whose further body bytes are not kept.
     pub(super) fn count_stripped(&mut self) {
         self.evicted.bodies += 1;

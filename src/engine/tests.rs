@@ -253,6 +253,29 @@ fn open_flows_that_fill_the_budget_keep_no_more_bodies_and_it_is_counted() {
 }
 
 #[test]
+fn open_flows_that_fill_the_budget_are_given_up_from_the_oldest_on() {
+    const OPEN: u64 = 2000;
+    let mut log = Log::default().began(1);
+    for n in 0..OPEN {
+        log = log.open(1, n).head(1, n, Dir::ToServer, "host", "shop").trace(1, n, "4bf9");
+    }
+    for n in 0..OPEN {
+        log = log.head(1, n, Dir::ToClient, "server", "x").close(1, n, "200");
+    }
+    let records = run(EngineOptions { max_memory: 256 << 10, ..EngineOptions::default() }, vec![log.last()]);
+    let given_up = |flow: &Flow| flow.detail.as_ref().is_some_and(|detail| detail.notes.contains(&life::NO_ROOM));
+    let flows = flows(&records);
+    let (gone, whole): (Vec<&Flow>, Vec<&Flow>) = flows.iter().partition(|flow| given_up(flow));
+    assert_eq!((flows.len() as u64, stats(&records).unplaced), (OPEN, 0));
+    assert!(gone.len() as u64 > OPEN / 2 && !whole.is_empty(), "{} of {OPEN}", gone.len());
+    assert!(
+        gone.iter().all(|flow| flow.row.status.is_none()) && whole.iter().all(|flow| flow.row.status.as_deref() == Some("200"))
+    );
+    assert!(gone.iter().map(|flow| flow.row.id).max() < whole.iter().map(|flow| flow.row.id).min(), "the oldest");
+    assert!(stats(&records).peak_memory < 1 << 20, "{}", stats(&records).peak_memory);
+}
+
+#[test]
 fn a_close_with_the_wrong_key_touches_nothing() {
     let closed = Closed { status: None, ok: true, last: None };
     let log = Log::default().began(1).open(1, 0).kind(1, EventKind::Close(key(1), Box::new(closed))).close(1, 0, "200");
