@@ -1,6 +1,6 @@
 //! Streams that are tunnels: what runs in one is another analyzer's.
 
-use super::Stream;
+use super::{State, Stream};
 use crate::decode::{Cx, Input, registry};
 use crate::model::{ConnMeta, Joined};
 
@@ -23,6 +23,6 @@ impl Stream {
 
     /// Whether it is one: from its answer on.
     pub(super) fn is_tunnel(&self) -> bool {
-        self.tunnels() && self.code.is_some()
+        self.tunnels() && (self.code.is_some() || self.sides[1].state != State::Idle)
     }
 }
