@@ -92,6 +92,14 @@ fn what_serves_the_running_of_services_loses_nothing() {
         let op = op.replace(' ', "_");
         check(&[ASKED, &format!("gate>orders 10-80 op={op}")], &[]);
     }
+    for op in ["GET /livestock/7", "GET /ready-meals", "GET /v1/catalog/items"] {
+        check(&[ASKED, &format!("gate>orders 10-80 op={}", op.replace(' ', "_"))], &["trace_lost gate 1"]);
+    }
+    // Celery's workers tell of themselves
+    for op in ["publish celeryev task.multi", "publish (default) w@host.celery.pidbox", "publish reply.celery.pidbox 0-1"] {
+        check(&[ASKED, &format!("gate>+mq 10-11 mid=m op={}", op.replace(' ', "_"))], &[]);
+    }
+    check(&[ASKED, "gate>+mq 10-11 mid=m op=publish_(default)_celery"], &["trace_lost gate 1"]);
 }
 
 #[test]
