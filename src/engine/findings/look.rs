@@ -71,4 +71,9 @@ impl Tie<'_> {
         let messages = self.up.pattern == Pattern::Deliver && self.down.pattern == Pattern::Publish;
         messages && came.carrier == CORRELATION && went.carrier == CORRELATION && came.id == went.id
     }
+
+    /// Whether a message carries the ID that pairs it with the one that came.
+    pub(super) fn paired(&self) -> bool {
+        self.up.marks.iter().any(|came| self.down.marks.iter().any(|went| self.pairs(came, went)))
+    }
 }

@@ -184,6 +184,13 @@ fn a_correlation_id_is_no_trace_context() {
     assert!(told[0].contains("carry a correlation ID, and no trace context"), "{told:?}");
     assert!(told[0].contains("let bill inject") && told[0].contains("no tracer continues"), "{told:?}");
     check(&[ASKED, asks[0], asks[1], "bill>+mq 25-26 mid=r corr=call-0001 id=t span=3"], &[]);
+    // an answer is counted apart from what is asked next
+    let next = "bill>+mq 27-28 mid=n id=t span=3";
+    let told = check(&[ASKED, asks[0], asks[1], "bill>+mq 25-26 mid=r corr=call-0001", next], &["trace_lost bill 1"]);
+    for says in ["its replies to exchange shop", "0 of 1", "its messages to exchange shop carry it: the publisher of its replies"]
+    {
+        assert!(told[0].contains(says), "{told:?}");
+    }
     // a request's own ID that goes on in it is what is left of the trace
     let asked = ["web>gate 1-90 id=t span=1 req=request-1", "gate>+mq 10-11 mid=m corr=request-1"];
     check(&asked, &["trace_format_switched gate 1"]);
