@@ -322,6 +322,10 @@ impl Engine {
         if flows.is_empty() {
             return works.later(labels, child, read).map(late);
         }
+        if nameless && child.marks.iter().any(Mark::of_tracer) && !open.iter().any(|work| passed_on(work)) {
+            // it may be any trace's value
+            return None;
+        }
         let carried = read();
         let sharing = sharing(&mut open, &carried, |flow| {
             let slot = store.get(flow)?;

@@ -140,6 +140,10 @@ fn nameless_services_are_tied_by_time_and_told_so() {
     // two requests at once: no one can tell
     let d = local("5004>127.0.0.1:80 2-95 id=u");
     check(&[&a, &d, &b, &c], &["1 .t3", "2"]);
+    // what carries a trace of its own is tied to none by what both have
+    let own = local("5003>127.0.0.1:82 20-30 id=v body=tea-11111");
+    check(&[&format!("{a} body=tea-11111"), &own], &["1", "2"]);
+    check(&[&format!("{a} body=tea-11111"), &own.replace(" id=v", "")], &["1 .p2"]);
     // a service a host is one without a name
     check(&["10.0.0.9:5>10.0.0.1:80 1-90 id=t", "10.0.0.1:6>?10.0.0.2:82 20-30"], &["1 .s2"]);
 }
