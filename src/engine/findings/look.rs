@@ -72,8 +72,10 @@ impl Tie<'_> {
         messages && came.carrier == CORRELATION && went.carrier == CORRELATION && came.id == went.id
     }
 
-    /// Whether a message carries the ID that pairs it with the one that came.
+    /// Whether a message carries the ID that pairs it with the one that came, and is no other try of that, sent to where it came from.
     pub(super) fn paired(&self) -> bool {
-        self.up.marks.iter().any(|came| self.down.marks.iter().any(|went| self.pairs(came, went)))
+        let queue = self.down.operation.strip_prefix("publish (default) ");
+        let again = queue.is_some() && queue == self.up.extra().via.as_deref();
+        !again && self.up.marks.iter().any(|came| self.down.marks.iter().any(|went| self.pairs(came, went)))
     }
 }

@@ -191,6 +191,10 @@ fn a_correlation_id_is_no_trace_context() {
     {
         assert!(told[0].contains(says), "{told:?}");
     }
+    // nor is what is put back where it came from an answer
+    let again = "bill>+mq 25-26 mid=r corr=call-0001 op=publish_(default)_todo";
+    let told = check(&[ASKED, asks[0], &format!("{} queue=todo", asks[1]), again], &["trace_lost bill 1"]);
+    assert!(told[0].contains("0 of 1 messages to exchange shop"), "{told:?}");
     // a request's own ID that goes on in it is what is left of the trace
     let asked = ["web>gate 1-90 id=t span=1 req=request-1", "gate>+mq 10-11 mid=m corr=request-1"];
     check(&asked, &["trace_format_switched gate 1"]);
