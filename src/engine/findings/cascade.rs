@@ -95,7 +95,9 @@ mod tests {
         check(&again("queue=todo status=ack"), None);
         check(&again("queue=todo status=nack"), told);
         // another queue's copy
-        check(&again("queue=log status=ack"), told);
+        let mut other = deliver(4, "queue=log status=ack");
+        other.row.operation = "deliver log".into();
+        check(&[sent.clone(), bad.clone(), call.clone(), (1, other)], told);
     }
 
     #[test]

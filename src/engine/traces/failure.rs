@@ -113,8 +113,9 @@ fn delivered_again(flows: &[Placed<'_>], at: usize, children: &[Vec<usize>]) -> 
     let Some(placed @ (bad, _)) = flows.get(at).filter(|(bad, _)| bad.pattern == Pattern::Deliver) else { return false };
     let copies = surely_above(flows, placed).and_then(|up| children.get(up)).into_iter().flatten();
     copies.filter_map(|at| flows.get(*at)).any(|(copy, _)| {
-        let (queue, now) = (&bad.extra().via, copy.extra());
-        let same = now.via == *queue || queue.as_ref().is_some_and(|queue| now.was_in.contains(queue));
+        // who consumed before the capture began is known by his tag alone
+        let same = copy.operation == bad.operation && label(&copy.to) == label(&bad.to);
+        let same = same || bad.extra().via.as_ref().is_some_and(|queue| copy.extra().was_in.contains(queue));
         same && copy.pattern == Pattern::Deliver && copy.settled && copy.ok && copy.time >= bad.last
     })
 }
