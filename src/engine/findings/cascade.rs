@@ -54,7 +54,7 @@ fn tell(chain: &[&Hop], book: &mut Book) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::rig::{call, judged};
+    use super::super::rig::{call, deliver, judged, publish};
     use super::*;
     use crate::model::Flow;
 
@@ -84,6 +84,20 @@ mod tests {
         check(&[root("502"), first.clone(), again("503")], Some(("payments fails, and with it gateway", &[1, 3])));
         check(&[root("502"), first.clone(), again("201")], None);
         check(&[root("201"), first], None);
+    }
+
+    #[test]
+    fn a_message_that_went_well_when_it_was_delivered_again_was_got_over() {
+        let (sent, bad) = ((0, publish(1, "by=gate")), (1, deliver(2, "queue=todo status=nack")));
+        let call = (2, call(3, "billing>carrier 2-3 POST /parcels 503"));
+        let again = |text: &str| [sent.clone(), bad.clone(), call.clone(), (1, deliver(4, text))];
+        let told = Some(("carrier fails, and with it billing", &[2, 3][..]));
+        check(&again("queue=todo status=ack"), None);
+        check(&again("queue=todo status=nack"), told);
+        // another queue's copy
+        let mut other = deliver(4, "queue=log status=ack");
+        other.row.operation = "deliver log".into();
+        check(&[sent.clone(), bad.clone(), call.clone(), (1, other)], told);
     }
 
     #[test]

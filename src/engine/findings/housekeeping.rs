@@ -1,17 +1,28 @@
 //! What is sent for the sake of running services, or to the world outside: nobody expects a trace in it.
 
 use super::super::traces::Hop;
+use crate::model::Pattern;
 use std::net::IpAddr;
 
-/// Beginnings of paths that monitoring, service discovery and telemetry use, in lower case.
+/// Paths that monitoring, service discovery and telemetry use, in lower case, and what lies below them. What ends in `/` or `.` is the
+/// beginning of one.
 const PATHS: &[&str] = &[
     "/health",
+    "/healthz",
+    "/healthy",
+    "/healthcheck",
+    "/health-check",
+    "/health_check",
     "/_health",
+    "/_healthz",
+    "/_healthcheck",
     "/-/",
     "/livez",
     "/readyz",
     "/ready",
+    "/readiness",
     "/live",
+    "/liveness",
     "/alive",
     "/ping",
     "/metrics",
@@ -24,7 +35,14 @@ const PATHS: &[&str] = &[
     "/opentelemetry.proto.",
     "/api/v2/spans",
     "/api/traces",
-    "/v0.",
+    "/v0.2/traces",
+    "/v0.3/traces",
+    "/v0.4/traces",
+    "/v0.5/traces",
+    "/v0.7/traces",
+    "/v0.6/stats",
+    "/v0.7/config",
+    "/v0.1/pipeline_stats",
     "/api/v1/write",
     // gRPC's own services
     "/grpc.health.",
@@ -34,21 +52,41 @@ const PATHS: &[&str] = &[
     "/eureka/",
     "/v1/agent/",
     "/v1/health/",
-    "/v1/catalog/",
+    "/v1/catalog/services",
+    "/v1/catalog/service/",
+    "/v1/catalog/nodes",
+    "/v1/catalog/node/",
+    "/v1/catalog/register",
+    "/v1/catalog/deregister",
+    "/v1/catalog/datacenters",
     "/latest/meta-data",
     "/latest/api/token",
     "/computemetadata/",
 ];
 
-/// Whether a flow serves the running of services: a health check, a scrape, an export of telemetry.
+/// Whether a flow serves the running of services: a health check, a scrape, an export of telemetry, a worker's word of itself.
 pub(in crate::engine) fn housekeeping(hop: &Hop) -> bool {
     let (method, path) = hop.operation.split_once(' ').unwrap_or(("", &hop.operation));
+    if matches!(hop.pattern, Pattern::Publish | Pattern::Deliver) {
+        return path.split(' ').chain(hop.extra().via.as_deref()).any(workers_own);
+    }
     let path = path.to_ascii_lowercase();
     matches!(method, "OPTIONS" | "CONNECT" | "TRACE")
-        || PATHS.iter().any(|known| path.starts_with(known))
+        || PATHS.iter().any(|known| is_below(&path, known))
         || path.ends_with("/health")
         || path.ends_with("/healthz")
         || path.ends_with("/envelope/")
+}
+
+/// Whether a path is a known one, or begins with it and a piece of its own.
+fn is_below(path: &str, known: &str) -> bool {
+    path.strip_prefix(known).is_some_and(|rest| known.ends_with(['/', '.']) || rest.is_empty() || rest.starts_with(['/', '?']))
+}
+
+/// Whether an exchange, a key or a queue is one by which Celery's workers tell of themselves and are told what to do: events, and the
+/// mailboxes of kombu.
+fn workers_own(name: &str) -> bool {
+    name == "celeryev" || name.starts_with("celeryev.") || name.ends_with(".pidbox")
 }
 
 /// Whether who receives `down` is nobody of one's own: a public address, or one that is called by a public name, unless that is how
@@ -98,6 +136,19 @@ pub(in crate::engine) fn public_name(host: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_path_ends_where_its_last_piece_does() {
+        let known = |path: &str| PATHS.iter().any(|known| is_below(path, known));
+        for path in
+            ["/live", "/live?full=1", "/live/db", "/healthcheck", "/v0.4/traces", "/v1/catalog/service/web", "/eureka/apps"]
+        {
+            assert!(known(path), "{path}");
+        }
+        for path in ["/livestock/7", "/ready-meals", "/v1/catalog/items", "/v1/catalog/nodes-7", "/pingpong", "/v0.9/orders"] {
+            assert!(!known(path), "{path}");
+        }
+    }
 
     #[test]
     fn names_of_the_public_dns_are_told_from_ones_own() {

@@ -121,13 +121,34 @@ pub(super) fn received(hop: &Hop) -> String {
     }
 }
 
-/// What a flow is to the service that sent it: `calls to payments`, `messages to exchange shop`.
-pub(super) fn sent(hop: &Hop) -> String {
+/// What a flow is to the service that sent it: `calls to payments`, `messages to exchange shop`; `replies to …` where it answers another
+/// message.
+pub(super) fn sent(hop: &Hop, answers: bool) -> String {
     match (hop.pattern, hop.extra().via.as_deref()) {
-        (Pattern::Publish, Some(exchange)) => format!("messages to exchange {exchange}"),
-        (Pattern::Publish, None) => format!("messages to {}", label(&hop.to)),
+        (Pattern::Publish, Some(exchange)) => format!("{} to exchange {exchange}", messages(answers)),
+        (Pattern::Publish, None) => format!("{} to {}", messages(answers), label(&hop.to)),
         _ => format!("{} calls to {}", protocol(hop), label(&hop.to)),
     }
+}
+
+const fn messages(answers: bool) -> &'static str {
+    if answers { "replies" } else { "messages" }
+}
+
+/// Whether a message goes straight to a queue that somebody made for answers to himself: one that the broker named, or that has a UUID.
+pub(super) fn to_reply_queue(hop: &Hop) -> bool {
+    let queue = hop.operation.strip_prefix("publish (default) ").filter(|_| hop.pattern == Pattern::Publish);
+    queue.is_some_and(|queue| queue.starts_with("amq.") || queue.split(['.', '_', ':']).any(is_uuid))
+}
+
+fn is_uuid(text: &str) -> bool {
+    let shape = |(at, byte): (usize, u8)| if matches!(at, 8 | 13 | 18 | 23) { byte == b'-' } else { byte.is_ascii_hexdigit() };
+    text.len() == 36 && text.bytes().enumerate().all(shape)
+}
+
+/// What an operation is counted as: queues for answers are no operations of their own.
+pub(super) fn counted_as(hop: &Hop) -> &str {
+    if to_reply_queue(hop) { "publish (default) reply queue" } else { &hop.operation }
 }
 
 /// What has to be taught to carry a context, where such a flow was sent without.
@@ -151,5 +172,26 @@ fn protocol(hop: &Hop) -> &'static str {
         "soap" => "SOAP",
         "amqp" => "AMQP",
         _ => "HTTP",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::rig::flow;
+    use super::*;
+    use crate::engine::traces::begun;
+
+    #[test]
+    fn queues_for_answers_are_told_from_those_that_have_a_name() {
+        let counted = |operation: &str| {
+            let text = format!("worker>rabbit 1-2 {operation} -");
+            counted_as(&begun(flow(1, Pattern::Publish, "amqp", &text).as_ref())).to_owned()
+        };
+        for queue in ["08940cdb-df51-34f1-a068-68ad336a5bc5", "amq.gen-2Xk", "web.08940cdb-df51-34f1-a068-68ad336a5bc5"] {
+            assert_eq!(counted(&format!("publish (default) {queue}")), "publish (default) reply queue");
+        }
+        for operation in ["publish (default) celery", "publish shop amq.gen-2Xk", "publish (default) 08940cdb"] {
+            assert_eq!(counted(operation), operation);
+        }
     }
 }

@@ -71,4 +71,11 @@ impl Tie<'_> {
         let messages = self.up.pattern == Pattern::Deliver && self.down.pattern == Pattern::Publish;
         messages && came.carrier == CORRELATION && went.carrier == CORRELATION && came.id == went.id
     }
+
+    /// Whether a message carries the ID that pairs it with the one that came, and is no other try of that, sent to where it came from.
+    pub(super) fn paired(&self) -> bool {
+        let queue = self.down.operation.strip_prefix("publish (default) ");
+        let again = queue.is_some() && queue == self.up.extra().via.as_deref();
+        !again && self.up.marks.iter().any(|came| self.down.marks.iter().any(|went| self.pairs(came, went)))
+    }
 }

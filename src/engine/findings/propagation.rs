@@ -2,7 +2,7 @@
 //! or turn sampling off.
 
 use super::housekeeping::{housekeeping, outside};
-use super::ledger::{Count, Ledger, Sent, carriers, label, received, sender, sent, who};
+use super::ledger::{Count, Ledger, Sent, carriers, counted_as, label, received, sender, sent, to_reply_queue, who};
 use super::look::Tie;
 use super::{Book, Detector, Look, Words};
 use crate::engine::traces::{Hop, Mark, leg, name};
@@ -101,7 +101,7 @@ impl Detector for Propagation {
             }
         }
         for tie in look.ties().filter(concerns) {
-            let (service, sent) = (who(tie.up, tie.down), sent(tie.down));
+            let (service, sent) = (who(tie.up, tie.down), sent(tie.down, tie.paired() || to_reply_queue(tie.down)));
             let mut kinds = judge(&tie);
             // who passes requests on begins no spans, also in what it asks besides
             kinds.retain(|kind| *kind != FindingKind::TraceStaleParent || !self.proxies.contains(&service));
@@ -109,7 +109,7 @@ impl Detector for Propagation {
             let is_lost = kinds.iter().any(|kind| lost.contains(kind));
             // what could not be seen, or was not to be traced, was neither
             if !kinds.is_empty() || tie.down.marks.iter().any(Mark::of_tracer) {
-                self.ledger.add(&service, &sent, &tie.down.operation, !is_lost);
+                self.ledger.add(&service, &sent, counted_as(tie.down), !is_lost);
             }
             for kind in kinds {
                 let case = Case::new(kind, &tie, &service, &sent);
@@ -133,11 +133,11 @@ impl Detector for Propagation {
 
     fn doubtful(&mut self, hop: &Hop, maybe: &[Hop], book: &mut Book) {
         let Some(first) = maybe.first() else { return };
-        let (service, sent) = (who(first, hop), sent(hop));
+        let (service, sent) = (who(first, hop), sent(hop, to_reply_queue(hop)));
         let mut ties = maybe.iter().map(|up| Tie { cause: None, up, down: hop, link: Link::SoleInFlight });
         // whichever it was, the same service had a context of it
         if ties.all(|tie| concerns(&tie) && who(tie.up, hop) == service && judge(&tie) == [FindingKind::TraceLost]) {
-            self.ledger.add(&service, &sent, &hop.operation, false);
+            self.ledger.add(&service, &sent, counted_as(hop), false);
             let tie = |up| Tie { cause: None, up, down: hop, link: Link::SoleInFlight };
             let mut case = Case::new(FindingKind::TraceLost, &tie(first), &service, &sent);
             // as many are of different requests as can be
@@ -290,7 +290,7 @@ impl Case {
             link: tie.link,
             by_time: tie.down.by_time_alone(tie.up, tie.link),
             doubtful: false,
-            paired: tie.up.marks.iter().any(|came| tie.down.marks.iter().any(|went| tie.pairs(came, went))),
+            paired: tie.paired(),
         }
     }
 
@@ -306,10 +306,9 @@ impl Case {
         match (counted.count.carried, counted.parts(), carrying) {
             (0, _, []) => format!("its {sender} is not instrumented: {inject}"),
             (0, _, others) => {
-                format!(
-                    "its {} carry it: the {sender} of its {sent} is not instrumented, or leaves it out there: {inject}",
-                    listed(others)
-                )
+                let sender = sender.trim_end_matches(" of messages");
+                let carry = listed(others);
+                format!("its {carry} carry it: the {sender} of its {sent} is not instrumented, or leaves it out there: {inject}")
             }
             (_, Some([lost, kept]), _) => format!(
                 "{} carries it and {} does not: what sends the latter uses a client of its own that is not instrumented, or loses the \

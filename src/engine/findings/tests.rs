@@ -92,6 +92,14 @@ fn what_serves_the_running_of_services_loses_nothing() {
         let op = op.replace(' ', "_");
         check(&[ASKED, &format!("gate>orders 10-80 op={op}")], &[]);
     }
+    for op in ["GET /livestock/7", "GET /ready-meals", "GET /v1/catalog/items"] {
+        check(&[ASKED, &format!("gate>orders 10-80 op={}", op.replace(' ', "_"))], &["trace_lost gate 1"]);
+    }
+    // Celery's workers tell of themselves
+    for op in ["publish celeryev task.multi", "publish (default) w@host.celery.pidbox", "publish reply.celery.pidbox 0-1"] {
+        check(&[ASKED, &format!("gate>+mq 10-11 mid=m op={}", op.replace(' ', "_"))], &[]);
+    }
+    check(&[ASKED, "gate>+mq 10-11 mid=m op=publish_(default)_celery"], &["trace_lost gate 1"]);
 }
 
 #[test]
@@ -176,6 +184,17 @@ fn a_correlation_id_is_no_trace_context() {
     assert!(told[0].contains("carry a correlation ID, and no trace context"), "{told:?}");
     assert!(told[0].contains("let bill inject") && told[0].contains("no tracer continues"), "{told:?}");
     check(&[ASKED, asks[0], asks[1], "bill>+mq 25-26 mid=r corr=call-0001 id=t span=3"], &[]);
+    // an answer is counted apart from what is asked next
+    let next = "bill>+mq 27-28 mid=n id=t span=3";
+    let told = check(&[ASKED, asks[0], asks[1], "bill>+mq 25-26 mid=r corr=call-0001", next], &["trace_lost bill 1"]);
+    for says in ["its replies to exchange shop", "0 of 1", "its messages to exchange shop carry it: the publisher of its replies"]
+    {
+        assert!(told[0].contains(says), "{told:?}");
+    }
+    // nor is what is put back where it came from an answer
+    let again = "bill>+mq 25-26 mid=r corr=call-0001 op=publish_(default)_todo";
+    let told = check(&[ASKED, asks[0], &format!("{} queue=todo", asks[1]), again], &["trace_lost bill 1"]);
+    assert!(told[0].contains("0 of 1 messages to exchange shop"), "{told:?}");
     // a request's own ID that goes on in it is what is left of the trace
     let asked = ["web>gate 1-90 id=t span=1 req=request-1", "gate>+mq 10-11 mid=m corr=request-1"];
     check(&asked, &["trace_format_switched gate 1"]);

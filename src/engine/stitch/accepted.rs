@@ -1,6 +1,6 @@
 //! Work that goes on after its request was answered `202 Accepted` (RFC 9110 §15.3.3): the only thing that ties it, where it carries no ID,
 //! is a value that this request alone brought to its service. A value that came with several requests, or that the service sent before, as
-//! it does a tenant's, ties nothing.
+//! it does a tenant's, ties nothing. One that was refused gives way to the same one that was not: it is asked again.
 
 use super::payload::Values;
 use crate::engine::digest::digester;
@@ -15,8 +15,31 @@ const MAX_VALUES: usize = 1 << 14;
 /// The values that came to services which answer so, each with the request that brought it; none where that is not the only one.
 #[derive(Debug, Default)]
 pub(super) struct Accepted {
-    brought: HashMap<u64, Option<FlowId>>,
+    brought: HashMap<u64, Option<Bringer>>,
     order: VecDeque<u64>,
+}
+
+/// A request that brought something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Bringer {
+    flow: FlowId,
+    /// Stands for all that it brought.
+    all: u64,
+    /// Whether its service did not take it.
+    refused: bool,
+}
+
+impl Bringer {
+    /// Which of the two brought what both have; none where that cannot be told.
+    fn or(self, other: Self) -> Option<Self> {
+        match (self.refused, other.refused) {
+            _ if self == other => Some(self),
+            _ if self.all != other.all => None,
+            (false, false) => None,
+            (false, true) => Some(self),
+            (true, _) => Some(other),
+        }
+    }
 }
 
 /// Whether a request was taken, to be worked on later.
@@ -25,18 +48,21 @@ pub(super) fn accepted(row: &Row) -> bool {
 }
 
 impl Accepted {
-    /// A request brought these to a service.
-    pub(super) fn brought(&mut self, service: &str, flow: FlowId, values: &Values) {
+    /// A request brought these to a service, which may have refused it.
+    pub(super) fn brought(&mut self, service: &str, flow: FlowId, refused: bool, values: &Values) {
+        let mut all = digester();
+        values.iter().for_each(|value| all.write_u64(value));
+        let bringer = Bringer { flow, all: all.finish(), refused };
         for value in values.iter() {
-            self.note(key(service, value), Some(flow));
+            self.note(key(service, value), Some(bringer));
         }
     }
 
     /// The request that alone brought one of these, which a service sends; of several such, none.
     pub(super) fn only(&self, service: &str, sent: &Values) -> Option<FlowId> {
-        let mut flows = sent.iter().filter_map(|value| *self.brought.get(&key(service, value))?);
-        let first = flows.next()?;
-        flows.all(|other| other == first).then_some(first)
+        let mut bringers = sent.iter().filter_map(|value| *self.brought.get(&key(service, value))?);
+        let first = bringers.next()?;
+        bringers.all(|other| other == first).then_some(first.flow)
     }
 
     /// A service sends these, and not because of a request: it knew them before.
@@ -46,14 +72,12 @@ impl Accepted {
         }
     }
 
-    fn note(&mut self, key: u64, flow: Option<FlowId>) {
+    fn note(&mut self, key: u64, bringer: Option<Bringer>) {
         if let Some(known) = self.brought.get_mut(&key) {
-            if *known != flow {
-                *known = None;
-            }
+            *known = known.zip(bringer).and_then(|(known, new)| known.or(new));
             return;
         }
-        self.brought.insert(key, flow);
+        self.brought.insert(key, bringer);
         self.order.push_back(key);
         if self.order.len() > MAX_VALUES
             && let Some(oldest) = self.order.pop_front()

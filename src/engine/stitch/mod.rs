@@ -29,7 +29,7 @@ use super::Engine;
 use super::cost::Charge;
 use super::digest::digester;
 use super::findings::housekeeping;
-use super::traces::{Hop, Trace, asked, begun, beside, everybodys, leg, name, settled, streams};
+use super::traces::{Hop, Mark, Trace, asked, begun, beside, everybodys, leg, name, settled, streams};
 use crate::model::{ConnId, FlowId, FlowRef, Key, Link, Opened, Party, Pattern, State};
 use crate::time::{Span, Time};
 use hidden::{Veil, is_veiled};
@@ -341,6 +341,10 @@ impl Engine {
         if open.is_empty() {
             return works.later(labels, child, read).map(late);
         }
+        if nameless && child.marks.iter().any(Mark::of_tracer) && !open.iter().any(|work| passed_on(work)) {
+            // it may be any trace's value
+            return None;
+        }
         let carried = read();
         let sharing = sharing(&mut open, &carried, |flow| {
             let slot = store.get(flow)?;
@@ -364,7 +368,9 @@ impl Engine {
         }
         // who sends news as they come works on nothing in between
         let news = flows.len() == 1 && super::look_at(cause.flow, store, conns, facts, sources).is_some_and(streams);
-        let by_itself = by_itself || news;
+        // a trace of its own is as well that of something which was answered before
+        let later = works.accepts(labels) && child.marks.iter().any(Mark::of_tracer);
+        let by_itself = by_itself || news || later;
         let link = match sure {
             Sure::Yes => (flows.len() == 1).then_some(Link::SoleInFlight),
             // a flow that began a trace of its own began it, as far as time can tell

@@ -60,6 +60,22 @@ fn work_that_was_accepted_is_tied_by_a_value_that_one_request_alone_brought() {
     told(a, b, 200, &["gate>bank 200-210 body=order-4711"], &["1", "2"]);
     // of two requests
     told(a, b, 202, &["gate>bank 200-210 body=order-4711,order-4712"], &["1", "2"]);
+    // what was refused and asked again is the one that was taken; nobody can tell of what was taken twice
+    let again = "web>gate 120-130 id=u status=202 body=order-4712";
+    let (later, of_its_own) = ("gate>bank 200-210 body=order-4712", "gate>bank 200-210 id=v body=order-4712");
+    for (status, later, wanted) in [
+        (503, later, &["1", "2", "3 .p4"][..]),
+        (503, of_its_own, &["1", "2", "3 .p4"]),
+        (202, later, &["1", "2", "3"]),
+        (202, of_its_own, &["1", "2", "3", "4"]),
+    ] {
+        let first = format!("web>gate 101-109 id=t2 status={status} body=order-4712");
+        check(&[&one(0, a, 202), &first, again, later], wanted);
+    }
+    // what carries a trace of its own may be because of what was answered before rather than because of the one that is asked
+    let asked = "web>gate 195-290 id=u";
+    told(a, b, 202, &[asked, "gate>bank 200-210 id=v body=order-4713"], &["1", "2", "3", "4"]);
+    told(a, b, 200, &[asked, "gate>bank 200-210 id=v body=order-4713"], &["1", "2", "3 .s4"]);
     // whose trace goes on
     let early = ["web>gate 300-305 id=v status=202 body=order-4714", "gate>bank 306-310 id=v span=2 body=order-4714"];
     told(a, b, 202, &early, &["1", "2", "3 .t4"]);
@@ -124,6 +140,10 @@ fn nameless_services_are_tied_by_time_and_told_so() {
     // two requests at once: no one can tell
     let d = local("5004>127.0.0.1:80 2-95 id=u");
     check(&[&a, &d, &b, &c], &["1 .t3", "2"]);
+    // what carries a trace of its own is tied to none by what both have
+    let own = local("5003>127.0.0.1:82 20-30 id=v body=tea-11111");
+    check(&[&format!("{a} body=tea-11111"), &own], &["1", "2"]);
+    check(&[&format!("{a} body=tea-11111"), &own.replace(" id=v", "")], &["1 .p2"]);
     // a service a host is one without a name
     check(&["10.0.0.9:5>10.0.0.1:80 1-90 id=t", "10.0.0.1:6>?10.0.0.2:82 20-30"], &["1 .s2"]);
 }

@@ -31,6 +31,8 @@ pub(super) struct Work {
     pub(super) end: Option<Time>,
     /// Whether it was answered that it would be worked on later.
     pub(super) accepted: bool,
+    /// Whether it failed.
+    pub(super) refused: bool,
     /// The values in it that look like IDs, once somebody asked.
     pub(super) values: Option<Values>,
     /// What it was: of one that carries an ID once somebody asked, as its trace knows it too.
@@ -55,6 +57,7 @@ impl Work {
             over: false,
             end: None,
             accepted: false,
+            refused: false,
             values: None,
             hop: row.trace_id.is_none().then(|| Arc::new(begun(flow))),
             compared: false,
@@ -68,7 +71,7 @@ impl Work {
     /// It is over: at the latest now, where no answer came.
     pub(super) fn ended(&mut self, row: &Row, now: Time) {
         (self.over, self.last) = (true, row.last().unwrap_or(row.time));
-        self.accepted = accepted(row);
+        (self.accepted, self.refused) = (accepted(row), !row.ok);
         let pending = row.status.as_deref() == Some(PENDING);
         self.end = row.last().filter(|_| acknowledged(row)).or_else(|| pending.then_some(now));
         if let Some(hop) = &mut self.hop {

@@ -191,7 +191,7 @@ impl Works {
             work.values = values(service.accepts);
         }
         if let Some(values) = work.values.as_ref().filter(|_| service.accepts) {
-            self.accepted.brought(&service.label, work.flow, values);
+            self.accepted.brought(&service.label, work.flow, work.refused, values);
         }
         service.busy += work.last.since(work.time).nanos();
         self.ended.push_back((work.last, at));
@@ -243,6 +243,11 @@ impl Works {
         let servers = others.iter().filter(|label| self.of(label).is_some_and(|service| service.server)).count();
         let sure = if everybodys(host) || servers > 1 { Sure::No } else { Sure::Yes };
         (others, sure)
+    }
+
+    /// Whether one of these services also works on what it answered before.
+    pub(super) fn accepts(&self, services: &[Arc<str>]) -> bool {
+        services.iter().any(|label| self.of(label).is_some_and(|service| service.accepts))
     }
 
     /// The request that a service took to work on it later, and that alone brought it one of the values that it sends now. They are read

@@ -1,7 +1,7 @@
 //! Which calls failed, and which of those failed for good. What a client did wrong (404) is its receiver's success.
 //!
 //! A call that failed did so because of the last call of its own that failed before it was over, and was not got over: one after which the
-//! same was asked again, and went well, was. One that never got an answer was waiting for the last of its own that got none. So each
+//! same was asked again, and went well, was, as is a message that was delivered again, and then went well. One that never got an answer was waiting for the last of its own that got none. So each
 //! failure leads down to one that failed first. Which ones are told as cascades and which is told as a trace's cause comes of this alone.
 
 use super::super::findings::label;
@@ -61,7 +61,7 @@ pub(in crate::engine) fn chains(flows: &[Placed<'_>]) -> Vec<Vec<usize>> {
             of.push(at);
         }
     }
-    let because = |at: usize| decisive(flows, at, children.get(at)?);
+    let because = |at: usize| decisive(flows, at, children.get(at)?).filter(|_| !delivered_again(flows, at, &children));
     let mut below = vec![false; flows.len()];
     let mut chains = Vec::new();
     for (at, (hop, _)) in flows.iter().enumerate() {
@@ -106,6 +106,18 @@ pub(in crate::engine) fn cause(flows: &[Placed<'_>]) -> Option<usize> {
 fn surely_above(flows: &[Placed<'_>], (hop, up): &Placed<'_>) -> Option<usize> {
     let (up, link) = (*up)?;
     flows.get(up).filter(|(above, _)| !hop.by_time_alone(above, link)).map(|_| up)
+}
+
+/// Whether a message that a consumer failed at was delivered again later, be it by way of another queue, and it did not fail then.
+fn delivered_again(flows: &[Placed<'_>], at: usize, children: &[Vec<usize>]) -> bool {
+    let Some(placed @ (bad, _)) = flows.get(at).filter(|(bad, _)| bad.pattern == Pattern::Deliver) else { return false };
+    let copies = surely_above(flows, placed).and_then(|up| children.get(up)).into_iter().flatten();
+    copies.filter_map(|at| flows.get(*at)).any(|(copy, _)| {
+        // who consumed before the capture began is known by his tag alone
+        let same = copy.operation == bad.operation && label(&copy.to) == label(&bad.to);
+        let same = same || bad.extra().via.as_ref().is_some_and(|queue| copy.extra().was_in.contains(queue));
+        same && copy.pattern == Pattern::Deliver && copy.settled && copy.ok && copy.time >= bad.last
+    })
 }
 
 /// The call that made a failed one fail.

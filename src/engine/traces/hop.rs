@@ -271,6 +271,7 @@ impl Hop {
         (self.last, self.end) = (last.unwrap_or(row.time), last.filter(|_| self.reply || acknowledged(row)));
         (self.ok, self.pending) = (row.ok, row.status.as_deref() == Some(PENDING));
         self.status.clone_from(&row.status);
+        (self.protocol, self.pattern) = (row.protocol, row.pattern);
         if self.operation != row.operation {
             self.operation.clone_from(&row.operation);
         }

@@ -130,3 +130,12 @@ fn a_record_tells_what_is_missing_and_what_failed() {
     let (complete, ..) = one(open.close(1, 1, "200").open(1, 2).trace(1, 2, LONG).close(1, 2, "200"));
     assert!(!complete, "two roots: their common parent was not seen");
 }
+
+#[test]
+fn what_turns_out_to_be_more_special_is_known_as_that() {
+    use crate::engine::findings::rig::{call, flow};
+    use crate::model::Pattern;
+    let mut hop = begun(call(1, "web>gate 1-9 POST /shop.Prices/Quote 200").as_ref());
+    hop.renew(flow(1, Pattern::Unary, "grpc", "web>gate 1-9 /shop.Prices/Quote OK").as_ref());
+    assert_eq!((hop.protocol, hop.pattern, &*hop.operation), ("grpc", Pattern::Unary, "/shop.Prices/Quote"));
+}
