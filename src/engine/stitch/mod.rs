@@ -338,18 +338,20 @@ impl Engine {
         let read = || payload::values(&slot.row, detail);
         let late = |up| Place { parent: Some((up, Link::PayloadId)), maybe: Vec::new() };
         let labels = if nameless { &[][..] } else { &labels };
+        // what carries a trace of its own may as well have begun it
+        let own = nameless && child.marks.iter().any(Mark::of_tracer) && !open.iter().any(|work| passed_on(work));
         if open.is_empty() {
+            _ = own && senders.shares(child, false);
             return works.later(labels, child, read).map(late);
-        }
-        if nameless && child.marks.iter().any(Mark::of_tracer) && !open.iter().any(|work| passed_on(work)) {
-            // it may be any trace's value
-            return None;
         }
         let carried = read();
         let sharing = sharing(&mut open, &carried, |flow| {
             let slot = store.get(flow)?;
             Some(values(&slot.row, slot.detail.as_deref()))
         });
+        if own && !senders.shares(child, !sharing.is_empty()) {
+            return None;
+        }
         if !sharing.is_empty() {
             let all = open.into_iter().enumerate();
             let mut sharing: Vec<_> = all.filter(|(at, _)| sharing.contains(at)).map(|(_, work)| work).collect();

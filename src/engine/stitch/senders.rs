@@ -1,7 +1,10 @@
 //! What is learned of who sends what: which services a nameless sender can only be one of, and what is sent by itself.
 
+use super::super::digest::digester;
+use super::super::traces::Hop;
 use crate::model::FlowId;
 use hashbrown::HashMap;
+use std::hash::{Hash as _, Hasher as _};
 use std::sync::Arc;
 
 /// How many kinds of flows are remembered; then all is learned anew.
@@ -11,6 +14,8 @@ const ENOUGH: u32 = 3;
 /// A kind of which one in so many is sent while nothing is asked, by a timer or after the answer, may always be: that a request is in flight
 /// then is chance.
 const ONE_IN: u32 = 1000;
+/// The same of one that begins a trace and of which one in so many shares no value with what anybody is at work on: that others do is chance.
+const ONE_IN_OWN: u32 = 10;
 /// How likely it may be that a service was at work at all of those moments by mere chance.
 const CHANCE: f64 = 0.001;
 
@@ -31,6 +36,8 @@ struct Kind {
 #[derive(Debug, Default)]
 pub(super) struct Senders {
     kinds: HashMap<u64, Kind>,
+    /// How often what begins a trace shared no value with what anybody was at work on, and how often it did.
+    own: HashMap<u64, [u32; 2]>,
 }
 
 impl Senders {
@@ -57,6 +64,19 @@ impl Senders {
             kind.services.retain(|one| services.contains(one));
         }
         kind.idle * ONE_IN > kind.idle + kind.busy
+    }
+
+    /// A nameless sender's flow that begins a trace shares a value with what somebody is at work on, or with nothing. Says whether it was
+    /// sent because of that: not where others of its kind share none, so that the value is one of many.
+    pub(super) fn shares(&mut self, hop: &Hop, shares: bool) -> bool {
+        if self.own.len() >= MAX_LEARNED {
+            self.own.clear();
+        }
+        let mut kind = digester();
+        (hop.from.host(), hop.kind()).hash(&mut kind);
+        let seen = self.own.entry(kind.finish()).or_default();
+        seen[usize::from(shares)] += 1;
+        shares && seen[0] * ONE_IN_OWN <= seen[0] + seen[1]
     }
 
     /// Whether a nameless sender of a kind can be this service, which is at work for a part `load` of the time: it was each time, and not

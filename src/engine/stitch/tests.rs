@@ -140,10 +140,12 @@ fn nameless_services_are_tied_by_time_and_told_so() {
     // two requests at once: no one can tell
     let d = local("5004>127.0.0.1:80 2-95 id=u");
     check(&[&a, &d, &b, &c], &["1 .t3", "2"]);
-    // what carries a trace of its own is tied to none by what both have
-    let own = local("5003>127.0.0.1:82 20-30 id=v body=tea-11111");
-    check(&[&format!("{a} body=tea-11111"), &own], &["1", "2"]);
-    check(&[&format!("{a} body=tea-11111"), &own.replace(" id=v", "")], &["1 .p2"]);
+    // what carries a trace of its own is tied by a value, unless the like of it is sent because of nothing, too
+    let own = |begin: u64, id: &str| local(&format!("5003>127.0.0.1:82 {begin}-{} {id} body=tea-11111", begin + 10));
+    let asked = local("5001>127.0.0.1:80 101-190 id=t body=tea-11111");
+    check(&[&asked, &own(120, "id=v")], &["1 .p2"]);
+    check(&[&own(20, "id=u"), &asked, &own(120, "id=v")], &["1", "2", "3"]);
+    check(&[&own(20, "id=u"), &asked, &own(120, "op=GET_/other id=v")], &["1", "2 .p3"]);
     // a service a host is one without a name
     check(&["10.0.0.9:5>10.0.0.1:80 1-90 id=t", "10.0.0.1:6>?10.0.0.2:82 20-30"], &["1 .s2"]);
 }
