@@ -7,7 +7,7 @@ use super::name::{self, Container};
 use super::process::{self, Info};
 use super::rights::Rights;
 use super::system::{self, Lookup, Socket};
-use crate::model::{Ask, ConnId, Fact, Hint, Origin, Owner, Process, Rank, Scope, Transport, Zone};
+use crate::model::{Ask, ConnId, Fact, Hint, Owner, Process, Rank, Scope, Transport, Zone};
 use crate::privileges;
 use crossbeam_channel::{Receiver, at, never, select};
 use std::collections::HashMap;
