@@ -7,7 +7,9 @@
 //! A side of which it is not known from before that it asks several times must ask once. One that was ever seen to ask more while
 //! answers came passes no trial: its questions have no answers any more, until it falls silent. All that it asked was answered, as far
 //! as it was seen, and it asks again no sooner than [`QUIET`] later: then nothing is due from before. What no trial shows is a side that
-//! keeps two questions open all the time, and asks the next one with each answer.
+//! keeps two questions open all the time, and asks the next one with each answer. So one that begins to ask more is believed only once
+//! it was seen to wait: were an answer due from before, it would have come while the side that asks was silent, rather than right behind
+//! each next question. Silence of [`QUIET`] shows that, or [`ROUNDS`] shorter ones in a row.
 //!
 //! ```text
 //!          hole          a turn          as many answers, a turn
@@ -21,6 +23,11 @@ use crate::time::{Span, Time};
 /// How long a side is silent that has nothing under way. The other one is done with a question sooner, unless that waits for others
 /// (`BLPOP` of Redis), behind which nobody asks for more.
 const QUIET: Span = Span::from_secs(1);
+
+/// How many questions in a row follow a silence in which an answer would have come, if one was due, before that is believed.
+const ROUNDS: u32 = 16;
+/// How many times as long as the answer to such a question that silence is at least.
+const LONGER: u64 = 4;
 
 /// Whether answers pair with questions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +67,16 @@ struct Turn {
     hasty: bool,
 }
 
+/// What shows, while all seems sure behind lost bytes, that no answer is due from before.
+#[derive(Clone, Copy, Debug, Default)]
+struct Calm {
+    /// Since when all is answered.
+    since: Option<Time>,
+    /// When the question was asked that is open, and how long all was answered before.
+    open: Option<(Time, Span)>,
+    rounds: u32,
+}
+
 /// Who asks and answers in turn.
 #[derive(Debug)]
 pub struct Turns {
@@ -71,6 +88,7 @@ pub struct Turns {
     /// While nothing is sure: how many of the questions since then had no answer, and since when all had one.
     due: usize,
     idle: Option<Time>,
+    calm: Calm,
 }
 
 impl Turns {
@@ -78,7 +96,7 @@ impl Turns {
     pub fn new(lossy: bool) -> Self {
         let trust = if lossy { Trust::Lost } else { Trust::Sure };
         let turn = Turn { blank: lossy, ..Turn::default() };
-        Self { trust, habit: Habit::Waits, turn, lossy, due: 0, idle: None }
+        Self { trust, habit: Habit::Waits, turn, lossy, due: 0, idle: None, calm: Calm::default() }
     }
 
     /// Whose the answers are.
@@ -98,6 +116,7 @@ impl Turns {
             (self.trust, self.habit, self.lossy, self.turn) = (Trust::Sure, Habit::Waits, false, Turn::default());
         }
         let (known, was_sure) = (self.habit, self.trust == Trust::Sure);
+        self.wait_seen(at, waiting == 0 && !answering && counts);
         self.learn(answering, waiting > 0);
         if self.lossy && self.habit > known {
             self.habit = Habit::Overlaps;
@@ -154,6 +173,28 @@ impl Turns {
         }
     }
 
+    /// Something is asked, when all else is answered, as far as it was seen, or not.
+    fn wait_seen(&mut self, at: Time, alone: bool) {
+        let silence = self.calm.since.take().map(|since| at.since(since));
+        if alone && silence.is_some_and(|silence| silence >= QUIET) && self.trust == Trust::Sure {
+            self.lossy = false;
+        }
+        self.calm.open = silence.filter(|_| alone).map(|silence| (at, silence));
+    }
+
+    /// The answer of a question has ended, and so many still wait.
+    pub fn answered(&mut self, waiting: usize, at: Time) {
+        if !self.lossy || self.trust != Trust::Sure || waiting > 0 {
+            self.calm = Calm::default();
+            return;
+        }
+        let calm = &mut self.calm;
+        let waited = |(asked, silence): (Time, Span)| silence.nanos() > at.since(asked).nanos().saturating_mul(LONGER);
+        calm.rounds = if calm.open.take().is_some_and(waited) { calm.rounds + 1 } else { 0 };
+        calm.since = Some(at);
+        self.lossy = calm.rounds < ROUNDS;
+    }
+
     /// So many answers have ended that are nobody's.
     pub fn rest(&mut self, many: u64, at: Time) {
         if many > 0 {
@@ -164,6 +205,7 @@ impl Turns {
 
     /// So many answers begin, those of questions which wait or not.
     pub fn answer(&mut self, many: u64, of_known: bool) {
+        self.calm.since = self.calm.since.filter(|_| many == 0);
         self.turn.answered = self.turn.answered.saturating_add(many);
         self.turn.still &= many == 0;
         if self.turn.hasty && many > 0 {
@@ -172,7 +214,7 @@ impl Turns {
         if of_known || many == 0 {
             return;
         }
-        self.lossy = true;
+        (self.lossy, self.calm) = (true, Calm::default());
         match self.trust {
             // nobody asked for it: something was not seen
             Trust::Sure => (self.trust, self.turn.cut) = (Trust::Lost, true),
@@ -221,7 +263,7 @@ impl Turns {
     }
 
     fn lose(&mut self) {
-        (self.lossy, self.idle) = (true, None);
+        (self.lossy, self.idle, self.calm) = (true, None, Calm::default());
         self.trust = if self.habit == Habit::Overlaps { Trust::Never } else { Trust::Lost };
     }
 

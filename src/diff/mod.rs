@@ -162,9 +162,34 @@ fn key(flow: &Brief) -> Key {
     Key { from: Arc::clone(&flow.from), to: Arc::clone(&flow.to), operation: shape(&flow.operation) }
 }
 
-/// An operation without what looks like an ID: parts of its path that are numbers, or have a digit and are long or joined by a sign.
+/// How names begin that a server or a client's library makes up for each queue anew: of RabbitMQ's queues without a name, of its direct
+/// replies, of Spring's anonymous queues, of the inboxes of NATS.
+const MADE_UP: &[&str] = &["amq.gen-", "amq.rabbitmq.reply-to.", "spring.gen-", "_INBOX."];
+
+/// A word without what is made up anew each time: the rest of such a name, and UUIDs (RFC 9562 §4).
+fn lasting(word: &str) -> String {
+    const GROUPS: [usize; 5] = [8, 4, 4, 4, 12];
+    let made_up = |known: &&&str| word.starts_with(**known) && word.len() > known.len();
+    if let Some(known) = MADE_UP.iter().find(made_up) {
+        return format!("{known}*");
+    }
+    let is_uuid = |text: &str| {
+        let hexadecimal = |group: &str| group.bytes().all(|b| b.is_ascii_hexdigit());
+        text.split('-').map(str::len).eq(GROUPS) && text.split('-').all(hexadecimal)
+    };
+    let length = GROUPS.iter().sum::<usize>() + GROUPS.len() - 1;
+    let found = word.char_indices().find(|(at, _)| word.get(*at..at + length).is_some_and(is_uuid));
+    match found.and_then(|(at, _)| Some((word.get(..at)?, word.get(at + length..)?))) {
+        Some((before, after)) => format!("{before}*{after}"),
+        None => word.to_owned(),
+    }
+}
+
+/// An operation without what looks like an ID: parts of its path that are numbers, or have a digit and are long or joined by a sign; names
+/// that are made up.
 pub fn shape(operation: &str) -> String {
     const LONG: usize = 8;
+    let operation = operation.split(' ').map(lasting).collect::<Vec<_>>().join(" ");
     let is_id = |part: &str| {
         let digits = part.bytes().filter(u8::is_ascii_digit).count();
         let signs = part.bytes().any(|b| b"-_".contains(&b));

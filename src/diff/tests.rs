@@ -75,6 +75,28 @@ fn the_same_is_no_difference_whatever_its_ids_and_small_times() {
 }
 
 #[test]
+fn names_that_are_made_up_do_not_tell_operations_apart() {
+    for (operation, wanted) in [
+        ("deliver amq.gen-1XSD30iKXv2wsSkxXe7Haw", "deliver amq.gen-*"),
+        ("publish (default) amq.gen-_PEyLzj1_PmtNg4C85rN-Q", "publish (default) amq.gen-*"),
+        ("deliver 0f8fad5b-d9cb-469f-a165-70867728950E", "deliver *"),
+        ("publish (default) replies-0f8fad5b-d9cb-469f-a165-70867728950e.pay", "publish (default) replies-*.pay"),
+        ("publish _INBOX.Jx1.7", "publish _INBOX.*"),
+        ("GET /items/0f8fad5b-d9cb-469f-a165-70867728950e", "GET /items/*"),
+        ("deliver amq.gen-", "deliver amq.gen-"),
+        ("deliver stock.rpc", "deliver stock.rpc"),
+        ("deliver zf8fad5b-d9cb-469f-a165-70867728950", "deliver zf8fad5b-d9cb-469f-a165-70867728950"),
+        ("deliver é0f8fad5b-d9cb-469f-a165-70867728950e", "deliver é*"),
+    ] {
+        assert_eq!(shape(operation), wanted);
+    }
+    let to = |queue| [("stock", "rabbitmq", queue, "", 1, true)];
+    let (a, b) = (to("publish (default) amq.gen-FnQ3wL6ugBZALJif7jwZwA"), to("publish (default) amq.gen-8-EeOcEVMqlHkMUZwSecag"));
+    let (a, b) = (run(&[(&a, &[])]), run(&[(&b, &[])]));
+    assert_eq!(told(&compare(&a, &b)), [""; 0]);
+}
+
+#[test]
 fn each_kind_of_difference_is_found_at_its_hop() {
     let bad: &[Hop] = &[
         ("web", "orders", "POST /checkout", "200", 150, true),

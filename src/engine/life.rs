@@ -27,6 +27,7 @@ impl Engine {
     pub(super) fn advance(&mut self, time: Time, out: &mut dyn FnMut(Record)) {
         // all that a packet brought is at one moment; what there is no room for goes at any
         let passed = time > self.now;
+        self.findings.moved(self.now, time);
         self.now = self.now.max(time);
         if !passed && !self.traces.full() {
             return;

@@ -1,6 +1,6 @@
 //! What those are told who write packets to files: the names as the screen shows them. Where no file is written, nobody is told.
 
-use super::Engine;
+use super::{Engine, traces::name};
 use crate::model::{ConnId, Fact, Naming, Origin, OwnedEnd, Owner, PacketNo, Party, Rank, Scope};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -43,9 +43,9 @@ impl Engine {
     }
 }
 
-/// An end as a file tells it, where it has a name.
+/// An end as a file tells it, where it has a name: that its process is gone is none.
 fn owned(end: SocketAddr, party: &Party) -> Option<OwnedEnd> {
-    let service = party.service.clone().or_else(|| Some(Arc::clone(&party.owner.as_ref()?.service)))?;
+    let service = name(party)?.into();
     let container = party.owner.as_ref().and_then(|owner| owner.container.clone());
     let owner = Owner { service, origin: Origin::File, pid: party.pid(), container, process: None };
     Some(OwnedEnd { end, owner: Arc::new(owner) })

@@ -7,7 +7,7 @@ use super::name::{self, Container};
 use super::process::{self, Info};
 use super::rights::Rights;
 use super::system::{self, Lookup, Socket};
-use crate::model::{Ask, ConnId, Fact, Hint, Origin, Owner, Process, Rank, Scope, Transport, Zone};
+use crate::model::{Ask, ConnId, Fact, Hint, Owner, Process, Rank, Scope, Transport, Zone};
 use crate::privileges;
 use crossbeam_channel::{Receiver, at, never, select};
 use std::collections::HashMap;
@@ -340,9 +340,7 @@ impl Resolver {
         // where its next one will be is known then
         self.holders.search();
         let Some(uid) = wanted.socket.uid() else { return self.tell(conn, end, None) };
-        let how = if self.holders.one_ended(wanted.seen) { "exited" } else { "closed" };
-        let service = format!("uid {uid}, {how}").into();
-        let owner = Owner { service, origin: Origin::Exited, pid: None, container: None, process: None };
+        let owner = Owner::gone(uid, self.holders.one_ended(wanted.seen));
         self.tell(conn, end, Some(Arc::new(owner)));
     }
 

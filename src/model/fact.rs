@@ -107,6 +107,24 @@ impl Origin {
     }
 }
 
+/// How the processes went whose sockets were gone before they were found ([`Origin::Exited`]): the socket was closed, the process ended.
+const GONE: [&str; 2] = ["closed", "exited"];
+
+impl Owner {
+    /// Whose a socket was that was gone before its process was found, and whether that has ended.
+    pub fn gone(uid: u32, ended: bool) -> Self {
+        let [closed, exited] = GONE;
+        let service = format!("uid {uid}, {}", if ended { exited } else { closed }).into();
+        Self { service, origin: Origin::Exited, pid: None, container: None, process: None }
+    }
+
+    /// Whether a text is what such an owner is called, to the letter.
+    pub fn is_gone(text: &str) -> bool {
+        let uid = |(uid, how): (&str, &str)| uid.parse::<u32>().ok().filter(|n| n.to_string() == uid && GONE.contains(&how));
+        text.strip_prefix("uid ").and_then(|rest| rest.split_once(", ")).and_then(uid).is_some()
+    }
+}
+
 /// What is known of a process, as it was when it was looked at.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Process {

@@ -45,13 +45,16 @@ pub fn write(ends: &[OwnedEnd]) -> String {
     out
 }
 
-/// Whose the ends were, as a comment says that is one of ours to the letter.
+/// Whose the ends were, as a comment says that is one of ours to the letter. That a process was gone is no name ([`Origin::Exited`]):
+/// earlier versions wrote it like one.
 pub(super) fn parse(comment: &str) -> Option<Vec<OwnedEnd>> {
     let mut rest = comment.strip_prefix(MARK).filter(|rest| rest.len() <= MAX_COMMENT)?;
     let mut ends = Vec::new();
     while ends.len() < ENDS {
         ends.push(end(&mut rest)?);
         if rest.is_empty() {
+            let gone = |owner: &Owner| owner.pid.is_none() && owner.container.is_none() && Owner::is_gone(&owner.service);
+            ends.retain(|OwnedEnd { owner, .. }| !gone(owner));
             return Some(ends);
         }
         rest = rest.strip_prefix(", ")?;
@@ -192,6 +195,24 @@ mod tests {
         assert_eq!(parse(&format!("meshtop: 127.0.0.1:1 is {long}")), None);
         let cut = write(&[owned("127.0.0.1:1".parse().unwrap(), &long, None, None)]);
         assert_eq!(parse(&cut).unwrap()[0].owner.service.len(), MAX_NAME, "a longer name is cut");
+    }
+
+    #[test]
+    fn that_a_process_was_gone_is_no_name() {
+        let end = |port| SocketAddr::from(([127, 0, 0, 1], port));
+        let names = |names: [&str; 2]| {
+            let read = parse(&write(&[owned(end(1), names[0], None, None), owned(end(2), names[1], None, None)])).unwrap();
+            read.iter().map(|o| (o.end.port(), o.owner.service.to_string())).collect::<Vec<_>>()
+        };
+        for gone in [Owner::gone(0, false), Owner::gone(1000, true)] {
+            assert_eq!(names([&gone.service, "shop"]), [(2, "shop".to_owned())]);
+            assert_eq!(names([&gone.service, &gone.service]), []);
+        }
+        for name in ["uid 0", "uid 0, gone", "uid 00, closed", "uid +1, closed", "uid 4294967296, exited", "my uid 0, closed"] {
+            assert_eq!(names([name, "shop"]), [(1, name.to_owned()), (2, "shop".to_owned())]);
+        }
+        let held = parse(&write(&[owned(end(1), "uid 0, closed", Some(7), None)])).unwrap();
+        assert_eq!(held.len(), 1, "a process has been found that is called like that");
     }
 
     proptest! {

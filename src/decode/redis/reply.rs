@@ -245,6 +245,7 @@ impl Redis {
             self.waiting.rest(last.time);
             return cx.undecoded(answer.bytes);
         };
+        self.waiting.answered(last.time);
         let bytes = asked.bytes + answer.bytes;
         cx.part(asked.key, Part::BodyEnd { dir: Dir::ToClient, bytes, whole: answer.whole });
         let (status, failed) = (answer.status(), answer.said_by == Some(Kind::Error));

@@ -61,6 +61,11 @@ impl Waiting {
         self.turns.rest(1, at);
     }
 
+    /// The answer of one that was taken out has ended.
+    pub fn answered(&mut self, at: Time) {
+        self.turns.answered(self.open.len(), at);
+    }
+
     /// The command whose answer is due.
     pub fn due(&self) -> Option<Means> {
         self.open.front().map(|asked| asked.means)
@@ -131,8 +136,11 @@ mod tests {
 
     fn answer(waiting: &mut Waiting, millis: i64) -> bool {
         let answered = waiting.answer().is_some();
-        if !answered {
-            waiting.rest(Time::from_nanos(millis * 1_000_000));
+        let at = Time::from_nanos(millis * 1_000_000);
+        if answered {
+            waiting.answered(at)
+        } else {
+            waiting.rest(at)
         }
         answered
     }
@@ -148,6 +156,52 @@ mod tests {
         assert!(answer(&mut waiting, 1502) && answer(&mut waiting, 1503));
         ask(&mut waiting, 1503);
         assert!(answer(&mut waiting, 1504), "it may ask as it likes from there on");
+    }
+
+    /// Joined late, then so many commands one by one, the answer of each that many milliseconds behind it, and the next behind a silence.
+    fn one_by_one(commands: i64, answers: i64, silence: i64) -> (Waiting, i64) {
+        let mut waiting = Waiting::new(Joined::Midway);
+        let mut now = 0;
+        for n in 0..commands {
+            ask(&mut waiting, now);
+            assert_eq!(answer(&mut waiting, now + answers), n > 0);
+            now += answers + silence;
+        }
+        (waiting, now)
+    }
+
+    /// Whether two at once find their answers, and what follows.
+    fn pipelines((mut waiting, now): (Waiting, i64)) -> bool {
+        ask(&mut waiting, now);
+        ask(&mut waiting, now);
+        let found = [answer(&mut waiting, now + 1), answer(&mut waiting, now + 1)];
+        ask(&mut waiting, now + 2);
+        let after = answer(&mut waiting, now + 3);
+        assert_eq!(found, [after; 2]);
+        after
+    }
+
+    #[test]
+    fn a_client_that_was_seen_to_wait_may_ask_as_it_likes() {
+        assert!(pipelines(one_by_one(20, 1, 5)));
+        assert!(!pipelines(one_by_one(8, 1, 5)), "not often enough");
+        assert!(!pipelines(one_by_one(500, 1, 1)), "two may be under way all the time");
+        assert!(!pipelines(one_by_one(500, 2, 0)), "two may be under way all the time");
+        assert!(pipelines(one_by_one(3, 1, 1000)), "it was silent");
+        let (mut waiting, now) = one_by_one(20, 1, 5);
+        waiting.lost_commands();
+        assert!(!pipelines((waiting, now)), "a hole brings doubt");
+    }
+
+    #[test]
+    fn a_wait_counts_only_among_others() {
+        let (mut waiting, mut now) = one_by_one(2, 1, 5);
+        for n in 0..200 {
+            ask(&mut waiting, now);
+            assert!(answer(&mut waiting, now + if n % 12 == 0 { 3 } else { 1 }));
+            now += 6;
+        }
+        assert!(!pipelines((waiting, now)));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What was found: by kind and key, so that repeats are counted. It judges nothing.
 
 use crate::model::{Finding, FindingKind, FlowId};
-use crate::time::Time;
+use crate::time::{Span, Time};
 use compact_str::CompactString;
 use hashbrown::HashMap;
 use std::collections::BTreeMap;
@@ -28,6 +28,9 @@ pub(in crate::engine) struct Words {
     pub(in crate::engine) advice: String,
 }
 
+/// How long nothing at all happens where the clock may have been set, or the capture was halted.
+const LEAP: Span = Span::from_secs(60);
+
 /// All findings.
 #[derive(Debug, Default)]
 pub(in crate::engine) struct Book {
@@ -38,6 +41,8 @@ pub(in crate::engine) struct Book {
     /// How many of them were told: the others are the last.
     told: usize,
     now: Time,
+    /// Until when the last leap was, and how long.
+    leap: Option<(Time, Span)>,
     changes: u64,
     /// How often something was found that there was no room for.
     left_out: u64,
@@ -121,6 +126,18 @@ impl Book {
     /// All flows of which something is wrong.
     pub(super) fn marks(&self) -> impl Iterator<Item = (FlowId, FindingKind)> {
         self.marks.iter().map(|(flow, kind)| (*flow, *kind))
+    }
+
+    /// Packet time has moved on in one step.
+    pub(super) fn moved(&mut self, from: Time, to: Time) {
+        // it begins before all time
+        let step = Some(to.since(from)).filter(|step| *step >= LEAP && from.nanos() > i64::MIN);
+        self.leap = step.map(|step| (to, step)).or(self.leap);
+    }
+
+    /// How much of the time since then is one step, in which nothing at all was seen.
+    pub(super) fn leapt_since(&self, then: Time) -> Span {
+        self.leap.filter(|(to, _)| *to > then).map_or(Span::default(), |(_, step)| step)
     }
 
     /// How far packet time has come.

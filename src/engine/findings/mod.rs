@@ -115,6 +115,11 @@ impl Findings {
         !self.detectors.is_empty()
     }
 
+    /// Packet time moves on in one step.
+    pub(super) fn moved(&mut self, from: Time, to: Time) {
+        self.book.moved(from, to);
+    }
+
     /// A flow has settled.
     pub(super) fn flow(&mut self, flow: FlowRef<'_>, now: Time) {
         if !self.any() {

@@ -104,6 +104,11 @@ fn judge(question: &Question, ending: Ending, book: &mut Book) {
     if !ending.seen || ending.how == End::Evicted || (waited < WAITED && (*patient || !closed)) {
         return;
     }
+    // where the clock was set, or the capture halted, the answer may come behind it, to a connection that was given up for idle by then
+    let leapt = if closed { Span::default() } else { book.leapt_since(*time) };
+    if ending.how == End::Idle && waited.nanos().saturating_sub(leapt.nanos()) < WAITED.nanos() {
+        return;
+    }
     let impatient = waited < PATIENT;
     let waited = crate::units::duration(waited);
     let words = match ending.hung_up {
@@ -198,6 +203,25 @@ mod tests {
         }
         check(&asked("GET /x"), conn(End::Open, 6000), 1);
         check(&asked("GET /x"), conn(End::Idle, 6000), 1);
+    }
+
+    #[test]
+    fn a_clock_that_was_set_is_no_wait() {
+        const HOUR: u64 = 3_600_000;
+        let told = |end: End, steps: &[(u64, u64)]| {
+            let (mut detector, mut book) = (Unanswered::default(), Book::default());
+            book.moved(Time::from_nanos(i64::MIN), at(0));
+            steps.iter().for_each(|(from, to)| book.moved(at(*from), at(*to)));
+            book.turn_to(at(HOUR + 20));
+            detector.flow(asked("GET /x").as_ref(), &mut book);
+            detector.connection(&conn(end, HOUR + 20), &mut book);
+            book.all().count()
+        };
+        assert_eq!(told(End::Idle, &[(20, HOUR + 20)]), 0);
+        assert_eq!(told(End::Idle, &[(20, HOUR / 2), (HOUR / 2, HOUR + 20)]), 1, "something was seen while it waited");
+        assert_eq!(told(End::Idle, &[(20, HOUR - 6000), (HOUR - 6000, HOUR + 20)]), 1, "it waited behind it, too");
+        assert_eq!(told(End::Idle, &[]), 1);
+        assert_eq!(told(End::Fin, &[(20, HOUR + 20)]), 1, "it was closed without an answer");
     }
 
     #[test]

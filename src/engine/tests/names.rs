@@ -4,6 +4,7 @@ use super::super::script::{Log, at, conn, connections, flows, run};
 use super::super::*;
 
 use crate::model::{Ask, Naming, Origin, OwnedEnd, Owner, SourceId, Zone};
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -148,6 +149,25 @@ fn who_writes_files_is_told_what_the_screen_shows() {
         Naming::Address([10, 0, 0, 1].into(), "System".into()),
     ];
     assert_eq!(told.try_iter().collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn that_a_process_was_gone_is_no_name_for_a_file() {
+    let (namer, told) = crossbeam_channel::unbounded();
+    let names = vec![(Scope::Port(80), Arc::from("shop"))];
+    let mut engine = Engine::new(EngineOptions { namer: Some(namer), names, ..EngineOptions::default() });
+    engine.take(Log::default().began(1).turn(), &mut |_| {});
+    for end in ["10.0.0.1:50001", "10.0.0.2:80"] {
+        let owner = Some(Arc::new(Owner::gone(0, true)));
+        engine.learn(Fact::Owned { conn: conn(1), end: end.parse().unwrap(), owner });
+    }
+    let mut names = BTreeSet::new();
+    for naming in told.try_iter() {
+        if let Naming::Ends { ends, .. } = naming {
+            names.extend(ends.iter().map(|OwnedEnd { end, owner }| (end.port(), owner.service.to_string())));
+        }
+    }
+    assert_eq!(names, BTreeSet::from([(80, "shop".to_owned())]), "what the user calls it is one");
 }
 
 #[test]

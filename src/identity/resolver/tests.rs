@@ -1,7 +1,7 @@
 //! Real sockets and processes, and an engine that tells of containers late.
 
 use super::*;
-use crate::model::PacketNo;
+use crate::model::{Origin, PacketNo};
 use crossbeam_channel::{Sender, bounded, unbounded};
 use std::io::{BufRead, BufReader};
 use std::net::{TcpListener, TcpStream};

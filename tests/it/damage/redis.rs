@@ -52,6 +52,24 @@ fn beginning(wire: &mut Wire) {
     wire.begin();
 }
 
+/// So many one by one, each behind a silence, then three at a time.
+const ALONE: usize = 27;
+
+fn patient(wire: &mut Wire) {
+    for n in 0..ALONE {
+        wire.begin();
+        wire.up(&get(n));
+        wire.down(&value(n));
+        wire.ack();
+        wire.pause(5);
+    }
+    for n in (ALONE..COMMANDS).step_by(3) {
+        wire.begin();
+        (n..n + 3).for_each(|n| wire.up(&get(n)));
+        (n..n + 3).for_each(|n| wire.down(&value(n)));
+    }
+}
+
 /// The command that a flow is, where its answer was seen, and is its own.
 fn told(flow: &Value) -> Option<usize> {
     let number = |text: &str| text.get(1..)?.parse::<usize>().ok();
@@ -72,6 +90,12 @@ fn commands_find_their_answers_again() {
 #[test]
 fn a_client_that_takes_turns_is_paired_again() {
     check(losses(14..25), 2, 3, |wire| together(wire, 3, 0));
+}
+
+#[test]
+fn a_client_that_was_seen_to_wait_may_pipeline() {
+    let exchange = |n| if n < ALONE { Some(n) } else { Some((n - ALONE) / 3 + ALONE).filter(|_| n % 3 == 2) };
+    Seen::of(6379, losses(3..9), patient).whole(1, |flow| told(flow).and_then(exchange));
 }
 
 #[test]
