@@ -41,6 +41,11 @@ impl Decoder {
         self.0.forget();
     }
 
+    /// What the fields that are held for later blocks count (RFC 7541 §4.1), in bytes.
+    pub fn size(&self) -> usize {
+        self.0.size()
+    }
+
     /// Gives the fields of a block to `each`. One whose Huffman code is broken is given without its text, since the fields behind it can
     /// still be read.
     ///
