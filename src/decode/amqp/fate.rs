@@ -103,10 +103,14 @@ impl Amqp {
         let What::Return(exchange, routing_key, fields) = content.what else { return };
         let Some(channel) = self.channels.get_mut(&number) else { return };
         let sent = Sent { digest, ..Sent::new(&exchange, &routing_key, true) };
-        if let Some(wait) = channel.sent_as(&sent) {
-            (wait.returned, wait.last) = (true, last);
-            cx.fields(wait.key, fields);
-            return channel.came_back(cx);
+        if let Some((tag, confirmed)) = channel.sent_as(&sent) {
+            let list = if confirmed { &mut channel.publishes } else { &mut channel.unconfirmed };
+            if let Some(key) = list.come_back(tag, last) {
+                cx.fields(key, fields);
+            }
+            // if it is not confirmed, it is over with this, and so are those before it, which did not come back
+            let over = if confirmed { Vec::new() } else { list.take(tag, true) };
+            return over.into_iter().for_each(|(_, wait, _)| channel.let_go(cx, wait));
         }
         if !self.late || channel.may_have_forgotten(&sent) {
             return cx.unassigned("returns", length);
@@ -132,27 +136,17 @@ impl Channel {
         self.publishes.iter().chain(self.unconfirmed.iter())
     }
 
-    /// The one that has come back: where its content was not seen whole, the only one that was published so.
-    fn sent_as(&mut self, back: &Sent) -> Option<&mut Wait> {
-        let is = |wait: &Wait| !wait.returned && wait.sent.is_some_and(|sent| sent.mandatory && sent.is_routed_as(back));
-        let same = |wait: &Wait| is(wait) && back.digest.is_some() && wait.sent.is_some_and(|sent| sent.digest == back.digest);
-        let only = |list: &[&Wait]| matches!(list, [wait] if back.digest.is_none() || wait.sent.is_some_and(|sent| sent.digest.is_none()));
-        let tags = [self.publishes.find(same), self.unconfirmed.find(same)];
-        let tags = if tags == [None; 2] && only(&self.sent().filter(|wait| is(wait)).take(2).collect::<Vec<_>>()) {
-            [self.publishes.find(is), self.unconfirmed.find(is)]
-        } else {
-            tags
-        };
-        match tags {
-            [Some(tag), _] => self.publishes.get_mut(tag),
-            [None, tag] => self.unconfirmed.get_mut(tag?),
-        }
-    }
-
-    /// One has come back: if it is not confirmed, it is over with this, and so are those before it, which did not.
-    fn came_back(&mut self, cx: &mut Cx<'_, '_>) {
-        let Some(tag) = self.unconfirmed.find(|wait| wait.returned) else { return };
-        self.unconfirmed.take(tag, true).into_iter().for_each(|(_, wait, _)| self.let_go(cx, wait));
+    /// The tag of the one that has come back, and whether it will be confirmed: where its content was not seen whole, the only one that was
+    /// published so.
+    fn sent_as(&self, back: &Sent) -> Option<(u64, bool)> {
+        let first = |[confirmed, held]: [Option<u64>; 2]| confirmed.map(|tag| (tag, true)).or(held.map(|tag| (tag, false)));
+        let lists = [&self.publishes, &self.unconfirmed];
+        first(lists.map(|list| list.same(back))).or_else(|| {
+            let mut alike = lists.into_iter().flat_map(|list| list.routed(back));
+            let (_, digest) = alike.next()?;
+            let only = alike.next().is_none() && (back.digest.is_none() || digest.is_none());
+            first(lists.map(|list| list.routed(back).next().map(|(tag, _)| tag))).filter(|_| only)
+        })
     }
 
     /// Whether one that is not held any more may have come back.

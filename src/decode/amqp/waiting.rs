@@ -3,7 +3,7 @@
 use super::content::Digest;
 use crate::decode::Cx;
 use crate::model::{Issue, PENDING, Stamp};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher as _};
 
 /// A message whose flow is open.
@@ -42,9 +42,9 @@ impl Sent {
         Self { exchange: digest_of(exchange), routing_key: digest_of(routing_key), digest: None, mandatory }
     }
 
-    /// Whether it was published there with the same key.
-    pub fn is_routed_as(&self, other: &Self) -> bool {
-        (self.exchange, self.routing_key) == (other.exchange, other.routing_key)
+    /// Under what it is found.
+    fn route(&self) -> Route {
+        (self.exchange, self.routing_key, self.digest)
     }
 }
 
@@ -55,11 +55,16 @@ pub fn digest_of(what: impl Hash) -> Digest {
     hasher.finish()
 }
 
+/// Exchange, routing key and digest of a publish.
+type Route = (Digest, Digest, Option<Digest>);
+
 /// Messages by tag.
 #[derive(Debug, Default)]
 pub struct Waiting {
     /// Each with how many were there before it, ever.
     list: BTreeMap<u64, (u64, Wait)>,
+    /// Those that may come back and did not, by what is known of them then, and their tags: very many may wait, and come back one by one.
+    routes: BTreeSet<(Route, u64)>,
     seen: u64,
     /// What becomes of the first so many may lie in a hole: told of each as it is taken, as holes may be many.
     doubted: u64,
@@ -78,16 +83,23 @@ impl Waiting {
 
     /// One more. A tag that is used again is another channel's under the same number: what became of the earlier one was not seen.
     pub fn push(&mut self, cx: &mut Cx<'_, '_>, tag: u64, wait: Wait) {
-        self.seen += 1;
-        if let Some((_, earlier)) = self.list.insert(tag, (self.seen, wait)) {
+        if let Some(earlier) = self.insert(tag, wait) {
             Wait { doubt: true, ..earlier }.give_up(cx);
         }
     }
 
+    fn insert(&mut self, tag: u64, wait: Wait) -> Option<Wait> {
+        self.seen += 1;
+        let route = wait.route();
+        let earlier = self.list.insert(tag, (self.seen, wait)).map(|earlier| self.taken(tag, earlier));
+        self.routes.extend(route.map(|route| (route, tag)));
+        earlier
+    }
+
     /// The oldest one.
     pub fn pop(&mut self) -> Option<Wait> {
-        let (_, wait) = self.list.pop_first()?;
-        Some(self.taken(wait))
+        let (tag, wait) = self.list.pop_first()?;
+        Some(self.taken(tag, wait))
     }
 
     /// The oldest one, if it is of a kind.
@@ -101,9 +113,26 @@ impl Waiting {
         self.list.iter().find(|(_, (_, wait))| is(wait)).map(|(tag, _)| *tag)
     }
 
-    /// The one with a tag.
-    pub fn get_mut(&mut self, tag: u64) -> Option<&mut Wait> {
-        self.list.get_mut(&tag).map(|(_, wait)| wait)
+    /// The tags of those that were published like this and may still come back; in order, those of which not all was seen first.
+    pub fn routed(&self, back: &Sent) -> impl Iterator<Item = (u64, Option<Digest>)> {
+        let (exchange, routing_key) = (back.exchange, back.routing_key);
+        let all = ((exchange, routing_key, None), 0)..=((exchange, routing_key, Some(u64::MAX)), u64::MAX);
+        self.routes.range(all).map(|((.., digest), tag)| (*tag, *digest))
+    }
+
+    /// The tag of the first one among them that is the same.
+    pub fn same(&self, back: &Sent) -> Option<u64> {
+        let route = back.route();
+        back.digest?;
+        self.routes.range((route, 0)..=(route, u64::MAX)).next().map(|(_, tag)| *tag)
+    }
+
+    /// The one with a tag has come back, by this packet. Its flow.
+    pub fn come_back(&mut self, tag: u64, last: Stamp) -> Option<u64> {
+        let (_, wait) = self.list.get_mut(&tag)?;
+        wait.route().into_iter().for_each(|route| _ = self.routes.remove(&(route, tag)));
+        (wait.returned, wait.last) = (true, last);
+        Some(wait.key)
     }
 
     /// Those that wait, in order.
@@ -120,13 +149,13 @@ impl Waiting {
     /// certain: one of them may have been named alone, in a hole.
     pub fn take(&mut self, tag: u64, multiple: bool) -> Vec<(u64, Wait, bool)> {
         if !multiple {
-            return self.list.remove(&tag).map(|wait| (tag, self.taken(wait), true)).into_iter().collect();
+            return self.list.remove(&tag).map(|wait| (tag, self.taken(tag, wait), true)).into_iter().collect();
         }
         let later = match tag.checked_add(1) {
             Some(next) if tag != 0 => self.list.split_off(&next),
             _ => BTreeMap::new(),
         };
-        let meant = std::mem::replace(&mut self.list, later).into_iter().map(|(own, wait)| (own, self.taken(wait)));
+        let meant = std::mem::replace(&mut self.list, later).into_iter().map(|(own, wait)| (own, self.taken(own, wait)));
         meant.map(|(own, wait)| (own == tag || !wait.doubt, own, wait)).map(|(sure, own, wait)| (own, wait, sure)).collect()
     }
 
@@ -137,15 +166,21 @@ impl Waiting {
 
     /// Nothing more will be said of any.
     pub fn give_up(&mut self, cx: &mut Cx<'_, '_>) {
-        std::mem::take(&mut self.list).into_values().for_each(|wait| self.taken(wait).give_up(cx));
+        std::mem::take(&mut self.list).into_iter().for_each(|(tag, wait)| self.taken(tag, wait).give_up(cx));
     }
 
-    fn taken(&self, (number, wait): (u64, Wait)) -> Wait {
+    fn taken(&mut self, tag: u64, (number, wait): (u64, Wait)) -> Wait {
+        wait.route().into_iter().for_each(|route| _ = self.routes.remove(&(route, tag)));
         Wait { doubt: wait.doubt || number <= self.doubted, ..wait }
     }
 }
 
 impl Wait {
+    /// Under what it is found when it comes back; none where it does not, or has.
+    fn route(&self) -> Option<Route> {
+        self.sent.filter(|sent| sent.mandatory && !self.returned).map(|sent| sent.route())
+    }
+
     /// Nothing more will be said of it.
     pub fn give_up(self, cx: &mut Cx<'_, '_>) {
         match self {
@@ -162,6 +197,44 @@ impl Wait {
                 cx.close(key, None, true, None);
             }
             Self { key, .. } => cx.close(key, Some(PENDING.into()), false, None),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn wait(key: u64, sent: Option<Sent>) -> Wait {
+        Wait { key, last: Stamp::default(), sent, returned: false, due: true, doubt: false }
+    }
+
+    /// What waits and may come back, by looking at all of it.
+    fn routes(waiting: &Waiting) -> BTreeSet<(Route, u64)> {
+        waiting.list.iter().filter_map(|(tag, (_, wait))| Some((wait.route()?, *tag))).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn what_may_come_back_is_found_whatever_was_taken(steps in prop::collection::vec((0..6_u8, 0..12_u64, 0..4_u64), 0..60)) {
+            let mut waiting = Waiting::default();
+            let sent = |n: u64| Sent { digest: n.checked_sub(1), ..Sent::new(b"", b"q", true) };
+            for (key, (step, tag, n)) in steps.into_iter().enumerate() {
+                match step {
+                    0 | 1 => _ = waiting.insert(tag, wait(key as u64, (n < 3).then(|| sent(n)))),
+                    2 => _ = waiting.pop(),
+                    3 => _ = waiting.take(tag, n == 0),
+                    4 => _ = waiting.come_back(tag, Stamp::default()),
+                    _ => {
+                        let same = |wait: &Wait| n > 0 && !wait.returned && wait.sent == Some(sent(n));
+                        prop_assert_eq!(waiting.same(&sent(n)), waiting.find(same));
+                        let all = |wait: &Wait| wait.sent.is_some() && !wait.returned;
+                        prop_assert_eq!(waiting.routed(&sent(n)).count(), waiting.iter().filter(|wait| all(wait)).count());
+                    }
+                }
+                prop_assert_eq!(&waiting.routes, &routes(&waiting));
+            }
         }
     }
 }

@@ -5,6 +5,11 @@ use crate::decode::Limits;
 use crate::model::{Dir, Headers, text_of};
 use compact_str::CompactString;
 
+/// What a field counts beside its text (RFC 9113 §6.5.2, `SETTINGS_MAX_HEADER_LIST_SIZE`), in bytes.
+const OVERHEAD: usize = 32;
+/// What fields of the static table, and the overhead of those that are written out, may come to in a block of any length, in bytes.
+const PLAIN: usize = 16 * 1024;
+
 /// What a header block says.
 #[derive(Debug, Default)]
 pub struct Head {
@@ -41,10 +46,12 @@ impl Head {
     /// Reads a block.
     pub fn read(decoder: &mut Decoder, block: &[u8], limits: &Limits) -> Self {
         let mut head = Self::default();
-        // fields of a few bytes can stand for all of the table's: what they come to is limited, too
-        let mut room = limits.buffer;
+        // a byte can stand for all of a field in the table: what a block comes to that names each of them once is enough, as text that
+        // is coded is shorter by less than half (RFC 7541, Appendix B)
+        let once = block.len().saturating_mul(2).saturating_add(decoder.size()).saturating_add(PLAIN);
+        let mut room = limits.buffer.min(once);
         let read = decoder.decode(block, &mut |field| {
-            let length = field.name.map_or(0, <[u8]>::len) + field.value.map_or(0, <[u8]>::len);
+            let length = OVERHEAD + field.name.map_or(0, <[u8]>::len) + field.value.map_or(0, <[u8]>::len);
             if head.headers.len() >= limits.fields || length > room {
                 head.wrong = Some(Wrong::TooMany);
             } else {
@@ -86,5 +93,42 @@ impl Head {
             b":status" => self.status = std::str::from_utf8(value).ok().and_then(|v| v.parse().ok()),
             _ => self.headers.push(name, value),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A field that is inserted: `x-<n>` with a value of that length.
+    fn inserted(n: u8, length: u8) -> Vec<u8> {
+        [&[0x40, 3, b'x', b'-', n, length][..], &vec![b'v'; length.into()]].concat()
+    }
+
+    fn size(head: &Head) -> usize {
+        head.headers.iter().map(|(name, value)| OVERHEAD + name.len() + value.len()).sum()
+    }
+
+    #[test]
+    fn a_field_that_is_named_again_and_again_is_not_kept_as_often() {
+        let (limits, mut decoder) = (Limits::default(), Decoder::new(true));
+        let block = [inserted(b'a', 120), vec![0xbe; 900]].concat();
+        let head = Head::read(&mut decoder, &block, &limits);
+        assert_eq!(head.wrong, Some(Wrong::TooMany));
+        assert!(size(&head) <= 2 * block.len() + PLAIN, "{}", size(&head));
+        let next = Head::read(&mut decoder, &[&inserted(b'b', 3)[..], &[0xbf]].concat(), &limits);
+        let long = [b'v'; 120];
+        assert_eq!(next.headers.iter().collect::<Vec<_>>(), [(&b"x-b"[..], &b"vvv"[..]), (b"x-a", &long)], "the table is right");
+        assert_eq!(next.wrong, None);
+    }
+
+    #[test]
+    fn each_field_of_a_full_table_is_kept() {
+        let (limits, mut decoder) = (Limits::default(), Decoder::new(false));
+        let fill: Vec<u8> = (0..190).flat_map(|n| inserted(n, 120)).collect();
+        assert_eq!(Head::read(&mut decoder, &fill, &limits).wrong, None);
+        let all: Vec<u8> = (0..190_u8).flat_map(|n| if n < 65 { vec![0x80 | (62 + n)] } else { vec![0xff, n - 65] }).collect();
+        let head = Head::read(&mut decoder, &all, &limits);
+        assert_eq!((head.wrong, head.headers.len()), (None, 190));
     }
 }

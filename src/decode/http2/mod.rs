@@ -20,6 +20,7 @@ mod streams;
 pub(super) mod tests;
 
 use super::grpc::Ended;
+use super::search::Search;
 use super::{Analyzer, Cx, Effort, Gap, Input, Protocol, Resync, Step};
 use crate::model::{Dir, End, Headers, Issue, Joined, Stamp, Transport};
 use frame::{Frame, Kind, PREFACE};
@@ -63,6 +64,8 @@ struct Side {
     decoder: hpack::Decoder,
     /// A header block of which more is to come.
     block: Option<Pieces>,
+    /// How far it was searched for a start, once it was.
+    search: Option<Box<Search>>,
 }
 
 /// What is awaited.
@@ -103,6 +106,7 @@ impl Http2 {
             state: if opening { state } else { State::Place },
             decoder: hpack::Decoder::new(opening),
             block: None,
+            search: None,
         };
         Self { sides: [side(State::Preface), side(State::Frame)], streams: Streams::new(!opening), layered: false }
     }
@@ -124,7 +128,7 @@ impl Http2 {
         if self.side(dir).state == State::Preface {
             return self.lost(cx, dir, BAD_FRAME);
         }
-        match scan::scan(data, scan::KNOWN, &mut Effort::default()) {
+        match self.search(input) {
             Resync::Found(0) => {
                 self.side(dir).state = State::Frame;
                 self.frame(cx, input)
@@ -367,10 +371,18 @@ impl Analyzer for Http2 {
     }
 
     fn resync(&mut self, dir: Dir, data: &[u8]) -> Resync {
-        match memchr::memmem::find(data, PREFACE) {
-            Some(at) if dir == Dir::ToServer => Resync::Found(at),
-            _ => scan::scan(data, scan::KNOWN, &mut Effort::default()),
+        self.search(Input::new(dir, data, 0, &[]))
+    }
+
+    fn search(&mut self, input: Input<'_>) -> Resync {
+        let Input { dir, data, .. } = input;
+        if let Some(at) = memchr::memmem::find(data, PREFACE).filter(|_| dir == Dir::ToServer) {
+            return Resync::Found(at);
         }
+        let scan = |_, data: &[u8], effort: &mut Effort| scan::scan(data, scan::KNOWN, effort);
+        let begins = input.marks().iter().map(|(at, _)| *at);
+        let search = self.side(dir).search.get_or_insert_default();
+        search.go_on((data, input.base()), begins, (1, scan), |data, _| scan::place(data, scan::KNOWN))
     }
 
     fn end(&mut self, cx: &mut Cx<'_, '_>, rest: Input<'_>, _: End) {

@@ -7,7 +7,7 @@ use super::head::{Head, Wrong};
 use crate::decode::grpc::Call;
 use crate::decode::http1::{interim, meaning};
 use crate::decode::{Cx, Input};
-use crate::model::{self, BodyHint, Dir, End, Fields, Issue, Part, Stamp};
+use crate::model::{self, BodyHint, Dir, End, Fields, Headers, Issue, Part, Stamp};
 use compact_str::CompactString;
 
 const UNSEEN: Issue = Issue::unseen("some headers not captured");
@@ -117,6 +117,9 @@ impl Stream {
             // trailers of a response whose head went by unseen have no pseudo-header fields
             (State::Idle, None) if block.end && !block.head.is_head() && (!self.asked || self.sides[1].lost) => {
                 self.side(Dir::ToClient).state = State::Open;
+                // of what is seen of the response they are the first
+                let (dir, first, headers, hint) = (Dir::ToClient, block.first, Headers::default(), BodyHint::default());
+                cx.part(self.key, Part::Head(Box::new(model::Head { dir, first, headers, head_bytes: 0, hint })));
                 self.trailers(cx, Dir::ToClient, block);
             }
             (State::Idle, _) => self.answer(cx, block),

@@ -34,13 +34,15 @@ impl Asked {
 #[derive(Debug)]
 pub struct Waiting {
     open: VecDeque<Asked>,
+    /// How many of them have one answer: counted as they come and go, as very many may wait.
+    counted: usize,
     turns: Turns,
 }
 
 impl Waiting {
     /// None open.
     pub fn new(joined: Joined) -> Self {
-        Self { open: VecDeque::new(), turns: Turns::new(joined != Joined::Opening) }
+        Self { open: VecDeque::new(), counted: 0, turns: Turns::new(joined != Joined::Opening) }
     }
 
     /// A command was sent, while an answer was on its way or not. Those whose answer nobody will know are given to `lost`, this one too.
@@ -48,12 +50,16 @@ impl Waiting {
         if self.open.len() >= WAITING {
             self.turns.give_up();
         }
-        let waiting = if self.is_sure() { self.open.iter().filter(|asked| asked.counts()).count() } else { self.open.len() };
+        let waiting = if self.is_sure() { self.counted } else { self.open.len() };
         // those that were asked before a hole in the commands are answered in their turn all the same
         if !self.turns.ask(at, answering, waiting, asked.counts()) {
-            self.open.drain(..).for_each(&mut lost);
+            self.drain(&mut lost);
         }
-        if self.is_sure() { self.open.push_back(asked) } else { lost(asked) }
+        if !self.is_sure() {
+            return lost(asked);
+        }
+        self.counted += usize::from(asked.counts());
+        self.open.push_back(asked);
     }
 
     /// An answer has ended that is nobody's.
@@ -78,7 +84,7 @@ impl Waiting {
 
     /// Takes out the command that the answer which begins now is for.
     pub fn answer(&mut self) -> Option<Asked> {
-        let asked = self.open.pop_front();
+        let asked = self.give_up();
         self.turns.answer(1, asked.is_some());
         asked
     }
@@ -86,12 +92,13 @@ impl Waiting {
     /// Further answers are due to one that was taken out.
     pub fn put_back(&mut self, asked: Asked) {
         self.turns.goes_on();
+        self.counted += usize::from(asked.counts());
         self.open.push_front(asked);
     }
 
     /// Bytes of the answers were lost: any of those that are due may have been among them.
     pub fn lost_answers(&mut self, lost: impl FnMut(Asked)) {
-        self.open.drain(..).for_each(lost);
+        self.drain(lost);
         self.turns.lost_answers();
     }
 
@@ -102,13 +109,21 @@ impl Waiting {
 
     /// Answers do not fit what was asked: nothing pairs from here on.
     pub fn confused(&mut self, lost: impl FnMut(Asked)) {
-        self.open.drain(..).for_each(lost);
+        self.drain(lost);
         self.turns.confused();
     }
 
     /// Takes out the oldest one.
     pub fn give_up(&mut self) -> Option<Asked> {
-        self.open.pop_front()
+        let asked = self.open.pop_front()?;
+        self.counted -= usize::from(asked.counts());
+        Some(asked)
+    }
+
+    /// Takes out all.
+    fn drain(&mut self, lost: impl FnMut(Asked)) {
+        self.counted = 0;
+        self.open.drain(..).for_each(lost);
     }
 
     /// Whether answers are certain to be those of the commands that were seen.
@@ -119,6 +134,7 @@ impl Waiting {
 
 #[cfg(test)]
 mod tests {
+    use super::super::command::Channels;
     use super::*;
 
     /// A connection that was joined late, of a client that does not wait for answers.
@@ -143,6 +159,28 @@ mod tests {
             waiting.rest(at)
         }
         answered
+    }
+
+    #[test]
+    fn those_that_have_one_answer_are_counted_as_they_come_and_go() {
+        let mut waiting = Waiting::new(Joined::Opening);
+        let holds = |waiting: &Waiting, many| {
+            assert_eq!((waiting.counted, waiting.open.iter().filter(|asked| asked.counts()).count()), (many, many));
+        };
+        let confirms = Asked { key: 0, means: Means::Confirms(Channels::Names, Some(0)), bytes: 0, room: 0 };
+        ask(&mut waiting, 0);
+        waiting.ask(confirms, Time::from_nanos(0), false, |_| {});
+        ask(&mut waiting, 0);
+        holds(&waiting, 2);
+        let first = waiting.answer();
+        holds(&waiting, 1);
+        first.into_iter().for_each(|asked| waiting.put_back(asked));
+        holds(&waiting, 2);
+        waiting.give_up();
+        waiting.give_up();
+        holds(&waiting, 1);
+        waiting.lost_answers(|_| {});
+        holds(&waiting, 0);
     }
 
     #[test]

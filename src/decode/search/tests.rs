@@ -68,6 +68,22 @@ fn an_unknown_stream_costs_little_for_each_of_its_bytes() {
 }
 
 #[test]
+fn a_known_stream_whose_place_is_lost_costs_as_little() {
+    const BYTES: usize = 3 * 1024 * 1024;
+    let hard = [&[0, 0x3f, 0, 1, 4, 0, 0, 0, 1, 0, 0, 5][..], &[0, 0, 0, 1, 0, 0, 2, 0, 1, 8, 0, 0, 0, 0, 3, 0]];
+    for bytes in hard.map(|what| again(what, BYTES)) {
+        let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0".to_vec();
+        let lost = b"\0\0\x07\x06\0\0\0\0\x001234567".to_vec();
+        let begin = [preface, lost].map(|bytes| (Dir::ToServer, bytes));
+        let talk = Conversation { joined: Joined::Opening, ..midway(begin.into_iter().chain(packets(Dir::ToServer, &bytes))) };
+        let before = SPENT.get();
+        assert!(quick_flows(&talk).is_empty(), "a flow");
+        let spent = SPENT.get() - before;
+        assert!((1..BYTES as u64 / 5).contains(&spent), "{spent} places in {BYTES} bytes");
+    }
+}
+
+#[test]
 fn a_start_is_found_behind_any_number_of_bytes() {
     let behind = |talk: &Conversation, noise: &[u8]| {
         let noise = Dir::BOTH.into_iter().flat_map(|dir| packets(dir, noise));

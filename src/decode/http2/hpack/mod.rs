@@ -41,6 +41,11 @@ impl Decoder {
         self.0.forget();
     }
 
+    /// What the fields that are held for later blocks count (RFC 7541 §4.1), in bytes.
+    pub fn size(&self) -> usize {
+        self.0.size()
+    }
+
     /// Gives the fields of a block to `each`. One whose Huffman code is broken is given without its text, since the fields behind it can
     /// still be read.
     ///
@@ -93,10 +98,15 @@ pub fn looks_like_head(block: &[u8]) -> Option<bool> {
     }
 }
 
-/// Whether these bytes can be a whole block, by its lengths alone.
+/// Whether these bytes can be a whole block of no unusual number of fields, by its lengths alone: looked at in short time, whatever they
+/// are.
 pub fn is_block(block: &[u8]) -> bool {
+    const FIELDS: usize = 128;
     let mut cursor = Cursor::new(block);
-    while !cursor.rest().is_empty() {
+    for _ in 0..FIELDS {
+        if cursor.rest().is_empty() {
+            return true;
+        }
         let strings = match start(&mut cursor) {
             None | Some((Form::Indexed, 0)) => return false,
             Some((Form::Indexed | Form::Resize, _)) => 0,
@@ -107,7 +117,7 @@ pub fn is_block(block: &[u8]) -> bool {
             return false;
         }
     }
-    true
+    cursor.rest().is_empty()
 }
 
 /// The first byte of a field, and the number that begins in it.

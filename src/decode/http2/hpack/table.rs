@@ -65,6 +65,11 @@ impl Table {
         }
     }
 
+    /// What the fields count that it holds, in bytes.
+    pub fn size(&self) -> usize {
+        self.size
+    }
+
     /// A field is inserted.
     pub fn insert(&mut self, name: Option<Box<[u8]>>, value: Option<Box<[u8]>>) {
         let entry = Entry { name, value };

@@ -233,3 +233,9 @@ proptest! {
         prop_assert_eq!(whole, is_block(&bytes));
     }
 }
+
+#[test]
+fn what_has_more_fields_than_any_head_is_none_to_begin_with() {
+    assert!(is_block(&[0x82; 128]) && is_block(&[]));
+    assert!(!is_block(&[0x82; 129]));
+}

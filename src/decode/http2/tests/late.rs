@@ -102,3 +102,15 @@ fn trailers_that_show_no_sender_make_no_request() {
         assert_eq!(seen.iter().map(told).collect::<Vec<_>>(), [("GET /", Some("200"))]);
     }
 }
+
+#[test]
+fn a_response_of_which_only_the_trailers_are_seen_begins_with_them() {
+    let mut talk = Conversation { joined: Joined::Midway, ..Conversation::new("trailers in two packets") };
+    talk.say(UP, &[frame(4, 1, 0, &[]), frame(1, LAST | END, 9, &[0x82, 0x86, 0x84])].concat());
+    talk.say(DOWN, &[frame(4, 1, 0, &[]), frame(6, 0, 0, &[0; 8]), frame(1, END, 7, b"\x00\x0bgrpc-status")].concat());
+    talk.say(DOWN, &[frame(9, LAST, 7, b"\x010"), frame(0, 0, 9, b"of another")].concat());
+    let seen = quick_flows(&talk);
+    let trailers = seen.iter().find(|flow| !flow.trailers[1].is_empty()).expect("the flow of stream 7");
+    let begins = trailers.halves[1].as_ref().map(|(first, _)| *first);
+    assert_eq!(begins, Some(trailers.first), "{trailers:?}");
+}
