@@ -10,6 +10,9 @@ use crate::model::{Detail, FlowId, Row, Severity, State};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
+/// How many places of flows that are gone may lie between open ones.
+const GAPS: usize = 4096;
+
 /// A flow in the store.
 #[derive(Debug)]
 pub(super) struct Slot {
@@ -39,9 +42,12 @@ pub(super) struct Evicted {
 /// All flows that are kept.
 #[derive(Debug, Default)]
 pub(super) struct Store {
-    slots: VecDeque<Slot>,
+    /// Each at the place that its number tells; a flow that was not kept left its place.
+    slots: VecDeque<Option<Slot>>,
     /// The number of the first slot.
     base: u64,
+    /// How many left their places.
+    gaps: usize,
     /// Flows that were still open when their row's turn came, by number: they go when they have settled.
     held: BTreeMap<FlowId, Slot>,
     /// No body before this one is left, save those of open flows; likewise details.
@@ -51,10 +57,10 @@ pub(super) struct Store {
     kept: usize,
     bodies: usize,
     peak: usize,
-    /// What the store may hold in all, and what of settled flows.
-    max: usize,
+    /// What it may hold.
     limit: usize,
-    counting: bool,
+    /// Whether settled flows stay.
+    keep: bool,
     /// Flows before this one were forgotten on demand: that they go is no eviction.
     cleared: u64,
     evicted: Evicted,
@@ -63,7 +69,7 @@ pub(super) struct Store {
 impl Store {
     /// A store that holds up to `limit` bytes. Without `keep` a flow goes as soon as it has settled, and that is no eviction.
     pub(super) fn new(limit: usize, keep: bool) -> Self {
-        Self { base: 1, max: limit, limit: if keep { limit } else { 0 }, counting: keep, ..Self::default() }
+        Self { base: 1, limit, keep, ..Self::default() }
     }
 
     /// The number that the next flow gets.
@@ -75,25 +81,24 @@ impl Store {
     pub(super) fn push(&mut self, row: Row, detail: Detail) {
         self.rows += row_cost(&row);
         let (kept, bodies) = cost(&detail);
-        self.slots.push_back(Slot { row, detail: Some(Arc::new(detail)), kept: 0, bodies: 0, noted: false });
-        if let Some(slot) = self.slots.back_mut() {
-            (slot.kept, slot.bodies) = (small(kept), small(bodies));
-            self.kept += slot.kept as usize;
-        }
+        let (kept, bodies) = (small(kept), small(bodies));
+        self.slots.push_back(Some(Slot { row, detail: Some(Arc::new(detail)), kept, bodies, noted: false }));
+        self.kept += kept as usize;
+        self.bodies += bodies as usize;
         self.peak = self.peak.max(self.used());
     }
 
     /// A flow.
     pub(super) fn get(&self, id: FlowId) -> Option<&Slot> {
         match id.0.checked_sub(self.base) {
-            Some(at) => self.slots.get(usize::try_from(at).ok()?),
+            Some(at) => self.slots.get(usize::try_from(at).ok()?)?.as_ref(),
             None => self.held.get(&id),
         }
     }
 
     fn get_mut(&mut self, id: FlowId) -> Option<&mut Slot> {
         match id.0.checked_sub(self.base) {
-            Some(at) => self.slots.get_mut(usize::try_from(at).ok()?),
+            Some(at) => self.slots.get_mut(usize::try_from(at).ok()?)?.as_mut(),
             None => self.held.get_mut(&id),
         }
     }
@@ -115,8 +120,11 @@ impl Store {
         self.peak = self.peak.max(self.used());
     }
 
-    /// A flow has settled: it is counted exactly from now on, and goes at once where its turn came while it was open.
+    /// A flow has settled: it is counted exactly from now on, and goes at once where its turn came while it was open, or none is kept.
     pub(super) fn settled(&mut self, id: FlowId, released: &mut dyn FnMut(&Row) -> usize) {
+        if !self.keep {
+            return self.let_go(id, released);
+        }
         let (bodies_from, details_from) = (self.bodies_from, self.details_from);
         let Some(slot) = self.get_mut(id) else { return };
         let (kept, bodies) = (slot.kept as usize, slot.bodies as usize);
@@ -143,8 +151,27 @@ impl Store {
         self.trim(released);
     }
 
+    /// A flow that is not kept goes.
+    fn let_go(&mut self, id: FlowId, released: &mut dyn FnMut(&Row) -> usize) {
+        let place = id.0.checked_sub(self.base).and_then(|at| self.slots.get_mut(usize::try_from(at).ok()?));
+        self.gaps += usize::from(place.is_some());
+        let Some(slot) = place.map_or_else(|| self.held.remove(&id), Option::take) else { return };
+        self.gone(slot, released);
+        // those before it that are open for long hold no places
+        while self.slots.front().is_some_and(|first| first.is_none() || self.gaps > GAPS) {
+            self.base += 1;
+            match self.slots.pop_front().flatten() {
+                Some(slot) => _ = self.held.insert(slot.row.id, slot),
+                None => self.gaps -= 1,
+            }
+        }
+    }
+
     /// Drops what the budget has no room for. `released` is told of each row that goes, and says what that freed elsewhere.
     pub(super) fn trim(&mut self, released: &mut dyn FnMut(&Row) -> usize) {
+        if !self.keep {
+            return;
+        }
         while self.rows > self.limit / 8 * 7 && self.drop_row(released) {}
         while self.rows + self.kept > self.limit / 16 * 15 && self.drop_detail() {}
         while self.used() > self.limit && (self.drop_bodies() || self.drop_detail() || self.drop_row(released)) {}
@@ -160,12 +187,12 @@ impl Store {
 
     /// Whether open flows alone fill the budget, so that they can keep no more body bytes.
     pub(super) fn full(&self) -> bool {
-        self.used() > self.max
+        self.used() > self.limit
     }
 
     /// Whether what open flows carry beside bodies takes half of it: all that is settled goes before.
     pub(super) fn full_of_open(&self) -> bool {
-        self.kept > self.max / 2 && self.full()
+        self.kept > self.limit / 2 && self.full()
     }
 
     /// Counts a flow that there was no room for.
@@ -246,6 +273,7 @@ impl Store {
     fn drop_row(&mut self, released: &mut dyn FnMut(&Row) -> usize) -> bool {
         while let Some(slot) = self.slots.pop_front() {
             self.base += 1;
+            let Some(slot) = slot else { continue };
             if slot.row.state == State::Settled {
                 self.gone(slot, released);
                 return true;
@@ -266,7 +294,7 @@ impl Store {
             [&mut detail.request, &mut detail.response].into_iter().flatten().for_each(|half| half.messages_kept = 0);
         }
         self.bodies -= bodies;
-        self.evicted.bodies += u64::from(self.counting);
+        self.evicted.bodies += u64::from(self.keep);
         true
     }
 
@@ -285,14 +313,14 @@ impl Store {
             self.discount(slot.kept, slot.bodies);
         }
         self.rows = self.rows.saturating_sub(row_cost(&slot.row) + released(&slot.row));
-        self.evicted.flows += u64::from(self.counting);
+        self.evicted.flows += u64::from(self.keep);
     }
 
     fn discount(&mut self, kept: u32, bodies: u32) {
         self.kept -= kept as usize;
         self.bodies -= bodies as usize;
-        self.evicted.details += u64::from(self.counting);
-        self.evicted.bodies += u64::from(self.counting && bodies > 0);
+        self.evicted.details += u64::from(self.keep);
+        self.evicted.bodies += u64::from(self.keep && bodies > 0);
     }
 }
 

@@ -163,3 +163,36 @@ fn a_million_rows_fit_the_default_budget() {
     assert!(store.get(FlowId(1)).is_some() && store.used() <= limit);
     assert!(store.used() >= 1_000_000 * size_of::<Slot>());
 }
+
+/// A store that keeps nothing, in which `flows` flows are open.
+fn passing(flows: u64) -> Store {
+    let mut store = Store::new(1, false);
+    (0..flows).for_each(|_| open(&mut store));
+    store
+}
+
+#[test]
+fn a_store_that_keeps_nothing_has_what_is_open() {
+    let mut store = passing(5);
+    assert_eq!(picture(&store, 5), "bbbbb");
+    settle(&mut store, 3);
+    settle(&mut store, 1);
+    assert_eq!(picture(&store, 5), "-b-bb");
+    [5, 2, 4].into_iter().for_each(|id| settle(&mut store, id));
+    assert_eq!((picture(&store, 5).as_str(), store.used(), store.evicted()), ("-----", 0, Evicted::default()));
+    assert_eq!((store.next_id(), store.slots.len(), store.gaps), (FlowId(6), 0, 0));
+}
+
+#[test]
+fn what_is_open_for_long_holds_no_places_behind_it() {
+    let mut store = passing(3);
+    let many = 10 * GAPS as u64;
+    for id in 4..many {
+        open(&mut store);
+        settle(&mut store, id);
+    }
+    assert!(store.slots.len() <= GAPS + 2, "{} places", store.slots.len());
+    assert_eq!(picture(&store, 4), "bbb-");
+    (1..4).for_each(|id| settle(&mut store, id));
+    assert_eq!((store.used(), store.held.len(), store.next_id()), (0, 0, FlowId(many)));
+}
