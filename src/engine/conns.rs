@@ -2,7 +2,7 @@
 //! its ends are, so that a name that comes late reaches every row. An entry goes when its connection has ended and its rows are gone.
 
 use crate::chunked::Chunked;
-use crate::model::{ConnId, ConnMeta, FlowId, Joined, Party, SourceSet, Stamp, Zone};
+use crate::model::{ConnId, ConnMeta, FlowId, Joined, Party, Row, SourceSet, Stamp, Zone};
 use crate::time::Time;
 use hashbrown::HashMap;
 use std::sync::Arc;
@@ -142,16 +142,16 @@ impl Conns {
 
     /// It is over; where no row is left of it, its entry is handed out.
     pub(super) fn end(&mut self, id: ConnId) -> Option<Conn> {
-        let conn = self.get(id)?;
-        if !std::mem::replace(&mut conn.ended, true) {
+        let at = self.place(id)?;
+        if !std::mem::replace(&mut self.at_mut(at)?.ended, true) {
             self.open -= 1;
         }
-        self.take_done(id)
+        self.take_done(id, at)
     }
 
     /// A row more.
-    pub(super) fn hold(&mut self, id: ConnId, flow: FlowId) {
-        if let Some(conn) = self.get(id) {
+    pub(super) fn hold(&mut self, place: u32, flow: FlowId) {
+        if let Some(conn) = self.at_mut(place) {
             conn.rows += 1;
             conn.open += 1;
             conn.flows = (conn.flows().map_or(flow, |(first, _)| first), flow);
@@ -171,14 +171,13 @@ impl Conns {
     }
 
     /// A row less; where it was the last one of a connection that has ended, the entry is handed out.
-    pub(super) fn release(&mut self, id: ConnId) -> Option<Conn> {
-        let conn = self.get(id)?;
+    pub(super) fn release(&mut self, row: &Row) -> Option<Conn> {
+        let conn = self.at_mut(row.place)?;
         conn.rows = conn.rows.saturating_sub(1);
-        self.take_done(id)
+        self.take_done(row.conn, row.place)
     }
 
-    fn take_done(&mut self, id: ConnId) -> Option<Conn> {
-        let at = self.place(id)?;
+    fn take_done(&mut self, id: ConnId, at: u32) -> Option<Conn> {
         let done = self.at(at).is_some_and(|conn| conn.ended && conn.rows == 0);
         if !done {
             return None;

@@ -147,7 +147,7 @@ impl Engine {
         }
         let Some(place) = self.conns.place(id) else { return false };
         let sources = self.conns.at(place).map(|conn| conn.sources).unwrap_or_default();
-        self.conns.hold(id, flow);
+        self.conns.hold(place, flow);
         self.stitch.shown(id, &opened);
         let Opened { protocol, pattern, operation, dir, first, layers } = opened;
         let (state, ok, status, duration, trace_id, link) = (State::Open, true, None, None, None, None);
@@ -360,7 +360,7 @@ impl Engine {
 
 /// A row goes: what that frees beside it, in bytes.
 pub(super) fn released(conns: &mut Conns, facts: &mut Facts, row: &Row) -> usize {
-    conns.release(row.conn).map_or(0, |conn| forgotten(facts, &conn))
+    conns.release(row).map_or(0, |conn| forgotten(facts, &conn))
 }
 
 /// A connection is forgotten: what that frees, in bytes.

@@ -53,7 +53,7 @@ impl Engine {
     }
 
     fn settle(&mut self, id: FlowId, out: &mut dyn FnMut(Record)) {
-        let sources = self.store.get(id).map(|slot| slot.row.conn).and_then(|conn| Some(self.conns.get(conn)?.sources));
+        let sources = self.store.get(id).and_then(|slot| Some(self.conns.at(slot.row.place)?.sources));
         self.change(id, |row, _| {
             row.state = State::Settled;
             row.sources.0 |= sources.unwrap_or_default().0;

@@ -57,9 +57,10 @@ const LATE: Span = Span::from_secs(5);
 /// What is known of who was at work on what.
 #[derive(Debug, Default)]
 pub(super) struct Stitch {
+    /// Flows that have begun and are not taken in.
     begun: VecDeque<FlowId>,
-    /// Up to this one the flows that have begun are known to have their names.
-    known: FlowId,
+    /// How many of those, the first, are known to have their names.
+    known: usize,
     works: Works,
     messages: Messages,
     replies: Replies,
@@ -108,13 +109,12 @@ impl Stitch {
 
     /// Whether all flows that have begun up to one, and are not taken in, are known. What is known stays so.
     pub(super) fn all_before(&mut self, until: FlowId, is_known: impl Fn(FlowId) -> bool) -> bool {
-        let known = self.known;
-        let more = self.begun.range(self.begun.partition_point(|flow| *flow <= known)..).take_while(|flow| **flow <= until);
-        for flow in more {
+        let more = self.begun.range(self.known.min(self.begun.len())..);
+        for flow in more.take_while(|flow| **flow <= until) {
             if !is_known(*flow) {
                 return false;
             }
-            self.known = *flow;
+            self.known += 1;
         }
         true
     }
@@ -237,6 +237,7 @@ impl Engine {
     /// Takes in the flows that began up to one.
     fn stitch_up_to(&mut self, until: FlowId) {
         while let Some(id) = self.stitch.begun.pop_front_if(|flow| *flow <= until) {
+            self.stitch.known = self.stitch.known.saturating_sub(1);
             self.pair_relayed(id);
             let Self { stitch, store, conns, facts, sources, traces, now, .. } = self;
             // what a first leg causes its last one does

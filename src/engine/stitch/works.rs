@@ -197,8 +197,11 @@ impl Works {
         self.ended.push_back((work.last, at));
         // most end last: names that are waited for, and messages that nobody says anything of, change the order
         let until = |work: &Work| work.until().unwrap_or(work.last);
-        let place = service.ended.partition_point(|other| until(other) <= until(&work));
-        service.ended.insert(place, work);
+        let ended = &mut service.ended;
+        match ended.back().is_some_and(|last| until(last) > until(&work)) {
+            true => ended.insert(ended.partition_point(|other| until(other) <= until(&work)), work),
+            false => ended.push_back(work),
+        }
         let full = self.ended.len() > self.room;
         while let Some((_, at)) = self.ended.pop_front_if(|(last, _)| full || now.since(*last) > REMEMBERED) {
             self.services.get_mut(at).and_then(|service| service.ended.pop_front());
