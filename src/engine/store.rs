@@ -232,18 +232,19 @@ impl Store {
 
     /// How many flows there are, of those held apart only from `id` on.
     pub(super) fn count_from(&self, id: FlowId) -> u64 {
-        (self.held.range(id..).count() + self.slots.len()) as u64
+        (self.held.range(id..).count() + self.slots.len() - self.gaps) as u64
     }
 
     /// The newest flow before `id`.
     pub(super) fn before(&self, id: FlowId) -> Option<FlowId> {
-        let end = self.next_id().0.min(id.0);
-        if end > self.base { Some(FlowId(end - 1)) } else { self.held.range(..id).next_back().map(|(&id, _)| id) }
+        let places = usize::try_from(id.0.saturating_sub(self.base)).unwrap_or(usize::MAX).min(self.slots.len());
+        let newest = self.slots.range(..places).rev().flatten().next().map(|slot| slot.row.id);
+        newest.or_else(|| self.held.range(..id).next_back().map(|(&id, _)| id))
     }
 
     /// All numbers, rising.
     pub(super) fn ids(&self) -> impl Iterator<Item = FlowId> {
-        self.held.keys().copied().chain((self.base..self.next_id().0).map(FlowId))
+        self.held.keys().copied().chain(self.slots.iter().flatten().map(|slot| slot.row.id))
     }
 
     fn drop_bodies(&mut self) -> bool {
@@ -273,7 +274,10 @@ impl Store {
     fn drop_row(&mut self, released: &mut dyn FnMut(&Row) -> usize) -> bool {
         while let Some(slot) = self.slots.pop_front() {
             self.base += 1;
-            let Some(slot) = slot else { continue };
+            let Some(slot) = slot else {
+                self.gaps -= 1;
+                continue;
+            };
             if slot.row.state == State::Settled {
                 self.gone(slot, released);
                 return true;
