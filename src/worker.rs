@@ -3,34 +3,26 @@
 mod holds;
 mod merge;
 mod out;
+mod settings;
 
-use crate::decode::{Driver, Limits, Sink, detect, registry};
+use crate::decode::{Driver, Sink, detect, registry};
 use crate::model::{
     Batch, ConnId, ConnMeta, Counts, Dir, End, Ended, Event, EventKind, Fact, Item, OwnedEnd, Segment, SourceId, SourceSet,
     Stamp, Totals, Transport,
 };
+use crate::net::limits::SHARDS;
 use crate::net::{ConnTable, Datagrams, Owner, Reassembler, Seen, Slot, Streams as _};
 use holds::Holds;
 pub use merge::merge;
 use out::Out;
+pub use settings::Settings;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-/// Shards there are, whatever the number of workers: limits, timers and caps are a shard's.
-const SHARDS: usize = 64;
 /// How much of a connection's beginning is kept for its record.
 const HEAD: usize = 64;
 /// Why a packet is passed over that another source showed just before.
 const COPY: &str = "seen on another interface";
-
-/// What all workers are told at the start.
-#[derive(Clone, Debug, Default)]
-pub struct Settings {
-    /// The decoders' bounds.
-    pub limits: Limits,
-    /// `-d`.
-    pub decode_as: detect::DecodeAs,
-}
 
 /// What one worker made of one batch.
 #[derive(Debug, Default)]
@@ -78,6 +70,8 @@ struct Conn {
     held: usize,
     /// What it took of what all may hold, when that was last looked at.
     weight: usize,
+    /// The same of its exchanges that wait for their answers.
+    waiting: usize,
     /// Whether it is among those that may hold something.
     listed: bool,
     sources: SourceSet,
@@ -97,7 +91,10 @@ enum Carrier {
 impl Worker {
     /// Worker `index` of `of`, at least one.
     pub fn new(settings: Arc<Settings>, index: usize, of: usize) -> Self {
-        let shards = (index..SHARDS).step_by(of).map(|_| Shard { table: ConnTable::new(registry::usual_port) }).collect();
+        let shards = (index..SHARDS)
+            .step_by(of)
+            .map(|_| Shard { table: ConnTable::new(settings.connections, registry::usual_port) })
+            .collect();
         let holds = Holds::new(settings.limits.together / of);
         Self { settings, shards, index, of, totals: Totals::default(), holds, made: 0, left: VecDeque::new() }
     }
@@ -308,6 +305,7 @@ impl Owner<Conn> for Desk<'_> {
             streams: 1,
             held: 0,
             weight: 0,
+            waiting: 0,
             listed: false,
             sources,
             head: Box::default(),
@@ -337,6 +335,7 @@ impl Conn {
             totals: &mut *desk.totals,
             streams: &mut self.streams,
             held: &mut self.held,
+            crowded: desk.holds.crowded(),
             meta: &self.meta,
             at: desk.at,
             limits: &desk.settings.limits,

@@ -11,6 +11,9 @@ use crate::model::{
 use crate::trace;
 use compact_str::CompactString;
 
+/// How many exchanges of a connection may always wait: more than a client that does not pipeline has under way.
+pub(super) const FEW: usize = 16;
+
 /// Where events and counts go; lent to the driver for one call.
 #[derive(Debug)]
 pub struct Sink<'a> {
@@ -22,6 +25,8 @@ pub struct Sink<'a> {
     pub streams: &'a mut u32,
     /// Bytes of unfinished messages that the connection holds ([`Limits::held`]).
     pub held: &'a mut usize,
+    /// Whether all connections together have more exchanges that wait than there is room for.
+    pub crowded: bool,
     /// The connection.
     pub meta: &'a ConnMeta,
     /// The packet whose processing releases the events.
@@ -84,6 +89,19 @@ impl Cx<'_, '_> {
     /// The limits.
     pub fn limits(&self) -> &Limits {
         self.sink.limits
+    }
+
+    /// Whether so many exchanges that wait are more than this connection may have, so that some have to be given up: `limit`, and few
+    /// where all connections together have too many.
+    pub fn too_many(&mut self, waiting: usize, limit: usize) -> bool {
+        let crowded = self.sink.crowded && waiting >= FEW;
+        self.sink.totals.evicted_held += u64::from(crowded);
+        crowded || waiting >= limit
+    }
+
+    /// Whether all connections together have too many that wait.
+    pub fn is_crowded(&self) -> bool {
+        self.sink.crowded
     }
 
     /// How many of `n` bytes of an unfinished message may be held; they count until they are released.

@@ -189,6 +189,10 @@ pub trait Analyzer: Send + std::fmt::Debug {
     }
     /// Packet time has come to `now`.
     fn tick(&mut self, _cx: &mut Cx<'_, '_>, _now: Stamp) {}
+    /// What the exchanges that wait for their answers take in memory, in bytes, about. It is asked for with each packet.
+    fn waiting(&self) -> usize {
+        0
+    }
     /// Nothing has come for a while: it may give back what it holds for what comes soon.
     fn rest(&mut self) {}
 }

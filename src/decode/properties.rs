@@ -88,6 +88,7 @@ fn play(talk: &Conversation, wire: &[Wire]) -> Outcome {
             totals: &mut out.totals,
             streams: &mut streams,
             held: &mut held,
+            crowded: false,
             meta: &meta,
             at,
             limits: &limits,

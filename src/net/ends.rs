@@ -1,16 +1,15 @@
 //! What two socket addresses tell: which shard, and who may be the client. The table decides.
 
+use super::limits::SHARDS;
 use crate::model::{Segment, TcpFlags, Transport, Zone};
 use std::net::{IpAddr, SocketAddr};
 
-/// Shards there are, for any number of workers.
-const SHARDS: u64 = 64;
 /// Ports from here on are given to clients (Linux: `ip_local_port_range`).
 const EPHEMERAL: u16 = 32768;
 /// The shard that a connection belongs to: the same for both directions, on every run.
 pub(super) fn shard(from: SocketAddr, to: SocketAddr, transport: Transport, realm: Zone) -> u8 {
     // not the bits that the table goes by
-    ((hash(from, to, transport, realm) >> 32) % SHARDS) as u8
+    ((hash(from, to, transport, realm) >> 32) % SHARDS as u64) as u8
 }
 
 /// The same for both directions of a connection, and unlikely to be another's.

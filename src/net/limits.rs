@@ -42,8 +42,12 @@ pub const WINDOW: u64 = 1 << 30;
 /// A reset further from what was seen is not believed: beyond the largest common socket buffers.
 pub const RESET_WINDOW: u64 = 16 << 20;
 
-/// Connections in a shard's table; there are 64 shards.
+/// Shards there are, whatever the number of workers: limits, timers and caps are a shard's.
+pub const SHARDS: usize = 64;
+/// Connections in a shard's table, where memory has room for them.
 pub const CONNECTIONS: usize = 4096;
+/// The same at least.
+pub const FEWEST_CONNECTIONS: usize = 2048;
 /// Closed and refused connections that a shard remembers, so that what comes late opens nothing.
 pub const TOMBSTONES: usize = 4096;
 /// A connection without a packet for this long keeps no room for what may come: past the pauses of a busy one, and so far past

@@ -5,7 +5,7 @@
 //! entries are in lists by how long they may be idle, each in the order of the last packet, and only what is due at a front is looked at.
 
 use super::ends::{guess, opened_by};
-use super::limits::{CONNECTIONS, COPY_WINDOW, IDLE, IDLE_BRIEF, REST, TOMBSTONES};
+use super::limits::{COPY_WINDOW, IDLE, IDLE_BRIEF, REST, TOMBSTONES};
 use crate::chunked::Chunked;
 use crate::model::{ConnId, ConnMeta, Dir, End, Joined, PacketNo, Segment, SourceId, TcpFlags, Transport};
 use crate::time::{Span, Time};
@@ -40,6 +40,8 @@ pub struct Slot {
 /// The connections of one shard.
 #[derive(Debug)]
 pub struct ConnTable<C> {
+    /// How many may be open.
+    room: usize,
     entries: Chunked<Entry<C>>,
     free: Vec<u32>,
     index: HashTable<u32>,
@@ -112,9 +114,10 @@ impl Class {
 }
 
 impl<C> ConnTable<C> {
-    /// An empty one. `known` says which ports are a protocol's own: a hint at who is the server, where the opening was not seen.
-    pub fn new(known: fn(u16) -> bool) -> Self {
+    /// An empty one, with room for so many. `known` says which ports are a protocol's own: a hint at who is the server, where the opening was not seen.
+    pub fn new(room: usize, known: fn(u16) -> bool) -> Self {
         Self {
+            room,
             entries: Chunked::default(),
             free: Vec::new(),
             index: HashTable::new(),
@@ -155,7 +158,7 @@ impl<C> ConnTable<C> {
             self.trim_tombstones();
             return None;
         }
-        if self.len() >= CONNECTIONS {
+        if self.len() >= self.room {
             self.evict(owner);
         }
         // a datagram has no flags, so that its ports decide
@@ -243,7 +246,7 @@ impl<C> ConnTable<C> {
 
     /// The capture is over: everything that is still there, in the order of the first packets. What was counted stays.
     pub fn drain(&mut self) -> Vec<Box<C>> {
-        let rest = Self { sums: self.sums, ..Self::new(self.known) };
+        let rest = Self { sums: self.sums, ..Self::new(self.room, self.known) };
         let entries = std::mem::replace(self, rest).entries;
         let mut open: Vec<_> = entries
             .into_iter()

@@ -1,9 +1,9 @@
 //! `meshtop diff`: two files read to their ends, one after the other, and compared.
 
 use super::court::paper;
+use super::settings::{settings, workers};
 use super::{filtered, schemas};
 use crate::cli::{Input, Options};
-use crate::decode::{Limits, registry};
 use crate::diff::{self, Run};
 use crate::engine::{Engine, EngineOptions, Record, SETTLE_FILE};
 use crate::error::Error;
@@ -12,7 +12,6 @@ use crate::pipeline::{self, Plan, Taps};
 use crate::privileges::{self, Keep};
 use crate::source::own::OwnSockets;
 use crate::source::{Files, Source, SourceIds};
-use crate::worker::Settings;
 use crossbeam_channel::bounded;
 use std::collections::BTreeSet;
 use std::io;
@@ -72,14 +71,10 @@ fn open(options: &Options) -> Result<Box<dyn Source>, Error> {
 /// Reads a file to its end.
 fn read(mut options: Options, source: Box<dyn Source>) -> Result<Run, Error> {
     let schemas = schemas(&options, &OwnSockets::default())?.current;
-    let trace_headers = std::mem::take(&mut options.trace_headers).leak();
-    let budget = usize::try_from(options.max_memory).unwrap_or(usize::MAX);
-    let (together, less) = super::held(budget);
-    let limits = Limits { body: options.body_limit, trace_headers, together, ..Limits::default() };
-    let decode_as = options.decode_as.iter().flat_map(|(port, name)| registry::by_name(name).map(|p| (*port, p))).collect();
-    let plan = Plan { workers: super::workers(false), settings: Settings { limits, decode_as }, ..Plan::default() };
+    let (settings, room) = settings(&mut options);
+    let plan = Plan { workers: workers(false), settings, ..Plan::default() };
     let mut engine = Engine::new(EngineOptions {
-        max_memory: budget - less,
+        max_memory: room,
         keep: false,
         body_limit: options.body_limit,
         settle: SETTLE_FILE,

@@ -12,16 +12,17 @@ mod headless;
 mod names;
 #[cfg(feature = "tui")]
 mod screen;
+mod settings;
 mod stop;
 
 pub use command::gate;
 
 use crate::cli::{Command, Input, Options};
-use crate::decode::{Limits, registry};
 use crate::engine::owner::{self, Mailbox};
 use crate::engine::{EngineOptions, SETTLE_FILE, SETTLE_LIVE, Wants};
 use crate::error::Error;
 use crate::model::{SourceNews, Turn};
+
 use crate::pipeline::{self, Names, PipelineError, Plan, Taps};
 use crate::privileges::{self, Keep};
 use crate::schema::load::{News, Watch};
@@ -34,10 +35,9 @@ use crate::source::recorder::Recorder;
 use crate::source::tap;
 use crate::source::{Files, Source, SourceIds};
 use crate::text::escape;
-use crate::worker::Settings;
 use command::Waiting;
 use crossbeam_channel::{Receiver, Sender, bounded, never, unbounded};
-use std::num::NonZeroUsize;
+use settings::{settings, workers};
 use std::path::PathBuf;
 use std::thread::JoinHandle;
 use stop::Stop;
@@ -209,22 +209,6 @@ fn interfaces() -> Result<(), Error> {
     Err(Error::unusable("built without live capture: there is nothing to list"))
 }
 
-/// How many threads decode beside the reader and the engine. A live reader is never to wait for decoding; of a file's three stages the
-/// engine's takes longest, so that reading and decoding share a core where there are only two (`make bench`).
-fn workers(live: bool) -> usize {
-    let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    usize::from(live || cores > 2)
-}
-
-/// Of what all may take in bytes: what connections may hold together of what is not decoded so far, and how much less that leaves the
-/// store. A sixteenth, and no less than a few of them need; the first 16 MiB are beside the store, as the program itself is.
-fn held(budget: usize) -> (usize, usize) {
-    const LEAST: usize = 8 << 20;
-    const BESIDE: usize = 16 << 20;
-    let together = (budget / 16).max(LEAST);
-    (together, together.saturating_sub(BESIDE))
-}
-
 /// Watches an open input until it ends or is stopped.
 fn watch(mut options: Options, opened: Opened, schemas: Known, own: OwnSockets) -> Result<(), Error> {
     let Opened { source, live, names: clues, files, mut plan, capture_filter, mut taps, keeper, command } = opened;
@@ -237,21 +221,17 @@ fn watch(mut options: Options, opened: Opened, schemas: Known, own: OwnSockets) 
         let thread = std::thread::Builder::new().name("namespaces".into()).spawn(keeper);
         thread.map_err(|e| Error::failed(format!("cannot start a thread: {e}")))?;
     }
-    // for as long as the program runs, as every analyzer reads it
-    let trace_headers = std::mem::take(&mut options.trace_headers).leak();
-    let budget = usize::try_from(options.max_memory).unwrap_or(usize::MAX);
-    let (together, less) = held(budget);
-    let limits = Limits { body: options.body_limit, trace_headers, together, ..Limits::default() };
-    let decode_as = options.decode_as.iter().flat_map(|(port, name)| registry::by_name(name).map(|p| (*port, p))).collect();
-    plan.settings = Settings { limits, decode_as };
+    let (settings, room) = settings(&mut options);
+    let limits = settings.limits;
+    plan.settings = settings;
     plan.tapped = taps.as_ref().map(|taps| (taps.tapped.clone(), taps.stop.clone()));
     let attached = if command.is_some() { attached(&mut plan, options.taps.len())? } else { never() };
     plan.workers = workers(live);
     plan.duration = options.duration;
     // what a file holds has nothing to do with the connections of now
     plan.own = if live { own } else { OwnSockets::default() };
-    // a quarter of the budget is for looking back at packets; a file can be read again
-    let ring = if live { budget / 4 } else { 0 };
+    // a quarter is for looking back at packets; a file can be read again
+    let ring = if live { room / 4 } else { 0 };
     let screen = !options.headless;
     plan.late = screen.then_some(LATE);
     let say = (!screen).then(|| Box::new(|why: &str| eprintln!("meshtop: {why}")) as pipeline::Say);
@@ -268,7 +248,7 @@ fn watch(mut options: Options, opened: Opened, schemas: Known, own: OwnSockets) 
     // what the wire tells and a tap does too has to wait for that
     let twins = taps.is_some() && options.input != Input::Nothing;
     let engine = EngineOptions {
-        max_memory: budget - ring - less,
+        max_memory: room - ring,
         keep: screen,
         wants: Wants::default(),
         live,

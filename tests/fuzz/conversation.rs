@@ -27,7 +27,7 @@ enum Step<'a> {
     Ends(Dir),
 }
 
-/// Plays `data`; whether the connection was joined is its first bit.
+/// Plays `data`; its first bits are whether the connection was joined, and whether too many exchanges wait.
 pub fn play(protocol: &'static Protocol, data: &[u8]) {
     let Some((first, mut rest)) = data.split_first() else { return };
     let joined = if first & 1 == 0 { Joined::Opening } else { Joined::Midway };
@@ -45,6 +45,7 @@ pub fn play(protocol: &'static Protocol, data: &[u8]) {
         left = step.as_ref().map(|_| ());
         at = Stamp { packet: PacketNo(at.packet.0 + 1), time: Time::from_nanos(at.time.nanos() + 1_000_000) };
         let mut sink = Sink {
+            crowded: first & 2 != 0,
             events: &mut events,
             totals: &mut totals,
             streams: &mut streams,

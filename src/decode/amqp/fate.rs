@@ -9,6 +9,7 @@ use super::told::told;
 use super::waiting::{Sent, Wait, digest_of};
 use super::{Amqp, Found, WAITING, message};
 use crate::decode::Cx;
+use crate::decode::cx::FEW;
 use crate::model::{Dir, Issue, Pattern, Stamp};
 use crate::time::Span;
 
@@ -18,7 +19,7 @@ const FAILURE: Span = Span::from_secs(1);
 const KNOWN: usize = 4096;
 
 /// After how many messages it is looked whether too many wait.
-const LOOK: usize = 1024;
+const LOOK: usize = 128;
 
 pub(super) const UNCOUNTED: Issue = Issue::unseen("its confirmation cannot be told: not all publishes before it were captured");
 const UNHELD: Issue = Issue::unseen("whether it came back cannot be told: too many publishes wait");
@@ -48,7 +49,12 @@ impl Amqp {
 
     /// Of more than may wait the oldest of the channel that has most are given up.
     fn make_room(&mut self, cx: &mut Cx<'_, '_>) {
-        let mut more = self.channels.values().map(Channel::waiting).sum::<usize>().saturating_sub(WAITING);
+        self.waits = self.channels.values().map(Channel::waiting).sum();
+        if !cx.too_many(self.waits, WAITING) {
+            return;
+        }
+        let mut more = self.waits.saturating_sub(if cx.is_crowded() { FEW } else { WAITING });
+        self.waits -= more;
         while more > 0 {
             let Some(fullest) = self.channels.values_mut().max_by_key(|channel| channel.waiting()) else { return };
             let many = more.min(fullest.waiting() / 2 + 1);

@@ -74,7 +74,8 @@ struct Amqp {
     frame_max: usize,
     /// Whether the broker has said that it takes no publishes for now.
     blocked: bool,
-    /// How many messages there were since it was looked how many wait.
+    /// How many wait for what becomes of them, and how many messages there were since that was looked at.
+    waits: usize,
     messages: usize,
     /// Whether any publish waits for time to pass.
     holds: bool,
@@ -123,6 +124,7 @@ impl Amqp {
             header: None,
             frame_max: 0,
             blocked: false,
+            waits: 0,
             messages: 0,
             holds: false,
         }
@@ -352,6 +354,10 @@ impl Analyzer for Amqp {
 
     fn resync(&mut self, _: Dir, data: &[u8]) -> Resync {
         frame::scan(data, &mut Effort::default())
+    }
+
+    fn waiting(&self) -> usize {
+        self.waits * size_of::<waiting::Wait>()
     }
 
     fn waits(&self) -> bool {

@@ -16,6 +16,12 @@ impl Driver {
         own + self.nest.iter().flat_map(|nest| &nest.inners).map(|(_, inner)| inner.room()).sum::<usize>()
     }
 
+    /// What the exchanges that wait for their answers take in memory, in bytes, about.
+    pub fn waiting(&self) -> usize {
+        let own = self.analyzer.as_ref().map_or(0, |analyzer| analyzer.waiting());
+        own + self.nest.iter().flat_map(|nest| &nest.inners).map(|(_, inner)| inner.waiting()).sum::<usize>()
+    }
+
     /// Makes room: bytes that are not consumed are passed over as if more were lost behind them, so that reading goes on at the next
     /// start. Those that wait for what tells their protocol are given up with all that follow, as at the limit of that wait.
     pub fn let_go(&mut self, sink: &mut Sink<'_>) {

@@ -1,5 +1,6 @@
 //! HTTP/0.9, 1.0 and 1.1 (RFC 1945, RFC 9110, RFC 9112): requests with their responses, on one connection.
 
+mod ending;
 mod exchange;
 mod framing;
 mod head;
@@ -9,9 +10,10 @@ mod scan;
 #[cfg(test)]
 mod tests;
 
-use super::grpc::{Call, Ended};
+use super::grpc::Call;
 use super::{Analyzer, Cx, Gap, Input, Probe, Protocol, Resync, Step, Verdict};
-use crate::model::{ConnMeta, Dir, End, Issue, Joined, PENDING, Part, Pattern, Stamp, Transport};
+use crate::model::{ConnMeta, Dir, End, Issue, Joined, Part, Pattern, Stamp, Transport};
+use ending::{close, unanswered, unseen_answer};
 use exchange::{Answer, Exchange, Exchanges, Method, Whose};
 use framing::{Framing, Move};
 use head::{Kind, Parsed, Start};
@@ -342,6 +344,10 @@ impl Analyzer for Http1 {
         next
     }
 
+    fn waiting(&self) -> usize {
+        self.exchanges.len() * size_of::<Exchange>()
+    }
+
     fn end(&mut self, cx: &mut Cx<'_, '_>, rest: Input<'_>, how: End) {
         let dir = rest.dir;
         match std::mem::replace(&mut self.states[dir.index()], State::Head) {
@@ -373,28 +379,4 @@ const fn kind(dir: Dir) -> Kind {
         Dir::ToServer => Kind::Request,
         Dir::ToClient => Kind::Response,
     }
-}
-
-/// An exchange is over; of a call it counts whether all of the answer was seen.
-fn close(cx: &mut Cx<'_, '_>, key: u64, call: Option<(&Call, bool)>, answer: Answer) {
-    let (status, ok) = match call {
-        Some((call, whole)) => call.status(cx, key, if whole { Ended::Whole(answer.code) } else { Ended::Unseen }),
-        None => (answer.code.map(|code| code.to_string().into()), answer.code.is_none_or(|code| code < 400)),
-    };
-    cx.close(key, status, ok, answer.last);
-}
-
-/// An exchange that is given up: its answer is still due, or may have been lost.
-fn unanswered(cx: &mut Cx<'_, '_>, e: &Exchange) {
-    match e.answered {
-        Some(answer) => close(cx, e.key, e.call.as_deref().map(|call| (call, answer.last.is_some())), answer),
-        None if e.in_doubt() => unseen_answer(cx, e),
-        None => cx.close(e.key, Some(PENDING.into()), false, None),
-    }
-}
-
-/// Its answer lies in a hole: neither there nor missing.
-fn unseen_answer(cx: &mut Cx<'_, '_>, e: &Exchange) {
-    cx.note(e.key, Issue::NO_RESPONSE);
-    cx.close(e.key, None, true, None);
 }

@@ -35,9 +35,9 @@ pub static PROTOCOL: Protocol = Protocol {
     ports: &[50051],
     upgrades: &["h2c"],
     probe: scan::probe,
-    scan: |data, effort| match memchr::memmem::find(data, PREFACE) {
-        Some(at) => Resync::Found(at),
-        None => scan::scan(data, scan::UNKNOWN, effort),
+    scan: |data, effort| {
+        let preface = memchr::memmem::find(data, PREFACE).map(Resync::Found);
+        preface.unwrap_or_else(|| scan::scan(data, scan::UNKNOWN, effort))
     },
     start: |meta, _| Box::new(Http2::new(meta.joined)),
     #[cfg(test)]
@@ -102,12 +102,8 @@ struct Pieces {
 impl Http2 {
     fn new(joined: Joined) -> Self {
         let opening = joined == Joined::Opening;
-        let side = |state| Side {
-            state: if opening { state } else { State::Place },
-            decoder: hpack::Decoder::new(opening),
-            block: None,
-            search: None,
-        };
+        let state = |state| if opening { state } else { State::Place };
+        let side = |first| Side { state: state(first), decoder: hpack::Decoder::new(opening), block: None, search: None };
         Self { sides: [side(State::Preface), side(State::Frame)], streams: Streams::new(!opening), layered: false }
     }
 
@@ -385,14 +381,16 @@ impl Analyzer for Http2 {
         search.go_on((data, input.base()), begins, (1, scan), |data, _| scan::place(data, scan::KNOWN))
     }
 
+    fn waiting(&self) -> usize {
+        self.streams.len() * size_of::<stream::Stream>()
+    }
+
     fn end(&mut self, cx: &mut Cx<'_, '_>, rest: Input<'_>, _: End) {
-        let dir = rest.dir;
-        self.side(dir).state = State::Over;
-        let silent = self.side(Dir::ToClient).state == State::Over;
-        if silent {
+        self.side(rest.dir).state = State::Over;
+        if self.side(Dir::ToClient).state == State::Over {
             self.streams.give_up(cx);
         } else {
-            self.streams.iter().for_each(|stream| stream.cut(cx, dir));
+            self.streams.iter().for_each(|stream| stream.cut(cx, rest.dir));
             self.streams.sweep(cx);
         }
     }

@@ -127,6 +127,11 @@ impl Streams {
         }
     }
 
+    /// How many are open.
+    pub fn len(&self) -> usize {
+        self.open.len()
+    }
+
     /// All that are open.
     pub fn iter(&mut self) -> impl Iterator<Item = &mut Stream> {
         self.open.values_mut()
@@ -204,7 +209,7 @@ impl Streams {
     }
 
     fn add(&mut self, cx: &mut Cx<'_, '_>, id: u32, operation: CompactString, first: Stamp) -> &mut Stream {
-        if self.open.len() >= cx.limits().pending
+        if cx.too_many(self.open.len(), cx.limits().pending)
             && let Some((&oldest, _)) = self.open.first_key_value()
             && let Some(mut stream) = self.remove(oldest)
         {

@@ -277,6 +277,10 @@ impl Analyzer for Postgres {
         frame::resync(data, dir, &mut Effort::default())
     }
 
+    fn waiting(&self) -> usize {
+        self.session.waiting.len() * size_of::<exchange::Exchange>()
+    }
+
     fn end(&mut self, cx: &mut Cx<'_, '_>, rest: Input<'_>, _: End) {
         *self.state(rest.dir) = State::Over;
         if !rest.data.is_empty() {

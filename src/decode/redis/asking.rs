@@ -2,7 +2,7 @@
 
 use super::command::{Arguments, Means, Silence, split, text};
 use super::value::{Head, Kind, LINE, Read, Reader, What};
-use super::waiting::Asked;
+use super::waiting::{Asked, WAITING};
 use super::{Redis, Up, half, names, unseen};
 use crate::decode::{Cx, Input, Step};
 use crate::model::{Dir, Fields, Issue, Part, Pattern, Stamp};
@@ -151,6 +151,9 @@ impl Redis {
         }
         let (room, answering) = (cx.limits().body, self.down.answering());
         self.last = Some(means);
+        if cx.too_many(self.waiting.len(), WAITING) {
+            self.waiting.crowded();
+        }
         self.waiting.ask(Asked { key, means, bytes: 0, room }, first.time, answering, |lost| unseen(cx, &lost));
         if means == Means::Sync && !self.waiting.is_sure() {
             self.leave(cx);

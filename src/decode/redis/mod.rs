@@ -277,6 +277,10 @@ impl Analyzer for Redis {
         self.place(dir, data)
     }
 
+    fn waiting(&self) -> usize {
+        self.waiting.len() * size_of::<Asked>()
+    }
+
     fn end(&mut self, cx: &mut Cx<'_, '_>, rest: Input<'_>, _: End) {
         self.drop(cx, rest.dir, Issue::CUT);
         if rest.dir == Dir::ToClient {

@@ -8,7 +8,7 @@ use crate::time::Time;
 use std::collections::VecDeque;
 
 /// How many commands of a connection wait for their answer: pipelines of tens of thousands are usual. Beyond, pairing is given up.
-const WAITING: usize = 65_536;
+pub const WAITING: usize = 65_536;
 
 /// A command on its way.
 #[derive(Clone, Copy, Debug)]
@@ -45,11 +45,18 @@ impl Waiting {
         Self { open: VecDeque::new(), counted: 0, turns: Turns::new(joined != Joined::Opening) }
     }
 
+    /// How many are open.
+    pub fn len(&self) -> usize {
+        self.open.len()
+    }
+
+    /// Too many are open.
+    pub fn crowded(&mut self) {
+        self.turns.give_up();
+    }
+
     /// A command was sent, while an answer was on its way or not. Those whose answer nobody will know are given to `lost`, this one too.
     pub fn ask(&mut self, asked: Asked, at: Time, answering: bool, mut lost: impl FnMut(Asked)) {
-        if self.open.len() >= WAITING {
-            self.turns.give_up();
-        }
         let waiting = if self.is_sure() { self.counted } else { self.open.len() };
         // those that were asked before a hole in the commands are answered in their turn all the same
         if !self.turns.ask(at, answering, waiting, asked.counts()) {
@@ -123,7 +130,7 @@ impl Waiting {
     /// Takes out all.
     fn drain(&mut self, lost: impl FnMut(Asked)) {
         self.counted = 0;
-        self.open.drain(..).for_each(lost);
+        std::mem::take(&mut self.open).into_iter().for_each(lost);
     }
 
     /// Whether answers are certain to be those of the commands that were seen.

@@ -1,5 +1,6 @@
 //! The connection table, rule by rule.
 
+use super::super::limits::CONNECTIONS;
 use super::*;
 use crate::model::{Stamp, Zone};
 use proptest::prelude::*;
@@ -32,7 +33,7 @@ struct Shard {
 
 impl Default for Shard {
     fn default() -> Self {
-        let table = ConnTable::new(|port| port == 50051);
+        let table = ConnTable::new(CONNECTIONS, |port| port == 50051);
         Self { table, log: Log::default(), packet: 0, time: Time::default(), overload: false }
     }
 }

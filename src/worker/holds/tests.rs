@@ -121,3 +121,32 @@ fn what_was_let_go_takes_no_more_room() {
     let held = rig.totals().evicted_held;
     assert!((1000..=4000).contains(&held), "{held} times");
 }
+
+#[test]
+fn requests_that_are_never_answered_are_bounded_together() {
+    let http = |n: usize| format!("GET /{n:05} HTTP/1.1\r\nhost: a\r\n\r\n").into_bytes();
+    let redis = |n: usize| format!("*2\r\n$3\r\nGET\r\n$5\r\n{n:05}\r\n").into_bytes();
+    let sql = |n: usize| [b"Q\0\0\0\x10".as_slice(), format!("select {n:04}\0").as_bytes()].concat();
+    let get = |n: usize| [b"\0\0\x03\x01\x04".as_slice(), &(2 * n as u32 + 1).to_be_bytes(), b"\x82\x86\x84"].concat();
+    let (startup, preface) = (b"\0\0\0\x13\0\x03\0\0user\0shop\0\0", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0");
+    type Asks<'a> = (&'a [u8], &'a dyn Fn(usize) -> Vec<u8>);
+    let asks: [Asks<'_>; 4] = [(b"", &http), (b"", &redis), (&startup[..], &sql), (&preface[..], &get)];
+    for (protocol, (first, one)) in asks.into_iter().enumerate() {
+        let (mut rig, mut sent) = (Rig::new(), 0);
+        (0..20).for_each(|client| rig.open(client));
+        let mut at = [1; 20];
+        for n in (0..900).step_by(10) {
+            for (client, at) in (0..).zip(&mut at) {
+                let many = (n..n + 10).flat_map(one);
+                let payload: Vec<u8> = first.iter().copied().filter(|_| n == 0).chain(many).collect();
+                rig.send(client, *at, TcpFlags::ACK, &payload);
+                (*at, sent) = (*at + payload.len() as u32, sent + payload.len());
+            }
+            let waiting = rig.worker.holds.waiting;
+            assert!(waiting <= 2 * LIMIT, "{waiting} bytes wait at {protocol}'s request {n}");
+        }
+        assert!(rig.worker.holds.waiting > LIMIT / 2, "protocol {protocol}");
+        let totals = rig.totals();
+        assert_eq!((totals.decoded_bytes as usize, totals.evicted_held > 0), (sent, true), "protocol {protocol}");
+    }
+}
