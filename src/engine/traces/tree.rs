@@ -140,8 +140,8 @@ fn shared(up: &Hop, hop: &Hop) -> Option<Link> {
 fn rank(up: &Hop, hop: &Hop) -> Option<(Same, bool)> {
     #[cfg(test)]
     tests::RANKED.set(tests::RANKED.get() + 1);
-    // what a kernel passes on it passes on as it is
-    if up.passed_on {
+    // what a kernel passes on it passes on as it is; and who has its reply goes on with what it asked for
+    if up.passed_on || up.reply {
         return None;
     }
     // a broker passes on what was published to it, and asks nobody for anything
