@@ -2,6 +2,7 @@
 
 use super::conns::Awaited;
 use super::cost::Charge;
+use super::facts::Facts;
 use super::findings::Findings;
 use super::life::released;
 use super::stitch::whole;
@@ -92,6 +93,14 @@ impl Engine {
             screen.gone(row.id);
             released(conns, facts, row)
         });
+    }
+}
+
+/// Before a trace is told, those are called by name that accepted its flows and were found on other connections since: without names it is
+/// not known who sent what.
+pub(super) fn call(trace: &mut Trace, facts: &Facts) {
+    if facts.any_listens() {
+        trace.call(|addr| facts.listener(addr));
     }
 }
 

@@ -50,6 +50,8 @@ pub enum Rank {
     Capture,
     /// What the operating system or a container engine knows of an address.
     System,
+    /// Who accepts connections there, as others of them tell.
+    Listener,
     /// The user said so.
     User,
 }
@@ -219,6 +221,7 @@ impl Party {
     pub fn named_by(&self) -> Option<&'static str> {
         match self.rank {
             Some(Rank::User) => Some("--name or configuration"),
+            Some(Rank::Listener) => Some("who listens at its address, by other connections"),
             Some(Rank::System) => Some("container engine, by its address"),
             Some(Rank::Capture) => Some("DNS answer or capture file, by its address"),
             None => self.owner.as_ref().filter(|_| self.service.is_some())?.origin.word(),

@@ -221,3 +221,35 @@ fn a_name_that_comes_late_reaches_the_sums() {
     engine.learn(named([10, 0, 0, 1], "host"));
     assert_eq!(edges(&mut engine), ["client.py -> shop 1", "host -> shop 1"], "a process's own name stays");
 }
+
+/// Two traces of a flow each on two connections to one address: whose it is is found with the second one.
+fn late_listener(options: EngineOptions) -> (Engine, Vec<Record>) {
+    let mut engine = Engine::new(options);
+    let mut records = Vec::new();
+    for c in [1, 2] {
+        let log = Log::default().skip(20 * c).began(c).open(c, 0).trace(c, 0, &format!("{c:032x}")).close(c, 0, "200").skip(1000);
+        engine.take(log.turn(), &mut |record| records.push(record));
+    }
+    let server: SocketAddr = "10.0.0.2:80".parse().unwrap();
+    engine.learn(Fact::Owned { conn: conn(2), end: server, owner: Some(owner("shop")) });
+    (engine, records)
+}
+
+#[test]
+fn a_listener_that_is_found_late_is_one_service_everywhere() {
+    let (mut engine, records) = late_listener(EngineOptions::default());
+    assert_eq!(flows(&records).iter().map(|flow| flow.server.label()).collect::<Vec<_>>(), ["10.0.0.2:80"; 2]);
+    assert_eq!(engine.flow(FlowId(1), false).unwrap().server.label(), "shop");
+    engine.call_edges();
+    let table = engine.edges.table(engine.now);
+    let names: Vec<_> = table.iter().map(|service| &*service.name).collect();
+    assert_eq!(names, ["10.0.0.1", "shop"]);
+    let (mut engine, mut records) = late_listener(EngineOptions { keep: false, ..EngineOptions::default() });
+    records.clear();
+    engine.take(Log::default().skip(3000).last(), &mut |record| records.push(record));
+    let services = records.iter().filter_map(|record| match record {
+        Record::Trace(trace) => Some(trace.services.iter().map(|name| &**name).collect::<Vec<_>>()),
+        _ => None,
+    });
+    assert_eq!(services.collect::<Vec<_>>(), [["shop"], ["shop"]], "what is told later");
+}

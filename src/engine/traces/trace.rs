@@ -1,11 +1,12 @@
 //! One trace: its flows, what it is known by, and how it is told.
 
 use super::parties::services;
-use super::{Hop, path, tree};
-use crate::model::{FlowId, Node, TraceRecord, Why};
+use super::{Hop, name, path, tree};
+use crate::model::{FlowId, Node, Rank, TraceRecord, Why};
 use crate::time::{Span, Time};
 use crate::trace;
 use compact_str::CompactString;
+use std::sync::Arc;
 
 /// From when on a trace is slow, so that its record tells where its time went.
 const SLOW: Span = Span::from_secs(1);
@@ -66,6 +67,19 @@ impl Trace {
             complete: roots == 1 && self.more == 0 && self.hops.iter().all(|hop| hop.settled && !hop.pending),
             tree,
         })
+    }
+
+    /// Those that accepted its flows and had no name are called as they are by now.
+    pub(in crate::engine) fn call(&mut self, name_of: impl Fn(&str) -> Option<Arc<str>>) {
+        for hop in &mut self.hops {
+            let server = if hop.to_server { &mut hop.to } else { &mut hop.from };
+            if name(server).is_none()
+                && let Some(service) = name_of(&server.addr)
+            {
+                let party = Arc::make_mut(server);
+                (party.service, party.rank) = (Some(service), Some(Rank::Listener));
+            }
+        }
     }
 
     /// A flow's sender may have been at work on something hidden.
