@@ -110,8 +110,14 @@ fn by_id(before: &Causes<'_>, order: &[&Hop], hop: &Hop, places: &[Place]) -> Op
         return Some((up, shared(order[up], hop)?));
     }
     let innermost = *likeliest.last()?;
-    // all of them have to lie around the innermost one
-    let mut chain = std::iter::successors(Some(innermost), |&at| places[at].parent.map(|(up, _)| up));
+    // all of them have to lie around the innermost one; and a sender that is known, and was called back, waits for that with each: once it has
+    // got what it asked for, it may as well go on with that
+    let is_over = |up: usize| order[up].end.is_some_and(|end| end < hop.time);
+    let calls = [order[innermost], hop].iter().all(|hop| hop.pattern != Pattern::Deliver);
+    let waits = same == Same::Surely && calls && !is_over(innermost);
+    let over = |up: usize| waits && is_over(up);
+    let around = |&at: &usize| places[at].parent.map(|(up, _)| up).filter(|up| !over(*up));
+    let mut chain = std::iter::successors(Some(innermost), around);
     if !likeliest.iter().rev().all(|up| chain.any(|at| at == *up)) {
         return None;
     }

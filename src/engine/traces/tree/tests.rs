@@ -105,6 +105,9 @@ fn the_parent_is_what_the_sender_had_open() {
     check(&["browser>gateway 0-100", "gateway>orders 10-50", "gateway>stock 11-60", "orders>store 20-30"], "1 .2 ..4 .3");
     // a service that is called by what it called: the inner call
     check(&["a>b 0-100", "b>c 10-90", "c>b 20-80", "b>d 30-40"], "1 .2 ..3 ...4");
+    // who is called back later on goes on with either
+    check(&["a>b 0-100", "b>c 10-15", "c>b 20-80", "b>d 30-40"], "1 .2 ..3 4");
+    check(&["a>b 0-25", "b>c 10-15", "c>b 20-80", "b>d 30-40"], "1 .2 ..3 ...4");
     // the first flow's number need not be the least
     check(&["gateway>orders 10-50", "browser>gateway 0-100"], "2 .1");
     assert_eq!(tree(&[]), []);
