@@ -88,6 +88,8 @@ pub enum Origin {
     Program,
     /// The capture file says so.
     File,
+    /// The socket was gone before its process was found, but it passed on what a service had received, whose name it is.
+    Passes,
     /// The socket was gone before its process was found: the name says whose it was, not what. `uid 1000, exited` where a process has
     /// just ended that nobody could look at, else `uid 1000, closed`.
     Exited,
@@ -104,6 +106,7 @@ impl Origin {
             Self::Script => Some("script"),
             Self::Program => Some("program"),
             Self::File => Some("capture file"),
+            Self::Passes => Some("what it received and passes on"),
             Self::Exited => None,
         }
     }

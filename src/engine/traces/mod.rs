@@ -14,6 +14,7 @@ mod hop;
 mod legs;
 mod list;
 mod parties;
+mod passer;
 mod path;
 mod queue;
 mod shape;

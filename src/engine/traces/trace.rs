@@ -13,7 +13,7 @@ const SLOW: Span = Span::from_secs(1);
 /// How many different IDs one trace is known by: more than there are carriers and services that change them.
 pub(super) const MAX_IDS: usize = 64;
 /// How many flows of a trace are looked through for what caused another one, where some of them were tied without an ID.
-const SEARCHED: usize = 256;
+pub(super) const SEARCHED: usize = 256;
 
 /// A trace.
 #[derive(Debug)]
