@@ -54,6 +54,7 @@ impl Engine {
         if elsewhere(to, zone) {
             self.facts.listens(to, None);
         }
+        self.traces.began(from);
         if meta.joined != Joined::Opening {
             self.stitch.joined(id, meta.first.time);
         }

@@ -89,6 +89,9 @@ impl Engine {
             edges.add(flow);
         }
         let alone = self.traces.settled(flow, findings.any(), self.now);
+        if let Some(hop) = &alone {
+            self.traces.alone(hop);
+        }
         let alone = self.stitch_settled(id, alone);
         let Self { store, conns, facts, sources, findings, traces, .. } = self;
         if let Some(flow) = whole(id, store, conns, facts, sources) {

@@ -1,5 +1,6 @@
 //! One trace: its flows, what it is known by, and how it is told.
 
+use super::callers::Callers;
 use super::parties::services;
 use super::{Hop, name, path, tree};
 use crate::model::{FlowId, Node, Rank, TraceRecord, Why};
@@ -34,6 +35,8 @@ pub(in crate::engine) struct Trace {
     pub(super) waiting: bool,
     /// Whether it has grown since it was told.
     pub(super) grown: bool,
+    /// Whether it was learned from who sends by which address: once.
+    pub(super) learned: bool,
 }
 
 impl Trace {
@@ -67,6 +70,13 @@ impl Trace {
             complete: roots == 1 && self.more == 0 && self.hops.iter().all(|hop| hop.settled && !hop.pending),
             tree,
         })
+    }
+
+    /// Has it learned from.
+    pub(super) fn learn(&mut self, callers: &mut Callers) {
+        if !std::mem::replace(&mut self.learned, true) {
+            callers.learn(&self.hops);
+        }
     }
 
     /// Those that accepted its flows and had no name are called as they are by now.

@@ -10,6 +10,7 @@ use super::legs::{beside, leg};
 use crate::model::{FlowId, Link, Node, Party, Pattern};
 use causes::Causes;
 use hashbrown::{HashMap, HashSet};
+use std::sync::Arc;
 
 mod causes;
 mod index;
@@ -77,6 +78,19 @@ fn by_causes<'h>(hops: &'h [Hop], mut before: Causes<'h>) -> Vec<Node> {
         left.extend(siblings(last));
     }
     nodes
+}
+
+/// To which addresses that was sent which may have caused a flow, where nothing tells who sent it but when; none where something does.
+pub(super) fn may_have_caused(hops: &[Hop], hop: &Hop) -> Option<Vec<Arc<str>>> {
+    let mut addrs = Vec::new();
+    for up in hops.iter().filter(|up| (up.time, up.flow) < (hop.time, hop.flow) && shared(up, hop).is_some()) {
+        match rank(up, hop) {
+            Some((Same::Maybe, _)) if !addrs.contains(&up.to.addr) => addrs.push(Arc::clone(&up.to.addr)),
+            Some((Same::Surely, _)) => return None,
+            Some((Same::Maybe, _)) | None => {}
+        }
+    }
+    Some(addrs)
 }
 
 /// Whether none of them caused this one, or none can be claimed.
@@ -180,4 +194,4 @@ fn same(a: &Party, b: &Party) -> Option<Same> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
