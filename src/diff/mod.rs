@@ -7,10 +7,11 @@
 
 pub mod text;
 
-use crate::model::{FlowId, TraceRecord};
+use crate::model::{FlowId, Owner, TraceRecord};
 use crate::story::{Brief, Story};
 use crate::time::Span;
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 /// From which factor on a hop is slower: what two runs on one machine differ by without a reason lies well below.
@@ -36,6 +37,24 @@ pub struct Key {
     pub to: Arc<str>,
     /// For what, without IDs.
     pub operation: String,
+}
+
+impl Key {
+    /// Whether it is the same as far as their names tell: some are found in one run and not in the other.
+    fn may_be(&self, other: &Self) -> bool {
+        let end = |one: &str, other: &str| one == other || is_nameless(one) != is_nameless(other);
+        self.operation == other.operation && end(&self.from, &other.from) && end(&self.to, &other.to)
+    }
+
+    /// Whether an end of it has no name.
+    fn is_nameless(&self) -> bool {
+        is_nameless(&self.from) || is_nameless(&self.to)
+    }
+}
+
+/// Whether an end is called by its address, or only by whose its socket was.
+fn is_nameless(end: &str) -> bool {
+    end.parse::<IpAddr>().is_ok() || end.parse::<SocketAddr>().is_ok() || Owner::is_gone(end)
 }
 
 /// What became of a hop.
@@ -220,9 +239,14 @@ fn hops(traces: [(&Run, &TraceRecord); 2], astray: &mut BTreeMap<Key, Vec<Brief>
     let trace = traces[1].1;
     let within = |flow: &Brief| flow.time >= trace.time && flow.time <= trace.time.after(trace.duration);
     let mut theirs: BTreeMap<_, _> = right.iter().cloned().collect();
+    let mut partners: Vec<Option<Brief>> = left.iter().map(|(at, _)| theirs.remove(at)).collect();
+    // who has a name in one run may have none in the other
+    for ((at, _), partner) in left.iter().zip(&mut partners).filter(|(_, partner)| partner.is_none()) {
+        let same = right.iter().map(|(theirs, _)| theirs).find(|other| theirs.contains_key(*other) && at.0.may_be(&other.0));
+        *partner = same.and_then(|other| theirs.remove(other));
+    }
     let mut found = Vec::new();
-    for (at, a) in left {
-        let b = theirs.remove(&at);
+    for ((at, a), b) in left.into_iter().zip(partners) {
         let mut stray = || {
             let flows = astray.get_mut(&at.0)?;
             let place = flows.iter().position(within)?;
@@ -288,11 +312,21 @@ fn crowds(a: &BTreeMap<Key, Vec<Brief>>, b: &BTreeMap<Key, Vec<Brief>>) -> Vec<D
     let keys: BTreeSet<_> = a.keys().chain(b.keys()).collect();
     let mut found = Vec::new();
     for key in keys {
-        let [left, right] = [a, b].map(|side| side.get(key).map(Vec::as_slice).unwrap_or_default());
+        // what may be somebody's who has a name in the other run is told of that one
+        let one = [a, b].map(|side| side.contains_key(key));
+        let other = if one[0] { b } else { a };
+        if one != [true; 2] && key.is_nameless() && other.keys().any(|named| key.may_be(named)) {
+            continue;
+        }
+        let of = |side: &BTreeMap<Key, Vec<Brief>>| match side.get(key) {
+            Some(flows) => flows.clone(),
+            None => side.iter().filter(|(other, _)| key.may_be(other)).flat_map(|(_, flows)| flows).cloned().collect(),
+        };
+        let [left, right] = [of(a), of(b)];
         let mut tell = |kind, a: Option<&Brief>, b: Option<&Brief>| {
             found.push(Difference { kind, key: key.clone(), occurrence: None, a: a.cloned(), b: b.cloned() });
         };
-        match (median(left), median(right)) {
+        match (median(&left), median(&right)) {
             (Some(a), None) => tell(Kind::Missing, Some(a), None),
             (None, Some(b)) => tell(Kind::New, None, Some(b)),
             (None, None) => {}

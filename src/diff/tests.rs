@@ -97,6 +97,40 @@ fn names_that_are_made_up_do_not_tell_operations_apart() {
 }
 
 #[test]
+fn who_has_a_name_in_one_run_alone_is_the_same() {
+    let named: &[Hop] = &[
+        ("web", "nginx", "GET /orders/17", "200", 50, true),
+        ("nginx", "shop", "GET /orders/17", "200", 40, true),
+        ("shop", "stock", "GET /stock", "200", 5, true),
+        ("shop", "stock", "GET /stock", "200", 5, true),
+    ];
+    let mut bare = named.to_vec();
+    (bare[0].0, bare[1].0, bare[2].0, bare[3].1) = ("127.0.0.1", "uid 0, closed", "127.0.0.1", "127.0.0.1:8081");
+    let probes: &[Hop] =
+        &[("prober", "shop", "GET /healthz", "200", 1, false), ("nginx", "shop", "GET /healthz", "200", 1, false)];
+    let probe: &[Hop] = &[("127.0.0.1", "shop", "GET /healthz", "200", 1, false)];
+    let (a, b) = (run(&[(named, probes)]), run(&[(&bare, probe)]));
+    assert_eq!(told(&compare(&a, &b)), [""; 0]);
+    assert_eq!(told(&compare(&b, &a)), [""; 0]);
+    // what is not there is missing all the same, and what fails fails
+    let fewer = [bare[0], bare[1], (bare[3].0, bare[3].1, bare[3].2, "503", 5, true)];
+    let failing: &[Hop] = &[("127.0.0.1", "shop", "GET /healthz", "500", 1, false)];
+    let wanted = [
+        "failed shop → stock GET /stock Some(1)",
+        "missing shop → stock GET /stock Some(2)",
+        "failed nginx → shop GET /healthz None",
+        "failed prober → shop GET /healthz None",
+    ];
+    assert_eq!(told(&compare(&a, &run(&[(&fewer, failing)]))), wanted);
+    // of two addresses each is another one, and so of two names
+    let [other, another] = ["10.0.0.2:80", "10.0.0.3:80"].map(|to| run(&[(&[("web", to, "GET /", "200", 5, true)], &[])]));
+    assert_eq!(
+        told(&compare(&other, &another)),
+        ["missing web → 10.0.0.2:80 GET / Some(1)", "new web → 10.0.0.3:80 GET / Some(1)"]
+    );
+}
+
+#[test]
 fn each_kind_of_difference_is_found_at_its_hop() {
     let bad: &[Hop] = &[
         ("web", "orders", "POST /checkout", "200", 150, true),

@@ -29,6 +29,8 @@ pub(super) struct Facts {
     /// What the user named by networks, the longest first, and by patterns, in the order given.
     nets: Vec<(IpAddr, u8, Arc<str>)>,
     patterns: Vec<(Regex, Arc<str>)>,
+    /// What those are called who accept connections, by where; none where they are several.
+    listeners: HashMap<SocketAddr, Option<Arc<str>>>,
     version: u32,
 }
 
@@ -118,6 +120,33 @@ impl Facts {
         true
     }
 
+    /// Somebody accepts connections at an address: the name of those that nobody is found for, as long as nobody else does. None: a loopback
+    /// address of another network namespace, which is another one there.
+    pub(super) fn listens(&mut self, addr: SocketAddr, owner: Option<&Owner>) {
+        if owner.is_some_and(|owner| owner.origin == Origin::Exited) {
+            return;
+        }
+        let (name, room) = (owner.map(|owner| &owner.service), self.listeners.len() < MAX_FACTS);
+        match self.listeners.get_mut(&addr) {
+            Some(None) => return,
+            Some(Some(known)) if name == Some(known) => return,
+            Some(known) => *known = None,
+            None if room => _ = self.listeners.insert(addr, name.cloned()),
+            None => return,
+        }
+        self.version = self.version.wrapping_add(1);
+    }
+
+    /// The name of whoever accepts connections at an address, as text.
+    pub(super) fn listener(&self, addr: &str) -> Option<Arc<str>> {
+        self.listeners.get(&addr.parse::<SocketAddr>().ok()?)?.clone()
+    }
+
+    /// Whether anybody is known to accept connections anywhere.
+    pub(super) fn any_listens(&self) -> bool {
+        !self.listeners.is_empty()
+    }
+
     /// Changes whenever a name of addresses does.
     pub(super) fn version(&self) -> u32 {
         self.version
@@ -171,8 +200,8 @@ impl Facts {
         }
     }
 
-    /// The best name of an endpoint: what the user said, what its process is called, what its address is called; of the same kind the
-    /// narrower. Last of all, that its process is gone. And the rank of one that is not its owner's.
+    /// The best name of an endpoint: what the user said, what its process is called, or who else accepts there, what its address is called;
+    /// of the same kind the narrower. Last of all, that its process is gone. And the rank of one that is not its owner's.
     fn name(&self, endpoint: &Endpoint) -> Option<(Arc<str>, Option<Rank>)> {
         let Endpoint { addr, party, .. } = endpoint;
         let scopes = || [Scope::Socket(*addr), Scope::Port(addr.port()), Scope::Ip(addr.ip())];
@@ -186,7 +215,9 @@ impl Facts {
         let address = || ranks().find_map(|(scope, rank)| Some((self.known(scope, rank)?, Some(rank))));
         let owned = |gone| owner(gone).map(|name| (name, None));
         let user = user.map(|name| (name, Some(Rank::User)));
-        user.or_else(|| owned(false)).or_else(address).or_else(|| owned(true)).map(|(name, rank)| (Arc::clone(name), rank))
+        let listener = || self.listeners.get(addr)?.as_ref().map(|name| (name, Some(Rank::Listener)));
+        let known = user.or_else(|| owned(false)).or_else(listener).or_else(address).or_else(|| owned(true));
+        known.map(|(name, rank)| (Arc::clone(name), rank))
     }
 }
 

@@ -3,12 +3,12 @@
 use super::conns::{Awaited, CONN_COST, Conn, Conns};
 use super::cost::Charge;
 use super::facts::{self, Facts};
-use super::settle::tell;
+use super::settle::{call, tell};
 use super::store::Store;
 use super::{Engine, GIVEN_UP, MAX_OPEN, Record, flow, look_at};
 use crate::model::{
     Ask, Closed, ConnId, ConnMeta, ConnRecord, Detail, Ended, FlowId, Issue, Joined, Key, Opened, Owner, PENDING, Part, Row,
-    SourceId, Stamp, State,
+    SourceId, Stamp, State, Zone,
 };
 use crate::time::Time;
 use crate::trace;
@@ -33,8 +33,11 @@ impl Engine {
             return;
         }
         self.settle_due(self.now, out);
-        let Self { traces, findings, options, now, .. } = self;
-        traces.tell_due(*now, &mut |trace| tell(trace, findings, *now, options, out));
+        let Self { traces, findings, options, now, facts, .. } = self;
+        traces.tell_due(*now, &mut |trace| {
+            call(trace, facts);
+            tell(trace, findings, *now, options, out);
+        });
     }
 
     pub(super) fn begin(&mut self, meta: &ConnMeta) -> bool {
@@ -48,6 +51,10 @@ impl Engine {
         let asked = self.options.resolver.as_ref().is_some_and(|resolver| resolver.try_send(ask).is_ok());
         self.conns.begin(meta, client, server, Awaited { client: asked, server: asked });
         self.store.charge(CONN_COST);
+        if elsewhere(to, zone) {
+            self.facts.listens(to, None);
+        }
+        self.traces.began(from);
         if meta.joined != Joined::Opening {
             self.stitch.joined(id, meta.first.time);
         }
@@ -86,6 +93,9 @@ impl Engine {
         let counted = self.take_back(id);
         let known = ends.map(|(is, before)| if is { Some((self.hold(end, owner), before)) } else { None });
         let Some(conn) = self.conns.get(id) else { return };
+        if conn.opened && ends[1].0 {
+            self.facts.listens(end, owner.filter(|_| !elsewhere(end, conn.zone)).map(|owner| &**owner));
+        }
         let [client, server] = known;
         conn.client = client.map_or(conn.client, |(now, _)| now);
         conn.server = server.map_or(conn.server, |(now, _)| now);
@@ -356,6 +366,11 @@ impl Engine {
         }
         at
     }
+}
+
+/// Whether an address is that of another namespace's loopback, which is there in every one.
+fn elsewhere(end: SocketAddr, zone: Zone) -> bool {
+    zone != Zone::default() && end.ip().is_loopback()
 }
 
 /// A row goes: what that frees beside it, in bytes.

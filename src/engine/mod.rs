@@ -265,8 +265,11 @@ impl Engine {
             self.give_up(id, out);
         }
         self.settle_due(Time::from_nanos(i64::MAX), out);
-        let Self { traces, findings, options, now, .. } = self;
-        traces.tell_rest(&mut |trace| settle::tell(trace, findings, *now, options, out));
+        let Self { traces, findings, options, now, facts, .. } = self;
+        traces.tell_rest(&mut |trace| {
+            settle::call(trace, facts);
+            settle::tell(trace, findings, *now, options, out);
+        });
         findings.end();
         findings.news().into_iter().chain(findings.grown()).for_each(|finding| out(Record::Finding(finding)));
         self.renew_tables();

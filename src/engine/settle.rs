@@ -2,6 +2,7 @@
 
 use super::conns::Awaited;
 use super::cost::Charge;
+use super::facts::Facts;
 use super::findings::Findings;
 use super::life::released;
 use super::stitch::whole;
@@ -9,6 +10,7 @@ use super::traces::{self, Trace};
 use super::{Engine, EngineOptions, Record, flow, look_at};
 use crate::model::{Closed, FlowId, Row, State};
 use crate::time::{Span, Time};
+use std::sync::Arc;
 
 /// How much longer a flow waits for names that are being found out, on a machine that is busy: a resolver gives up after 2 s.
 const NAMELESS: Span = Span::from_secs(2);
@@ -52,7 +54,28 @@ impl Engine {
         }
     }
 
+    /// Whoever sent a flow is named by what it passes on, where nothing else tells.
+    fn name_passer(&mut self, id: FlowId) {
+        let Self { store, conns, facts, sources, traces, .. } = self;
+        // where nobody has a name there is none to take
+        if !facts.any_listens() {
+            return;
+        }
+        let Some(flow) = look_at(id, store, conns, facts, sources) else { return };
+        let nameless = flow.row.to_server() && traces::name(flow.client).is_none();
+        let Some(asked) = nameless.then(|| traces::asked(flow)).flatten().filter(|asked| asked.passed_on()) else { return };
+        let Some((conn, trace)) = Some(flow.row.conn).zip(traces.of(id).and_then(|no| traces.get(no))) else { return };
+        let owner = trace.passer(id, asked, |up| {
+            look_at(up, store, conns, facts, sources).map(|up| (traces::asked(up), Arc::clone(up.ends().1)))
+        });
+        let client = conns.get(conn).and_then(|conn| facts.addr(conn.client));
+        if let Some((client, owner)) = client.zip(owner) {
+            self.owned(conn, client, Some(&Arc::new(owner)));
+        }
+    }
+
     fn settle(&mut self, id: FlowId, out: &mut dyn FnMut(Record)) {
+        self.name_passer(id);
         let sources = self.store.get(id).and_then(|slot| Some(self.conns.at(slot.row.place)?.sources));
         self.change(id, |row, _| {
             row.state = State::Settled;
@@ -66,6 +89,9 @@ impl Engine {
             edges.add(flow);
         }
         let alone = self.traces.settled(flow, findings.any(), self.now);
+        if let Some(hop) = &alone {
+            self.traces.alone(hop);
+        }
         let alone = self.stitch_settled(id, alone);
         let Self { store, conns, facts, sources, findings, traces, .. } = self;
         if let Some(flow) = whole(id, store, conns, facts, sources) {
@@ -92,6 +118,14 @@ impl Engine {
             screen.gone(row.id);
             released(conns, facts, row)
         });
+    }
+}
+
+/// Before a trace is told, those are called by name that accepted its flows and were found on other connections since: without names it is
+/// not known who sent what.
+pub(super) fn call(trace: &mut Trace, facts: &Facts) {
+    if facts.any_listens() {
+        trace.call(|addr| facts.listener(addr));
     }
 }
 

@@ -50,6 +50,8 @@ pub enum Rank {
     Capture,
     /// What the operating system or a container engine knows of an address.
     System,
+    /// Who accepts connections there, as others of them tell.
+    Listener,
     /// The user said so.
     User,
 }
@@ -86,6 +88,8 @@ pub enum Origin {
     Program,
     /// The capture file says so.
     File,
+    /// The socket was gone before its process was found, but it passed on what a service had received, whose name it is.
+    Passes,
     /// The socket was gone before its process was found: the name says whose it was, not what. `uid 1000, exited` where a process has
     /// just ended that nobody could look at, else `uid 1000, closed`.
     Exited,
@@ -102,6 +106,7 @@ impl Origin {
             Self::Script => Some("script"),
             Self::Program => Some("program"),
             Self::File => Some("capture file"),
+            Self::Passes => Some("what it received and passes on"),
             Self::Exited => None,
         }
     }
@@ -219,6 +224,7 @@ impl Party {
     pub fn named_by(&self) -> Option<&'static str> {
         match self.rank {
             Some(Rank::User) => Some("--name or configuration"),
+            Some(Rank::Listener) => Some("who listens at its address, by other connections"),
             Some(Rank::System) => Some("container engine, by its address"),
             Some(Rank::Capture) => Some("DNS answer or capture file, by its address"),
             None => self.owner.as_ref().filter(|_| self.service.is_some())?.origin.word(),

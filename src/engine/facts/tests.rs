@@ -48,6 +48,31 @@ fn that_somebody_is_gone_is_said_where_nothing_better_is_known() {
 }
 
 #[test]
+fn whoever_listens_at_an_address_accepted_all_its_connections() {
+    let addr: SocketAddr = "127.0.0.1:80".parse().unwrap();
+    let mut facts = Facts::default();
+    let ends = [facts.hold(addr, None).0, facts.hold(addr, Some(&Arc::new(Owner::gone(0, true)))).0];
+    let labels = |facts: &mut Facts| ends.map(|end| facts.parties(end, end).0.label().to_owned());
+    facts.listens(addr, Some(&Owner::gone(0, false)));
+    assert_eq!(labels(&mut facts), ["127.0.0.1:80", "uid 0, exited"], "that somebody is gone is no name");
+    facts.listens(addr, Some(&owner("shop", Origin::Script, "")));
+    facts.listens(addr, Some(&owner("shop", Origin::Script, "")));
+    assert_eq!(labels(&mut facts), ["shop", "shop"]);
+    assert_eq!(facts.parties(ends[0], ends[0]).0.named_by(), Some("who listens at its address, by other connections"));
+    assert_eq!(facts.called("127.0.0.1:80").as_deref(), Some("shop"));
+    assert!(facts.learn(Scope::Port(80), Rank::User, "mine".into()));
+    assert_eq!(labels(&mut facts), ["mine", "mine"], "the user knows better");
+    // another one there: which of the two it was cannot be told
+    let mut facts = Facts::default();
+    let ends = [facts.hold(addr, None).0];
+    for service in ["shop", "another", "shop"] {
+        facts.listens(addr, Some(&owner(service, Origin::Script, "")));
+    }
+    assert_eq!(facts.parties(ends[0], ends[0]).0.label(), "127.0.0.1:80");
+    assert!(facts.any_listens());
+}
+
+#[test]
 fn networks_of_either_family() {
     for (ip, net, bits, inside) in [
         ("10.1.2.3", "10.0.0.0", 8, true),

@@ -3,7 +3,7 @@
 use super::super::script::{Log, at, conn, connections, flows, run};
 use super::super::*;
 
-use crate::model::{Ask, Naming, Origin, OwnedEnd, Owner, SourceId, Zone};
+use crate::model::{Ask, Dir, Naming, Origin, OwnedEnd, Owner, Pattern, SourceId, Zone};
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -220,4 +220,88 @@ fn a_name_that_comes_late_reaches_the_sums() {
     assert_eq!(edges(&mut engine), ["10.0.0.1 -> shop 1", "client.py -> shop 1"]);
     engine.learn(named([10, 0, 0, 1], "host"));
     assert_eq!(edges(&mut engine), ["client.py -> shop 1", "host -> shop 1"], "a process's own name stays");
+}
+
+/// Two traces of a flow each on two connections to one address: whose it is is found with the second one.
+fn late_listener(options: EngineOptions) -> (Engine, Vec<Record>) {
+    let mut engine = Engine::new(options);
+    let mut records = Vec::new();
+    for c in [1, 2] {
+        let log = Log::default().skip(20 * c).began(c).open(c, 0).trace(c, 0, &format!("{c:032x}")).close(c, 0, "200").skip(1000);
+        engine.take(log.turn(), &mut |record| records.push(record));
+    }
+    let server: SocketAddr = "10.0.0.2:80".parse().unwrap();
+    engine.learn(Fact::Owned { conn: conn(2), end: server, owner: Some(owner("shop")) });
+    (engine, records)
+}
+
+#[test]
+fn a_listener_that_is_found_late_is_one_service_everywhere() {
+    let (mut engine, records) = late_listener(EngineOptions::default());
+    assert_eq!(flows(&records).iter().map(|flow| flow.server.label()).collect::<Vec<_>>(), ["10.0.0.2:80"; 2]);
+    assert_eq!(engine.flow(FlowId(1), false).unwrap().server.label(), "shop");
+    engine.call_edges();
+    let table = engine.edges.table(engine.now);
+    let names: Vec<_> = table.iter().map(|service| &*service.name).collect();
+    assert_eq!(names, ["10.0.0.1", "shop"]);
+    let (mut engine, mut records) = late_listener(EngineOptions { keep: false, ..EngineOptions::default() });
+    records.clear();
+    engine.take(Log::default().skip(3000).last(), &mut |record| records.push(record));
+    let services = records.iter().filter_map(|record| match record {
+        Record::Trace(trace) => Some(trace.services.iter().map(|name| &**name).collect::<Vec<_>>()),
+        _ => None,
+    });
+    assert_eq!(services.collect::<Vec<_>>(), [["shop"], ["shop"]], "what is told later");
+}
+
+/// A connection between these ports, and the beginning of a request of one trace on it, which was passed on so many times.
+fn asks(log: Log, c: u64, ports: [u16; 2], operation: &str, passed_on: usize) -> Log {
+    let mut log = log.began(c);
+    if let Some(Event { kind: EventKind::Began(meta, _), .. }) = log.events.last_mut() {
+        [meta.client, meta.server] = ports.map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
+    }
+    let log = log.open_as(c, 0, Pattern::RequestResponse, operation).trace(c, 0, &"7".repeat(32));
+    match passed_on {
+        0 => log.head(c, 0, Dir::ToServer, "Host", "a"),
+        n => log.head(c, 0, Dir::ToServer, "X-Forwarded-For", &vec!["10.9.8.7"; n].join(", ")),
+    }
+}
+
+#[test]
+fn who_passes_on_what_it_received_is_known_by_that() {
+    let sender = |between: &[([u16; 2], &str, usize)], names: &[(u64, u16, &str)]| {
+        let mut engine = Engine::new(EngineOptions::default());
+        let last = between.len() as u64;
+        let begun =
+            (1..).zip(between).fold(Log::default(), |log, (c, (ports, op, passed_on))| asks(log, c, *ports, op, *passed_on));
+        let turn = Turn { events: begun.events.clone(), until: begun.now(), ..Turn::default() };
+        engine.take(turn, &mut |_| {});
+        for (c, port, service) in names {
+            let owner = Some(owner(service));
+            engine.learn(Fact::Owned { conn: conn(*c), end: SocketAddr::from(([127, 0, 0, 1], *port)), owner });
+        }
+        let mut answered = begun;
+        answered.events.clear();
+        let answered = (1..=last).rev().fold(answered, |log, c| log.close(c, 0, "200")).skip(1000);
+        let mut records = Vec::new();
+        engine.take(answered.last(), &mut |record| records.push(record));
+        let told = flows(&records).iter().find(|flow| flow.row.id == FlowId(last)).unwrap().client.label().to_owned();
+        (told, engine.flow(FlowId(last), false).unwrap().client.pid())
+    };
+    let (edge, app) = (([50_001, 80], "GET /orders/17", 0), ([50_002, 81], "GET /orders/17", 1));
+    let names = [(1, 80, "nginx"), (2, 81, "shop")];
+    assert_eq!(sender(&[edge, app], &names), ("nginx".into(), None), "which of its processes it was is not known");
+    // through two of them, the inner one
+    let inner = ([50_003, 82], "GET /orders/17", 2);
+    assert_eq!(sender(&[edge, app, inner], &[(1, 80, "nginx"), (2, 81, "envoy"), (3, 82, "shop")]).0, "envoy");
+    assert_eq!(sender(&[edge, app, inner], &[(1, 80, "nginx")]).0, "127.0.0.1:50003", "that one has no name either");
+    // something else, or as it came: by anybody
+    for down in [([50_002, 81], "GET /stock", 1), ([50_002, 81], "GET /orders/17", 0)] {
+        assert_eq!(sender(&[edge, down], &names).0, "127.0.0.1:50002");
+    }
+    // who hands its caller's fields on says it has gone through as many hands as there
+    let copied = ([50_003, 82], "GET /orders/17", 1);
+    assert_eq!(sender(&[edge, app, copied], &[(1, 80, "nginx"), (2, 81, "shop")]).0, "127.0.0.1:50003");
+    // what its process is called comes first
+    assert_eq!(sender(&[edge, app], &[(1, 80, "nginx"), (2, 50_002, "curl")]).0, "curl");
 }

@@ -28,7 +28,7 @@ const TELLING: usize = 3;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::engine) struct Asked {
     /// Through how many hands it says it has gone: one more than the stops on its way.
-    hands: NonZeroU16,
+    pub(super) hands: NonZeroU16,
     /// Stands for all that it says, where it says enough to be told from others, and no tracer's ID does that better.
     whole: Option<NonZeroU64>,
 }
@@ -73,13 +73,18 @@ pub(in crate::engine) fn leg(up: &Hop, down: &Hop) -> bool {
         return up.protocol == down.protocol && up.operation == down.operation;
     }
     let (Some(a), Some(b)) = (up.asked, down.asked) else { return false };
-    if up.pattern != down.pattern || up.protocol != down.protocol || !same_target(&up.operation, &down.operation) {
+    if !alike(up, down) {
         return false;
     }
     let spans = |hop: &Hop| hop.marks.iter().filter_map(|mark| mark.span).collect::<Vec<_>>();
     let (spans_up, spans_down) = (spans(up), spans(down));
     let unchanged = spans_up.iter().any(|span| spans_down.contains(span));
     b.hands > a.hands || unchanged || (b.whole.is_some() && b.whole == a.whole)
+}
+
+/// Whether both ask for the same.
+pub(super) fn alike(up: &Hop, down: &Hop) -> bool {
+    up.pattern == down.pattern && up.protocol == down.protocol && same_target(&up.operation, &down.operation)
 }
 
 /// Whether a request went out together with one of a moment before, on the address that all services share, rather than because of it, as

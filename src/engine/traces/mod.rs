@@ -9,11 +9,13 @@
 //! IDs in ways of their own and a request ID rides beside a tracer's; flows that were tied without an ID are traces too, and are
 //! not told.
 
+mod callers;
 mod failure;
 mod hop;
 mod legs;
 mod list;
 mod parties;
+mod passer;
 mod path;
 mod queue;
 mod shape;
@@ -24,6 +26,7 @@ mod tree;
 
 use crate::model::{FlowId, FlowRef, TraceContext, TraceNo};
 use crate::time::{Span, Time};
+use callers::Callers;
 use compact_str::CompactString;
 pub(super) use failure::{chains, failed, outcome, passes_on};
 use hashbrown::hash_map::Entry;
@@ -34,6 +37,7 @@ pub(super) use legs::{asked, beside, leg};
 use list::List;
 pub(super) use shape::streams;
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use trace::MAX_IDS;
 pub(super) use trace::Trace;
 
@@ -61,6 +65,7 @@ pub(super) struct Traces {
     doubts: BTreeMap<FlowId, Vec<FlowId>>,
     /// Traces of which no flow was open lately, by the moment at which they may be told: at most once each.
     due: BTreeSet<(Time, TraceNo)>,
+    callers: Callers,
     used: usize,
     limit: usize,
     evicted: u64,
@@ -78,6 +83,7 @@ impl Traces {
             moved: BTreeMap::new(),
             doubts: BTreeMap::new(),
             due: BTreeSet::new(),
+            callers: Callers::default(),
             used: 0,
             limit,
             evicted: 0,
@@ -88,6 +94,18 @@ impl Traces {
     /// Counts up with each change.
     pub(super) fn changes(&self) -> u64 {
         self.changes
+    }
+
+    /// A connection begins at an address.
+    pub(super) fn began(&mut self, client: SocketAddr) {
+        self.callers.began(client);
+    }
+
+    /// A flow is part of no trace: where that could not be seen, it may be of any.
+    pub(super) fn alone(&mut self, hop: &Hop) {
+        if !hop.seen && hop.to_server {
+            self.callers.unseen(&hop.to.addr);
+        }
     }
 
     /// Whether some have to make room.
@@ -177,6 +195,8 @@ impl Traces {
                 self.due.insert((due, no));
             } else {
                 (trace.waiting, trace.grown) = (false, false);
+                trace.learn(&mut self.callers);
+                self.callers.tell(&mut trace.hops);
                 tell(trace);
             }
         }
@@ -185,8 +205,10 @@ impl Traces {
     /// Tells every trace that has grown since it was told: the end.
     pub(super) fn tell_rest(&mut self, tell: &mut dyn FnMut(&mut Trace)) {
         self.due.clear();
+        self.list.values_mut().filter(|trace| trace.grown).for_each(|trace| trace.learn(&mut self.callers));
         for trace in self.list.values_mut() {
             if std::mem::take(&mut trace.grown) {
+                self.callers.tell(&mut trace.hops);
                 tell(trace);
             }
         }
@@ -276,7 +298,7 @@ impl Traces {
     fn begin(&mut self, key: Option<(&str, bool)>) -> TraceNo {
         // many have one flow, and a hop is large
         let (ids, hops, keys, quiet_since) = (Vec::new(), Vec::with_capacity(1), Vec::with_capacity(1), Time::default());
-        let trace = Trace { keys, ids, hops, more: 0, open: 0, quiet_since, waiting: false, grown: true };
+        let trace = Trace { keys, ids, hops, more: 0, open: 0, quiet_since, waiting: false, grown: true, learned: false };
         let no = self.list.push(trace);
         self.used += TRACE_COST;
         if let Some((key, tracer)) = key {

@@ -1,18 +1,20 @@
 //! One trace: its flows, what it is known by, and how it is told.
 
+use super::callers::Callers;
 use super::parties::services;
-use super::{Hop, path, tree};
-use crate::model::{FlowId, Node, TraceRecord, Why};
+use super::{Hop, name, path, tree};
+use crate::model::{FlowId, Node, Rank, TraceRecord, Why};
 use crate::time::{Span, Time};
 use crate::trace;
 use compact_str::CompactString;
+use std::sync::Arc;
 
 /// From when on a trace is slow, so that its record tells where its time went.
 const SLOW: Span = Span::from_secs(1);
 /// How many different IDs one trace is known by: more than there are carriers and services that change them.
 pub(super) const MAX_IDS: usize = 64;
 /// How many flows of a trace are looked through for what caused another one, where some of them were tied without an ID.
-const SEARCHED: usize = 256;
+pub(super) const SEARCHED: usize = 256;
 
 /// A trace.
 #[derive(Debug)]
@@ -33,6 +35,8 @@ pub(in crate::engine) struct Trace {
     pub(super) waiting: bool,
     /// Whether it has grown since it was told.
     pub(super) grown: bool,
+    /// Whether it was learned from who sends by which address: once.
+    pub(super) learned: bool,
 }
 
 impl Trace {
@@ -66,6 +70,26 @@ impl Trace {
             complete: roots == 1 && self.more == 0 && self.hops.iter().all(|hop| hop.settled && !hop.pending),
             tree,
         })
+    }
+
+    /// Has it learned from.
+    pub(super) fn learn(&mut self, callers: &mut Callers) {
+        if !std::mem::replace(&mut self.learned, true) {
+            callers.learn(&self.hops);
+        }
+    }
+
+    /// Those that accepted its flows and had no name are called as they are by now.
+    pub(in crate::engine) fn call(&mut self, name_of: impl Fn(&str) -> Option<Arc<str>>) {
+        for hop in &mut self.hops {
+            let server = if hop.to_server { &mut hop.to } else { &mut hop.from };
+            if name(server).is_none()
+                && let Some(service) = name_of(&server.addr)
+            {
+                let party = Arc::make_mut(server);
+                (party.service, party.rank) = (Some(service), Some(Rank::Listener));
+            }
+        }
     }
 
     /// A flow's sender may have been at work on something hidden.

@@ -10,6 +10,7 @@ use super::legs::{beside, leg};
 use crate::model::{FlowId, Link, Node, Party, Pattern};
 use causes::Causes;
 use hashbrown::{HashMap, HashSet};
+use std::sync::Arc;
 
 mod causes;
 mod index;
@@ -79,6 +80,19 @@ fn by_causes<'h>(hops: &'h [Hop], mut before: Causes<'h>) -> Vec<Node> {
     nodes
 }
 
+/// To which addresses that was sent which may have caused a flow, where nothing tells who sent it but when; none where something does.
+pub(super) fn may_have_caused(hops: &[Hop], hop: &Hop) -> Option<Vec<Arc<str>>> {
+    let mut addrs = Vec::new();
+    for up in hops.iter().filter(|up| (up.time, up.flow) < (hop.time, hop.flow) && shared(up, hop).is_some()) {
+        match rank(up, hop) {
+            Some((Same::Maybe, _)) if !addrs.contains(&up.to.addr) => addrs.push(Arc::clone(&up.to.addr)),
+            Some((Same::Surely, _)) => return None,
+            Some((Same::Maybe, _)) | None => {}
+        }
+    }
+    Some(addrs)
+}
+
 /// Whether none of them caused this one, or none can be claimed.
 pub(super) fn is_root(hops: &[Hop], flow: FlowId) -> bool {
     let Some(hop) = hops.iter().find(|hop| hop.flow == flow) else { return true };
@@ -110,8 +124,14 @@ fn by_id(before: &Causes<'_>, order: &[&Hop], hop: &Hop, places: &[Place]) -> Op
         return Some((up, shared(order[up], hop)?));
     }
     let innermost = *likeliest.last()?;
-    // all of them have to lie around the innermost one
-    let mut chain = std::iter::successors(Some(innermost), |&at| places[at].parent.map(|(up, _)| up));
+    // all of them have to lie around the innermost one; and a sender that is known, and was called back, waits for that with each: once it has
+    // got what it asked for, it may as well go on with that
+    let is_over = |up: usize| order[up].end.is_some_and(|end| end < hop.time);
+    let calls = [order[innermost], hop].iter().all(|hop| hop.pattern != Pattern::Deliver);
+    let waits = same == Same::Surely && calls && !is_over(innermost);
+    let over = |up: usize| waits && is_over(up);
+    let around = |&at: &usize| places[at].parent.map(|(up, _)| up).filter(|up| !over(*up));
+    let mut chain = std::iter::successors(Some(innermost), around);
     if !likeliest.iter().rev().all(|up| chain.any(|at| at == *up)) {
         return None;
     }
@@ -140,8 +160,8 @@ fn shared(up: &Hop, hop: &Hop) -> Option<Link> {
 fn rank(up: &Hop, hop: &Hop) -> Option<(Same, bool)> {
     #[cfg(test)]
     tests::RANKED.set(tests::RANKED.get() + 1);
-    // what a kernel passes on it passes on as it is
-    if up.passed_on {
+    // what a kernel passes on it passes on as it is; and who has its reply goes on with what it asked for
+    if up.passed_on || up.reply {
         return None;
     }
     // a broker passes on what was published to it, and asks nobody for anything
@@ -174,4 +194,4 @@ fn same(a: &Party, b: &Party) -> Option<Same> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -14,8 +14,8 @@ thread_local! {
 
 /// A hop of `from>to begin-end`, the end left out where it is not known. `a=10.0.0.1:80` is a name with its address, a bare address has
 /// no name; `>+` is a publish, `>-` a delivery. Times are in milliseconds. Further words are `span=X`, `up=X`, `topic=N`, `leg=N` (it is that flow behind an address
-/// translation), `passed=yes` (it is there behind one, too), `request=N` (it has that request ID and no trace ID) and `placed=N` (it has no ID, and was tied to that flow).
-fn hop(number: u64, text: &str) -> Hop {
+/// translation), `passed=yes` (it is there behind one, too), `reply=yes` (it answers its receiver's own message), `request=N` (it has that request ID and no trace ID) and `placed=N` (it has no ID, and was tied to that flow).
+pub(in crate::engine::traces) fn hop(number: u64, text: &str) -> Hop {
     let mut words = text.split(' ');
     let (from, to) = words.next().unwrap().split_once('>').unwrap();
     let (pattern, to) = match to.split_at(1) {
@@ -65,6 +65,7 @@ fn hop(number: u64, text: &str) -> Hop {
             "request" => hop.keys = [None, Some(value.parse().unwrap())],
             "leg" => hop.extra_mut().first_leg = Some(FlowId(value.parse().unwrap())),
             "passed" => hop.passed_on = true,
+            "reply" => hop.reply = true,
             "topic" => hop.extra_mut().topic = Some(value.parse().unwrap()),
             _ => panic!("{name}"),
         }
@@ -104,6 +105,9 @@ fn the_parent_is_what_the_sender_had_open() {
     check(&["browser>gateway 0-100", "gateway>orders 10-50", "gateway>stock 11-60", "orders>store 20-30"], "1 .2 ..4 .3");
     // a service that is called by what it called: the inner call
     check(&["a>b 0-100", "b>c 10-90", "c>b 20-80", "b>d 30-40"], "1 .2 ..3 ...4");
+    // who is called back later on goes on with either
+    check(&["a>b 0-100", "b>c 10-15", "c>b 20-80", "b>d 30-40"], "1 .2 ..3 4");
+    check(&["a>b 0-25", "b>c 10-15", "c>b 20-80", "b>d 30-40"], "1 .2 ..3 ...4");
     // the first flow's number need not be the least
     check(&["gateway>orders 10-50", "browser>gateway 0-100"], "2 .1");
     assert_eq!(tree(&[]), []);
@@ -126,6 +130,20 @@ fn work_goes_on_after_the_answer() {
     check(&["a>b 0-10", "a>b 11-12", "b>c 20-30"], "1 2 3");
     // an answer that never came leaves it open
     check(&["a>b 0-", "a>b 11-12", "b>c 20-30"], "1 .3 2");
+}
+
+#[test]
+fn nobody_does_anything_because_of_a_reply() {
+    // who has its reply goes on with what it asked for, whether it is known who that is
+    let ask = ["shop>+rabbit 10-11 topic=1", "rabbit>-stock 12-20 topic=1", "stock>+rabbit 15-16 topic=2"];
+    let then = |to| ["rabbit>-shop 17-17 topic=2 reply=yes", to];
+    check(&[&["a>shop 0-100"][..], &ask, &then("shop>bank 30-40")].concat(), "1 .2 ..3 ...4 ....5 .6");
+    let ask = ["10.0.0.1:9>+10.0.0.2:5672 10-11 topic=1", "10.0.0.2:5672>-10.0.0.3:8 12-20 topic=1"];
+    let then = ["10.0.0.3:8>+10.0.0.2:5672 15-16 topic=2", "10.0.0.2:5672>-10.0.0.1:9 17-17 topic=2 reply=yes"];
+    check(
+        &[&["10.0.0.7:1>10.0.0.1:80 0-100"][..], &ask, &then, &["10.0.0.1:9>10.0.0.4:80 30-40"]].concat(),
+        "1 .2 ..3 ...4 ....5 .6",
+    );
 }
 
 #[test]

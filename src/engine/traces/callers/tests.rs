@@ -1,0 +1,63 @@
+use super::super::tree::tests::hop;
+use super::super::tree::tree;
+use super::*;
+
+/// The trees of traces once all of them were learned from.
+fn trees(traces: &[&[&str]]) -> Vec<String> {
+    trees_beside(traces, &[])
+}
+
+/// The same where of what was asked at some addresses not all could be seen.
+fn trees_beside(traces: &[&[&str]], unseen: &[&str]) -> Vec<String> {
+    let hops = |lines: &[&str]| lines.iter().enumerate().map(|(n, line)| hop(n as u64 + 1, line)).collect::<Vec<_>>();
+    let mut traces: Vec<_> = traces.iter().map(|lines| hops(lines)).collect();
+    let mut callers = Callers::default();
+    unseen.iter().for_each(|addr| callers.unseen(&Arc::from(*addr)));
+    traces.iter().for_each(|hops| callers.learn(hops));
+    traces.iter_mut().for_each(|hops| callers.tell(hops));
+    let told = |hops: &Vec<Hop>| {
+        let nodes = tree(hops);
+        nodes.iter().map(|node| format!("{}{}", ".".repeat(node.depth), node.flow.0)).collect::<Vec<_>>().join(" ")
+    };
+    traces.iter().map(told).collect()
+}
+
+#[test]
+fn a_connection_has_one_sender() {
+    let [asked, first, second] =
+        ["10.0.0.9:5>127.0.0.1:80 0-100", "127.0.0.1:7>127.0.0.1:81 10-60", "127.0.0.1:8>127.0.0.1:82 20-50"];
+    // the second call is because of the request, as it is where the first is not there
+    assert_eq!(trees(&[&[asked, first, second]]), ["1 .2 ..3"], "one alone tells nothing");
+    assert_eq!(trees(&[&[asked, first, second], &[asked, second]]), ["1 .2 .3", "1 .2"]);
+    // each time: it is the first one's
+    assert_eq!(trees(&[&[asked, first, second][..]; 4]), ["1 .2 ..3"; 4]);
+    // it is none of those that were asked now one and now the other
+    let other = "10.0.0.9:5>127.0.0.1:90 0-100";
+    let each = [&[asked, second][..], &[other, second]];
+    assert_eq!(trees(&each), ["1 .2"; 2], "two may be chance");
+    assert_eq!(trees(&[each[0], each[1], each[0], each[1]]), ["1 2"; 4]);
+    // one of many is because of something that was not seen
+    let mut many = vec![each[0]; 20];
+    many.push(each[1]);
+    let told = trees(&many);
+    assert_eq!((&*told[0], &*told[20]), ("1 .2", "1 2"));
+}
+
+#[test]
+fn who_may_have_been_asked_unseen_may_have_sent_it() {
+    let [asked, first, second] =
+        ["10.0.0.9:5>127.0.0.1:80 0-100", "127.0.0.1:7>127.0.0.1:81 10-60", "127.0.0.1:8>127.0.0.1:82 20-50"];
+    let traces = [&[asked, first, second][..], &[asked, second]];
+    assert_eq!(trees_beside(&traces, &["127.0.0.1:81"]), ["1 .2 ..3", "1 .2"]);
+    assert_eq!(trees_beside(&traces, &["127.0.0.1:83"]), ["1 .2 .3", "1 .2"]);
+}
+
+#[test]
+fn a_port_that_is_used_again_is_another_senders() {
+    let lines = ["10.0.0.9:5>127.0.0.1:80 0-100", "127.0.0.1:8>127.0.0.1:82 20-50"].map(|line| hop(1, line));
+    let mut callers = Callers::default();
+    callers.learn(&[Hop { flow: crate::model::FlowId(0), ..lines[0].clone() }, lines[1].clone()]);
+    assert_eq!(callers.known.len(), 1);
+    callers.began("127.0.0.1:8".parse().unwrap());
+    assert!(callers.known.is_empty());
+}
