@@ -37,6 +37,8 @@ pub enum Seen {
     First,
     /// Another source showed it just before: only that source is news.
     Copy,
+    /// Its own source showed it just before: it was counted, and brings nothing. Only a datagram is told so.
+    Again,
 }
 
 /// What a connection counted.
@@ -48,7 +50,7 @@ pub struct Tally {
     pub bytes: Counts,
     /// Captured payload bytes that brought nothing: seen before, behind the FIN, or of no place.
     pub repeated: u64,
-    /// Segments whose bytes had all been seen, and repeated SYNs.
+    /// Segments whose bytes had all been seen, repeated SYNs, and datagrams that were shown again.
     pub retransmissions: u64,
     /// Probes of an idle connection.
     pub keep_alives: u64,
