@@ -209,8 +209,10 @@ impl Worker {
                 self.weigh(at, slot, seg.stamp, events);
             }
             Carrier::Udp(udp) => {
-                if udp.datagram(seg, payload, dir) == Seen::Copy {
-                    return desk.totals.pass_over(COPY, 1, payload.len() as u64);
+                match udp.datagram(seg, payload, dir) {
+                    Seen::Copy => return desk.totals.pass_over(COPY, 1, payload.len() as u64),
+                    Seen::Again => return,
+                    Seen::First => {}
                 }
                 out.driver.datagram(&mut out.sink, dir, payload, seg.stamp);
                 out.sink.totals.lost_bytes += u64::from(seg.cut);

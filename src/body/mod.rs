@@ -194,7 +194,12 @@ fn read(raw: &Raw<'_>, more: bool) -> Document {
     }
     let claimed = FORMATS.iter().find(|format| (format.claims)(raw.media));
     if raw.bytes.is_empty() {
-        let kind = if more { claimed.map_or(Kind::Binary, |format| format.kind) } else { Kind::Empty };
+        let kind = match claimed {
+            // whether it had any is not known
+            Some(format) if raw.cut => format.kind,
+            None if more => Kind::Binary,
+            Some(_) | None => Kind::Empty,
+        };
         return document(kind, Content::Empty);
     }
     if let Some((kind, value)) = FORMATS.iter().find_map(|format| Some((format.kind, (format.sniff)(raw)?))) {

@@ -107,6 +107,9 @@ fn what_is_cut_says_so_and_keeps_what_there_is() {
     let evicted = Body { bytes: 5, whole: true, ..Body::default() };
     assert_eq!(written(&decode(&evicted, &Context::plain(100)), Secrets::Show), r#"{"kind":"binary","cut":true}"#);
     assert_eq!(json_of("application/json", ""), r#"{"kind":"empty"}"#);
+    // what was not seen is not empty
+    let unseen = Body { whole: false, ..body("application/json", b"") };
+    assert_eq!(written(&decode(&unseen, &Context::plain(100)), Secrets::Show), r#"{"kind":"json","cut":true}"#);
     let mut sent = body("application/json", b"{\"a\":{\"b\":[1,{\"c\":\"d");
     sent.whole = false;
     assert_eq!(

@@ -4,7 +4,8 @@
 //! Behind a hole, and on a connection that was joined late, nobody knows how many answers are still due, unless the side that asks takes
 //! turns: it asks, once or several times, and asks again when all of that is answered. What it asks from one turn to the next is put to a
 //! trial: as many answers, and only then the next question. The questions of the trial have no answers; from the next one on they pair.
-//! A side of which it is not known from before that it asks several times must ask once. One that was ever seen to ask more while
+//! A side of which it is not known from before that it asks several times must ask once; one of which it is must have been seen to wait
+//! for all answers then ([`AHEAD`]), and is put to a trial of several questions: one question to an answer shows nothing of it. One that was ever seen to ask more while
 //! answers came passes no trial: its questions have no answers any more, until it falls silent. All that it asked was answered, as far
 //! as it was seen, and it asks again no sooner than [`QUIET`] later: then nothing is due from before. What no trial shows is a side that
 //! keeps two questions open all the time, and asks the next one with each answer. So one that begins to ask more is believed only once
@@ -41,6 +42,10 @@ pub enum Trust {
     /// Not any more.
     Never,
 }
+
+/// How many questions a side asks ahead, in whole turns, before it is believed to take turns: one that keeps some open begins alike, and
+/// one of which several make use is now and then answered all.
+const AHEAD: u64 = 2;
 
 /// What the side that asks was seen to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -82,6 +87,8 @@ struct Calm {
 pub struct Turns {
     trust: Trust,
     habit: Habit,
+    /// How many questions it was seen to ask before it was answered, in turns that it took while all was sure.
+    ahead: u64,
     turn: Turn,
     /// Whether bytes were lost, or sent before the connection was joined.
     lossy: bool,
@@ -96,7 +103,14 @@ impl Turns {
     pub fn new(lossy: bool) -> Self {
         let trust = if lossy { Trust::Lost } else { Trust::Sure };
         let turn = Turn { blank: lossy, ..Turn::default() };
-        Self { trust, habit: Habit::Waits, turn, lossy, due: 0, idle: None, calm: Calm::default() }
+        Self { trust, habit: Habit::Waits, ahead: 0, turn, lossy, due: 0, idle: None, calm: Calm::default() }
+    }
+
+    /// Behind questions that were lost, of the beginning, with no answer since.
+    pub fn behind_hole() -> Self {
+        let mut turns = Self::new(true);
+        turns.turn = Turn { cut: true, still: true, ..Turn::default() };
+        turns
     }
 
     /// Whose the answers are.
@@ -114,6 +128,7 @@ impl Turns {
     pub fn ask(&mut self, at: Time, answering: bool, waiting: usize, counts: bool) -> bool {
         if self.idle.take().is_some_and(|since| at.since(since) >= QUIET) {
             (self.trust, self.habit, self.lossy, self.turn) = (Trust::Sure, Habit::Waits, false, Turn::default());
+            self.ahead = 0;
         }
         let (known, was_sure) = (self.habit, self.trust == Trust::Sure);
         self.wait_seen(at, waiting == 0 && !answering && counts);
@@ -145,6 +160,14 @@ impl Turns {
         (self.trust, self.habit, self.lossy) = (Trust::Never, Habit::Overlaps, true);
     }
 
+    /// It may have taken a turn: all is answered.
+    fn note_turn(&mut self) {
+        let Turn { asked, answered, .. } = self.turn;
+        if self.trust == Trust::Sure && asked == answered {
+            self.ahead = self.ahead.saturating_add(asked.saturating_sub(1));
+        }
+    }
+
     /// What it tells of a side that it asks now, and whether it begins a turn with that.
     fn learn(&mut self, answering: bool, waits: bool) {
         let Turn { asked, answered, cut, blank, .. } = self.turn;
@@ -154,6 +177,7 @@ impl Turns {
         } else if open {
             self.habit = self.habit.max(if asked > 0 || cut { Habit::Turns } else { Habit::Waits });
         } else {
+            self.note_turn();
             let fits = match self.trust {
                 Trust::Lost => !cut || blank || answered > asked,
                 Trust::Trial => answered == asked,
@@ -163,6 +187,8 @@ impl Turns {
                 // the first questions of this turn may be among those that were lost
                 Trust::Lost if cut && blank && self.habit == Habit::Turns => Trust::Lost,
                 Trust::Lost => Trust::Trial,
+                // one question and one answer are what a side that keeps some open shows, too
+                Trust::Trial if self.habit == Habit::Turns && asked == 1 => Trust::Trial,
                 Trust::Trial => Trust::Sure,
                 as_it_is @ (Trust::Sure | Trust::Never) => as_it_is,
             };
@@ -232,6 +258,7 @@ impl Turns {
 
     /// Bytes of the answers were lost: any of those that are due may have been among them.
     pub fn lost_answers(&mut self) {
+        self.note_turn();
         self.due = 0;
         self.lose();
         self.miss_answers();
@@ -239,12 +266,14 @@ impl Turns {
 
     /// The same where it is known all the same whose the others are.
     pub fn miss_answers(&mut self) {
+        self.note_turn();
         // which was lost first is not known
         self.turn = Turn { blank: true, cut: self.turn.still, still: self.turn.still, ..Turn::default() };
     }
 
     /// Bytes of the questions were lost while so many wait: others may have been among them.
     pub fn lost_questions(&mut self, waiting: usize) {
+        self.note_turn();
         let Turn { asked, answered, cut, .. } = self.turn;
         let over = match self.trust {
             Trust::Sure => waiting == 0,
@@ -264,6 +293,9 @@ impl Turns {
 
     fn lose(&mut self) {
         (self.lossy, self.idle, self.calm) = (true, None, Calm::default());
+        if self.habit == Habit::Turns && self.ahead < AHEAD {
+            self.habit = Habit::Overlaps;
+        }
         self.trust = if self.habit == Habit::Overlaps { Trust::Never } else { Trust::Lost };
     }
 

@@ -159,7 +159,7 @@ pub struct Ended {
     pub bytes: Counts,
     /// Packets.
     pub packets: Counts,
-    /// Segments whose bytes had all been seen.
+    /// Segments whose bytes had all been seen, and datagrams that were shown again.
     pub retransmissions: u64,
     /// Holes.
     pub gaps: u64,

@@ -130,7 +130,7 @@ impl TcpFlags {
     }
 }
 
-/// One TCP segment, or one UDP datagram (then without sequence numbers).
+/// One TCP segment, or one UDP datagram (then without an acknowledgement).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Segment {
     /// The packet it came in; the last one where fragments were joined.
@@ -143,7 +143,7 @@ pub struct Segment {
     pub from: SocketAddr,
     /// The receiver.
     pub to: SocketAddr,
-    /// Sequence number of the first payload byte (of the SYN, where it is set).
+    /// Sequence number of the first payload byte (of the SYN, where it is set). Of a datagram: IPv4's identification, 0 where there is none.
     pub seq: u32,
     /// Acknowledgement number; counts where ACK is set.
     pub ack: u32,

@@ -15,6 +15,8 @@ pub(super) struct Hosts {
     pub(super) from: IpAddr,
     /// The receiver.
     pub(super) to: IpAddr,
+    /// IPv4's identification of the packet (RFC 6864 §4): 0 where it has none.
+    pub(super) id: u16,
 }
 
 /// A part of a datagram.
@@ -82,14 +84,14 @@ fn v4(rest: &mut Rest<'_>) -> Result<Next, Reason> {
         total => rest.limit(total.checked_sub(20).ok_or("bad ip header")?),
     }
     rest.skip(options)?;
-    let hosts = Hosts { from: Ipv4Addr::new(a0, a1, a2, a3).into(), to: Ipv4Addr::new(b0, b1, b2, b3).into() };
+    let id = u16::from_be_bytes([i0, i1]);
+    let hosts = Hosts { from: Ipv4Addr::new(a0, a1, a2, a3).into(), to: Ipv4Addr::new(b0, b1, b2, b3).into(), id };
     let field = u16::from_be_bytes([f0, f1]);
     let (offset, more) = (8 * usize::from(field & 0x1fff), field & 0x2000 != 0);
     if offset == 0 && !more {
         return Ok(Next::Payload(protocol, hosts));
     }
-    let id = u16::from_be_bytes([i0, i1]).into();
-    Ok(Next::Done(Found::Fragment(Fragment { hosts, id, kind: protocol, protocol, offset, more })))
+    Ok(Next::Done(Found::Fragment(Fragment { hosts, id: id.into(), kind: protocol, protocol, offset, more })))
 }
 
 /// RFC 8200 §3. A payload length of 0 is a jumbogram (RFC 2675), or a segment larger than the field can say.
@@ -100,7 +102,7 @@ fn v6(rest: &mut Rest<'_>) -> Result<Next, Reason> {
         0 => {}
         length => rest.limit(length.into()),
     }
-    Ok(Next::Payload(protocol, Hosts { from: from.into(), to: to.into() }))
+    Ok(Next::Payload(protocol, Hosts { from: from.into(), to: to.into(), id: 0 }))
 }
 
 /// RFC 8200 §4.5; one that says offset 0 and no more is a whole datagram (RFC 6946).
@@ -141,6 +143,12 @@ fn udp(hosts: Hosts, rest: &mut Rest<'_>) -> Result<Next, Reason> {
     }
     Ok(tunnel::udp(to, rest).unwrap_or_else(|| {
         let from = SocketAddr::new(hosts.from, u16::from_be_bytes([s0, s1]));
-        Next::Done(Found::Datagram(Head { from, to: SocketAddr::new(hosts.to, to), seq: 0, ack: 0, flags: TcpFlags(0) }))
+        Next::Done(Found::Datagram(Head {
+            from,
+            to: SocketAddr::new(hosts.to, to),
+            seq: hosts.id.into(),
+            ack: 0,
+            flags: TcpFlags(0),
+        }))
     }))
 }

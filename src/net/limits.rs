@@ -23,6 +23,10 @@ pub const COPIES: usize = 32;
 /// How far apart in packet time two sources show the same packet at most.
 pub const COPY_WINDOW: Span = Span::from_millis(100);
 
+/// How long in packet time after a datagram that bears no number one with the same bytes is the same, shown again: it has passed a host's
+/// bridges by then, and nobody has given up waiting for an answer.
+pub const AGAIN_WINDOW: Span = Span::from_millis(2);
+
 /// Packets of a connection between an acknowledgement of bytes that were not seen, and the hole: two capture queues may show it first.
 pub const ACK_GRACE_PACKETS: u64 = 16;
 /// The same grace in packet time.

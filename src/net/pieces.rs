@@ -74,6 +74,11 @@ impl<T: Copy> Pieces<T> {
         self.list.front()
     }
 
+    /// Where the last one ends: 0 where there is none.
+    pub(super) fn end(&self) -> u64 {
+        self.list.back().map_or(0, Piece::end)
+    }
+
     /// Takes the first one out.
     pub(super) fn pop(&mut self) -> Option<Piece<T>> {
         let piece = self.list.pop_front()?;

@@ -7,17 +7,18 @@
 //! - when bytes behind it have waited for 128 packets of the connection or 2 s, or 256 KiB or 512 runs of them wait;
 //! - when the connection ends, or all connections together hold too much.
 //!
-//! Bytes (or a FIN) sent with an acknowledgement of bytes of the other direction that were not shown yet wait for these, so that an
+//! Bytes (or a FIN or RST) sent with an acknowledgement of bytes of the other direction that were not shown yet wait for these, so that an
 //! answer is not shown before its question: the acknowledgement gives the question its grace, then a hole takes its place. A hole is shown
 //! no sooner than what the other direction sent before it acknowledged the bytes that are missing. Of both
 //! directions' bytes that could be shown at once, or that wait for one another, those of the lower packet number are first.
 
 use super::copies::Copies;
-use super::limits::{ACKS, ORDER_BYTES, ORDER_PACKETS, ORDER_PIECES, ORDER_WAIT, RESET_WINDOW, WINDOW};
+use super::limits::{ACKS, ORDER_BYTES, ORDER_PACKETS, ORDER_PIECES, ORDER_WAIT, WINDOW};
 use crate::model::{Counts, Dir, End, PacketNo, Segment, Stamp, TcpFlags};
 use half::{Half, Mark, Tag};
 
 mod half;
+mod reset;
 
 /// Who takes the streams.
 pub trait Streams {
@@ -36,6 +37,8 @@ pub enum Seen {
     First,
     /// Another source showed it just before: only that source is news.
     Copy,
+    /// Its own source showed it just before: it was counted, and brings nothing. Only a datagram is told so.
+    Again,
 }
 
 /// What a connection counted.
@@ -47,7 +50,7 @@ pub struct Tally {
     pub bytes: Counts,
     /// Captured payload bytes that brought nothing: seen before, behind the FIN, or of no place.
     pub repeated: u64,
-    /// Segments whose bytes had all been seen, and repeated SYNs.
+    /// Segments whose bytes had all been seen, repeated SYNs, and datagrams that were shown again.
     pub retransmissions: u64,
     /// Probes of an idle connection.
     pub keep_alives: u64,
@@ -82,13 +85,8 @@ impl Reassembler {
             return Seen::First;
         }
         if seg.flags.has(TcpFlags::RST) {
-            let half = &self.halves[dir.index()];
-            if half.base.is_some() && half.place(seg.seq).abs_diff(half.next as i64) > RESET_WINDOW {
-                self.tally.strays += 1;
-            } else {
-                self.hung_up.get_or_insert((dir, seg.stamp));
-                self.finish(End::Rst, out);
-            }
+            self.reset(seg, dir);
+            self.pump(self.now(), out);
             return Seen::First;
         }
         if seg.flags.has(TcpFlags::SYN) && !self.open(seg.seq.wrapping_add(1), dir) {
@@ -107,12 +105,16 @@ impl Reassembler {
 
     /// It is over: what waits is shown, with holes, then both directions end, as far as they have not.
     pub fn finish(&mut self, how: End, out: &mut impl Streams) {
+        self.over(how, self.last, out);
+    }
+
+    fn over(&mut self, how: End, stamp: Stamp, out: &mut impl Streams) {
         self.pump(Mark::END, out);
         for dir in Dir::BOTH {
             let half = &mut self.halves[dir.index()];
             half.clear();
             if !std::mem::replace(&mut half.ended, true) {
-                out.end(dir, how, self.last);
+                out.end(dir, how, stamp);
             }
         }
     }
@@ -190,6 +192,7 @@ impl Reassembler {
             return 0;
         }
         let at = u64::try_from(other.place(seg.ack)).unwrap_or(0);
+        other.note_acked(at);
         if other.clamp(at) <= other.next || at - other.next > WINDOW {
             return 0;
         }
@@ -206,7 +209,7 @@ impl Reassembler {
     /// The payload and the FIN: shown at once where they are next, else kept.
     fn take(&mut self, seg: &Segment, payload: &[u8], dir: Dir, needs: u64, out: &mut impl Streams) {
         let now = self.now();
-        let (half, other) = pair(&mut self.halves, dir);
+        let half = &mut self.halves[dir.index()];
         let len = payload.len() as u64 + u64::from(seg.cut);
         let fin = seg.flags.has(TcpFlags::FIN);
         if len == 0 && !fin {
@@ -216,10 +219,7 @@ impl Reassembler {
             return;
         }
         let seq = if seg.flags.has(TcpFlags::SYN) { seg.seq.wrapping_add(1) } else { seg.seq };
-        if std::mem::take(&mut half.guessed) && half.next == 0 && half.acks() == 0 && half.place(seq) > 0 {
-            half.base = Some(seq);
-        }
-        half.base.get_or_insert(seq);
+        half.begin(seq);
         let place = half.place(seq);
         let (next, end) = (half.next as i64, place + len as i64);
         let limit = half.fin().map_or(i64::MAX, |at| at as i64);
@@ -231,6 +231,10 @@ impl Reassembler {
             self.tally.keep_alives += 1;
             return;
         }
+        if half.has_reset() {
+            self.goes_on(dir, end.max(0) as u64);
+        }
+        let (half, other) = pair(&mut self.halves, dir);
         let tag = Tag { stamp: seg.stamp, packets: now.packets, needs };
         if fin && end >= next && half.fin().is_none() {
             let beyond = half.beyond();
@@ -325,7 +329,7 @@ impl Reassembler {
     fn show(&mut self, dir: Dir, out: &mut impl Streams) {
         let half = &mut self.halves[dir.index()];
         let next = half.next;
-        if let Some((_, tag)) = half.beyond().fin.filter(|&(at, _)| at == next) {
+        if let Some((_, tag)) = half.beyond().fin.filter(|&(at, _)| at == next && !half.ended) {
             half.ended = true;
             self.hung_up.get_or_insert((dir, tag.stamp));
             out.end(dir, End::Fin, tag.stamp);
@@ -337,6 +341,8 @@ impl Reassembler {
             } else {
                 out.data(dir, &piece.bytes, piece.tag.stamp);
             }
+        } else if let Some((_, tag)) = half.beyond().reset {
+            self.cut_off(dir, tag.stamp, out);
         }
     }
 
@@ -346,6 +352,9 @@ impl Reassembler {
         let (half, other) = pair(&mut self.halves, dir);
         let ours = half.head();
         let Some(waits) = ours.filter(|h| h.at == half.next) else {
+            if half.reset_behind_fin() {
+                return;
+            }
             return self.hole(dir, ours.map_or(u64::MAX, |h| h.at).min(to), out);
         };
         let (theirs, needs) = (other.head(), other.clamp(waits.tag.needs));

@@ -121,7 +121,8 @@ impl Exchanges {
     /// None open. There is room for one, as most connections need no more.
     pub fn new(joined: Joined) -> Self {
         let (lossy, hidden) = (joined != Joined::Opening, joined == Joined::BehindHole);
-        Self { open: VecDeque::with_capacity(1), lossy, hidden, owed: 1, ..Self::default() }
+        // where the first request is lost, and the next one seen before any answer, the client did not wait
+        Self { open: VecDeque::with_capacity(1), lossy, hidden, between: hidden, owed: 1, ..Self::default() }
     }
 
     /// Something is said, by the client or its server.

@@ -44,7 +44,7 @@ pub static PROTOCOL: Protocol = Protocol {
     },
     start: |meta, _| match meta.joined {
         Joined::Opening => Box::new(Redis::new(meta.joined)),
-        Joined::Midway | Joined::BehindHole => Box::new(Roles::default()),
+        joined @ (Joined::Midway | Joined::BehindHole) => Box::new(Roles::new(joined)),
     },
     #[cfg(test)]
     samples: tests::samples,

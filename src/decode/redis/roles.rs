@@ -14,6 +14,8 @@ use crate::model::{Dir, End, Joined};
 pub struct Roles {
     /// Whether the side that is taken for the server begins with a command.
     asks: bool,
+    /// Whether commands were lost, and nothing was seen since of what the server says.
+    unanswered: bool,
 }
 
 /// What the first bytes of a direction tell of who sent them.
@@ -43,6 +45,7 @@ fn sender(data: &[u8]) -> Read<Sender> {
 
 impl Analyzer for Roles {
     fn feed(&mut self, cx: &mut Cx<'_, '_>, input: Input<'_>) -> Step {
+        self.unanswered &= input.dir == Dir::ToServer;
         let sender = match sender(input.data) {
             Read::Is(sender) => sender,
             Read::Need(n) => return Step::Need(n),
@@ -60,11 +63,12 @@ impl Analyzer for Roles {
             }
             _ => return self.pass_over(cx, input),
         };
-        let to = Redis::new(Joined::Midway);
+        let to = Redis::new(if self.unanswered { Joined::BehindHole } else { Joined::Midway });
         Step::Become { took: 0, to: Box::new(to), layer: None, reversed }
     }
 
-    fn gap(&mut self, _: &mut Cx<'_, '_>, _: Input<'_>, _: u64) -> Gap {
+    fn gap(&mut self, _: &mut Cx<'_, '_>, rest: Input<'_>, _: u64) -> Gap {
+        self.unanswered &= rest.dir == Dir::ToServer;
         Gap::Lost
     }
 
@@ -80,6 +84,10 @@ impl Analyzer for Roles {
 }
 
 impl Roles {
+    pub fn new(joined: Joined) -> Self {
+        Self { unanswered: joined == Joined::BehindHole, ..Self::default() }
+    }
+
     /// What tells nothing is not kept: the next that may is looked for.
     fn pass_over(&self, cx: &mut Cx<'_, '_>, input: Input<'_>) -> Step {
         let behind = input.data.get(1..).unwrap_or_default();

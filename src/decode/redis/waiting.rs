@@ -42,7 +42,12 @@ pub struct Waiting {
 impl Waiting {
     /// None open.
     pub fn new(joined: Joined) -> Self {
-        Self { open: VecDeque::new(), counted: 0, turns: Turns::new(joined != Joined::Opening) }
+        let turns = match joined {
+            Joined::Opening => Turns::new(false),
+            Joined::Midway => Turns::new(true),
+            Joined::BehindHole => Turns::behind_hole(),
+        };
+        Self { open: VecDeque::new(), counted: 0, turns }
     }
 
     /// How many are open.

@@ -16,6 +16,8 @@ pub(super) struct Half {
     /// Whether its SYN was seen.
     pub(super) opened: bool,
     pub(super) ended: bool,
+    /// How far the peer acknowledged what was shown: the lower half of an offset.
+    acked: u32,
     /// How far it was shown.
     pub(super) next: u64,
     /// What there is beyond, once there was something.
@@ -37,6 +39,8 @@ pub(super) struct Beyond {
     pub(super) spare: Option<u64>,
     /// Where its FIN is.
     pub(super) fin: Option<(u64, Tag)>,
+    /// Where a RST is, not before any bytes that wait.
+    pub(super) reset: Option<(u64, Tag)>,
 }
 
 /// How many packets the connection had, and when.
@@ -118,10 +122,8 @@ impl Half {
         let beyond = self.beyond.as_ref()?;
         let fin = beyond.fin.filter(|_| !self.ended).map(|(at, tag)| Head { at, tag });
         let piece = beyond.pieces.first().map(|p| Head { at: p.start, tag: p.tag });
-        match (piece, fin) {
-            (Some(piece), Some(fin)) if fin.at <= piece.at => Some(fin),
-            (piece, fin) => piece.or(fin),
-        }
+        let reset = beyond.reset.map(|(at, tag)| Head { at: self.clamp(at), tag });
+        [fin, piece, reset].into_iter().flatten().min_by_key(|head| head.at)
     }
 
     /// Whether it was shown as far as this, or to its end.
@@ -133,6 +135,39 @@ impl Half {
     /// Where its FIN is.
     pub(super) fn fin(&self) -> Option<u64> {
         self.beyond.as_ref()?.fin.map(|(at, _)| at)
+    }
+
+    /// What it sends begins here, unless that is known.
+    pub(super) fn begin(&mut self, seq: u32) {
+        if std::mem::take(&mut self.guessed) && self.next == 0 && self.acks() == 0 && self.place(seq) > 0 {
+            self.base = Some(seq);
+        }
+        self.base.get_or_insert(seq);
+    }
+
+    /// The peer acknowledged this.
+    pub(super) fn note_acked(&mut self, at: u64) {
+        if at <= self.next && (at as u32).wrapping_sub(self.acked) < 1 << 31 {
+            self.acked = at as u32;
+        }
+    }
+
+    /// Whether the peer had certainly more than up to `place`, of what was shown.
+    pub(super) fn is_acked_past(&self, place: i64) -> bool {
+        let behind = i64::from((self.next as u32).wrapping_sub(self.acked) as i32);
+        behind >= 0 && self.next as i64 - behind > place
+    }
+
+    pub(super) fn has_reset(&self) -> bool {
+        self.beyond.as_ref().is_some_and(|b| b.reset.is_some())
+    }
+
+    /// Whether all that lacks before a RST is one byte, which may be a FIN that was not captured: then its turn has come.
+    pub(super) fn reset_behind_fin(&mut self) -> bool {
+        let next = self.next;
+        let Some(beyond) = self.beyond.as_mut().filter(|b| b.pieces.len() == 0 && b.fin.is_none()) else { return false };
+        let reset = beyond.reset.as_mut().filter(|(at, _)| *at == next + 1);
+        reset.map(|(at, _)| *at = next).is_some()
     }
 
     /// Where the first bytes are that wait.
@@ -164,7 +199,8 @@ impl Half {
     pub(super) fn stuck_since(&self) -> Option<Mark> {
         let beyond = self.beyond.as_ref()?;
         let fin = beyond.fin.filter(|_| !self.ended).map(|(_, tag)| tag.mark());
-        let oldest = beyond.pieces.iter().map(|p| p.tag.mark()).chain(fin).min_by_key(|m| m.packets)?;
+        let ends = fin.into_iter().chain(beyond.reset.map(|(_, tag)| tag.mark()));
+        let oldest = beyond.pieces.iter().map(|p| p.tag.mark()).chain(ends).min_by_key(|m| m.packets)?;
         Some(beyond.live.later(oldest))
     }
 

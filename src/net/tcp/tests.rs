@@ -216,6 +216,73 @@ fn resets_end_both_directions_if_they_are_in_window() {
     assert_eq!(w.take(), [Out::End(ToServer, End::Rst), Out::End(ToClient, End::Rst)]);
 }
 
+/// What a reset does to bytes that are shown later, or not at all.
+#[test]
+fn a_reset_comes_in_its_order() {
+    let ends = [Out::End(ToServer, End::Rst), Out::End(ToClient, End::Rst)];
+    let whole = |mut shown: Vec<Out>| {
+        shown.extend(ends.clone());
+        shown
+    };
+    // it is captured before the bytes that were sent before it, and before those that it acknowledges
+    let mut w = Wire::open();
+    w.send(ToServer, TcpFlags::RST | ACK, 5, 3, b"");
+    w.data(ToServer, 2, 3, b"cde");
+    w.data(ToClient, 0, 0, b"xyz");
+    assert_eq!((w.take(), w.tcp.hung_up()), (vec![data(ToClient, b"xyz", 6)], None));
+    w.data(ToServer, 0, 0, b"ab");
+    assert_eq!(w.take(), whole(vec![data(ToServer, b"ab", 7), data(ToServer, b"cde", 5)]));
+    assert_eq!(w.tcp.hung_up().map(|(dir, stamp)| (dir, stamp.packet.0)), Some((ToServer, 4)));
+    let Tally { gaps: 0, strays: 0, repeated: 0, .. } = w.tcp.tally() else { panic!() };
+
+    // those bytes do not come
+    let mut w = Wire::open();
+    w.send(ToServer, TcpFlags::RST, 5, 0, b"");
+    w.wait(Span::from_millis(1999));
+    assert_eq!((w.take(), w.tcp.waits()), (vec![], true));
+    w.wait(Span::from_millis(1));
+    assert_eq!(w.take(), whole(vec![Out::Hole(ToServer, 5)]));
+    let mut w = Wire::open();
+    w.send(ToServer, TcpFlags::RST, 5, 0, b"");
+    w.send(ToServer, TcpFlags::RST, 5, 0, b"");
+    w.finish(End::Open);
+    assert_eq!(w.take(), whole(vec![Out::Hole(ToServer, 5)]));
+
+    // a FIN, and one that was not captured
+    let mut w = Wire::open();
+    w.send(ToServer, TcpFlags::RST, 4, 0, b"");
+    w.send(ToServer, ACK | FIN, 0, 0, b"all");
+    assert_eq!(w.take(), [data(ToServer, b"all", 5), Out::End(ToServer, End::Fin), Out::End(ToClient, End::Rst)]);
+    let mut w = Wire::open();
+    w.data(ToServer, 0, 0, b"all");
+    w.send(ToServer, TcpFlags::RST, 4, 0, b"");
+    w.wait(Span::from_secs(2));
+    assert_eq!((w.take(), w.tcp.tally().gaps), (whole(vec![data(ToServer, b"all", 4)]), 0));
+}
+
+#[test]
+fn resets_that_the_peer_does_not_believe_end_nothing() {
+    // out of its window: it acknowledged more
+    let mut w = Wire::open();
+    w.data(ToServer, 0, 0, b"question");
+    w.data(ToClient, 0, 8, b"answer");
+    w.send(ToServer, TcpFlags::RST, 7, 0, b"");
+    w.data(ToServer, 8, 6, b"next");
+    assert_eq!(w.take(), [data(ToServer, b"question", 4), data(ToClient, b"answer", 5), data(ToServer, b"next", 7)]);
+    assert_eq!((w.tcp.tally().strays, w.tcp.waits()), (1, false));
+    // what it did not acknowledge it may not have received
+    w.send(ToServer, TcpFlags::RST, 8, 0, b"");
+    assert_eq!(w.take(), [Out::End(ToServer, End::Rst), Out::End(ToClient, End::Rst)]);
+
+    // in its window, but its sender goes on
+    let mut w = Wire::open();
+    w.send(ToServer, TcpFlags::RST, 5, 0, b"");
+    w.data(ToServer, 0, 0, b"question");
+    w.data(ToServer, 8, 0, b"next");
+    assert_eq!(w.take(), [data(ToServer, b"question", 5), data(ToServer, b"next", 6)]);
+    assert_eq!((w.tcp.tally().strays, w.tcp.waits()), (1, false));
+}
+
 #[test]
 fn half_closed_connections_go_on() {
     let mut w = Wire::open();

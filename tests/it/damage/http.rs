@@ -53,3 +53,20 @@ fn a_first_pipeline_is_not_mistaken() {
     losses.retain(|lost| ![6, 7].iter().all(|at| lost.contains(at)));
     Seen::of(8080, losses, beginning).whole(99, told);
 }
+
+/// Whichever packet is lost, one that keeps requests open from its beginning on is not mistaken for one that waits.
+#[test]
+fn a_client_that_always_pipelines_is_not_mistaken() {
+    for open in 2..6 {
+        let losses = (0..16).map(|lost| [lost].into()).collect();
+        let talk = |wire: &mut Wire| {
+            (0..open).for_each(|n| wire.up(&get(n)));
+            for n in 0..EXCHANGES {
+                wire.down(&answer(n));
+                wire.up(&get(n + open));
+            }
+            wire.begin();
+        };
+        Seen::of(8080, losses, talk).whole(99, told);
+    }
+}

@@ -112,3 +112,37 @@ fn calls_are_found_again_and_their_status_is_not_made_up() {
         Some(n).filter(|_| flow["response"]["bytes"].as_u64() > Some(0))
     });
 }
+
+/// A call whose answer has a hole, and a RST_STREAM behind it: of the client (0) or of the server (1), with that error code.
+fn reset(asked: bool, by: usize, code: u8) -> (Value, Value) {
+    let seen = Seen::of(50051, vec![[6].into()], |wire| {
+        opens(wire);
+        let head = [&[0x83, 0x86][..], &field(4, "", "/s.S/M"), &field(31, "", "application/grpc")].concat();
+        wire.up(&frame(1, 4, 1, &head));
+        wire.up(&frame(0, u8::from(asked), 1, &[0; 5]));
+        wire.down(&frame(1, 4, 1, &[&[0x88][..], &field(31, "", "application/grpc")].concat()));
+        wire.ack();
+        wire.down(&frame(1, 5, 1, &field(0, "grpc-status", "8")));
+        let reset = frame(3, 0, 1, &[0, 0, 0, code]);
+        if by == 0 {
+            wire.up(&reset)
+        } else {
+            wire.down(&reset)
+        }
+        wire.down(&frame(4, 0, 0, &[]));
+        wire.ack();
+    });
+    let flow = &seen.each[0].1[0];
+    (flow["status"].clone(), flow["notes"].clone())
+}
+
+#[test]
+fn a_reset_behind_a_hole_is_no_status_where_the_answer_may_have_had_one() {
+    for by in [0, 1] {
+        let (status, notes) = reset(false, by, 0);
+        assert!(status.is_null() && notes.to_string().contains("status not captured"), "{by}: {status} {notes}");
+    }
+    // both sides had not ended
+    let (status, notes) = reset(true, 0, 8);
+    assert!(status == "CANCELLED" && notes.to_string().contains("status by the stream's reset"), "{status} {notes}");
+}

@@ -70,6 +70,16 @@ fn patient(wire: &mut Wire) {
     }
 }
 
+/// So many are under way from the beginning on, and as many as `step` are asked once as many were answered.
+fn sliding(wire: &mut Wire, open: usize, step: usize) {
+    (0..open).for_each(|n| wire.up(&get(n)));
+    for n in (0..COMMANDS).step_by(step) {
+        (n..n + step).for_each(|n| wire.down(&value(n)));
+        (n..n + step).for_each(|n| wire.up(&get(n + open)));
+    }
+    wire.begin();
+}
+
 /// The command that a flow is, where its answer was seen, and is its own.
 fn told(flow: &Value) -> Option<usize> {
     let number = |text: &str| text.get(1..)?.parse::<usize>().ok();
@@ -109,4 +119,13 @@ fn a_first_pipeline_is_not_mistaken() {
     let mut losses = of_client(losses(3..15), beginning);
     losses.retain(|lost| ![6, 7].iter().all(|at| lost.contains(at)));
     check(losses, 99, 1, beginning);
+}
+
+/// Whichever packet is lost, one that keeps commands open from its beginning on is not mistaken for one that takes turns.
+#[test]
+fn a_client_that_always_overlaps_is_not_mistaken() {
+    for (open, step) in [(2, 1), (3, 1), (4, 1), (5, 1), (4, 2), (6, 2), (6, 3)] {
+        let losses = (0..16).map(|lost| [lost].into()).collect();
+        check(losses, 99, 1, |wire| sliding(wire, open, step));
+    }
 }

@@ -21,9 +21,11 @@ impl Stream {
         if self.side(Dir::ToClient).state == State::Done {
             return self.close(cx);
         }
+        // its answer may have ended in a hole before: nobody resets a stream of which both sides are over (RFC 9113 §5.1)
+        let by = Some(by).filter(|_| !self.sides[1].lost || self.sides[0].last.is_some());
         Dir::BOTH.into_iter().for_each(|dir| self.end(cx, dir, None));
         let last = Some(last).filter(|_| self.asked);
-        self.tell_end(cx, last, Some(by));
+        self.tell_end(cx, last, by);
     }
 
     /// Nothing more of it will be seen.
