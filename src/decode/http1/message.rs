@@ -217,8 +217,10 @@ impl Http1 {
         asked: Option<(Box<Upgrade>, CompactString)>,
         length: usize,
     ) -> Step {
-        if let State::Body(message) = std::mem::replace(&mut self.states[0], State::Left) {
-            self.finish(cx, Dir::ToServer, message, None);
+        for dir in Dir::BOTH {
+            if let State::Body(message) = std::mem::replace(&mut self.states[dir.index()], State::Left) {
+                self.finish(cx, dir, message, None);
+            }
         }
         self.states = [State::Left, State::Left];
         self.give_up(cx);
