@@ -131,9 +131,9 @@ pub(super) fn is_veiled(stitch: &Stitch, conns: &Conns, facts: &mut Facts, hop: 
     if !stitch.veil.any() {
         return false;
     }
-    let (labels, _) = stitch.works.senders(&hop.from, &hop.to);
+    let (senders, _) = stitch.works.senders(&hop.from, &hop.to);
     let host = name(&hop.from).is_none().then(|| hop.from.host());
-    let is = |label: &str, on: &str| labels.iter().any(|known| **known == *label) || host == Some(on);
+    let is = |label: &str, on: &str| senders.one().is_some_and(|known| **known == *label) || host == Some(on);
     let asked = |conn, client| {
         let Some(conn) = conns.place(conn).and_then(|place| conns.at(place)) else { return false };
         let (of_client, of_server) = facts.parties(conn.client, conn.server);

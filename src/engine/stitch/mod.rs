@@ -14,6 +14,7 @@
 mod accepted;
 mod dials;
 mod hidden;
+mod hosts;
 mod kinds;
 mod messages;
 mod nat;
@@ -37,7 +38,7 @@ use kinds::{asked_for, causes, placeable, requests, values};
 use messages::Messages;
 use nat::Nat;
 pub(super) use nat::whole;
-use place::{Cause, Place, innermost};
+use place::{Cause, Place, chain, innermost, sharing};
 use relays::relayed;
 use replies::Replies;
 use senders::Senders;
@@ -45,7 +46,7 @@ use std::collections::VecDeque;
 use std::hash::{Hash as _, Hasher as _};
 use std::sync::Arc;
 use work::Work;
-use works::{Sure, Works, chain, sharing};
+use works::{Sure, Works};
 
 /// How many flows wait for one to settle: beyond it half of them are taken at once, with the names that are known.
 const MAX_BEGUN: usize = 1 << 16;
@@ -273,7 +274,7 @@ impl Engine {
         }
         let veiled = is_veiled(stitch, conns, facts, child);
         let Stitch { works, senders, .. } = stitch;
-        let (labels, sure) = works.senders(&child.from, &child.to);
+        let (whose, sure) = works.senders(&child.from, &child.to);
         if veiled && sure == Sure::No {
             // what is seen of it may be what led to the hidden
             return None;
@@ -282,7 +283,7 @@ impl Engine {
         let carried = requests(child);
         if !carried.is_empty() {
             // what it was asked with may be answered before all that it causes is done
-            let mut works = works.at(&labels, child.time, Some(LATE), child.flow);
+            let mut works = works.at(&whose, child.time, Some(LATE), child.flow);
             works.retain(|work| work.requests.iter().any(|id| carried.contains(id)));
             if works.iter().any(|work| !is_stranger(work)) {
                 works.retain(|work| !is_stranger(work));
@@ -291,7 +292,7 @@ impl Engine {
                 return Some(place);
             }
         }
-        let mut open = works.at(&labels, child.time, None, child.flow);
+        let mut open = works.at(&whose, child.time, None, child.flow);
         // a proxy passes on one request because of that very request
         for work in open.iter_mut().filter(|work| work.pattern == child.pattern) {
             work.compare(|flow| {
@@ -338,12 +339,12 @@ impl Engine {
         let by_itself = senders.seen(kind, flows.last().copied(), at_work) || housekeeping(child);
         let read = || payload::values(&slot.row, detail);
         let late = |up| Place { parent: Some((up, Link::PayloadId)), maybe: Vec::new() };
-        let labels = if nameless { &[][..] } else { &labels };
+        let known = whose.one().filter(|_| !nameless);
         // what carries a trace of its own may as well have begun it
         let own = nameless && child.marks.iter().any(Mark::of_tracer) && !open.iter().any(|work| passed_on(work));
         if open.is_empty() {
             _ = own && senders.shares(child, false);
-            return works.later(labels, child, read).map(late);
+            return works.later(known, child, read).map(late);
         }
         let carried = read();
         let sharing = sharing(&mut open, &carried, |flow| {
@@ -364,22 +365,22 @@ impl Engine {
         }
         open.retain(|work| flows.contains(&work.flow));
         let within = chain(&open);
-        let Some(last) = open.pop() else { return works.later(labels, child, || carried).map(late) };
+        let Some(last) = open.pop() else { return works.later(known, child, || carried).map(late) };
         let (receiver, cause) = (Arc::clone(works::label(&last.to)), last.cause());
-        if let Some(up) = works.later(labels, child, || carried) {
+        if let Some(up) = works.later(known, child, || carried) {
             return Some(late(up));
         }
         // who sends news as they come works on nothing in between
         let news = flows.len() == 1 && super::look_at(cause.flow, store, conns, facts, sources).is_some_and(streams);
         // a trace of its own is as well that of something which was answered before
-        let later = works.accepts(labels) && child.marks.iter().any(Mark::of_tracer);
+        let later = !nameless && works.accepts(&whose) && child.marks.iter().any(Mark::of_tracer);
         let by_itself = by_itself || news || later;
         let link = match sure {
             Sure::Yes => (flows.len() == 1).then_some(Link::SoleInFlight),
             // a flow that began a trace of its own began it, as far as time can tell
             Sure::No => {
-                let whose = || senders.can_be(kind, &receiver, works.load(&receiver, *now));
-                (within && traces.of(child.flow).is_none() && whose()).then_some(Link::Time)
+                let can_be = || senders.can_be(kind, &receiver, works.load(&receiver, *now));
+                (within && traces.of(child.flow).is_none() && can_be()).then_some(Link::Time)
             }
         };
         match link.filter(|_| !by_itself && !veiled) {

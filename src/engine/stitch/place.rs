@@ -1,13 +1,17 @@
 //! Where a flow belongs: because of which other one, or of which of several nobody can tell.
 
 use super::super::traces::Hop;
+use super::payload::Values;
 use super::work::Work;
-use super::works::{Sure, chain};
+use super::works::Sure;
 use crate::model::{FlowId, Link};
 use std::sync::Arc;
 
 /// How many flows are named of those that may have caused one, the last: of more nobody learns anything.
 const MAX_CANDIDATES: usize = 16;
+
+/// How many works may lie within each other because of one another: no request goes through so many services.
+const LONGEST: usize = 64;
 
 /// What caused a flow: which flow, and what it was, where that may be told nowhere else.
 #[derive(Debug)]
@@ -50,4 +54,32 @@ pub(super) fn innermost(works: &[&mut Work], link: Link, sure: Sure) -> Option<P
         [.., last] if sure == Sure::No && chain(works) => Some(Place::at(last, link.max(Link::Time))),
         several => Some(Place::doubt(several.iter().map(|work| work.flow))),
     }
+}
+
+/// Works of which each may have been caused by the one before: the last is the innermost. Not of a service that is there twice: one of
+/// the two is another request's.
+pub(super) fn chain(works: &[&mut Work]) -> bool {
+    if works.len() > LONGEST {
+        return false;
+    }
+    let distinct = |at: usize| works[..at].iter().all(|work| work.to != works[at].to);
+    (1..works.len()).all(|at| works[at].may_be_of(works[at - 1]) && distinct(at))
+}
+
+/// Which of these works carry a value of those: where one of several carries some that no other does, that one.
+pub(super) fn sharing(works: &mut [&mut Work], values: &Values, mut of: impl FnMut(FlowId) -> Option<Values>) -> Vec<usize> {
+    if values.is_empty() {
+        return Vec::new();
+    }
+    // a bit a value, of which there are at most 16
+    let common: Vec<u32> = works
+        .iter_mut()
+        .map(|work| {
+            let own = work.values.get_or_insert_with(|| of(work.flow).unwrap_or_default());
+            values.iter().enumerate().filter(|(_, value)| own.contains(*value)).fold(0, |bits, (n, _)| bits | 1 << n)
+        })
+        .collect();
+    let (_, several) = common.iter().fold((0, 0), |(one, several), bits| (one | bits, several | (one & bits)));
+    let alone: Vec<_> = (0..common.len()).filter(|at| common[*at] & !several != 0).collect();
+    if alone.len() == 1 { alone } else { (0..common.len()).filter(|at| common[*at] != 0).collect() }
 }

@@ -2,12 +2,12 @@
 
 use super::super::traces::{Hop, everybodys, name};
 use super::accepted::Accepted;
+use super::hosts::{Host, Hosts, Senders};
 use super::payload::Values;
 use super::place::Cause;
 use super::work::{UNACKNOWLEDGED, Work};
 use crate::model::{FlowId, FlowRef, Party, Pattern, Row};
 use crate::time::{Span, Time};
-use compact_str::CompactString;
 use hashbrown::HashMap;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -28,6 +28,9 @@ const LATELY: usize = 16;
 #[derive(Debug)]
 struct Service {
     label: Arc<str>,
+    /// The place of its host, and its place among those of it that are at work.
+    host: usize,
+    busy_at: usize,
     open: Vec<Work>,
     /// In the order of the moments until which they were worked on.
     ended: VecDeque<Work>,
@@ -59,8 +62,7 @@ pub(super) struct Works {
     services: Vec<Service>,
     /// Where each is.
     places: HashMap<Arc<str>, usize>,
-    /// The services of each host.
-    hosts: HashMap<CompactString, Vec<Arc<str>>>,
+    hosts: Hosts,
     /// Which service listens at an address, where one is known by name: on further connections it may have none.
     listeners: HashMap<Arc<str>, Arc<str>>,
     /// Who received something lately, whether as a server, and which service that is: most flows go to few.
@@ -99,6 +101,10 @@ impl Works {
         let Some(service) = self.services.get_mut(at) else { return };
         if service.open.len() >= MAX_OPEN {
             self.open.remove(&service.open.swap_remove(0).flow);
+        } else if service.open.is_empty()
+            && let Some(host) = self.hosts.at(service.host)
+        {
+            service.busy_at = host.begins(at);
         }
         self.open.insert(work.flow, at);
         service.open.push(work);
@@ -117,8 +123,9 @@ impl Works {
         let label = self.listener(to, as_server);
         let known = self.places.get(&label).copied();
         let at = known.unwrap_or_else(|| self.push(&label, to.host(), time));
-        if let Some(service) = self.services.get_mut(at) {
-            service.server |= as_server;
+        if let Some(service) = self.services.get_mut(at).filter(|service| as_server && !service.server) {
+            service.server = true;
+            self.hosts.at(service.host).into_iter().for_each(|host| host.servers += 1);
         }
         if let Some(place) = self.lately.get_mut(lately) {
             *place = Some((Arc::clone(to), as_server, at));
@@ -131,17 +138,14 @@ impl Works {
         if self.services.len() >= MAX_SERVICES {
             self.forget_idle();
         }
-        let labels = match self.hosts.get_mut(host) {
-            Some(labels) => labels,
-            None => self.hosts.entry(host.into()).or_default(),
-        };
-        if !labels.contains(label) {
-            labels.push(Arc::clone(label));
-        }
+        let host = self.hosts.place(host);
+        self.hosts.at(host).into_iter().for_each(|host| host.services.push(self.services.len()));
         self.places.insert(Arc::clone(label), self.services.len());
         let (open, ended) = (Vec::new(), VecDeque::new());
         self.services.push(Service {
             label: Arc::clone(label),
+            host,
+            busy_at: 0,
             open,
             ended,
             server: false,
@@ -178,6 +182,13 @@ impl Works {
         let Some(service) = self.services.get_mut(at) else { return };
         let Some(place) = service.open.iter().position(|work| work.flow == row.id) else { return };
         let mut work = service.open.swap_remove(place);
+        if service.open.is_empty() {
+            let (host, place) = (service.host, service.busy_at);
+            let moved = self.hosts.at(host).and_then(|host| host.rests(place));
+            if let Some(other) = moved.and_then(|other| self.services.get_mut(other)) {
+                other.busy_at = place;
+            }
+        }
         work.ended(row, now);
         self.over(at, work, now, values);
     }
@@ -185,9 +196,11 @@ impl Works {
     /// A service has done what it was at work on.
     fn over(&mut self, at: usize, mut work: Work, now: Time, values: impl FnOnce(bool) -> Option<Values>) {
         let Some(service) = self.services.get_mut(at) else { return };
+        let Some(host) = self.hosts.at(service.host) else { return };
         service.accepts |= work.accepted;
+        host.accepts |= work.accepted;
         service.acks |= work.pattern == Pattern::Deliver && work.end.is_some();
-        if work.values.is_none() && (service.sends || service.accepts || work.pattern == Pattern::Deliver) {
+        if work.values.is_none() && (service.sends || host.sends || service.accepts || work.pattern == Pattern::Deliver) {
             work.values = values(service.accepts);
         }
         if let Some(values) = work.values.as_ref().filter(|_| service.accepts) {
@@ -197,23 +210,28 @@ impl Works {
         self.ended.push_back((work.last, at));
         // most end last: names that are waited for, and messages that nobody says anything of, change the order
         let until = |work: &Work| work.until().unwrap_or(work.last);
-        let ended = &mut service.ended;
-        match ended.back().is_some_and(|last| until(last) > until(&work)) {
-            true => ended.insert(ended.partition_point(|other| until(other) <= until(&work)), work),
+        let (ended, ends) = (&mut service.ended, until(&work));
+        match ended.back().is_some_and(|last| until(last) > ends) {
+            true => ended.insert(ended.partition_point(|other| until(other) <= ends), work),
             false => ended.push_back(work),
         }
+        host.ended(ends, at);
         let full = self.ended.len() > self.room;
         while let Some((_, at)) = self.ended.pop_front_if(|(last, _)| full || now.since(*last) > REMEMBERED) {
-            self.services.get_mut(at).and_then(|service| service.ended.pop_front());
+            if let Some(service) = self.services.get_mut(at) {
+                service.ended.pop_front();
+                self.hosts.at(service.host).into_iter().for_each(Host::forget);
+            }
             if full {
                 break;
             }
         }
     }
 
-    /// Who was at work at a moment, on something else than a flow.
-    pub(super) fn at_work(&self, time: Time, not: FlowId) -> impl Iterator<Item = &Arc<Party>> {
-        let works = self.services.iter().flat_map(move |service| {
+    /// Who of a host was at work at a moment, on something else than a flow.
+    pub(super) fn at_work(&self, host: &str, time: Time, not: FlowId) -> impl Iterator<Item = &Arc<Party>> {
+        let services = self.hosts.find(host).map(|(_, host)| host.at_work(time)).unwrap_or_default();
+        let works = services.into_iter().filter_map(|at| self.services.get(at)).flat_map(move |service| {
             let ended = service.ended.iter().rev().take_while(move |work| work.until().is_none_or(|end| end > time));
             service.open.iter().chain(ended).filter(move |work| work.time <= time)
         });
@@ -232,31 +250,39 @@ impl Works {
     }
 
     /// Which services may have sent a flow.
-    pub(super) fn senders(&self, from: &Party, to: &Party) -> (Vec<Arc<str>>, Sure) {
+    pub(super) fn senders(&self, from: &Party, to: &Party) -> (Senders, Sure) {
         if name(from).is_some() {
-            return (vec![Arc::clone(label(from))], Sure::Yes);
+            return (Senders::One(Arc::clone(label(from))), Sure::Yes);
         }
-        let host = from.host();
-        let labels = self.hosts.get(host).map(Vec::as_slice).unwrap_or_default();
-        let receiver = label(to);
-        let others: Vec<_> = labels.iter().filter(|label| *label != receiver).cloned().collect();
-        if others.contains(&from.addr) && everybodys(host) {
-            return (vec![Arc::clone(&from.addr)], Sure::Yes);
+        let (receiver, shared) = (label(to), everybodys(from.host()));
+        if shared && from.addr != *receiver && self.places.contains_key(&from.addr) {
+            return (Senders::One(Arc::clone(&from.addr)), Sure::Yes);
         }
-        let servers = others.iter().filter(|label| self.of(label).is_some_and(|service| service.server)).count();
-        let sure = if everybodys(host) || servers > 1 { Sure::No } else { Sure::Yes };
-        (others, sure)
+        let (mut senders, mut servers) = (Senders::OfHost(from.host().into(), Arc::clone(receiver)), 0);
+        if let Some((place, host)) = self.hosts.find(from.host()) {
+            let at = |at: usize| self.services.get(at);
+            let own = self.places.get(receiver).copied().filter(|own| at(*own).is_some_and(|own| own.host == place));
+            servers = host.servers - usize::from(own.and_then(at).is_some_and(|own| own.server));
+            let mut others = host.services.iter().filter(|other| Some(**other) != own).map(|other| at(*other));
+            if let (Some(Some(one)), None) = (others.next(), others.next()) {
+                senders = Senders::One(Arc::clone(&one.label));
+            }
+        }
+        (senders, if shared || servers > 1 { Sure::No } else { Sure::Yes })
     }
 
-    /// Whether one of these services also works on what it answered before.
-    pub(super) fn accepts(&self, services: &[Arc<str>]) -> bool {
-        services.iter().any(|label| self.of(label).is_some_and(|service| service.accepts))
+    /// Whether who sent something also works on what it answered before.
+    pub(super) fn accepts(&self, senders: &Senders) -> bool {
+        match senders {
+            Senders::One(label) => self.of(label).is_some_and(|service| service.accepts),
+            Senders::OfHost(host, _) => self.hosts.find(host).is_some_and(|(_, host)| host.accepts),
+        }
     }
 
     /// The request that a service took to work on it later, and that alone brought it one of the values that it sends now. They are read
     /// where there may be one.
-    pub(super) fn later(&mut self, services: &[Arc<str>], child: &Hop, values: impl FnOnce() -> Values) -> Option<Cause> {
-        let [label] = services else { return None };
+    pub(super) fn later(&mut self, label: Option<&Arc<str>>, child: &Hop, values: impl FnOnce() -> Values) -> Option<Cause> {
+        let label = label?;
         let service = self.of(label).filter(|service| service.accepts)?;
         let sent = values();
         let found = self.accepted.only(label, &sent).and_then(|flow| {
@@ -269,19 +295,25 @@ impl Works {
         found
     }
 
-    /// What these services were at work on at a moment, or `late` before it, the oldest first.
-    pub(super) fn at(&mut self, services: &[Arc<str>], time: Time, late: Option<Span>, not: FlowId) -> Vec<&mut Work> {
+    /// What these were at work on at a moment, or `late` before it, the oldest first.
+    pub(super) fn at(&mut self, senders: &Senders, time: Time, late: Option<Span>, not: FlowId) -> Vec<&mut Work> {
         let since = time.before(late.unwrap_or_default());
-        let mut works: Vec<&mut Work> = match services {
-            [one] => {
-                let one = self.places.get(one).and_then(|at| self.services.get_mut(*at));
-                one.into_iter().flat_map(|one| one.sending(since, time)).collect()
-            }
-            _ => {
-                let chosen = self.services.iter_mut().filter(|service| services.contains(&service.label));
-                chosen.flat_map(|one| one.sending(since, time)).collect()
+        let (services, receiver) = match senders {
+            Senders::One(one) => (self.places.get(one).copied().into_iter().collect(), None),
+            Senders::OfHost(host, receiver) => {
+                let host = self.hosts.find_mut(host);
+                (host.map(|host| host.asked(since)).unwrap_or_default(), self.places.get(receiver).copied())
             }
         };
+        let mut works: Vec<&mut Work> = Vec::new();
+        let (mut rest, mut before) = (self.services.as_mut_slice(), 0);
+        for at in services {
+            let Some((service, behind)) = rest.get_mut(at - before..).and_then(<[_]>::split_first_mut) else { break };
+            if Some(at) != receiver {
+                works.extend(service.sending(since, time));
+            }
+            (rest, before) = (behind, at + 1);
+        }
         works.retain(|work| work.flow != not);
         works.sort_by_key(|work| (work.time, work.flow));
         works
@@ -305,12 +337,16 @@ impl Works {
         self.lately = Default::default();
         self.places.retain(|_, at| stays(at));
         self.open.retain(|_, at| stays(at));
-        self.ended.retain_mut(|(_, at)| stays(at));
-        let places = &self.places;
-        self.hosts.retain(|_, labels| {
-            labels.retain(|label| places.contains_key(label));
-            !labels.is_empty()
-        });
+        self.ended.clear();
+        self.hosts.forget();
+        for (at, service) in self.services.iter_mut().enumerate() {
+            service.ended.clear();
+            if let Some(host) = self.hosts.at(service.host) {
+                host.services.push(at);
+                host.servers += usize::from(service.server);
+                service.busy_at = host.begins(at);
+            }
+        }
     }
 }
 
@@ -330,31 +366,6 @@ impl Service {
     }
 }
 
-/// Works of which each may have been caused by the one before: the last is the innermost. Not of a service that is there twice: one of
-/// the two is another request's.
-pub(super) fn chain(works: &[&mut Work]) -> bool {
-    let distinct = |at: usize| works[..at].iter().all(|work| work.to != works[at].to);
-    (1..works.len()).all(|at| works[at].may_be_of(works[at - 1]) && distinct(at))
-}
-
-/// Which of these works carry a value of those: where one of several carries some that no other does, that one.
-pub(super) fn sharing(works: &mut [&mut Work], values: &Values, mut of: impl FnMut(FlowId) -> Option<Values>) -> Vec<usize> {
-    if values.is_empty() {
-        return Vec::new();
-    }
-    // a bit a value, of which there are at most 16
-    let common: Vec<u32> = works
-        .iter_mut()
-        .map(|work| {
-            let own = work.values.get_or_insert_with(|| of(work.flow).unwrap_or_default());
-            values.iter().enumerate().filter(|(_, value)| own.contains(*value)).fold(0, |bits, (n, _)| bits | 1 << n)
-        })
-        .collect();
-    let (_, several) = common.iter().fold((0, 0), |(one, several), bits| (one | bits, several | (one & bits)));
-    let alone: Vec<_> = (0..common.len()).filter(|at| common[*at] & !several != 0).collect();
-    if alone.len() == 1 { alone } else { (0..common.len()).filter(|at| common[*at] != 0).collect() }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::super::findings::rig::{at, call};
@@ -366,7 +377,7 @@ mod tests {
         for (n, line) in (1..).zip(lines) {
             works.add(call(n, line).as_ref(), at(9), |_| None);
         }
-        works.at(&["shop".into()], at(5), None, FlowId(0)).len()
+        works.at(&Senders::One("shop".into()), at(5), None, FlowId(0)).len()
     }
 
     #[test]
