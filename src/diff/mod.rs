@@ -8,6 +8,7 @@
 mod repeats;
 pub mod text;
 
+use crate::engine::control::is_introduction;
 use crate::model::{FlowId, Owner, Pattern, TraceRecord};
 use crate::story::{Brief, Story};
 use crate::time::Span;
@@ -234,10 +235,15 @@ pub fn shape(operation: &str) -> String {
     parts.collect::<Vec<_>>().join("/")
 }
 
+/// Whether it is no failure, and there or not as its connection is new or not.
+fn is_aside(flow: &Brief) -> bool {
+    !flow.ok && is_introduction(flow.protocol, &flow.operation, flow.status.as_deref())
+}
+
 /// The hops of a trace, each with which time it was.
 fn occurrences(run: &Run, trace: &TraceRecord) -> Vec<((Key, usize), Brief)> {
     let mut times: BTreeMap<Key, usize> = BTreeMap::new();
-    let flows = trace.tree.iter().filter_map(|node| run.story.flow(node.flow));
+    let flows = trace.tree.iter().filter_map(|node| run.story.flow(node.flow)).filter(|flow| !is_aside(flow));
     flows
         .map(|flow| {
             let key = key(flow);
@@ -330,7 +336,7 @@ fn outside(run: &Run) -> BTreeMap<Key, Vec<Brief>> {
     let inside: BTreeSet<_> = run.story.traces().flat_map(|trace| &trace.tree).map(|node| node.flow).collect();
     let chosen = |flow: &&Brief| !inside.contains(&flow.id) && run.chosen.as_ref().is_none_or(|chosen| chosen.contains(&flow.id));
     let mut flows: BTreeMap<Key, Vec<Brief>> = BTreeMap::new();
-    for flow in run.story.flows().filter(chosen) {
+    for flow in run.story.flows().filter(chosen).filter(|flow| !is_aside(flow)) {
         flows.entry(key(flow)).or_default().push(flow.clone());
     }
     flows

@@ -261,3 +261,13 @@ fn one_hop_again_and_again_under_one_parent_is_one_difference() {
     text::two(&mut paper, [&a, &b], &two);
     assert_eq!(paper.text().matches("✗ new").count(), 24, "{}", paper.text());
 }
+
+#[test]
+fn what_a_client_says_of_itself_on_a_new_connection_is_no_difference() {
+    let said: Hop = ("orders", "redis", "CLIENT SETINFO", "ERR", 1, false);
+    let (a, mut b) = (run(&[(GOOD, &[])]), run(&[(&[GOOD, &[said]].concat(), &[said])]));
+    assert_eq!(told(&compare(&a, &b)).len(), 2, "of a protocol that has no such word");
+    let flows: Vec<_> = b.story.flows().filter(|flow| flow.operation == said.2).cloned().collect();
+    flows.into_iter().for_each(|flow| b.story.remember(Brief { protocol: "redis", ..flow }));
+    assert_eq!(told(&compare(&a, &b)), [""; 0]);
+}
