@@ -5,9 +5,11 @@
 //! for what, and which time that was. IDs in paths do not tell operations apart (`GET /orders/17`). Flows outside of traces are compared
 //! all those of one kind at once, since nothing says which belong together.
 
+mod repeats;
 pub mod text;
 
-use crate::model::{FlowId, Owner, TraceRecord};
+use crate::engine::control::is_introduction;
+use crate::model::{FlowId, Owner, Pattern, TraceRecord};
 use crate::story::{Brief, Story};
 use crate::time::Span;
 use std::collections::{BTreeMap, BTreeSet};
@@ -107,6 +109,20 @@ pub struct Difference {
     pub a: Option<Brief>,
     /// In the second.
     pub b: Option<Brief>,
+    /// The same again, of the same hop under the same parent.
+    pub repeats: Vec<Self>,
+}
+
+impl Difference {
+    /// It, and each time that it is there again.
+    pub fn each(&self) -> impl Iterator<Item = &Self> {
+        std::iter::once(self).chain(&self.repeats)
+    }
+
+    /// How many times it is there.
+    pub fn count(&self) -> usize {
+        1 + self.repeats.len()
+    }
 }
 
 /// Two traces, or what lies outside of all.
@@ -219,10 +235,15 @@ pub fn shape(operation: &str) -> String {
     parts.collect::<Vec<_>>().join("/")
 }
 
+/// Whether it is no failure, and there or not as its connection is new or not.
+fn is_aside(flow: &Brief) -> bool {
+    !flow.ok && is_introduction(flow.protocol, &flow.operation, flow.status.as_deref())
+}
+
 /// The hops of a trace, each with which time it was.
 fn occurrences(run: &Run, trace: &TraceRecord) -> Vec<((Key, usize), Brief)> {
     let mut times: BTreeMap<Key, usize> = BTreeMap::new();
-    let flows = trace.tree.iter().filter_map(|node| run.story.flow(node.flow));
+    let flows = trace.tree.iter().filter_map(|node| run.story.flow(node.flow)).filter(|flow| !is_aside(flow));
     flows
         .map(|flow| {
             let key = key(flow);
@@ -253,7 +274,14 @@ fn hops(traces: [(&Run, &TraceRecord); 2], astray: &mut BTreeMap<Key, Vec<Brief>
             Some(flows.remove(place))
         };
         let mut tell = |kind, b: Option<Brief>| {
-            found.push(Difference { kind, key: at.0.clone(), occurrence: Some(at.1), a: Some(a.clone()), b });
+            found.push(Difference {
+                kind,
+                key: at.0.clone(),
+                occurrence: Some(at.1),
+                a: Some(a.clone()),
+                b,
+                repeats: Vec::new(),
+            });
         };
         match b.or_else(&mut stray) {
             None => tell(Kind::Missing, None),
@@ -266,17 +294,24 @@ fn hops(traces: [(&Run, &TraceRecord); 2], astray: &mut BTreeMap<Key, Vec<Brief>
         }
     }
     for (at, b) in right.into_iter().filter(|(at, _)| theirs.contains_key(at)) {
-        found.push(Difference { kind: Kind::New, key: at.0, occurrence: Some(at.1), a: None, b: Some(b) });
+        found.push(Difference { kind: Kind::New, key: at.0, occurrence: Some(at.1), a: None, b: Some(b), repeats: Vec::new() });
     }
-    found
+    repeats::fold(found, traces.map(|(_, trace)| trace))
 }
 
-/// How a hop that is there in both differs, but for its context.
+/// Whether how a hop went could not be seen: no answer to it was, and nothing says that none came.
+fn is_unseen(flow: &Brief) -> bool {
+    flow.ok && flow.status.is_none() && flow.duration.is_none()
+}
+
+/// How a hop that is there in both differs, but for its context. What was not seen in one of them is no difference.
 fn changed(a: &Brief, b: &Brief) -> Vec<Kind> {
     let mut kinds = Vec::new();
-    if a.ok && !b.ok {
+    let seen = [a, b].map(|flow| !is_unseen(flow));
+    // of a message it may be told only that it went wrong
+    if a.ok && !b.ok && (seen[0] || a.pattern == Pattern::Publish) {
         kinds.push(Kind::Failed);
-    } else if a.status != b.status {
+    } else if seen == [true; 2] && a.status != b.status {
         kinds.push(Kind::Status);
     }
     kinds.extend(a.duration.zip(b.duration).and_then(|(a, b)| slower(a, b)));
@@ -293,7 +328,7 @@ fn whole(kind: Kind, run: &Run, trace: &TraceRecord) -> Vec<Difference> {
     let Some(root) = trace.tree.first().and_then(|node| run.story.flow(node.flow)) else { return Vec::new() };
     let (key, root) = (key(root), Some(root.clone()));
     let (a, b) = if kind == Kind::MissingTrace { (root, None) } else { (None, root) };
-    vec![Difference { kind, key, occurrence: Some(1), a, b }]
+    vec![Difference { kind, key, occurrence: Some(1), a, b, repeats: Vec::new() }]
 }
 
 /// The flows in no trace, by what they are.
@@ -301,7 +336,7 @@ fn outside(run: &Run) -> BTreeMap<Key, Vec<Brief>> {
     let inside: BTreeSet<_> = run.story.traces().flat_map(|trace| &trace.tree).map(|node| node.flow).collect();
     let chosen = |flow: &&Brief| !inside.contains(&flow.id) && run.chosen.as_ref().is_none_or(|chosen| chosen.contains(&flow.id));
     let mut flows: BTreeMap<Key, Vec<Brief>> = BTreeMap::new();
-    for flow in run.story.flows().filter(chosen) {
+    for flow in run.story.flows().filter(chosen).filter(|flow| !is_aside(flow)) {
         flows.entry(key(flow)).or_default().push(flow.clone());
     }
     flows
@@ -324,7 +359,14 @@ fn crowds(a: &BTreeMap<Key, Vec<Brief>>, b: &BTreeMap<Key, Vec<Brief>>) -> Vec<D
         };
         let [left, right] = [of(a), of(b)];
         let mut tell = |kind, a: Option<&Brief>, b: Option<&Brief>| {
-            found.push(Difference { kind, key: key.clone(), occurrence: None, a: a.cloned(), b: b.cloned() });
+            found.push(Difference {
+                kind,
+                key: key.clone(),
+                occurrence: None,
+                a: a.cloned(),
+                b: b.cloned(),
+                repeats: Vec::new(),
+            });
         };
         match (median(&left), median(&right)) {
             (Some(a), None) => tell(Kind::Missing, Some(a), None),

@@ -217,3 +217,57 @@ fn ids_in_paths_are_left_out() {
         assert_eq!(shape(operation), wanted);
     }
 }
+
+#[test]
+fn what_was_not_seen_in_one_run_is_no_difference() {
+    let with = |change: fn(&mut Brief)| {
+        let mut run = run(&[(GOOD, &[])]);
+        let mut hop = run.story.flow(FlowId(2)).unwrap().clone();
+        change(&mut hop);
+        run.story.remember(hop);
+        run
+    };
+    let seen = with(|_| {});
+    let unseen = with(|hop| (hop.status, hop.duration) = (None, None));
+    assert_eq!(told(&compare(&unseen, &seen)), [""; 0]);
+    assert_eq!(told(&compare(&seen, &unseen)), [""; 0]);
+    let failed = with(|hop| (hop.status, hop.ok) = (Some("503".into()), false));
+    assert_eq!(told(&compare(&unseen, &failed)), [""; 0]);
+    assert_eq!(told(&compare(&failed, &unseen)), [""; 0]);
+    // one that went well without a word was seen
+    let wordless = with(|hop| hop.status = None);
+    assert_eq!(told(&compare(&wordless, &failed)), ["failed orders → payments POST /charges/* Some(1)"]);
+    // and one that got no answer has failed
+    let pending = with(|hop| (hop.status, hop.duration, hop.ok) = (Some("pending".into()), None, false));
+    assert_eq!(told(&compare(&seen, &pending)), ["failed orders → payments POST /charges/* Some(1)"]);
+}
+
+#[test]
+fn one_hop_again_and_again_under_one_parent_is_one_difference() {
+    let query: Hop = ("orders", "postgres", "SELECT items", "200", 1, false);
+    let once = [GOOD, &[query]].concat();
+    let (many, some) = ([GOOD, &[query; 25]].concat(), [GOOD, &[query; 4]].concat());
+    let (a, b) = (run(&[(&once, &[]), (&once, &[])]), run(&[(&many, &[]), (&some, &[])]));
+    let pairs = compare(&a, &b);
+    assert_eq!(told(&pairs), ["new orders → postgres SELECT items Some(2)"; 2]);
+    assert_eq!(pairs.iter().flat_map(|pair| &pair.differences).map(Difference::count).collect::<Vec<_>>(), [24, 3]);
+    assert!(text(&pairs).contains("SELECT items  200 1.0 ms  3 to 24 times in 2 of 2"), "{}", text(&pairs));
+    let mut json = Vec::new();
+    crate::output::ndjson::write_differences(&pairs[0], &mut json);
+    assert!(String::from_utf8(json).unwrap().contains("\"occurrence\":2,\"count\":24,"));
+    // a tree marks each of them
+    let two = compare_two(&a, &b, &["t0".into(), "t0".into()]).unwrap();
+    let mut paper = Paper::new(100, Ink::Black);
+    text::two(&mut paper, [&a, &b], &two);
+    assert_eq!(paper.text().matches("✗ new").count(), 24, "{}", paper.text());
+}
+
+#[test]
+fn what_a_client_says_of_itself_on_a_new_connection_is_no_difference() {
+    let said: Hop = ("orders", "redis", "CLIENT SETINFO", "ERR", 1, false);
+    let (a, mut b) = (run(&[(GOOD, &[])]), run(&[(&[GOOD, &[said]].concat(), &[said])]));
+    assert_eq!(told(&compare(&a, &b)).len(), 2, "of a protocol that has no such word");
+    let flows: Vec<_> = b.story.flows().filter(|flow| flow.operation == said.2).cloned().collect();
+    flows.into_iter().for_each(|flow| b.story.remember(Brief { protocol: "redis", ..flow }));
+    assert_eq!(told(&compare(&a, &b)), [""; 0]);
+}

@@ -51,9 +51,10 @@ pub fn all(paper: &mut Paper, pairs: &[Pair<'_>]) {
     }
 }
 
-/// A difference, in how many pairs it is there, and the starkest example.
+/// A difference, in how many pairs it is there, how often in one of them at least and at most, and the starkest example.
 struct Folded<'p> {
     times: usize,
+    within: (usize, usize),
     example: &'p Difference,
 }
 
@@ -62,11 +63,12 @@ fn folded<'p>(group: &[&'p Pair<'_>]) -> Vec<Folded<'p>> {
     let mut places: BTreeMap<(&'static str, &Key, Option<usize>), usize> = BTreeMap::new();
     for difference in group.iter().flat_map(|pair| &pair.differences) {
         let place = *places.entry((difference.kind.word(), &difference.key, difference.occurrence)).or_insert_with(|| {
-            lines.push(Folded { times: 0, example: difference });
+            lines.push(Folded { times: 0, within: (usize::MAX, 0), example: difference });
             lines.len() - 1
         });
         let line = &mut lines[place];
         line.times += 1;
+        line.within = (line.within.0.min(difference.count()), line.within.1.max(difference.count()));
         if let (Kind::Slower(now), Kind::Slower(before)) = (difference.kind, line.example.kind)
             && now > before
         {
@@ -80,11 +82,16 @@ fn told(paper: &mut Paper, line: &Folded<'_>, compared: Option<usize>) {
     let Difference { kind, key, occurrence, .. } = line.example;
     let word = kind.word().replace('_', " ");
     let who = format!("{} → {}", key.from, key.to);
-    let nth = occurrence.filter(|&n| n > 1).map(|n| format!(" ({n}.)")).unwrap_or_default();
+    let nth = occurrence.filter(|&n| n > 1 && line.within.1 == 1).map(|n| format!(" ({n}.)")).unwrap_or_default();
+    let each = match line.within {
+        (_, ..=1) => String::new(),
+        (least, most) if least < most => format!("{least} to {most} times "),
+        (_, most) => format!("{most} times "),
+    };
     let times = match (kind, compared) {
         (Kind::MissingTrace | Kind::NewTrace, _) => counted(line.times as u64, "trace"),
-        (_, Some(compared)) if compared > 1 => format!("in {} of {compared}", line.times),
-        _ => String::new(),
+        (_, Some(compared)) if compared > 1 => format!("{each}in {} of {compared}", line.times),
+        _ => each,
     };
     paper.line(&[
         (tone(*kind), &padded(&word, 14)),
@@ -119,7 +126,7 @@ pub fn two(paper: &mut Paper, runs: [&Run; 2], pair: &Pair<'_>) {
     for (at, name) in ["A", "B"].iter().enumerate() {
         let Some(trace) = pair.traces[at] else { continue };
         let mut marks = Marks::new();
-        for difference in &pair.differences {
+        for difference in pair.differences.iter().flat_map(Difference::each) {
             let flow = if at == 0 { difference.a.as_ref().filter(|_| difference.b.is_none()) } else { difference.b.as_ref() };
             let word = difference.kind.word().replace('_', " ");
             let said = match difference.kind {
@@ -136,6 +143,7 @@ pub fn two(paper: &mut Paper, runs: [&Run; 2], pair: &Pair<'_>) {
         let strays = pair
             .differences
             .iter()
+            .flat_map(Difference::each)
             .filter(|d| at == 1 && d.b.as_ref().is_some_and(|b| !trace.tree.iter().any(|n| n.flow == b.id)));
         for stray in strays.filter(|stray| stray.kind == Kind::TraceLost) {
             let line = format!("{} → {}  {}", stray.key.from, stray.key.to, stray.key.operation);

@@ -14,6 +14,7 @@
 //! for a flow that is not open is counted, never a panic; what is held elsewhere on behalf of a row is given back when the row goes.
 
 mod conns;
+pub(crate) mod control;
 mod cost;
 mod detail;
 mod digest;

@@ -2,6 +2,7 @@
 
 use super::ledger::label;
 use super::{Book, Detector, Look, Words};
+use crate::engine::control::is_control;
 use crate::engine::traces::{Hop, failed, passes_on};
 use crate::model::{FindingKind, Pattern};
 use crate::time::Span;
@@ -13,34 +14,6 @@ const MANY: usize = 8;
 const BETWEEN: Span = Span::from_millis(100);
 /// The same of one and the same request: it is asked again until its answer changes.
 const POLLED: Span = Span::from_millis(20);
-/// Statements and commands that are no questions: of transactions, settings, connections.
-const CONTROL: &[&str] = &[
-    "begin",
-    "commit",
-    "rollback",
-    "start",
-    "savepoint",
-    "release",
-    "set",
-    "show",
-    "reset",
-    "discard",
-    "deallocate",
-    "ping",
-    "auth",
-    "hello",
-    "select 1",
-    "select ?",
-    "select",
-    "multi",
-    "exec",
-    "client",
-    "publish",
-    "subscribe",
-    "psubscribe",
-    "command",
-    "info",
-];
 
 /// It holds nothing: each trace shows it by itself.
 #[derive(Debug, Default)]
@@ -109,11 +82,7 @@ fn question(hop: &Hop, shape: &str) -> bool {
         Pattern::Query => hop.protocol != "dns",
         _ => false,
     };
-    let shape = shape.to_ascii_lowercase();
-    let first = shape.split([' ', ';']).next().unwrap_or_default();
-    let control =
-        hop.pattern == Pattern::Query && CONTROL.iter().any(|word| *word == shape || (*word == first && *word != "select"));
-    asks && !hop.held && !control
+    asks && !hop.held && !(hop.pattern == Pattern::Query && is_control(shape))
 }
 
 /// The longest run in which each begins soon after the one before is over: what goes out at once is batched already.

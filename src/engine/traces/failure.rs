@@ -6,6 +6,7 @@
 
 use super::super::findings::label;
 use super::Hop;
+use crate::engine::control::is_introduction;
 use crate::model::{Link, Pattern};
 
 /// A flow of a trace, and the place of what caused it, in causal order.
@@ -23,6 +24,11 @@ const CALLERS: &[&str] = &[
     "UNAUTHENTICATED",
 ];
 
+/// Whether it did not go well, be it by whose fault it may. What a client says of itself to a server that does not know it is no failure.
+pub(super) fn went_wrong(hop: &Hop) -> bool {
+    !hop.ok && !is_introduction(hop.protocol, &hop.operation, hop.status.as_deref())
+}
+
 /// Whether its receiver failed at it, as far as is known.
 pub(in crate::engine) fn failed(hop: &Hop) -> bool {
     let status = hop.status.as_deref().unwrap_or_default();
@@ -30,7 +36,7 @@ pub(in crate::engine) fn failed(hop: &Hop) -> bool {
         Ok(code) => (400..500).contains(&code) && !transient(code),
         Err(_) => CALLERS.contains(&status),
     };
-    !hop.ok && !callers && hop.pattern != Pattern::Publish
+    went_wrong(hop) && !callers && hop.pattern != Pattern::Publish
 }
 
 /// Statuses of a client's mistake that time alone mends: a timeout, too early, too many requests (RFC 9110 §15.5.9, 8470, 6585).
@@ -93,7 +99,7 @@ pub(in crate::engine) fn cause(flows: &[Placed<'_>]) -> Option<usize> {
     let failure = ends.min_by_key(first).map(|(_, end)| end);
     // else what is no fault of who received it
     failure.or_else(|| {
-        let bad = |at: &usize| hop(*at).is_some_and(|hop| !hop.ok);
+        let bad = |at: &usize| hop(*at).is_some_and(went_wrong);
         let mut led_on = vec![false; flows.len()];
         let above = flows.iter().enumerate().filter(|(at, _)| bad(at)).filter_map(|(_, (_, up))| Some(up.as_ref()?.0));
         above.for_each(|up| led_on.iter_mut().skip(up).take(1).for_each(|led_on| *led_on = true));
@@ -130,7 +136,7 @@ fn decisive(flows: &[Placed<'_>], at: usize, children: &[usize]) -> Option<usize
         })
     };
     let before = |down: &Hop| if up.pending { down.pending } else { down.last <= up.last };
-    let failures = calls().filter(|(_, down)| !down.ok && down.settled && before(down) && !mended(down));
+    let failures = calls().filter(|(_, down)| went_wrong(down) && down.settled && before(down) && !mended(down));
     // what gets no answer is waited for until the end
     let until = |down: &Hop| if down.pending { down.extra().let_go.unwrap_or(up.last).min(up.last) } else { down.last };
     failures.max_by_key(|(_, down)| (failed(down), until(down), down.flow)).map(|(at, _)| at)
@@ -138,7 +144,7 @@ fn decisive(flows: &[Placed<'_>], at: usize, children: &[usize]) -> Option<usize
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::findings::rig::{at, call, trace};
+    use super::super::super::findings::rig::{at, call, flow, trace};
     use super::*;
     use crate::model::Flow;
 
@@ -202,5 +208,24 @@ mod tests {
         check(&[ROOT, mine], &[&[1, 2]], 2);
         check(&[(0, "c:1>gate 0-90 GET / 404"), mine], &[], 2);
         check(&[(0, "c:1>gate 0-90 GET / 200")], &[], 0);
+    }
+
+    #[test]
+    fn what_a_client_says_of_itself_is_no_failure() {
+        let told = |operation: &str, status: &str, root: &str| {
+            let mut said = flow(2, Pattern::Query, "redis", &format!("gate>redis 5-6 {operation} {status}"));
+            said.row.ok = false;
+            let hops = trace(&[(0, call(1, &format!("c:1>gate 0-90 POST /checkout {root}"))), (1, said)]).0;
+            let flows = [(&hops[0], None), (&hops[1], Some((0, Link::TraceId)))];
+            (cause(&flows), chains(&flows).len(), went_wrong(&hops[1]))
+        };
+        for operation in ["CLIENT SETINFO", "CLIENT SETNAME", "HELLO", "COMMAND DOCS"] {
+            assert_eq!(told(operation, "ERR", "200"), (None, 0, false), "{operation}");
+            assert_eq!(told(operation, "ERR", "500"), (Some(0), 1, false), "{operation}");
+        }
+        // who may not, or asks for what is not there, fails
+        for (operation, status) in [("AUTH", "WRONGPASS"), ("HELLO", "WRONGPASS"), ("SELECT", "ERR"), ("CLIENT KILL", "ERR")] {
+            assert_eq!(told(operation, status, "500"), (Some(1), 1, true), "{operation}");
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! One trace: its flows, what it is known by, and how it is told.
 
 use super::callers::Callers;
+use super::failure::went_wrong;
 use super::parties::services;
 use super::{Hop, name, path, tree};
 use crate::model::{FlowId, Node, Rank, TraceRecord, Why};
@@ -112,7 +113,7 @@ impl Trace {
     }
 
     pub(super) fn errors(&self) -> u64 {
-        self.hops.iter().filter(|hop| !hop.ok).count() as u64
+        self.hops.iter().filter(|hop| went_wrong(hop)).count() as u64
     }
 
     /// Whether nothing in it caused a flow: it is the first one, or, where others of them were tied elsewhere, like those.

@@ -23,6 +23,9 @@ fn write_difference(pair: &Pair<'_>, difference: &Difference, out: &mut Vec<u8>)
     o.text("to", &difference.key.to);
     o.text("operation", &difference.key.operation);
     o.opt(difference.occurrence, |o, n| o.number("occurrence", n as u64));
+    if difference.count() > 1 {
+        o.number("count", difference.count() as u64);
+    }
     if let Kind::Slower(factor) = difference.kind {
         o.key("factor").extend_from_slice(format!("{factor:.2}").as_bytes());
     }
