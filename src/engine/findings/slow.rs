@@ -107,7 +107,7 @@ fn answered(pattern: Pattern, protocol: &str) -> bool {
 /// A hop, and the time that is its receiver's own.
 struct Own<'h> {
     hop: &'h Hop,
-    /// When something was under way that it caused.
+    /// When something was under way that it caused, or its request itself.
     below: Vec<(Time, Time)>,
     /// The time in which nothing was.
     own: Span,
@@ -119,7 +119,8 @@ impl<'h> Own<'h> {
     fn of(hop: &'h Hop, children: &[&Hop], roots: &'h [&'h Hop]) -> Self {
         // what gets no answer is waited for until it is given up, which is not seen
         let span = |child: &&Hop| (child.time.max(hop.time), if child.pending { hop.last } else { child.last.min(hop.last) });
-        let below: Vec<_> = children.iter().map(span).collect();
+        // nor is anybody at work on what has not come yet
+        let below: Vec<_> = children.iter().map(span).chain([(hop.time, hop.arrived())]).collect();
         Self { hop, own: besides(hop, &below), below, roots }
     }
 
@@ -255,6 +256,22 @@ mod tests {
     fn check(tree: &[(usize, Flow)], wanted: &[&str]) {
         let found = judged(&mut Slow::default(), tree);
         assert_eq!(titles(&found).into_iter().map(|(title, _)| title).collect::<Vec<_>>(), wanted, "{found:#?}");
+    }
+
+    #[test]
+    fn the_time_in_which_a_request_was_still_coming_is_not_its_receivers() {
+        let sent = |until: u64, mut flow: Flow| {
+            let mut detail = flow.detail.as_deref().unwrap().clone();
+            detail.request.as_mut().unwrap().whole = Some(super::super::rig::at(until));
+            flow.detail = Some(detail.into());
+            flow
+        };
+        let upload = || call(1, "c:1>nginx 0-1812 POST /upload 200");
+        let leg = (1, call(2, "nginx>a 1811-1812 POST /upload 200"));
+        check(&[(0, sent(1810, upload())), leg.clone()], &[]);
+        let title = "nginx spends most of a slow request by itself: POST /upload";
+        check(&[(0, sent(9, upload())), leg.clone()], &[title]);
+        check(&[(0, sent(500, upload())), leg], &[title]);
     }
 
     fn root(end: u64) -> (usize, Flow) {
