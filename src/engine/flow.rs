@@ -35,15 +35,17 @@ pub(super) fn add(row: &mut Row, detail: &mut Detail, part: Part, at: Stamp, bod
             Charge { kept: 0, bodies: cost::heap(body.kept.capacity()) as isize - before.0 as isize }
         }
         Part::BodyEnd { dir, bytes, whole } => {
-            let body = &mut half(row.dir, detail, dir, at).body;
-            row.bytes = row.bytes.saturating_sub(body.bytes).saturating_add(bytes);
-            (body.bytes, body.whole) = (bytes, whole);
+            let half = half(row.dir, detail, dir, at);
+            row.bytes = row.bytes.saturating_sub(half.body.bytes).saturating_add(bytes);
+            (half.body.bytes, half.body.whole) = (bytes, whole);
+            half.whole = Some(at.time).filter(|_| whole);
             Charge::default()
         }
         Part::Message(dir, message) => {
             row.bytes = row.bytes.saturating_add(message.body.bytes);
             let evicted = detail.bodies_evicted;
             let half = half(row.dir, detail, dir, message.first);
+            half.whole = Some(at.time);
             push(half, *message, if evicted { 0 } else { body_limit })
         }
         Part::Trailers(dir, trailers) => {
@@ -136,4 +138,22 @@ fn push(half: &mut Half, mut message: Message, limit: usize) -> Charge {
 
 fn grown(before: usize, after: usize) -> Charge {
     Charge { kept: after as isize - before as isize, bodies: 0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::findings::rig::{at, call};
+    use super::*;
+
+    #[test]
+    fn when_a_body_was_there_as_a_whole_is_known() {
+        let flow = call(1, "a>b 0-90 POST / 200");
+        let (mut row, mut detail) = (flow.row, Detail::default());
+        let mut end = |millis, whole| {
+            let part = Part::BodyEnd { dir: row.dir, bytes: 9, whole };
+            add(&mut row, &mut detail, part, Stamp { time: at(millis), ..Stamp::default() }, 9);
+            detail.request.as_ref().unwrap().whole
+        };
+        assert_eq!((end(20, false), end(80, true)), (None, Some(at(80))));
+    }
 }

@@ -162,6 +162,8 @@ impl Row {
 pub struct Half {
     /// Its first byte.
     pub first: Stamp,
+    /// When its body, or the last of its messages so far, was there as a whole; none while it is not, or where it has none.
+    pub whole: Option<Time>,
     /// As on the wire.
     pub headers: Headers,
     /// After the body.

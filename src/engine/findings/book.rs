@@ -77,6 +77,15 @@ impl Book {
 
     /// Something is wrong: what has this key is the same thing again. `flows` show it.
     pub(in crate::engine) fn raise(&mut self, kind: FindingKind, key: &str, flows: Vec<FlowId>, words: Words) {
+        self.put(kind, key, flows, words, false);
+    }
+
+    /// The same, where more flows show it better: those occurrences come first, and stay where there is no room.
+    pub(super) fn prove(&mut self, kind: FindingKind, key: &str, flows: Vec<FlowId>, words: Words) {
+        self.put(kind, key, flows, words, true);
+    }
+
+    fn put(&mut self, kind: FindingKind, key: &str, flows: Vec<FlowId>, words: Words, best_first: bool) {
         let key = (kind, CompactString::from(key));
         self.changes += 1;
         if let Some(&flow) = flows.last() {
@@ -87,8 +96,13 @@ impl Book {
             latest.clone_from(&flows);
             finding.count += 1;
             (finding.title, finding.evidence, finding.advice) = (title, evidence, advice);
-            if finding.flows.len() < MAX_OCCURRENCES && !flows.is_empty() {
-                finding.flows.push(flows);
+            let at = match best_first {
+                true => finding.flows.partition_point(|other| other.len() >= flows.len()),
+                false => finding.flows.len(),
+            };
+            if at < MAX_OCCURRENCES && !flows.is_empty() {
+                finding.flows.insert(at, flows);
+                finding.flows.truncate(MAX_OCCURRENCES);
             }
             if *told == Told::AsItIs {
                 *told = Told::Before;
@@ -185,6 +199,23 @@ impl Book {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_proves_it_comes_first_and_stays() {
+        let mut book = Book::default();
+        let mut see = |flows: &[u64]| {
+            let flows = flows.iter().copied().map(FlowId).collect();
+            book.prove(FindingKind::TraceLost, "k", flows, Words::default());
+            book.all().next().unwrap().0.flows.iter().map(|flows| flows.last().unwrap().0).collect::<Vec<_>>()
+        };
+        see(&[1]);
+        see(&[2, 3]);
+        see(&[4]);
+        assert_eq!(see(&[5, 6]), [3, 6, 1, 4]);
+        (10..200).for_each(|n| _ = see(&[n]));
+        let kept = see(&[7, 8]);
+        assert_eq!((&kept[..5], kept.len()), (&[3, 6, 8, 1, 4][..], MAX_OCCURRENCES));
+    }
 
     #[test]
     fn what_there_is_no_room_for_is_counted_and_what_is_known_goes_on() {

@@ -27,16 +27,12 @@ impl Detector for Cascade {
 
 fn tell(chain: &[&Hop], book: &mut Book) {
     let steps: Vec<_> = chain.windows(2).filter(|pair| !passes_on(pair[0], pair[1])).collect();
-    let (Some(first), Some(last)) = (chain.first(), chain.last()) else { return };
-    if steps.is_empty() || last.judged {
-        return;
-    }
+    let Some(last) = chain.last().filter(|last| !last.judged) else { return };
     let service = label(&last.to);
     let mut callers: Vec<_> = steps.iter().rev().map(|pair| label(&pair[0].to)).filter(|caller| *caller != service).collect();
     callers.dedup();
-    if callers.is_empty() {
-        return;
-    }
+    // the one nearest to who asked that did more than pass it on
+    let Some(able) = callers.last() else { return };
     let key: Vec<_> = chain.iter().map(|hop| format!("{} {}", label(&hop.to), hop.operation)).collect();
     let how: Vec<_> = chain.iter().rev().map(|hop| format!("{} {}", label(&hop.to), outcome(hop))).collect();
     let words = Words {
@@ -46,7 +42,7 @@ fn tell(chain: &[&Hop], book: &mut Book) {
         advice: format!(
             "begin with {service}: {}; {} may answer without it, or say what is missing rather than fail",
             outcome(last),
-            label(&first.to)
+            able
         ),
     };
     book.raise(FindingKind::ErrorCascade, &key.join(" > "), chain.iter().map(|hop| hop.flow).collect(), words);
@@ -98,6 +94,17 @@ mod tests {
         let mut other = deliver(4, "queue=log status=ack");
         other.row.operation = "deliver log".into();
         check(&[sent.clone(), bad.clone(), call.clone(), (1, other)], told);
+    }
+
+    #[test]
+    fn who_only_passes_an_answer_on_is_not_told_to_answer_without() {
+        let tree = [
+            (0, call(1, "c:1>nginx 0-90 POST /checkout 502")),
+            (1, call(2, "nginx>web 5-85 POST /checkout 502")),
+            (2, call(3, "web>payments 40-70 POST /charges 503")),
+        ];
+        let found = judged(&mut Cascade, &tree);
+        assert!(found[0].advice.contains("; web may answer without it"), "{found:#?}");
     }
 
     #[test]

@@ -105,7 +105,7 @@ fn longest<'h>(like: &[&'h Hop]) -> Vec<&'h Hop> {
 }
 
 /// As much of a statement as is read.
-fn excerpt(shape: &str) -> String {
+pub(super) fn excerpt(shape: &str) -> String {
     const READ: usize = 120;
     let mut text: String = shape.chars().take(READ).collect();
     if text.len() < shape.len() {

@@ -2,15 +2,17 @@
 //! or turn sampling off.
 
 use super::housekeeping::{housekeeping, outside};
-use super::ledger::{Count, Ledger, Sent, carriers, counted_as, label, received, sender, sent, to_reply_queue, who};
+use super::ledger::{Ledger, carriers, counted_as, label, received, sender, sent, to_reply_queue, who};
 use super::look::Tie;
-use super::{Book, Detector, Look, Words};
+use super::{Book, Detector, Look};
 use crate::engine::traces::{Hop, Mark, leg, name};
 use crate::model::{FindingKind, FlowId, Link, Party, Pattern};
 use compact_str::CompactString;
 use hashbrown::{HashMap, HashSet};
 use std::collections::BTreeSet;
 use std::sync::Arc;
+
+mod words;
 
 /// Of how many requests something that rests on circumstances has to come before it is told while more may come, and how often because of
 /// one alone it is no such thing: then it is sent for as long as that is open, and not because of it.
@@ -83,8 +85,10 @@ struct Case {
     link: Link,
     /// Whether time alone ties them.
     by_time: bool,
-    /// Whether the one that came in is one of several that are as likely, so that it proves nothing.
-    doubtful: bool,
+    /// Of how many that are as likely the one that came in is one, so that it proves nothing; 0 where they are tied.
+    among: usize,
+    /// Whether others, of which that is not known, are told with it.
+    mixed: bool,
     /// Whether it is a message with the correlation ID of the one that came in.
     paired: bool,
 }
@@ -143,7 +147,7 @@ impl Detector for Propagation {
             // as many are of different requests as can be
             let held = self.held.get(&*case.key()).map_or(&[][..], |held| &held.cases);
             let new = maybe.iter().find(|up| held.iter().all(|other| other.flows[0] != up.flow));
-            (case.flows[0], case.doubtful) = (new.unwrap_or(first).flow, true);
+            (case.flows[0], case.among) = (new.unwrap_or(first).flow, maybe.len());
             self.hold(case, ENOUGH, book);
         }
     }
@@ -194,21 +198,15 @@ impl Propagation {
 
     fn tell(&mut self, case: &Case, book: &mut Book) {
         let key = case.key();
-        let flows = if case.doubtful { vec![case.flows[1]] } else { case.flows.to_vec() };
-        book.raise(case.kind, &key, flows, case.words(&self.ledger));
-        if case.kind == FindingKind::TraceLost && self.lost.len() < MAX_HELD {
-            self.lost.insert(key.into(), case.clone());
+        let flows = if case.among > 0 { vec![case.flows[1]] } else { case.flows.to_vec() };
+        // of a loss that is tied somewhere that is told, and not what is tied by nothing
+        let known = self.lost.get(&*key);
+        let mut shown = known.filter(|known| known.among == 0 && case.among > 0).unwrap_or(case).clone();
+        shown.mixed = shown.among == 0 && (case.among > 0 || known.is_some_and(|known| known.mixed || known.among > 0));
+        book.prove(case.kind, &key, flows, shown.words(&self.ledger));
+        if case.kind == FindingKind::TraceLost && (known.is_some() || self.lost.len() < MAX_HELD) {
+            self.lost.insert(key.into(), shown);
         }
-    }
-}
-
-/// A few of them, in words.
-fn listed(all: &[&str]) -> String {
-    match all {
-        [one] => (*one).to_owned(),
-        [one, other] => format!("{one} and {other}"),
-        [one, other, ..] => format!("{one}, {other} and {} more", all.len() - 2),
-        [] => String::new(),
     }
 }
 
@@ -289,7 +287,8 @@ impl Case {
             carriers: [carriers(tie.up), carriers(tie.down)],
             link: tie.link,
             by_time: tie.down.by_time_alone(tie.up, tie.link),
-            doubtful: false,
+            among: 0,
+            mixed: false,
             paired: tie.paired(),
         }
     }
@@ -297,95 +296,5 @@ impl Case {
     /// The same service does the same wrong to the same receiver.
     fn key(&self) -> String {
         format!("{} {} > {}", self.kind.word(), self.service, self.sent)
-    }
-
-    /// What to do about a loss, by what else the same service sends.
-    fn remedy(&self, counted: &Sent, carrying: &[&str]) -> String {
-        let Self { service, sent, sender, .. } = self;
-        let inject = format!("let {service} inject the context of what it works on");
-        match (counted.count.carried, counted.parts(), carrying) {
-            (0, _, []) => format!("its {sender} is not instrumented: {inject}"),
-            (0, _, others) => {
-                let sender = sender.trim_end_matches(" of messages");
-                let carry = listed(others);
-                format!("its {carry} carry it: the {sender} of its {sent} is not instrumented, or leaves it out there: {inject}")
-            }
-            (_, Some([lost, kept]), _) => format!(
-                "{} carries it and {} does not: what sends the latter uses a client of its own that is not instrumented, or loses the \
-                 context before (a thread, a callback, a queue): {inject}",
-                listed(&kept),
-                listed(&lost)
-            ),
-            (..) => format!(
-                "its {sender} is instrumented, as some of them carry it: on one of the ways there the context is lost (a thread, a callback, \
-                 a pool, a queue within {service}), or a second {sender} is not instrumented: hand the context on with the work"
-            ),
-        }
-    }
-
-    fn words(&self, ledger: &Ledger) -> Words {
-        let Self { service, to, received, sent, sender, carriers: [came, went], .. } = self;
-        let counted = ledger.get(service, sent);
-        let Count { all, carried } = counted.count;
-        let tie = match self.link {
-            Link::TraceId => String::new(),
-            _ if self.doubtful => "; because of which of several requests nobody can tell, but all of them had one".to_owned(),
-            link => format!("; the flows are {}", link.reason()),
-        };
-        let (title, evidence, advice) = match self.kind {
-            FindingKind::TraceRestarted => (
-                format!("{service} begins another trace for its {sent}"),
-                format!(
-                    "{service} received {came} with {received} and sent another trace ID on {} of {all} {sent}{tie}",
-                    all - carried
-                ),
-                format!(
-                    "let {service} take the context of what it received as the parent: its {sender} begins a trace of its own"
-                ),
-            ),
-            FindingKind::TraceMaybeLinked => (
-                format!("{service} works on {received} in a trace of its own, which a span link may tie"),
-                format!(
-                    "{service} received {came} with {received} and sent another trace ID on {} of {all} {sent}{tie}",
-                    all - carried
-                ),
-                format!("no error where {service} adds span links; else let it continue the trace that the message carries"),
-            ),
-            FindingKind::TraceFormatSwitched => {
-                let went = if went.is_empty() { "a request ID" } else { went };
-                (
-                    format!("{service} passes the trace on with its {sent} as {went} only, though it came as {came}"),
-                    format!("{service} received {came} with {received} and sent {went} alone with {sent}{tie}"),
-                    format!("let the {sender} of {service} write {came} too, unless {to} is known to read {went}"),
-                )
-            }
-            FindingKind::TraceStaleParent => (
-                format!("{service} sends its {sent} with the span ID that it received: its own work is missing from the trace"),
-                format!("{service} sent the very span ID with {sent} that it had received with {received}"),
-                format!("{service} copies the header instead of beginning a span: let a tracer write it"),
-            ),
-            FindingKind::TraceUnsampled => (
-                format!("{service} turns sampling off for its {sent}: what comes behind them is not recorded"),
-                format!("{service} received {came} with the sampled flag on with {received}, and sent it off with {sent}"),
-                format!("let {service} respect its parent's decision (a parent-based sampler)"),
-            ),
-            _ => (
-                match carried {
-                    0 if self.paired => {
-                        format!("{service} loses the trace: its {sent} carry a correlation ID, and no trace context")
-                    }
-                    0 => format!("{service} loses the trace: its {sent} carry no trace context"),
-                    _ => format!("{service} loses the trace: some of its {sent} carry no trace context"),
-                },
-                format!("{service} received {came} with {received} and sent it on {carried} of {all} {sent}{tie}"),
-                match self.remedy(&counted, &ledger.carrying(service)) {
-                    remedy if self.paired => format!(
-                        "{remedy}; a correlation ID pairs a reply with its question, and no tracer continues a trace by it"
-                    ),
-                    remedy => remedy,
-                },
-            ),
-        };
-        Words { title, service: Some(Arc::clone(service)), evidence, advice }
     }
 }

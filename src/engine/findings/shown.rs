@@ -89,10 +89,10 @@ impl Engine {
     }
 }
 
-/// The flows of each occurrence that is kept, in order, so that nothing moves while more come; the last one is always among them.
+/// The flows of each occurrence that is kept, in order, what proves it first; the last one is always among them.
 fn occurrences(finding: &Finding, latest: &[FlowId]) -> Vec<Vec<FlowId>> {
-    let kept = finding.flows.iter().filter(|flows| **flows != latest).cloned();
-    kept.chain([latest.to_vec()]).filter(|flows| !flows.is_empty()).collect()
+    let last = Some(latest.to_vec()).filter(|latest| !finding.flows.contains(latest));
+    finding.flows.iter().cloned().chain(last).filter(|flows| !flows.is_empty()).collect()
 }
 
 #[cfg(test)]

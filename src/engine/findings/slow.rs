@@ -10,6 +10,7 @@
 //! own trace. A shorter time is never one: a scheduler, a collector of garbage or a busy machine make up for it.
 
 use super::ledger::label;
+use super::n_plus_one::excerpt;
 use super::waits::Waits;
 use super::{Book, Detector, Look, Words};
 use crate::engine::traces::Hop;
@@ -107,7 +108,7 @@ fn answered(pattern: Pattern, protocol: &str) -> bool {
 /// A hop, and the time that is its receiver's own.
 struct Own<'h> {
     hop: &'h Hop,
-    /// When something was under way that it caused.
+    /// When something was under way that it caused, or its request itself.
     below: Vec<(Time, Time)>,
     /// The time in which nothing was.
     own: Span,
@@ -119,7 +120,8 @@ impl<'h> Own<'h> {
     fn of(hop: &'h Hop, children: &[&Hop], roots: &'h [&'h Hop]) -> Self {
         // what gets no answer is waited for until it is given up, which is not seen
         let span = |child: &&Hop| (child.time.max(hop.time), if child.pending { hop.last } else { child.last.min(hop.last) });
-        let below: Vec<_> = children.iter().map(span).collect();
+        // nor is anybody at work on what has not come yet
+        let below: Vec<_> = children.iter().map(span).chain([(hop.time, hop.arrived())]).collect();
         Self { hop, own: besides(hop, &below), below, roots }
     }
 
@@ -185,7 +187,7 @@ impl Slow {
         if let Some((part, usual, count, own)) = usual {
             let to = label(&hop.to);
             let words = Words {
-                title: format!("{to} takes far longer than usual for {}", hop.operation),
+                title: format!("{to} takes far longer than usual for {}", asked(hop)),
                 service: Some(to.clone()),
                 evidence: format!(
                     "{} by itself, where {part} of the {count} others took at most {}",
@@ -216,13 +218,18 @@ impl Slow {
         let percent = (own.nanos().saturating_mul(100) / all.nanos().max(1)).min(100);
         let (title, advice) = if request.flow == hop.flow {
             (
-                format!("{to} spends most of a slow request by itself: {}", hop.operation),
+                format!("{to} spends most of a slow request by itself: {}", asked(hop)),
                 format!("look at what {to} computes or waits for that is not on this wire; its calls are not in this time"),
             )
         } else {
             (
-                format!("{to} takes most of the time of a slow request: {}", hop.operation),
-                format!("make {} of {to} faster, ask it less, or do not wait for it", hop.operation),
+                format!("{to} takes most of the time of a slow request: {}", asked(hop)),
+                match hop.pattern {
+                    Pattern::Query => {
+                        format!("make `{}` faster on {to} (an index, fewer rows), ask it less, or do not wait for it", asked(hop))
+                    }
+                    _ => format!("make {} of {to} faster, ask it less, or do not wait for it", hop.operation),
+                },
             )
         };
         let evidence = format!(
@@ -242,19 +249,40 @@ fn most_of(own: Span, request: &Hop) -> bool {
     all > 0 && own.nanos().saturating_mul(100) >= all.saturating_mul(MOST)
 }
 
+/// What was asked: of a query more than its first word says.
+fn asked(hop: &Hop) -> String {
+    if hop.pattern == Pattern::Query { excerpt(&hop.shape()) } else { hop.operation.to_string() }
+}
+
 fn kind_of(hop: &Hop) -> String {
     format!("{} {}", label(&hop.to), hop.shape())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::rig::{call, judge, judged, titles};
+    use super::super::rig::{call, flow, judge, judged, titles};
     use super::*;
-    use crate::model::Flow;
+    use crate::model::{Detail, Fields, Flow};
 
     fn check(tree: &[(usize, Flow)], wanted: &[&str]) {
         let found = judged(&mut Slow::default(), tree);
         assert_eq!(titles(&found).into_iter().map(|(title, _)| title).collect::<Vec<_>>(), wanted, "{found:#?}");
+    }
+
+    #[test]
+    fn the_time_in_which_a_request_was_still_coming_is_not_its_receivers() {
+        let sent = |until: u64, mut flow: Flow| {
+            let mut detail = flow.detail.as_deref().unwrap().clone();
+            detail.request.as_mut().unwrap().whole = Some(super::super::rig::at(until));
+            flow.detail = Some(detail.into());
+            flow
+        };
+        let upload = || call(1, "c:1>nginx 0-1812 POST /upload 200");
+        let leg = (1, call(2, "nginx>a 1811-1812 POST /upload 200"));
+        check(&[(0, sent(1810, upload())), leg.clone()], &[]);
+        let title = "nginx spends most of a slow request by itself: POST /upload";
+        check(&[(0, sent(9, upload())), leg.clone()], &[title]);
+        check(&[(0, sent(500, upload())), leg], &[title]);
     }
 
     fn root(end: u64) -> (usize, Flow) {
@@ -268,6 +296,18 @@ mod tests {
         check(&[root(1500), orders, db], &["db takes most of the time of a slow request: GET /rows"]);
         let quick = (1, call(2, "gateway>orders 10-100 GET /orders 200"));
         check(&[root(1500), quick], &["gateway spends most of a slow request by itself: GET /report"]);
+    }
+
+    #[test]
+    fn a_query_is_told_by_its_statement() {
+        let mut query = flow(2, Pattern::Query, "postgresql", "gateway>db 10-1490 SELECT -");
+        let statement = format!("SELECT  price FROM stock WHERE sku = 'a-7' AND {}", "x = 1 AND ".repeat(30));
+        let fields = Fields::default().with("sql", statement.as_str());
+        query.detail = Some(Detail { fields, ..query.detail.as_deref().unwrap().clone() }.into());
+        let found = judged(&mut Slow::default(), &[root(1500), (1, query)]);
+        let begin = "select price from stock where sku = ? and x = ? and ";
+        assert!(found[0].title.starts_with(&format!("db takes most of the time of a slow request: {begin}")), "{found:#?}");
+        assert!(found[0].advice.starts_with(&format!("make `{begin}")) && found[0].title.len() < 200, "{found:#?}");
     }
 
     #[test]

@@ -209,3 +209,44 @@ fn work_that_was_accepted_may_lose_the_trace_after_its_answer() {
     let lines: Vec<_> = (0..3).flat_map(one).collect();
     check(&lines.iter().map(String::as_str).collect::<Vec<_>>(), &["trace_lost gate 3"]);
 }
+
+#[test]
+fn a_loss_is_told_by_what_is_tied_and_says_what_is_not() {
+    let one = |n: u64| [format!("web>gate {}-{} id=t{n} span=1", n * 100 + 1, n * 100 + 50), call(n)];
+    fn call(n: u64) -> String {
+        format!("gate>orders {}-{}", n * 100 + 10, n * 100 + 20)
+    }
+    let two = |n: u64| {
+        [
+            format!("web>gate {}-{} id=u{n} span=1", n * 100 + 2, n * 100 + 60),
+            format!("web>gate {}-{} id=v{n}", n * 100 + 3, n * 100 + 60),
+        ]
+    };
+    let told = |lines: &[String]| {
+        let lines: Vec<_> = lines.iter().map(String::as_str).collect();
+        let all = run(&lines).into_iter().filter_map(|record| match record {
+            Record::Finding(finding) => Some(finding),
+            _ => None,
+        });
+        let last = all.last().unwrap();
+        (last.flows.iter().map(Vec::len).collect::<Vec<_>>(), last.evidence)
+    };
+    // those of which nobody can tell come first and last
+    let lines: Vec<_> =
+        (0..8).flat_map(|n| if n < 3 || n == 7 { [&two(n)[..], &[call(n)]].concat() } else { one(n).to_vec() }).collect();
+    let (flows, evidence) = told(&lines);
+    assert_eq!(flows, [2, 2, 2, 2, 1, 1, 1, 1], "{evidence}");
+    assert!(
+        evidence.ends_with(
+            "its sender was at work on, but for some of which nobody can tell because of which request they were sent"
+        ),
+        "{evidence}"
+    );
+    let (flows, evidence) = told(&(0..4).flat_map(one).collect::<Vec<_>>());
+    assert!(flows == [2; 4] && evidence.ends_with("its sender was at work on"), "{evidence}");
+    // one is likely, and what cannot be read is there as well
+    let veiled = |n: u64| [&one(n)[..], &[format!("web>gate {}-{} hidden=yes", n * 100 + 2, n * 100 + 60)]].concat();
+    let (flows, evidence) = told(&(0..4).flat_map(veiled).collect::<Vec<_>>());
+    assert!(flows == [1; 4] && evidence.contains("whether because of the one request that was seen"), "{evidence}");
+    assert!(!evidence.contains("several"), "{evidence}");
+}

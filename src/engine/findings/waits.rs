@@ -54,8 +54,8 @@ impl Waits {
     /// Nothing is claimed of what caused a flow.
     pub(super) fn add(&mut self, hop: &Hop) {
         let waited_for = match hop.pattern {
-            // a command that blocks is a worker's, who waits for its next task
-            Pattern::Query => !hop.held,
+            // a command that blocks is a worker's, who waits for its next task, unless it was at work on a request that may be its cause
+            Pattern::Query => !hop.held || !hop.extra().maybe.is_empty(),
             Pattern::RequestResponse | Pattern::Unary | Pattern::Publish => true,
             Pattern::ClientStream | Pattern::ServerStream | Pattern::BidiStream => !hop.pending,
             Pattern::Deliver | Pattern::Message | Pattern::Session => false,
@@ -128,6 +128,20 @@ mod tests {
         let others =
             ["gate>db 20-80 GET / 200", "orders>db 5-80 GET / 200", "orders>db 90-95 GET / 200", "x>orders 20-80 GET / 200"];
         assert_eq!(waited(&others, on), []);
+    }
+
+    #[test]
+    fn a_command_that_blocks_is_waited_for_where_a_request_may_have_caused_it() {
+        let mut blocks = hop("orders>redis 20-80 BLPOP 200");
+        (blocks.pattern, blocks.held) = (Pattern::Query, true);
+        let waited = |hop_: &Hop| {
+            let mut waits = Waits::default();
+            waits.add(hop_);
+            waits.within(&hop("gate>orders 10-90 GET / 200"), &[]).len()
+        };
+        assert_eq!(waited(&blocks), 0);
+        blocks.extra_mut().maybe = vec![crate::model::FlowId(7)];
+        assert_eq!(waited(&blocks), 1);
     }
 
     #[test]

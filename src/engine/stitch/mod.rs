@@ -192,14 +192,10 @@ impl Engine {
         let placeable = placeable(&slot.row);
         let place = placeable.then(|| self.place(id, alone.as_ref())).flatten();
         let Place { parent, maybe } = place.unwrap_or_default();
-        if parent.is_none()
-            && let Some(hop) = alone.as_ref().or_else(|| self.traces.hop(id))
-        {
-            self.findings.unclaimed(hop);
-        }
         if let Some((up, link)) = parent {
-            alone = self.tied(id, alone, &up, link);
-        } else if !maybe.is_empty() {
+            return self.tied(id, alone, &up, link);
+        }
+        if !maybe.is_empty() {
             if let Some(hop) = &mut alone {
                 hop.extra_mut().maybe.clone_from(&maybe);
             }
@@ -208,6 +204,9 @@ impl Engine {
                 detail.candidates = maybe;
                 Charge::default()
             });
+        }
+        if let Some(hop) = alone.as_ref().or_else(|| self.traces.hop(id)) {
+            self.findings.unclaimed(hop);
         }
         alone
     }

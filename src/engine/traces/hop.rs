@@ -6,12 +6,15 @@ use super::legs::{Asked, asked};
 use super::shape::{held, of_path, of_query, pieces};
 use crate::engine::digest::digester;
 use crate::model::{Detail, FlowId, FlowRef, Link, Origin, PENDING, Party, Pattern, Row, Severity, TraceContext, Value, text_of};
-use crate::time::Time;
+use crate::time::{Span, Time};
 use crate::trace;
 use compact_str::CompactString;
 use std::borrow::Cow;
 use std::hash::{Hash as _, Hasher as _};
 use std::sync::Arc;
+
+/// What comes within it comes at once: a request of several packets.
+const AT_ONCE: Span = Span::from_millis(10);
 
 /// A flow in a trace.
 #[derive(Clone, Debug)]
@@ -86,6 +89,8 @@ pub(in crate::engine) struct Extra {
     pub(in crate::engine) was_in: Vec<CompactString>,
     /// Until when an answer was waited for, or what becomes of its message, in vain.
     pub(in crate::engine) let_go: Option<Time>,
+    /// When its request was there as a whole, where that took a while.
+    pub(in crate::engine) whole: Option<Time>,
     /// The same flow before an address translation.
     pub(in crate::engine) first_leg: Option<FlowId>,
     /// What it was tied to, where it is not by an ID.
@@ -106,6 +111,7 @@ impl Extra {
         via: None,
         was_in: Vec::new(),
         let_go: None,
+        whole: None,
         first_leg: None,
         placed: None,
         maybe: Vec::new(),
@@ -228,6 +234,11 @@ impl Hop {
         link == Link::Time && !same(0) && !same(1)
     }
 
+    /// From when on its receiver could be at work on it: nobody is while it is still being sent.
+    pub(in crate::engine) fn arrived(&self) -> Time {
+        self.extra().whole.unwrap_or(self.time).min(self.last)
+    }
+
     /// What it is apart from its literals.
     pub(in crate::engine) fn shape(&self) -> Cow<'_, str> {
         self.extra().query.as_deref().map_or_else(|| of_path(&self.operation).into(), Into::into)
@@ -324,6 +335,10 @@ impl Hop {
             };
             self.marks.clear();
             self.marks.extend(contexts.map(mark));
+        }
+        let whole = detail.request.as_ref().and_then(|half| half.whole).filter(|_| !flow.row.pattern.one_way());
+        if let Some(whole) = whole.filter(|whole| whole.since(self.time) > AT_ONCE) {
+            self.extra_mut().whole = Some(whole);
         }
         if let Some(topic) = topic(detail) {
             self.extra_mut().topic = Some(topic);

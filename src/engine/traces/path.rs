@@ -2,7 +2,8 @@
 //!
 //! The critical path goes from the end of a trace back to its beginning: at each moment it lies with the call that was waited for last.
 //! What a service did while it waited for nobody is its own; between publish and delivery it is the queue's, save for what a consumer had
-//! the message for that gave it back; while the same request is passed on, in a leg of its own, it is the proxy's.
+//! the message for that gave it back; while the same request is passed on, in a leg of its own, it is the proxy's. While a request was still
+//! being sent it is nobody's.
 
 use super::failure::cause;
 use super::hop::{Hop, name};
@@ -92,7 +93,7 @@ impl<'h> Walk<'h> {
         let proxy = self.children[at].iter().any(|&down| self.legs[down]);
         let kind = if proxy { StepKind::Proxy } else { StepKind::Work };
         let own = |from: Time, to: Time, spent: &mut Vec<Spent>| {
-            let to = to.min(hop.extra().let_go.unwrap_or(hop.last));
+            let (from, to) = (from.max(hop.arrived()), to.min(hop.extra().let_go.unwrap_or(hop.last)));
             if from < to {
                 spent.push((from, at, kind, to));
             }
@@ -209,6 +210,15 @@ mod tests {
             step(7, "work payments", 25),
         ];
         assert_eq!(path(&tree), wanted);
+    }
+
+    #[test]
+    fn while_a_request_is_still_being_sent_it_is_nobodys() {
+        let (mut upload, leg) = (call(1, "c:1>nginx 0-100 POST /u 200"), call(7, "nginx>a 92-99 POST /u 200"));
+        let mut detail = upload.detail.as_deref().unwrap().clone();
+        detail.request.as_mut().unwrap().whole = Some(crate::engine::findings::rig::at(90));
+        upload.detail = Some(detail.into());
+        assert_eq!(told(&[(0, upload), (1, leg)]).1, [step(1, "proxy nginx", 3), step(7, "work a", 7)]);
     }
 
     fn copy(number: u64, queue: &str, text: &str, was_in: &[&str]) -> (usize, Flow) {
