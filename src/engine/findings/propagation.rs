@@ -129,7 +129,8 @@ impl Detector for Propagation {
     }
 
     fn alone(&mut self, hop: &Hop, _: &mut Book) {
-        let bare = hop.marks.is_empty() && hop.extra().maybe.is_empty();
+        // where something was open of which nothing tells whether it caused it, it is not idleness
+        let bare = hop.marks.is_empty() && hop.extra().maybe.is_empty() && !hop.extra().untold;
         if bare && !hop.pattern.one_way() {
             self.count(&sort(&hop.from, &hop.to, &hop.operation), 0);
         }

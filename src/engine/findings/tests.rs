@@ -250,3 +250,28 @@ fn a_loss_is_told_by_what_is_tied_and_says_what_is_not() {
     assert!(flows == [1; 4] && evidence.contains("whether because of the one request that was seen"), "{evidence}");
     assert!(!evidence.contains("several"), "{evidence}");
 }
+
+#[test]
+fn what_cannot_be_placed_is_not_idleness() {
+    use super::propagation::Propagation;
+    use super::rig::{call, trace};
+    use super::{Book, Detector, Look};
+    use crate::engine::traces::{Mark, settled};
+    use crate::model::Link;
+    let told = |untold: bool| {
+        let (mut detector, mut book) = (Propagation::default(), Book::default());
+        let mut alone = settled(call(99, "127.0.0.1:7>127.0.0.1:90 10-20 GET /tax 200").as_ref(), true);
+        alone.extra_mut().untold = untold;
+        (0..9).for_each(|_| detector.alone(&alone, &mut book));
+        for n in 1..6 {
+            let (asked, sent) = ("127.0.0.1:5>127.0.0.1:80 1-50 GET / 200", "127.0.0.1:7>127.0.0.1:90 10-20 GET /tax 200");
+            let (mut hops, mut nodes) = trace(&[(0, call(n * 2, asked)), (1, call(n * 2 + 1, sent))]);
+            hops[0].marks = vec![Mark { carrier: "traceparent", id: n, span: None, sampled: None }];
+            nodes[1].link = Some(Link::Time);
+            detector.trace(&Look::new(&hops, &nodes), &mut book);
+        }
+        detector.end(&mut book);
+        book.all().map(|(finding, _)| finding.count).collect::<Vec<_>>()
+    };
+    assert_eq!((told(true), told(false)), (vec![5], vec![]));
+}

@@ -191,9 +191,12 @@ impl Engine {
         }
         let placeable = placeable(&slot.row);
         let place = placeable.then(|| self.place(id, alone.as_ref())).flatten();
-        let Place { parent, maybe } = place.unwrap_or_default();
+        let Place { parent, maybe, untold } = place.unwrap_or_default();
         if let Some((up, link)) = parent {
             return self.tied(id, alone, &up, link);
+        }
+        if let Some(hop) = alone.as_mut().filter(|_| untold) {
+            hop.extra_mut().untold = true;
         }
         if !maybe.is_empty() {
             if let Some(hop) = &mut alone {
@@ -337,7 +340,7 @@ impl Engine {
         let flows: Vec<_> = open.iter().filter(|work| !news(work)).map(|work| work.flow).collect();
         let by_itself = senders.seen(kind, flows.last().copied(), at_work) || housekeeping(child);
         let read = || payload::values(&slot.row, detail);
-        let late = |up| Place { parent: Some((up, Link::PayloadId)), maybe: Vec::new() };
+        let late = |up| Place { parent: Some((up, Link::PayloadId)), ..Place::default() };
         let known = whose.one().filter(|_| !nameless);
         // what carries a trace of its own may as well have begun it
         let own = nameless && child.marks.iter().any(Mark::of_tracer) && !open.iter().any(|work| passed_on(work));
@@ -383,9 +386,10 @@ impl Engine {
             }
         };
         match link.filter(|_| !by_itself && !veiled) {
-            Some(link) => Some(Place { parent: Some((cause, link)), maybe: Vec::new() }),
+            Some(link) => Some(Place { parent: Some((cause, link)), ..Place::default() }),
             // who it was is not known either: then no few are likelier than all others
-            None if by_itself || sure == Sure::No => None,
+            None if by_itself => None,
+            None if sure == Sure::No => Some(Place { untold: true, ..Place::default() }),
             None => Some(Place::doubt(flows.into_iter())),
         }
     }

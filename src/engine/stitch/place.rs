@@ -27,21 +27,23 @@ pub(super) struct Place {
     pub(super) parent: Option<(Cause, Link)>,
     /// Those of which each is as likely to have caused it.
     pub(super) maybe: Vec<FlowId>,
+    /// Whether something was open that may have caused it, and nothing tells which of all that was.
+    pub(super) untold: bool,
 }
 
 impl Place {
     pub(super) fn doubt(maybe: impl Iterator<Item = FlowId>) -> Self {
         let mut maybe: Vec<_> = maybe.collect();
         maybe.drain(..maybe.len().saturating_sub(MAX_CANDIDATES));
-        Self { parent: None, maybe }
+        Self { maybe, ..Self::default() }
     }
 
     pub(super) fn at(work: &Work, link: Link) -> Self {
-        Self { parent: Some((work.cause(), link)), maybe: Vec::new() }
+        Self { parent: Some((work.cause(), link)), ..Self::default() }
     }
 
     pub(super) fn of(up: &Arc<Hop>, link: Link) -> Self {
-        Self { parent: Some((Cause { flow: up.flow, hop: Some(Arc::clone(up)) }, link)), maybe: Vec::new() }
+        Self { parent: Some((Cause { flow: up.flow, hop: Some(Arc::clone(up)) }, link)), ..Self::default() }
     }
 }
 

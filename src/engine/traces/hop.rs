@@ -97,6 +97,8 @@ pub(in crate::engine) struct Extra {
     pub(in crate::engine) placed: Option<(FlowId, Link)>,
     /// Which are as likely to have caused it, where none can be claimed.
     pub(in crate::engine) maybe: Vec<FlowId>,
+    /// Whether it may be because of something that was open, and nothing tells of which.
+    pub(in crate::engine) untold: bool,
     /// At which addresses its sender, who has no name, is not, as its connection tells.
     pub(in crate::engine) strangers: Vec<Arc<str>>,
 }
@@ -115,6 +117,7 @@ impl Extra {
         first_leg: None,
         placed: None,
         maybe: Vec::new(),
+        untold: false,
         strangers: Vec::new(),
     };
 }
