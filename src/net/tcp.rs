@@ -15,7 +15,7 @@
 use super::copies::Copies;
 use super::limits::{ACKS, ORDER_BYTES, ORDER_PACKETS, ORDER_PIECES, ORDER_WAIT, WINDOW};
 use crate::model::{Counts, Dir, End, PacketNo, Segment, Stamp, TcpFlags};
-use half::{Half, Mark, Tag};
+use half::{Half, Mark, Tag, Told};
 
 mod half;
 mod reset;
@@ -170,7 +170,7 @@ impl Reassembler {
     /// A SYN; false where it is another connection's.
     fn open(&mut self, base: u32, dir: Dir) -> bool {
         let half = &mut self.halves[dir.index()];
-        if *half.base.get_or_insert(base) != base {
+        if !half.open(base) {
             self.tally.strays += 1;
             return false;
         }
@@ -188,7 +188,7 @@ impl Reassembler {
         let (now, midway) = (self.now(), !self.halves.iter().any(|half| half.opened));
         let other = &mut self.halves[dir.other().index()];
         if other.base.is_none() {
-            (other.base, other.guessed) = (Some(seg.ack), midway);
+            other.expect(seg.ack, if midway { Told::About } else { Told::AtMost });
             return 0;
         }
         let at = u64::try_from(other.place(seg.ack)).unwrap_or(0);
@@ -215,11 +215,12 @@ impl Reassembler {
         if len == 0 && !fin {
             // RFC 9293 §3.8.4: a probe is one before what is next
             let probe = half.base.is_some() && !seg.flags.has(TcpFlags::SYN) && half.place(seg.seq) == half.next as i64 - 1;
-            self.tally.keep_alives += u64::from(probe && half.next > 0);
+            self.tally.keep_alives += u64::from(probe && half.has_begun());
             return;
         }
         let seq = if seg.flags.has(TcpFlags::SYN) { seg.seq.wrapping_add(1) } else { seg.seq };
-        half.begin(seq);
+        // one byte alone may be a probe of an idle connection
+        half.begin(seq, len > 1 || fin);
         let place = half.place(seq);
         let (next, end) = (half.next as i64, place + len as i64);
         let limit = half.fin().map_or(i64::MAX, |at| at as i64);

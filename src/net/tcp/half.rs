@@ -6,13 +6,30 @@ use crate::net::pieces::Pieces;
 use crate::time::{Span, Time};
 use std::collections::VecDeque;
 
-/// A direction. Its offsets count from its first byte on, 64 bits wide, so that they do not wrap as sequence numbers do.
+/// How far before what an acknowledgement told its first bytes may begin: what may be on its way at once, and be captured behind it.
+const EARLIER: u32 = 256 << 10;
+
+/// How sure it is where a direction begins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Told {
+    /// By a SYN, or by what begins it.
+    #[default]
+    Surely,
+    /// By an acknowledgement of a connection that was seen to open: there, or before, where it was captured too early.
+    AtMost,
+    /// By one of a connection whose opening was not seen: there, or before, or behind what came before the capture.
+    About,
+}
+
+/// A direction. Its offsets count from its first byte on, or from some way before, 64 bits wide, so that they do not wrap as sequence
+/// numbers do.
 #[derive(Debug, Default)]
 pub(super) struct Half {
     /// The sequence number of offset 0.
     pub(super) base: Option<u32>,
-    /// Whether only an acknowledgement told the base, in a connection whose opening was not seen.
-    pub(super) guessed: bool,
+    /// How sure it is that its first byte is at `start`.
+    told: Told,
+    start: u32,
     /// Whether its SYN was seen.
     pub(super) opened: bool,
     pub(super) ended: bool,
@@ -137,12 +154,46 @@ impl Half {
         self.beyond.as_ref()?.fin.map(|(at, _)| at)
     }
 
-    /// What it sends begins here, unless that is known.
-    pub(super) fn begin(&mut self, seq: u32) {
-        if std::mem::take(&mut self.guessed) && self.next == 0 && self.acks() == 0 && self.place(seq) > 0 {
-            self.base = Some(seq);
-        }
+    /// What it sends begins here, or near, as the other direction acknowledges.
+    pub(super) fn expect(&mut self, ack: u32, told: Told) {
+        (self.base, self.told) = (Some(ack.wrapping_sub(EARLIER)), told);
+        self.begin_at(EARLIER.into());
+    }
+
+    /// It is opened here: true unless that is another connection's.
+    pub(super) fn open(&mut self, seq: u32) -> bool {
+        let place = self.place(seq);
         self.base.get_or_insert(seq);
+        if self.told != Told::Surely && !self.has_begun() && (0..=self.next as i64).contains(&place) {
+            self.told = Told::Surely;
+            self.begin_at(place as u64);
+        }
+        place == i64::from(self.start)
+    }
+
+    /// What it sends begins here, unless that is known. What `brings` something may have been captured behind what acknowledged it.
+    pub(super) fn begin(&mut self, seq: u32, brings: bool) {
+        let (place, next) = (self.place(seq), self.next as i64);
+        self.base.get_or_insert(seq);
+        let moves = match self.told {
+            Told::Surely => return,
+            Told::AtMost | Told::About if place < next => brings && place >= 0,
+            Told::AtMost => false,
+            Told::About => self.acks() == 0,
+        };
+        self.told = Told::AtMost;
+        if moves && !self.has_begun() {
+            self.begin_at(place as u64);
+        }
+    }
+
+    fn begin_at(&mut self, place: u64) {
+        (self.start, self.next) = (place as u32, place);
+    }
+
+    /// Whether anything of it was shown.
+    pub(super) fn has_begun(&self) -> bool {
+        self.next > self.start.into()
     }
 
     /// The peer acknowledged this.

@@ -15,7 +15,7 @@ impl Reassembler {
         let needs = self.acknowledge(seg, dir);
         let packets = self.now().packets;
         let half = &mut self.halves[dir.index()];
-        half.begin(seg.seq);
+        half.begin(seg.seq, false);
         let (place, next) = (half.place(seg.seq), half.next as i64);
         if place.abs_diff(next) > RESET_WINDOW || half.is_acked_past(place) {
             self.tally.strays += 1;

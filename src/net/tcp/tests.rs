@@ -2,6 +2,7 @@
 
 mod properties;
 mod rig;
+mod start;
 
 use super::*;
 use crate::model::{SourceId, Zone};
@@ -295,30 +296,6 @@ fn half_closed_connections_go_on() {
         [data(ToServer, b"all", 4), Out::End(ToServer, End::Fin), data(ToClient, b"answer", 6), Out::End(ToClient, End::Idle)]
     );
     assert_eq!(w.tcp.tally().strays, 1);
-}
-
-#[test]
-fn a_syn_may_bring_data() {
-    let mut w = Wire::joined();
-    w.send(ToServer, SYN, -1, 0, b"fast");
-    w.send(ToClient, SYN | ACK, -1, 4, b"");
-    w.data(ToClient, 0, 4, b"open");
-    assert_eq!(w.take(), [data(ToServer, b"fast", 1), data(ToClient, b"open", 3)]);
-}
-
-#[test]
-fn joined_midway() {
-    // payload tells where its direction begins, its acknowledgement where the other one does
-    let mut w = Wire::joined();
-    w.data(ToServer, 100, 50, b"ab");
-    w.data(ToServer, 90, 50, b"0123456789");
-    w.data(ToClient, 50, 102, b"cd");
-    assert_eq!(w.take(), [data(ToServer, b"ab", 1), data(ToClient, b"cd", 3)]);
-    // bytes that were on their way when the capture began are no hole
-    let mut w = Wire::joined();
-    w.data(ToServer, 0, 0, b"");
-    w.data(ToClient, 3000, 0, b"xyz");
-    assert_eq!(w.take(), [data(ToClient, b"xyz", 2)]);
 }
 
 #[test]
