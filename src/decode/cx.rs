@@ -12,7 +12,7 @@ use crate::trace;
 use compact_str::CompactString;
 
 /// How many exchanges of a connection may always wait: more than a client that does not pipeline has under way.
-pub(super) const FEW: usize = 16;
+const FEW: usize = 16;
 
 /// Where events and counts go; lent to the driver for one call.
 #[derive(Debug)]
@@ -91,17 +91,12 @@ impl Cx<'_, '_> {
         self.sink.limits
     }
 
-    /// Whether so many exchanges that wait are more than this connection may have, so that some have to be given up: `limit`, and few
-    /// where all connections together have too many.
-    pub fn too_many(&mut self, waiting: usize, limit: usize) -> bool {
+    /// How many of so many exchanges that wait have to be given up for the next one: a connection may have `limit`, and few where all
+    /// connections together have too many. What is given up for the latter is counted, once for each time that it is asked for.
+    pub fn surplus(&mut self, waiting: usize, limit: usize) -> usize {
         let crowded = self.sink.crowded && waiting >= FEW;
         self.sink.totals.evicted_held += u64::from(crowded);
-        crowded || waiting >= limit
-    }
-
-    /// Whether all connections together have too many that wait.
-    pub fn is_crowded(&self) -> bool {
-        self.sink.crowded
+        (waiting + 1).saturating_sub(if crowded { FEW } else { limit })
     }
 
     /// How many of `n` bytes of an unfinished message may be held; they count until they are released.

@@ -114,6 +114,10 @@ pub struct Difference {
 }
 
 impl Difference {
+    fn new(kind: Kind, key: Key, occurrence: Option<usize>, [a, b]: [Option<Brief>; 2]) -> Self {
+        Self { kind, key, occurrence, a, b, repeats: Vec::new() }
+    }
+
     /// It, and each time that it is there again.
     pub fn each(&self) -> impl Iterator<Item = &Self> {
         std::iter::once(self).chain(&self.repeats)
@@ -273,16 +277,7 @@ fn hops(traces: [(&Run, &TraceRecord); 2], astray: &mut BTreeMap<Key, Vec<Brief>
             let place = flows.iter().position(within)?;
             Some(flows.remove(place))
         };
-        let mut tell = |kind, b: Option<Brief>| {
-            found.push(Difference {
-                kind,
-                key: at.0.clone(),
-                occurrence: Some(at.1),
-                a: Some(a.clone()),
-                b,
-                repeats: Vec::new(),
-            });
-        };
+        let mut tell = |kind, b| found.push(Difference::new(kind, at.0.clone(), Some(at.1), [Some(a.clone()), b]));
         match b.or_else(&mut stray) {
             None => tell(Kind::Missing, None),
             // one without a context of its own in either is not in the trace where less of it could be told
@@ -294,7 +289,7 @@ fn hops(traces: [(&Run, &TraceRecord); 2], astray: &mut BTreeMap<Key, Vec<Brief>
         }
     }
     for (at, b) in right.into_iter().filter(|(at, _)| theirs.contains_key(at)) {
-        found.push(Difference { kind: Kind::New, key: at.0, occurrence: Some(at.1), a: None, b: Some(b), repeats: Vec::new() });
+        found.push(Difference::new(Kind::New, at.0, Some(at.1), [None, Some(b)]));
     }
     repeats::fold(found, traces.map(|(_, trace)| trace))
 }
@@ -327,8 +322,8 @@ fn slower(a: Span, b: Span) -> Option<Kind> {
 fn whole(kind: Kind, run: &Run, trace: &TraceRecord) -> Vec<Difference> {
     let Some(root) = trace.tree.first().and_then(|node| run.story.flow(node.flow)) else { return Vec::new() };
     let (key, root) = (key(root), Some(root.clone()));
-    let (a, b) = if kind == Kind::MissingTrace { (root, None) } else { (None, root) };
-    vec![Difference { kind, key, occurrence: Some(1), a, b, repeats: Vec::new() }]
+    let sides = if kind == Kind::MissingTrace { [root, None] } else { [None, root] };
+    vec![Difference::new(kind, key, Some(1), sides)]
 }
 
 /// The flows in no trace, by what they are.
@@ -353,20 +348,12 @@ fn crowds(a: &BTreeMap<Key, Vec<Brief>>, b: &BTreeMap<Key, Vec<Brief>>) -> Vec<D
         if one != [true; 2] && key.is_nameless() && other.keys().any(|named| key.may_be(named)) {
             continue;
         }
-        let of = |side: &BTreeMap<Key, Vec<Brief>>| match side.get(key) {
-            Some(flows) => flows.clone(),
-            None => side.iter().filter(|(other, _)| key.may_be(other)).flat_map(|(_, flows)| flows).cloned().collect(),
-        };
-        let [left, right] = [of(a), of(b)];
+        let [left, right] = [a, b].map(|side| match side.get(key) {
+            Some(flows) => flows.iter().collect(),
+            None => side.iter().filter(|(other, _)| key.may_be(other)).flat_map(|(_, flows)| flows).collect::<Vec<_>>(),
+        });
         let mut tell = |kind, a: Option<&Brief>, b: Option<&Brief>| {
-            found.push(Difference {
-                kind,
-                key: key.clone(),
-                occurrence: None,
-                a: a.cloned(),
-                b: b.cloned(),
-                repeats: Vec::new(),
-            });
+            found.push(Difference::new(kind, key.clone(), None, [a.cloned(), b.cloned()]));
         };
         match (median(&left), median(&right)) {
             (Some(a), None) => tell(Kind::Missing, Some(a), None),
@@ -387,8 +374,8 @@ fn crowds(a: &BTreeMap<Key, Vec<Brief>>, b: &BTreeMap<Key, Vec<Brief>>) -> Vec<D
     found
 }
 
-fn median(flows: &[Brief]) -> Option<&Brief> {
-    let mut sorted: Vec<_> = flows.iter().collect();
+fn median<'f>(flows: &[&'f Brief]) -> Option<&'f Brief> {
+    let mut sorted = flows.to_vec();
     sorted.sort_by_key(|flow| (flow.duration, flow.id));
     sorted.get(sorted.len() / 2).copied()
 }

@@ -1,7 +1,7 @@
 //! What is different about one hop again and again under one parent, as one difference.
 
 use super::{Difference, Key, Kind};
-use crate::model::{FlowId, TraceRecord};
+use crate::model::{Above, FlowId, TraceRecord};
 use std::collections::BTreeMap;
 
 /// What makes two differences one: what they are, of which hop, under which parent, and how it went in each.
@@ -45,12 +45,6 @@ fn alike(difference: &Difference, parents: &[BTreeMap<FlowId, FlowId>; 2]) -> Al
 
 /// The parent of each flow that has one.
 fn parents(trace: &TraceRecord) -> BTreeMap<FlowId, FlowId> {
-    let mut above: Vec<FlowId> = Vec::new();
-    let mut parents = BTreeMap::new();
-    for node in &trace.tree {
-        above.truncate(node.depth);
-        above.last().map(|up| parents.insert(node.flow, *up));
-        above.push(node.flow);
-    }
-    parents
+    let mut above = Above::default();
+    trace.tree.iter().filter_map(|node| Some((node.flow, above.enter(node.depth, node.flow)?))).collect()
 }

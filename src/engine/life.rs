@@ -3,7 +3,7 @@
 use super::conns::{Awaited, CONN_COST, Conn, Conns};
 use super::cost::Charge;
 use super::facts::{self, Facts};
-use super::settle::{call, tell};
+use super::settle::tell;
 use super::store::Store;
 use super::{Engine, GIVEN_UP, MAX_OPEN, Record, flow, look_at};
 use crate::model::{
@@ -34,10 +34,7 @@ impl Engine {
         }
         self.settle_due(self.now, out);
         let Self { traces, findings, options, now, facts, .. } = self;
-        traces.tell_due(*now, &mut |trace| {
-            call(trace, facts);
-            tell(trace, findings, *now, options, out);
-        });
+        traces.tell_due(*now, &mut |trace| tell(trace, facts, findings, (*now, options), out));
     }
 
     pub(super) fn begin(&mut self, meta: &ConnMeta) -> bool {

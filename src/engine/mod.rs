@@ -267,10 +267,7 @@ impl Engine {
         }
         self.settle_due(Time::from_nanos(i64::MAX), out);
         let Self { traces, findings, options, now, facts, .. } = self;
-        traces.tell_rest(&mut |trace| {
-            settle::call(trace, facts);
-            settle::tell(trace, findings, *now, options, out);
-        });
+        traces.tell_rest(&mut |trace| settle::tell(trace, facts, findings, (*now, options), out));
         findings.end();
         findings.news().into_iter().chain(findings.grown()).for_each(|finding| out(Record::Finding(finding)));
         self.renew_tables();

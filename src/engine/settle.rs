@@ -63,8 +63,9 @@ impl Engine {
         }
         let Some(flow) = look_at(id, store, conns, facts, sources) else { return };
         let nameless = flow.row.to_server() && traces::name(flow.client).is_none();
-        let Some(asked) = nameless.then(|| traces::asked(flow)).flatten().filter(|asked| asked.passed_on()) else { return };
-        let Some((conn, trace)) = Some(flow.row.conn).zip(traces.of(id).and_then(|no| traces.get(no))) else { return };
+        let Some(trace) = traces.of(id).filter(|_| nameless).and_then(|no| traces.get(no)) else { return };
+        let Some(asked) = traces::asked(flow).filter(|asked| asked.passed_on()) else { return };
+        let conn = flow.row.conn;
         let owner = trace.passer(id, asked, |up| {
             look_at(up, store, conns, facts, sources).map(|up| (traces::asked(up), Arc::clone(up.ends().1)))
         });
@@ -121,16 +122,18 @@ impl Engine {
     }
 }
 
-/// Before a trace is told, those are called by name that accepted its flows and were found on other connections since: without names it is
-/// not known who sent what.
-pub(super) fn call(trace: &mut Trace, facts: &Facts) {
+/// A trace is as whole as it gets, for now: a screen asks for what it shows.
+pub(super) fn tell(
+    trace: &mut Trace,
+    facts: &Facts,
+    findings: &mut Findings,
+    (now, options): (Time, &EngineOptions),
+    out: &mut dyn FnMut(Record),
+) {
+    // without names it is not known who sent what: who accepted its flows may have been found on another connection since
     if facts.any_listens() {
         trace.call(|addr| facts.listener(addr));
     }
-}
-
-/// A trace is as whole as it gets, for now: a screen asks for what it shows.
-pub(super) fn tell(trace: &mut Trace, findings: &mut Findings, now: Time, options: &EngineOptions, out: &mut dyn FnMut(Record)) {
     let read = !options.keep && options.wants.traces;
     if !read && !findings.any() {
         return;

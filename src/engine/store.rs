@@ -154,8 +154,9 @@ impl Store {
     /// A flow that is not kept goes.
     fn let_go(&mut self, id: FlowId, released: &mut dyn FnMut(&Row) -> usize) {
         let place = id.0.checked_sub(self.base).and_then(|at| self.slots.get_mut(usize::try_from(at).ok()?));
-        self.gaps += usize::from(place.is_some());
-        let Some(slot) = place.map_or_else(|| self.held.remove(&id), Option::take) else { return };
+        let taken = place.and_then(Option::take);
+        self.gaps += usize::from(taken.is_some());
+        let Some(slot) = taken.or_else(|| self.held.remove(&id)) else { return };
         self.gone(slot, released);
         // those before it that are open for long hold no places
         while self.slots.front().is_some_and(|first| first.is_none() || self.gaps > GAPS) {

@@ -28,4 +28,4 @@ pub use issue::{Issue, Severity};
 pub use record::{ConnRecord, Stats, Tapped, Totals, Turn};
 pub use segment::{Batch, Item, LinkType, Packet, Packets, Segment, SourceId, SourceNews, TcpFlags};
 pub use tap::{Attachment, Binding, Exchange, Queue, Topology};
-pub use trace::{Link, Node, Step, StepKind, TraceContext, TraceNo, TraceRecord, Why};
+pub use trace::{Above, Link, Node, Step, StepKind, TraceContext, TraceNo, TraceRecord, Why};

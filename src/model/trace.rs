@@ -85,6 +85,26 @@ pub struct Node {
     pub leg: bool,
 }
 
+/// What lies above a tree's nodes, as a walk comes to them in their order.
+#[derive(Debug)]
+pub struct Above<T>(Vec<T>);
+
+impl<T> Default for Above<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T: Copy> Above<T> {
+    /// Comes to a node that lies so deep: its parent.
+    pub fn enter(&mut self, depth: usize, here: T) -> Option<T> {
+        self.0.truncate(depth);
+        let parent = self.0.last().copied();
+        self.0.push(here);
+        parent
+    }
+}
+
 /// Why a trace failed, and where its time went.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Why {

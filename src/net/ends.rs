@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 
 /// Ports from here on are given to clients (Linux: `ip_local_port_range`).
 const EPHEMERAL: u16 = 32768;
+
 /// The shard that a connection belongs to: the same for both directions, on every run.
 pub(super) fn shard(from: SocketAddr, to: SocketAddr, transport: Transport, realm: Zone) -> u8 {
     // not the bits that the table goes by

@@ -22,7 +22,6 @@ pub const FRAGMENT_WAIT: Span = Span::from_secs(30);
 pub const COPIES: usize = 32;
 /// How far apart in packet time two sources show the same packet at most.
 pub const COPY_WINDOW: Span = Span::from_millis(100);
-
 /// How long in packet time after a datagram that bears no number one with the same bytes is the same, shown again: it has passed a host's
 /// bridges by then, and nobody has given up waiting for an answer.
 pub const AGAIN_WINDOW: Span = Span::from_millis(2);

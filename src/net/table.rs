@@ -114,7 +114,8 @@ impl Class {
 }
 
 impl<C> ConnTable<C> {
-    /// An empty one, with room for so many. `known` says which ports are a protocol's own: a hint at who is the server, where the opening was not seen.
+    /// An empty one, with room for so many. `known` says which ports are a protocol's own: a hint at who is the server, where the opening
+    /// was not seen.
     pub fn new(room: usize, known: fn(u16) -> bool) -> Self {
         Self {
             room,

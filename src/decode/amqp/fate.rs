@@ -9,7 +9,6 @@ use super::told::told;
 use super::waiting::{Sent, Wait, digest_of};
 use super::{Amqp, Found, WAITING, message};
 use crate::decode::Cx;
-use crate::decode::cx::FEW;
 use crate::model::{Dir, Issue, Pattern, Stamp};
 use crate::time::Span;
 
@@ -49,12 +48,9 @@ impl Amqp {
 
     /// Of more than may wait the oldest of the channel that has most are given up.
     fn make_room(&mut self, cx: &mut Cx<'_, '_>) {
-        self.waits = self.channels.values().map(Channel::waiting).sum();
-        if !cx.too_many(self.waits, WAITING) {
-            return;
-        }
-        let mut more = self.waits.saturating_sub(if cx.is_crowded() { FEW } else { WAITING });
-        self.waits -= more;
+        self.waiting = self.channels.values().map(Channel::waiting).sum();
+        let mut more = cx.surplus(self.waiting, WAITING).min(self.waiting);
+        self.waiting -= more;
         while more > 0 {
             let Some(fullest) = self.channels.values_mut().max_by_key(|channel| channel.waiting()) else { return };
             let many = more.min(fullest.waiting() / 2 + 1);

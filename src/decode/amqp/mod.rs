@@ -75,7 +75,7 @@ struct Amqp {
     /// Whether the broker has said that it takes no publishes for now.
     blocked: bool,
     /// How many wait for what becomes of them, and how many messages there were since that was looked at.
-    waits: usize,
+    waiting: usize,
     messages: usize,
     /// Whether any publish waits for time to pass.
     holds: bool,
@@ -124,7 +124,7 @@ impl Amqp {
             header: None,
             frame_max: 0,
             blocked: false,
-            waits: 0,
+            waiting: 0,
             messages: 0,
             holds: false,
         }
@@ -357,7 +357,7 @@ impl Analyzer for Amqp {
     }
 
     fn waiting(&self) -> usize {
-        self.waits * size_of::<waiting::Wait>()
+        self.waiting * size_of::<waiting::Wait>()
     }
 
     fn waits(&self) -> bool {

@@ -93,7 +93,7 @@ impl Http1 {
         head: usize,
         cut: Option<Issue>,
     ) -> Step {
-        if cx.too_many(self.exchanges.len(), cx.limits().pending)
+        if cx.surplus(self.exchanges.len(), cx.limits().pending) > 0
             && let Some(oldest) = self.exchanges.give_up()
         {
             cx.note(oldest.key, TOO_MANY);

@@ -209,7 +209,7 @@ impl Streams {
     }
 
     fn add(&mut self, cx: &mut Cx<'_, '_>, id: u32, operation: CompactString, first: Stamp) -> &mut Stream {
-        if cx.too_many(self.open.len(), cx.limits().pending)
+        if cx.surplus(self.open.len(), cx.limits().pending) > 0
             && let Some((&oldest, _)) = self.open.first_key_value()
             && let Some(mut stream) = self.remove(oldest)
         {

@@ -95,7 +95,7 @@ impl Session {
             // passwords are read by nobody; what is copied is part of what began it; a client leaves by itself
             _ => return self.more(found),
         };
-        let (due, full) = (self.under_way(), cx.too_many(self.waiting.len(), WAITING));
+        let (due, full) = (self.under_way(), cx.surplus(self.waiting.len(), WAITING) > 0);
         match self.certainty.asks(kind, found.at.0.time, due, full) {
             Turn::Unsure => {
                 self.doubt(cx);

@@ -151,7 +151,7 @@ impl Redis {
         }
         let (room, answering) = (cx.limits().body, self.down.answering());
         self.last = Some(means);
-        if cx.too_many(self.waiting.len(), WAITING) {
+        if cx.surplus(self.waiting.len(), WAITING) > 0 {
             self.waiting.crowded();
         }
         self.waiting.ask(Asked { key, means, bytes: 0, room }, first.time, answering, |lost| unseen(cx, &lost));

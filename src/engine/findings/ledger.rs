@@ -175,6 +175,16 @@ fn protocol(hop: &Hop) -> &'static str {
     }
 }
 
+/// As much of a statement as is read.
+pub(super) fn excerpt(shape: &str) -> String {
+    const READ: usize = 120;
+    let mut text: String = shape.chars().take(READ).collect();
+    if text.len() < shape.len() {
+        text.push('…');
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::rig::flow;

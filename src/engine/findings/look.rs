@@ -1,7 +1,7 @@
 //! A trace as detectors look at it: its flows, and which caused which.
 
 use super::super::traces::{Hop, Mark};
-use crate::model::{Link, Node, Pattern};
+use crate::model::{Above, Link, Node, Pattern};
 
 /// The carrier that is a property of messages.
 const CORRELATION: &str = "correlation-id";
@@ -26,13 +26,11 @@ pub(in crate::engine) struct Tie<'t> {
 impl<'t> Look<'t> {
     /// Of a trace's flows, in their order, and its tree.
     pub(super) fn new(hops: &'t [Hop], tree: &[Node]) -> Self {
-        let mut above: Vec<usize> = Vec::new();
+        let mut above = Above::default();
         let mut order = Vec::with_capacity(tree.len());
         for node in tree {
             let Ok(at) = hops.binary_search_by_key(&node.flow, |hop| hop.flow) else { continue };
-            above.truncate(node.depth);
-            order.push((at, above.last().copied().zip(node.link)));
-            above.push(order.len() - 1);
+            order.push((at, above.enter(node.depth, order.len()).zip(node.link)));
         }
         Self { hops, order }
     }

@@ -1,6 +1,6 @@
 //! Many like statements, commands or calls one after the other because of one request, where one might do. Not polling, not retries.
 
-use super::ledger::label;
+use super::ledger::{excerpt, label};
 use super::{Book, Detector, Look, Words};
 use crate::engine::control::is_control;
 use crate::engine::traces::{Hop, failed, passes_on};
@@ -102,16 +102,6 @@ fn longest<'h>(like: &[&'h Hop]) -> Vec<&'h Hop> {
         }
     }
     best
-}
-
-/// As much of a statement as is read.
-pub(super) fn excerpt(shape: &str) -> String {
-    const READ: usize = 120;
-    let mut text: String = shape.chars().take(READ).collect();
-    if text.len() < shape.len() {
-        text.push('…');
-    }
-    text
 }
 
 #[cfg(test)]

@@ -9,8 +9,7 @@
 //! Like hops are of one receiver and operation or statement, literals left out: those that were judged before, and the others of its
 //! own trace. A shorter time is never one: a scheduler, a collector of garbage or a busy machine make up for it.
 
-use super::ledger::label;
-use super::n_plus_one::excerpt;
+use super::ledger::{excerpt, label};
 use super::waits::Waits;
 use super::{Book, Detector, Look, Words};
 use crate::engine::traces::Hop;

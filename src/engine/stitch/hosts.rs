@@ -9,6 +9,7 @@ use std::sync::Arc;
 /// The services of one host.
 #[derive(Debug, Default)]
 pub(super) struct Host {
+    name: CompactString,
     /// The place of each, and how many of them answer on a port that is their own.
     pub(super) services: Vec<usize>,
     pub(super) servers: usize,
@@ -76,9 +77,18 @@ impl Hosts {
         if let Some(place) = self.places.get(host) {
             return *place;
         }
-        self.list.push(Host::default());
+        self.list.push(Host { name: host.into(), ..Host::default() });
         self.places.insert(host.into(), self.list.len() - 1);
         self.list.len() - 1
+    }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    pub(super) fn name(&self, place: usize) -> &str {
+        self.list.get(place).map(|host| &*host.name).unwrap_or_default()
     }
 
     pub(super) fn at(&mut self, place: usize) -> Option<&mut Host> {
@@ -92,11 +102,6 @@ impl Hosts {
 
     pub(super) fn find_mut(&mut self, host: &str) -> Option<&mut Host> {
         self.list.get_mut(*self.places.get(host)?)
-    }
-
-    /// All are as if nothing was known of them; their places stay.
-    pub(super) fn forget(&mut self) {
-        self.list.iter_mut().for_each(|host| *host = Host::default());
     }
 }
 

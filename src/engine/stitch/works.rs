@@ -298,21 +298,24 @@ impl Works {
     /// What these were at work on at a moment, or `late` before it, the oldest first.
     pub(super) fn at(&mut self, senders: &Senders, time: Time, late: Option<Span>, not: FlowId) -> Vec<&mut Work> {
         let since = time.before(late.unwrap_or_default());
-        let (services, receiver) = match senders {
-            Senders::One(one) => (self.places.get(one).copied().into_iter().collect(), None),
-            Senders::OfHost(host, receiver) => {
-                let host = self.hosts.find_mut(host);
-                (host.map(|host| host.asked(since)).unwrap_or_default(), self.places.get(receiver).copied())
-            }
-        };
         let mut works: Vec<&mut Work> = Vec::new();
-        let (mut rest, mut before) = (self.services.as_mut_slice(), 0);
-        for at in services {
-            let Some((service, behind)) = rest.get_mut(at - before..).and_then(<[_]>::split_first_mut) else { break };
-            if Some(at) != receiver {
-                works.extend(service.sending(since, time));
+        match senders {
+            Senders::One(one) => {
+                let service = self.places.get(one).and_then(|at| self.services.get_mut(*at));
+                works.extend(service.into_iter().flat_map(|service| service.sending(since, time)));
             }
-            (rest, before) = (behind, at + 1);
+            Senders::OfHost(host, receiver) => {
+                let services = self.hosts.find_mut(host).map(|host| host.asked(since)).unwrap_or_default();
+                let receiver = self.places.get(receiver).copied();
+                let (mut rest, mut before) = (self.services.as_mut_slice(), 0);
+                for at in services {
+                    let Some((service, behind)) = rest.get_mut(at - before..).and_then(<[_]>::split_first_mut) else { break };
+                    if Some(at) != receiver {
+                        works.extend(service.sending(since, time));
+                    }
+                    (rest, before) = (behind, at + 1);
+                }
+            }
         }
         works.retain(|work| work.flow != not);
         works.sort_by_key(|work| (work.time, work.flow));
@@ -338,12 +341,16 @@ impl Works {
         self.places.retain(|_, at| stays(at));
         self.open.retain(|_, at| stays(at));
         self.ended.clear();
-        self.hosts.forget();
+        self.listeners.retain(|_, label| self.places.contains_key(label));
+        let hosts = std::mem::take(&mut self.hosts);
         for (at, service) in self.services.iter_mut().enumerate() {
             service.ended.clear();
+            service.host = self.hosts.place(hosts.name(service.host));
             if let Some(host) = self.hosts.at(service.host) {
                 host.services.push(at);
                 host.servers += usize::from(service.server);
+                host.sends |= service.sends;
+                host.accepts |= service.accepts;
                 service.busy_at = host.begins(at);
             }
         }
@@ -367,23 +374,4 @@ impl Service {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::super::findings::rig::{at, call};
-    use super::*;
-
-    /// How many works of a named service are found, of what `lines` say in their order.
-    fn found(lines: &[&str]) -> usize {
-        let mut works = Works::new(9);
-        for (n, line) in (1..).zip(lines) {
-            works.add(call(n, line).as_ref(), at(9), |_| None);
-        }
-        works.at(&Senders::One("shop".into()), at(5), None, FlowId(0)).len()
-    }
-
-    #[test]
-    fn who_has_a_name_on_one_connection_only_is_still_one() {
-        let (named, nameless) = ("web>shop=10.0.0.2:80 1-9 GET 200", "web>10.0.0.2:80 2-9 GET 200");
-        assert_eq!((found(&[named, nameless]), found(&[nameless])), (2, 0));
-        assert_eq!(found(&[named, "web>10.0.0.3:80 2-9 GET 200"]), 1);
-    }
-}
+mod tests;

@@ -2,6 +2,7 @@
 //! so that it is one of those who were asked something by whatever was sent on it. Of one that several traces came by others drop out.
 
 use super::hop::{Hop, everybodys, name};
+use super::trace::SEARCHED;
 use super::tree::may_have_caused;
 use crate::model::Pattern;
 use hashbrown::{HashMap, HashSet};
@@ -10,9 +11,8 @@ use std::sync::Arc;
 
 /// How many addresses are remembered: then all is learned anew.
 const MAX_CALLERS: usize = 1 << 14;
-/// How many flows of one are looked at, and in traces of how many flows at most.
+/// How many flows of one are looked at.
 const MAX_LEARNED: u32 = 64;
-const SEARCHED: usize = 256;
 /// One in so many may be because of something that was not seen.
 const ONE_IN: u32 = 10;
 /// After how many flows it is said that nobody was asked something by enough of them: then its sender is not to be seen among those.

@@ -146,18 +146,16 @@ fn decisive(flows: &[Placed<'_>], at: usize, children: &[usize]) -> Option<usize
 mod tests {
     use super::super::super::findings::rig::{at, call, flow, trace};
     use super::*;
-    use crate::model::Flow;
+    use crate::model::{Above, Flow};
 
     /// The flows of each chain, and the cause: of `depth flow` lines, numbered from 1.
     fn check(lines: &[(usize, &str)], chains: &[&[u64]], first: u64) {
         let tree: Vec<(usize, Flow)> = (1..).zip(lines).map(|(n, (depth, text))| (*depth, call(n, text))).collect();
         let (hops, nodes) = trace(&tree);
-        let mut above: Vec<usize> = Vec::new();
+        let mut above = Above::default();
         let mut flows: Vec<Placed<'_>> = Vec::new();
         for (at, node) in nodes.iter().enumerate() {
-            above.truncate(node.depth);
-            flows.push((&hops[at], above.last().copied().zip(node.link)));
-            above.push(at);
+            flows.push((&hops[at], above.enter(node.depth, at).zip(node.link)));
         }
         let number = |at: &usize| flows[*at].0.flow.0;
         let told: Vec<Vec<u64>> = super::chains(&flows).iter().map(|chain| chain.iter().map(number).collect()).collect();

@@ -8,7 +8,7 @@
 use super::failure::cause;
 use super::hop::{Hop, name};
 use super::queue::{Copies, Since};
-use crate::model::{FlowId, Link, Node, Pattern, Step, StepKind, Why};
+use crate::model::{Above, FlowId, Link, Node, Pattern, Step, StepKind, Why};
 use crate::time::Time;
 use std::sync::Arc;
 
@@ -35,12 +35,10 @@ type Spent = (Time, usize, StepKind, Time);
 impl<'h> Walk<'h> {
     fn new(all: &'h [Hop], tree: &[Node]) -> Self {
         let (mut hops, mut parents, mut legs) = (Vec::<&Hop>::new(), Vec::new(), Vec::new());
-        let mut above: Vec<usize> = Vec::new();
+        let mut above = Above::default();
         for node in tree {
             let Ok(at) = all.binary_search_by_key(&node.flow, |hop| hop.flow) else { continue };
-            above.truncate(node.depth);
-            parents.push(above.last().copied().zip(node.link));
-            above.push(hops.len());
+            parents.push(above.enter(node.depth, hops.len()).zip(node.link));
             hops.push(&all[at]);
             legs.push(node.leg);
         }

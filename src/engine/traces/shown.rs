@@ -5,7 +5,7 @@ use super::super::view::{HopLine, Shown, TraceLine, Traces, Waterfall};
 use super::parties::services;
 use super::queue::{Copies, Since};
 use super::{Hop, Trace, path, tree};
-use crate::model::{FindingKind, FlowId, Node, Pattern, TraceNo};
+use crate::model::{Above, FindingKind, FlowId, Node, Pattern, TraceNo};
 use crate::time::Time;
 use hashbrown::HashMap;
 use std::sync::Arc;
@@ -59,15 +59,12 @@ impl Engine {
         let tree = tree::tree(&hops);
         let at = |flow| hops.binary_search_by_key(&flow, |hop: &Hop| hop.flow).ok().and_then(|at| hops.get(at));
         let waits = queued(&hops, &tree);
-        let mut above: Vec<&Hop> = Vec::new();
         let mut lines = Vec::with_capacity(tree.len());
         for node in &tree {
             let Some(hop) = at(node.flow) else { continue };
-            above.truncate(node.depth);
             let queued = waits.get(&node.flow).copied();
             let maybe = if node.link.is_none() { self.candidates(&hop.extra().maybe) } else { Vec::new() };
             lines.push(HopLine { queued, maybe, ..self.hop_line(*node, hop) });
-            above.push(hop);
         }
         self.seat_guests(&mut lines, &hops);
         let services = services(tree.iter().filter_map(|node| at(node.flow)));
@@ -146,14 +143,13 @@ impl Engine {
 /// Since when each message that was delivered waited in its queue, where that is known.
 fn queued(hops: &[Hop], tree: &[Node]) -> HashMap<FlowId, Time> {
     let hop = |flow: FlowId| hops.binary_search_by_key(&flow, |hop| hop.flow).ok().and_then(|at| hops.get(at));
-    let (mut above, mut published) = (Vec::<&Hop>::new(), HashMap::<FlowId, (Time, Vec<&Hop>)>::new());
+    let (mut above, mut published) = (Above::default(), HashMap::<FlowId, (Time, Vec<&Hop>)>::new());
     for node in tree {
         let Some(here) = hop(node.flow) else { continue };
-        above.truncate(node.depth);
-        if let Some(up) = above.last().filter(|up| node.link.is_some() && up.pattern == Pattern::Publish) {
+        let up = above.enter(node.depth, here).filter(|up| node.link.is_some() && up.pattern == Pattern::Publish);
+        if let Some(up) = up {
             published.entry(up.flow).or_insert((up.time, Vec::new())).1.push(here);
         }
-        above.push(here);
     }
     let mut waits = HashMap::new();
     for (time, caused) in published.values() {

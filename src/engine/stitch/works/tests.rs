@@ -1,0 +1,39 @@
+//! Which services there are, and which works of them are found.
+
+use super::super::super::findings::rig::{at, call};
+use super::*;
+use crate::model::State;
+
+/// How many works of a named service are found, of what `lines` say in their order.
+fn found(lines: &[&str]) -> usize {
+    let mut works = Works::new(9);
+    for (n, line) in (1..).zip(lines) {
+        works.add(call(n, line).as_ref(), at(9), |_| None);
+    }
+    works.at(&Senders::One("shop".into()), at(5), None, FlowId(0)).len()
+}
+
+#[test]
+fn who_has_a_name_on_one_connection_only_is_still_one() {
+    let (named, nameless) = ("web>shop=10.0.0.2:80 1-9 GET 200", "web>10.0.0.2:80 2-9 GET 200");
+    assert_eq!((found(&[named, nameless]), found(&[nameless])), (2, 0));
+    assert_eq!(found(&[named, "web>10.0.0.3:80 2-9 GET 200"]), 1);
+}
+
+#[test]
+fn hosts_of_which_nothing_is_at_work_are_forgotten() {
+    let mut works = Works::new(MAX_SERVICES * 4);
+    let mut open = call(1, "web>shop=10.0.0.2:80 1-- POST 202");
+    open.row.state = State::Open;
+    works.add(open.as_ref(), at(9), |_| None);
+    open.row.state = State::Complete;
+    open.row.id = FlowId(2);
+    works.add(open.as_ref(), at(9), |_| None);
+    for n in 0..2 * MAX_SERVICES as u64 {
+        let line = format!("web>10.{}.{}.9:80 2-3 GET 200", 1 + n / 256, n % 256);
+        works.add(call(3 + n, &line).as_ref(), at(9), |_| None);
+    }
+    let (shop, hosts) = (works.of("shop").unwrap(), &works.hosts);
+    assert_eq!((hosts.name(shop.host), hosts.len() <= MAX_SERVICES), ("10.0.0.2", true));
+    assert!(hosts.find("10.0.0.2").is_some_and(|(_, host)| host.accepts && host.servers == 1));
+}
