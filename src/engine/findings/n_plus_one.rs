@@ -82,7 +82,8 @@ fn question(hop: &Hop, shape: &str) -> bool {
         Pattern::Query => hop.protocol != "dns",
         _ => false,
     };
-    asks && !hop.held && !(hop.pattern == Pattern::Query && is_control(shape))
+    let apart = hop.held || hop.extra().pages || (hop.pattern == Pattern::Query && is_control(shape));
+    asks && !apart
 }
 
 /// The longest run in which each begins soon after the one before is over: what goes out at once is batched already.
@@ -108,6 +109,8 @@ fn longest<'h>(like: &[&'h Hop]) -> Vec<&'h Hop> {
 mod tests {
     use super::super::rig::{call, flow, judged};
     use super::*;
+    use crate::model::{Detail, Fields};
+    use std::sync::Arc;
 
     /// In how many calls of 5 it is found; what the nth is, `step` after the one before.
     fn check(n: u64, step: u64, of: impl Fn(u64) -> String, wanted: Option<usize>) {
@@ -133,6 +136,26 @@ mod tests {
         check(20, 55, |_| "GET /jobs/1".to_owned(), None);
         check(20, 55, |n| format!("GET /jobs/{n}"), Some(20));
         check(20, 6, |n| format!("GET /{}", ["a", "b", "c"][n as usize % 3]), None);
+    }
+
+    #[test]
+    fn what_is_fetched_page_by_page_can_not_be_asked_for_at_once() {
+        let found = |protocol, pattern, field: &'static str, text: &dyn Fn(u64) -> String| {
+            let one = |n: u64| {
+                let mut one = flow(n + 2, pattern, protocol, &format!("orders>stock {}-{} GET 200", n * 3, n * 3 + 1));
+                let fields = Fields::default().with(field, &*text(n));
+                one.detail = Some(Arc::new(Detail { fields, ..(*one.detail.unwrap()).clone() }));
+                one
+            };
+            let root = (0, call(1, "c:1>orders 0-9000 GET /orders 200"));
+            let tree: Vec<_> = std::iter::once(root).chain((0..20).map(|n| (1, one(n)))).collect();
+            judged(&mut NPlusOne, &tree).len()
+        };
+        let calls = |query: &str| found("http", Pattern::RequestResponse, "http.target", &|n| format!("/stock?{query}{n}"));
+        let statements = |sql: &str| found("postgresql", Pattern::Query, "sql", &|n| format!("select * from stock {sql}{n}"));
+        assert_eq!(["size=100&page=", "cursor=c", "pageToken=", "sku="].map(calls), [0, 0, 0, 1]);
+        let behind = ["order by id limit 100 offset ", "where id > 7 order by id limit ", "where sku = "];
+        assert_eq!(behind.map(statements), [0, 0, 1]);
     }
 
     #[test]

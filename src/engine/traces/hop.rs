@@ -3,7 +3,8 @@
 use super::super::findings::public_name;
 use super::super::twins::{published_to, was_in};
 use super::legs::{Asked, asked};
-use super::shape::{held, of_path, of_query, pieces};
+use super::mark::Mark;
+use super::shape::{held, of_path, of_query, pages, pieces};
 use crate::engine::digest::digester;
 use crate::model::{Detail, FlowId, FlowRef, Link, Origin, PENDING, Party, Pattern, Row, Severity, TraceContext, Value, text_of};
 use crate::time::{Span, Time};
@@ -78,6 +79,8 @@ pub(in crate::engine) struct Hop {
 pub(in crate::engine) struct Extra {
     /// What a query is apart from its literals.
     pub(in crate::engine) query: Option<CompactString>,
+    /// Whether it fetches a list page by page.
+    pub(in crate::engine) pages: bool,
     /// The name of the public DNS by which its receiver was called, where it was by one.
     pub(in crate::engine) host: Option<CompactString>,
     /// Stands for the span ID before the one that it carries, where its carrier has one.
@@ -107,6 +110,7 @@ impl Extra {
     /// Nothing.
     const NONE: Self = Self {
         query: None,
+        pages: false,
         host: None,
         parent_span: None,
         topic: None,
@@ -120,51 +124,6 @@ impl Extra {
         untold: false,
         strangers: Vec::new(),
     };
-}
-
-/// A trace context, as far as it has to be compared with another one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::engine) struct Mark {
-    /// What carried it.
-    pub(in crate::engine) carrier: &'static str,
-    /// Stands for its trace ID, whatever carried it.
-    pub(in crate::engine) id: u64,
-    /// Stands for the span ID.
-    pub(in crate::engine) span: Option<u64>,
-    /// The sampling decision.
-    pub(in crate::engine) sampled: Option<bool>,
-}
-
-impl Mark {
-    /// Of a context.
-    pub(in crate::engine) fn of(context: &TraceContext) -> Self {
-        Self::known_by(&trace::key(context), context)
-    }
-
-    /// Of a context whose key is known.
-    fn known_by(key: &str, context: &TraceContext) -> Self {
-        // of an ID of 128 bits the lower half: that is what a carrier of 64 bits writes of it
-        let id = digest(tail(key));
-        let (span, sampled) = (context.span_id.as_deref().map(digest), context.sampled);
-        Self { carrier: context.carrier, id, span, sampled }
-    }
-
-    /// Whether it is a tracer's, not a mere request's.
-    pub(in crate::engine) fn of_tracer(&self) -> bool {
-        !trace::is_request_id(self.carrier)
-    }
-}
-
-/// A text as a number, to compare.
-pub(in crate::engine) fn digest(text: &str) -> u64 {
-    let mut hasher = digester();
-    text.hash(&mut hasher);
-    hasher.finish()
-}
-
-/// What two keys of one trace have in common.
-pub(super) fn tail(key: &str) -> &str {
-    if key.len() == 32 { key.get(16..).unwrap_or(key) } else { key }
 }
 
 /// A flow as it is now.
@@ -301,8 +260,12 @@ impl Hop {
         self.asked = asked(flow).or(self.asked);
         if judged {
             self.held |= held(flow);
-            if let Some(query) = of_query(flow) {
-                self.extra_mut().query = Some(query);
+            let query = of_query(flow);
+            if pages(flow, query.as_deref()) {
+                self.extra_mut().pages = true;
+            }
+            if query.is_some() {
+                self.extra_mut().query = query;
             }
         }
         self.settled = true;

@@ -1,6 +1,6 @@
 //! What a flow is apart from its literals, so that like ones are found, and whether its answer is held back by design.
 
-use crate::model::{FlowRef, Half, Pattern, Value};
+use crate::model::{Detail, FlowRef, Half, Pattern, Value};
 use compact_str::CompactString;
 
 /// How much of a statement is looked at: of longer ones the beginnings are compared.
@@ -8,6 +8,21 @@ const MAX_STATEMENT: usize = 2048;
 /// Words in a path by which answers are waited for: long polling, streams, notifications.
 const HELD: &[&str] =
     &["poll", "longpoll", "watch", "events", "stream", "subscribe", "socket.io", "sockjs", "notifications", "tail", "_changes"];
+/// Parameters by which a part of a list is asked for.
+const PAGED: &[&str] = &[
+    "page",
+    "offset",
+    "cursor",
+    "after",
+    "before",
+    "skip",
+    "marker",
+    "start",
+    "pageToken",
+    "page_token",
+    "starting_after",
+    "$skip",
+];
 /// Media types of answers that come bit by bit.
 const STREAMED: &[&str] = &["text/event-stream", "application/x-ndjson", "multipart/x-mixed-replace", "application/stream+json"];
 
@@ -108,26 +123,40 @@ pub(in crate::engine) fn held(flow: FlowRef<'_>) -> bool {
     let row = flow.row;
     let one = matches!(row.pattern, Pattern::RequestResponse | Pattern::Unary | Pattern::Query);
     let Some(detail) = flow.detail.filter(|_| one) else { return true };
-    let target = match detail.fields.get("http.target") {
-        Some(Value::Text(target)) => target,
-        _ => "",
-    };
-    let query = target.split_once('?').map_or("", |(_, query)| query);
     let says = |half: &Option<Half>, name, words: &[&str]| {
         let value = half.as_ref().and_then(|half| half.headers.get(name)).unwrap_or_default();
         words.iter().any(|word| contains(value, word))
     };
-    let is = |text: &str, words: &[&str]| words.iter().any(|word| text.eq_ignore_ascii_case(word));
     row.status.as_deref() == Some("101")
         || begins(&row.operation, "connect ")
         || is(&row.operation, &["blpop", "brpop", "blmove", "xread", "xreadgroup", "bzpopmin", "bzpopmax", "wait", "listen"])
         || row.operation.split(['/', ' ', '.', '-']).any(|word| HELD.iter().any(|held| begins(word, held)))
-        || query
-            .split('&')
-            .any(|pair| is(pair.split('=').next().unwrap_or(""), &["wait", "timeout", "watch", "poll", "follow", "transport"]))
+        || parameters(detail).any(|name| is(name, &["wait", "timeout", "watch", "poll", "follow", "transport"]))
         || says(&detail.request, "prefer", &["wait"])
         || says(&detail.request, "accept", &["text/event-stream"])
         || says(&detail.response, "content-type", STREAMED)
+}
+
+/// Whether it fetches a part of a list that begins where the one before ends, so that it can not be asked for together with that; `query`
+/// is what it is apart from its literals.
+pub(super) fn pages(flow: FlowRef<'_>, query: Option<&str>) -> bool {
+    let behind = |query: &str| query.contains(" limit ?") && query.contains(" order by ") && query.contains(['>', '<']);
+    is(&flow.row.operation, &["scan", "hscan", "sscan", "zscan"])
+        || query.is_some_and(|query| query.contains(" offset ?") || behind(query))
+        || flow.detail.is_some_and(|detail| parameters(detail).any(|name| is(name, PAGED)))
+}
+
+/// The names of the parameters of its target.
+fn parameters(detail: &Detail) -> impl Iterator<Item = &str> {
+    let query = match detail.fields.get("http.target") {
+        Some(Value::Text(target)) => target.split_once('?').map_or("", |(_, query)| query),
+        _ => "",
+    };
+    query.split('&').map(|pair| pair.split('=').next().unwrap_or_default())
+}
+
+fn is(text: &str, words: &[&str]) -> bool {
+    words.iter().any(|word| text.eq_ignore_ascii_case(word))
 }
 
 /// Whether a text begins with a word, in whichever case.

@@ -1,4 +1,4 @@
-use super::super::hop::digest;
+use super::super::mark::digest;
 use super::*;
 use crate::model::{FlowId, Origin, Owner};
 use crate::time::Time;
