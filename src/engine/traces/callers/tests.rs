@@ -1,6 +1,9 @@
 use super::super::tree::tests::hop;
 use super::super::tree::tree;
+use super::super::{Traces, settled};
 use super::*;
+use crate::engine::findings::rig::call;
+use crate::model::{Detail, Issue};
 
 /// The trees of traces once all of them were learned from.
 fn trees(traces: &[&[&str]]) -> Vec<String> {
@@ -50,6 +53,20 @@ fn who_may_have_been_asked_unseen_may_have_sent_it() {
     let traces = [&[asked, first, second][..], &[asked, second]];
     assert_eq!(trees_beside(&traces, &["127.0.0.1:81"]), ["1 .2 ..3", "1 .2"]);
     assert_eq!(trees_beside(&traces, &["127.0.0.1:83"]), ["1 .2 .3", "1 .2"]);
+}
+
+#[test]
+fn what_a_connection_was_joined_with_was_seen() {
+    let unseen = |notes: &[Issue]| {
+        let mut flow = call(1, "127.0.0.1:7>127.0.0.1:81 0-9 GET /healthz 200");
+        let detail = flow.detail.as_deref().unwrap().clone();
+        flow.detail = Some(Detail { notes: notes.to_vec(), ..detail }.into());
+        let mut traces = Traces::new(0);
+        traces.alone(flow.as_ref(), &settled(flow.as_ref(), false));
+        traces.callers.unseen.len()
+    };
+    assert_eq!((unseen(&[]), unseen(&[Issue::JOINED])), (0, 0));
+    assert_eq!((unseen(&[Issue::GAP]), unseen(&[Issue::JOINED, Issue::GAP])), (1, 1));
 }
 
 #[test]
