@@ -91,7 +91,7 @@ impl Engine {
         }
         let alone = self.traces.settled(flow, findings.any(), self.now);
         if let Some(hop) = &alone {
-            self.traces.alone(hop);
+            self.traces.alone(flow, hop);
         }
         let alone = self.stitch_settled(id, alone);
         let Self { store, conns, facts, sources, findings, traces, .. } = self;

@@ -28,7 +28,6 @@ mod works;
 
 use super::Engine;
 use super::cost::Charge;
-use super::digest::digester;
 use super::findings::housekeeping;
 use super::traces::{Hop, Mark, Trace, asked, begun, beside, everybodys, leg, name, settled, streams};
 use crate::model::{ConnId, FlowId, FlowRef, Key, Link, Opened, Party, Pattern, State};
@@ -41,9 +40,8 @@ pub(super) use nat::whole;
 use place::{Cause, Place, chain, innermost, sharing};
 use relays::relayed;
 use replies::Replies;
-use senders::Senders;
+use senders::{Senders, Sent};
 use std::collections::VecDeque;
-use std::hash::{Hash as _, Hasher as _};
 use std::sync::Arc;
 use work::Work;
 use works::{Sure, Works};
@@ -321,10 +319,7 @@ impl Engine {
                 work.until().is_none_or(|end| end >= child.last) && (passed_on(work) || !beside(work.time, child))
             });
         }
-        let from = if nameless { child.from.host() } else { child.from.label() };
-        let mut kind = digester();
-        (from, child.to.label(), &child.operation).hash(&mut kind);
-        let kind = kind.finish();
+        let sent = Sent::of(child, nameless.then_some(slot.row.conn));
         // of a sender that is known it says all that it was at work on something
         let told = open.iter().rev().take(if nameless { open.len() } else { 1 });
         let at_work = told.map(|work| Arc::clone(works::label(&work.to)));
@@ -338,7 +333,7 @@ impl Engine {
             long && super::look_at(work.flow, store, conns, facts, sources).is_some_and(streams)
         };
         let flows: Vec<_> = open.iter().filter(|work| !news(work)).map(|work| work.flow).collect();
-        let by_itself = senders.seen(kind, flows.last().copied(), at_work) || housekeeping(child);
+        let by_itself = senders.seen(sent, flows.last().copied(), at_work) || housekeeping(child);
         let read = || payload::values(&slot.row, detail);
         let late = |up| Place { parent: Some((up, Link::PayloadId)), ..Place::default() };
         let known = whose.one().filter(|_| !nameless);
@@ -366,6 +361,10 @@ impl Engine {
             return Some(place);
         }
         open.retain(|work| flows.contains(&work.flow));
+        // and a connection has one sender
+        if open.iter().any(|work| senders.may_be(sent, works::label(&work.to))) {
+            open.retain(|work| senders.may_be(sent, works::label(&work.to)));
+        }
         let within = chain(&open);
         let Some(last) = open.pop() else { return works.later(known, child, || carried).map(late) };
         let (receiver, cause) = (Arc::clone(works::label(&last.to)), last.cause());
@@ -381,7 +380,7 @@ impl Engine {
             Sure::Yes => (flows.len() == 1).then_some(Link::SoleInFlight),
             // a flow that began a trace of its own began it, as far as time can tell
             Sure::No => {
-                let can_be = || senders.can_be(kind, &receiver, works.load(&receiver, *now));
+                let can_be = || senders.can_be(sent, &receiver, works.load(&receiver, *now));
                 (within && traces.of(child.flow).is_none() && can_be()).then_some(Link::Time)
             }
         };

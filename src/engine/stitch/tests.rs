@@ -151,6 +151,26 @@ fn nameless_services_are_tied_by_time_and_told_so() {
 }
 
 #[test]
+fn who_sends_by_a_connection_is_learned_of_all_that_is_sent_by_it() {
+    let asked = |at: u64, port: u16, id: &str| format!("127.0.0.1:5001>127.0.0.1:{port} {}-{} {id}", at + 1, at + 90);
+    let query = |at: u64, conn: u16| format!("127.0.0.1:60{conn}>?127.0.0.1:82 {}-{} conn={conn}", at + 20, at + 30);
+    let mut mesh: Vec<_> = (0..6).map(|n| (n * 2000, [81, 83][n as usize % 2])).collect();
+    let lines = |mesh: &[(u64, u16)]| -> Vec<String> {
+        mesh.iter().flat_map(|&(at, port)| [asked(at, port, &format!("id=t{at}")), query(at, port)]).collect()
+    };
+    let told = |lines: &[String], wanted: &[&str]| check(&lines.iter().map(String::as_str).collect::<Vec<_>>(), wanted);
+    told(&lines(&mesh), &["1", "3", "5", "7", "9 .t10", "11 .t12"]);
+    // beside another one's request
+    let (one, other) = (asked(12_000, 81, "id=x"), asked(12_005, 83, "id=y"));
+    let all = ["1", "3", "5", "7", "9 .t10", "11 .t12", "13 .t15", "14"];
+    told(&[&lines(&mesh)[..], &[one, other, query(12_000, 81)]].concat(), &all);
+    // one connection of both is of neither
+    mesh.iter_mut().for_each(|(_, port)| *port = 81);
+    let both = lines(&mesh).into_iter().enumerate().map(|(n, line)| if n % 4 == 0 { line.replace(":81", ":83") } else { line });
+    told(&both.collect::<Vec<_>>(), &["1", "3", "5", "7", "9", "11"]);
+}
+
+#[test]
 fn a_request_id_beside_a_tracers_makes_one_trace_of_both() {
     check(&["web>gate 1-90 id=t req=request-1", "gate>store 20-30 req=request-1"], &["1 .r2"]);
     // one that two traces carry tells nothing

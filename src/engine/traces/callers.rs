@@ -1,19 +1,21 @@
 //! Who sends by which address, where nobody has a name and all services share one host: a connection has one sender for as long as it lasts,
 //! so that it is one of those who were asked something by whatever was sent on it. Of one that several traces came by others drop out.
+//! And what is asked for now and then when all else of its trace is answered is asked for by somebody who goes on after the answer: who is
+//! at work on something at such a flow may be so by chance.
 
 use super::hop::{Hop, everybodys, name};
 use super::trace::SEARCHED;
-use super::tree::may_have_caused;
+use super::tree::{is_after, may_have_caused};
 use crate::model::Pattern;
 use hashbrown::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-/// How many addresses are remembered: then all is learned anew.
+/// How many addresses are remembered, and kinds of flows: then all is learned anew.
 const MAX_CALLERS: usize = 1 << 14;
 /// How many flows of one are looked at.
 const MAX_LEARNED: u32 = 64;
-/// One in so many may be because of something that was not seen.
+/// One in so many may be because of something that was not seen, or may be sent by somebody who went on after the answer.
 const ONE_IN: u32 = 10;
 /// After how many flows it is said that nobody was asked something by enough of them: then its sender is not to be seen among those.
 const ENOUGH: u32 = 3;
@@ -22,14 +24,23 @@ const ENOUGH: u32 = 3;
 #[derive(Debug, Default)]
 pub(super) struct Callers {
     known: HashMap<SocketAddr, Caller>,
+    /// How flows of each kind were sent, whoever sent them.
+    kinds: HashMap<u64, Sent>,
     /// Where something was asked that may be of a trace, and it could not be seen of which.
     unseen: HashSet<Arc<str>>,
 }
 
-/// How many flows were looked at, and because of what was sent to which addresses each of them may be.
+/// How many flows were sent while something of their trace was open that may have caused them, and how many when all of it was answered.
+#[derive(Debug, Default)]
+struct Sent {
+    within: u32,
+    after: u32,
+}
+
+/// What was sent by an address, and because of what was sent to which addresses each of it may be.
 #[derive(Debug, Default)]
 struct Caller {
-    seen: u32,
+    sent: Sent,
     asked_at: Vec<(Arc<str>, u32)>,
 }
 
@@ -55,16 +66,25 @@ impl Callers {
         }
         for hop in hops.iter().filter(|hop| is_nameless(hop)) {
             let Ok(addr) = hop.from.addr.parse() else { continue };
-            if self.known.get(&addr).is_some_and(|caller| caller.seen >= MAX_LEARNED) {
+            if self.known.get(&addr).is_some_and(|caller| caller.sent.within + caller.sent.after >= MAX_LEARNED) {
                 continue;
             }
-            // what nothing that was seen can have caused tells nothing
-            let Some(asked_at) = may_have_caused(hops, hop).filter(|asked_at| !asked_at.is_empty()) else { continue };
+            let after = is_after(hops, hop);
+            let asked_at = may_have_caused(hops, hop).filter(|_| !after).unwrap_or_default();
+            // what nothing that was seen can have caused tells nothing, where not all was answered
+            if !after && asked_at.is_empty() {
+                continue;
+            }
             if self.known.len() >= MAX_CALLERS {
                 self.known.clear();
             }
+            if self.kinds.len() >= MAX_CALLERS {
+                self.kinds.clear();
+            }
             let caller = self.known.entry(addr).or_default();
-            caller.seen += 1;
+            for sent in [&mut caller.sent, self.kinds.entry(hop.kind()).or_default()] {
+                *(if after { &mut sent.after } else { &mut sent.within }) += 1;
+            }
             for addr in asked_at {
                 match caller.asked_at.iter_mut().find(|(known, _)| *known == addr) {
                     Some((_, times)) => *times += 1,
@@ -83,28 +103,37 @@ impl Callers {
         addrs.sort_unstable();
         addrs.dedup();
         for hop in hops.iter_mut().filter(|hop| is_nameless(hop)) {
-            let Some(caller) = hop.from.addr.parse().ok().and_then(|addr: SocketAddr| self.known.get(&addr)) else { continue };
+            let caller = hop.from.addr.parse().ok().and_then(|addr: SocketAddr| self.known.get(&addr));
             // one who may have been asked each time, for all that anybody could see
-            if caller.asked_at.iter().any(|(addr, _)| self.unseen.contains(addr)) {
+            let unseen = |caller: &&Caller| caller.asked_at.iter().any(|(addr, _)| self.unseen.contains(addr));
+            let caller = caller.filter(|caller| !unseen(caller));
+            let senders: Vec<_> = caller.into_iter().flat_map(Caller::senders).collect();
+            let enough = caller.filter(|caller| caller.sent.within >= ENOUGH);
+            let told = !senders.is_empty() && enough.is_some_and(|caller| !caller.sent.goes_on());
+            let by_itself = !told && self.kinds.get(&hop.kind()).is_some_and(|kind| kind.after >= ENOUGH && kind.goes_on());
+            if !by_itself && senders.is_empty() && enough.is_none() {
                 continue;
             }
-            let mut senders = caller.senders().peekable();
-            if caller.seen < ENOUGH && senders.peek().is_none() {
-                continue;
-            }
-            let senders: Vec<_> = senders.collect();
+            let stranger = |addr: &&Arc<str>| by_itself || !senders.contains(addr);
             let strangers = &mut hop.extra_mut().strangers;
-            strangers.extend(addrs.iter().filter(|addr| !senders.contains(addr)).cloned());
+            strangers.extend(addrs.iter().filter(stranger).cloned());
             strangers.sort_unstable();
             strangers.dedup();
         }
     }
 }
 
+impl Sent {
+    /// Whether who sends it may go on after the answer: that something is open then is chance.
+    fn goes_on(&self) -> bool {
+        self.after * ONE_IN > self.within + self.after
+    }
+}
+
 impl Caller {
     /// Where they were asked who may have sent all of it, as far as all of what they were asked was seen.
     fn senders(&self) -> impl Iterator<Item = &Arc<str>> {
-        self.asked_at.iter().filter(|(_, times)| times * ONE_IN >= self.seen * (ONE_IN - 1)).map(|(addr, _)| addr)
+        self.asked_at.iter().filter(|(_, times)| times * ONE_IN >= self.sent.within * (ONE_IN - 1)).map(|(addr, _)| addr)
     }
 }
 

@@ -25,7 +25,7 @@ mod ties;
 mod trace;
 mod tree;
 
-use crate::model::{FlowId, FlowRef, TraceContext, TraceNo};
+use crate::model::{FlowId, FlowRef, Issue, Severity, TraceContext, TraceNo};
 use crate::time::{Span, Time};
 use callers::Callers;
 use compact_str::CompactString;
@@ -103,9 +103,10 @@ impl Traces {
         self.callers.began(client);
     }
 
-    /// A flow is part of no trace: where that could not be seen, it may be of any.
-    pub(super) fn alone(&mut self, hop: &Hop) {
-        if !hop.seen && hop.to_server {
+    /// A flow is part of no trace: where that could not be seen, it may be of any. What came first on a connection that was joined is all there.
+    pub(super) fn alone(&mut self, flow: FlowRef<'_>, hop: &Hop) {
+        let seen = |note: &Issue| note.severity == Severity::Remark || *note == Issue::JOINED;
+        if hop.to_server && !flow.detail.is_some_and(|detail| detail.notes.iter().all(seen)) {
             self.callers.unseen(&hop.to.addr);
         }
     }

@@ -23,7 +23,7 @@ fn check(log: Log, wanted: &[(&str, &[u64])]) {
 
 /// A second of packets in which nothing happens, but that time passes.
 fn second(log: Log) -> Log {
-    log.skip(1000).note(9, 9, crate::model::Issue::remark("time passes"))
+    log.skip(1000).note(9, 9, Issue::remark("time passes"))
 }
 
 fn start() -> Log {

@@ -93,6 +93,12 @@ pub(super) fn may_have_caused(hops: &[Hop], hop: &Hop) -> Option<Vec<Arc<str>>> 
     Some(addrs)
 }
 
+/// Whether a flow was sent when all that was sent before it with an ID of it was answered.
+pub(super) fn is_after(hops: &[Hop], hop: &Hop) -> bool {
+    let mut before = hops.iter().filter(|up| (up.time, up.flow) < (hop.time, hop.flow) && shared(up, hop).is_some()).peekable();
+    before.peek().is_some() && before.all(|up| up.pattern == Pattern::Publish || up.end.is_some_and(|end| end < hop.time))
+}
+
 /// Whether none of them caused this one, or none can be claimed.
 pub(super) fn is_root(hops: &[Hop], flow: FlowId) -> bool {
     let Some(hop) = hops.iter().find(|hop| hop.flow == flow) else { return true };

@@ -1,6 +1,9 @@
 use super::super::tree::tests::hop;
 use super::super::tree::tree;
+use super::super::{Traces, settled};
 use super::*;
+use crate::engine::findings::rig::call;
+use crate::model::{Detail, Issue};
 
 /// The trees of traces once all of them were learned from.
 fn trees(traces: &[&[&str]]) -> Vec<String> {
@@ -50,6 +53,44 @@ fn who_may_have_been_asked_unseen_may_have_sent_it() {
     let traces = [&[asked, first, second][..], &[asked, second]];
     assert_eq!(trees_beside(&traces, &["127.0.0.1:81"]), ["1 .2 ..3", "1 .2"]);
     assert_eq!(trees_beside(&traces, &["127.0.0.1:83"]), ["1 .2 .3", "1 .2"]);
+}
+
+#[test]
+fn what_a_connection_was_joined_with_was_seen() {
+    let unseen = |notes: &[Issue]| {
+        let mut flow = call(1, "127.0.0.1:7>127.0.0.1:81 0-9 GET /healthz 200");
+        let detail = flow.detail.as_deref().unwrap().clone();
+        flow.detail = Some(Detail { notes: notes.to_vec(), ..detail }.into());
+        let mut traces = Traces::new(0);
+        traces.alone(flow.as_ref(), &settled(flow.as_ref(), false));
+        traces.callers.unseen.len()
+    };
+    assert_eq!((unseen(&[]), unseen(&[Issue::JOINED])), (0, 0));
+    assert_eq!((unseen(&[Issue::GAP]), unseen(&[Issue::JOINED, Issue::GAP])), (1, 1));
+}
+
+#[test]
+fn what_is_sent_once_all_is_answered_is_not_because_of_what_is_open_by_chance() {
+    let [asked, call] = ["10.0.0.9:5>127.0.0.1:80 0-10", "127.0.0.1:7>127.0.0.1:81 5-90"];
+    let events: Vec<_> = (100..150).map(|port| format!("127.0.0.1:{port}>127.0.0.1:82 50-60")).collect();
+    let open = |n: usize| vec![asked, call, &events[n]];
+    let after = |n: usize| vec![asked, &events[n]];
+    let first = |traces: &[Vec<&str>]| trees(&traces.iter().map(Vec::as_slice).collect::<Vec<_>>()).remove(0);
+    assert_eq!(first(&[open(0), after(1), after(2)]), "1 .2 ..3", "two may be exceptions");
+    assert_eq!(first(&[open(0), after(1), after(2), after(3)]), "1 .2 3");
+    // few of many are
+    let many: Vec<_> = (0..30).map(open).chain((40..43).map(after)).collect();
+    assert_eq!(first(&many), "1 .2 ..3");
+    // so is what its connection tells, unless that is used after the answer too
+    let same = [open(0), open(0), open(0), after(1), after(2), after(3)];
+    assert_eq!(first(&same), "1 .2 ..3");
+    assert_eq!(first(&[&same[..], &[after(0)]].concat()), "1 .2 3");
+    // another kind is another matter
+    let other = vec![asked, call, "127.0.0.1:8>127.0.0.1:83 50-60"];
+    assert_eq!(first(&[other, after(1), after(2), after(3)]), "1 .2 ..3");
+    // what began while something was open says nothing
+    let still = |n: usize| vec!["10.0.0.9:5>127.0.0.1:80 0-55", &events[n]];
+    assert_eq!(first(&[open(0), still(1), still(2), still(3)]), "1 .2 ..3");
 }
 
 #[test]
