@@ -116,7 +116,7 @@ impl Stream {
             (State::Idle, Some(code @ 100..200)) => cx.note(self.key, interim(code)),
             // trailers of a response whose head went by unseen have no pseudo-header fields
             (State::Idle, None) if block.end && !block.head.is_head() && (!self.asked || self.sides[1].lost) => {
-                self.side(Dir::ToClient).state = State::Open;
+                self.resume(cx, Dir::ToClient);
                 // of what is seen of the response they are the first
                 let (dir, first, headers, hint) = (Dir::ToClient, block.first, Headers::default(), BodyHint::default());
                 cx.part(self.key, Part::Head(Box::new(model::Head { dir, first, headers, head_bytes: 0, hint })));
@@ -185,6 +185,7 @@ impl Stream {
     fn begin(&mut self, cx: &mut Cx<'_, '_>, dir: Dir, block: Block) {
         let Block { head, end, first, last, bytes } = block;
         self.note_head(cx, &head);
+        let is_head = head.is_head();
         let mut hint = meaning(&head.headers).hint;
         if let Some(call) = &mut self.call {
             call.head(cx, self.key, (dir, first), &head.headers, head.unseen);
@@ -201,7 +202,8 @@ impl Stream {
         let room = if tunnel { 0 } else { cx.limits().keep(!hint.encodings.is_empty()) };
         cx.part(self.key, Part::Head(Box::new(model::Head { dir, first, headers: head.headers, head_bytes: bytes, hint })));
         let side = self.side(dir);
-        (side.state, side.room, side.lost, side.untold) = (State::Open, room, side.lost || tunnel, untold);
+        // what was lost before its head was nothing of it
+        (side.state, side.room, side.lost, side.untold) = (State::Open, room, side.lost && !is_head || tunnel, untold);
         if end {
             self.end(cx, dir, Some(last));
         }
@@ -274,8 +276,11 @@ impl Stream {
         self.call.iter_mut().for_each(|call| call.frame(dir, length));
     }
 
-    /// Content comes whose head was not seen.
+    /// Something comes whose head was not seen: where bytes were lost, nothing tells when that was.
     fn resume(&mut self, cx: &mut Cx<'_, '_>, dir: Dir) {
+        if self.side(dir).lost {
+            self.note_gap(cx, dir);
+        }
         let key = self.key;
         let side = self.side(dir);
         (side.state, side.lost, side.untold) = (State::Open, true, true);

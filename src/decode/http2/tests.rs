@@ -5,10 +5,11 @@ mod late;
 
 use super::frame::PREFACE;
 use crate::decode::Effort;
-use crate::decode::properties::{Conversation, Sketch, flows, reference};
+use crate::decode::properties::{Conversation, Sketch, flows, flows_without, reference};
 use crate::model::{Dir, Joined};
 use httlib_hpack::Encoder;
 pub use late::late;
+use late::total;
 
 const UP: Dir = Dir::ToServer;
 const DOWN: Dir = Dir::ToClient;
@@ -339,6 +340,25 @@ fn a_header_block_beyond_the_limit_costs_itself_and_what_it_may_have_inserted() 
     assert_eq!(flows.iter().map(|f| f.operation.as_str()).collect::<Vec<_>>(), ["GET /one", "GET /two"]);
     let head = flows[1].halves[0].as_ref().map(|(_, headers)| headers.get("user-agent").is_some());
     assert_eq!((head, &flows[1].notes[..]), (Some(false), &["some headers not captured"][..]));
+}
+
+#[test]
+fn what_is_lost_before_a_head_is_nothing_of_its_message() {
+    let mut s = Script::new("a hole before an answer");
+    let get = s.get(1, "/a", END);
+    s.say(UP, &[get]);
+    let hole = total(&s.talk);
+    s.say(DOWN, &[frame(8, 0, 0, &[0, 0, 1, 0])]);
+    let (head, body) = (s.headers(DOWN, 1, 0, &[(":status", "200")]), total(&s.talk));
+    s.say(DOWN, &[head.clone()]);
+    s.say(DOWN, &[frame(6, 1, 0, b"12345678"), frame(6, 1, 0, b"12345678")]);
+    s.say(DOWN, &[frame(0, 0, 1, b"of two "), frame(0, END, 1, b"frames")]);
+    let flow = |from, len| flows_without(&s.talk, from, len).swap_remove(0);
+    let whole = flow(hole, 13);
+    assert_eq!((&whole.bodies[1][..], whole.sizes[1], whole.notes.len()), (&b"of two frames"[..], Some((13, true)), 0));
+    // of one that begins in the hole it is said
+    let cut = flow(body, head.len());
+    assert_eq!((cut.sizes[1], &cut.notes[..]), (Some((13, false)), &["bytes lost in a gap", "status not captured"][..]));
 }
 
 #[test]

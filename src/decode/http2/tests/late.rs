@@ -40,7 +40,7 @@ fn captured(name: &'static str) -> Conversation {
     talk
 }
 
-fn total(talk: &Conversation) -> usize {
+pub(super) fn total(talk: &Conversation) -> usize {
     talk.turns.iter().map(|(_, bytes)| bytes.len()).sum()
 }
 
