@@ -3,11 +3,14 @@
 //! And what is asked for now and then when all else of its trace is answered is asked for by somebody who goes on after the answer: who is
 //! at work on something at such a flow may be so by chance.
 
+use super::QUIET;
 use super::hop::{Hop, everybodys, name};
 use super::trace::SEARCHED;
 use super::tree::{is_after, may_have_caused};
 use crate::model::Pattern;
-use hashbrown::{HashMap, HashSet};
+use crate::time::Time;
+use hashbrown::HashMap;
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -15,6 +18,8 @@ use std::sync::Arc;
 const MAX_CALLERS: usize = 1 << 14;
 /// How many flows of one are looked at.
 const MAX_LEARNED: u32 = 64;
+/// How many are remembered that were asked unseen: of traces from before that nothing is learned.
+const MAX_UNSEEN: usize = 1 << 10;
 /// One in so many may be because of something that was not seen, or may be sent by somebody who went on after the answer.
 const ONE_IN: u32 = 10;
 /// After how many flows it is said that nobody was asked something by enough of them: then its sender is not to be seen among those.
@@ -26,8 +31,10 @@ pub(super) struct Callers {
     known: HashMap<SocketAddr, Caller>,
     /// How flows of each kind were sent, whoever sent them.
     kinds: HashMap<u64, Sent>,
-    /// Where something was asked that may be of a trace, and it could not be seen of which.
-    unseen: HashSet<Arc<str>>,
+    /// Where something was asked lately that may be of a trace, and it could not be seen of which, and from when to when.
+    unseen: VecDeque<(Time, Time, Arc<str>)>,
+    /// Until when such were asked as are forgotten.
+    forgotten: Option<Time>,
 }
 
 /// How many flows were sent while something of their trace was open that may have caused them, and how many when all of it was answered.
@@ -53,26 +60,40 @@ impl Callers {
     }
 
     /// Something was asked at an address, and not all that was said with it could be seen.
-    pub(super) fn unseen(&mut self, asked_at: &Arc<str>) {
-        if self.unseen.len() < MAX_CALLERS && !self.unseen.contains(asked_at) {
-            self.unseen.insert(Arc::clone(asked_at));
+    pub(super) fn unseen(&mut self, hop: &Hop) {
+        if self.unseen.len() >= MAX_UNSEEN
+            && let Some((_, last, _)) = self.unseen.pop_front()
+        {
+            self.forgotten = self.forgotten.max(Some(last));
         }
+        let until = hop.end.unwrap_or_else(|| hop.last.after(QUIET));
+        self.unseen.push_back((hop.time, until, Arc::clone(&hop.to.addr)));
     }
 
     /// Learns from a trace.
     pub(super) fn learn(&mut self, hops: &[Hop]) {
-        if hops.len() > SEARCHED {
+        let Some(first) = hops.iter().map(|hop| hop.time).min().filter(|_| hops.len() <= SEARCHED) else { return };
+        if self.forgotten.is_some_and(|until| until >= first) {
             return;
         }
+        let last = hops.iter().map(|hop| hop.last).max().unwrap_or(first);
+        // who may have been asked for it, for all that anybody could see
+        let meanwhile = self.unseen.iter().filter(|(from, to, _)| *from <= last && *to >= first);
+        let mut unseen: Vec<_> = meanwhile.map(|(_, _, addr)| Arc::clone(addr)).collect();
+        unseen.sort_unstable();
+        unseen.dedup();
         for hop in hops.iter().filter(|hop| is_nameless(hop)) {
             let Ok(addr) = hop.from.addr.parse() else { continue };
             if self.known.get(&addr).is_some_and(|caller| caller.sent.within + caller.sent.after >= MAX_LEARNED) {
                 continue;
             }
             let after = is_after(hops, hop);
-            let asked_at = may_have_caused(hops, hop).filter(|_| !after).unwrap_or_default();
-            // what nothing that was seen can have caused tells nothing, where not all was answered
-            if !after && asked_at.is_empty() {
+            let mut asked_at = may_have_caused(hops, hop).filter(|_| !after).unwrap_or_default();
+            if !asked_at.is_empty() {
+                let more: Vec<_> = unseen.iter().filter(|addr| !asked_at.contains(addr)).cloned().collect();
+                asked_at.extend(more);
+            } else if !after {
+                // what nothing that was seen can have caused tells nothing
                 continue;
             }
             if self.known.len() >= MAX_CALLERS {
@@ -104,9 +125,6 @@ impl Callers {
         addrs.dedup();
         for hop in hops.iter_mut().filter(|hop| is_nameless(hop)) {
             let caller = hop.from.addr.parse().ok().and_then(|addr: SocketAddr| self.known.get(&addr));
-            // one who may have been asked each time, for all that anybody could see
-            let unseen = |caller: &&Caller| caller.asked_at.iter().any(|(addr, _)| self.unseen.contains(addr));
-            let caller = caller.filter(|caller| !unseen(caller));
             let senders: Vec<_> = caller.into_iter().flat_map(Caller::senders).collect();
             let enough = caller.filter(|caller| caller.sent.within >= ENOUGH);
             let told = !senders.is_empty() && enough.is_some_and(|caller| !caller.sent.goes_on());
@@ -131,7 +149,7 @@ impl Sent {
 }
 
 impl Caller {
-    /// Where they were asked who may have sent all of it, as far as all of what they were asked was seen.
+    /// Where they were asked who may have sent all of it.
     fn senders(&self) -> impl Iterator<Item = &Arc<str>> {
         self.asked_at.iter().filter(|(_, times)| times * ONE_IN >= self.sent.within * (ONE_IN - 1)).map(|(addr, _)| addr)
     }

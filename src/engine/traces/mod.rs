@@ -25,7 +25,7 @@ mod ties;
 mod trace;
 mod tree;
 
-use crate::model::{FlowId, FlowRef, Issue, Severity, TraceContext, TraceNo};
+use crate::model::{FlowId, FlowRef, Issue, Pattern, Severity, TraceContext, TraceNo};
 use crate::time::{Span, Time};
 use callers::Callers;
 use compact_str::CompactString;
@@ -103,11 +103,12 @@ impl Traces {
         self.callers.began(client);
     }
 
-    /// A flow is part of no trace: where that could not be seen, it may be of any. What came first on a connection that was joined is all there.
+    /// A flow is part of no trace: where that could not be seen, it may be of any. What came first on a connection that was joined is all there, and a store asks nobody for anything.
     pub(super) fn alone(&mut self, flow: FlowRef<'_>, hop: &Hop) {
         let seen = |note: &Issue| note.severity == Severity::Remark || *note == Issue::JOINED;
-        if hop.to_server && !flow.detail.is_some_and(|detail| detail.notes.iter().all(seen)) {
-            self.callers.unseen(&hop.to.addr);
+        let asks = hop.to_server && hop.pattern != Pattern::Query;
+        if asks && !flow.detail.is_some_and(|detail| detail.notes.iter().all(seen)) {
+            self.callers.unseen(hop);
         }
     }
 

@@ -2,7 +2,7 @@ use super::super::tree::tests::hop;
 use super::super::tree::tree;
 use super::super::{Traces, settled};
 use super::*;
-use crate::engine::findings::rig::call;
+use crate::engine::findings::rig::flow;
 use crate::model::{Detail, Issue};
 
 /// The trees of traces once all of them were learned from.
@@ -10,12 +10,12 @@ fn trees(traces: &[&[&str]]) -> Vec<String> {
     trees_beside(traces, &[])
 }
 
-/// The same where of what was asked at some addresses not all could be seen.
+/// The same where it could not be seen of which trace some others are.
 fn trees_beside(traces: &[&[&str]], unseen: &[&str]) -> Vec<String> {
     let hops = |lines: &[&str]| lines.iter().enumerate().map(|(n, line)| hop(n as u64 + 1, line)).collect::<Vec<_>>();
     let mut traces: Vec<_> = traces.iter().map(|lines| hops(lines)).collect();
     let mut callers = Callers::default();
-    unseen.iter().for_each(|addr| callers.unseen(&Arc::from(*addr)));
+    unseen.iter().for_each(|line| callers.unseen(&hop(0, line)));
     traces.iter().for_each(|hops| callers.learn(hops));
     traces.iter_mut().for_each(|hops| callers.tell(hops));
     let told = |hops: &Vec<Hop>| {
@@ -51,22 +51,30 @@ fn who_may_have_been_asked_unseen_may_have_sent_it() {
     let [asked, first, second] =
         ["10.0.0.9:5>127.0.0.1:80 0-100", "127.0.0.1:7>127.0.0.1:81 10-60", "127.0.0.1:8>127.0.0.1:82 20-50"];
     let traces = [&[asked, first, second][..], &[asked, second]];
-    assert_eq!(trees_beside(&traces, &["127.0.0.1:81"]), ["1 .2 ..3", "1 .2"]);
-    assert_eq!(trees_beside(&traces, &["127.0.0.1:83"]), ["1 .2 .3", "1 .2"]);
+    let beside = |unseen: &str| trees_beside(&traces, &[unseen]);
+    assert_eq!(beside("127.0.0.1:9>127.0.0.1:81 5-60"), ["1 .2 ..3", "1 .2"]);
+    // somewhere else, and once all of it was over
+    assert_eq!(beside("127.0.0.1:9>127.0.0.1:83 5-60"), ["1 .2 .3", "1 .2"]);
+    assert_eq!(beside("127.0.0.1:9>127.0.0.1:81 200-260"), ["1 .2 .3", "1 .2"]);
+    // of more than are remembered nobody knows where
+    let many = vec!["127.0.0.1:9>127.0.0.1:83 200-260"; MAX_UNSEEN + 1];
+    assert_eq!(trees_beside(&traces, &many), ["1 .2 ..3", "1 .2"]);
 }
 
 #[test]
-fn what_a_connection_was_joined_with_was_seen() {
-    let unseen = |notes: &[Issue]| {
-        let mut flow = call(1, "127.0.0.1:7>127.0.0.1:81 0-9 GET /healthz 200");
+fn what_a_connection_was_joined_with_was_seen_and_a_store_asks_nobody() {
+    let of = |pattern, notes: &[Issue]| {
+        let mut flow = flow(1, pattern, "http", "127.0.0.1:7>127.0.0.1:81 0-9 GET /healthz 200");
         let detail = flow.detail.as_deref().unwrap().clone();
         flow.detail = Some(Detail { notes: notes.to_vec(), ..detail }.into());
         let mut traces = Traces::new(0);
         traces.alone(flow.as_ref(), &settled(flow.as_ref(), false));
         traces.callers.unseen.len()
     };
+    let unseen = |notes: &[Issue]| of(Pattern::RequestResponse, notes);
     assert_eq!((unseen(&[]), unseen(&[Issue::JOINED])), (0, 0));
     assert_eq!((unseen(&[Issue::GAP]), unseen(&[Issue::JOINED, Issue::GAP])), (1, 1));
+    assert_eq!(of(Pattern::Query, &[Issue::GAP]), 0);
 }
 
 #[test]
