@@ -350,7 +350,7 @@ fn what_is_lost_before_a_head_is_nothing_of_its_message() {
     let hole = total(&s.talk);
     s.say(DOWN, &[frame(8, 0, 0, &[0, 0, 1, 0])]);
     let (head, body) = (s.headers(DOWN, 1, 0, &[(":status", "200")]), total(&s.talk));
-    s.say(DOWN, &[head.clone()]);
+    s.say(DOWN, std::slice::from_ref(&head));
     s.say(DOWN, &[frame(6, 1, 0, b"12345678"), frame(6, 1, 0, b"12345678")]);
     s.say(DOWN, &[frame(0, 0, 1, b"of two "), frame(0, END, 1, b"frames")]);
     let flow = |from, len| flows_without(&s.talk, from, len).swap_remove(0);
