@@ -164,7 +164,7 @@ impl Half {
     pub(super) fn open(&mut self, seq: u32) -> bool {
         let place = self.place(seq);
         self.base.get_or_insert(seq);
-        if self.told != Told::Surely && !self.has_begun() && (0..=self.next as i64).contains(&place) {
+        if self.told != Told::Surely && self.is_untouched() && (0..=self.next as i64).contains(&place) {
             self.told = Told::Surely;
             self.begin_at(place as u64);
         }
@@ -182,9 +182,14 @@ impl Half {
             Told::About => self.acks() == 0,
         };
         self.told = Told::AtMost;
-        if moves && !self.has_begun() {
+        if moves && self.is_untouched() {
             self.begin_at(place as u64);
         }
+    }
+
+    /// Whether nothing was shown of it, not even its end.
+    fn is_untouched(&self) -> bool {
+        !self.has_begun() && !self.ended
     }
 
     fn begin_at(&mut self, place: u64) {
