@@ -23,7 +23,7 @@ const STRIDE: usize = 64;
 /// The shortest time between two views, save for a new query.
 const FRAME: Duration = Duration::from_millis(33);
 /// The same while a filter is at work on what there is: as soon as work of a few milliseconds has something to show.
-const SEARCH_FRAME: Duration = Duration::from_millis(8);
+const SEARCH_FRAME: Duration = Duration::from_millis(5);
 /// The same where so much comes that a frame's work would be more than [`MUCH`].
 const BUSY_FRAME: Duration = Duration::from_millis(16);
 const MUCH: Duration = Duration::from_millis(4);
