@@ -3,7 +3,8 @@
 //! A client that waits for each answer has nothing under way when the server is ready and it has asked nothing more. One that was ever
 //! seen to ask before it was answered has nothing under way once all that was seen is answered and both sides are silent for [`QUIET`].
 //! Behind a hole in the questions, what is asked before the server is ready again may be the rest of what the hole took a part of: then
-//! there are answers to all of it, and more. Else the client asks before it is answered.
+//! there are answers to all of it, and more. Else the client asks before it is answered; or a statement has failed, and what of it was not
+//! answered is not known.
 //!
 //! ```text
 //!  client   Bind ─ Execute ─ Sync      hole ─ Execute ─ Sync             hole ─ Query
@@ -169,7 +170,6 @@ impl Certainty {
             _ => SORTS,
         };
         self.copies = kind == b'G' || self.copies && !matches!(kind, b'C' | b'E' | b'Z');
-        let mut failed = false;
         if let Some(since) = &mut self.since {
             since.failed |= kind == b'E';
             since.renamed |= kind == b'C' && tags.iter().any(|tag| payload.starts_with(tag));
@@ -177,8 +177,7 @@ impl Certainty {
                 *n += 1;
             }
             if kind == b'Z' && !std::mem::replace(&mut since.ready, true) {
-                failed = since.early && since.failed;
-                self.pipelines |= since.hasty || since.early && !failed && !since.is_rest();
+                self.pipelines |= since.hasty || since.early && !since.is_rest();
             }
         }
         if kind != b'Z' {
@@ -189,8 +188,7 @@ impl Certainty {
             return Turn::Same;
         }
         self.idle = Some(at).filter(|_| self.pipelines);
-        // behind a failure nothing shows whether it was the rest of what was lost: the next answer does
-        if self.pipelines || failed { Turn::Same } else { self.now_sure() }
+        if self.pipelines { Turn::Same } else { self.now_sure() }
     }
 
     fn now_sure(&mut self) -> Turn {

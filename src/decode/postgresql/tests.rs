@@ -1,5 +1,6 @@
 //! PostgreSQL by script.
 
+mod holes;
 mod names;
 
 use super::*;
