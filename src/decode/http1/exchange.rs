@@ -5,17 +5,15 @@
 //! answer, or further requests, may lie in the hole. Afterwards a client that never pipelined is known to have had its earlier
 //! answers when it asks again, so the next response answers the first request after the hole; with pipelining nothing is known.
 //! A request right behind a hole in the requests, with no response between, is in doubt too: the hole may hide pipelined ones, and does
-//! where it began between two requests, or while an answer was due. A client
-//! that pipelines begins anew where it has been quiet for [`QUIET`]: what it asked before has been answered, or will not be.
+//! where it began between two requests, or while an answer was due. What a client that pipelines asks is known again once it is seen to
+//! take turns, or was quiet ([`Turns`]).
 
 use crate::decode::grpc::Call;
+use crate::decode::turns::{Trust, Turns};
 use crate::model::{Dir, Joined, Stamp};
-use crate::time::{Span, Time};
+use crate::time::Time;
 use compact_str::CompactString;
 use std::collections::VecDeque;
-
-/// How long nothing is said on a connection until all answers have surely come that will.
-const QUIET: Span = Span::from_secs(1);
 
 /// A request on its way.
 #[derive(Debug)]
@@ -85,10 +83,14 @@ pub struct Exchanges {
     open: VecDeque<Exchange>,
     /// Whether requests may have been lost since the last byte of a response.
     hidden: bool,
-    /// Whether the client was seen to ask before it was answered.
-    pipelined: bool,
-    /// Whether bytes were lost, or sent before the connection was joined. With pipelining nothing pairs from then on.
+    /// Whether bytes were lost, or sent before the connection was joined.
     lossy: bool,
+    /// Of a client that was seen to ask before it was answered: whether it is known to have had its earlier answers; and of how many
+    /// requests it is known that they wait.
+    turns: Option<Box<Turns>>,
+    known: usize,
+    /// Whether the response on its way is that of one of them.
+    of_known: bool,
     /// Responses without a request that a client which never pipelines would explain: one, if nothing was open before the hole.
     owed: u8,
     /// Whether any request was seen.
@@ -102,8 +104,6 @@ pub struct Exchanges {
     blind: bool,
     /// Whether the client went on before the answer that may turn the connection into something else.
     early: bool,
-    /// When something was said last.
-    heard: Time,
 }
 
 /// Whom a response answers.
@@ -125,20 +125,43 @@ impl Exchanges {
         Self { open: VecDeque::with_capacity(1), lossy, hidden, between: hidden, owed: 1, ..Self::default() }
     }
 
-    /// Something is said, by the client or its server.
-    pub fn hear(&mut self, dir: Dir, at: Time) {
-        if dir == Dir::ToServer && self.blurred() && at.since(self.heard) >= QUIET {
-            self.open.iter_mut().for_each(|e| e.doubt = Doubt::AnswerLost);
-            (self.pipelined, self.hidden, self.owed) = (false, false, 1);
-        }
-        self.heard = at;
-    }
-
-    /// A request begins.
-    pub fn ask(&mut self, key: u64, method: Method, target: &str, upgrade: Option<Box<Upgrade>>, call: Option<Box<Call>>) {
+    /// A request begins, while a response is on its way or not; what it asks follows by [`Self::ask`].
+    pub fn begin(&mut self, at: Time, answering: bool) {
         (self.asked, self.early) = (true, false);
         // what was lost before it was not answered
-        self.pipelined |= self.awaits() || self.hidden && self.between;
+        if self.awaits() || self.hidden && self.between {
+            self.pipelines(Some((at, answering)));
+        }
+        let blurred = self.blurred();
+        let Some(turns) = &mut self.turns else { return };
+        if !turns.ask(at, answering, self.known, true) {
+            self.known = 0;
+        }
+        self.known += usize::from(turns.trust() == Trust::Sure);
+        if blurred != self.blurred() {
+            self.open.iter_mut().for_each(|e| e.doubt = Doubt::AnswerLost);
+            self.hidden = false;
+        }
+    }
+
+    /// The client asks before it is answered: now, while that answer is on its way or not; or unseen.
+    fn pipelines(&mut self, now: Option<(Time, bool)>) {
+        if self.turns.is_none() {
+            let mut turns = Turns::new(false);
+            match now.filter(|_| !self.lossy) {
+                Some((at, answering)) => {
+                    turns.ask(at, false, 0, true);
+                    turns.answer(u64::from(answering), true);
+                    (self.known, self.of_known) = (usize::from(!answering), answering);
+                }
+                None => turns.give_up(),
+            }
+            self.turns = Some(Box::new(turns));
+        }
+    }
+
+    /// What it asks.
+    pub fn ask(&mut self, key: u64, method: Method, target: &str, upgrade: Option<Box<Upgrade>>, call: Option<Box<Call>>) {
         (self.blind, self.next) = (false, false);
         let doubt = if std::mem::take(&mut self.hidden) { Doubt::Preceded } else { Doubt::None };
         self.open.push_back(Exchange {
@@ -189,8 +212,14 @@ impl Exchanges {
 
     /// Whom the response that begins now answers. Exchanges that turn out to have lost theirs are given to `lost`.
     pub fn answer(&mut self, lost: impl FnMut(Exchange)) -> Whose {
-        self.pipelined |= std::mem::take(&mut self.hasty);
+        if std::mem::take(&mut self.hasty) {
+            self.pipelines(None);
+        }
         (self.hidden, self.between, self.blind) = (false, false, false);
+        self.of_known = self.known > 0;
+        self.known = self.known.saturating_sub(1);
+        let of_known = self.of_known;
+        self.turns.iter_mut().for_each(|turns| turns.answer(1, of_known));
         let unanswered = |e: &Exchange| e.answered.is_none();
         if let Some(key) = self.due().map(|e| e.key) {
             let first = self.open.iter().position(unanswered).unwrap_or(0);
@@ -200,7 +229,7 @@ impl Exchanges {
         }
         match self.owed.checked_sub(1) {
             Some(left) => self.owed = left,
-            None => self.pipelined = true,
+            None => self.pipelines(None),
         }
         // it may have been the answer of one that was preceded by a hole: then that one is not open any more
         let candidates = self.open.iter_mut().filter(|e| unanswered(e)).map(|e| e.doubt = Doubt::AnswerLost).count();
@@ -210,17 +239,30 @@ impl Exchanges {
         if candidates > 0 { Whose::Uncertain } else { Whose::Unseen }
     }
 
+    /// The response on its way has ended.
+    pub fn answered(&mut self, at: Time) {
+        match &mut self.turns {
+            Some(turns) if self.of_known => turns.answered(self.known, at),
+            Some(turns) => turns.rest(1, at),
+            None => {}
+        }
+    }
+
     /// Bytes of the responses were lost: with them may be the answers to all that was asked, save one that was lost, too.
     pub fn lost_answers(&mut self) {
         self.owed |= u8::from(std::mem::take(&mut self.hidden));
         (self.lossy, self.blind, self.between, self.hasty) = (true, true, false, false);
+        self.known = 0;
+        self.turns.iter_mut().for_each(|turns| turns.lost_answers());
         self.open.iter_mut().for_each(|e| e.doubt = Doubt::AnswerLost);
     }
 
-    /// Bytes of the requests were lost: others may have been among them.
-    pub fn lost_requests(&mut self) {
-        self.lossy = true;
-        self.hidden = true;
+    /// Bytes of the requests were lost, the rest of one or not: others may have been among them.
+    pub fn lost_requests(&mut self, rest: bool) {
+        let own = rest && self.open.back().is_some_and(|e| e.answered.is_none());
+        let waiting = self.known.saturating_sub(usize::from(own));
+        self.turns.iter_mut().for_each(|turns| turns.lost_questions(waiting));
+        (self.lossy, self.hidden) = (true, true);
         self.owed = u8::from(!self.awaits());
     }
 
@@ -260,7 +302,7 @@ impl Exchanges {
     }
 
     fn blurred(&self) -> bool {
-        self.lossy && self.pipelined
+        self.turns.as_ref().is_some_and(|turns| turns.trust() != Trust::Sure)
     }
 
     /// Gives back the room for further ones.

@@ -61,7 +61,7 @@ impl Http1 {
         match parsed {
             Parsed::Whole((start, block), n) => self.message(cx, input, start, block, n, None),
             Parsed::Partial if input.data.len() < cx.limits().buffer => Step::Need(input.data.len() + 1),
-            Parsed::Partial | Parsed::Bad => self.lost(input.dir),
+            Parsed::Partial | Parsed::Bad => self.lost(input.dir, false),
         }
     }
 
@@ -99,6 +99,7 @@ impl Http1 {
             cx.note(oldest.key, TOO_MANY);
             unanswered(cx, &oldest);
         }
+        self.exchanges.begin(input.at(0).time, matches!(self.states[1], State::Body(_)));
         let key = self.open(cx, &format!("{method} {}", path(target)), input.dir, input.at(0));
         if std::mem::take(&mut self.found[0]) {
             cx.note(key, FOUND);

@@ -192,7 +192,7 @@ impl Http1 {
             Move::Broken(issue) => {
                 cx.note(message.key, issue);
                 self.finish(cx, dir, message, None);
-                self.lost(dir)
+                self.lost(dir, true)
             }
         }
     }
@@ -215,6 +215,7 @@ impl Http1 {
                 }
             }
             Dir::ToClient => {
+                self.exchanges.answered(message.last.time);
                 let answer = Answer { code: message.code, last };
                 match self.exchanges.get(message.key) {
                     Some(e) => e.answered = Some(answer),
@@ -256,17 +257,17 @@ impl Http1 {
     }
 
     /// The place is lost, by what was found there.
-    fn lost(&mut self, dir: Dir) -> Step {
-        self.lose(dir);
+    fn lost(&mut self, dir: Dir, rest: bool) -> Step {
+        self.lose(dir, rest);
         let placed = std::mem::take(&mut self.placed[dir.index()]);
         self.unread |= placed && dir == Dir::ToServer;
         Step::Lost(if placed { BAD_HEAD } else { Issue::JOINED })
     }
 
-    /// Answers, or requests, may have gone by unseen.
-    fn lose(&mut self, dir: Dir) {
+    /// Answers, or requests, may have gone by unseen, behind the rest of one or not.
+    fn lose(&mut self, dir: Dir, rest: bool) {
         match dir {
-            Dir::ToServer => self.exchanges.lost_requests(),
+            Dir::ToServer => self.exchanges.lost_requests(rest),
             Dir::ToClient => self.exchanges.lost_answers(),
         }
         if !matches!(self.states[dir.index()], State::Held) {
@@ -277,7 +278,6 @@ impl Http1 {
 
 impl Analyzer for Http1 {
     fn feed(&mut self, cx: &mut Cx<'_, '_>, input: Input<'_>) -> Step {
-        self.exchanges.hear(input.dir, input.at(0).time);
         let state = &mut self.states[input.dir.index()];
         match std::mem::replace(state, State::Head) {
             State::Head => self.head(cx, input),
@@ -305,7 +305,7 @@ impl Analyzer for Http1 {
                 }
                 if !bridged {
                     self.finish(cx, dir, message, None);
-                    self.lose(dir);
+                    self.lose(dir, true);
                     return Gap::Lost;
                 }
                 message.bytes += len;
@@ -322,13 +322,14 @@ impl Analyzer for Http1 {
             }
             State::Held => {
                 self.states[dir.index()] = State::Held;
-                self.exchanges.lost_requests();
+                self.exchanges.lost_requests(false);
                 Gap::Lost
             }
             State::Head => {
+                let before = self.next_key;
                 self.partial_head(cx, rest, Issue::GAP, len);
                 self.placed[dir.index()] = false;
-                self.lose(dir);
+                self.lose(dir, self.next_key > before);
                 Gap::Lost
             }
         }

@@ -70,3 +70,17 @@ fn a_client_that_always_pipelines_is_not_mistaken() {
         Seen::of(8080, losses, talk).whole(99, told);
     }
 }
+
+/// So many requests at a time, whose answers are all awaited: behind a hole it is known again whose they are, without silence.
+#[test]
+fn a_client_that_takes_turns_is_paired_again() {
+    let talk = |wire: &mut Wire| {
+        for n in (0..36).step_by(3) {
+            wire.begin();
+            (n..n + 3).for_each(|n| wire.up(&get(n)));
+            (n..n + 3).for_each(|n| wire.down(&answer(n)));
+            wire.ack();
+        }
+    };
+    Seen::of(8080, losses(14..25), talk).whole(2, |flow| told(flow).filter(|n| n % 3 == 0).map(|n| n / 3));
+}
