@@ -149,7 +149,8 @@ fn cut(talk: &Conversation, cuts: &[usize]) -> Vec<Wire> {
     wire
 }
 
-fn total(talk: &Conversation) -> usize {
+/// How many bytes are said.
+pub fn total(talk: &Conversation) -> usize {
     talk.turns.iter().map(|(_, b)| b.len()).sum()
 }
 

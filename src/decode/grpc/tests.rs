@@ -4,7 +4,7 @@ mod ending;
 
 use crate::decode::Limits;
 use crate::decode::http2::tests::{Script, frame, late};
-use crate::decode::properties::{Conversation, Sketch, flows};
+use crate::decode::properties::{Conversation, Sketch, flows, flows_without, total};
 use crate::model::{Dir, Joined, Stamp};
 
 const UP: Dir = Dir::ToServer;
@@ -250,8 +250,7 @@ fn messages_are_found_again_after_a_hole_also_several_in_a_frame() {
 fn joined_late_no_call_gets_anothers_method() {
     let talk = calls();
     let truth = flows(&talk);
-    let total: usize = talk.turns.iter().map(|(_, bytes)| bytes.len()).sum();
-    for skip in 1..total {
+    for skip in 1..total(&talk) {
         for seen in flows(&late(&talk, skip)).into_iter().filter(|f| f.protocol == "grpc") {
             let all = truth.iter().flat_map(|t| &t.messages).map(|(_, m)| &m.body.kept);
             assert!(

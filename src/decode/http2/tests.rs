@@ -5,11 +5,10 @@ mod late;
 
 use super::frame::PREFACE;
 use crate::decode::Effort;
-use crate::decode::properties::{Conversation, Sketch, flows, flows_without, reference};
+use crate::decode::properties::{Conversation, Sketch, flows, flows_without, reference, total};
 use crate::model::{Dir, Joined};
 use httlib_hpack::Encoder;
 pub use late::late;
-use late::total;
 
 const UP: Dir = Dir::ToServer;
 const DOWN: Dir = Dir::ToClient;

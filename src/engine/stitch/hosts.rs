@@ -9,7 +9,6 @@ use std::sync::Arc;
 /// The services of one host.
 #[derive(Debug, Default)]
 pub(super) struct Host {
-    name: CompactString,
     /// The place of each, and how many of them answer on a port that is their own.
     pub(super) services: Vec<usize>,
     pub(super) servers: usize,
@@ -77,7 +76,7 @@ impl Hosts {
         if let Some(place) = self.places.get(host) {
             return *place;
         }
-        self.list.push(Host { name: host.into(), ..Host::default() });
+        self.list.push(Host::default());
         self.places.insert(host.into(), self.list.len() - 1);
         self.list.len() - 1
     }
@@ -87,8 +86,11 @@ impl Hosts {
         self.list.len()
     }
 
-    pub(super) fn name(&self, place: usize) -> &str {
-        self.list.get(place).map(|host| &*host.name).unwrap_or_default()
+    /// What all are called, by their places.
+    pub(super) fn into_names(self) -> Vec<CompactString> {
+        let mut names: Vec<_> = self.places.into_iter().collect();
+        names.sort_unstable_by_key(|(_, place)| *place);
+        names.into_iter().map(|(name, _)| name).collect()
     }
 
     pub(super) fn at(&mut self, place: usize) -> Option<&mut Host> {

@@ -37,7 +37,7 @@ use kinds::{asked_for, causes, placeable, requests, values};
 use messages::Messages;
 use nat::Nat;
 pub(super) use nat::whole;
-use place::{Cause, Place, chain, innermost, sharing};
+use place::{Cause, Place, chain, innermost, prefer, sharing};
 use relays::relayed;
 use replies::Replies;
 use senders::{Senders, Sent};
@@ -285,9 +285,7 @@ impl Engine {
             // what it was asked with may be answered before all that it causes is done
             let mut works = works.at(&whose, child.time, Some(LATE), child.flow);
             works.retain(|work| work.requests.iter().any(|id| carried.contains(id)));
-            if works.iter().any(|work| !is_stranger(work)) {
-                works.retain(|work| !is_stranger(work));
-            }
+            prefer(&mut works, |work| !is_stranger(work));
             if let Some(place) = innermost(&works, Link::RequestId, sure) {
                 return Some(place);
             }
@@ -303,14 +301,10 @@ impl Engine {
             });
         }
         let passed_on = |work: &Work| work.hop.as_ref().is_some_and(|hop| leg(hop, child));
-        if open.iter().any(|work| passed_on(work)) {
-            open.retain(|work| passed_on(work));
-        }
+        prefer(&mut open, passed_on);
         // of several instances the one that sent it, where it received any of them itself and hands on none
         let itself = |work: &Work| child.from.pid().is_some() && work.to.pid() == child.from.pid();
-        if open.iter().any(|work| itself(work)) {
-            open.retain(|work| itself(work));
-        }
+        prefer(&mut open, itself);
         let nameless = sure == Sure::No;
         if nameless {
             open.retain(|work| passed_on(work) || !is_stranger(work));
@@ -362,9 +356,7 @@ impl Engine {
         }
         open.retain(|work| flows.contains(&work.flow));
         // and a connection has one sender
-        if open.iter().any(|work| senders.may_be(sent, works::label(&work.to))) {
-            open.retain(|work| senders.may_be(sent, works::label(&work.to)));
-        }
+        prefer(&mut open, |work| senders.may_be(sent, works::label(&work.to)));
         let within = chain(&open);
         let Some(last) = open.pop() else { return works.later(known, child, || carried).map(late) };
         let (receiver, cause) = (Arc::clone(works::label(&last.to)), last.cause());

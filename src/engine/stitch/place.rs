@@ -47,6 +47,13 @@ impl Place {
     }
 }
 
+/// Only those of which something holds stay, where it holds of any.
+pub(super) fn prefer(works: &mut Vec<&mut Work>, holds: impl Fn(&Work) -> bool) {
+    if works.iter().any(|work| holds(work)) {
+        works.retain(|work| holds(work));
+    }
+}
+
 /// Of works that are as likely by what they carry: the only one; of nameless services that lie within each other the innermost, which
 /// time alone tells. None of none.
 pub(super) fn innermost(works: &[&mut Work], link: Link, sure: Sure) -> Option<Place> {

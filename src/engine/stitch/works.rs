@@ -342,10 +342,10 @@ impl Works {
         self.open.retain(|_, at| stays(at));
         self.ended.clear();
         self.listeners.retain(|_, label| self.places.contains_key(label));
-        let hosts = std::mem::take(&mut self.hosts);
+        let hosts = std::mem::take(&mut self.hosts).into_names();
         for (at, service) in self.services.iter_mut().enumerate() {
             service.ended.clear();
-            service.host = self.hosts.place(hosts.name(service.host));
+            service.host = self.hosts.place(hosts.get(service.host).map_or("", |name| name));
             if let Some(host) = self.hosts.at(service.host) {
                 host.services.push(at);
                 host.servers += usize::from(service.server);

@@ -30,7 +30,7 @@ const ENOUGH: u32 = 3;
 pub(super) struct Callers {
     known: HashMap<SocketAddr, Caller>,
     /// How flows of each kind were sent, whoever sent them.
-    kinds: HashMap<u64, Sent>,
+    kinds: HashMap<u64, Moments>,
     /// Where something was asked lately that may be of a trace, and it could not be seen of which, and from when to when.
     unseen: VecDeque<(Time, Time, Arc<str>)>,
     /// Until when such were asked as are forgotten.
@@ -39,7 +39,7 @@ pub(super) struct Callers {
 
 /// How many flows were sent while something of their trace was open that may have caused them, and how many when all of it was answered.
 #[derive(Debug, Default)]
-struct Sent {
+struct Moments {
     within: u32,
     after: u32,
 }
@@ -47,7 +47,7 @@ struct Sent {
 /// What was sent by an address, and because of what was sent to which addresses each of it may be.
 #[derive(Debug, Default)]
 struct Caller {
-    sent: Sent,
+    sent: Moments,
     asked_at: Vec<(Arc<str>, u32)>,
 }
 
@@ -88,7 +88,7 @@ impl Callers {
                 continue;
             }
             let after = is_after(hops, hop);
-            let mut asked_at = may_have_caused(hops, hop).filter(|_| !after).unwrap_or_default();
+            let mut asked_at = if after { Vec::new() } else { may_have_caused(hops, hop).unwrap_or_default() };
             if !asked_at.is_empty() {
                 let more: Vec<_> = unseen.iter().filter(|addr| !asked_at.contains(addr)).cloned().collect();
                 asked_at.extend(more);
@@ -141,7 +141,7 @@ impl Callers {
     }
 }
 
-impl Sent {
+impl Moments {
     /// Whether who sends it may go on after the answer: that something is open then is chance.
     fn goes_on(&self) -> bool {
         self.after * ONE_IN > self.within + self.after

@@ -103,7 +103,8 @@ impl Traces {
         self.callers.began(client);
     }
 
-    /// A flow is part of no trace: where that could not be seen, it may be of any. What came first on a connection that was joined is all there, and a store asks nobody for anything.
+    /// A flow is part of no trace: where that could not be seen, it may be of any. What came first on a connection that was joined is all
+    /// there, and a store asks nobody for anything.
     pub(super) fn alone(&mut self, flow: FlowRef<'_>, hop: &Hop) {
         let seen = |note: &Issue| note.severity == Severity::Remark || *note == Issue::JOINED;
         let asks = hop.to_server && hop.pattern != Pattern::Query;

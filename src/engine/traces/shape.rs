@@ -131,28 +131,40 @@ pub(in crate::engine) fn held(flow: FlowRef<'_>) -> bool {
         || begins(&row.operation, "connect ")
         || is(&row.operation, &["blpop", "brpop", "blmove", "xread", "xreadgroup", "bzpopmin", "bzpopmax", "wait", "listen"])
         || row.operation.split(['/', ' ', '.', '-']).any(|word| HELD.iter().any(|held| begins(word, held)))
-        || parameters(detail).any(|name| is(name, &["wait", "timeout", "watch", "poll", "follow", "transport"]))
+        || parameters(detail).any(|(name, _)| is(name, &["wait", "timeout", "watch", "poll", "follow", "transport"]))
         || says(&detail.request, "prefer", &["wait"])
         || says(&detail.request, "accept", &["text/event-stream"])
         || says(&detail.response, "content-type", STREAMED)
 }
 
-/// Whether it fetches a part of a list that begins where the one before ends, so that it can not be asked for together with that; `query`
-/// is what it is apart from its literals.
+/// Whether it fetches a part of a list that begins where the one before ends, so that it can not be asked for together with that. The first
+/// part of each of many lists is none. `query` is what it is apart from its literals: one that asks for what equals something may be of another list.
 pub(super) fn pages(flow: FlowRef<'_>, query: Option<&str>) -> bool {
+    let Some(detail) = flow.detail else { return false };
+    let further = |place: &str| !["", "0", "1"].contains(&place);
     let behind = |query: &str| query.contains(" limit ?") && query.contains(" order by ") && query.contains(['>', '<']);
-    is(&flow.row.operation, &["scan", "hscan", "sscan", "zscan"])
-        || query.is_some_and(|query| query.contains(" offset ?") || behind(query))
-        || flow.detail.is_some_and(|detail| parameters(detail).any(|name| is(name, PAGED)))
+    let ordered = |query: &str, at: usize| query.get(..at).is_some_and(|before| before.ends_with(['<', '>', '!']));
+    let same_list = |query: &&str| query.match_indices('=').all(|(at, _)| ordered(query, at));
+    let cursor = ["scan", "hscan", "sscan", "zscan"].iter().position(|scan| flow.row.operation.eq_ignore_ascii_case(scan));
+    match (cursor, detail.fields.get("redis.args")) {
+        // without a key the cursor comes first
+        (Some(scan), Some(Value::List(args))) => {
+            matches!(args.get(usize::from(scan > 0)), Some(Value::Text(place)) if further(place))
+        }
+        _ => {
+            query.filter(same_list).is_some_and(|query| query.contains(" offset ?") || behind(query))
+                || parameters(detail).any(|(name, place)| is(name, PAGED) && further(place))
+        }
+    }
 }
 
-/// The names of the parameters of its target.
-fn parameters(detail: &Detail) -> impl Iterator<Item = &str> {
+/// The parameters of its target.
+fn parameters(detail: &Detail) -> impl Iterator<Item = (&str, &str)> {
     let query = match detail.fields.get("http.target") {
         Some(Value::Text(target)) => target.split_once('?').map_or("", |(_, query)| query),
         _ => "",
     };
-    query.split('&').map(|pair| pair.split('=').next().unwrap_or_default())
+    query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")))
 }
 
 fn is(text: &str, words: &[&str]) -> bool {

@@ -166,3 +166,24 @@ fn who_cancels_at_the_deadline_does_so_because_of_it() {
     assert_eq!(reset("900n", DOWN, 8), told("DEADLINE_EXCEEDED", "900 ns"));
     assert_eq!(reset("900n", DOWN, 2), told("INTERNAL", "900 ns"));
 }
+
+#[test]
+fn an_answer_that_begins_in_a_hole_says_so() {
+    let media = "application/grpc";
+    let lost = |content: &[u8]| {
+        let mut s = Script::new("an answer of which the head is lost");
+        let head = ask(&mut s, 1, "/shop.v1.Orders/Place", media);
+        s.say(UP, &[head, frame(0, END, 1, &message(0, "ask"))]);
+        let (hole, head) = (total(&s.talk), s.headers(DOWN, 1, 0, &[(":status", "200"), ("content-type", media)]));
+        let trailers = s.headers(DOWN, 1, END, &[("grpc-status", "0")]);
+        s.say(DOWN, std::slice::from_ref(&head));
+        s.say(DOWN, &[frame(6, 1, 0, b"12345678"), frame(6, 1, 0, b"12345678"), content.to_vec(), trailers]);
+        flows_without(&s.talk, hole, head.len()).remove(0)
+    };
+    // with content, or with what comes behind it alone
+    for content in [frame(0, 0, 1, &message(0, "answer")), Vec::new()] {
+        let flow = lost(&content);
+        assert!(flow.notes.contains(&"bytes lost in a gap"), "{flow:?}");
+        assert_eq!((status(&flow), flow.protocol), (Some("OK"), "grpc"));
+    }
+}

@@ -40,10 +40,6 @@ fn captured(name: &'static str) -> Conversation {
     talk
 }
 
-pub(super) fn total(talk: &Conversation) -> usize {
-    talk.turns.iter().map(|(_, bytes)| bytes.len()).sum()
-}
-
 /// Whether all that is told of a flow is true of another.
 fn fits(seen: &Sketch, truth: &Sketch) -> bool {
     let among = |seen: &Headers, truth: &Headers| seen.iter().all(|field| truth.iter().any(|t| t == field));
@@ -80,8 +76,7 @@ fn joined_late_at_every_byte_nothing_is_wrong() {
 #[test]
 fn joined_late_what_follows_is_found() {
     let talk = one_by_one("each field written out", 0);
-    let total: usize = talk.turns.iter().map(|(_, bytes)| bytes.len()).sum();
-    for skip in 1..total / 2 {
+    for skip in 1..total(&talk) / 2 {
         let seen = flows(&late(&talk, skip));
         let last = seen.last().map(told);
         assert_eq!(last, Some(("POST /orders/3", Some("404"))), "from {skip}: {seen:?}");

@@ -34,6 +34,6 @@ fn hosts_of_which_nothing_is_at_work_are_forgotten() {
         works.add(call(3 + n, &line).as_ref(), at(9), |_| None);
     }
     let (shop, hosts) = (works.of("shop").unwrap(), &works.hosts);
-    assert_eq!((hosts.name(shop.host), hosts.len() <= MAX_SERVICES), ("10.0.0.2", true));
-    assert!(hosts.find("10.0.0.2").is_some_and(|(_, host)| host.accepts && host.servers == 1));
+    let (place, host) = hosts.find("10.0.0.2").unwrap();
+    assert_eq!((place, host.accepts, host.servers, hosts.len() <= MAX_SERVICES), (shop.host, true, 1, true));
 }
