@@ -53,11 +53,7 @@ pub(super) fn add(row: &mut Row, detail: &mut Detail, part: Part, at: Stamp, bod
             let before = std::mem::replace(&mut half.trailers, trailers);
             grown(before.cost(), half.trailers.cost())
         }
-        Part::Fields(fields) => {
-            let before = detail.fields.cost();
-            detail.fields.merge(fields);
-            grown(before, detail.fields.cost())
-        }
+        Part::Fields(fields) => Charge { kept: detail.fields.merge(fields), bodies: 0 },
         Part::Trace(trace) => {
             if detail.traces.len() >= MAX_TRACES {
                 return Charge::default();

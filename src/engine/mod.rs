@@ -140,7 +140,7 @@ impl Engine {
             problems: schemas.problems().into(),
             offers: Arc::default(),
             store: Store::new(options.max_memory - options.max_memory / TRACES - options.max_memory / STITCHING, options.keep),
-            traces: Traces::new(options.max_memory / TRACES),
+            traces: Traces::new(options.max_memory / TRACES, options.keep || options.wants.traces || options.wants.findings),
             stitch: Stitch::new(options.max_memory / STITCHING),
             findings: Findings::new(options.schemas.clone(), options.wants.findings),
             twins: Twins::default(),

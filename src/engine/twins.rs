@@ -186,7 +186,7 @@ impl Engine {
         for event in &events {
             match &event.kind {
                 EventKind::Open(_, opened) => (delivered, time) = (opened.pattern == Pattern::Deliver, opened.first.time),
-                EventKind::Part(_, Part::Fields(more)) => fields.merge(more.clone()),
+                EventKind::Part(_, Part::Fields(more)) => _ = fields.merge(more.clone()),
                 EventKind::Part(_, Part::Body(_, bytes)) => body.kept.extend(bytes),
                 EventKind::Part(_, Part::BodyEnd { bytes, .. }) => body.bytes = *bytes,
                 _ => {}

@@ -72,15 +72,24 @@ impl Fields {
         self.0.iter().map(|(n, v)| (*n, v))
     }
 
-    /// Takes over all fields of `other`.
-    pub fn merge(&mut self, other: Self) {
+    /// Takes over all fields of `other`. How many bytes more are held, about.
+    pub fn merge(&mut self, other: Self) -> isize {
         if self.0.is_empty() {
             *self = other;
-            return;
+            return self.cost() as isize;
         }
+        let mut more = 0;
         for (name, value) in other.0 {
-            self.set(name, value);
+            more += cost_of(&value) as isize;
+            match self.0.iter_mut().find(|(n, _)| *n == name) {
+                Some(slot) => more -= cost_of(&std::mem::replace(&mut slot.1, value)) as isize,
+                None => {
+                    more += size_of::<(&str, Value)>() as isize;
+                    self.0.push((name, value));
+                }
+            }
         }
+        more
     }
 
     /// Bytes held, about.

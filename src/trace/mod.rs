@@ -115,9 +115,12 @@ pub struct Extracted {
 
 /// The trace context that a message's fields carry; `named` are the headers that the user knows besides.
 pub fn extract(headers: &Headers, named: &[Named]) -> Extracted {
-    let mut values = Vec::new();
+    let (mut values, mut there) = (Vec::new(), 0_u32);
     for (name, value) in headers.iter() {
-        values.extend(NAMES.of(name).map(|(propagator, field)| (propagator, field, value)));
+        for (propagator, field) in NAMES.of(name) {
+            values.push((propagator, field, value));
+            there |= 1 << propagator;
+        }
     }
     let mut out = Extracted::default();
     for header in named {
@@ -131,7 +134,7 @@ pub fn extract(headers: &Headers, named: &[Named]) -> Extracted {
         return out;
     }
     for (propagator, how) in PROPAGATORS.iter().enumerate() {
-        if !values.iter().any(|(p, ..)| *p == propagator) {
+        if there >> propagator & 1 == 0 {
             continue;
         }
         match (how.read)(&Carried { propagator, values: &values }) {
@@ -181,24 +184,27 @@ pub fn same(a: &str, b: &str) -> bool {
 
 /// Which propagators read a field of a name.
 struct Names {
-    list: Vec<(&'static str, usize, usize)>,
-    /// A bit for each length that a name has: most fields are none of these.
-    lengths: u64,
+    /// Those of each length: most fields are none of these.
+    by_length: Vec<Vec<(&'static str, usize, usize)>>,
 }
 
 static NAMES: LazyLock<Names> = LazyLock::new(|| {
-    let list: Vec<_> = (PROPAGATORS.iter().enumerate())
-        .flat_map(|(p, how)| how.fields.iter().enumerate().map(move |(field, name)| (*name, p, field)))
-        .collect();
-    let lengths = list.iter().fold(0, |mask, (name, ..)| mask | 1 << name.len().min(63));
-    Names { list, lengths }
+    let mut by_length = Vec::new();
+    for (propagator, how) in PROPAGATORS.iter().enumerate() {
+        for (field, name) in how.fields.iter().enumerate() {
+            if by_length.len() <= name.len() {
+                by_length.resize_with(name.len() + 1, Vec::new);
+            }
+            by_length.get_mut(name.len()).into_iter().for_each(|names| names.push((*name, propagator, field)));
+        }
+    }
+    Names { by_length }
 });
 
 impl Names {
     fn of(&self, name: &[u8]) -> impl Iterator<Item = (usize, usize)> {
-        let known = self.lengths >> name.len().min(63) & 1 == 1;
-        let list = if known { self.list.as_slice() } else { &[] };
-        list.iter().filter(move |(n, ..)| name.eq_ignore_ascii_case(n.as_bytes())).map(|(_, p, field)| (*p, *field))
+        let names = self.by_length.get(name.len()).map(Vec::as_slice).unwrap_or_default();
+        names.iter().filter(move |(n, ..)| name.eq_ignore_ascii_case(n.as_bytes())).map(|(_, p, field)| (*p, *field))
     }
 }
 

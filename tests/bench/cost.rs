@@ -1,4 +1,4 @@
-//! What it costs a flow to be stitched: an engine alone is fed events that were made beforehand, with flows that carry an ID or have to be
+//! What it costs a flow to be stitched: an engine alone is fed events, of flows that carry an ID or have to be
 //! placed, and with as many that are neither. The difference is stitching's; with findings and traces told, it is that of all who look at
 //! what was tied, too.
 
@@ -7,15 +7,17 @@ mod log;
 
 use log::{Log, turn};
 use meshtop::engine::{Engine, EngineOptions, Wants};
-use meshtop::model::{Event, Pattern, Scope};
-use std::time::{Duration, Instant};
+use meshtop::model::{Pattern, Scope};
+use rustix::time::{ClockId, clock_gettime};
+use std::ops::Range;
+use std::time::Duration;
 
 /// How many requests there are, and how often all are taken in: the fastest time counts.
 const REQUESTS: u64 = 20_000;
 const ROUNDS: usize = 5;
 /// How many flows a request causes.
 const CAUSED: u64 = 3;
-/// How many of each batch of events.
+/// Of how many events a turn is at least.
 const TURN: usize = 512;
 
 /// What the flows are that a request causes.
@@ -55,53 +57,54 @@ pub fn print() {
     println!();
 }
 
-/// How long an engine takes for all of it; `told` is whether findings and traces are read.
+/// How long an engine takes for all of it; `told` is whether findings and traces are read. Each turn is made right before it is taken in,
+/// as decoders do, which is not counted.
 fn time(asked: Asked, caused: Caused, at_once: u64, told: bool) -> Duration {
-    let log = log(asked, caused, at_once);
     let rounds = (0..ROUNDS).map(|_| {
-        let turns: Vec<_> = log.chunks(TURN).map(|events| turn(events.to_vec())).collect();
         let names = [(1, "gateway"), (2, "orders"), (3, "database")];
         let names = names.map(|(host, name)| (Scope::Ip([10, 0, 0, host].into()), name.into())).to_vec();
         let wants = Wants { flows: true, connections: false, traces: told, findings: told };
         let mut engine = Engine::new(EngineOptions { keep: false, wants, names, ..EngineOptions::default() });
-        let mut records = 0;
-        let since = Instant::now();
-        let start = ran(since);
-        for turn in turns {
-            engine.take(turn, &mut |_| records += 1);
+        let (mut log, mut records, mut all) = (Log::default(), 0, Duration::ZERO);
+        began(&mut log, at_once);
+        for first in (0..REQUESTS).step_by(at_once as usize) {
+            requests(&mut log, first..first + at_once, asked, caused);
+            if log.events.len() >= TURN || first + at_once >= REQUESTS {
+                let turn = turn(std::mem::take(&mut log.events));
+                let start = ran();
+                engine.take(turn, &mut |_| records += 1);
+                all += ran() - start;
+            }
         }
         assert!(records > 0);
-        ran(since) - start
+        all
     });
     rounds.min().unwrap_or_default()
 }
 
-/// For how long this thread has run, so that a busy machine tells little less; where the system does not say, the time.
-fn ran(since: Instant) -> Duration {
-    let told = std::fs::read_to_string("/proc/thread-self/schedstat").ok();
-    let nanos = told.and_then(|text| text.split(' ').next()?.parse().ok());
-    nanos.map_or_else(|| since.elapsed(), Duration::from_nanos)
+/// For how long this thread has run, so that a busy machine tells little less.
+fn ran() -> Duration {
+    clock_gettime(ClockId::ThreadCPUTime).try_into().unwrap_or_default()
 }
 
-/// `at_once` requests overlap: the gateway is asked, and asks meanwhile, one after the other.
-fn log(asked: Asked, caused: Caused, at_once: u64) -> Vec<Event> {
-    let mut log = Log::default();
+/// The connections of so many requests at once: those on which the gateway is asked, and those on which it asks.
+fn began(log: &mut Log, at_once: u64) {
     for c in 0..at_once {
         log.began(2 * c, [9, 1]);
         log.began(2 * c + 1, [1, 2]);
     }
-    for first in (0..REQUESTS).step_by(at_once as usize) {
-        let all = first..first + at_once;
-        let id = (asked == Asked::WithId).then_some(0);
-        let requests: Vec<_> = all.clone().map(|n| log.open(2 * (n - first), n, id, asked_as(asked))).collect();
-        for step in 0..CAUSED {
-            let id = (caused == Caused::Calls).then_some(step + 1);
-            let calls: Vec<_> = all.clone().map(|n| log.open(2 * (n - first) + 1, n, id, caused_as(caused))).collect();
-            calls.into_iter().for_each(|flow| log.close(flow, "200"));
-        }
-        requests.into_iter().for_each(|flow| log.close(flow, "200"));
+}
+
+/// These overlap: the gateway is asked, and asks meanwhile, one after the other.
+fn requests(log: &mut Log, all: Range<u64>, asked: Asked, caused: Caused) {
+    let id = (asked == Asked::WithId).then_some(0);
+    let requests: Vec<_> = all.clone().map(|n| log.open(2 * (n - all.start), n, id, asked_as(asked))).collect();
+    for step in 0..CAUSED {
+        let id = (caused == Caused::Calls).then_some(step + 1);
+        let calls: Vec<_> = all.clone().map(|n| log.open(2 * (n - all.start) + 1, n, id, caused_as(caused))).collect();
+        calls.into_iter().for_each(|flow| log.close(flow, "200"));
     }
-    log.events
+    requests.into_iter().for_each(|flow| log.close(flow, "200"));
 }
 
 fn asked_as(asked: Asked) -> (&'static str, Pattern) {

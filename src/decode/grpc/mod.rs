@@ -375,16 +375,20 @@ fn is_proto(headers: &Headers) -> bool {
 
 /// What the fields say of how messages are put into the body.
 fn dialect(headers: &Headers) -> Option<Dialect> {
-    let media_type = text_of(headers.get("content-type")?).to_ascii_lowercase();
-    let media_type = media_type.split(';').next().unwrap_or_default().trim();
-    let is = |name: &str| media_type.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('+'));
-    let connect = || headers.get("connect-protocol-version").is_some();
-    match media_type {
-        _ if is("application/grpc") => Some(Dialect::Grpc),
-        _ if is("application/grpc-web") => Some(Dialect::Web),
-        _ if is("application/grpc-web-text") => Some(Dialect::WebText),
-        _ if media_type.starts_with("application/connect+") => Some(Dialect::ConnectStream),
-        "application/proto" | "application/json" if connect() => Some(Dialect::ConnectUnary),
-        _ => None,
+    let media_type = headers.get("content-type")?.split(|b| *b == b';').next()?.trim_ascii();
+    let (tree, kind) = media_type.split_at_checked(b"application/".len())?;
+    if !tree.eq_ignore_ascii_case(b"application/") {
+        return None;
+    }
+    let begins = |with: &[u8]| kind.split_at_checked(with.len()).filter(|(begin, _)| begin.eq_ignore_ascii_case(with));
+    let is = |name: &[u8]| begins(name).is_some_and(|(_, rest)| matches!(rest.first(), None | Some(b'+')));
+    let unary = || [&b"proto"[..], b"json"].iter().any(|name| kind.eq_ignore_ascii_case(name));
+    match () {
+        () if is(b"grpc") => Some(Dialect::Grpc),
+        () if is(b"grpc-web") => Some(Dialect::Web),
+        () if is(b"grpc-web-text") => Some(Dialect::WebText),
+        () if begins(b"connect+").is_some() => Some(Dialect::ConnectStream),
+        () if unary() && headers.get("connect-protocol-version").is_some() => Some(Dialect::ConnectUnary),
+        () => None,
     }
 }

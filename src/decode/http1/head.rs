@@ -210,8 +210,24 @@ pub fn is_token(bytes: &[u8]) -> bool {
 }
 
 fn is_tchar(b: u8) -> bool {
-    b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b)
+    TCHARS.get(usize::from(b)).is_some_and(|is| *is)
 }
+
+/// Which bytes a token is made of (RFC 9110 §5.6.2): each byte of each name is looked up.
+const TCHARS: [bool; 256] = {
+    let mut is = [false; 256];
+    let mut b = 0;
+    while b < 256 {
+        is[b] = (b as u8).is_ascii_alphanumeric();
+        b += 1;
+    }
+    let (marks, mut at) = (b"!#$%&'*+-.^_`|~", 0);
+    while at < marks.len() {
+        is[marks[at] as usize] = true;
+        at += 1;
+    }
+    is
+};
 
 /// `Content-Length` (RFC 9112 §6.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -253,15 +269,15 @@ pub fn meaning(headers: &Headers) -> Meaning {
     let mut m = Meaning { length: Length::Unsaid, transfer: Transfer::Plain, hint: BodyHint::default(), upgrade: None };
     let mut transfer_codings: Vec<CompactString> = Vec::new();
     for (name, value) in headers.iter() {
-        // the first letter tells most fields apart from these five
-        match name.first().map(u8::to_ascii_lowercase) {
-            Some(b'c') if name.eq_ignore_ascii_case(b"content-length") => m.length = content_length(m.length, value),
-            Some(b'c') if name.eq_ignore_ascii_case(b"content-type") => {
+        // their length tells most fields apart from these five
+        match name.len() {
+            14 if name.eq_ignore_ascii_case(b"content-length") => m.length = content_length(m.length, value),
+            12 if name.eq_ignore_ascii_case(b"content-type") => {
                 m.hint.media_type.get_or_insert_with(|| text_of(value).into());
             }
-            Some(b'c') if name.eq_ignore_ascii_case(b"content-encoding") => m.hint.encodings.extend(codings(value)),
-            Some(b't') if name.eq_ignore_ascii_case(b"transfer-encoding") => transfer_codings.extend(codings(value)),
-            Some(b'u') if name.eq_ignore_ascii_case(b"upgrade") => m.upgrade = m.upgrade.or_else(|| codings(value).next()),
+            16 if name.eq_ignore_ascii_case(b"content-encoding") => m.hint.encodings.extend(codings(value)),
+            17 if name.eq_ignore_ascii_case(b"transfer-encoding") => transfer_codings.extend(codings(value)),
+            7 if name.eq_ignore_ascii_case(b"upgrade") => m.upgrade = m.upgrade.or_else(|| codings(value).next()),
             _ => {}
         }
     }

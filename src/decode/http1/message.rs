@@ -100,7 +100,7 @@ impl Http1 {
             unanswered(cx, &oldest);
         }
         self.exchanges.begin(input.at(0).time, matches!(self.states[1], State::Body(_)));
-        let key = self.open(cx, &format!("{method} {}", path(target)), input.dir, input.at(0));
+        let key = self.open(cx, &[method, " ", &path(target)].concat(), input.dir, input.at(0));
         if std::mem::take(&mut self.found[0]) {
             cx.note(key, FOUND);
         }
@@ -274,15 +274,19 @@ impl Http1 {
 
 /// A target as an operation shows it: without its query, and without the credentials that an absolute one may hold.
 pub fn path(target: &str) -> std::borrow::Cow<'_, str> {
-    let target = target.split(['?', '#']).next().unwrap_or_default();
+    let end = memchr::memchr2(b'?', b'#', target.as_bytes()).unwrap_or(target.len());
+    let target = target.get(..end).unwrap_or_default();
+    if target.starts_with('/') {
+        return target.into();
+    }
     let (scheme, rest) = target.split_once("//").map_or(("", target), |(scheme, rest)| (scheme, rest));
     let authority = rest.split('/').next().unwrap_or_default();
     match authority.rsplit_once('@') {
-        Some((secret, _)) if !target.starts_with('/') => {
+        Some((secret, _)) => {
             let separator = if scheme.is_empty() { "" } else { "//" };
             format!("{scheme}{separator}{}", rest.get(secret.len() + 1..).unwrap_or_default()).into()
         }
-        _ => target.into(),
+        None => target.into(),
     }
 }
 

@@ -45,7 +45,9 @@ pub enum Wrong {
 impl Head {
     /// Reads a block.
     pub fn read(decoder: &mut Decoder, block: &[u8], limits: &Limits) -> Self {
-        let mut head = Self::default();
+        // most blocks come to as much
+        let headers = Headers::with_capacity(block.len().min(8), block.len().saturating_mul(8).min(256));
+        let mut head = Self { headers, ..Self::default() };
         // a byte can stand for all of a field in the table: what a block comes to that names each of them once is enough, as text that
         // is coded is shorter by less than half (RFC 7541, Appendix B)
         let once = block.len().saturating_mul(2).saturating_add(decoder.size()).saturating_add(PLAIN);

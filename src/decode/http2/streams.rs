@@ -251,7 +251,7 @@ impl Streams {
 /// What a request is called.
 fn operation(head: &Head) -> CompactString {
     match (head.method.as_deref(), head.path.as_deref(), head.authority.as_deref()) {
-        (Some(method), Some(path), _) => format!("{method} {}", http1::path(path)).into(),
+        (Some(method), Some(path), _) => [method, " ", &http1::path(path)].concat().into(),
         (Some("CONNECT"), None, Some(authority)) => format!("CONNECT {authority}").into(),
         (Some(method), None, _) => format!("{method} unknown path").into(),
         (None, ..) => "unknown request".into(),

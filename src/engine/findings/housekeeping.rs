@@ -127,10 +127,15 @@ pub(in crate::engine) fn public_name(host: &str) -> bool {
         "invalid",
         "example",
     ];
-    let name = host.rsplit_once(':').map_or(host, |(name, _)| name).trim_end_matches('.').to_ascii_lowercase();
+    if !host.contains('.') {
+        return false;
+    }
+    let name = host.rsplit_once(':').map_or(host, |(name, _)| name).trim_end_matches('.');
     let Some((_, last)) = name.rsplit_once('.') else { return false };
-    let address = name.parse::<IpAddr>().is_ok() || host.starts_with('[');
-    !address && !INNER.contains(&last) && !name.contains(".svc.") && last.bytes().all(|b| b.is_ascii_alphabetic())
+    let is = |label: &str, known: &str| label.eq_ignore_ascii_case(known);
+    let inner = || INNER.iter().any(|known| is(last, known)) || name.split('.').skip(1).any(|label| is(label, "svc"));
+    // an address ends with digits
+    !host.starts_with('[') && last.bytes().all(|b| b.is_ascii_alphabetic()) && !inner()
 }
 
 #[cfg(test)]

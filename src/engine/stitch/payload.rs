@@ -98,22 +98,24 @@ impl Found {
 
     fn text(&mut self, text: &[u8]) {
         let (mut begin, mut digits) = (0, 0);
-        // what ends the last word
-        for (at, byte) in text.iter().chain(b" ").enumerate() {
-            match KINDS[usize::from(*byte)] {
-                Kind::Digit => digits += 1,
-                Kind::Letter => {}
-                Kind::Other => {
-                    let word = std::mem::replace(&mut begin, at + 1)..at;
-                    // an ID has digits: most words have none
-                    if std::mem::take(&mut digits) >= FEWEST_DIGITS && is_id(&text[word.clone()]) {
-                        self.0.add(of_word(&text[word]), MAX_VALUES);
-                        if self.0.list.len() >= MAX_VALUES {
-                            return;
-                        }
-                    }
+        for (at, byte) in text.iter().enumerate() {
+            let kind = KINDS[usize::from(*byte)];
+            digits += usize::from(kind == Kind::Digit);
+            if kind == Kind::Other {
+                self.word(&text[begin..at], digits);
+                if self.0.list.len() >= MAX_VALUES {
+                    return;
                 }
+                (begin, digits) = (at + 1, 0);
             }
+        }
+        self.word(&text[begin..], digits);
+    }
+
+    fn word(&mut self, word: &[u8], digits: usize) {
+        // an ID has digits: most words have none
+        if digits >= FEWEST_DIGITS && is_id(word) {
+            self.0.add(of_word(word), MAX_VALUES);
         }
     }
 }

@@ -300,11 +300,16 @@ impl Hop {
                 None => Mark::of(context),
             };
             self.marks.clear();
+            self.marks.reserve_exact(detail.traces.len());
             self.marks.extend(contexts.map(mark));
         }
         let whole = detail.request.as_ref().and_then(|half| half.whole).filter(|_| !flow.row.pattern.one_way());
         if let Some(whole) = whole.filter(|whole| whole.since(self.time) > AT_ONCE) {
             self.extra_mut().whole = Some(whole);
+        }
+        // an exchange goes through no topic
+        if flow.row.pattern == Pattern::RequestResponse || flow.row.pattern.is_call() {
+            return;
         }
         if let Some(topic) = topic(detail) {
             self.extra_mut().topic = Some(topic);

@@ -67,7 +67,8 @@ pub(super) struct Traces {
     doubts: BTreeMap<FlowId, Vec<FlowId>>,
     /// Traces of which no flow was open lately, by the moment at which they may be told: at most once each.
     due: BTreeSet<(Time, TraceNo)>,
-    callers: Callers,
+    /// None where nobody reads of traces.
+    callers: Option<Callers>,
     used: usize,
     limit: usize,
     evicted: u64,
@@ -75,8 +76,8 @@ pub(super) struct Traces {
 }
 
 impl Traces {
-    /// Room for `limit` bytes of traces.
-    pub(super) fn new(limit: usize) -> Self {
+    /// Room for `limit` bytes of traces; whether somebody reads of them.
+    pub(super) fn new(limit: usize, read: bool) -> Self {
         Self {
             list: List::default(),
             index: HashMap::new(),
@@ -85,7 +86,7 @@ impl Traces {
             moved: BTreeMap::new(),
             doubts: BTreeMap::new(),
             due: BTreeSet::new(),
-            callers: Callers::default(),
+            callers: read.then(Callers::default),
             used: 0,
             limit,
             evicted: 0,
@@ -100,7 +101,7 @@ impl Traces {
 
     /// A connection begins at an address.
     pub(super) fn began(&mut self, client: SocketAddr) {
-        self.callers.began(client);
+        self.callers.iter_mut().for_each(|callers| callers.began(client));
     }
 
     /// A flow is part of no trace: where that could not be seen, it may be of any. What came first on a connection that was joined is all
@@ -109,7 +110,7 @@ impl Traces {
         let seen = |note: &Issue| note.severity == Severity::Remark || *note == Issue::JOINED;
         let asks = hop.to_server && hop.pattern != Pattern::Query;
         if asks && !flow.detail.is_some_and(|detail| detail.notes.iter().all(seen)) {
-            self.callers.unseen(hop);
+            self.callers.iter_mut().for_each(|callers| callers.unseen(hop));
         }
     }
 
@@ -200,8 +201,10 @@ impl Traces {
                 self.due.insert((due, no));
             } else {
                 (trace.waiting, trace.grown) = (false, false);
-                trace.learn(&mut self.callers);
-                self.callers.tell(&mut trace.hops);
+                if let Some(callers) = &mut self.callers {
+                    trace.learn(callers);
+                    callers.tell(&mut trace.hops);
+                }
                 tell(trace);
             }
         }
@@ -210,12 +213,14 @@ impl Traces {
     /// Tells every trace that has grown since it was told: the end.
     pub(super) fn tell_rest(&mut self, tell: &mut dyn FnMut(&mut Trace)) {
         self.due.clear();
-        self.list.values_mut().filter(|trace| trace.grown).for_each(|trace| trace.learn(&mut self.callers));
-        for trace in self.list.values_mut() {
-            if std::mem::take(&mut trace.grown) {
-                self.callers.tell(&mut trace.hops);
-                tell(trace);
-            }
+        let grown = |trace: &&mut Trace| trace.grown;
+        if let Some(callers) = &mut self.callers {
+            self.list.values_mut().filter(grown).for_each(|trace| trace.learn(callers));
+        }
+        for trace in self.list.values_mut().filter(grown) {
+            trace.grown = false;
+            self.callers.iter().for_each(|callers| callers.tell(&mut trace.hops));
+            tell(trace);
         }
     }
 

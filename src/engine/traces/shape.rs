@@ -49,19 +49,24 @@ pub(super) fn of_path(text: &str) -> String {
 
 /// Its parts, one after the other.
 pub(super) fn pieces(text: &str) -> impl Iterator<Item = &str> {
-    let separator = |c: char| matches!(c, '/' | ':' | '.' | ' ' | '=' | ',' | ';' | '(' | ')' | '|');
-    text.split_inclusive(separator).flat_map(move |piece| {
-        let (word, end) = piece.split_at_checked(piece.trim_end_matches(separator).len()).unwrap_or((piece, ""));
-        [if is_id(word) { "?" } else { word }, end]
-    })
+    let separates = |b: u8| matches!(b, b'/' | b':' | b'.' | b' ' | b'=' | b',' | b';' | b'(' | b')' | b'|');
+    let mut rest = text;
+    let words = std::iter::from_fn(move || {
+        let end = rest.bytes().position(separates).unwrap_or(rest.len());
+        let (word, behind) = rest.split_at_checked(end)?;
+        let (separator, behind) = behind.split_at_checked(1).unwrap_or_default();
+        rest = behind;
+        (!word.is_empty() || !separator.is_empty()).then_some((word, separator))
+    });
+    words.flat_map(|(word, separator)| [if is_id(word) { "?" } else { word }, separator])
 }
 
 /// Whether a part of a path is one of many: it has digits, and is a number, hexadecimal, or long.
 fn is_id(word: &str) -> bool {
     let digits = word.bytes().filter(u8::is_ascii_digit).count();
-    let version = word.len() <= 3 && word.starts_with(['v', 'V']);
-    let hexadecimal = word.len() >= 8 && word.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-');
-    digits > 0 && !version && (digits * 2 >= word.len() || hexadecimal || word.len() >= 16)
+    let version = || word.len() <= 3 && word.starts_with(['v', 'V']);
+    let hexadecimal = || word.len() >= 8 && word.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-');
+    digits > 0 && !version() && (digits * 2 >= word.len() || word.len() >= 16 || hexadecimal())
 }
 
 /// A statement: literals, parameters, lists of them and comments left out, white space and case made one.

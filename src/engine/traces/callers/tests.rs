@@ -67,9 +67,9 @@ fn what_a_connection_was_joined_with_was_seen_and_a_store_asks_nobody() {
         let mut flow = flow(1, pattern, "http", "127.0.0.1:7>127.0.0.1:81 0-9 GET /healthz 200");
         let detail = flow.detail.as_deref().unwrap().clone();
         flow.detail = Some(Detail { notes: notes.to_vec(), ..detail }.into());
-        let mut traces = Traces::new(0);
+        let mut traces = Traces::new(0, true);
         traces.alone(flow.as_ref(), &settled(flow.as_ref(), false));
-        traces.callers.unseen.len()
+        traces.callers.map_or(0, |callers| callers.unseen.len())
     };
     let unseen = |notes: &[Issue]| of(Pattern::RequestResponse, notes);
     assert_eq!((unseen(&[]), unseen(&[Issue::JOINED])), (0, 0));
