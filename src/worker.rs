@@ -131,18 +131,20 @@ impl Worker {
         made
     }
 
-    /// The capture is over: what is still open ends as it stands, so many connections at a time, the oldest first. Whether that is all.
+    /// The capture is over: what is still open ends as it stands, the oldest connections first, until that makes so many events or more.
+    /// Whether that is all.
     pub fn finish(&mut self, at: Stamp, most: usize) -> (Made, bool) {
         if self.left.is_empty() {
             let mut open: Vec<Box<Conn>> = self.shards.iter_mut().flat_map(|shard| shard.table.drain()).collect();
             open.sort_by_key(|conn| conn.meta.id);
             self.left = open.into();
         }
-        let some = most.min(self.left.len());
-        let mut made = Made { events: Vec::with_capacity(some), runs: Vec::with_capacity(some), ..Made::default() };
+        let mut made = Made::default();
         let settings = Arc::clone(&self.settings);
         // each lets go of what it holds before the next one ends
-        for mut conn in self.left.drain(..some) {
+        while made.events.len() < most
+            && let Some(mut conn) = self.left.pop_front()
+        {
             let place = (conn.meta.id.0.0, 0);
             let (totals, holds) = (&mut self.totals, &mut self.holds);
             conn.finish(End::Open, &mut Desk { settings: &settings, totals, holds, events: &mut made.events, at });

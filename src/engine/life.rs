@@ -184,7 +184,9 @@ impl Engine {
         self.last = Some(((id, key), flow));
         self.opened.push_back((flow, (id, key)));
         // two open flows of one key would be a mistake of the decoder: the earlier one cannot be told from the later any more
-        if let Some(earlier) = self.open.insert((id, key), flow).filter(|earlier| *earlier != GIVEN_UP) {
+        let earlier = self.open.insert((id, key), flow);
+        self.given_up -= usize::from(earlier == Some(GIVEN_UP));
+        if let Some(earlier) = earlier.filter(|earlier| *earlier != GIVEN_UP) {
             self.tally.unplaced += 1;
             self.conns.closed(id);
             self.give_up(earlier, out);
@@ -205,13 +207,14 @@ impl Engine {
             self.opened.pop_front();
             if open && let Some(id) = self.open.get_mut(&of).filter(|id| **id == flow) {
                 *id = GIVEN_UP;
+                self.given_up += 1;
                 self.last = None;
                 self.change(flow, |_, detail| flow::note(detail, NO_ROOM));
                 self.complete(flow, Closed { status: None, ok: true, last: None }, out);
             }
         }
         // behind one that stays open for long
-        if self.opened.len() > 2 * self.open.len() + SPARE {
+        if self.opened.len() > 2 * (self.open.len() - self.given_up) + SPARE {
             let store = &self.store;
             self.opened.retain(|(flow, _)| is_open(store, *flow));
         }
@@ -318,6 +321,7 @@ impl Engine {
         self.last = None;
         self.conns.closed(conn);
         if id == GIVEN_UP {
+            self.given_up -= 1;
             return true;
         }
         self.complete(id, closed, out);
@@ -334,8 +338,9 @@ impl Engine {
         left.sort_unstable();
         for id in left {
             self.conns.closed(conn);
-            if id != GIVEN_UP {
-                self.give_up(id, out);
+            match id {
+                GIVEN_UP => self.given_up -= 1,
+                _ => self.give_up(id, out),
             }
         }
     }

@@ -100,6 +100,8 @@ pub struct Engine {
     sources: Sources,
     conns: Conns,
     open: HashMap<(ConnId, Key), FlowId>,
+    /// How many of them were given up.
+    given_up: usize,
     /// The same in their order, and some that are not open any more.
     opened: VecDeque<(FlowId, (ConnId, Key))>,
     /// The open flow that was added to last: the next part is mostly its, too.
@@ -151,6 +153,7 @@ impl Engine {
             sources: Sources::default(),
             conns: Conns::default(),
             open: HashMap::new(),
+            given_up: 0,
             opened: VecDeque::new(),
             last: None,
             settling: VecDeque::new(),

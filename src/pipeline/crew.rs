@@ -13,9 +13,11 @@ use std::time::{Duration, Instant};
 
 /// Batches on their way to each worker, and back from it: some 24 MiB of packets, half a second of the most that a loopback carries.
 const QUEUE: usize = 384;
+/// The same of a file, which waits.
+const QUEUE_OF_FILE: usize = 16;
 
-/// How many connections that the end of a capture leaves open end in one turn: all at once would take as much memory again.
-const ENDING: usize = 1024;
+/// How many events of what the end of a capture leaves open are one turn: all at once would take as much memory again.
+const ENDING: usize = 4096;
 
 /// The workers, inline or in threads.
 pub(super) enum Crew {
@@ -113,7 +115,8 @@ impl Crew {
             });
         }
         let live = plan.live;
-        let (spare, spares) = bounded(QUEUE);
+        let room = if live { QUEUE } else { QUEUE_OF_FILE };
+        let (spare, spares) = bounded(room);
         let back = Back { turned: Arc::default(), gone: Arc::default(), spares };
         let (turned, gone) = (Arc::clone(&back.turned), Arc::clone(&back.gone));
         let out = Out { turns: turns.clone(), turned, gone, spare };
@@ -123,7 +126,7 @@ impl Crew {
             std::io::Result::Ok(())
         };
         let mut worker = |index| {
-            let (queue, work) = bounded(QUEUE);
+            let (queue, work) = bounded(room);
             queues.push(queue);
             (Worker::new(Arc::clone(&settings), index, plan.workers), work)
         };
@@ -132,16 +135,19 @@ impl Crew {
             start(
                 "worker".into(),
                 Box::new(move || {
-                    toil(live, worker, &work, |Done { made, batch, reader, last }| !out.tell(vec![made], batch, &reader, last))
+                    toil(live, worker, ENDING, &work, |Done { made, batch, reader, last }| {
+                        !out.tell(vec![made], batch, &reader, last)
+                    })
                 }),
             )?;
         } else {
             let mut results = Vec::new();
             for index in 0..plan.workers {
-                let ((worker, work), (done, result)) = (worker(index), bounded(QUEUE));
+                let ((worker, work), (done, result)) = (worker(index), bounded(room));
                 start(
                     format!("worker {index}"),
-                    Box::new(move || toil(live, worker, &work, |result| done.send(result).is_ok())),
+                    // all at once, since what the workers end is put into one order
+                    Box::new(move || toil(live, worker, usize::MAX, &work, |result| done.send(result).is_ok())),
                 )?;
                 results.push(result);
             }
@@ -248,15 +254,30 @@ fn begin(live: bool) {
 }
 
 /// Works until nobody takes what is `done` any more.
-fn toil(live: bool, mut worker: Worker, work: &Receiver<Work>, done: impl Fn(Done) -> bool) {
+fn toil(live: bool, mut worker: Worker, ending: usize, work: &Receiver<Work>, done: impl Fn(Done) -> bool) {
     begin(live);
     for work in work {
-        let result = match work {
-            Work::Batch(batch, reader) => Done { made: worker.batch(&batch), batch, reader, last: false },
-            Work::Finish(batch, reader) => Done { made: worker.finish(batch.last, usize::MAX).0, batch, reader, last: true },
-        };
-        if !done(result) {
-            return;
+        match work {
+            Work::Batch(batch, reader) => {
+                if !done(Done { made: worker.batch(&batch), batch, reader, last: false }) {
+                    return;
+                }
+            }
+            Work::Finish(batch, reader) => {
+                let before = worker.sums();
+                let part = Arc::new(Batch { last: batch.last, ..Batch::default() });
+                loop {
+                    let (mut made, last) = worker.finish(batch.last, ending);
+                    if !last {
+                        // what ends is summed up once all of it has ended
+                        made.totals = before.clone();
+                    }
+                    let batch = Arc::clone(if last { &batch } else { &part });
+                    if !done(Done { made, batch, reader: Arc::clone(&reader), last }) || last {
+                        return;
+                    }
+                }
+            }
         }
     }
 }

@@ -47,7 +47,7 @@ const LATE: std::time::Duration = std::time::Duration::from_millis(500);
 /// Turns that wait for the engine; then workers wait, and live packets are dropped before them.
 const TURNS: usize = 16;
 /// The same where a file is read, which waits: enough that neither of the two has to.
-const TURNS_OF_FILE: usize = 8;
+const TURNS_OF_FILE: usize = 2;
 
 /// Does what the command line asked for.
 pub fn run(command: Command) -> Result<(), Error> {
