@@ -2,7 +2,8 @@
 
 use std::collections::VecDeque;
 
-/// The size of a dynamic table before anything was said about it, in bytes (RFC 9113 §6.5.2).
+/// The size of a dynamic table before anything was said about it, in bytes (RFC 9113 §6.5.2). Most peers leave it at that, so that it is
+/// taken for theirs where what they agreed on was not seen, until an index stands for a field that such a table has no room for.
 const INITIAL: usize = 4096;
 /// The largest one that is kept, in bytes, whatever the peers agree on: what was pushed out is unknown, never wrong.
 const MOST: usize = 64 * 1024;
@@ -27,7 +28,7 @@ pub struct Field<'a> {
 /// here as there, as long as every insertion since the first one that is held was seen. The sizes of fields from before do not matter, nor
 /// does a table that is larger here than there: an index beyond the peer's table is never sent. Nor does the size that the SETTINGS
 /// allow, since what is used of it is said within the blocks. An insertion that was seen without its name or value
-/// is held as such, because it counts. One that may not have been seen (in a gap, in a block that could not be read to its end) is
+/// is held as such, because it counts. So a table that is smaller here holds less, and nothing wrong. One that may not have been seen (in a gap, in a block that could not be read to its end) is
 /// older than all that follow, so that it is enough to forget what was held: an index beyond what is held is an unknown field.
 #[derive(Debug)]
 pub struct Table {
@@ -35,6 +36,8 @@ pub struct Table {
     entries: VecDeque<Entry>,
     size: usize,
     limit: usize,
+    /// How many went for a limit that nobody told; none where it was told.
+    gone: Option<usize>,
 }
 
 #[derive(Debug)]
@@ -46,7 +49,7 @@ struct Entry {
 impl Table {
     /// Empty; `opening` tells that it is the peer's, too, and that its size is the initial one.
     pub fn new(opening: bool) -> Self {
-        Self { entries: VecDeque::new(), size: 0, limit: if opening { INITIAL } else { MOST } }
+        Self { entries: VecDeque::new(), size: 0, limit: INITIAL, gone: (!opening).then_some(0) }
     }
 
     /// Forgets all fields: insertions may have gone by unseen.
@@ -55,13 +58,21 @@ impl Table {
     }
 
     /// The field that an index from 1 up stands for.
-    pub fn get(&self, index: usize) -> Field<'_> {
-        match STATIC.get(index.wrapping_sub(1)) {
-            Some((name, value)) => Field { name: Some(name), value: Some(value) },
-            None => match self.entries.get(index.wrapping_sub(STATIC.len() + 1)) {
-                Some(entry) => Field { name: entry.name.as_deref(), value: entry.value.as_deref() },
-                None => Field::default(),
-            },
+    pub fn get(&mut self, index: usize) -> Field<'_> {
+        if let Some((name, value)) = STATIC.get(index.wrapping_sub(1)) {
+            return Field { name: Some(name), value: Some(value) };
+        }
+        let place = index.wrapping_sub(STATIC.len() + 1);
+        let beyond = place.checked_sub(self.entries.len());
+        if let Some(beyond) = beyond
+            && self.gone.is_some_and(|gone| beyond < gone)
+        {
+            // the peer has what went here
+            (self.limit, self.gone) = (MOST, None);
+        }
+        match self.entries.get(place) {
+            Some(entry) => Field { name: entry.name.as_deref(), value: entry.value.as_deref() },
+            None => Field::default(),
         }
     }
 
@@ -80,7 +91,7 @@ impl Table {
 
     /// The peer changes the size of its table.
     pub fn resize(&mut self, size: usize) {
-        self.limit = size.min(MOST);
+        (self.limit, self.gone) = (size.min(MOST), None);
         self.evict();
     }
 
@@ -89,6 +100,7 @@ impl Table {
             && let Some(oldest) = self.entries.pop_back()
         {
             self.size -= oldest.size();
+            self.gone = self.gone.map(|gone| gone + 1);
         }
     }
 }

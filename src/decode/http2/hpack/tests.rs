@@ -141,6 +141,20 @@ fn the_table_never_holds_more_than_its_limit() {
 }
 
 #[test]
+fn a_table_of_a_size_that_was_not_seen_is_small_until_it_shows_that_it_is_not() {
+    let mut decoder = Decoder::new(false);
+    let inserted = |n: u8| [&[0x40, 2, b'x', n, 0x7f, 1][..], &[b'v'; 128]].concat();
+    let mut size_with = |index: &[u8]| {
+        assert_eq!(decode(&mut decoder, index).into_iter().filter(|field| *field != (None, None)).count(), 0);
+        (0..100).for_each(|n| _ = decode(&mut decoder, &inserted(n)));
+        decoder.size()
+    };
+    let rows = [size_with(&[]), size_with(&[0xff, 35]), size_with(&[0x80 | 122])];
+    // the 101st newest is from before the capture, the 61st went
+    assert_eq!(rows.map(|size| size <= 4096), [true, true, false], "{rows:?}");
+}
+
+#[test]
 fn the_public_stories_of_other_encoders() {
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/hpack/stories.jsonl");
     let (mut lists, mut stories) = (Vec::new(), 0);
