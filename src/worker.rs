@@ -72,6 +72,8 @@ struct Conn {
     weight: usize,
     /// The same of its exchanges that wait for their answers.
     waiting: usize,
+    /// What its analyzers remember, in bytes, likewise.
+    remembered: usize,
     /// Whether it is among those that may hold something.
     listed: bool,
     sources: SourceSet,
@@ -310,6 +312,7 @@ impl Owner<Conn> for Desk<'_> {
             held: 0,
             weight: 0,
             waiting: 0,
+            remembered: 0,
             listed: false,
             sources,
             head: Box::default(),
@@ -340,6 +343,7 @@ impl Conn {
             streams: &mut self.streams,
             held: &mut self.held,
             crowded: desk.holds.crowded(),
+            oblivious: desk.holds.oblivious(),
             meta: &self.meta,
             at: desk.at,
             limits: &desk.settings.limits,

@@ -13,6 +13,8 @@ use compact_str::CompactString;
 
 /// How many exchanges of a connection may always wait: more than a client that does not pipeline has under way.
 const FEW: usize = 16;
+/// How many bytes of what was said before each connection may remember, whatever all do together.
+const LITTLE: usize = 4096;
 
 /// Where events and counts go; lent to the driver for one call.
 #[derive(Debug)]
@@ -27,6 +29,8 @@ pub struct Sink<'a> {
     pub held: &'a mut usize,
     /// Whether all connections together have more exchanges that wait than there is room for.
     pub crowded: bool,
+    /// Whether all connections together remember more of what was said before than there is room for.
+    pub oblivious: bool,
     /// The connection.
     pub meta: &'a ConnMeta,
     /// The packet whose processing releases the events.
@@ -97,6 +101,14 @@ impl Cx<'_, '_> {
         let crowded = self.sink.crowded && waiting >= FEW;
         self.sink.totals.evicted_held += u64::from(crowded);
         (waiting + 1).saturating_sub(if crowded { FEW } else { limit })
+    }
+
+    /// How many bytes of what was said before a connection may remember that remembers so many: `limit`, and few where all connections
+    /// together remember too many, which is counted.
+    pub fn memory(&mut self, remembered: usize, limit: usize) -> usize {
+        let oblivious = self.sink.oblivious && remembered > LITTLE;
+        self.sink.totals.evicted_held += u64::from(oblivious);
+        if oblivious { LITTLE } else { limit }
     }
 
     /// How many of `n` bytes of an unfinished message may be held; they count until they are released.

@@ -193,6 +193,11 @@ pub trait Analyzer: Send + std::fmt::Debug {
     fn waiting(&self) -> usize {
         0
     }
+    /// What it remembers of what was said before, such as prepared statements, takes in memory, in bytes, about. It is asked for with each
+    /// packet.
+    fn remembered(&self) -> usize {
+        0
+    }
     /// Nothing has come for a while: it may give back what it holds for what comes soon.
     fn rest(&mut self) {}
 }

@@ -92,6 +92,7 @@ fn play(talk: &Conversation, wire: &[Wire]) -> Outcome {
             streams: &mut streams,
             held: &mut held,
             crowded: false,
+            oblivious: false,
             meta: &meta,
             at,
             limits: &limits,

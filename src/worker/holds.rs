@@ -1,7 +1,8 @@
 //! What the connections of a worker hold together: bytes that wait for those before them, for the rest of their message, or for what
 //! tells their protocol. One connection's limits are far above what all of them could take at once.
 //!
-//! Exchanges that wait for their answers have as much room again. Where that is full, a connection that asks on gives up its oldest.
+//! Exchanges that wait for their answers have as much room again. Where that is full, a connection that asks on gives up its oldest. So has
+//! what is remembered of what was said before: where that is full, a connection that says more forgets its oldest.
 //!
 //! Each packet changes one sum by what its connection holds more or less. Where that is too much, those that hold something are gone
 //! through once: room for what may come goes first, then those let go whose protocol is unknown, then those that hold most (of those
@@ -20,6 +21,8 @@ pub(super) struct Holds {
     sum: usize,
     /// What their exchanges take that wait for answers: of more than as much again few are left to each.
     waiting: usize,
+    /// What they remember of what was said before: of more than as much again little is left to each.
+    remembered: usize,
     /// At how many room is made next: more than the limit where what is left can not be let go.
     due: usize,
     /// Those that may hold something, by shard and place there; each once.
@@ -28,7 +31,7 @@ pub(super) struct Holds {
 
 impl Holds {
     pub(super) fn new(limit: usize) -> Self {
-        Self { limit, sum: 0, waiting: 0, due: limit, holders: Vec::new() }
+        Self { limit, sum: 0, waiting: 0, remembered: 0, due: limit, holders: Vec::new() }
     }
 
     /// Takes account of what a connection holds now.
@@ -37,17 +40,25 @@ impl Holds {
         self.sum = self.sum + weight - std::mem::replace(&mut conn.weight, weight);
         let waiting = conn.driver.waiting();
         self.waiting = self.waiting + waiting - std::mem::replace(&mut conn.waiting, waiting);
+        let remembered = conn.driver.remembered();
+        self.remembered = self.remembered + remembered - std::mem::replace(&mut conn.remembered, remembered);
     }
 
     /// A connection is over.
     pub(super) fn forget(&mut self, conn: &mut Conn) {
         self.sum -= std::mem::take(&mut conn.weight);
         self.waiting -= std::mem::take(&mut conn.waiting);
+        self.remembered -= std::mem::take(&mut conn.remembered);
     }
 
     /// Whether more exchanges wait than there is room for.
     pub(super) fn crowded(&self) -> bool {
         self.waiting > self.limit
+    }
+
+    /// Whether they remember more than there is room for.
+    pub(super) fn oblivious(&self) -> bool {
+        self.remembered > self.limit
     }
 }
 

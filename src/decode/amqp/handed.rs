@@ -32,7 +32,18 @@ pub struct Handed<'a> {
 pub fn tell(events: &mut Vec<Event>, session: &ConnMeta, key: u64, at: Stamp, handed: Handed<'_>, limits: &Limits) {
     let decode_as = detect::DecodeAs::default();
     let (totals, streams, held) = (&mut Totals::default(), &mut 1, &mut 0);
-    let mut sink = Sink { events, totals, streams, held, crowded: false, meta: session, at, limits, decode_as: &decode_as };
+    let mut sink = Sink {
+        events,
+        totals,
+        streams,
+        held,
+        crowded: false,
+        oblivious: false,
+        meta: session,
+        at,
+        limits,
+        decode_as: &decode_as,
+    };
     let cx = &mut Cx { sink: &mut sink, meta: session, turned: false, stream: 0, nest: &mut None };
     let Handed { queue, exchange, routing_key, properties, body, fields } = handed;
     let mut routed = message::routed(exchange, routing_key);

@@ -22,6 +22,12 @@ impl Driver {
         own + self.nest.iter().flat_map(|nest| &nest.inners).map(|(_, inner)| inner.waiting()).sum::<usize>()
     }
 
+    /// What analyzers remember of what was said before takes in memory, in bytes, about.
+    pub fn remembered(&self) -> usize {
+        let own = self.analyzer.as_ref().map_or(0, |analyzer| analyzer.remembered());
+        own + self.nest.iter().flat_map(|nest| &nest.inners).map(|(_, inner)| inner.remembered()).sum::<usize>()
+    }
+
     /// Makes room: bytes that are not consumed are passed over as if more were lost behind them, so that reading goes on at the next
     /// start. Those that wait for what tells their protocol are given up with all that follow, as at the limit of that wait.
     pub fn let_go(&mut self, sink: &mut Sink<'_>) {

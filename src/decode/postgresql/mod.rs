@@ -281,6 +281,10 @@ impl Analyzer for Postgres {
         self.session.waiting.len() * size_of::<exchange::Exchange>()
     }
 
+    fn remembered(&self) -> usize {
+        self.session.statements.cost()
+    }
+
     fn end(&mut self, cx: &mut Cx<'_, '_>, rest: Input<'_>, _: End) {
         *self.state(rest.dir) = State::Over;
         if !rest.data.is_empty() {

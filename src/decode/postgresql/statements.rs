@@ -11,8 +11,8 @@ const STATEMENTS: usize = 1024;
 const PORTALS: usize = 64;
 /// How many bytes of a name tell it from others (`NAMEDATALEN` less its NUL; src/include/pg_config_manual.h).
 const NAME: usize = 63;
-/// How many bytes of their texts.
-const TEXTS: usize = 1 << 20;
+/// How many bytes they may take.
+pub(super) const TEXTS: usize = 1 << 20;
 
 /// What is prepared.
 #[derive(Debug, Default)]
@@ -65,15 +65,24 @@ pub(super) struct Unused {
 }
 
 impl Statements {
-    /// A name stands for another statement from here on. The one that it stood for, and the oldest where there is no room, are told if
-    /// they were never run.
-    pub(super) fn prepare(&mut self, name: Box<[u8]>, c: &mut Cursor<'_>, place: Place) -> Vec<Unused> {
+    /// What they take in memory, in bytes, about.
+    pub(super) fn cost(&self) -> usize {
+        let named = size_of::<Statement>() + size_of::<Box<[u8]>>() + NAME;
+        self.texts + (self.statements.len() + self.lost.len()) * named
+    }
+
+    /// A name stands for another statement from here on. The one that it stood for, and the oldest where all take more than `room` bytes,
+    /// are told if they were never run.
+    pub(super) fn prepare(&mut self, name: Box<[u8]>, c: &mut Cursor<'_>, place: Place, room: usize) -> Vec<Unused> {
         let mut unused: Vec<_> = self.forget(&name).into_iter().collect();
         let (text, types) = (rest(c), parameters::types(c));
-        while self.statements.len() >= STATEMENTS || self.texts + text.len() > TEXTS {
+        while self.statements.len() >= STATEMENTS || self.cost() + text.len() > room {
             let oldest = self.statements.iter().min_by_key(|(_, statement)| statement.parsed.first.packet);
-            let Some(oldest) = oldest.map(|(name, _)| name.clone()) else { break };
-            unused.extend(self.forget(&oldest));
+            match oldest.map(|(name, _)| name.clone()) {
+                Some(oldest) => unused.extend(self.forget(&oldest)),
+                None if self.lost.is_empty() => break,
+                None => self.find(false),
+            }
         }
         self.texts += text.len();
         self.statements.insert(name, Statement { text: text.into(), types, parsed: place, answered: false, used: false });

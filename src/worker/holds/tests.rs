@@ -150,3 +150,26 @@ fn requests_that_are_never_answered_are_bounded_together() {
         assert_eq!((totals.decoded_bytes as usize, totals.evicted_held > 0), (sent, true), "protocol {protocol}");
     }
 }
+
+#[test]
+fn what_is_prepared_is_bounded_together() {
+    let startup = b"\0\0\0\x13\0\x03\0\0user\0shop\0\0";
+    let parse = |n: u32| {
+        let body = format!("s{n}\0select {}\0\0\0", "a".repeat(1000));
+        [b"P".as_slice(), &(body.len() as u32 + 4).to_be_bytes(), body.as_bytes()].concat()
+    };
+    let (mut rig, mut most) = (Rig::new(), 0);
+    let clients = 40;
+    (0..clients).for_each(|client| rig.open(client));
+    let mut at = [1; 40];
+    for n in 0..20 {
+        for (client, at) in (0..clients).zip(&mut at) {
+            let payload = [if n == 0 { startup.as_slice() } else { b"" }, &parse(n)].concat();
+            rig.send(client, *at, TcpFlags::ACK, &payload);
+            *at += payload.len() as u32;
+            most = most.max(rig.worker.holds.remembered);
+        }
+    }
+    assert!(most > LIMIT && most < LIMIT + 40 * 6000, "{most}");
+    assert!(rig.totals().evicted_held > 0);
+}

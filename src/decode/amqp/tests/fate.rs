@@ -213,8 +213,18 @@ fn time_that_passes_ends_the_wait_for_a_failure() {
     let (limits, decode_as, streams, held) = (Limits::default(), DecodeAs::default(), &mut 1, &mut 0);
     let at = |millis: i64| Stamp { time: Time::from_nanos(millis * 1_000_000), ..Stamp::default() };
     let (events, totals) = (&mut events, &mut totals);
-    let mut sink =
-        Sink { events, totals, streams, held, crowded: false, meta: &meta, at: at(0), limits: &limits, decode_as: &decode_as };
+    let mut sink = Sink {
+        events,
+        totals,
+        streams,
+        held,
+        crowded: false,
+        oblivious: false,
+        meta: &meta,
+        at: at(0),
+        limits: &limits,
+        decode_as: &decode_as,
+    };
     for (dir, bytes) in &script.talk().turns {
         driver.data(&mut sink, *dir, bytes, at(0));
     }
