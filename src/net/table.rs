@@ -17,6 +17,9 @@ use std::num::NonZeroU32;
 mod key;
 mod lists;
 
+/// How far from all that a closed connection sent last, in bytes, another one's data lie whose opening was not seen: no data that is sent
+/// again is as old, and initial sequence numbers are random.
+const FAR: u32 = 1 << 22;
 /// What a SYN's data may add to the number that its answer acknowledges (RFC 7413).
 const SYN_DATA: u32 = 1 << 16;
 
@@ -76,6 +79,8 @@ struct Entry<C> {
     low_is_client: bool,
     /// Initial sequence numbers of the lower and the higher end; where they were not seen, the one before what was seen first.
     isn: [Option<u32>; 2],
+    /// The numbers of what they sent last.
+    at: [u32; 2],
     /// Whether the lower and the higher end sent something.
     sent: [bool; 2],
     /// Whether it may be idle for long.
@@ -277,7 +282,7 @@ impl<C> ConnTable<C> {
         let entry = &mut self.entries[index];
         let class = match entry.state {
             State::Open(_) => {
-                entry.sent[side] = true;
+                (entry.sent[side], entry.at[side]) = (true, seg.seq);
                 entry.note_isn(seg, side);
                 let established = entry.sent == [true; 2] || (!seg.payload.is_empty() && !seg.flags.has(TcpFlags::SYN));
                 entry.established |= established && entry.key.transport == Transport::Stream;
@@ -302,8 +307,8 @@ impl<C> ConnTable<C> {
 
     fn insert(&mut self, key: Key, state: State<C>, class: Class, seg: &Segment, side: usize, low_is_client: bool) -> u32 {
         let (first, touched) = (seg.stamp.packet, self.clock);
-        let (isn, sent, established, waiting) = ([None; 2], [false; 2], false, false);
-        let mut entry = Entry { key, state, generation: 0, first, touched, low_is_client, isn, sent, established, waiting };
+        let (isn, at, sent, established, waiting) = ([None; 2], [0; 2], [false; 2], false, false);
+        let mut entry = Entry { key, state, generation: 0, first, touched, low_is_client, isn, at, sent, established, waiting };
         entry.note_isn(seg, side);
         let index = match self.free.pop() {
             Some(index) => {
@@ -353,17 +358,22 @@ impl<C> ConnTable<C> {
 }
 
 impl<C> Entry<C> {
-    /// Whether a segment shows that the ports are in use anew: an opening with another initial sequence number, or after the close.
+    /// Whether a segment shows that the ports are in use anew: an opening with another initial sequence number, or after the close; or, after
+    /// the close, data with other numbers both ways, whose opening was not seen.
     fn is_over_by(&self, seg: &Segment, side: usize, now: Time) -> bool {
-        if self.key.transport == Transport::Datagram || !seg.flags.has(TcpFlags::SYN) || seg.flags.has(TcpFlags::RST) {
+        if self.key.transport == Transport::Datagram || seg.flags.has(TcpFlags::RST) {
             return false;
+        }
+        let closed = matches!(self.state, State::Closed);
+        if !seg.flags.has(TcpFlags::SYN) {
+            let far = |side: usize, at: u32| self.sent[side] && at.wrapping_sub(self.at[side]).wrapping_add(FAR) > 2 * FAR;
+            return closed && !seg.payload.is_empty() && far(side, seg.seq) && far(1 - side, seg.ack);
         }
         if seg.flags.has(TcpFlags::ACK) {
             return self.isn[1 - side].is_some_and(|isn| seg.ack.wrapping_sub(isn).wrapping_sub(1) > SYN_DATA);
         }
         // a client that was refused may try again with the same number; another source's copy comes sooner
-        let again = matches!(self.state, State::Closed) && now.since(self.touched) > COPY_WINDOW;
-        self.isn[side].is_some_and(|isn| isn != seg.seq) || again
+        self.isn[side].is_some_and(|isn| isn != seg.seq) || closed && now.since(self.touched) > COPY_WINDOW
     }
 
     fn note_isn(&mut self, seg: &Segment, side: usize) {

@@ -175,6 +175,28 @@ fn what_comes_after_the_close_opens_nothing() {
 }
 
 #[test]
+fn data_of_other_numbers_after_the_close_are_another_connections() {
+    let (far, near) = (5_000_000, 4_000_000);
+    for (seq, ack, length, other) in
+        [(far, far, 7, true), (near, far, 7, false), (far, near, 7, false), (far, far, 0, false), (u32::MAX - far, far, 7, true)]
+    {
+        let mut s = Shard::default();
+        s.tcp(CLIENT, SERVER, SYN, 1, 0);
+        s.tcp(SERVER, CLIENT, SYN | ACK, 1, 2);
+        s.close();
+        let seg = Segment { payload: 0..length, ..s.segment(CLIENT, SERVER, ACK, seq, ack) };
+        let found = s.table.find(&seg, Transport::Stream, false, &mut s.log);
+        assert_eq!(found.is_some(), other, "{seq} {ack} {length}");
+    }
+    // of who sent nothing it is not known where that would be
+    let mut s = Shard::default();
+    s.tcp(CLIENT, SERVER, SYN, 1, 0);
+    s.close();
+    let seg = Segment { payload: 0..7, ..s.segment(CLIENT, SERVER, ACK, far, far) };
+    assert!(s.table.find(&seg, Transport::Stream, false, &mut s.log).is_none());
+}
+
+#[test]
 fn idle_connections_end() {
     let mut s = Shard::default();
     s.tcp(CLIENT, SERVER, SYN, 1, 0);
