@@ -17,6 +17,8 @@ const FOUND: Issue = Issue::unseen("found behind a gap");
 const UNREAD: Issue = Issue::unseen("its request could not be read");
 const TOO_MANY: Issue = Issue::unseen("too many requests wait for their answer");
 
+/// From how many bytes on a head is long: one that is not is parsed anew with each packet until it is whole.
+const LONG: usize = 2048;
 /// The shortest request, in bytes: fewer may be an empty line (RFC 9112 §2.2).
 const SHORTEST: u64 = b"X / HTTP/1.0\r\n\r\n".len() as u64;
 
@@ -39,6 +41,9 @@ impl Http1 {
         if skip > 0 {
             return Step::Took(skip);
         }
+        if self.goes_on(input) && input.data.len() < cx.limits().buffer {
+            return Step::Need(input.data.len() + 1);
+        }
         let kind = kind(input.dir);
         if kind == Kind::Response && self.bare_answer(input.data) {
             let key = self.exchanges.due().map_or(0, |e| e.key);
@@ -60,9 +65,24 @@ impl Http1 {
         };
         match parsed {
             Parsed::Whole((start, block), n) => self.message(cx, input, start, block, n, None),
-            Parsed::Partial if input.data.len() < cx.limits().buffer => Step::Need(input.data.len() + 1),
+            Parsed::Partial if input.data.len() < cx.limits().buffer => {
+                self.sought[input.dir.index()] = (input.base(), input.data.len());
+                Step::Need(input.data.len() + 1)
+            }
             Parsed::Partial | Parsed::Bad => self.lost(input.dir, false),
         }
+    }
+
+    /// Whether a long head that was not whole still is not: all of it is parsed once it is, not with each packet.
+    fn goes_on(&mut self, input: Input<'_>) -> bool {
+        let (begin, looked_through) = self.sought[input.dir.index()];
+        if begin != input.base() || looked_through < LONG || looked_through > input.data.len() {
+            return false;
+        }
+        self.sought[input.dir.index()].1 = input.data.len();
+        // the end may have begun before
+        let news = input.data.get(looked_through - b"\n\r".len()..).unwrap_or_default();
+        !news.windows(2).any(|end| end == b"\n\n") && !news.windows(3).any(|end| end == b"\n\r\n")
     }
 
     /// A head that is whole, or, where it was cut, all that there is of it.

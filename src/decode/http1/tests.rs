@@ -19,9 +19,22 @@ pub fn samples() -> Vec<Conversation> {
         responses_only(),
         odd_requests(),
         web_call(),
+        long_heads(),
     ];
     all.push(Conversation { name: "joined late", joined: Joined::Midway, ..keep_alive() });
     all
+}
+
+/// Heads that are not whole for long, with what an end looks like nearly.
+fn long_heads() -> Conversation {
+    let mut talk = Conversation { sequential: true, ..Conversation::new("long heads") };
+    for n in 0..3 {
+        let long = format!("X-A: {}\r\nX-B: b\r\n\tfolded\r\n", "x\r".repeat(1500)).repeat(1 + n);
+        let end = ["\r\n", "\n"][n % 2];
+        talk.say(UP, format!("GET /long/{n} HTTP/1.1\r\n{long}Host: a{end}{end}").as_bytes());
+        talk.say(DOWN, format!("HTTP/1.1 200 OK\r\n{long}Content-Length: 2{end}{end}ok").as_bytes());
+    }
+    talk
 }
 
 fn keep_alive() -> Conversation {
