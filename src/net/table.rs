@@ -17,9 +17,9 @@ use std::num::NonZeroU32;
 mod key;
 mod lists;
 
-/// How far from all that a closed connection sent last, in bytes, another one's data lie whose opening was not seen: no data that is sent
-/// again is as old, and initial sequence numbers are random.
-const FAR: u32 = 1 << 22;
+/// How far before the last that a closed connection sent, and how far behind it, in bytes, another one's data lie whose opening was not
+/// seen: no data that is sent again is as old, none follows, and initial sequence numbers are random.
+const FAR: (i32, i32) = (1 << 22, 1 << 17);
 /// What a SYN's data may add to the number that its answer acknowledges (RFC 7413).
 const SYN_DATA: u32 = 1 << 16;
 
@@ -366,7 +366,10 @@ impl<C> Entry<C> {
         }
         let closed = matches!(self.state, State::Closed);
         if !seg.flags.has(TcpFlags::SYN) {
-            let far = |side: usize, at: u32| self.sent[side] && at.wrapping_sub(self.at[side]).wrapping_add(FAR) > 2 * FAR;
+            let far = |side: usize, at: u32| {
+                let from_last = at.wrapping_sub(self.at[side]) as i32;
+                self.sent[side] && !(-FAR.0..=FAR.1).contains(&from_last)
+            };
             return closed && !seg.payload.is_empty() && far(side, seg.seq) && far(1 - side, seg.ack);
         }
         if seg.flags.has(TcpFlags::ACK) {
