@@ -22,12 +22,12 @@ pub(super) fn strangers(row: &Row, hop: &Hop, conns: &mut Conns, works: &Works) 
         return Vec::new();
     }
     let dialers = if dialed {
-        works.at_work(hop.from.host(), conn.first, row.id).cloned().collect()
+        works.at_work(hop.from.host(), conn.first, row.id).into_iter().cloned().collect()
     } else {
         conn.dialers.take().unwrap_or_default()
     };
     let known = |party: &Party| dialers.iter().any(|dialer| dialer.addr == party.addr || label(dialer) == label(party));
-    let at_work = works.at_work(hop.from.host(), row.time, row.id).filter(|party| !known(party));
+    let at_work = works.at_work(hop.from.host(), row.time, row.id).into_iter().filter(|party| !known(party));
     let mut strangers: Vec<_> = at_work.map(|party| Arc::clone(&party.addr)).collect();
     strangers.sort_unstable();
     strangers.dedup();

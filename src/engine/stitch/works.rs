@@ -28,6 +28,9 @@ const LATELY: usize = 16;
 #[derive(Debug)]
 struct Service {
     label: Arc<str>,
+    /// Where it was asked first, and whether it was elsewhere, too.
+    addr: Arc<str>,
+    elsewhere: bool,
     /// The place of its host, and its place among those of it that are at work.
     host: usize,
     busy_at: usize,
@@ -95,6 +98,9 @@ impl Works {
             return;
         }
         let at = self.service(&work.to, flow.row.to_server(), work.time);
+        if let Some(service) = self.services.get_mut(at) {
+            service.elsewhere |= service.addr != work.to.addr;
+        }
         if work.over {
             return self.over(at, work, now, values);
         }
@@ -122,7 +128,7 @@ impl Works {
         }
         let label = self.listener(to, as_server);
         let known = self.places.get(&label).copied();
-        let at = known.unwrap_or_else(|| self.push(&label, to.host(), time));
+        let at = known.unwrap_or_else(|| self.push(&label, to, time));
         if let Some(service) = self.services.get_mut(at).filter(|service| as_server && !service.server) {
             service.server = true;
             self.hosts.at(service.host).into_iter().for_each(|host| host.servers += 1);
@@ -134,16 +140,18 @@ impl Works {
     }
 
     /// A service that nothing is known of, which was asked at a moment.
-    fn push(&mut self, label: &Arc<str>, host: &str, since: Time) -> usize {
+    fn push(&mut self, label: &Arc<str>, to: &Party, since: Time) -> usize {
         if self.services.len() >= MAX_SERVICES {
             self.forget_idle();
         }
-        let host = self.hosts.place(host);
+        let host = self.hosts.place(to.host());
         self.hosts.at(host).into_iter().for_each(|host| host.services.push(self.services.len()));
         self.places.insert(Arc::clone(label), self.services.len());
         let (open, ended) = (Vec::new(), VecDeque::new());
         self.services.push(Service {
             label: Arc::clone(label),
+            addr: Arc::clone(&to.addr),
+            elsewhere: false,
             host,
             busy_at: 0,
             open,
@@ -228,14 +236,21 @@ impl Works {
         }
     }
 
-    /// Who of a host was at work at a moment, on something else than a flow.
-    pub(super) fn at_work(&self, host: &str, time: Time, not: FlowId) -> impl Iterator<Item = &Arc<Party>> {
+    /// Who of a host was at work at a moment, on something else than a flow: once each.
+    pub(super) fn at_work(&self, host: &str, time: Time, not: FlowId) -> Vec<&Arc<Party>> {
         let services = self.hosts.find(host).map(|(_, host)| host.at_work(time)).unwrap_or_default();
-        let works = services.into_iter().filter_map(|at| self.services.get(at)).flat_map(move |service| {
-            let ended = service.ended.iter().rev().take_while(move |work| work.until().is_none_or(|end| end > time));
-            service.open.iter().chain(ended).filter(move |work| work.time <= time)
-        });
-        works.filter(move |work| work.flow != not).map(|work| &work.to)
+        let mut all: Vec<&Arc<Party>> = Vec::new();
+        for service in services.into_iter().filter_map(|at| self.services.get(at)) {
+            let ended = service.ended.iter().rev().take_while(|work| work.until().is_none_or(|end| end > time));
+            let works = service.open.iter().chain(ended).filter(|work| work.time <= time && work.flow != not);
+            // of one address the first tells of all
+            for work in works.take(if service.elsewhere { usize::MAX } else { 1 }) {
+                if !all.iter().any(|party| Arc::ptr_eq(party, &work.to)) {
+                    all.push(&work.to);
+                }
+            }
+        }
+        all
     }
 
     fn of(&self, label: &str) -> Option<&Service> {

@@ -11,6 +11,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 mod child;
 mod grpc;
+mod memory;
 mod stages;
 mod wire;
 mod workloads;
@@ -46,6 +47,9 @@ fn main() -> io::Result<()> {
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("workloads");
     for workload in WORKLOADS.iter().filter(|workload| only.is_empty() || only.iter().any(|name| *name == workload.name)) {
         reading(workload, &dir)?;
+    }
+    if only.is_empty() || only.iter().any(|name| *name == "memory") {
+        memory::print(&dir)?;
     }
     Ok(())
 }

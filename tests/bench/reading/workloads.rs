@@ -38,22 +38,30 @@ pub const WORKLOADS: &[Workload] = &[
 impl Workload {
     /// The file of at least `size` bytes in `dir`: made unless it is there.
     pub fn file(&self, dir: &Path, size: u64) -> io::Result<PathBuf> {
-        let path = dir.join(format!("{}-{}-{VERSION}.pcap", self.name, size >> 20));
-        if path.exists() {
-            return Ok(path);
-        }
-        std::fs::create_dir_all(dir)?;
-        let unfinished = path.with_extension("part");
-        let mut out = Capture::new(BufWriter::with_capacity(1 << 20, File::create(&unfinished)?))?;
-        let (mut step, mut dice) = ((self.start)(), Dice(0x9e37_79b9_7f4a_7c15));
-        while out.bytes < size {
-            step(&mut out, &mut dice)?;
-            out.pass(20);
-        }
-        out.finish()?;
-        std::fs::rename(unfinished, &path)?;
-        Ok(path)
+        made(dir, &format!("{}-{}", self.name, size >> 20), |out| {
+            let (mut step, mut dice) = ((self.start)(), Dice(0x9e37_79b9_7f4a_7c15));
+            while out.bytes < size {
+                step(out, &mut dice)?;
+                out.pass(20);
+            }
+            Ok(())
+        })
     }
+}
+
+/// The file of a name in `dir`: filled unless it is there.
+pub fn made(dir: &Path, name: &str, fill: impl FnOnce(&mut Out) -> io::Result<()>) -> io::Result<PathBuf> {
+    let path = dir.join(format!("{name}-{VERSION}.pcap"));
+    if path.exists() {
+        return Ok(path);
+    }
+    std::fs::create_dir_all(dir)?;
+    let unfinished = path.with_extension("part");
+    let mut out = Capture::new(BufWriter::with_capacity(1 << 20, File::create(&unfinished)?))?;
+    fill(&mut out)?;
+    out.finish()?;
+    std::fs::rename(unfinished, &path)?;
+    Ok(path)
 }
 
 /// Numbers as if by chance (xorshift64*), the same in every run.
