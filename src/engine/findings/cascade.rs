@@ -33,7 +33,7 @@ fn tell(chain: &[&Hop], book: &mut Book) {
     callers.dedup();
     // the one nearest to who asked that did more than pass it on
     let Some(able) = callers.last() else { return };
-    let key: Vec<_> = chain.iter().map(|hop| format!("{} {}", label(&hop.to), hop.operation)).collect();
+    let key: Vec<_> = chain.iter().map(|hop| format!("{} {}", label(&hop.to), hop.shape())).collect();
     let how: Vec<_> = chain.iter().rev().map(|hop| format!("{} {}", label(&hop.to), outcome(hop))).collect();
     let words = Words {
         title: format!("{service} fails, and with it {}", callers.join(", then ")),
@@ -70,6 +70,19 @@ mod tests {
             (2, call(4, "orders>payments 40-70 POST /charges 503")),
         ];
         check(&tree, Some(("payments fails, and with it orders, then gateway", &[1, 2, 4])));
+    }
+
+    #[test]
+    fn what_is_asked_for_by_other_ids_fails_alike() {
+        let tree = |n: u64| {
+            let product = call(n + 1, &format!("gateway>catalog 10-80 GET /products/{n} 500"));
+            let rate = call(n + 2, "catalog>tax 20-70 GET /rate 503");
+            [(0, call(n, "c:1>gateway 0-90 GET /list 200")), (1, product), (2, rate)]
+        };
+        let mut book = Book::default();
+        [10, 20].iter().for_each(|n| super::super::rig::judge(&mut Cascade, &tree(*n), &mut book));
+        let told: Vec<_> = book.all().map(|(finding, _)| (finding.title.as_str(), finding.count)).collect();
+        assert_eq!(told, [("tax fails, and with it catalog", 2)]);
     }
 
     #[test]

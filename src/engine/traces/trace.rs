@@ -123,6 +123,11 @@ impl Trace {
         first || (tied() && tree::is_root(&self.hops, flow))
     }
 
+    /// Which of its flows are as likely to have caused one by an ID that they share; of large traces it is not looked for.
+    pub(in crate::engine) fn in_doubt(&self, flow: FlowId) -> Vec<FlowId> {
+        if self.hops.len() <= SEARCHED { tree::in_doubt(&self.hops, flow) } else { Vec::new() }
+    }
+
     /// What it is found by, and its first ID as on the wire.
     pub(in crate::engine) fn known_by(&self) -> Option<(&str, &str)> {
         Some((&self.keys.first()?.0, self.ids.first()?))
