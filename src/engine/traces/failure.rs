@@ -25,6 +25,9 @@ const CALLERS: &[&str] = &[
     "UNAUTHENTICATED",
 ];
 
+/// Classes of SQLSTATE for the same: data, constraints, syntax and access rules (PostgreSQL's Appendix A, "PostgreSQL Error Codes").
+const CALLERS_SQL: &[&str] = &["22", "23", "42"];
+
 /// Whether it did not go well, be it by whose fault it may. What a client says of itself to a server that does not know it is no failure.
 pub(super) fn went_wrong(hop: &Hop) -> bool {
     !hop.ok && !is_introduction(hop.protocol, &hop.operation, hop.status.as_deref())
@@ -33,7 +36,9 @@ pub(super) fn went_wrong(hop: &Hop) -> bool {
 /// Whether its receiver failed at it, as far as is known.
 pub(in crate::engine) fn failed(hop: &Hop) -> bool {
     let status = hop.status.as_deref().unwrap_or_default();
+    let sql = || CALLERS_SQL.iter().any(|class| status.starts_with(class));
     let callers = match status.parse::<u16>() {
+        _ if hop.protocol == "postgresql" => sql(),
         Ok(code) => (400..500).contains(&code) && !transient(code),
         Err(_) => CALLERS.contains(&status),
     };
@@ -250,6 +255,17 @@ mod tests {
         check(&[ROOT, mine], &[&[1, 2]], 2);
         check(&[(0, "c:1>gate 0-90 GET / 404"), mine], &[], 2);
         check(&[(0, "c:1>gate 0-90 GET / 200")], &[], 0);
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_statement_is_its_callers_fault() {
+        let told = |status: &str| {
+            let mut query = flow(1, Pattern::Query, "postgresql", &format!("orders>db 5-6 SELECT {status}"));
+            query.row.ok = false;
+            failed(&trace(&[(0, query)]).0[0])
+        };
+        assert_eq!(["42P01", "42601", "22012", "23505"].map(told), [false; 4]);
+        assert_eq!(["40001", "53300", "57014", "58030", "XX000"].map(told), [true; 5]);
     }
 
     #[test]
