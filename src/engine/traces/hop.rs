@@ -88,6 +88,8 @@ pub(in crate::engine) struct Extra {
     /// What its message was routed by, and what it stands for.
     pub(in crate::engine) topic: Option<u64>,
     pub(in crate::engine) via: Option<CompactString>,
+    /// Stands for its message apart from where it goes, where another flow carries its span ID too.
+    pub(in crate::engine) message: Option<u64>,
     /// The queues that its message was in before, where somebody may have had it.
     pub(in crate::engine) was_in: Vec<CompactString>,
     /// Until when an answer was waited for, or what becomes of its message, in vain.
@@ -119,6 +121,7 @@ impl Extra {
         parent_span: None,
         topic: None,
         via: None,
+        message: None,
         was_in: Vec::new(),
         let_go: None,
         whole: None,

@@ -36,7 +36,7 @@ pub(super) use failure::{chains, failed, outcome, passes_on};
 use hashbrown::hash_map::Entry;
 use hashbrown::{HashMap, HashSet};
 pub(super) use hop::{Hop, acknowledged, begun, everybodys, hop, name, settled};
-pub(super) use legs::{asked, beside, leg};
+pub(super) use legs::{asked, beside, forwards, leg};
 use list::List;
 use mark::tail;
 pub(super) use mark::{Mark, digest};
@@ -167,9 +167,13 @@ impl Traces {
         let trace = self.list.get_mut(&no)?;
         self.changes += 1;
         trace.grown = true;
+        let copied = trace.copied(flow.row.id);
         if let Some(hop) = trace.hop_mut(flow.row.id).filter(|hop| !hop.settled) {
             hop.renew(flow);
             hop.settle(flow, judged);
+            if copied {
+                hop.compare(flow);
+            }
             trace.open -= 1;
         }
         self.settle(no, now);
