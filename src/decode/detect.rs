@@ -110,7 +110,7 @@ impl Analyzer for Detect {
             cx.sink.push(EventKind::Unread);
         }
         if sealed {
-            return Step::Become { took: 0, to: Box::new(Sealed), layer: None, reversed: false };
+            return Step::Become { took: 0, to: Box::<Sealed>::default(), layer: None, reversed: false };
         }
         if opening { Step::Opaque } else { Step::Lost(Issue::JOINED) }
     }

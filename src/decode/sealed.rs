@@ -2,7 +2,8 @@
 
 use super::search::Place;
 use super::{Analyzer, Cx, Gap, Input, Resync, Step};
-use crate::model::{Dir, End};
+use crate::model::{Dir, End, EventKind};
+use crate::time::{Span, Time};
 
 /// A record's head (RFC 8446 §5.1).
 pub(super) const HEAD: usize = 5;
@@ -31,13 +32,26 @@ pub(super) fn place(data: &[u8]) -> Place {
     }
 }
 
+/// While bytes go in one direction it is told anew after so long.
+const ANEW: Span = Span::from_millis(10);
+
 /// Everything from here on is TLS's.
-#[derive(Debug)]
-pub(super) struct Sealed;
+#[derive(Debug, Default)]
+pub(super) struct Sealed {
+    /// In which direction bytes went last, as was told, and when.
+    told: Option<(Dir, Time)>,
+}
 
 impl Analyzer for Sealed {
     fn feed(&mut self, cx: &mut Cx<'_, '_>, input: Input<'_>) -> Step {
         cx.encrypted(input.data.len() as u64);
+        let at = input.at(0).time;
+        // a question is as old as its first byte, an answer is over with its last one
+        let known = |(dir, then): (Dir, Time)| dir == input.dir && (dir == Dir::ToServer || at.since(then) < ANEW);
+        if !self.told.is_some_and(known) {
+            self.told = Some((input.dir, at));
+            cx.sink.push(EventKind::Sealed(input.dir));
+        }
         Step::Took(input.data.len())
     }
 

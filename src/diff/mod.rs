@@ -144,7 +144,7 @@ pub struct Pair<'r> {
 pub fn compare<'r>(a: &'r Run, b: &'r Run) -> Vec<Pair<'r>> {
     let (mut of_a, of_b) = (by_root(a), by_root(b));
     let outside = [outside(a), outside(b)];
-    let mut astray = outside[1].clone();
+    let mut astray = outside.clone();
     let mut pairs = Vec::new();
     let mut order: Vec<_> = of_a.keys().cloned().collect();
     order.extend(of_b.keys().filter(|root| !of_a.contains_key(*root)).cloned());
@@ -162,11 +162,13 @@ pub fn compare<'r>(a: &'r Run, b: &'r Run) -> Vec<Pair<'r>> {
         }
     }
     // what went astray from a trace was told there
-    let [left, mut right] = outside;
-    right.retain(|key, flows| {
-        flows.retain(|flow| astray.get(key).is_some_and(|rest| rest.iter().any(|f| f.id == flow.id)));
-        !flows.is_empty()
-    });
+    let [mut left, mut right] = outside;
+    for (side, astray) in [&mut left, &mut right].into_iter().zip(&astray) {
+        side.retain(|key, flows| {
+            flows.retain(|flow| astray.get(key).is_some_and(|rest| rest.iter().any(|f| f.id == flow.id)));
+            !flows.is_empty()
+        });
+    }
     pairs.push(Pair { root: None, traces: [None, None], differences: crowds(&left, &right) });
     pairs
 }
@@ -178,7 +180,7 @@ pub fn compare_two<'r>(a: &'r Run, b: &'r Run, ids: &[String; 2]) -> Result<Pair
         run.story.traces().find(|trace| is(&trace.trace_id) || trace.trace_ids.iter().any(|known| is(known)))
     };
     let (left, right) = (find(a, &ids[0]).ok_or(0_usize)?, find(b, &ids[1]).ok_or(1_usize)?);
-    let differences = hops([(a, left), (b, right)], &mut outside(b));
+    let differences = hops([(a, left), (b, right)], &mut [outside(a), outside(b)]);
     Ok(Pair { root: Some(root(a, left)), traces: [Some(left), Some(right)], differences })
 }
 
@@ -259,10 +261,16 @@ fn occurrences(run: &Run, trace: &TraceRecord) -> Vec<((Key, usize), Brief)> {
 }
 
 /// Two traces hop by hop. What is missing may have gone `astray`: it came, and in no trace.
-fn hops(traces: [(&Run, &TraceRecord); 2], astray: &mut BTreeMap<Key, Vec<Brief>>) -> Vec<Difference> {
+fn hops(traces: [(&Run, &TraceRecord); 2], astray: &mut [BTreeMap<Key, Vec<Brief>>; 2]) -> Vec<Difference> {
     let [left, right] = traces.map(|(run, trace)| occurrences(run, trace));
-    let trace = traces[1].1;
-    let within = |flow: &Brief| flow.time >= trace.time && flow.time <= trace.time.after(trace.duration);
+    // those that came meanwhile, and in no trace
+    let mut strays = |side: usize, key: &Key| {
+        let trace = traces[side].1;
+        let within = |flow: &Brief| flow.time >= trace.time && flow.time <= trace.time.after(trace.duration);
+        let flows = astray[side].get_mut(key)?;
+        let place = flows.iter().position(within)?;
+        Some(flows.remove(place))
+    };
     let mut theirs: BTreeMap<_, _> = right.iter().cloned().collect();
     let mut partners: Vec<Option<Brief>> = left.iter().map(|(at, _)| theirs.remove(at)).collect();
     // who has a name in one run may have none in the other
@@ -272,13 +280,8 @@ fn hops(traces: [(&Run, &TraceRecord); 2], astray: &mut BTreeMap<Key, Vec<Brief>
     }
     let mut found = Vec::new();
     for ((at, a), b) in left.into_iter().zip(partners) {
-        let mut stray = || {
-            let flows = astray.get_mut(&at.0)?;
-            let place = flows.iter().position(within)?;
-            Some(flows.remove(place))
-        };
         let mut tell = |kind, b| found.push(Difference::new(kind, at.0.clone(), Some(at.1), [Some(a.clone()), b]));
-        match b.or_else(&mut stray) {
+        match b.or_else(|| strays(1, &at.0)) {
             None => tell(Kind::Missing, None),
             // one without a context of its own in either is not in the trace where less of it could be told
             Some(b) => {
@@ -289,7 +292,13 @@ fn hops(traces: [(&Run, &TraceRecord); 2], astray: &mut BTreeMap<Key, Vec<Brief>
         }
     }
     for (at, b) in right.into_iter().filter(|(at, _)| theirs.contains_key(at)) {
-        found.push(Difference::new(Kind::New, at.0, Some(at.1), [None, Some(b)]));
+        let Some(a) = strays(0, &at.0) else {
+            found.push(Difference::new(Kind::New, at.0, Some(at.1), [None, Some(b)]));
+            continue;
+        };
+        for kind in changed(&a, &b) {
+            found.push(Difference::new(kind, at.0.clone(), Some(at.1), [Some(a.clone()), Some(b.clone())]));
+        }
     }
     repeats::fold(found, traces.map(|(_, trace)| trace))
 }
@@ -306,11 +315,18 @@ fn changed(a: &Brief, b: &Brief) -> Vec<Kind> {
     // of a message it may be told only that it went wrong
     if a.ok && !b.ok && (seen[0] || a.pattern == Pattern::Publish) {
         kinds.push(Kind::Failed);
-    } else if seen == [true; 2] && a.status != b.status {
+    } else if seen == [true; 2] && status(a) != status(b) {
         kinds.push(Kind::Status);
     }
     kinds.extend(a.duration.zip(b.duration).and_then(|(a, b)| slower(a, b)));
     kinds
+}
+
+/// How it went: of a statement not for how many rows (PostgreSQL's protocol, CommandComplete).
+fn status(flow: &Brief) -> Option<&str> {
+    let rows = |c: char| c == ' ' || c.is_ascii_digit();
+    let status = flow.status.as_deref()?;
+    Some(if flow.ok && flow.protocol == "postgresql" { status.trim_end_matches(rows) } else { status })
 }
 
 fn slower(a: Span, b: Span) -> Option<Kind> {

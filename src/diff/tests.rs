@@ -25,7 +25,9 @@ fn run(traces: &[(&[Hop], &[Hop])]) -> Run {
         let mut add = |&(from, to, operation, status, ms, carries): &Hop| {
             next += 1;
             let (id, duration) = (FlowId(next), Some(Span::from_millis(ms)));
-            let (protocol, pattern, ok) = ("http", Pattern::RequestResponse, status < "400");
+            let (protocol, pattern) =
+                if to == "db" { ("postgresql", Pattern::Query) } else { ("http", Pattern::RequestResponse) };
+            let ok = to == "db" || status < "400";
             let (from, to, operation, status) = (from.into(), to.into(), operation.into(), Some(status.into()));
             let (carries, traced, link) = (Some(carries), true, None);
             let brief = Brief { id, time, duration, from, to, protocol, pattern, operation, status, ok, carries, traced, link };
@@ -72,6 +74,15 @@ fn the_same_is_no_difference_whatever_its_ids_and_small_times() {
     let pairs = compare(&a, &b);
     assert_eq!(told(&pairs), [""; 0]);
     assert_eq!(text(&pairs), "no difference\n");
+}
+
+#[test]
+fn how_many_rows_a_statement_found_is_no_difference() {
+    let of = |status| run(&[(&[("web", "orders", "GET /", "200", 5, true), ("orders", "db", "q", status, 3, false)], &[])]);
+    let told = |a, b| told(&compare(&of(a), &of(b)));
+    assert_eq!(told("SELECT 2", "SELECT 61"), [""; 0]);
+    assert_eq!(told("INSERT 0 1", "INSERT 0 12"), [""; 0]);
+    assert_eq!(told("UPDATE 1", "DELETE 1"), ["status orders → db q Some(1)"]);
 }
 
 #[test]
@@ -165,6 +176,14 @@ fn a_hop_that_left_its_trace_has_lost_it_and_is_not_told_twice() {
     let bare: Hop = ("payments", "fraud", "POST /score", "200", 3, false);
     let (tied, loose) = (run(&[(&[&GOOD[..3], &[bare]].concat(), &[])]), run(&[(&GOOD[..3], &[bare])]));
     assert_eq!(told(&compare(&tied, &loose)), [""; 0]);
+    // and what was loose in the first run is not new
+    assert_eq!(told(&compare(&b, &a)), [""; 0]);
+    let (failing, loose) = (("payments", "fraud", "POST /score", "500", 3, true), run(&[(&GOOD[..3], &[fraud, fraud])]));
+    let failing = run(&[(&[&GOOD[..3], &[failing]].concat(), &[])]);
+    assert_eq!(
+        told(&compare(&loose, &failing)),
+        ["failed payments → fraud POST /score Some(1)", "missing payments → fraud POST /score None"]
+    );
     let two = compare_two(&a, &b, &["t0".into(), "T0".into()]).unwrap();
     let mut paper = Paper::new(100, Ink::Black);
     text::two(&mut paper, [&a, &b], &two);

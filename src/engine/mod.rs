@@ -235,6 +235,7 @@ impl Engine {
                 self.stitch.unread(conn, at.time);
                 true
             }
+            EventKind::Sealed(dir) => self.sealed(conn, dir, at.time),
             EventKind::Identified(protocol) => {
                 self.stitch.read(conn, at.time);
                 self.conns.identify(conn, protocol)

@@ -34,6 +34,8 @@ pub enum EventKind {
     SeenBy(SourceId),
     /// It cannot be read so far: it is encrypted, or of a protocol that is unknown.
     Unread,
+    /// Encrypted bytes went in a direction: when that turned, and now and then while an answer goes on.
+    Sealed(Dir),
     /// Its protocol is known.
     Identified(&'static str),
     /// A flow began.

@@ -2,7 +2,7 @@
 
 use super::ledger::label;
 use super::{Book, Detector, Look, Words};
-use crate::engine::traces::{Hop, chains, outcome, passes_on};
+use crate::engine::traces::{Hop, chains, failed, outcome, passes_on};
 use crate::model::FindingKind;
 
 /// It holds nothing: each trace shows it by itself.
@@ -26,14 +26,16 @@ impl Detector for Cascade {
 }
 
 fn tell(chain: &[&Hop], book: &mut Book) {
-    let steps: Vec<_> = chain.windows(2).filter(|pair| !passes_on(pair[0], pair[1])).collect();
-    let Some(last) = chain.last().filter(|last| !last.judged) else { return };
+    // what was asked wrongly is the fault of who asked it
+    let fault = chain.split_last().map(|(last, above)| if failed(last) || last.pending { chain } else { above });
+    let Some(last) = fault.and_then(<[_]>::last).filter(|last| !last.judged) else { return };
+    let steps: Vec<_> = fault.unwrap_or_default().windows(2).filter(|pair| !passes_on(pair[0], pair[1])).collect();
     let service = label(&last.to);
     let mut callers: Vec<_> = steps.iter().rev().map(|pair| label(&pair[0].to)).filter(|caller| *caller != service).collect();
     callers.dedup();
     // the one nearest to who asked that did more than pass it on
     let Some(able) = callers.last() else { return };
-    let key: Vec<_> = chain.iter().map(|hop| format!("{} {}", label(&hop.to), hop.operation)).collect();
+    let key: Vec<_> = chain.iter().map(|hop| format!("{} {}", label(&hop.to), hop.shape())).collect();
     let how: Vec<_> = chain.iter().rev().map(|hop| format!("{} {}", label(&hop.to), outcome(hop))).collect();
     let words = Words {
         title: format!("{service} fails, and with it {}", callers.join(", then ")),
@@ -50,9 +52,9 @@ fn tell(chain: &[&Hop], book: &mut Book) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::rig::{call, deliver, judged, publish};
+    use super::super::rig::{call, deliver, flow, judged, publish};
     use super::*;
-    use crate::model::Flow;
+    use crate::model::{Flow, Pattern};
 
     fn check(tree: &[(usize, Flow)], wanted: Option<(&str, &[u64])>) {
         let found = judged(&mut Cascade, tree);
@@ -70,6 +72,19 @@ mod tests {
             (2, call(4, "orders>payments 40-70 POST /charges 503")),
         ];
         check(&tree, Some(("payments fails, and with it orders, then gateway", &[1, 2, 4])));
+    }
+
+    #[test]
+    fn what_is_asked_for_by_other_ids_fails_alike() {
+        let tree = |n: u64| {
+            let product = call(n + 1, &format!("gateway>catalog 10-80 GET /products/{n} 500"));
+            let rate = call(n + 2, "catalog>tax 20-70 GET /rate 503");
+            [(0, call(n, "c:1>gateway 0-90 GET /list 200")), (1, product), (2, rate)]
+        };
+        let mut book = Book::default();
+        [10, 20].iter().for_each(|n| super::super::rig::judge(&mut Cascade, &tree(*n), &mut book));
+        let told: Vec<_> = book.all().map(|(finding, _)| (finding.title.as_str(), finding.count)).collect();
+        assert_eq!(told, [("tax fails, and with it catalog", 2)]);
     }
 
     #[test]
@@ -105,6 +120,20 @@ mod tests {
         ];
         let found = judged(&mut Cascade, &tree);
         assert!(found[0].advice.contains("; web may answer without it"), "{found:#?}");
+    }
+
+    #[test]
+    fn who_asks_wrongly_fails_and_not_who_says_so() {
+        let (root, orders) = ((0, call(1, "c:1>gateway 0-90 GET /o 502")), (1, call(2, "gateway>orders 10-80 GET /o/x 500")));
+        let mut query = flow(3, Pattern::Query, "postgresql", "orders>db 20-30 SELECT 42P01");
+        query.row.ok = false;
+        let tree = [root.clone(), orders, (2, query.clone())];
+        let found = judged(&mut Cascade, &tree);
+        assert_eq!(found[0].title, "orders fails, and with it gateway");
+        assert!(found[0].evidence.starts_with("db SELECT answered 42P01; so orders GET /o/x answered 500; so"), "{found:#?}");
+        // nobody else fails with who asked it
+        check(&[(0, call(2, "c:1>orders 10-80 GET /o/x 500")), (1, query)], None);
+        check(&[root, (1, call(2, "gateway>users 10-20 GET /users/x 404"))], None);
     }
 
     #[test]

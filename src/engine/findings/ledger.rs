@@ -126,7 +126,10 @@ pub(super) fn received(hop: &Hop) -> String {
 pub(super) fn sent(hop: &Hop, answers: bool) -> String {
     match (hop.pattern, hop.extra().via.as_deref()) {
         (Pattern::Publish, Some(exchange)) => format!("{} to exchange {exchange}", messages(answers)),
-        (Pattern::Publish, None) => format!("{} to {}", messages(answers), label(&hop.to)),
+        (Pattern::Publish, None) => match queue(hop).filter(|_| !to_reply_queue(hop)) {
+            Some(queue) => format!("{} to queue {queue}", messages(answers)),
+            None => format!("{} to {}", messages(answers), label(&hop.to)),
+        },
         _ => format!("{} calls to {}", protocol(hop), label(&hop.to)),
     }
 }
@@ -137,8 +140,12 @@ const fn messages(answers: bool) -> &'static str {
 
 /// Whether a message goes straight to a queue that somebody made for answers to himself: one that the broker named, or that has a UUID.
 pub(super) fn to_reply_queue(hop: &Hop) -> bool {
-    let queue = hop.operation.strip_prefix("publish (default) ").filter(|_| hop.pattern == Pattern::Publish);
-    queue.is_some_and(|queue| queue.starts_with("amq.") || queue.split(['.', '_', ':']).any(is_uuid))
+    queue(hop).is_some_and(|queue| queue.starts_with("amq.") || queue.split(['.', '_', ':']).any(is_uuid))
+}
+
+/// The queue that a message goes straight to, by way of the default exchange.
+fn queue(hop: &Hop) -> Option<&str> {
+    hop.operation.strip_prefix("publish (default) ").filter(|_| hop.pattern == Pattern::Publish)
 }
 
 fn is_uuid(text: &str) -> bool {
@@ -190,6 +197,17 @@ mod tests {
     use super::super::rig::flow;
     use super::*;
     use crate::engine::traces::begun;
+
+    #[test]
+    fn a_queue_is_named_that_a_message_goes_straight_to() {
+        let text = |operation: &str| {
+            let flow = flow(1, Pattern::Publish, "amqp", &format!("worker>rabbit 1-2 {operation} -"));
+            sent(&begun(flow.as_ref()), false)
+        };
+        assert_eq!(text("publish (default) retry"), "messages to queue retry");
+        assert_eq!(text("publish (default) amq.gen-2Xk"), "messages to rabbit");
+        assert_eq!(text("publish shop order"), "messages to rabbit");
+    }
 
     #[test]
     fn queues_for_answers_are_told_from_those_that_have_a_name() {

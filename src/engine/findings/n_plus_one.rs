@@ -156,6 +156,9 @@ mod tests {
         assert_eq!(["size=100&page=", "cursor=c", "pageToken=", "sku="].map(calls), [0, 0, 0, 1]);
         let behind = ["order by id limit 100 offset ", "where id >= 7 order by id limit ", "where sku = "];
         assert_eq!(behind.map(statements), [0, 0, 1]);
+        let from_cursor = |sql: &'static str| found("postgresql", Pattern::Query, "sql", &|n| format!("{sql}{}", n / 40));
+        let cursor = ["FETCH FORWARD 100 FROM c", "fetch next from c", "MOVE 9 FROM c", "declare c cursor for select "];
+        assert_eq!(cursor.map(from_cursor), [0, 0, 0, 1]);
         // the first page of each of many lists is another matter
         assert_eq!(["page=1&sku=", "offset=0&sku="].map(calls), [1, 1]);
         assert_eq!(statements("where day > 1 and sku = 'a' order by id limit 1 offset "), 1);

@@ -5,7 +5,7 @@ use super::housekeeping::{housekeeping, outside};
 use super::ledger::{Ledger, carriers, counted_as, label, received, sender, sent, to_reply_queue, who};
 use super::look::Tie;
 use super::{Book, Detector, Look};
-use crate::engine::traces::{Hop, Mark, leg, name};
+use crate::engine::traces::{Hop, Mark, forwards, leg, name};
 use crate::model::{FindingKind, FlowId, Link, Party, Pattern};
 use compact_str::CompactString;
 use hashbrown::{HashMap, HashSet};
@@ -255,7 +255,7 @@ fn judge(tie: &Tie<'_>) -> Vec<FindingKind> {
     if down.seen && !same.iter().any(|(a, b)| a.carrier == b.carrier) {
         kinds.push(FindingKind::TraceFormatSwitched);
     }
-    let own = tie.cause.is_some_and(|cause| published_by(cause, &down.from));
+    let own = forwards(up, down) || tie.cause.is_some_and(|cause| published_by(cause, &down.from));
     if !leg(up, down) && !own && same.iter().any(|(a, b)| a.span.is_some() && a.span == b.span) {
         kinds.push(FindingKind::TraceStaleParent);
     }

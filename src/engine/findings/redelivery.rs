@@ -34,14 +34,25 @@ struct Last {
     firsts: u64,
     /// How often again.
     agains: u64,
+    /// How often it was handed back.
+    backs: u64,
 }
 
 /// What was delivered again from a queue to one consumer.
 #[derive(Debug, Default)]
 struct Queue {
     agains: u64,
-    /// The message that came most often: its name, and how often in all.
-    worst: (CompactString, u64),
+    /// The message that came most often.
+    worst: Option<Worst>,
+}
+
+/// A message that comes again and again.
+#[derive(Debug)]
+struct Worst {
+    called: CompactString,
+    /// How often it came in all, and how often of these it was handed back.
+    deliveries: u64,
+    backs: u64,
 }
 
 impl Detector for Redelivery {
@@ -72,8 +83,10 @@ impl Detector for Redelivery {
             flows.insert(0, before.flow);
             handed_back = matches!(before.fate, "rejected" | "nacked");
             evidence.push_str(&format!(", as it had been {} before", before.fate));
-            if before.firsts <= 1 && before.agains >= POISON && before.agains > queue.worst.1 {
-                queue.worst = (letter.called().into(), before.agains);
+            let (deliveries, backs) = (before.agains + 1, before.backs);
+            let more = queue.worst.as_ref().is_none_or(|worst| deliveries > worst.deliveries);
+            if before.firsts <= 1 && before.agains >= POISON && more {
+                queue.worst = Some(Worst { called: letter.called().into(), deliveries, backs });
             }
         }
         evidence.push_str(&format!(
@@ -85,16 +98,16 @@ impl Detector for Redelivery {
         let same = before.is_none() || before.as_ref().is_some_and(|before| before.who == letter.who);
         let then = if same { "is delivered them again".to_owned() } else { format!("{taker} is delivered them") };
         let (title, advice) = match &queue.worst {
-            (called, agains) if *agains >= POISON => (
-                format!(
-                    "{client} hands {called} from queue {name} back again and again, {} times so far: a poison message",
-                    agains + 1
-                ),
+            Some(Worst { called, deliveries, backs }) => (
+                match backs {
+                    0 => format!("{called} from queue {name} comes again and again, {deliveries} times so far: a poison message"),
+                    _ => format!(
+                        "{client} hands {called} from queue {name} back again and again, {} so far: a poison message",
+                        times(*backs, "time", "times")
+                    ),
+                },
                 if given_up(flow) {
-                    format!(
-                        "look at why {client} fails to work on it; sooner than after {} times it could be given up",
-                        agains + 1
-                    )
+                    format!("look at why {client} fails to work on it; sooner than after {deliveries} times it could be given up")
                 } else {
                     format!(
                         "let {client} reject it without requeue after a few attempts, to a dead-letter exchange, and look at why it fails"
@@ -121,8 +134,9 @@ impl Redelivery {
     fn remember(&mut self, key: (String, u64), flow: FlowRef<'_>, letter: &Letter) -> Option<Last> {
         let again = letter.again;
         let known = self.last.get(&key);
-        let (firsts, agains) = known.map_or((0, 0), |last| (last.firsts, last.agains));
+        let (firsts, agains, backs) = known.map_or((0, 0, 0), |last| (last.firsts, last.agains, last.backs));
         let (firsts, agains) = (firsts + u64::from(!again), agains + u64::from(again));
+        let backs = backs + u64::from(matches!(fate(flow.row), "rejected" | "nacked") && !given_up(flow));
         if known.is_none() {
             self.order.push_back(key.clone());
             if self.order.len() > MAX_REMEMBERED
@@ -132,9 +146,9 @@ impl Redelivery {
             }
         }
         let (client, who) = (Arc::clone(&letter.client), letter.who.clone());
-        let last = Last { flow: flow.row.id, fate: fate(flow.row), client, who, firsts, agains };
+        let last = Last { flow: flow.row.id, fate: fate(flow.row), client, who, firsts, agains, backs };
         let before = self.last.insert(key, last)?;
-        Some(Last { firsts, agains, ..before })
+        Some(Last { firsts, agains, backs, ..before })
     }
 }
 
@@ -186,6 +200,17 @@ mod tests {
         let told = titles(&["id=a queue=q status=nack", again, again, again, again]);
         let title = "billing hands message a from queue q back again and again, 5 times so far: a poison message";
         assert_eq!(told, [(title.to_owned(), 4, 2)]);
+    }
+
+    #[test]
+    fn how_often_it_was_handed_back_is_told_and_not_how_often_it_came() {
+        let again = "id=a queue=q again=1 status=nack";
+        let last = |last| titles(&["id=a queue=q status=nack", again, again, again, last]).remove(0).0;
+        let title = "billing hands message a from queue q back again and again, 4 times so far: a poison message";
+        assert_eq!(last("id=a queue=q again=1 status=reject requeue=0"), title);
+        assert_eq!(last("id=a queue=q again=1 status=ack"), title);
+        let gone = ["id=a queue=q", "id=a queue=q again=1", "id=a queue=q again=1", "id=a queue=q again=1"];
+        assert_eq!(titles(&gone).remove(0).0, "message a from queue q comes again and again, 4 times so far: a poison message");
     }
 
     #[test]

@@ -12,7 +12,7 @@
 use super::ledger::{excerpt, label};
 use super::waits::Waits;
 use super::{Book, Detector, Look, Words};
-use crate::engine::traces::Hop;
+use crate::engine::traces::{Doubt, Hop, doubts};
 use crate::model::{FindingKind, Pattern};
 use crate::time::{Span, Time};
 use hashbrown::HashMap;
@@ -69,6 +69,13 @@ impl Detector for Slow {
             }
             requests.push(up.and_then(|up| requests.get(up).copied()).unwrap_or(at));
         }
+        // whichever of several caused it, it is part of the same request where those are
+        for Doubt { at, maybe, whole, .. } in doubts(&flows) {
+            let mut those = maybe.iter().filter_map(|up| requests.get(*up).copied());
+            if let Some(one) = those.next().filter(|one| whole && those.all(|other| other == *one)) {
+                requests.iter_mut().filter(|request| **request == at).for_each(|request| *request = one);
+            }
+        }
         // those of which nothing is claimed
         let roots: Vec<_> = flows.iter().filter(|(_, up)| up.is_none()).map(|(hop, _)| *hop).collect();
         let mut all = Vec::with_capacity(flows.len());
@@ -107,7 +114,7 @@ fn answered(pattern: Pattern, protocol: &str) -> bool {
 /// A hop, and the time that is its receiver's own.
 struct Own<'h> {
     hop: &'h Hop,
-    /// When something was under way that it caused, or its request itself.
+    /// When something was under way that it caused or may have, or its request or answer itself.
     below: Vec<(Time, Time)>,
     /// The time in which nothing was.
     own: Span,
@@ -119,8 +126,10 @@ impl<'h> Own<'h> {
     fn of(hop: &'h Hop, children: &[&Hop], roots: &'h [&'h Hop]) -> Self {
         // what gets no answer is waited for until it is given up, which is not seen
         let span = |child: &&Hop| (child.time.max(hop.time), if child.pending { hop.last } else { child.last.min(hop.last) });
-        // nor is anybody at work on what has not come yet
-        let below: Vec<_> = children.iter().map(span).chain([(hop.time, hop.arrived())]).collect();
+        // nor is anybody at work on what has not come yet, and who is done may wait until the other end takes it
+        let asides = [(hop.time, hop.arrived()), (hop.answering(), hop.last)];
+        let unread = hop.extra().unread.iter().copied();
+        let below: Vec<_> = children.iter().map(span).chain(asides).chain(unread).collect();
         Self { hop, own: besides(hop, &below), below, roots }
     }
 
@@ -258,117 +267,4 @@ fn kind_of(hop: &Hop) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::rig::{call, flow, judge, judged, titles};
-    use super::*;
-    use crate::model::{Detail, Fields, Flow};
-
-    fn check(tree: &[(usize, Flow)], wanted: &[&str]) {
-        let found = judged(&mut Slow::default(), tree);
-        assert_eq!(titles(&found).into_iter().map(|(title, _)| title).collect::<Vec<_>>(), wanted, "{found:#?}");
-    }
-
-    #[test]
-    fn the_time_in_which_a_request_was_still_coming_is_not_its_receivers() {
-        let sent = |until: u64, mut flow: Flow| {
-            let mut detail = flow.detail.as_deref().unwrap().clone();
-            detail.request.as_mut().unwrap().whole = Some(super::super::rig::at(until));
-            flow.detail = Some(detail.into());
-            flow
-        };
-        let upload = || call(1, "c:1>nginx 0-1812 POST /upload 200");
-        let leg = (1, call(2, "nginx>a 1811-1812 POST /upload 200"));
-        check(&[(0, sent(1810, upload())), leg.clone()], &[]);
-        let title = "nginx spends most of a slow request by itself: POST /upload";
-        check(&[(0, sent(9, upload())), leg.clone()], &[title]);
-        check(&[(0, sent(500, upload())), leg], &[title]);
-    }
-
-    fn root(end: u64) -> (usize, Flow) {
-        (0, call(1, &format!("c:1>gateway 0-{end} GET /report 200")))
-    }
-
-    #[test]
-    fn what_takes_most_of_a_slow_request_by_itself_is_at_fault_and_not_who_waits_for_it() {
-        let orders = (1, call(2, "gateway>orders 10-1490 GET /orders 200"));
-        let db = (2, call(3, "orders>db 20-1400 GET /rows 200"));
-        check(&[root(1500), orders, db], &["db takes most of the time of a slow request: GET /rows"]);
-        let quick = (1, call(2, "gateway>orders 10-100 GET /orders 200"));
-        check(&[root(1500), quick], &["gateway spends most of a slow request by itself: GET /report"]);
-    }
-
-    #[test]
-    fn a_query_is_told_by_its_statement() {
-        let mut query = flow(2, Pattern::Query, "postgresql", "gateway>db 10-1490 SELECT -");
-        let statement = format!("SELECT  price FROM stock WHERE sku = 'a-7' AND {}", "x = 1 AND ".repeat(30));
-        let fields = Fields::default().with("sql", statement.as_str());
-        query.detail = Some(Detail { fields, ..query.detail.as_deref().unwrap().clone() }.into());
-        let found = judged(&mut Slow::default(), &[root(1500), (1, query)]);
-        let begin = "select price from stock where sku = ? and x = ? and ";
-        assert!(found[0].title.starts_with(&format!("db takes most of the time of a slow request: {begin}")), "{found:#?}");
-        assert!(found[0].advice.starts_with(&format!("make `{begin}")) && found[0].title.len() < 200, "{found:#?}");
-    }
-
-    #[test]
-    fn quick_requests_shared_time_and_what_is_held_back_are_none() {
-        check(&[root(900), (1, call(2, "gateway>orders 10-890 GET /orders 200"))], &[]);
-        let half = [(1, call(2, "gateway>a 10-800 GET /a 200")), (1, call(3, "gateway>b 800-1490 GET /b 200"))];
-        check(&[vec![root(1500)], half.to_vec()].concat(), &[]);
-        check(&[root(1500)], &[]);
-        check(
-            &[root(5000), (1, call(2, "gateway>orders 10-4900 GET /orders/poll 200"))],
-            &["gateway spends most of a slow request by itself: GET /report"][..0],
-        );
-    }
-
-    #[test]
-    fn who_waits_for_an_answer_that_never_comes_is_not_slow() {
-        let (orders, silent) =
-            ((1, call(2, "gateway>orders 10-5490 GET /orders 200")), (2, call(3, "orders>stock 20- GET /stock pending")));
-        check(&[root(5500), orders, silent], &[]);
-    }
-
-    #[test]
-    fn what_is_far_slower_than_its_kind_is_told_once_the_kind_is_known() {
-        let found = |before: u64, took: u64, last: u64| {
-            let (mut slow, mut book) = (Slow::default(), Book::default());
-            for n in 0..before {
-                judge(&mut slow, &[(0, call(n + 1, &format!("c:1>api 0-{took} GET /x/{n} 200")))], &mut book);
-            }
-            judge(&mut slow, &[(0, call(99, &format!("c:1>api 0-{last} GET /x/99 200")))], &mut book);
-            book.all().map(|(finding, _)| finding.evidence.clone()).collect::<Vec<_>>()
-        };
-        assert_eq!(found(30, 20, 300), ["300 ms by itself, where 95 of 100 of the 30 others took at most 20 ms"]);
-        assert_eq!((found(30, 90, 300).len(), found(30, 20, 150).len()), (0, 0));
-        // of few it has to stand out all the more
-        assert_eq!(found(10, 20, 300), ["300 ms by itself, where three of four of the 10 others took at most 20 ms"]);
-        assert_eq!((found(10, 40, 300).len(), found(3, 5, 300).len(), found(10, 1, 150).len()), (0, 0, 0));
-    }
-
-    #[test]
-    fn a_slow_statement_of_a_request_below_a_second_is_told_by_its_like() {
-        let row = |n: u64, from: u64, to: u64| (1, call(n, &format!("shop>db {from}-{to} GET /row/{n} 200")));
-        let (title, quick) =
-            ("db takes far longer than usual for GET /row/5", (0..4).map(|n| row(n + 2, 10 + n * 6, 15 + n * 6)));
-        let shop = |end: u64| (0, call(1, &format!("c:1>shop 0-{end} GET /list 200")));
-        let all = |end: u64, slow: u64| [vec![shop(end)], quick.clone().collect(), vec![row(9, 40, 40 + slow)]].concat();
-        check(&all(450, 400), &[&title.replace('5', "9")]);
-        // also where it is the first of them
-        let first = [vec![shop(450), row(2, 5, 405)], (0..4).map(|n| row(n + 3, 410 + n * 6, 415 + n * 6)).collect()].concat();
-        check(&first, &[&title.replace('5', "2")]);
-        // a blip, less than most of the request, and its usual time
-        check(&all(50, 30), &[]);
-        check(&all(900, 400), &[]);
-        check(&[shop(450), row(2, 5, 105), row(3, 110, 210), row(4, 215, 435)], &[]);
-    }
-
-    #[test]
-    fn it_is_told_again_and_again_for_as_long_as_most_are_quick() {
-        let (mut slow, mut book) = (Slow::default(), Book::default());
-        for n in 0..16 {
-            let took = if n % 5 == 4 { 400 } else { 5 };
-            judge(&mut slow, &[(0, call(n + 1, &format!("c:1>api 0-{took} GET /x/{n} 200")))], &mut book);
-        }
-        assert_eq!(book.all().map(|(finding, _)| finding.count).collect::<Vec<_>>(), [3]);
-    }
-}
+mod tests;

@@ -1,10 +1,11 @@
-//! Questions whose answer was due and did not come. Not those that a capture ends in, whose answer could not be seen, or may take for ever.
+//! Questions whose answer was due and did not come. Not those that a capture ends in, whose answer could not be seen, or may take for ever,
+//! nor those given up as the same was answered that was asked beside.
 
 use super::ledger::label;
 use super::message::who;
-use super::{Book, Detector, Words};
-use crate::engine::traces::settled;
-use crate::model::{ConnRecord, Dir, End, FindingKind, FlowId, FlowRef, PENDING, Pattern, Severity};
+use super::{Book, Detector, Look, Words};
+use crate::engine::traces::{Hop, name, settled};
+use crate::model::{ConnRecord, Dir, End, FindingKind, FlowId, FlowRef, Link, PENDING, Pattern, Severity};
 use crate::time::{Span, Time};
 use compact_str::CompactString;
 use hashbrown::HashMap;
@@ -22,6 +23,8 @@ const MAX_HELD: usize = 1 << 12;
 #[derive(Debug, Default)]
 pub(super) struct Unanswered {
     asked: Vec<(u64, Question)>,
+    /// Those of traces, until these tell who asked them, and whether it was answered all the same.
+    held: Vec<(Question, Ending)>,
     ended: HashMap<u64, Ending>,
     order: VecDeque<u64>,
 }
@@ -36,6 +39,10 @@ struct Question {
     operation: CompactString,
     /// Whether it is one whose connection may well be closed without an answer.
     patient: bool,
+    /// Whether its trace has to be looked at first.
+    traced: bool,
+    /// When the same was answered that was asked beside it.
+    twin: Option<Time>,
 }
 
 /// How a connection ended.
@@ -71,19 +78,51 @@ impl Detector for Unanswered {
         let (from, to) = (label(flow.client), label(flow.server));
         let key = format!("{} > {to}: {}", who(flow.client), hop.shape());
         let operation = flow.row.operation.clone();
-        let question = Question { flow: flow.row.id, time: flow.row.time, key, from, to, operation, patient: amqp };
-        match self.ended.get(&flow.connection) {
-            Some(ending) => judge(&question, *ending, book),
+        let traced = flow.row.trace_id.is_some() && !amqp;
+        let question =
+            Question { flow: flow.row.id, time: flow.row.time, key, from, to, operation, patient: amqp, traced, twin: None };
+        match self.ended.get(&flow.connection).copied() {
+            Some(ending) => self.settle(question, ending, book),
             None => self.asked.push((flow.connection, question)),
         }
+    }
+
+    fn trace(&mut self, look: &Look<'_>, book: &mut Book) {
+        if self.held.is_empty() && self.asked.is_empty() {
+            return;
+        }
+        let flows: Vec<_> = look.flows().collect();
+        for (hop, up) in flows.iter().filter(|(hop, _)| hop.pending && !hop.judged) {
+            let open = self.asked.iter_mut().map(|(_, question)| question).filter(|question| question.traced);
+            let of = |question: &&mut Question| question.flow == hop.flow;
+            let Some(question) = self.held.iter_mut().map(|(question, _)| question).chain(open).find(of) else { continue };
+            question.traced = false;
+            let cause = up.and_then(|(up, link)| flows.get(up).filter(|(above, _)| !hop.by_time_alone(above, link)));
+            // who has no name is called as he was asked
+            if let Some((above, _)) = cause.filter(|_| name(&hop.from).is_none()) {
+                question.from = label(&above.to);
+            }
+            let twin = |(other, of): &&(&Hop, Option<(usize, Link)>)| {
+                let same = other.operation == hop.operation && other.pattern == hop.pattern && label(&other.to) == label(&hop.to);
+                same && !other.pending && other.ok && up.is_some() && of.map(|(up, _)| up) == up.map(|(up, _)| up)
+            };
+            let beside = flows.iter().filter(twin).map(|(other, _)| *other).filter(|other| other.last > hop.time);
+            question.twin = beside.map(|other| other.last).min();
+        }
+        for (question, ending) in self.held.extract_if(.., |(question, _)| !question.traced) {
+            judge(&question, ending, book);
+        }
+    }
+
+    fn end(&mut self, book: &mut Book) {
+        self.held.drain(..).for_each(|(question, ending)| judge(&question, ending, book));
     }
 
     fn connection(&mut self, conn: &ConnRecord, book: &mut Book) {
         let seen = conn.gaps == 0 && conn.packets.to_client > 0 && conn.packets.to_server > 0;
         let ending = Ending { how: conn.end, last: conn.time.after(conn.duration), hung_up: conn.hung_up, seen };
-        for (_, question) in self.asked.extract_if(.., |(of, _)| *of == conn.id) {
-            judge(&question, ending, book);
-        }
+        let over: Vec<_> = self.asked.extract_if(.., |(of, _)| *of == conn.id).collect();
+        over.into_iter().for_each(|(_, question)| self.settle(question, ending, book));
         if self.ended.insert(conn.id, ending).is_none() {
             self.order.push_back(conn.id);
             if self.order.len() > MAX_HELD
@@ -95,12 +134,28 @@ impl Detector for Unanswered {
     }
 }
 
+impl Unanswered {
+    /// How its connection ended is known.
+    fn settle(&mut self, question: Question, ending: Ending, book: &mut Book) {
+        let gave_up = matches!(ending.hung_up, Some((Dir::ToServer, _)));
+        if gave_up && question.traced && self.held.len() < MAX_HELD {
+            self.held.push((question, ending));
+        } else {
+            judge(&question, ending, book);
+        }
+    }
+}
+
 fn judge(question: &Question, ending: Ending, book: &mut Book) {
-    let Question { flow, time, key, from, to, operation, patient } = question;
+    let Question { flow, time, key, from, to, operation, patient, twin, .. } = question;
     // what ends with the capture may have been given up all the same
     let closed = matches!(ending.how, End::Fin | End::Rst) || ending.hung_up.is_some();
     let until = if closed { ending.hung_up.map_or(ending.last, |(_, at)| at) } else { book.now() };
     let waited = until.since(*time);
+    // of several that were asked at once the first answer is enough
+    if twin.is_some_and(|twin| twin <= until) && matches!(ending.hung_up, Some((Dir::ToServer, _))) {
+        return;
+    }
     if !ending.seen || ending.how == End::Evicted || (waited < WAITED && (*patient || !closed)) {
         return;
     }
@@ -243,6 +298,41 @@ mod tests {
         assert_eq!(told(End::Fin, Some((Dir::ToServer, 2010)), 2011), late);
         let server = to("orders", format!("{sent} without an answer: orders closed the connection 3.0 ms after it"));
         assert_eq!(told(End::Rst, Some((Dir::ToClient, 13)), 13), server);
+    }
+
+    /// What is found where `orders` is hung up on after 90 ms by somebody at work on a request, which asked the same of it in `beside` too.
+    fn hung_up(from: &str, beside: Option<&str>) -> Vec<(String, Option<String>)> {
+        let mut asked = call(2, &format!("{from}>orders=10.0.0.9:81 10- GET /x pending"));
+        asked.row.trace_id = Some("t".into());
+        let other = beside.map(|text| (1, call(3, text)));
+        let root = (0, call(1, "c:1>gateway=10.0.0.1:80 0-200 GET /y 200"));
+        let tree: Vec<_> = [root, (1, asked.clone())].into_iter().chain(other).collect();
+        let (hops, nodes) = super::super::rig::trace(&tree);
+        let (mut detector, mut book) = (Unanswered::default(), Book::default());
+        book.turn_to(at(100));
+        detector.flow(asked.as_ref(), &mut book);
+        detector.connection(&ConnRecord { hung_up: Some((Dir::ToServer, at(100))), ..conn(End::Fin, 100) }, &mut book);
+        assert_eq!(book.all().count(), 0, "its trace may tell more");
+        detector.trace(&Look::new(&hops, &nodes), &mut book);
+        detector.end(&mut book);
+        book.all().map(|(finding, _)| (finding.title.clone(), finding.service.as_ref().map(ToString::to_string))).collect()
+    }
+
+    #[test]
+    fn who_has_no_name_is_called_as_he_was_asked() {
+        let told = |who: &str| vec![(format!("{who} hangs up on orders before it could answer: GET /x"), Some(who.to_owned()))];
+        assert_eq!(hung_up("gateway=10.0.0.1:80", None), told("gateway"));
+        // whatever it is called in the trace
+        assert_eq!(hung_up("10.0.0.1:4711", None), told("gateway"));
+    }
+
+    #[test]
+    fn of_several_asked_at_once_the_first_answer_is_enough() {
+        let gateway = "gateway=10.0.0.1:80";
+        let beside = |rest: &str| hung_up(gateway, Some(&format!("{gateway}>orders=10.0.0.9:81 {rest}"))).len();
+        assert_eq!(beside("5-99 GET /x 200"), 0);
+        // asked for after it was given up, of before, something else, and in vain
+        assert_eq!(["100-150 GET /x 200", "1-9 GET /x 200", "5-99 GET /z 200", "5-99 GET /x 503"].map(beside), [1; 4]);
     }
 
     #[test]

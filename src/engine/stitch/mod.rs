@@ -185,6 +185,7 @@ impl Engine {
         }
         let first = alone.is_some() || traces.of(id).is_none_or(|no| traces.get(no).is_some_and(|trace| trace.leaves_open(id)));
         if !first {
+            self.doubt(id, Vec::new());
             return alone;
         }
         let placeable = placeable(&slot.row);
@@ -196,16 +197,10 @@ impl Engine {
         if let Some(hop) = alone.as_mut().filter(|_| untold) {
             hop.extra_mut().untold = true;
         }
-        if !maybe.is_empty() {
-            if let Some(hop) = &mut alone {
-                hop.extra_mut().maybe.clone_from(&maybe);
-            }
-            self.traces.doubt(id, maybe.clone());
-            self.change(id, |_, detail| {
-                detail.candidates = maybe;
-                Charge::default()
-            });
+        if let Some(hop) = alone.as_mut().filter(|_| !maybe.is_empty()) {
+            hop.extra_mut().maybe.clone_from(&maybe);
         }
+        self.doubt(id, maybe);
         if let Some(hop) = alone.as_ref().or_else(|| self.traces.hop(id)) {
             self.findings.unclaimed(hop);
         }

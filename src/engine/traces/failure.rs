@@ -6,6 +6,7 @@
 
 use super::super::findings::label;
 use super::Hop;
+use super::doubts::{Doubt, doubts};
 use crate::engine::control::is_introduction;
 use crate::model::{Link, Pattern};
 
@@ -24,6 +25,9 @@ const CALLERS: &[&str] = &[
     "UNAUTHENTICATED",
 ];
 
+/// Classes of SQLSTATE for the same: data, constraints, syntax and access rules (PostgreSQL's Appendix A, "PostgreSQL Error Codes").
+const CALLERS_SQL: &[&str] = &["22", "23", "42"];
+
 /// Whether it did not go well, be it by whose fault it may. What a client says of itself to a server that does not know it is no failure.
 pub(super) fn went_wrong(hop: &Hop) -> bool {
     !hop.ok && !is_introduction(hop.protocol, &hop.operation, hop.status.as_deref())
@@ -32,7 +36,9 @@ pub(super) fn went_wrong(hop: &Hop) -> bool {
 /// Whether its receiver failed at it, as far as is known.
 pub(in crate::engine) fn failed(hop: &Hop) -> bool {
     let status = hop.status.as_deref().unwrap_or_default();
+    let sql = || CALLERS_SQL.iter().any(|class| status.starts_with(class));
     let callers = match status.parse::<u16>() {
+        _ if hop.protocol == "postgresql" => sql(),
         Ok(code) => (400..500).contains(&code) && !transient(code),
         Err(_) => CALLERS.contains(&status),
     };
@@ -67,14 +73,28 @@ pub(in crate::engine) fn chains(flows: &[Placed<'_>]) -> Vec<Vec<usize>> {
             of.push(at);
         }
     }
+    let hop = |at: &usize| flows.get(*at).map(|(hop, _)| *hop);
+    let mut unsure = vec![Vec::new(); flows.len()];
+    for Doubt { at, maybe, one, .. } in doubts(flows) {
+        // whichever of its service's flows it was because of, that one went wrong as well
+        let surely = one && maybe.iter().filter_map(hop).all(went_wrong);
+        let below = if surely { &mut children } else { &mut unsure };
+        for up in maybe {
+            below.iter_mut().skip(up).take(1).for_each(|below| below.push(at));
+        }
+    }
     let because = |at: usize| decisive(flows, at, children.get(at)?).filter(|_| !delivered_again(flows, at, &children));
+    // nothing is said of who may have failed because of what it is not known to have asked for
+    let maybe_because = |at: usize| decisive(flows, at, unsure.get(at)?).filter(|at| hop(at).is_some_and(failed));
     let mut below = vec![false; flows.len()];
     let mut chains = Vec::new();
     for (at, (hop, _)) in flows.iter().enumerate() {
         if failed(hop) && below.get(at) == Some(&false) {
             let chain: Vec<_> = std::iter::successors(Some(at), |at| because(*at)).collect();
             chain.iter().skip(1).for_each(|at| below.iter_mut().skip(*at).take(1).for_each(|below| *below = true));
-            chains.push(chain);
+            if chain.last().is_none_or(|last| maybe_because(*last).is_none()) {
+                chains.push(chain);
+            }
         }
     }
     chains
@@ -84,12 +104,15 @@ pub(in crate::engine) fn chains(flows: &[Placed<'_>]) -> Vec<Vec<usize>> {
 /// rather one that is its receiver's fault.
 pub(in crate::engine) fn cause(flows: &[Placed<'_>]) -> Option<usize> {
     let hop = |at: usize| flows.get(at).map(|(hop, _)| *hop);
+    let doubts = doubts(flows);
+    let maybe = |at: usize| doubts.iter().find(|doubt| doubt.at == at).map(|doubt| doubt.maybe.as_slice()).unwrap_or_default();
     // of what its caller was not made to fail by
     let got_over = |at: usize| match flows.get(at).map(|placed| (placed, surely_above(flows, placed))) {
         Some((_, Some(up))) => hop(up).is_some_and(|up| !up.pending),
         Some(((_, up), None)) => {
             let above = std::iter::successors(*up, |(up, _)| flows.get(*up)?.1);
-            above.filter_map(|(up, _)| hop(up)).any(|up| up.ok)
+            let all_well = |ups: &[usize]| !ups.is_empty() && ups.iter().filter_map(|up| hop(*up)).all(|up| up.ok);
+            all_well(maybe(at)) || above.filter_map(|(up, _)| hop(up)).any(|up| up.ok)
         }
         None => false,
     };
@@ -166,6 +189,32 @@ mod tests {
         );
     }
 
+    /// The same of a trace whose last flow may be because of the second or the third.
+    fn check_doubt(second: &str, third: &str, chains: &[&[u64]], first: u64) {
+        let lines = [(0, "c:1>gate 0-90 POST /checkout 502"), (1, second), (1, third), (0, "cat>tax 20-60 GET /rate 503")];
+        let tree: Vec<(usize, Flow)> = (1..).zip(lines).map(|(n, (depth, text))| (depth, call(n, text))).collect();
+        let mut hops = trace(&tree).0;
+        hops[3].extra_mut().maybe = vec![hops[1].flow, hops[2].flow];
+        let up = |at: usize| [None, Some((0, Link::TraceId)), Some((0, Link::TraceId)), None][at];
+        let flows: Vec<_> = hops.iter().enumerate().map(|(at, hop)| (hop, up(at))).collect();
+        let told: Vec<Vec<_>> = super::chains(&flows).iter().map(|c| c.iter().map(|at| *at as u64 + 1).collect()).collect();
+        let wanted: Vec<_> = chains.iter().map(|chain| chain.to_vec()).collect();
+        assert_eq!((told, cause(&flows).map(|at| at as u64 + 1)), (wanted, Some(first)), "{second} {third}");
+    }
+
+    #[test]
+    fn whichever_of_its_flows_it_was_because_of_a_service_failed_by_what_it_asked_for() {
+        let cat = |end: u64, status: u64| format!("gate>cat 5-{end} GET /p {status}");
+        check_doubt(&cat(80, 503), &cat(81, 503), &[&[1, 3, 4], &[2, 4]], 4);
+        // it may be because of the one that went well
+        check_doubt(&cat(80, 200), &cat(81, 503), &[&[4]], 4);
+        check_doubt(&cat(80, 200), &cat(81, 200), &[&[1], &[4]], 1);
+        // which service it was is not known: neither is said to have failed by itself
+        check_doubt("gate>ads 5-80 GET /a 503", &cat(81, 503), &[&[4]], 4);
+        // it was over before
+        check_doubt(&cat(30, 503), &cat(40, 503), &[&[1, 3], &[2], &[4]], 3);
+    }
+
     #[test]
     fn what_was_given_up_before_another_call_is_no_cause() {
         let lines = [ROOT, (1, "gate>ads 5- GET /ads pending"), (1, "gate>stock 50-80 GET /stock 500")];
@@ -206,6 +255,17 @@ mod tests {
         check(&[ROOT, mine], &[&[1, 2]], 2);
         check(&[(0, "c:1>gate 0-90 GET / 404"), mine], &[], 2);
         check(&[(0, "c:1>gate 0-90 GET / 200")], &[], 0);
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_statement_is_its_callers_fault() {
+        let told = |status: &str| {
+            let mut query = flow(1, Pattern::Query, "postgresql", &format!("orders>db 5-6 SELECT {status}"));
+            query.row.ok = false;
+            failed(&trace(&[(0, query)]).0[0])
+        };
+        assert_eq!(["42P01", "42601", "22012", "23505"].map(told), [false; 4]);
+        assert_eq!(["40001", "53300", "57014", "58030", "XX000"].map(told), [true; 5]);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use std::borrow::Cow;
 use std::hash::{Hash as _, Hasher as _};
 use std::sync::Arc;
 
-/// What comes within it comes at once: a request of several packets.
+/// What comes within it comes at once: a request or an answer of several packets.
 const AT_ONCE: Span = Span::from_millis(10);
 
 /// A flow in a trace.
@@ -88,12 +88,18 @@ pub(in crate::engine) struct Extra {
     /// What its message was routed by, and what it stands for.
     pub(in crate::engine) topic: Option<u64>,
     pub(in crate::engine) via: Option<CompactString>,
+    /// Stands for its message apart from where it goes, where another flow carries its span ID too.
+    pub(in crate::engine) message: Option<u64>,
     /// The queues that its message was in before, where somebody may have had it.
     pub(in crate::engine) was_in: Vec<CompactString>,
     /// Until when an answer was waited for, or what becomes of its message, in vain.
     pub(in crate::engine) let_go: Option<Time>,
     /// When its request was there as a whole, where that took a while.
     pub(in crate::engine) whole: Option<Time>,
+    /// When its answer began, where that took a while to come.
+    pub(in crate::engine) answering: Option<Time>,
+    /// When its receiver may have waited for an answer that cannot be read.
+    pub(in crate::engine) unread: Vec<(Time, Time)>,
     /// The same flow before an address translation.
     pub(in crate::engine) first_leg: Option<FlowId>,
     /// What it was tied to, where it is not by an ID.
@@ -115,9 +121,12 @@ impl Extra {
         parent_span: None,
         topic: None,
         via: None,
+        message: None,
         was_in: Vec::new(),
         let_go: None,
         whole: None,
+        answering: None,
+        unread: Vec::new(),
         first_leg: None,
         placed: None,
         maybe: Vec::new(),
@@ -199,6 +208,11 @@ impl Hop {
     /// From when on its receiver could be at work on it: nobody is while it is still being sent.
     pub(in crate::engine) fn arrived(&self) -> Time {
         self.extra().whole.unwrap_or(self.time).min(self.last)
+    }
+
+    /// From when on its answer came: at that its receiver need not be at work, but may wait until it is taken.
+    pub(in crate::engine) fn answering(&self) -> Time {
+        self.extra().answering.unwrap_or(self.last).min(self.last)
     }
 
     /// What it is apart from its literals.
@@ -306,6 +320,10 @@ impl Hop {
         let whole = detail.request.as_ref().and_then(|half| half.whole).filter(|_| !flow.row.pattern.one_way());
         if let Some(whole) = whole.filter(|whole| whole.since(self.time) > AT_ONCE) {
             self.extra_mut().whole = Some(whole);
+        }
+        let answer = detail.response.as_ref().map(|half| half.first.time).filter(|_| !flow.row.pattern.one_way());
+        if let Some(answer) = answer.filter(|answer| self.last.since(*answer) > AT_ONCE) {
+            self.extra_mut().answering = Some(answer);
         }
         // an exchange goes through no topic
         if flow.row.pattern == Pattern::RequestResponse || flow.row.pattern.is_call() {

@@ -1,12 +1,13 @@
 //! Legs: two flows that are one request on its way through a proxy, a sidecar or address translation. Not a merge: each stays a flow.
 //!
 //! The proxy says so itself (`Via`, `Forwarded`, `X-Forwarded-For`: it has added a stop), or it passes on unchanged what an instrumented
-//! service would write anew (the span ID), or what every other service would have no reason to repeat (all of the request). Of address
-//! translation its sequence numbers tell (`engine::stitch`'s `nat`).
+//! service would write anew (the span ID), or what every other service would have no reason to repeat (all of the request). Where it has
+//! written the path anew, both have to be unchanged, and it has to be another program than what is behind it. Of address translation its sequence numbers tell (`engine::stitch`'s `nat`).
 
 use super::hop::{Hop, everybodys};
 use crate::engine::digest::digester;
-use crate::model::{FlowRef, Half, Headers, Pattern};
+use crate::engine::twins::digest;
+use crate::model::{FlowRef, Half, Headers, Pattern, Value};
 use crate::time::{Span, Time};
 use std::hash::{Hash as _, Hasher as _};
 use std::num::{NonZeroU16, NonZeroU64};
@@ -21,6 +22,8 @@ const HOP_BY_HOP: &[&str] =
 
 /// How soon after a request what is sent next was hardly sent because of it, unless it is passed on.
 const SOON: Span = Span::from_nanos(50_000);
+/// How much of a body is compared.
+const COMPARED: usize = 4096;
 /// How many fields a request has to have to be told from others by them: what only a handful say is no likeness.
 const TELLING: usize = 3;
 
@@ -29,8 +32,52 @@ const TELLING: usize = 3;
 pub(in crate::engine) struct Asked {
     /// Through how many hands it says it has gone: one more than the stops on its way.
     pub(super) hands: NonZeroU16,
-    /// Stands for all that it says, where it says enough to be told from others, and no tracer's ID does that better.
+    /// Stands for all that it says but where to, where it says enough to be told from others, and no tracer's ID does that better, or
+    /// another flow carries that one as well.
     whole: Option<NonZeroU64>,
+    /// Stands for the software that answered, as it says, where `whole` tells of another flow that carries its ID.
+    by: Option<NonZeroU64>,
+}
+
+impl Hop {
+    /// Another flow carries its span ID too: all that it says tells whether that is the very same request or message.
+    pub(super) fn compare(&mut self, flow: FlowRef<'_>) {
+        let half = || flow.detail?.request.as_ref();
+        if let Some(asked) = &mut self.asked {
+            asked.whole = asked.whole.or_else(|| whole(half()?));
+            asked.by = server(flow);
+        }
+        if let Some(message) = message(flow) {
+            self.extra_mut().message = Some(message);
+        }
+    }
+}
+
+fn server(flow: FlowRef<'_>) -> Option<NonZeroU64> {
+    let mut hasher = digester();
+    flow.detail?.response.as_ref()?.headers.get("server")?.hash(&mut hasher);
+    NonZeroU64::new(hasher.finish())
+}
+
+/// Stands for a broker's message, wherever it goes: its own ID, else all of its properties, and its body.
+fn message(flow: FlowRef<'_>) -> Option<u64> {
+    let detail = flow.detail.filter(|_| matches!(flow.row.pattern, Pattern::Publish | Pattern::Deliver))?;
+    let (Some(properties), body) = (detail.fields.get("amqp.properties"), &detail.request.as_ref()?.body) else { return None };
+    let id = match properties {
+        Value::Map(pairs) => pairs.iter().find(|(name, value)| name == "message_id" && *value != Value::Text("".into())),
+        _ => None,
+    };
+    let mut hasher = digester();
+    digest(id.map_or(properties, |(_, id)| id), &mut hasher);
+    body.bytes.hash(&mut hasher);
+    body.kept.get(..COMPARED).unwrap_or(&body.kept).hash(&mut hasher);
+    Some(hasher.finish())
+}
+
+/// Whether a consumer passes the very message on that it was delivered: to be tried again, to another queue.
+pub(in crate::engine) fn forwards(up: &Hop, down: &Hop) -> bool {
+    let same = up.extra().message.is_some() && up.extra().message == down.extra().message;
+    same && up.pattern == Pattern::Deliver && down.pattern == Pattern::Publish
 }
 
 /// A flow's request.
@@ -40,7 +87,7 @@ pub(in crate::engine) fn asked(flow: FlowRef<'_>) -> Option<Asked> {
     let told = usize::from(detail.layers.contains(&"proxy"));
     let stops = u16::try_from(stops(&half.headers) + told).unwrap_or(u16::MAX);
     let whole = detail.traces.is_empty().then(|| whole(half)).flatten();
-    Some(Asked { hands: NonZeroU16::MIN.saturating_add(stops), whole })
+    Some(Asked { hands: NonZeroU16::MIN.saturating_add(stops), whole, by: None })
 }
 
 fn stops(headers: &Headers) -> usize {
@@ -53,7 +100,9 @@ fn stops(headers: &Headers) -> usize {
 fn whole(half: &Half) -> Option<NonZeroU64> {
     let mut hasher = digester();
     half.body.bytes.hash(&mut hasher);
-    let of_request = |name: &[u8]| !HOP_BY_HOP.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes()));
+    half.body.kept.get(..COMPARED).unwrap_or(&half.body.kept).hash(&mut hasher);
+    let others = || HOP_BY_HOP.iter().chain(LISTS).chain(MARKS);
+    let of_request = |name: &[u8]| !others().any(|known| name.eq_ignore_ascii_case(known.as_bytes()));
     let mut fields = 0;
     for (name, value) in half.headers.iter().filter(|(name, _)| of_request(name)) {
         name.iter().for_each(|b| b.to_ascii_lowercase().hash(&mut hasher));
@@ -73,13 +122,22 @@ pub(in crate::engine) fn leg(up: &Hop, down: &Hop) -> bool {
         return up.protocol == down.protocol && up.operation == down.operation;
     }
     let (Some(a), Some(b)) = (up.asked, down.asked) else { return false };
-    if !alike(up, down) {
-        return false;
-    }
     let spans = |hop: &Hop| hop.marks.iter().filter_map(|mark| mark.span).collect::<Vec<_>>();
     let (spans_up, spans_down) = (spans(up), spans(down));
     let unchanged = spans_up.iter().any(|span| spans_down.contains(span));
-    b.hands > a.hands || unchanged || (b.whole.is_some() && b.whole == a.whole)
+    let whole = b.whole.is_some() && b.whole == a.whole;
+    if alike(up, down) {
+        return b.hands > a.hands || unchanged || whole;
+    }
+    // services of one make say the same without passing anything on
+    let another = b.hands > a.hands || (a.by.is_some() && a.by != b.by);
+    unchanged && whole && another && rewritten(up, down)
+}
+
+/// Whether both ask by one method, of which a proxy may have written the path anew.
+fn rewritten(up: &Hop, down: &Hop) -> bool {
+    let method = |hop: &'_ Hop| hop.operation.split_once(' ').map(|(method, _)| method.to_owned());
+    up.pattern == down.pattern && up.protocol == down.protocol && method(up).is_some() && method(up) == method(down)
 }
 
 /// Whether both ask for the same.
@@ -103,6 +161,64 @@ fn same_target(a: &str, b: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::findings::rig::{call, deliver, publish};
+    use crate::engine::traces::{Mark, settled};
+    use crate::model::TraceContext;
+
+    /// A request with a span ID, compared with others that carry it.
+    fn asked_with(operation: &str, fields: &str, server: &str) -> Hop {
+        let mut flow = call(1, &format!("a>b 0-9 {operation} 200"));
+        let mut detail = flow.detail.as_deref().unwrap().clone();
+        let mut headers = Headers::default();
+        let pairs = fields.split(' ').filter_map(|field| field.split_once('='));
+        pairs.for_each(|(name, value)| headers.push(name.as_bytes(), value.as_bytes()));
+        detail.request = Some(Half { headers, ..Half::default() });
+        let mut headers = Headers::default();
+        headers.push(b"Server", server.as_bytes());
+        detail.response = Some(Half { headers, ..Half::default() });
+        flow.detail = Some(detail.into());
+        let mut hop = settled(flow.as_ref(), true);
+        let context = TraceContext {
+            trace_id: "t".into(),
+            span_id: Some("s".into()),
+            parent_id: None,
+            carrier: "traceparent",
+            sampled: None,
+            state: None,
+            baggage: None,
+        };
+        hop.marks = vec![Mark::of(&context)];
+        hop.compare(flow.as_ref());
+        hop
+    }
+
+    #[test]
+    fn who_writes_only_the_path_anew_is_a_proxy() {
+        let fields = "traceparent=t-s accept=x user-agent=curl";
+        let (up, forwarded) = (asked_with("GET /orders", fields, "nginx"), format!("{fields} x-forwarded-for=c"));
+        assert!(leg(&up, &asked_with("GET /v2/shop", &format!("{fields} host=b connection=close"), "gunicorn")));
+        assert!(leg(&up, &asked_with("GET /v2/shop", &forwarded, "nginx")), "it says so");
+        assert!(!leg(&up, &asked_with("GET /v2/shop", fields, "nginx")), "services of one make");
+        assert!(!leg(&up, &asked_with("POST /v2/shop", fields, "gunicorn")));
+        // who copies the header asks as himself
+        assert!(!leg(&up, &asked_with("GET /stock", "traceparent=t-s accept=x user-agent=go", "gunicorn")));
+        let bare = asked_with("GET /orders", "traceparent=t-s", "nginx");
+        assert!(!leg(&bare, &asked_with("GET /stock", "traceparent=t-s", "gunicorn")));
+    }
+
+    #[test]
+    fn a_message_that_is_passed_on_is_known_by_its_id_and_its_body() {
+        let of = |flow: crate::model::Flow| {
+            let mut hop = settled(flow.as_ref(), true);
+            hop.compare(flow.as_ref());
+            hop
+        };
+        let (came, went) = (|text: &str| of(deliver(1, &format!("queue=q {text}"))), |text: &str| of(publish(2, text)));
+        assert!(forwards(&came("id=m body=a"), &went("id=m body=a key=retry tries=2")));
+        assert!(forwards(&came("body=a by=x n=1"), &went("body=a key=retry n=1")));
+        assert!(!forwards(&came("id=m body=a"), &went("id=m body=b")) && !forwards(&came("id=m body=a"), &went("id=n body=a")));
+        assert!(!forwards(&came("body=a n=1"), &went("body=a n=2")) && !forwards(&went("id=m"), &went("id=m")));
+    }
 
     #[test]
     fn a_proxy_may_cut_the_beginning_of_a_path() {

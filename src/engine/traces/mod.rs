@@ -10,6 +10,7 @@
 //! not told.
 
 mod callers;
+mod doubts;
 mod failure;
 mod hop;
 mod legs;
@@ -19,6 +20,7 @@ mod parties;
 mod passer;
 mod path;
 mod queue;
+mod sealed;
 mod shape;
 mod shown;
 mod ties;
@@ -29,14 +31,16 @@ use crate::model::{FlowId, FlowRef, Issue, Pattern, Severity, TraceContext, Trac
 use crate::time::{Span, Time};
 use callers::Callers;
 use compact_str::CompactString;
+pub(super) use doubts::{Doubt, doubts};
 pub(super) use failure::{chains, failed, outcome, passes_on};
 use hashbrown::hash_map::Entry;
 use hashbrown::{HashMap, HashSet};
 pub(super) use hop::{Hop, acknowledged, begun, everybodys, hop, name, settled};
-pub(super) use legs::{asked, beside, leg};
+pub(super) use legs::{asked, beside, forwards, leg};
 use list::List;
 use mark::tail;
 pub(super) use mark::{Mark, digest};
+use sealed::Sealed;
 pub(super) use shape::streams;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -69,6 +73,7 @@ pub(super) struct Traces {
     due: BTreeSet<(Time, TraceNo)>,
     /// None where nobody reads of traces.
     callers: Option<Callers>,
+    sealed: Sealed,
     used: usize,
     limit: usize,
     evicted: u64,
@@ -87,6 +92,7 @@ impl Traces {
             doubts: BTreeMap::new(),
             due: BTreeSet::new(),
             callers: read.then(Callers::default),
+            sealed: Sealed::default(),
             used: 0,
             limit,
             evicted: 0,
@@ -153,13 +159,21 @@ impl Traces {
     /// A flow has settled: what its hop tells is final, save for names; what findings ask is read where it is to be `judged`. Gives back
     /// the hop of one that is part of no trace.
     pub(super) fn settled(&mut self, flow: FlowRef<'_>, judged: bool, now: Time) -> Option<Hop> {
-        let Some(&no) = self.of.get(&flow.row.id) else { return Some(settled(flow, judged)) };
+        let Some(&no) = self.of.get(&flow.row.id) else {
+            let mut hop = settled(flow, judged);
+            self.sealed.tell(std::slice::from_mut(&mut hop));
+            return Some(hop);
+        };
         let trace = self.list.get_mut(&no)?;
         self.changes += 1;
         trace.grown = true;
+        let copied = trace.copied(flow.row.id);
         if let Some(hop) = trace.hop_mut(flow.row.id).filter(|hop| !hop.settled) {
             hop.renew(flow);
             hop.settle(flow, judged);
+            if copied {
+                hop.compare(flow);
+            }
             trace.open -= 1;
         }
         self.settle(no, now);
@@ -205,6 +219,7 @@ impl Traces {
                     trace.learn(callers);
                     callers.tell(&mut trace.hops);
                 }
+                self.sealed.tell(&mut trace.hops);
                 tell(trace);
             }
         }
@@ -220,6 +235,7 @@ impl Traces {
         for trace in self.list.values_mut().filter(grown) {
             trace.grown = false;
             self.callers.iter().for_each(|callers| callers.tell(&mut trace.hops));
+            self.sealed.tell(&mut trace.hops);
             tell(trace);
         }
     }

@@ -3,8 +3,10 @@
 //! The critical path goes from the end of a trace back to its beginning: at each moment it lies with the call that was waited for last.
 //! What a service did while it waited for nobody is its own; between publish and delivery it is the queue's, save for what a consumer had
 //! the message for that gave it back; while the same request is passed on, in a leg of its own, it is the proxy's. While a request was still
-//! being sent it is nobody's.
+//! being sent it is nobody's, nor while its answer was, nor while something was under way that cannot be read, or of which it is not known
+//! whether it or another service waited for it.
 
+use super::doubts::{Doubt, doubts};
 use super::failure::cause;
 use super::hop::{Hop, name};
 use super::queue::{Copies, Since};
@@ -22,7 +24,10 @@ pub(super) fn why(hops: &[Hop], tree: &[Node]) -> Why {
 struct Walk<'h> {
     hops: Vec<&'h Hop>,
     parents: Vec<Option<(usize, Link)>>,
+    /// Also those that their service caused, whichever of its flows it was because of.
     children: Vec<Vec<usize>>,
+    /// What each may have caused, or another service.
+    unsure: Vec<Vec<usize>>,
     /// Whether it is its parent's request, passed on.
     legs: Vec<bool>,
     /// When the last of what each caused was over.
@@ -50,10 +55,17 @@ impl<'h> Walk<'h> {
                 ends[up] = ends[up].max(ends[at]);
             }
         }
+        let flows: Vec<_> = hops.iter().copied().zip(parents.iter().copied()).collect();
+        let mut unsure = vec![Vec::new(); hops.len()];
+        for Doubt { at, maybe, one, .. } in doubts(&flows) {
+            // whichever it was, who waited is known
+            let below = if one { &mut children } else { &mut unsure };
+            maybe.into_iter().for_each(|up| below[up].push(at));
+        }
         for children in &mut children {
             children.sort_by_key(|&at| std::cmp::Reverse((ends[at], at)));
         }
-        Self { hops, parents, children, legs, ends }
+        Self { hops, parents, children, unsure, legs, ends }
     }
 
     /// The call that failed first.
@@ -90,8 +102,18 @@ impl<'h> Walk<'h> {
         let hop = self.hops[at];
         let proxy = self.children[at].iter().any(|&down| self.legs[down]);
         let kind = if proxy { StepKind::Proxy } else { StepKind::Work };
+        let unsure = self.unsure[at].iter().map(|&may| (self.hops[may].time, self.ends[may]));
+        let mut unsure: Vec<_> = hop.extra().unread.iter().copied().chain(unsure).collect();
+        unsure.sort_unstable();
+        let done = hop.extra().let_go.unwrap_or_else(|| hop.answering());
         let own = |from: Time, to: Time, spent: &mut Vec<Spent>| {
-            let (from, to) = (from.max(hop.arrived()), to.min(hop.extra().let_go.unwrap_or(hop.last)));
+            let (mut from, to) = (from.max(hop.arrived()), to.min(done));
+            for &(begin, end) in unsure.iter().filter(|(begin, _)| *begin < to) {
+                if from < begin {
+                    spent.push((from, at, kind, begin));
+                }
+                from = from.max(end);
+            }
             if from < to {
                 spent.push((from, at, kind, to));
             }
@@ -150,7 +172,7 @@ impl<'h> Walk<'h> {
 mod tests {
     use super::*;
     use crate::engine::findings::rig::{call, flow, trace};
-    use crate::model::{Detail, Fields, Flow, Value};
+    use crate::model::{Detail, Fields, Flow, Half, Stamp, Value};
 
     /// The flows of these tests that pass on what caused them.
     const LEGS: [u64; 1] = [7];
@@ -211,12 +233,47 @@ mod tests {
     }
 
     #[test]
+    fn what_one_service_asked_for_because_of_either_of_two_is_not_its_own_work() {
+        let step_of = |third: &str| {
+            let tree = [
+                (0, call(1, "c:1>gate 0-100 GET / 200")),
+                (1, call(2, "gate>cat 5-90 GET /p 200")),
+                (1, call(3, third)),
+                (0, call(4, "cat>tax 20-80 GET /rate 200")),
+            ];
+            let (mut hops, nodes) = trace(&tree);
+            hops[3].extra_mut().maybe = vec![hops[1].flow, hops[2].flow];
+            let path = why(&hops, &nodes).path;
+            path.iter().map(|step| (step.flow.0, step.service.to_string(), step.own.nanos() / 1_000_000)).collect::<Vec<_>>()
+        };
+        let own = |flow: u64, who: &str, own: u64| (flow, who.to_owned(), own);
+        let wanted = [own(1, "gate", 14), own(2, "cat", 1), own(3, "cat", 25), own(4, "tax", 60)];
+        assert_eq!(step_of("gate>cat 6-91 GET /p 200"), wanted);
+        // whose it was is not known, and so not what the others did meanwhile
+        let wanted = [own(1, "gate", 14), own(2, "cat", 1), own(3, "ads", 25)];
+        assert_eq!(step_of("gate>ads 6-91 GET /p 200"), wanted);
+    }
+
+    #[test]
     fn while_a_request_is_still_being_sent_it_is_nobodys() {
         let (mut upload, leg) = (call(1, "c:1>nginx 0-100 POST /u 200"), call(7, "nginx>a 92-99 POST /u 200"));
         let mut detail = upload.detail.as_deref().unwrap().clone();
         detail.request.as_mut().unwrap().whole = Some(crate::engine::findings::rig::at(90));
         upload.detail = Some(detail.into());
         assert_eq!(told(&[(0, upload), (1, leg)]).1, [step(1, "proxy nginx", 3), step(7, "work a", 7)]);
+    }
+
+    #[test]
+    fn while_an_answer_is_still_coming_it_is_nobodys() {
+        let mut download = call(1, "c:1>gate 0-100 GET /d 200");
+        let mut detail = download.detail.as_deref().unwrap().clone();
+        let first = Stamp { time: crate::engine::findings::rig::at(30), ..Stamp::default() };
+        detail.response = Some(Half { first, ..Half::default() });
+        download.detail = Some(detail.into());
+        assert_eq!(
+            told(&[(0, download), (1, call(2, "gate>a 10-25 GET /d 200"))]).1,
+            [step(1, "work gate", 15), step(2, "work a", 15)]
+        );
     }
 
     fn copy(number: u64, queue: &str, text: &str, was_in: &[&str]) -> (usize, Flow) {

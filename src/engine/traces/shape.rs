@@ -149,6 +149,8 @@ pub(super) fn pages(flow: FlowRef<'_>, query: Option<&str>) -> bool {
     let further = |place: &str| !["", "0", "1"].contains(&place);
     let behind = |query: &str| query.contains(" limit ?") && query.contains(" order by ") && query.contains(['>', '<']);
     let ordered = |query: &str, at: usize| query.get(..at).is_some_and(|before| before.ends_with(['<', '>', '!']));
+    // a cursor knows where it is, and goes on from there
+    let fetches = |query: &str| ["fetch ", "move "].iter().any(|word| query.starts_with(word));
     let same_list = |query: &&str| query.match_indices('=').all(|(at, _)| ordered(query, at));
     let cursor = ["scan", "hscan", "sscan", "zscan"].iter().position(|scan| flow.row.operation.eq_ignore_ascii_case(scan));
     match (cursor, detail.fields.get("redis.args")) {
@@ -157,7 +159,8 @@ pub(super) fn pages(flow: FlowRef<'_>, query: Option<&str>) -> bool {
             matches!(args.get(usize::from(scan > 0)), Some(Value::Text(place)) if further(place))
         }
         _ => {
-            query.filter(same_list).is_some_and(|query| query.contains(" offset ?") || behind(query))
+            query.is_some_and(fetches)
+                || query.filter(same_list).is_some_and(|query| query.contains(" offset ?") || behind(query))
                 || parameters(detail).any(|(name, place)| is(name, PAGED) && further(place))
         }
     }

@@ -7,7 +7,7 @@ use super::queue::{Copies, Since};
 use super::{Hop, Trace, path, tree};
 use crate::model::{Above, FindingKind, FlowId, Node, Pattern, TraceNo};
 use crate::time::Time;
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// How many traces a list holds: the newest, more than a person looks through.
@@ -55,7 +55,8 @@ impl Engine {
         let line = self.trace_line(no)?;
         let trace = self.traces.get(no)?;
         let more = trace.more;
-        let hops: Vec<Hop> = trace.hops.clone().into_iter().map(|old| self.renewed(old)).collect();
+        let mut hops: Vec<Hop> = trace.hops.clone().into_iter().map(|old| self.renewed(old)).collect();
+        self.traces.sealed.tell(&mut hops);
         let tree = tree::tree(&hops);
         let at = |flow| hops.binary_search_by_key(&flow, |hop: &Hop| hop.flow).ok().and_then(|at| hops.get(at));
         let waits = queued(&hops, &tree);
@@ -66,7 +67,7 @@ impl Engine {
             let maybe = if node.link.is_none() { self.candidates(&hop.extra().maybe) } else { Vec::new() };
             lines.push(HopLine { queued, maybe, ..self.hop_line(*node, hop) });
         }
-        self.seat_guests(&mut lines, &hops);
+        self.seat_guests(&mut lines);
         let services = services(tree.iter().filter_map(|node| at(node.flow)));
         let waterfall = Arc::new(Waterfall { line, services, more, why: path::why(&hops, &tree), hops: lines });
         self.screen.trace = Some((Arc::clone(&waterfall), self.findings_change()));
@@ -90,21 +91,22 @@ impl Engine {
     }
 
     /// Puts flows of which nothing is claimed below each flow of the trace that may have caused them, behind what that surely did.
-    fn seat_guests(&mut self, lines: &mut Vec<HopLine>, hops: &[Hop]) {
+    fn seat_guests(&mut self, lines: &mut Vec<HopLine>) {
+        let tied: HashSet<_> = lines.iter().filter(|line| line.node.link.is_some()).map(|line| line.node.flow).collect();
         for at in (0..lines.len()).rev() {
             let Some((up, depth)) = lines.get(at).map(|line| (line.node.flow, line.node.depth)) else { continue };
             let doubted = self.traces.doubted(up).to_vec();
             let below = lines.iter().skip(at + 1).take_while(|line| line.node.depth > depth).count();
-            let guests: Vec<_> = doubted.into_iter().filter_map(|flow| self.guest(flow, up, depth + 1, hops)).collect();
+            let guests: Vec<_> = doubted.into_iter().filter_map(|flow| self.guest(flow, up, depth + 1, &tied)).collect();
             lines.splice(at + 1 + below..at + 1 + below, guests);
         }
     }
 
-    /// One of them, where it is not part of the trace, and still in doubt.
-    fn guest(&mut self, id: FlowId, up: FlowId, depth: usize, hops: &[Hop]) -> Option<HopLine> {
+    /// One of them, where it is still in doubt.
+    fn guest(&mut self, id: FlowId, up: FlowId, depth: usize, tied: &HashSet<FlowId>) -> Option<HopLine> {
         let flow = self.flow(id, true)?;
         let maybe = &flow.detail.as_ref().filter(|_| flow.row.link.is_none())?.candidates;
-        if !maybe.contains(&up) || hops.iter().any(|hop| hop.flow == id) {
+        if !maybe.contains(&up) || tied.contains(&id) {
             return None;
         }
         let (maybe, hop) = (self.candidates(maybe), Hop { settled: true, ..super::hop(flow.as_ref()) });

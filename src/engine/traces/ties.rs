@@ -1,6 +1,8 @@
 //! What makes flows of several IDs, or of none, one trace: a request ID beside a tracer's, and places that were found for flows without
 //! an ID of their own. Not how they are found: that is `engine::stitch`'s.
 
+use super::super::Engine;
+use super::super::cost::Charge;
 use super::{Hop, MAX_HOPS, Trace, Traces, digest};
 use crate::model::{FlowId, Link, TraceContext, TraceNo};
 use crate::time::Time;
@@ -15,6 +17,21 @@ const MAX_MOVED: usize = 1 << 12;
 /// How many flows are remembered to be one of several that may have caused another, the newest; and of each how many others.
 const MAX_DOUBTS: usize = 1 << 12;
 const MAX_DOUBTED: usize = 16;
+
+impl Engine {
+    /// Nothing is claimed of what caused a flow: these may have, else those that an ID leaves.
+    pub(in crate::engine) fn doubt(&mut self, id: FlowId, maybe: Vec<FlowId>) {
+        let by_id = || self.traces.of(id).and_then(|no| self.traces.get(no)).map(|trace| trace.in_doubt(id));
+        let maybe = if maybe.is_empty() { by_id().unwrap_or_default() } else { maybe };
+        if !maybe.is_empty() {
+            self.traces.doubt(id, maybe.clone());
+            self.change(id, |_, detail| {
+                detail.candidates = maybe;
+                Charge::default()
+            });
+        }
+    }
+}
 
 impl Traces {
     /// A flow that is part of a trace carries another context too: a request ID makes those one trace that carry only it.

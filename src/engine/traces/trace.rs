@@ -4,7 +4,7 @@ use super::callers::Callers;
 use super::failure::went_wrong;
 use super::parties::services;
 use super::{Hop, name, path, tree};
-use crate::model::{FlowId, Node, Rank, TraceRecord, Why};
+use crate::model::{FlowId, Node, Pattern, Rank, TraceRecord, Why};
 use crate::time::{Span, Time};
 use crate::trace;
 use compact_str::CompactString;
@@ -121,6 +121,22 @@ impl Trace {
         let first = self.hops.first().is_some_and(|hop| hop.flow == flow);
         let tied = || self.hops.len() <= SEARCHED && self.hops.iter().any(|hop| hop.extra().placed.is_some());
         first || (tied() && tree::is_root(&self.hops, flow))
+    }
+
+    /// Which of its flows are as likely to have caused one by an ID that they share; of large traces it is not looked for.
+    pub(in crate::engine) fn in_doubt(&self, flow: FlowId) -> Vec<FlowId> {
+        if self.hops.len() <= SEARCHED { tree::in_doubt(&self.hops, flow) } else { Vec::new() }
+    }
+
+    /// Whether one flow of it may be another one, passed on: both carry one span ID; of large traces it is not looked for.
+    pub(super) fn copied(&self, flow: FlowId) -> bool {
+        let Some(hop) = self.hop(flow).filter(|hop| hop.span.is_some() && self.hops.len() <= SEARCHED) else { return false };
+        let passes_on = |up: &Hop, down: &Hop| match (up.pattern, down.pattern) {
+            (Pattern::Deliver, Pattern::Publish) => up.time <= down.time,
+            (up, down) => !up.one_way() && up == down,
+        };
+        let mut others = self.hops.iter().filter(|other| other.span == hop.span && other.flow != flow);
+        others.any(|other| passes_on(hop, other) || passes_on(other, hop))
     }
 
     /// What it is found by, and its first ID as on the wire.

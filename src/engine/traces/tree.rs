@@ -55,8 +55,9 @@ fn by_causes<'h>(hops: &'h [Hop], mut before: Causes<'h>) -> Vec<Node> {
         let placed = || hop.extra().placed.and_then(|(flow, link)| Some((*flows.get(&flow)?, link)));
         let first = hop.extra().first_leg.and_then(|first| flows.get(&first)).map(|&up| (up, shared(order[up], hop)));
         let leg = first.and_then(|(up, link)| Some((up, link.or(hop.extra().placed.map(|(_, link)| link))?)));
+        let up_of = &mut |at: usize| places[at].parent.map(|(up, _)| up);
         let parent = leg
-            .or_else(|| by_id(&before, &order, hop, &places))
+            .or_else(|| by_id(&before, &order, hop, up_of).ok())
             .or_else(placed)
             .filter(|(up, _)| places[*up].depth + 1 < MAX_DEPTH);
         let siblings = parent.map_or(&mut last_root, |(up, _)| &mut places[up].last);
@@ -115,36 +116,77 @@ pub(super) fn is_root(hops: &[Hop], flow: FlowId) -> bool {
     }
 }
 
+/// Which flows are as likely to have caused one by an ID that they share, so that none of them can be claimed: of those that lie within each
+/// other only the innermost.
+pub(super) fn in_doubt(hops: &[Hop], flow: FlowId) -> Vec<FlowId> {
+    let Some(hop) = hops.iter().find(|hop| hop.flow == flow).filter(|hop| hop.extra().first_leg.is_none()) else {
+        return Vec::new();
+    };
+    let earlier = |up: &&Hop| (up.time, up.flow) < (hop.time, flow);
+    let likely = |up: &&Hop| earlier(up) && shared(up, hop).is_some() && rank(up, hop).is_some();
+    if hops.iter().filter(likely).nth(1).is_none() {
+        return Vec::new();
+    }
+    let mut order: Vec<&Hop> = hops.iter().filter(earlier).collect();
+    order.sort_by_key(|hop| (hop.time, hop.flow));
+    let mut known = HashMap::new();
+    let doubt = by_id(&Causes::Few(order.clone()), &order, hop, &mut |at| parent(&order, at, &mut known)).err();
+    doubt.into_iter().flatten().map(|at| order[at].flow).collect()
+}
+
+/// What caused one of the flows, looked for by itself rather than with all the others.
+fn parent(order: &[&Hop], at: usize, known: &mut HashMap<usize, Option<usize>>) -> Option<usize> {
+    if let Some(up) = known.get(&at) {
+        return *up;
+    }
+    let (hop, earlier) = (order[at], &order[..at]);
+    let place = |flow: FlowId| earlier.iter().position(|up| up.flow == flow);
+    let up = hop.extra().first_leg.and_then(place).or_else(|| {
+        let before = Causes::Few(earlier.to_vec());
+        let tied = by_id(&before, order, hop, &mut |at| parent(order, at, known));
+        tied.ok().map(|(up, _)| up).or_else(|| hop.extra().placed.and_then(|(flow, _)| place(flow)))
+    });
+    known.insert(at, up);
+    up
+}
+
 fn in_tree(hops: &[Hop], flow: FlowId) -> bool {
     tree(hops).iter().any(|node| node.flow == flow && node.depth == 0)
 }
 
-/// What caused a hop by the ID that they share, among those before it.
-fn by_id(before: &Causes<'_>, order: &[&Hop], hop: &Hop, places: &[Place]) -> Option<(usize, Link)> {
+/// What caused a hop by the ID that they share, among those before it, of which `up_of` tells what caused each; else those that are as
+/// likely, if any.
+fn by_id(
+    before: &Causes<'_>,
+    order: &[&Hop],
+    hop: &Hop,
+    up_of: &mut dyn FnMut(usize) -> Option<usize>,
+) -> Result<(usize, Link), Vec<usize>> {
     if let Some(up) = hop.extra().parent_span.and_then(|span| before.carrier(span)) {
-        return Some((up, Link::TraceId));
+        return Ok((up, Link::TraceId));
     }
     // who surely sent it comes before who may have, and what its sender was at work on before what it was done with
-    let (same, likeliest) = before.likeliest(hop)?;
+    let (same, mut likeliest) = before.likeliest(hop).unwrap_or((Same::Maybe, Vec::new()));
     if let Some(up) = by_span(order, hop, same, &likeliest) {
-        return Some((up, shared(order[up], hop)?));
+        return shared(order[up], hop).map(|link| (up, link)).ok_or_else(Vec::new);
     }
-    let innermost = *likeliest.last()?;
+    let Some(innermost) = likeliest.last().copied() else { return Err(Vec::new()) };
     // all of them have to lie around the innermost one; and a sender that is known, and was called back, waits for that with each: once it has
     // got what it asked for, it may as well go on with that
     let is_over = |up: usize| order[up].end.is_some_and(|end| end < hop.time);
     let calls = [order[innermost], hop].iter().all(|hop| hop.pattern != Pattern::Deliver);
     let waits = same == Same::Surely && calls && !is_over(innermost);
     let over = |up: usize| waits && is_over(up);
-    let around = |&at: &usize| places[at].parent.map(|(up, _)| up).filter(|up| !over(*up));
-    let mut chain = std::iter::successors(Some(innermost), around);
-    if !likeliest.iter().rev().all(|up| chain.any(|at| at == *up)) {
-        return None;
+    let around = |&at: &usize| up_of(at).filter(|up| !over(*up));
+    let chain: Vec<_> = std::iter::successors(Some(innermost).filter(|_| likeliest.len() > 1), around).collect();
+    if likeliest.len() > 1 && !likeliest.iter().all(|up| chain.contains(up)) {
+        likeliest.retain(|up| *up == innermost || !chain.contains(up));
+        return Err(likeliest);
     }
-    let link = shared(order[innermost], hop)?;
+    let Some(link) = shared(order[innermost], hop) else { return Err(Vec::new()) };
     // on the address that all services of a machine share, the only one that was seen is a guess too
     let one = !everybodys(hop.from.host()) && likeliest.iter().all(|&up| order[up].to == order[innermost].to);
-    Some((innermost, if same == Same::Surely || one { link } else { Link::Time }))
+    Ok((innermost, if same == Same::Surely || one { link } else { Link::Time }))
 }
 
 /// Which of those that may have sent a flow had its span ID from who asked: the only one that carries it, or the innermost of several where

@@ -134,6 +134,19 @@ fn a_flow_that_several_may_have_caused_is_seen_below_each_of_them() {
 }
 
 #[test]
+fn a_flow_of_the_trace_that_several_of_it_may_have_caused_is_seen_below_each_of_them() {
+    let lines =
+        ["web>gate 1-90 id=t span=1", "gate>cat 10-80 id=t span=2", "gate>cat 11-81 id=t span=3", "cat>tax 20-70 id=t span=4"];
+    let (mut engine, _) = crate::engine::mesh::play(&lines, EngineOptions::default());
+    let waterfall = view(&mut engine, Shown::Trace(TraceNo(1)), None).trace.clone().unwrap();
+    let told: Vec<_> = waterfall.hops.iter().map(|hop| (hop.node.flow.0, hop.node.depth, hop.guest, hop.maybe.len())).collect();
+    let doubtful = (4, 2, true, 2);
+    assert_eq!(told, [(1, 0, false, 0), (2, 1, false, 0), doubtful, (3, 1, false, 0), doubtful, (4, 0, false, 2)]);
+    let flow = engine.flow(FlowId(4), true).unwrap();
+    assert_eq!(flow.detail.unwrap().candidates, [FlowId(2), FlowId(3)]);
+}
+
+#[test]
 fn a_waterfall_tells_why() {
     let lines = ["web>gate 1-90 id=t span=1", "gate>orders 10-80 id=t span=2"];
     let (mut engine, _) = crate::engine::mesh::play(&lines, EngineOptions::default());

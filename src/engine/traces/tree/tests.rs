@@ -264,3 +264,27 @@ fn one_address_is_one_sender() {
     // sent at once: the one is not because of the other
     check(&[asked, "127.0.0.1:8>127.0.0.1:82 30-60", "127.0.0.1:7>127.0.0.1:81 30-50"], "1 .~2 .~3");
 }
+
+#[test]
+fn those_are_told_that_are_as_likely() {
+    let check = |hops: &[&str], wanted: &[u64]| {
+        let mut hops: Vec<_> = hops.iter().enumerate().map(|(n, text)| hop(n as u64 + 1, text)).collect();
+        hops.iter_mut().for_each(|hop| hop.last = hop.end.unwrap_or(hop.last));
+        let told: Vec<_> = in_doubt(&hops, FlowId(hops.len() as u64)).iter().map(|flow| flow.0).collect();
+        assert_eq!(told, wanted, "{hops:#?}");
+    };
+    let two = ["browser>gate 0-100", "gate>cat 10-90", "gate>cat 11-91"];
+    check(&[two[0], two[1], two[2], "cat>tax 20-70"], &[2, 3]);
+    check(&[two[0], two[1], two[2], "gate>tax 20-70"], &[]);
+    check(&[two[0], two[1], "gate>cat 91-99", "cat>tax 92-98"], &[]);
+    // what lies around another one is less likely than that
+    let bare = ["9.9.9.9:1>1.1.1.1:80 0-100", "1.1.1.1:5>1.1.1.1:81 10-90", "1.1.1.1:6>1.1.1.1:82 11-91"];
+    check(&[bare[0], bare[1], bare[2], "1.1.1.1:7>1.1.1.1:83 20-70"], &[2, 3]);
+    check(&[bare[0], bare[1], "1.1.1.1:7>1.1.1.1:83 20-70"], &[]);
+    // who is called back later on goes on with either
+    check(&["a>b 0-100", "b>c 10-15", "c>b 20-80", "b>d 30-40"], &[1, 3]);
+    // a copy of either of two messages
+    let sent = ["a>b 0-100", "b>+mq 10-11 topic=1", "b>+mq 12-13 topic=1"];
+    check(&[sent[0], sent[1], sent[2], "mq>-d 20-30 topic=1"], &[2, 3]);
+    check(&[sent[0], sent[1], sent[2], "mq>-d 20-30 topic=2"], &[]);
+}

@@ -1,0 +1,148 @@
+use super::super::rig::{call, flow, judge, judged, titles};
+use super::*;
+use crate::model::{Detail, Fields, Flow, Half, Stamp};
+
+fn check(tree: &[(usize, Flow)], wanted: &[&str]) {
+    let found = judged(&mut Slow::default(), tree);
+    assert_eq!(titles(&found).into_iter().map(|(title, _)| title).collect::<Vec<_>>(), wanted, "{found:#?}");
+}
+
+#[test]
+fn the_time_in_which_a_request_was_still_coming_is_not_its_receivers() {
+    let sent = |until: u64, mut flow: Flow| {
+        let mut detail = flow.detail.as_deref().unwrap().clone();
+        detail.request.as_mut().unwrap().whole = Some(super::super::rig::at(until));
+        flow.detail = Some(detail.into());
+        flow
+    };
+    let upload = || call(1, "c:1>nginx 0-1812 POST /upload 200");
+    let leg = (1, call(2, "nginx>a 1811-1812 POST /upload 200"));
+    check(&[(0, sent(1810, upload())), leg.clone()], &[]);
+    let title = "nginx spends most of a slow request by itself: POST /upload";
+    check(&[(0, sent(9, upload())), leg.clone()], &[title]);
+    check(&[(0, sent(500, upload())), leg], &[title]);
+}
+
+#[test]
+fn the_time_in_which_an_answer_was_still_coming_is_not_its_receivers() {
+    let answered = |at: u64, mut flow: Flow| {
+        let mut detail = flow.detail.as_deref().unwrap().clone();
+        let first = Stamp { time: super::super::rig::at(at), ..Stamp::default() };
+        detail.response = Some(Half { first, ..Half::default() });
+        flow.detail = Some(detail.into());
+        flow
+    };
+    let download = || call(1, "c:1>gateway 0-2010 GET /down 200");
+    let below = (1, call(2, "gateway>orders 1-99 GET /down 200"));
+    check(&[(0, answered(100, download())), below.clone()], &[]);
+    let title = "gateway spends most of a slow request by itself: GET /down";
+    check(&[(0, answered(2005, download())), below.clone()], &[title]);
+    check(&[(0, answered(1900, download())), below], &[title]);
+}
+
+fn root(end: u64) -> (usize, Flow) {
+    (0, call(1, &format!("c:1>gateway 0-{end} GET /report 200")))
+}
+
+#[test]
+fn what_takes_most_of_a_slow_request_by_itself_is_at_fault_and_not_who_waits_for_it() {
+    let orders = (1, call(2, "gateway>orders 10-1490 GET /orders 200"));
+    let db = (2, call(3, "orders>db 20-1400 GET /rows 200"));
+    check(&[root(1500), orders, db], &["db takes most of the time of a slow request: GET /rows"]);
+    let quick = (1, call(2, "gateway>orders 10-100 GET /orders 200"));
+    check(&[root(1500), quick], &["gateway spends most of a slow request by itself: GET /report"]);
+}
+
+#[test]
+fn what_either_of_two_waited_for_is_at_fault_and_neither_of_them() {
+    let told = |second: &str| {
+        let tree = [
+            root(1500),
+            (1, call(2, "gateway>cat 10-1480 GET /p 200")),
+            (1, call(3, second)),
+            (0, call(4, "10.0.0.1:5>tax 20-1470 GET /rate 200")),
+        ];
+        let (mut hops, nodes) = super::super::rig::trace(&tree);
+        hops[3].extra_mut().maybe = vec![hops[1].flow, hops[2].flow];
+        let (mut slow, mut book) = (Slow::default(), Book::default());
+        slow.trace(&Look::new(&hops, &nodes), &mut book);
+        book.all().map(|(finding, _)| finding.title.clone()).collect::<Vec<_>>()
+    };
+    let title = "tax takes most of the time of a slow request: GET /rate";
+    assert_eq!(told("gateway>cat 11-1490 GET /p 200"), [title]);
+    assert_eq!(told("gateway>ads 11-1490 GET /a 200"), [title]);
+}
+
+#[test]
+fn a_query_is_told_by_its_statement() {
+    let mut query = flow(2, Pattern::Query, "postgresql", "gateway>db 10-1490 SELECT -");
+    let statement = format!("SELECT  price FROM stock WHERE sku = 'a-7' AND {}", "x = 1 AND ".repeat(30));
+    let fields = Fields::default().with("sql", statement.as_str());
+    query.detail = Some(Detail { fields, ..query.detail.as_deref().unwrap().clone() }.into());
+    let found = judged(&mut Slow::default(), &[root(1500), (1, query)]);
+    let begin = "select price from stock where sku = ? and x = ? and ";
+    assert!(found[0].title.starts_with(&format!("db takes most of the time of a slow request: {begin}")), "{found:#?}");
+    assert!(found[0].advice.starts_with(&format!("make `{begin}")) && found[0].title.len() < 200, "{found:#?}");
+}
+
+#[test]
+fn quick_requests_shared_time_and_what_is_held_back_are_none() {
+    check(&[root(900), (1, call(2, "gateway>orders 10-890 GET /orders 200"))], &[]);
+    let half = [(1, call(2, "gateway>a 10-800 GET /a 200")), (1, call(3, "gateway>b 800-1490 GET /b 200"))];
+    check(&[vec![root(1500)], half.to_vec()].concat(), &[]);
+    check(&[root(1500)], &[]);
+    check(
+        &[root(5000), (1, call(2, "gateway>orders 10-4900 GET /orders/poll 200"))],
+        &["gateway spends most of a slow request by itself: GET /report"][..0],
+    );
+}
+
+#[test]
+fn who_waits_for_an_answer_that_never_comes_is_not_slow() {
+    let (orders, silent) =
+        ((1, call(2, "gateway>orders 10-5490 GET /orders 200")), (2, call(3, "orders>stock 20- GET /stock pending")));
+    check(&[root(5500), orders, silent], &[]);
+}
+
+#[test]
+fn what_is_far_slower_than_its_kind_is_told_once_the_kind_is_known() {
+    let found = |before: u64, took: u64, last: u64| {
+        let (mut slow, mut book) = (Slow::default(), Book::default());
+        for n in 0..before {
+            judge(&mut slow, &[(0, call(n + 1, &format!("c:1>api 0-{took} GET /x/{n} 200")))], &mut book);
+        }
+        judge(&mut slow, &[(0, call(99, &format!("c:1>api 0-{last} GET /x/99 200")))], &mut book);
+        book.all().map(|(finding, _)| finding.evidence.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(found(30, 20, 300), ["300 ms by itself, where 95 of 100 of the 30 others took at most 20 ms"]);
+    assert_eq!((found(30, 90, 300).len(), found(30, 20, 150).len()), (0, 0));
+    // of few it has to stand out all the more
+    assert_eq!(found(10, 20, 300), ["300 ms by itself, where three of four of the 10 others took at most 20 ms"]);
+    assert_eq!((found(10, 40, 300).len(), found(3, 5, 300).len(), found(10, 1, 150).len()), (0, 0, 0));
+}
+
+#[test]
+fn a_slow_statement_of_a_request_below_a_second_is_told_by_its_like() {
+    let row = |n: u64, from: u64, to: u64| (1, call(n, &format!("shop>db {from}-{to} GET /row/{n} 200")));
+    let (title, quick) = ("db takes far longer than usual for GET /row/5", (0..4).map(|n| row(n + 2, 10 + n * 6, 15 + n * 6)));
+    let shop = |end: u64| (0, call(1, &format!("c:1>shop 0-{end} GET /list 200")));
+    let all = |end: u64, slow: u64| [vec![shop(end)], quick.clone().collect(), vec![row(9, 40, 40 + slow)]].concat();
+    check(&all(450, 400), &[&title.replace('5', "9")]);
+    // also where it is the first of them
+    let first = [vec![shop(450), row(2, 5, 405)], (0..4).map(|n| row(n + 3, 410 + n * 6, 415 + n * 6)).collect()].concat();
+    check(&first, &[&title.replace('5', "2")]);
+    // a blip, less than most of the request, and its usual time
+    check(&all(50, 30), &[]);
+    check(&all(900, 400), &[]);
+    check(&[shop(450), row(2, 5, 105), row(3, 110, 210), row(4, 215, 435)], &[]);
+}
+
+#[test]
+fn it_is_told_again_and_again_for_as_long_as_most_are_quick() {
+    let (mut slow, mut book) = (Slow::default(), Book::default());
+    for n in 0..16 {
+        let took = if n % 5 == 4 { 400 } else { 5 };
+        judge(&mut slow, &[(0, call(n + 1, &format!("c:1>api 0-{took} GET /x/{n} 200")))], &mut book);
+    }
+    assert_eq!(book.all().map(|(finding, _)| finding.count).collect::<Vec<_>>(), [3]);
+}
