@@ -60,7 +60,12 @@ impl Http1 {
         };
         match parsed {
             Parsed::Whole((start, block), n) => self.message(cx, input, start, block, n, None),
-            Parsed::Partial if input.data.len() < cx.limits().buffer => Step::Need(input.data.len() + 1),
+            Parsed::Partial if input.data.len() < cx.limits().buffer => {
+                if input.dir == Dir::ToServer {
+                    self.exchanges.begun();
+                }
+                Step::Need(input.data.len() + 1)
+            }
             Parsed::Partial | Parsed::Bad => self.lost(input.dir, false),
         }
     }
