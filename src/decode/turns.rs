@@ -271,6 +271,11 @@ impl Turns {
         self.turn = Turn { blank: true, cut: self.turn.still, still: self.turn.still, ..Turn::default() };
     }
 
+    /// The end of an answer was lost: questions that were lost may have come behind it.
+    pub fn lost_end(&mut self) {
+        self.turn.hasty = false;
+    }
+
     /// Bytes of the questions were lost while so many wait: others may have been among them.
     pub fn lost_questions(&mut self, waiting: usize) {
         self.note_turn();

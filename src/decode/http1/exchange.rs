@@ -176,6 +176,16 @@ impl Exchanges {
         });
     }
 
+    /// Something of a request is seen, what it asks not yet.
+    pub fn begun(&mut self) {
+        self.blind = false;
+    }
+
+    /// Whether answers were lost, and nothing was seen since.
+    pub fn is_blind(&self) -> bool {
+        self.blind
+    }
+
     /// The request that is being sent.
     pub fn sending(&mut self) -> Option<&mut Exchange> {
         self.open.back_mut().filter(|e| !e.request_done)
@@ -255,6 +265,13 @@ impl Exchanges {
         self.known = 0;
         self.turns.iter_mut().for_each(|turns| turns.lost_answers());
         self.open.iter_mut().for_each(|e| e.doubt = Doubt::AnswerLost);
+    }
+
+    /// The end of a response was lost: requests that were lost may have come behind it.
+    pub fn lost_end(&mut self) {
+        self.owed |= u8::from(self.hidden);
+        (self.between, self.hasty) = (false, false);
+        self.turns.iter_mut().for_each(|turns| turns.lost_end());
     }
 
     /// Bytes of the requests were lost, the rest of one or not: others may have been among them.

@@ -67,6 +67,9 @@ impl Http1 {
             Parsed::Whole((start, block), n) => self.message(cx, input, start, block, n, None),
             Parsed::Partial if input.data.len() < cx.limits().buffer => {
                 self.sought[input.dir.index()] = (input.base(), input.data.len());
+                if input.dir == Dir::ToServer {
+                    self.exchanges.begun();
+                }
                 Step::Need(input.data.len() + 1)
             }
             Parsed::Partial | Parsed::Bad => self.lost(input.dir, false),

@@ -314,6 +314,9 @@ impl Analyzer for Http1 {
                 message.bytes += len;
                 if message.framing.done() {
                     self.finish(cx, dir, message, None);
+                    if dir == Dir::ToClient {
+                        self.exchanges.lost_end();
+                    }
                 } else {
                     self.states[dir.index()] = State::Body(message);
                 }
@@ -329,10 +332,18 @@ impl Analyzer for Http1 {
                 Gap::Lost
             }
             State::Head => {
-                let before = self.next_key;
+                let (before, blind) = (self.next_key, self.exchanges.is_blind());
+                if dir == Dir::ToClient {
+                    self.exchanges.lost_end();
+                }
                 self.partial_head(cx, rest, Issue::GAP, len);
                 self.placed[dir.index()] = false;
-                self.lose(dir, self.next_key > before);
+                let began = self.next_key > before;
+                self.lose(dir, began);
+                if blind && began && dir == Dir::ToServer {
+                    // what was lost of the answers before is what followed the head's first bytes: its own may be among it
+                    self.exchanges.lost_answers();
+                }
                 Gap::Lost
             }
         }

@@ -34,6 +34,28 @@ fn behind_any_hole_requests_find_their_answers_again() {
     seen.whole(1, told);
 }
 
+/// The same where each message takes two packets, parted within its head or within its body.
+#[test]
+fn behind_any_hole_within_messages_requests_find_their_answers_again() {
+    for tenths in [3, 7] {
+        let seen = Seen::of(8080, losses(8..18), |wire| {
+            for n in 0..EXCHANGES {
+                wire.begin();
+                let asks = format!("POST /u{n:04} HTTP/1.1\r\nContent-Length: 40\r\n\r\n{}", "q".repeat(40));
+                let (first, rest) = asks.split_at(asks.len() * tenths / 10);
+                wire.up(first.as_bytes());
+                wire.up(rest.as_bytes());
+                let answers =
+                    format!("HTTP/1.1 200 OK\r\nA: b\r\nX-Of: /u{n:04}\r\nContent-Length: 80\r\n\r\n{}", "a".repeat(80));
+                let (first, rest) = answers.split_at(answers.len() * tenths / 10);
+                wire.down(first.as_bytes());
+                wire.down(rest.as_bytes());
+            }
+        });
+        seen.whole(1, told);
+    }
+}
+
 /// In turn up to the fourth, then two are always under way.
 fn beginning(wire: &mut Wire) {
     wire.up(&get(0));
