@@ -164,6 +164,10 @@ impl Exchanges {
     pub fn ask(&mut self, key: u64, method: Method, target: &str, upgrade: Option<Box<Upgrade>>, call: Option<Box<Call>>) {
         (self.blind, self.next) = (false, false);
         let doubt = if std::mem::take(&mut self.hidden) { Doubt::Preceded } else { Doubt::None };
+        if self.open.capacity() == 0 {
+            // most connections have one at a time, and there may be very many
+            self.open.reserve_exact(1);
+        }
         self.open.push_back(Exchange {
             key,
             method,
