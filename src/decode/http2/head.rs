@@ -127,7 +127,8 @@ mod tests {
     #[test]
     fn each_field_of_a_full_table_is_kept() {
         let (limits, mut decoder) = (Limits::default(), Decoder::new(false));
-        let fill: Vec<u8> = (0..190).flat_map(|n| inserted(n, 120)).collect();
+        // a size of 64 KiB is said first
+        let fill: Vec<u8> = [0x3f, 0xe1, 0xff, 0x03].into_iter().chain((0..190).flat_map(|n| inserted(n, 120))).collect();
         assert_eq!(Head::read(&mut decoder, &fill, &limits).wrong, None);
         let all: Vec<u8> = (0..190_u8).flat_map(|n| if n < 65 { vec![0x80 | (62 + n)] } else { vec![0xff, n - 65] }).collect();
         let head = Head::read(&mut decoder, &all, &limits);
