@@ -276,6 +276,11 @@ impl Turns {
         self.turn.hasty = false;
     }
 
+    /// The rest of the last question is lost, with what may follow it: its answer is awaited as if it were among that.
+    pub fn cut_question(&mut self) {
+        self.turn.asked = self.turn.asked.saturating_sub(1);
+    }
+
     /// Bytes of the questions were lost while so many wait: others may have been among them.
     pub fn lost_questions(&mut self, waiting: usize) {
         self.note_turn();

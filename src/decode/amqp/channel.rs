@@ -36,6 +36,8 @@ pub struct Channel {
     pub confirms: Confirms,
     /// Whether what is published and acknowledged counts only once it is committed.
     pub transaction: Option<Transaction>,
+    /// Whether the method of a publish may be lost, and no more of it: its header follows.
+    pub torn: bool,
     /// Publishes that will be confirmed, or committed.
     pub publishes: Waiting,
     /// Publishes that are not, held for as long as a failure may be told of them; numbered as they come.
@@ -215,8 +217,10 @@ impl Channel {
         None
     }
 
-    /// Bytes of a direction are lost.
-    pub fn lose(&mut self, cx: &mut Cx<'_, '_>, dir: Dir) {
+    /// Bytes of a direction are lost, `publishes` among them or not.
+    pub fn lose(&mut self, cx: &mut Cx<'_, '_>, dir: Dir, publishes: bool) {
+        let (waiting, own) = (self.publishes.is_due(), self.contents.get(dir.index()).and_then(Option::as_ref));
+        let (rest, doubt) = (own.is_some(), own.is_some_and(|own| own.doubt));
         self.end_contents(cx, dir, Issue::GAP);
         if let Some(asked) = self.asked.get_mut(dir.other().index()) {
             asked.iter_mut().for_each(|asked| asked.doubt = true);
@@ -226,7 +230,14 @@ impl Channel {
         }
         match dir {
             Dir::ToServer => {
-                self.confirms.lose_publishes(self.publishes.is_due());
+                if publishes {
+                    self.confirms.lose_publishes(waiting, rest);
+                }
+                self.torn = !publishes;
+                if doubt {
+                    self.publishes.doubt();
+                    self.unconfirmed.doubt();
+                }
                 self.deliveries.doubt();
                 self.unsure.doubt();
                 self.transaction.iter_mut().for_each(Transaction::asked_unseen);
@@ -235,8 +246,18 @@ impl Channel {
                 self.confirms.lose_confirmations();
                 self.publishes.doubt();
                 self.unconfirmed.doubt();
+                if let Some(Some(own)) = self.contents.get_mut(dir.other().index()) {
+                    own.doubt = true;
+                }
                 self.transaction.iter_mut().for_each(Transaction::doubt);
             }
+        }
+    }
+
+    /// Publishes were lost after all, if any may have been.
+    pub fn publishes_lost(&mut self) {
+        if std::mem::take(&mut self.torn) {
+            self.confirms.lose_publishes(self.publishes.is_due(), false);
         }
     }
 

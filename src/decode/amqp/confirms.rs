@@ -119,10 +119,13 @@ impl Confirms {
         self.ahead.clear();
     }
 
-    /// Publishes may have gone by unseen while any wait, or none.
-    pub fn lose_publishes(&mut self, waiting: bool) {
+    /// Publishes may have gone by unseen, behind the rest of one or not, while any wait before that, or none.
+    pub fn lose_publishes(&mut self, waiting: bool, rest: bool) {
         if self.count != Count::Off {
             self.count = Count::Uncounted;
+            if rest {
+                self.turns.cut_question();
+            }
             self.turns.lost_questions(usize::from(waiting));
         }
     }

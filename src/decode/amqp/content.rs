@@ -36,6 +36,8 @@ pub struct Content {
     pub last: Stamp,
     /// Whether all of it so far was seen.
     pub whole: bool,
+    /// Whether what becomes of it may be lost, unless more of it is seen.
+    pub doubt: bool,
     digest: Option<DefaultHasher>,
 }
 
@@ -56,7 +58,7 @@ impl Content {
         let compared = matches!(what, What::Publish(_, Sent { mandatory: true, .. }) | What::Return(..));
         let digest = compared.then(DefaultHasher::new);
         let head_bytes = length as u64;
-        Self { what, key, first, head_bytes, left: None, bytes: 0, room: 0, last, whole: true, digest }
+        Self { what, key, first, head_bytes, left: None, bytes: 0, room: 0, last, whole: true, doubt: false, digest }
     }
 
     /// Its direction.
@@ -87,7 +89,7 @@ impl Content {
         let read = message::read(payload);
         // the size stands before what could not be read
         let size = payload.get(4..12).and_then(|size| size.try_into().ok()).map_or(0, u64::from_be_bytes);
-        (self.left, self.last) = (Some(size), last);
+        (self.left, self.last, self.doubt) = (Some(size), last, false);
         self.head_bytes += length as u64;
         if let Some(digest) = &mut self.digest {
             digest.write_u64(size);
@@ -126,7 +128,7 @@ impl Content {
         if let Some(digest) = &mut self.digest {
             digest.write(data);
         }
-        self.last = input.at(n - 1);
+        (self.last, self.doubt) = (input.at(n - 1), false);
         self.passed(n as u64);
         if let Some(key) = self.key {
             let kept = n.min(self.room);

@@ -56,6 +56,7 @@ impl Amqp {
         }
         let sent = Sent::new(exchange, routing_key, args.is("mandatory") || args.is("immediate"));
         let Some(channel) = self.channels.get_mut(&found.channel) else { return };
+        channel.torn = false;
         let what = What::Publish(channel.next_tag(found.at.0.time), sent);
         channel.begin(cx, Content::new(what, Some(key), found.at, found.length));
     }
@@ -194,6 +195,8 @@ impl Amqp {
             (BASIC, 71) => return self.got(cx, asked, args, found),
             (CONNECTION, 31) => self.frame_max = usize::try_from(args.number("frame_max")).unwrap_or(0),
             (BASIC, 21) if asked.is_none() => channel.cancel(&args.text("consumer_tag")),
+            // another one under the same number: its tags begin anew
+            (CHANNEL, 11) if asked.is_none() => channel.publishes_lost(),
             _ => {}
         }
         let empty = (method.class, method.id) == (BASIC, 72);

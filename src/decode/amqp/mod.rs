@@ -15,6 +15,7 @@ mod fate;
 pub mod field;
 pub mod frame;
 pub mod handed;
+mod holes;
 pub mod message;
 pub mod method;
 pub mod tap;
@@ -79,6 +80,8 @@ struct Amqp {
     messages: usize,
     /// Whether any publish waits for time to pass.
     holds: bool,
+    /// How many bytes of the client's are missing at most where they were lost last.
+    missing: u64,
 }
 
 /// What is awaited of a direction.
@@ -127,6 +130,7 @@ impl Amqp {
             waiting: 0,
             messages: 0,
             holds: false,
+            missing: 0,
         }
     }
 
@@ -253,7 +257,10 @@ impl Amqp {
                 content.header(cx, found.payload, found.length, found.at.1);
                 self.passed(cx, found.channel, found.dir);
             }
-            None => cx.undecoded(found.length as u64),
+            None => {
+                cx.undecoded(found.length as u64);
+                self.headless(found);
+            }
         }
     }
 
@@ -290,19 +297,6 @@ impl Amqp {
         *self.state(input.dir) = if left == n as u64 { State::Frame } else { State::Skip(left - n as u64) };
         Step::Took(n)
     }
-
-    /// The place is lost, by what was found there.
-    fn lost(&mut self, cx: &mut Cx<'_, '_>, dir: Dir, issue: Issue) -> Step {
-        self.lose(cx, dir);
-        Step::Lost(issue)
-    }
-
-    /// Frames of a direction may go by unseen.
-    fn lose(&mut self, cx: &mut Cx<'_, '_>, dir: Dir) {
-        *self.state(dir) = State::Frame;
-        self.late |= dir == Dir::ToServer;
-        self.channels.values_mut().for_each(|channel| channel.lose(cx, dir));
-    }
 }
 
 impl Analyzer for Amqp {
@@ -329,31 +323,13 @@ impl Analyzer for Amqp {
     }
 
     fn gap(&mut self, cx: &mut Cx<'_, '_>, rest: Input<'_>, len: u64) -> Gap {
-        let dir = rest.dir;
-        match *self.state(dir) {
-            State::Body(channel, left) if rest.data.is_empty() && len <= left + 1 => {
-                let n = len.min(left);
-                *self.state(dir) = if len > left { State::Frame } else { State::Body(channel, left - n) };
-                if let Some(content) = self.content(channel, dir).filter(|_| n > 0) {
-                    content.gap(cx, n);
-                    self.passed(cx, channel, dir);
-                }
-                Gap::Bridged
-            }
-            State::Skip(left) if rest.data.is_empty() && len <= left => {
-                *self.state(dir) = if len == left { State::Frame } else { State::Skip(left - len) };
-                Gap::Bridged
-            }
-            State::Tap | State::Over => Gap::Bridged,
-            State::Start | State::Place | State::Frame | State::Body(..) | State::Skip(_) => {
-                self.lose(cx, dir);
-                Gap::Lost
-            }
-        }
+        self.hole(cx, rest, len)
     }
 
-    fn resync(&mut self, _: Dir, data: &[u8]) -> Resync {
-        frame::scan(data, &mut Effort::default())
+    fn resync(&mut self, dir: Dir, data: &[u8]) -> Resync {
+        let next = frame::scan(data, &mut Effort::default());
+        self.pass_over(dir, next, data.len());
+        next
     }
 
     fn waiting(&self) -> usize {
@@ -376,7 +352,7 @@ impl Analyzer for Amqp {
         let dir = rest.dir;
         *self.state(dir) = State::Over;
         if !rest.data.is_empty() {
-            self.channels.values_mut().for_each(|channel| channel.lose(cx, dir));
+            self.channels.values_mut().for_each(|channel| channel.lose(cx, dir, true));
         }
         let both = self.states == [State::Over; 2];
         for channel in self.channels.values_mut() {

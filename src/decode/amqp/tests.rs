@@ -1,6 +1,7 @@
 //! AMQP by script: conversations for the shared properties, what becomes of messages, and what is particular to the protocol.
 
 mod fate;
+mod holes;
 mod reader;
 mod script;
 mod stories;

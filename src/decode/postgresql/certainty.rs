@@ -3,8 +3,8 @@
 //! A client that waits for each answer has nothing under way when the server is ready and it has asked nothing more. One that was ever
 //! seen to ask before it was answered has nothing under way once all that was seen is answered and both sides are silent for [`QUIET`].
 //! Behind a hole in the questions, what is asked before the server is ready again may be the rest of what the hole took a part of: then
-//! there are answers to all of it, and more. Else the client asks before it is answered; or a statement has failed, and what of it was not
-//! answered is not known.
+//! there are answers to all of it, as far as it was run, and more. Else the client asks before it is answered; or a statement has failed of
+//! which too little was lost for that to show.
 //!
 //! ```text
 //!  client   Bind ─ Execute ─ Sync      hole ─ Execute ─ Sync             hole ─ Query
@@ -74,10 +74,12 @@ const fn sort_of(kind: Kind) -> usize {
 }
 
 impl Since {
-    /// Whether what was asked is the rest of what was lost: all of it is answered, and so is what was lost.
+    /// Whether what was asked is the rest of what was lost: all of it is answered, save what is not run behind a failure, and so is what
+    /// was lost.
     fn is_rest(&self) -> bool {
         let pairs = || self.asked.iter().zip(&self.answered);
-        pairs().all(|(asked, answered)| asked <= answered) && pairs().any(|(asked, answered)| asked < answered)
+        let done = pairs().enumerate().all(|(sort, (asked, answered))| asked <= answered || self.failed && sort != READY);
+        done && pairs().any(|(asked, answered)| asked < answered)
     }
 
     /// Whether no name has come to stand for something else, as far as answers tell.

@@ -96,6 +96,25 @@ fn confirmations_find_their_publishes_again() {
     check(1, 1, |wire| published(wire, 1, 0));
 }
 
+/// The same where publishes and their outcomes take two packets each.
+#[test]
+fn confirmations_find_their_publishes_again_whatever_is_lost_of_them() {
+    for cut in [9, 40] {
+        check(2, 1, |wire| {
+            open(wire);
+            for n in 0..MESSAGES {
+                wire.begin();
+                let (sent, said) = (publish(n), outcome(n));
+                let ((method, content), (word, rest)) = (sent.split_at(cut), said.split_at(9));
+                wire.up(method);
+                wire.up(content);
+                wire.down(word);
+                wire.down(rest);
+            }
+        });
+    }
+}
+
 #[test]
 fn batches_are_counted_again() {
     check(2, 3, |wire| published(wire, 3, 0));
