@@ -6,7 +6,9 @@ use super::legs::{Asked, asked};
 use super::mark::Mark;
 use super::shape::{held, of_path, of_query, pages, pieces};
 use crate::engine::digest::digester;
-use crate::model::{Detail, FlowId, FlowRef, Link, Origin, PENDING, Party, Pattern, Row, Severity, TraceContext, Value, text_of};
+use crate::model::{
+    Detail, FlowId, FlowRef, Issue, Link, Origin, PENDING, Party, Pattern, Row, Severity, TraceContext, Value, text_of,
+};
 use crate::time::{Span, Time};
 use crate::trace;
 use compact_str::CompactString;
@@ -291,7 +293,9 @@ impl Hop {
         }
         self.declined |= detail.notes.iter().any(|note| trace::is_trouble(*note));
         if !detail.traces.is_empty() || self.marks.is_empty() {
-            self.seen = detail.notes.iter().all(|note| note.severity == Severity::Remark);
+            // a message is all there that is the first of a connection that was joined, but for fields that were told by a number there before
+            let whole = |note: &Issue| *note == Issue::JOINED && !detail.layers.contains(&"http2");
+            self.seen = detail.notes.iter().all(|note| note.severity == Severity::Remark || whole(note));
             // a flow that carries contexts is of the trace of the first
             let first = flow.row.trace_id.as_deref();
             let contexts = detail.traces.iter().enumerate();
