@@ -255,7 +255,7 @@ impl Engine {
 
     /// Where a flow belongs, which is `alone` in no trace, or one of its trace.
     fn place(&mut self, id: FlowId, alone: Option<&Hop>) -> Option<Place> {
-        let Self { stitch, store, traces, conns, facts, sources, now, .. } = self;
+        let Self { stitch, store, traces, conns, facts, sources, .. } = self;
         let child = alone.or_else(|| traces.hop(id))?;
         let slot = store.get(id)?;
         let detail = slot.detail.as_deref()?;
@@ -372,7 +372,7 @@ impl Engine {
             Sure::Yes => (flows.len() == 1).then_some(Link::SoleInFlight),
             // a flow that began a trace of its own began it, as far as time can tell
             Sure::No => {
-                let can_be = || senders.can_be(sent, &receiver, works.load(&receiver, *now));
+                let can_be = || senders.can_be(sent, &receiver, works.load(&receiver, child.last));
                 (within && traces.of(child.flow).is_none() && can_be()).then_some(Link::Time)
             }
         };

@@ -72,6 +72,8 @@ pub(super) struct Works {
     /// Of the flows that are over, in the order in which they ended, whose each was, and its last byte.
     ended: VecDeque<(Time, usize)>,
     accepted: Accepted,
+    /// The newest of those moments.
+    newest: Time,
     /// How many flows are remembered of either.
     room: usize,
 }
@@ -96,7 +98,7 @@ impl Works {
         }
         let at = self.service(&work.to, flow.row.to_server(), work.time);
         if work.over {
-            return self.over(at, work, now, values);
+            return self.over(at, work, values);
         }
         let Some(service) = self.services.get_mut(at) else { return };
         if service.open.len() >= MAX_OPEN {
@@ -190,11 +192,11 @@ impl Works {
             }
         }
         work.ended(row, now);
-        self.over(at, work, now, values);
+        self.over(at, work, values);
     }
 
     /// A service has done what it was at work on.
-    fn over(&mut self, at: usize, mut work: Work, now: Time, values: impl FnOnce(bool) -> Option<Values>) {
+    fn over(&mut self, at: usize, mut work: Work, values: impl FnOnce(bool) -> Option<Values>) {
         let Some(service) = self.services.get_mut(at) else { return };
         let Some(host) = self.hosts.at(service.host) else { return };
         service.accepts |= work.accepted;
@@ -208,6 +210,8 @@ impl Works {
         }
         service.busy += work.last.since(work.time).nanos();
         self.ended.push_back((work.last, at));
+        // by what was taken in: where time has moved on since, there is more to be placed that was sent before
+        self.newest = self.newest.max(work.last);
         // most end last: names that are waited for, and messages that nobody says anything of, change the order
         let until = |work: &Work| work.until().unwrap_or(work.last);
         let (ended, ends) = (&mut service.ended, until(&work));
@@ -217,7 +221,7 @@ impl Works {
         }
         host.ended(ends, at);
         let full = self.ended.len() > self.room;
-        while let Some((_, at)) = self.ended.pop_front_if(|(last, _)| full || now.since(*last) > REMEMBERED) {
+        while let Some((_, at)) = self.ended.pop_front_if(|(last, _)| full || self.newest.since(*last) > REMEMBERED) {
             if let Some(service) = self.services.get_mut(at) {
                 service.ended.pop_front();
                 self.hosts.at(service.host).into_iter().for_each(Host::forget);
