@@ -30,8 +30,8 @@ use super::Engine;
 use super::cost::Charge;
 use super::findings::housekeeping;
 use super::traces::{Hop, Mark, Trace, asked, begun, beside, everybodys, leg, name, settled, streams};
-use crate::model::{ConnId, FlowId, FlowRef, Key, Link, Opened, Party, Pattern, State};
-use crate::time::{Span, Time};
+use crate::model::{FlowId, FlowRef, Key, Link, Pattern, State};
+use crate::time::Span;
 use hidden::{Veil, is_veiled};
 use kinds::{asked_for, causes, placeable, requests, values};
 use messages::Messages;
@@ -76,36 +76,6 @@ impl Stitch {
         Self { works, messages, ..Self::default() }
     }
 
-    /// A flow begins on a connection.
-    pub(super) fn shown(&mut self, conn: ConnId, opened: &Opened) {
-        self.veil.shown(conn, opened);
-    }
-
-    /// It is the answer to something that was not seen.
-    pub(super) fn unasked(&mut self, conn: ConnId, answered: Time) {
-        self.veil.unasked(conn, answered);
-    }
-
-    /// A connection cannot be read.
-    pub(super) fn unread(&mut self, conn: ConnId, since: Time) {
-        self.veil.unread(conn, since);
-    }
-
-    /// It can, from now on.
-    pub(super) fn read(&mut self, conn: ConnId, since: Time) {
-        self.veil.read(conn, since);
-    }
-
-    /// A connection was joined.
-    pub(super) fn joined(&mut self, conn: ConnId, first: Time) {
-        self.veil.joined(conn, first);
-    }
-
-    /// Whether what was in flight before the capture began may not have shown yet, so that flows are better placed later.
-    pub(super) fn young(&self, now: Time, settle: Span) -> bool {
-        self.veil.young(now, settle)
-    }
-
     /// Whether all flows that have begun up to one, and are not taken in, are known. What is known stays so.
     pub(super) fn all_before(&mut self, until: FlowId, is_known: impl Fn(FlowId) -> bool) -> bool {
         let more = self.begun.range(self.known.min(self.begun.len())..);
@@ -116,11 +86,6 @@ impl Stitch {
             self.known += 1;
         }
         true
-    }
-
-    /// A connection is over.
-    pub(super) fn ended(&mut self, conn: ConnId, at: Time, client: &Party, server: &Party) {
-        self.veil.ended(conn, at, client, server);
     }
 }
 
@@ -185,6 +150,11 @@ impl Engine {
         }
         let first = alone.is_some() || traces.of(id).is_none_or(|no| traces.get(no).is_some_and(|trace| trace.leaves_open(id)));
         if !first {
+            if slot.row.pattern == Pattern::Deliver
+                && let Some(up) = stitch.messages.one_of_several(id).filter(|up| traces.of(*up) == traces.of(id))
+            {
+                traces.tie(id, None, (up, Link::MessageId), self.now);
+            }
             return alone;
         }
         let placeable = placeable(&slot.row);
@@ -246,7 +216,14 @@ impl Engine {
             if flow.row.pattern == Pattern::Publish {
                 stitch.messages.published(flow);
                 stitch.replies.published(flow);
-            } else if causes(flow.row) && !stitch.replies.is_reply(flow) {
+                continue;
+            }
+            if flow.row.pattern == Pattern::Deliver
+                && let Some(detail) = flow.detail.filter(|detail| detail.legs.is_none())
+            {
+                stitch.messages.delivered(id, flow.row.time, flow.via().unwrap_or_default(), detail);
+            }
+            if causes(flow.row) && !stitch.replies.is_reply(flow) {
                 let values = |all| (all || asked_for(flow.row, store, traces)).then(|| values(flow.row, flow.detail));
                 stitch.works.add(flow, *now, values);
             }

@@ -151,6 +151,19 @@ fn nameless_services_are_tied_by_time_and_told_so() {
 }
 
 #[test]
+fn messages_alike_of_one_trace_are_told_apart_by_their_order() {
+    let told = |first: &str, second: &str, wanted: &str| {
+        let publish = ["gate>+mq 10-11 id=t span=1", "gate>+mq 13-14 id=t span=1"];
+        check(&["web>gate 1-90 id=t", publish[0], publish[1], first, second], &[wanted]);
+    };
+    told("mq>-mail 20-60 id=t span=1", "mq>-mail 22-61 id=t span=1", "1 .t2 ..m4 .t3 ..m5");
+    // also where the second is done with first
+    told("mq>-mail 20-60 id=t span=1", "mq>-mail 22-40 id=t span=1", "1 .t2 ..m4 .t3 ..m5");
+    // and where an ID tells of the first
+    told("mq>-mail 12-60 id=t span=1", "mq>-mail 22-40 id=t span=1", "1 .t2 ..t3 .t4 ..m5");
+}
+
+#[test]
 fn who_sends_by_a_connection_is_learned_of_all_that_is_sent_by_it() {
     let asked = |at: u64, port: u16, id: &str| format!("127.0.0.1:5001>127.0.0.1:{port} {}-{} {id}", at + 1, at + 90);
     let query = |at: u64, conn: u16| format!("127.0.0.1:60{conn}>?127.0.0.1:82 {}-{} conn={conn}", at + 20, at + 30);
