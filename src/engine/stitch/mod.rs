@@ -325,8 +325,11 @@ impl Engine {
         if !sharing.is_empty() {
             let all = open.into_iter().enumerate();
             let mut sharing: Vec<_> = all.filter(|(at, _)| sharing.contains(at)).map(|(_, work)| work).collect();
-            let place = innermost(&sharing, Link::PayloadId, sure)?;
-            if let ([one], Some(_)) = (sharing.as_mut_slice(), &place.parent) {
+            let link = if sharing.len() > 1 { Link::Time } else { Link::PayloadId };
+            // a connection has one sender
+            prefer(&mut sharing, |work| senders.may_be(sent, works::label(&work.to)));
+            let place = innermost(&sharing, link, sure)?;
+            if let ([one], Link::PayloadId) = (sharing.as_mut_slice(), link) {
                 one.adopt(&carried);
             }
             return Some(place);

@@ -4,7 +4,7 @@ use super::super::traces::Hop;
 use super::payload::Values;
 use super::work::Work;
 use super::works::Sure;
-use crate::model::{FlowId, Link};
+use crate::model::{FlowId, Link, Pattern};
 use std::sync::Arc;
 
 /// How many flows are named of those that may have caused one, the last: of more nobody learns anything.
@@ -66,9 +66,11 @@ pub(super) fn innermost(works: &[&mut Work], link: Link, sure: Sure) -> Option<P
 }
 
 /// Works of which each may have been caused by the one before: the last is the innermost. Not of a service that is there twice: one of
-/// the two is another request's.
+/// the two is another request's; nor of two deliveries: no message is delivered because of another delivery, and two of one lie side by
+/// side with all that is because of either.
 pub(super) fn chain(works: &[&mut Work]) -> bool {
-    if works.len() > LONGEST {
+    let deliveries = works.iter().filter(|work| work.pattern == Pattern::Deliver).count();
+    if works.len() > LONGEST || deliveries > 1 {
         return false;
     }
     let distinct = |at: usize| works[..at].iter().all(|work| work.to != works[at].to);

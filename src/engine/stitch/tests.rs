@@ -151,6 +151,36 @@ fn nameless_services_are_tied_by_time_and_told_so() {
 }
 
 #[test]
+fn a_value_of_both_copies_of_a_message_is_of_neither_consumer() {
+    let local = |tail: &str| format!("127.0.0.1:{tail} body=order-4711");
+    let deliver = |queue: &str, port: u16, at: u64| local(&format!("80>-127.0.0.1:{port} {at}-{} id=t queue={queue}", at + 40));
+    let publish = local("5001>+127.0.0.1:80 10-11 id=t");
+    let (ship, bill, query) = (deliver("ship", 6001, 20), deliver("bill", 6002, 21), local("7001>?127.0.0.1:82 30-35"));
+    check(&[&publish, &bill, &query], &["1 .t2 ..p3"]);
+    check(&[&publish, &ship, &bill, &query], &["1 .t2 .t3"]);
+    // nor of whom one of them asked
+    let asked = local("7002>127.0.0.1:83 25-50");
+    check(&[&publish, &ship, &bill, &asked, &query], &["1 .t2 .t3"]);
+    check(&[&publish, &bill, &asked, &query], &["1 .t2 ..p3 ...t4"]);
+    // unless all that came by the connection before is of one of them
+    let alone = |n: u64| {
+        let (at, body) = (n * 1000, format!("id=t{n} body=order-470{n}"));
+        [
+            format!("127.0.0.1:5001>+127.0.0.1:80 {}-{} {body}", at + 1, at + 2),
+            format!("127.0.0.1:80>-127.0.0.1:6002 {}-{} queue=bill {body}", at + 3, at + 40),
+            format!("127.0.0.1:7001>?127.0.0.1:82 {}-{} {body} conn=7", at + 10, at + 20).replace(&format!("id=t{n} "), ""),
+        ]
+    };
+    let later = |line: &str| {
+        let [ends, times, rest] = line.splitn(3, ' ').collect::<Vec<_>>()[..] else { panic!("{line}") };
+        let (from, to) = times.split_once('-').unwrap();
+        format!("{ends} 90{from}-90{to} {rest}")
+    };
+    let all: Vec<_> = (1..4).flat_map(alone).chain([publish, ship, bill, query + " conn=7"].map(|line| later(&line))).collect();
+    check(&all.iter().map(String::as_str).collect::<Vec<_>>(), &["1 .t2 ..p3", "4 .t5 ..p6", "7 .t8 ..p9", "10 .t11 .t12 ..t13"]);
+}
+
+#[test]
 fn messages_alike_of_one_trace_are_told_apart_by_their_order() {
     let told = |first: &str, second: &str, wanted: &str| {
         let publish = ["gate>+mq 10-11 id=t span=1", "gate>+mq 13-14 id=t span=1"];
