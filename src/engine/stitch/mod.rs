@@ -29,7 +29,7 @@ mod works;
 use super::Engine;
 use super::cost::Charge;
 use super::findings::housekeeping;
-use super::traces::{Hop, Mark, Trace, asked, begun, beside, everybodys, leg, name, settled, streams};
+use super::traces::{Hop, Mark, Trace, answered, asked, begun, beside, everybodys, leg, name, settled, streams};
 use crate::model::{FlowId, FlowRef, Key, Link, Pattern, State};
 use crate::time::Span;
 use hidden::{Veil, is_veiled};
@@ -263,7 +263,8 @@ impl Engine {
             let mut works = works.at(&whose, child.time, Some(LATE), child.flow);
             works.retain(|work| work.requests.iter().any(|id| carried.contains(id)));
             prefer(&mut works, |work| !is_stranger(work));
-            if let Some(place) = innermost(&works, Link::RequestId, sure) {
+            let acts = |flow| super::look_at(flow, store, conns, facts, sources).is_some_and(|flow| answered(flow, child.time));
+            if let Some(place) = innermost(&works, Link::RequestId, sure, acts) {
                 return Some(place);
             }
         }
@@ -322,13 +323,14 @@ impl Engine {
         if own && !senders.shares(child, !sharing.is_empty()) {
             return None;
         }
+        let acts = |flow| super::look_at(flow, store, conns, facts, sources).is_some_and(|flow| answered(flow, child.time));
         if !sharing.is_empty() {
             let all = open.into_iter().enumerate();
             let mut sharing: Vec<_> = all.filter(|(at, _)| sharing.contains(at)).map(|(_, work)| work).collect();
             let link = if sharing.len() > 1 { Link::Time } else { Link::PayloadId };
             // a connection has one sender
             prefer(&mut sharing, |work| senders.may_be(sent, works::label(&work.to)));
-            let place = innermost(&sharing, link, sure)?;
+            let place = innermost(&sharing, link, sure, acts)?;
             if let ([one], Link::PayloadId) = (sharing.as_mut_slice(), link) {
                 one.adopt(&carried);
             }
@@ -337,7 +339,7 @@ impl Engine {
         open.retain(|work| flows.contains(&work.flow));
         // and a connection has one sender
         prefer(&mut open, |work| senders.may_be(sent, works::label(&work.to)));
-        let within = chain(&open);
+        let within = chain(&open, acts);
         let Some(last) = open.pop() else { return works.later(known, child, || carried).map(late) };
         let (receiver, cause) = (Arc::clone(works::label(&last.to)), last.cause());
         if let Some(up) = works.later(known, child, || carried) {

@@ -55,26 +55,27 @@ pub(super) fn prefer(works: &mut Vec<&mut Work>, holds: impl Fn(&Work) -> bool) 
 }
 
 /// Of works that are as likely by what they carry: the only one; of nameless services that lie within each other the innermost, which
-/// time alone tells. None of none.
-pub(super) fn innermost(works: &[&mut Work], link: Link, sure: Sure) -> Option<Place> {
+/// time alone tells. None of none. Who sent the innermost may have got a part of its answer that it `acts` on.
+pub(super) fn innermost(works: &[&mut Work], link: Link, sure: Sure, acts: impl FnOnce(FlowId) -> bool) -> Option<Place> {
     match works {
         [] => None,
         [one] => Some(Place::at(one, link)),
-        [.., last] if sure == Sure::No && chain(works) => Some(Place::at(last, link.max(Link::Time))),
+        [.., last] if sure == Sure::No && chain(works, acts) => Some(Place::at(last, link.max(Link::Time))),
         several => Some(Place::doubt(several.iter().map(|work| work.flow))),
     }
 }
 
 /// Works of which each may have been caused by the one before: the last is the innermost. Not of a service that is there twice: one of
 /// the two is another request's; nor of two deliveries: no message is delivered because of another delivery, and two of one lie side by
-/// side with all that is because of either.
-pub(super) fn chain(works: &[&mut Work]) -> bool {
+/// side with all that is because of either. Nor where who sent the innermost `acts` on a part of its answer.
+pub(super) fn chain(works: &[&mut Work], acts: impl FnOnce(FlowId) -> bool) -> bool {
     let deliveries = works.iter().filter(|work| work.pattern == Pattern::Deliver).count();
     if works.len() > LONGEST || deliveries > 1 {
         return false;
     }
     let distinct = |at: usize| works[..at].iter().all(|work| work.to != works[at].to);
-    (1..works.len()).all(|at| works[at].may_be_of(works[at - 1]) && distinct(at))
+    let lie_within = (1..works.len()).all(|at| works[at].may_be_of(works[at - 1]) && distinct(at));
+    lie_within && !(works.len() > 1 && works.last().is_some_and(|last| acts(last.flow)))
 }
 
 /// Which of these works carry a value of those: where one of several carries some that no other does, that one.

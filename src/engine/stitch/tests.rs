@@ -134,6 +134,16 @@ fn nameless_services_are_tied_by_time_and_told_so() {
     };
     let mesh = thrice(2000);
     check(&mesh.iter().map(String::as_str).collect::<Vec<_>>(), &["1 .t2", "4 .t5", "7 .t8 ..t9"]);
+    // who is sent news acts on them as well as who sends them
+    let news: Vec<_> = thrice(2000).iter().map(|line| line.replace(":81 ", ":81 media=text/event-stream ")).collect();
+    let news: Vec<_> = news
+        .iter()
+        .map(|line| match line.split_once(" media=text/event-stream ") {
+            Some((ends, rest)) => format!("{ends} {rest} media=text/event-stream"),
+            None => line.clone(),
+        })
+        .collect();
+    check(&news.iter().map(String::as_str).collect::<Vec<_>>(), &["1 .t2", "4 .t5", "7 .t8"]);
     // of services that are at work all the time anything is sent meanwhile
     let mesh = thrice(100);
     check(&mesh.iter().map(String::as_str).collect::<Vec<_>>(), &["1 .t2", "4 .t5", "7 .t8"]);

@@ -4,7 +4,7 @@ use super::super::findings::public_name;
 use super::super::twins::{published_to, was_in};
 use super::legs::{Asked, asked};
 use super::mark::Mark;
-use super::shape::{held, of_path, of_query, pages, pieces};
+use super::shape::{first_part, held, of_path, of_query, pages, pieces};
 use crate::engine::digest::digester;
 use crate::model::{
     Detail, FlowId, FlowRef, Issue, Link, Origin, PENDING, Party, Pattern, Row, Severity, TraceContext, Value, text_of,
@@ -96,6 +96,8 @@ pub(in crate::engine) struct Extra {
     pub(in crate::engine) let_go: Option<Time>,
     /// When its request was there as a whole, where that took a while.
     pub(in crate::engine) whole: Option<Time>,
+    /// When the first part of its answer came, where that comes bit by bit.
+    pub(in crate::engine) answered: Option<Time>,
     /// The same flow before an address translation.
     pub(in crate::engine) first_leg: Option<FlowId>,
     /// What it was tied to, where it is not by an ID.
@@ -120,6 +122,7 @@ impl Extra {
         was_in: Vec::new(),
         let_go: None,
         whole: None,
+        answered: None,
         first_leg: None,
         placed: None,
         maybe: Vec::new(),
@@ -260,6 +263,9 @@ impl Hop {
     /// Its flow is over.
     pub(super) fn settle(&mut self, flow: FlowRef<'_>, judged: bool) {
         self.asked = asked(flow).or(self.asked);
+        if let Some(first) = first_part(flow) {
+            self.extra_mut().answered = Some(first);
+        }
         if judged {
             self.held |= held(flow);
             let query = of_query(flow);

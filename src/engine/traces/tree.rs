@@ -141,6 +141,11 @@ fn by_id(before: &Causes<'_>, order: &[&Hop], hop: &Hop, places: &[Place]) -> Op
     if !likeliest.iter().rev().all(|up| chain.any(|at| at == *up)) {
         return None;
     }
+    // who is answered bit by bit is at work on what it got, and who answers on what comes next
+    let answered = order[innermost].extra().answered.is_some_and(|answered| answered <= hop.time);
+    if same == Same::Maybe && answered && likeliest.len() > 1 {
+        return None;
+    }
     let link = shared(order[innermost], hop)?;
     // on the address that all services of a machine share, the only one that was seen is a guess too
     let one = !everybodys(hop.from.host()) && likeliest.iter().all(|&up| order[up].to == order[innermost].to);
