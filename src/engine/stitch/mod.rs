@@ -37,6 +37,7 @@ use kinds::{asked_for, causes, placeable, requests, values};
 use messages::Messages;
 use nat::Nat;
 pub(super) use nat::whole;
+use payload::Values;
 use place::{Cause, Place, chain, innermost, prefer, sharing};
 use relays::relayed;
 use replies::Replies;
@@ -256,6 +257,7 @@ impl Engine {
             // what is seen of it may be what led to the hidden
             return None;
         }
+        let nameless = sure == Sure::No;
         let is_stranger = |work: &Work| child.extra().strangers.contains(&work.to.addr);
         let carried = requests(child);
         if !carried.is_empty() {
@@ -268,6 +270,7 @@ impl Engine {
                 return Some(place);
             }
         }
+        let accepts = !nameless && works.accepts(&whose);
         let mut open = works.at(&whose, child.time, None, child.flow);
         // a proxy passes on one request because of that very request
         for work in open.iter_mut().filter(|work| work.pattern == child.pattern) {
@@ -282,8 +285,9 @@ impl Engine {
         prefer(&mut open, passed_on);
         // of several instances the one that sent it, where it received any of them itself and hands on none
         let itself = |work: &Work| child.from.pid().is_some() && work.to.pid() == child.from.pid();
-        prefer(&mut open, itself);
-        let nameless = sure == Sure::No;
+        if open.iter().any(|work| itself(work)) {
+            open.retain(|work| itself(work) || work.to.pid().is_none());
+        }
         if nameless {
             open.retain(|work| passed_on(work) || !is_stranger(work));
             // whoever it was waited for it, as far as anybody can tell
@@ -316,12 +320,18 @@ impl Engine {
             return works.later(known, child, read).map(late);
         }
         let carried = read();
-        let sharing = sharing(&mut open, &carried, |flow| {
+        let mut sharing = sharing(&mut open, &carried, |flow| {
             let slot = store.get(flow)?;
             Some(values(&slot.row, slot.detail.as_deref()))
         });
-        if own && !senders.shares(child, !sharing.is_empty()) {
-            return None;
+        // that a value is one of many tell those of its kind that share none with anything that could be read as a whole
+        let all = || !accepts && open.iter().all(|work| work.values.as_ref().is_some_and(Values::are_all));
+        let tells = own || !sharing.is_empty() || !carried.is_empty() && all();
+        if tells && !senders.shares(child, !sharing.is_empty()) {
+            if own {
+                return None;
+            }
+            sharing.clear();
         }
         let acts = |flow| super::look_at(flow, store, conns, facts, sources).is_some_and(|flow| answered(flow, child.time));
         if !sharing.is_empty() {
@@ -348,7 +358,7 @@ impl Engine {
         // who sends news as they come works on nothing in between
         let news = flows.len() == 1 && super::look_at(cause.flow, store, conns, facts, sources).is_some_and(streams);
         // a trace of its own is as well that of something which was answered before
-        let later = !nameless && works.accepts(&whose) && child.marks.iter().any(Mark::of_tracer);
+        let later = accepts && child.marks.iter().any(Mark::of_tracer);
         let by_itself = by_itself || news || later;
         let link = match sure {
             Sure::Yes => (flows.len() == 1).then_some(Link::SoleInFlight),

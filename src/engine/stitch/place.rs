@@ -87,7 +87,10 @@ pub(super) fn sharing(works: &mut [&mut Work], values: &Values, mut of: impl FnM
     let common: Vec<u32> = works
         .iter_mut()
         .map(|work| {
-            let own = work.values.get_or_insert_with(|| of(work.flow).unwrap_or_default());
+            if work.values.as_ref().is_none_or(Values::are_part) {
+                work.read(of(work.flow).unwrap_or_else(Values::gone));
+            }
+            let own = work.values.get_or_insert_default();
             values.iter().enumerate().filter(|(_, value)| own.contains(*value)).fold(0, |bits, (n, _)| bits | 1 << n)
         })
         .collect();

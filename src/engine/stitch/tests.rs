@@ -191,6 +191,39 @@ fn a_value_of_both_copies_of_a_message_is_of_neither_consumer() {
 }
 
 #[test]
+fn a_value_is_one_of_many_where_others_of_its_kind_share_none() {
+    let asks = |n: u64, of: &str| format!("gate>users {}-{} op=GET_/users/cust-00042 body={of}", n + 20, n + 30);
+    let (one, other) = ("web>gate 1001-1090 id=t body=cust-00042", "web>gate 1002-1080 id=u");
+    let told = |before: &[String], wanted: &[&str]| {
+        let lines = before
+            .iter()
+            .map(String::as_str)
+            .chain([one, other])
+            .chain(["gate>users 1020-1030 op=GET_/users/cust-00042 body=cust-00042"]);
+        check(&lines.collect::<Vec<_>>(), wanted);
+    };
+    told(&[], &["1 .p3", "2"]);
+    // of which nobody knows where the sender has it from
+    told(&["web>gate 1-90 id=s".into(), asks(0, "cust-00017")], &["1 .s2", "3", "4"]);
+    // what carries no value says nothing of them
+    told(&["web>gate 1-90 id=s".into(), asks(0, "all")], &["1 .s2", "3 .p5", "4"]);
+}
+
+#[test]
+fn a_process_that_is_not_known_may_be_the_one_that_sent_it() {
+    let two = |first: &str, second: &str| {
+        let [one, other] = ["id=t body=order-4711", "id=u body=order-4712"];
+        let asked = [format!("web>gate 1-90 {one}{first}"), format!("web>gate 2-80 {other}{second}")];
+        asked.into_iter().chain(["gate>store 20-30 body=order-4711 by=7".into()]).collect::<Vec<_>>()
+    };
+    let told = |lines: &[String], wanted: &[&str]| check(&lines.iter().map(String::as_str).collect::<Vec<_>>(), wanted);
+    told(&two("", " to=7"), &["1 .p3", "2"]);
+    told(&two(" to=7", ""), &["1 .p3", "2"]);
+    // another one is not
+    told(&two(" to=8", " to=7"), &["1", "2 .s3"]);
+}
+
+#[test]
 fn messages_alike_of_one_trace_are_told_apart_by_their_order() {
     let told = |first: &str, second: &str, wanted: &str| {
         let publish = ["gate>+mq 10-11 id=t span=1", "gate>+mq 13-14 id=t span=1"];

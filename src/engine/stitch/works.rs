@@ -173,6 +173,14 @@ impl Works {
         if known != Some(label) && (known.is_some() || self.listeners.len() < MAX_SERVICES) {
             self.listeners.insert(Arc::clone(addr), Arc::clone(label));
             self.lately = Default::default();
+            // what it received before it had a name
+            if !self.places.contains_key(label)
+                && let Some(at) = self.places.remove(addr)
+                && let Some(service) = self.services.get_mut(at)
+            {
+                service.label = Arc::clone(label);
+                self.places.insert(Arc::clone(label), at);
+            }
         }
         Arc::clone(label)
     }
@@ -202,8 +210,9 @@ impl Works {
         service.accepts |= work.accepted;
         host.accepts |= work.accepted;
         service.acks |= work.pattern == Pattern::Deliver && work.end.is_some();
-        if work.values.is_none() && (service.sends || host.sends || service.accepts || work.pattern == Pattern::Deliver) {
-            work.values = values(service.accepts);
+        let unread = work.values.as_ref().is_none_or(Values::are_part);
+        if unread && (service.sends || host.sends || service.accepts || work.pattern == Pattern::Deliver) {
+            values(service.accepts).into_iter().for_each(|values| work.read(values));
         }
         if let Some(values) = work.values.as_ref().filter(|_| service.accepts) {
             self.accepted.brought(&service.label, work.flow, work.refused, values);

@@ -17,6 +17,8 @@ fn found(lines: &[&str]) -> usize {
 fn who_has_a_name_on_one_connection_only_is_still_one() {
     let (named, nameless) = ("web>shop=10.0.0.2:80 1-9 GET 200", "web>10.0.0.2:80 2-9 GET 200");
     assert_eq!((found(&[named, nameless]), found(&[nameless])), (2, 0));
+    // also what it received before
+    assert_eq!(found(&[nameless, named]), 2);
     assert_eq!(found(&[named, "web>10.0.0.3:80 2-9 GET 200"]), 1);
 }
 
