@@ -391,15 +391,8 @@ fn who_sends_news_for_long_does_not_hide_what_else_is_worked_on() {
 fn of_a_consumer_that_never_says_when_it_is_done_the_last_messages_count() {
     let mut lines: Vec<String> = (0..40).map(|n| format!("mq>-mail {}- id=t{n} mid=m{n}", n * 2000 + 1)).collect();
     lines.push("mail>smtp 78500-78600".to_owned());
-    check(
-        &lines.iter().map(String::as_str).collect::<Vec<_>>()[..],
-        &{
-            let mut wanted: Vec<String> = (1..=40).map(|n| n.to_string()).collect();
-            wanted[39] = "40 .s41".to_owned();
-            wanted
-        }
-        .iter()
-        .map(String::as_str)
-        .collect::<Vec<_>>(),
-    );
+    let mut wanted: Vec<String> = (1..=40).map(|n| n.to_string()).collect();
+    wanted[39] = "40 .s41".to_owned();
+    let [lines, wanted] = [&lines, &wanted].map(|list| list.iter().map(String::as_str).collect::<Vec<_>>());
+    check(&lines, &wanted);
 }
