@@ -3,8 +3,8 @@
 use super::script::{at, conn, key};
 use super::{Engine, EngineOptions, Record};
 use crate::model::{
-    Closed, ConnMeta, Counts, Dir, End, Ended, Event, EventKind, Fact, Fields, Head, Headers, Joined, Opened, Part, Pattern,
-    Rank, Scope, SourceId, TraceContext, Transport, Turn, Value, Zone,
+    Closed, ConnMeta, Counts, Dir, End, Ended, Event, EventKind, Fact, Fields, Head, Headers, Joined, Opened, Origin, Owner,
+    Part, Pattern, Rank, Scope, SourceId, TraceContext, Transport, Turn, Value, Zone,
 };
 use std::net::SocketAddr;
 
@@ -12,7 +12,7 @@ use std::net::SocketAddr;
 /// `a=127.0.0.1:80` one with that address, a bare address has no name; `>+` is a publish, `>-` a delivery, `>?` a statement. Further
 /// words: `hidden=yes` (an encrypted connection, on which one thing is asked and answered), `joined=yes` (one of which nothing was seen after it was joined), `id=T` (a traceparent), `b3=T`, `req=R` (an x-request-id), `corr=C` (a message's correlation ID), `back=Q` (where its reply goes), `span=S`, `sampled=1`, `mid=M` (a message's ID), `queue=Q` and `again=yes` (where it is delivered from, and that it was before), `ends=P` (its connection is cut off in that packet), `body=B`, `media=M` (the media type of its answer), `op=O`, `status=S` (else 200), and `conn=N` for the
 /// connection, where it is not one of its own; `syn=P` for the packet in which that opened, `isn=N` for its initial sequence number, `key=N` for
-/// the flow's key.
+/// the flow's key; `by=N` and `to=N` for the process of who sent it and of who received it.
 #[derive(Default)]
 struct Mesh {
     events: Vec<(u64, Event)>,
@@ -63,6 +63,13 @@ impl Mesh {
             zone: Zone::default(),
         };
         push(syn, EventKind::Began(Box::new(meta), SourceId(0)));
+        let (client_pid, server_pid) = if deliver { ("to", "by") } else { ("by", "to") };
+        for (pid, (text, end)) in [client_pid, server_pid].into_iter().zip(ends) {
+            let Some(pid) = word(pid).map(|pid| pid.parse().unwrap()) else { continue };
+            let service = text.split_once('=').map_or(text, |(name, _)| name).into();
+            let owner = Owner { service, origin: Origin::File, pid: Some(pid), container: None, process: None };
+            push(syn, EventKind::Fact(Box::new(Fact::Owned { conn: conn(c), end, owner: Some(owner.into()) })));
+        }
         let over = |last| {
             let (how, bytes, packets) = (End::Fin, Counts::default(), Counts::default());
             EventKind::Ended(Box::new(Ended {

@@ -45,7 +45,7 @@ fn open(row: &Row, traces: &Traces) -> bool {
 
 /// The values in a flow that look like IDs, as far as it is still there.
 pub(super) fn values(row: &Row, detail: Option<&Detail>) -> Values {
-    detail.map(|detail| payload::values(row, detail)).unwrap_or_default()
+    detail.map_or_else(Values::gone, |detail| payload::values(row, detail))
 }
 
 /// The request IDs that a flow carries.

@@ -29,14 +29,15 @@ mod works;
 use super::Engine;
 use super::cost::Charge;
 use super::findings::housekeeping;
-use super::traces::{Hop, Mark, Trace, asked, begun, beside, everybodys, leg, name, settled, streams};
-use crate::model::{ConnId, FlowId, FlowRef, Key, Link, Opened, Party, Pattern, State};
-use crate::time::{Span, Time};
+use super::traces::{Hop, Mark, Trace, answered, asked, begun, beside, everybodys, leg, name, settled, streams};
+use crate::model::{FlowId, FlowRef, Key, Link, Pattern, State};
+use crate::time::Span;
 use hidden::{Veil, is_veiled};
 use kinds::{asked_for, causes, placeable, requests, values};
 use messages::Messages;
 use nat::Nat;
 pub(super) use nat::whole;
+use payload::Values;
 use place::{Cause, Place, chain, innermost, prefer, sharing};
 use relays::relayed;
 use replies::Replies;
@@ -76,36 +77,6 @@ impl Stitch {
         Self { works, messages, ..Self::default() }
     }
 
-    /// A flow begins on a connection.
-    pub(super) fn shown(&mut self, conn: ConnId, opened: &Opened) {
-        self.veil.shown(conn, opened);
-    }
-
-    /// It is the answer to something that was not seen.
-    pub(super) fn unasked(&mut self, conn: ConnId, answered: Time) {
-        self.veil.unasked(conn, answered);
-    }
-
-    /// A connection cannot be read.
-    pub(super) fn unread(&mut self, conn: ConnId, since: Time) {
-        self.veil.unread(conn, since);
-    }
-
-    /// It can, from now on.
-    pub(super) fn read(&mut self, conn: ConnId, since: Time) {
-        self.veil.read(conn, since);
-    }
-
-    /// A connection was joined.
-    pub(super) fn joined(&mut self, conn: ConnId, first: Time) {
-        self.veil.joined(conn, first);
-    }
-
-    /// Whether what was in flight before the capture began may not have shown yet, so that flows are better placed later.
-    pub(super) fn young(&self, now: Time, settle: Span) -> bool {
-        self.veil.young(now, settle)
-    }
-
     /// Whether all flows that have begun up to one, and are not taken in, are known. What is known stays so.
     pub(super) fn all_before(&mut self, until: FlowId, is_known: impl Fn(FlowId) -> bool) -> bool {
         let more = self.begun.range(self.known.min(self.begun.len())..);
@@ -116,11 +87,6 @@ impl Stitch {
             self.known += 1;
         }
         true
-    }
-
-    /// A connection is over.
-    pub(super) fn ended(&mut self, conn: ConnId, at: Time, client: &Party, server: &Party) {
-        self.veil.ended(conn, at, client, server);
     }
 }
 
@@ -185,7 +151,13 @@ impl Engine {
         }
         let first = alone.is_some() || traces.of(id).is_none_or(|no| traces.get(no).is_some_and(|trace| trace.leaves_open(id)));
         if !first {
-            self.doubt(id, Vec::new());
+            if slot.row.pattern == Pattern::Deliver
+                && let Some(up) = stitch.messages.one_of_several(id).filter(|up| traces.of(*up) == traces.of(id))
+            {
+                traces.tie(id, None, (up, Link::MessageId), self.now);
+            } else {
+                self.doubt(id, Vec::new());
+            }
             return alone;
         }
         let placeable = placeable(&slot.row);
@@ -241,7 +213,14 @@ impl Engine {
             if flow.row.pattern == Pattern::Publish {
                 stitch.messages.published(flow);
                 stitch.replies.published(flow);
-            } else if causes(flow.row) && !stitch.replies.is_reply(flow) {
+                continue;
+            }
+            if flow.row.pattern == Pattern::Deliver
+                && let Some(detail) = flow.detail.filter(|detail| detail.legs.is_none())
+            {
+                stitch.messages.delivered(id, flow.row.time, flow.via().unwrap_or_default(), detail);
+            }
+            if causes(flow.row) && !stitch.replies.is_reply(flow) {
                 let values = |all| (all || asked_for(flow.row, store, traces)).then(|| values(flow.row, flow.detail));
                 stitch.works.add(flow, *now, values);
             }
@@ -250,7 +229,7 @@ impl Engine {
 
     /// Where a flow belongs, which is `alone` in no trace, or one of its trace.
     fn place(&mut self, id: FlowId, alone: Option<&Hop>) -> Option<Place> {
-        let Self { stitch, store, traces, conns, facts, sources, now, .. } = self;
+        let Self { stitch, store, traces, conns, facts, sources, .. } = self;
         let child = alone.or_else(|| traces.hop(id))?;
         let slot = store.get(id)?;
         let detail = slot.detail.as_deref()?;
@@ -274,6 +253,7 @@ impl Engine {
             // what is seen of it may be what led to the hidden
             return None;
         }
+        let nameless = sure == Sure::No;
         let is_stranger = |work: &Work| child.extra().strangers.contains(&work.to.addr);
         let carried = requests(child);
         if !carried.is_empty() {
@@ -281,10 +261,12 @@ impl Engine {
             let mut works = works.at(&whose, child.time, Some(LATE), child.flow);
             works.retain(|work| work.requests.iter().any(|id| carried.contains(id)));
             prefer(&mut works, |work| !is_stranger(work));
-            if let Some(place) = innermost(&works, Link::RequestId, sure) {
+            let acts = |flow| super::look_at(flow, store, conns, facts, sources).is_some_and(|flow| answered(flow, child.time));
+            if let Some(place) = innermost(&works, Link::RequestId, sure, acts) {
                 return Some(place);
             }
         }
+        let accepts = !nameless && works.accepts(&whose);
         let mut open = works.at(&whose, child.time, None, child.flow);
         // a proxy passes on one request because of that very request
         for work in open.iter_mut().filter(|work| work.pattern == child.pattern) {
@@ -299,8 +281,9 @@ impl Engine {
         prefer(&mut open, passed_on);
         // of several instances the one that sent it, where it received any of them itself and hands on none
         let itself = |work: &Work| child.from.pid().is_some() && work.to.pid() == child.from.pid();
-        prefer(&mut open, itself);
-        let nameless = sure == Sure::No;
+        if open.iter().any(|work| itself(work)) {
+            open.retain(|work| itself(work) || work.to.pid().is_none());
+        }
         if nameless {
             open.retain(|work| passed_on(work) || !is_stranger(work));
             // whoever it was waited for it, as far as anybody can tell
@@ -333,18 +316,28 @@ impl Engine {
             return works.later(known, child, read).map(late);
         }
         let carried = read();
-        let sharing = sharing(&mut open, &carried, |flow| {
+        let mut sharing = sharing(&mut open, &carried, |flow| {
             let slot = store.get(flow)?;
             Some(values(&slot.row, slot.detail.as_deref()))
         });
-        if own && !senders.shares(child, !sharing.is_empty()) {
-            return None;
+        // that a value is one of many tell those of its kind that share none with anything that could be read as a whole
+        let all = || !accepts && open.iter().all(|work| work.values.as_ref().is_some_and(Values::are_all));
+        let tells = own || !sharing.is_empty() || !carried.is_empty() && all();
+        if tells && !senders.shares(child, !sharing.is_empty()) {
+            if own {
+                return None;
+            }
+            sharing.clear();
         }
+        let acts = |flow| super::look_at(flow, store, conns, facts, sources).is_some_and(|flow| answered(flow, child.time));
         if !sharing.is_empty() {
             let all = open.into_iter().enumerate();
             let mut sharing: Vec<_> = all.filter(|(at, _)| sharing.contains(at)).map(|(_, work)| work).collect();
-            let place = innermost(&sharing, Link::PayloadId, sure)?;
-            if let ([one], Some(_)) = (sharing.as_mut_slice(), &place.parent) {
+            let link = if sharing.len() > 1 { Link::Time } else { Link::PayloadId };
+            // a connection has one sender
+            prefer(&mut sharing, |work| senders.may_be(sent, works::label(&work.to)));
+            let place = innermost(&sharing, link, sure, acts)?;
+            if let ([one], Link::PayloadId) = (sharing.as_mut_slice(), link) {
                 one.adopt(&carried);
             }
             return Some(place);
@@ -352,7 +345,7 @@ impl Engine {
         open.retain(|work| flows.contains(&work.flow));
         // and a connection has one sender
         prefer(&mut open, |work| senders.may_be(sent, works::label(&work.to)));
-        let within = chain(&open);
+        let within = chain(&open, acts);
         let Some(last) = open.pop() else { return works.later(known, child, || carried).map(late) };
         let (receiver, cause) = (Arc::clone(works::label(&last.to)), last.cause());
         if let Some(up) = works.later(known, child, || carried) {
@@ -361,13 +354,13 @@ impl Engine {
         // who sends news as they come works on nothing in between
         let news = flows.len() == 1 && super::look_at(cause.flow, store, conns, facts, sources).is_some_and(streams);
         // a trace of its own is as well that of something which was answered before
-        let later = !nameless && works.accepts(&whose) && child.marks.iter().any(Mark::of_tracer);
+        let later = accepts && child.marks.iter().any(Mark::of_tracer);
         let by_itself = by_itself || news || later;
         let link = match sure {
             Sure::Yes => (flows.len() == 1).then_some(Link::SoleInFlight),
             // a flow that began a trace of its own began it, as far as time can tell
             Sure::No => {
-                let can_be = || senders.can_be(sent, &receiver, works.load(&receiver, *now));
+                let can_be = || senders.can_be(sent, &receiver, works.load(&receiver, child.last));
                 (within && traces.of(child.flow).is_none() && can_be()).then_some(Link::Time)
             }
         };

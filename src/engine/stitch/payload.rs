@@ -1,8 +1,8 @@
-//! Values that look like IDs in what a flow carries: order numbers, UUIDs. Read where nothing stronger ties a flow, at most once a flow.
+//! Values that look like IDs in what a flow carries: order numbers, UUIDs. Read where nothing stronger ties a flow, a body at most once.
 //! Not a decoder: an ID reads the same in JSON, forms, SQL and the strings of protobuf.
 
 use super::super::digest::digester;
-use crate::model::{Detail, Fields, Half, Row, Value};
+use crate::model::{Detail, Fields, Half, Row, State, Value};
 use std::hash::Hasher as _;
 
 /// How much of a body is read, in bytes.
@@ -23,6 +23,10 @@ pub(super) struct Values {
     list: Vec<u64>,
     /// A bit for each, so that most others are told apart from all of them at once.
     bits: u64,
+    /// Whether there may be more, which was not read.
+    more: bool,
+    /// Whether a body is still to come.
+    part: bool,
 }
 
 impl Values {
@@ -45,6 +49,21 @@ impl Values {
     pub(super) fn is_empty(&self) -> bool {
         self.list.is_empty()
     }
+
+    /// Those of what is not there any more.
+    pub(super) fn gone() -> Self {
+        Self { more: true, ..Self::default() }
+    }
+
+    /// Whether these are all.
+    pub(super) fn are_all(&self) -> bool {
+        !self.more && !self.part
+    }
+
+    /// Whether they have to be read again, once the body is there.
+    pub(super) fn are_part(&self) -> bool {
+        self.part
+    }
 }
 
 fn bit(value: u64) -> u64 {
@@ -58,7 +77,10 @@ pub(super) fn values(row: &Row, detail: &Detail) -> Values {
         found.field(&detail.fields, name);
     }
     if let Some(half) = &detail.request {
-        found.half(half);
+        found.0.part = row.state == State::Open && half.whole.is_none();
+        if !found.0.part {
+            found.half(half);
+        }
     } else {
         found.text(row.operation.as_bytes());
     }
@@ -91,6 +113,9 @@ impl Found {
             // what is compressed shows nothing
             if body.hint.encodings.is_empty() {
                 self.text(read);
+                self.0.more |= (read.len() as u64) < body.bytes;
+            } else {
+                self.0.more |= body.bytes > 0;
             }
             left -= read.len();
         }
@@ -104,6 +129,7 @@ impl Found {
             if kind == Kind::Other {
                 self.word(&text[begin..at], digits);
                 if self.0.list.len() >= MAX_VALUES {
+                    self.0.more = true;
                     return;
                 }
                 (begin, digits) = (at + 1, 0);

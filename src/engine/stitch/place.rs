@@ -4,7 +4,7 @@ use super::super::traces::Hop;
 use super::payload::Values;
 use super::work::Work;
 use super::works::Sure;
-use crate::model::{FlowId, Link};
+use crate::model::{FlowId, Link, Pattern};
 use std::sync::Arc;
 
 /// How many flows are named of those that may have caused one, the last: of more nobody learns anything.
@@ -55,24 +55,27 @@ pub(super) fn prefer(works: &mut Vec<&mut Work>, holds: impl Fn(&Work) -> bool) 
 }
 
 /// Of works that are as likely by what they carry: the only one; of nameless services that lie within each other the innermost, which
-/// time alone tells. None of none.
-pub(super) fn innermost(works: &[&mut Work], link: Link, sure: Sure) -> Option<Place> {
+/// time alone tells. None of none. Who sent the innermost may have got a part of its answer that it `acts` on.
+pub(super) fn innermost(works: &[&mut Work], link: Link, sure: Sure, acts: impl FnOnce(FlowId) -> bool) -> Option<Place> {
     match works {
         [] => None,
         [one] => Some(Place::at(one, link)),
-        [.., last] if sure == Sure::No && chain(works) => Some(Place::at(last, link.max(Link::Time))),
+        [.., last] if sure == Sure::No && chain(works, acts) => Some(Place::at(last, link.max(Link::Time))),
         several => Some(Place::doubt(several.iter().map(|work| work.flow))),
     }
 }
 
 /// Works of which each may have been caused by the one before: the last is the innermost. Not of a service that is there twice: one of
-/// the two is another request's.
-pub(super) fn chain(works: &[&mut Work]) -> bool {
-    if works.len() > LONGEST {
+/// the two is another request's; nor of two deliveries: no message is delivered because of another delivery, and two of one lie side by
+/// side with all that is because of either. Nor where who sent the innermost `acts` on a part of its answer.
+pub(super) fn chain(works: &[&mut Work], acts: impl FnOnce(FlowId) -> bool) -> bool {
+    let deliveries = works.iter().filter(|work| work.pattern == Pattern::Deliver).count();
+    if works.len() > LONGEST || deliveries > 1 {
         return false;
     }
     let distinct = |at: usize| works[..at].iter().all(|work| work.to != works[at].to);
-    (1..works.len()).all(|at| works[at].may_be_of(works[at - 1]) && distinct(at))
+    let lie_within = (1..works.len()).all(|at| works[at].may_be_of(works[at - 1]) && distinct(at));
+    lie_within && !(works.len() > 1 && works.last().is_some_and(|last| acts(last.flow)))
 }
 
 /// Which of these works carry a value of those: where one of several carries some that no other does, that one.
@@ -84,7 +87,10 @@ pub(super) fn sharing(works: &mut [&mut Work], values: &Values, mut of: impl FnM
     let common: Vec<u32> = works
         .iter_mut()
         .map(|work| {
-            let own = work.values.get_or_insert_with(|| of(work.flow).unwrap_or_default());
+            if work.values.as_ref().is_none_or(Values::are_part) {
+                work.read(of(work.flow).unwrap_or_else(Values::gone));
+            }
+            let own = work.values.get_or_insert_default();
             values.iter().enumerate().filter(|(_, value)| own.contains(*value)).fold(0, |bits, (n, _)| bits | 1 << n)
         })
         .collect();

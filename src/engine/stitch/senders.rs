@@ -1,7 +1,7 @@
 //! What is learned of who sends what: which services a nameless sender can only be one of, and what is sent by itself.
 
 use super::super::digest::digester;
-use super::super::traces::{Hop, everybodys};
+use super::super::traces::{Hop, everybodys, name};
 use crate::model::{ConnId, FlowId};
 use hashbrown::HashMap;
 use std::hash::{Hash as _, Hasher as _};
@@ -14,7 +14,8 @@ const ENOUGH: u32 = 3;
 /// A kind of which one in so many is sent while nothing is asked, by a timer or after the answer, may always be: that a request is in flight
 /// then is chance.
 const ONE_IN: u32 = 1000;
-/// The same of one that begins a trace and of which one in so many shares no value with what anybody is at work on: that others do is chance.
+/// The same of one that carries values, or begins a trace, of which one in so many shares none with what its sender is at work on: that
+/// others do is chance.
 const ONE_IN_OWN: u32 = 10;
 /// Of a moment at which more are at work nothing is learned of a connection: that says little, and takes room.
 const MAX_AT_WORK: usize = 32;
@@ -57,7 +58,7 @@ pub(super) struct Senders {
     kinds: HashMap<u64, Kind>,
     /// The same of connections whose senders have no name: each has one, whatever it sends, unless it sends that by itself.
     conns: HashMap<ConnId, Kind>,
-    /// How often what begins a trace shared no value with what anybody was at work on, and how often it did.
+    /// How often flows of a kind shared no value with what their sender was at work on, and how often they did.
     own: HashMap<u64, [u32; 2]>,
 }
 
@@ -89,14 +90,14 @@ impl Senders {
         conn.is_none_or(|conn| conn.services.iter().any(|one| **one == *service))
     }
 
-    /// A nameless sender's flow that begins a trace shares a value with what somebody is at work on, or with nothing. Says whether it was
-    /// sent because of that: not where others of its kind share none, so that the value is one of many.
+    /// A flow shares a value with what its sender is at work on, or with nothing. Says whether it was sent because of that: not where others
+    /// of its kind share none, so that the value is one that many have.
     pub(super) fn shares(&mut self, hop: &Hop, shares: bool) -> bool {
         if self.own.len() >= MAX_LEARNED {
             self.own.clear();
         }
         let mut kind = digester();
-        (hop.from.host(), hop.kind()).hash(&mut kind);
+        (name(&hop.from).unwrap_or(hop.from.host()), hop.kind()).hash(&mut kind);
         let seen = self.own.entry(kind.finish()).or_default();
         seen[usize::from(shares)] += 1;
         shares && seen[0] * ONE_IN_OWN <= seen[0] + seen[1]

@@ -134,6 +134,16 @@ fn nameless_services_are_tied_by_time_and_told_so() {
     };
     let mesh = thrice(2000);
     check(&mesh.iter().map(String::as_str).collect::<Vec<_>>(), &["1 .t2", "4 .t5", "7 .t8 ..t9"]);
+    // who is sent news acts on them as well as who sends them
+    let news: Vec<_> = thrice(2000).iter().map(|line| line.replace(":81 ", ":81 media=text/event-stream ")).collect();
+    let news: Vec<_> = news
+        .iter()
+        .map(|line| match line.split_once(" media=text/event-stream ") {
+            Some((ends, rest)) => format!("{ends} {rest} media=text/event-stream"),
+            None => line.clone(),
+        })
+        .collect();
+    check(&news.iter().map(String::as_str).collect::<Vec<_>>(), &["1 .t2", "4 .t5", "7 .t8"]);
     // of services that are at work all the time anything is sent meanwhile
     let mesh = thrice(100);
     check(&mesh.iter().map(String::as_str).collect::<Vec<_>>(), &["1 .t2", "4 .t5", "7 .t8"]);
@@ -148,6 +158,82 @@ fn nameless_services_are_tied_by_time_and_told_so() {
     check(&[&own(20, "id=u"), &asked, &own(120, "op=GET_/other id=v")], &["1", "2 .p3"]);
     // a service a host is one without a name
     check(&["10.0.0.9:5>10.0.0.1:80 1-90 id=t", "10.0.0.1:6>?10.0.0.2:82 20-30"], &["1 .s2"]);
+}
+
+#[test]
+fn a_value_of_both_copies_of_a_message_is_of_neither_consumer() {
+    let local = |tail: &str| format!("127.0.0.1:{tail} body=order-4711");
+    let deliver = |queue: &str, port: u16, at: u64| local(&format!("80>-127.0.0.1:{port} {at}-{} id=t queue={queue}", at + 40));
+    let publish = local("5001>+127.0.0.1:80 10-11 id=t");
+    let (ship, bill, query) = (deliver("ship", 6001, 20), deliver("bill", 6002, 21), local("7001>?127.0.0.1:82 30-35"));
+    check(&[&publish, &bill, &query], &["1 .t2 ..p3"]);
+    check(&[&publish, &ship, &bill, &query], &["1 .t2 .t3"]);
+    // nor of whom one of them asked
+    let asked = local("7002>127.0.0.1:83 25-50");
+    check(&[&publish, &ship, &bill, &asked, &query], &["1 .t2 .t3"]);
+    check(&[&publish, &bill, &asked, &query], &["1 .t2 ..p3 ...t4"]);
+    // unless all that came by the connection before is of one of them
+    let alone = |n: u64| {
+        let (at, body) = (n * 1000, format!("id=t{n} body=order-470{n}"));
+        [
+            format!("127.0.0.1:5001>+127.0.0.1:80 {}-{} {body}", at + 1, at + 2),
+            format!("127.0.0.1:80>-127.0.0.1:6002 {}-{} queue=bill {body}", at + 3, at + 40),
+            format!("127.0.0.1:7001>?127.0.0.1:82 {}-{} {body} conn=7", at + 10, at + 20).replace(&format!("id=t{n} "), ""),
+        ]
+    };
+    let later = |line: &str| {
+        let [ends, times, rest] = line.splitn(3, ' ').collect::<Vec<_>>()[..] else { panic!("{line}") };
+        let (from, to) = times.split_once('-').unwrap();
+        format!("{ends} 90{from}-90{to} {rest}")
+    };
+    let all: Vec<_> = (1..4).flat_map(alone).chain([publish, ship, bill, query + " conn=7"].map(|line| later(&line))).collect();
+    check(&all.iter().map(String::as_str).collect::<Vec<_>>(), &["1 .t2 ..p3", "4 .t5 ..p6", "7 .t8 ..p9", "10 .t11 .t12 ..t13"]);
+}
+
+#[test]
+fn a_value_is_one_of_many_where_others_of_its_kind_share_none() {
+    let asks = |n: u64, of: &str| format!("gate>users {}-{} op=GET_/users/cust-00042 body={of}", n + 20, n + 30);
+    let (one, other) = ("web>gate 1001-1090 id=t body=cust-00042", "web>gate 1002-1080 id=u");
+    let told = |before: &[String], wanted: &[&str]| {
+        let lines = before
+            .iter()
+            .map(String::as_str)
+            .chain([one, other])
+            .chain(["gate>users 1020-1030 op=GET_/users/cust-00042 body=cust-00042"]);
+        check(&lines.collect::<Vec<_>>(), wanted);
+    };
+    told(&[], &["1 .p3", "2"]);
+    // of which nobody knows where the sender has it from
+    told(&["web>gate 1-90 id=s".into(), asks(0, "cust-00017")], &["1 .s2", "3", "4"]);
+    // what carries no value says nothing of them
+    told(&["web>gate 1-90 id=s".into(), asks(0, "all")], &["1 .s2", "3 .p5", "4"]);
+}
+
+#[test]
+fn a_process_that_is_not_known_may_be_the_one_that_sent_it() {
+    let two = |first: &str, second: &str| {
+        let [one, other] = ["id=t body=order-4711", "id=u body=order-4712"];
+        let asked = [format!("web>gate 1-90 {one}{first}"), format!("web>gate 2-80 {other}{second}")];
+        asked.into_iter().chain(["gate>store 20-30 body=order-4711 by=7".into()]).collect::<Vec<_>>()
+    };
+    let told = |lines: &[String], wanted: &[&str]| check(&lines.iter().map(String::as_str).collect::<Vec<_>>(), wanted);
+    told(&two("", " to=7"), &["1 .p3", "2"]);
+    told(&two(" to=7", ""), &["1 .p3", "2"]);
+    // another one is not
+    told(&two(" to=8", " to=7"), &["1", "2 .s3"]);
+}
+
+#[test]
+fn messages_alike_of_one_trace_are_told_apart_by_their_order() {
+    let told = |first: &str, second: &str, wanted: &str| {
+        let publish = ["gate>+mq 10-11 id=t span=1", "gate>+mq 13-14 id=t span=1"];
+        check(&["web>gate 1-90 id=t", publish[0], publish[1], first, second], &[wanted]);
+    };
+    told("mq>-mail 20-60 id=t span=1", "mq>-mail 22-61 id=t span=1", "1 .t2 ..m4 .t3 ..m5");
+    // also where the second is done with first
+    told("mq>-mail 20-60 id=t span=1", "mq>-mail 22-40 id=t span=1", "1 .t2 ..m4 .t3 ..m5");
+    // and where an ID tells of the first
+    told("mq>-mail 12-60 id=t span=1", "mq>-mail 22-40 id=t span=1", "1 .t2 ..t3 .t4 ..m5");
 }
 
 #[test]
@@ -305,15 +391,8 @@ fn who_sends_news_for_long_does_not_hide_what_else_is_worked_on() {
 fn of_a_consumer_that_never_says_when_it_is_done_the_last_messages_count() {
     let mut lines: Vec<String> = (0..40).map(|n| format!("mq>-mail {}- id=t{n} mid=m{n}", n * 2000 + 1)).collect();
     lines.push("mail>smtp 78500-78600".to_owned());
-    check(
-        &lines.iter().map(String::as_str).collect::<Vec<_>>()[..],
-        &{
-            let mut wanted: Vec<String> = (1..=40).map(|n| n.to_string()).collect();
-            wanted[39] = "40 .s41".to_owned();
-            wanted
-        }
-        .iter()
-        .map(String::as_str)
-        .collect::<Vec<_>>(),
-    );
+    let mut wanted: Vec<String> = (1..=40).map(|n| n.to_string()).collect();
+    wanted[39] = "40 .s41".to_owned();
+    let [lines, wanted] = [&lines, &wanted].map(|list| list.iter().map(String::as_str).collect::<Vec<_>>());
+    check(&lines, &wanted);
 }

@@ -99,6 +99,12 @@ impl Work {
         Cause { flow: self.flow, hop: self.hop.clone() }
     }
 
+    /// It carries these values, beside those of what it caused.
+    pub(super) fn read(&mut self, mut values: Values) {
+        self.values.iter().flat_map(Values::iter).for_each(|known| values.add(known, MAX_ADOPTED));
+        self.values = Some(values);
+    }
+
     /// What it caused carries these values, so that more may be found by them.
     pub(super) fn adopt(&mut self, values: &Values) {
         let known = self.values.get_or_insert_default();

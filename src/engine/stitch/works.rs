@@ -75,6 +75,8 @@ pub(super) struct Works {
     /// Of the flows that are over, in the order in which they ended, whose each was, and its last byte.
     ended: VecDeque<(Time, usize)>,
     accepted: Accepted,
+    /// The newest of those moments.
+    newest: Time,
     /// How many flows are remembered of either.
     room: usize,
 }
@@ -102,7 +104,7 @@ impl Works {
             service.elsewhere |= service.addr != work.to.addr;
         }
         if work.over {
-            return self.over(at, work, now, values);
+            return self.over(at, work, values);
         }
         let Some(service) = self.services.get_mut(at) else { return };
         if service.open.len() >= MAX_OPEN {
@@ -179,6 +181,14 @@ impl Works {
         if known != Some(label) && (known.is_some() || self.listeners.len() < MAX_SERVICES) {
             self.listeners.insert(Arc::clone(addr), Arc::clone(label));
             self.lately = Default::default();
+            // what it received before it had a name
+            if !self.places.contains_key(label)
+                && let Some(at) = self.places.remove(addr)
+                && let Some(service) = self.services.get_mut(at)
+            {
+                service.label = Arc::clone(label);
+                self.places.insert(Arc::clone(label), at);
+            }
         }
         Arc::clone(label)
     }
@@ -198,24 +208,27 @@ impl Works {
             }
         }
         work.ended(row, now);
-        self.over(at, work, now, values);
+        self.over(at, work, values);
     }
 
     /// A service has done what it was at work on.
-    fn over(&mut self, at: usize, mut work: Work, now: Time, values: impl FnOnce(bool) -> Option<Values>) {
+    fn over(&mut self, at: usize, mut work: Work, values: impl FnOnce(bool) -> Option<Values>) {
         let Some(service) = self.services.get_mut(at) else { return };
         let Some(host) = self.hosts.at(service.host) else { return };
         service.accepts |= work.accepted;
         host.accepts |= work.accepted;
         service.acks |= work.pattern == Pattern::Deliver && work.end.is_some();
-        if work.values.is_none() && (service.sends || host.sends || service.accepts || work.pattern == Pattern::Deliver) {
-            work.values = values(service.accepts);
+        let unread = work.values.as_ref().is_none_or(Values::are_part);
+        if unread && (service.sends || host.sends || service.accepts || work.pattern == Pattern::Deliver) {
+            values(service.accepts).into_iter().for_each(|values| work.read(values));
         }
         if let Some(values) = work.values.as_ref().filter(|_| service.accepts) {
             self.accepted.brought(&service.label, work.flow, work.refused, values);
         }
         service.busy += work.last.since(work.time).nanos();
         self.ended.push_back((work.last, at));
+        // by what was taken in: where time has moved on since, there is more to be placed that was sent before
+        self.newest = self.newest.max(work.last);
         // most end last: names that are waited for, and messages that nobody says anything of, change the order
         let until = |work: &Work| work.until().unwrap_or(work.last);
         let (ended, ends) = (&mut service.ended, until(&work));
@@ -225,7 +238,7 @@ impl Works {
         }
         host.ended(ends, at);
         let full = self.ended.len() > self.room;
-        while let Some((_, at)) = self.ended.pop_front_if(|(last, _)| full || now.since(*last) > REMEMBERED) {
+        while let Some((_, at)) = self.ended.pop_front_if(|(last, _)| full || self.newest.since(*last) > REMEMBERED) {
             if let Some(service) = self.services.get_mut(at) {
                 service.ended.pop_front();
                 self.hosts.at(service.host).into_iter().for_each(Host::forget);
@@ -239,17 +252,15 @@ impl Works {
     /// Who of a host was at work at a moment, on something else than a flow: once each.
     pub(super) fn at_work(&self, host: &str, time: Time, not: FlowId) -> Vec<&Arc<Party>> {
         let services = self.hosts.find(host).map(|(_, host)| host.at_work(time)).unwrap_or_default();
-        let mut all: Vec<&Arc<Party>> = Vec::new();
-        for service in services.into_iter().filter_map(|at| self.services.get(at)) {
+        let works = services.into_iter().filter_map(|at| self.services.get(at)).flat_map(|service| {
             let ended = service.ended.iter().rev().take_while(|work| work.until().is_none_or(|end| end > time));
             let works = service.open.iter().chain(ended).filter(|work| work.time <= time && work.flow != not);
             // of one address the first tells of all
-            for work in works.take(if service.elsewhere { usize::MAX } else { 1 }) {
-                if !all.iter().any(|party| Arc::ptr_eq(party, &work.to)) {
-                    all.push(&work.to);
-                }
-            }
-        }
+            works.take(if service.elsewhere { usize::MAX } else { 1 }).map(|work| &work.to)
+        });
+        let mut all: Vec<_> = works.collect();
+        all.sort_unstable_by_key(|party| Arc::as_ptr(party));
+        all.dedup_by(|a, b| Arc::ptr_eq(a, b));
         all
     }
 

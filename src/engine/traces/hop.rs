@@ -4,9 +4,11 @@ use super::super::findings::public_name;
 use super::super::twins::{published_to, was_in};
 use super::legs::{Asked, asked};
 use super::mark::Mark;
-use super::shape::{held, of_path, of_query, pages, pieces};
+use super::shape::{first_part, held, of_path, of_query, pages, pieces};
 use crate::engine::digest::digester;
-use crate::model::{Detail, FlowId, FlowRef, Link, Origin, PENDING, Party, Pattern, Row, Severity, TraceContext, Value, text_of};
+use crate::model::{
+    Detail, FlowId, FlowRef, Issue, Link, Origin, PENDING, Party, Pattern, Row, Severity, TraceContext, Value, text_of,
+};
 use crate::time::{Span, Time};
 use crate::trace;
 use compact_str::CompactString;
@@ -100,6 +102,8 @@ pub(in crate::engine) struct Extra {
     pub(in crate::engine) answering: Option<Time>,
     /// When its receiver may have waited for an answer that cannot be read.
     pub(in crate::engine) unread: Vec<(Time, Time)>,
+    /// When the first part of its answer came, where that comes bit by bit.
+    pub(in crate::engine) answered: Option<Time>,
     /// The same flow before an address translation.
     pub(in crate::engine) first_leg: Option<FlowId>,
     /// What it was tied to, where it is not by an ID.
@@ -127,6 +131,7 @@ impl Extra {
         whole: None,
         answering: None,
         unread: Vec::new(),
+        answered: None,
         first_leg: None,
         placed: None,
         maybe: Vec::new(),
@@ -272,6 +277,9 @@ impl Hop {
     /// Its flow is over.
     pub(super) fn settle(&mut self, flow: FlowRef<'_>, judged: bool) {
         self.asked = asked(flow).or(self.asked);
+        if let Some(first) = first_part(flow) {
+            self.extra_mut().answered = Some(first);
+        }
         if judged {
             self.held |= held(flow);
             let query = of_query(flow);
@@ -305,7 +313,9 @@ impl Hop {
         }
         self.declined |= detail.notes.iter().any(|note| trace::is_trouble(*note));
         if !detail.traces.is_empty() || self.marks.is_empty() {
-            self.seen = detail.notes.iter().all(|note| note.severity == Severity::Remark);
+            // a message is all there that is the first of a connection that was joined, but for fields that were told by a number there before
+            let whole = |note: &Issue| *note == Issue::JOINED && !detail.layers.contains(&"http2");
+            self.seen = detail.notes.iter().all(|note| note.severity == Severity::Remark || whole(note));
             // a flow that carries contexts is of the trace of the first
             let first = flow.row.trace_id.as_deref();
             let contexts = detail.traces.iter().enumerate();

@@ -1,6 +1,7 @@
 //! What a flow is apart from its literals, so that like ones are found, and whether its answer is held back by design.
 
 use crate::model::{Detail, FlowRef, Half, Pattern, Value};
+use crate::time::Time;
 use compact_str::CompactString;
 
 /// How much of a statement is looked at: of longer ones the beginnings are compared.
@@ -121,6 +122,23 @@ pub(in crate::engine) fn streams(flow: FlowRef<'_>) -> bool {
     matches!(flow.row.pattern, Pattern::ServerStream | Pattern::BidiStream)
         || flow.row.status.as_deref() == Some("101")
         || STREAMED.iter().any(|known| contains(kind, known))
+}
+
+/// When the first part came of an answer that comes bit by bit: from then on its caller may be at work on a part of it as well as its
+/// receiver on the next one. Not of a conversation, in which who has asked waits.
+pub(super) fn first_part(flow: FlowRef<'_>) -> Option<Time> {
+    let half = flow.detail?.response.as_ref()?;
+    let first = || half.messages.first().filter(|_| half.messages_dropped == 0).map(|message| message.first.time);
+    match flow.row.pattern {
+        Pattern::ServerStream => Some(first().unwrap_or(half.first.time)),
+        Pattern::RequestResponse if flow.row.status.as_deref() != Some("101") => Some(half.first.time).filter(|_| streams(flow)),
+        _ => None,
+    }
+}
+
+/// Whether its caller may be at work on a part of its answer at a moment.
+pub(in crate::engine) fn answered(flow: FlowRef<'_>, time: Time) -> bool {
+    first_part(flow).is_some_and(|first| first <= time)
 }
 
 /// Whether its answer may be held back by design, so that its time tells nothing: streams, long polling, other protocols.

@@ -183,6 +183,11 @@ fn by_id(
         likeliest.retain(|up| *up == innermost || !chain.contains(up));
         return Err(likeliest);
     }
+    // who is answered bit by bit is at work on what it got, and who answers on what comes next
+    let answered = order[innermost].extra().answered.is_some_and(|answered| answered <= hop.time);
+    if same == Same::Maybe && answered && likeliest.len() > 1 {
+        return Err(likeliest);
+    }
     let Some(link) = shared(order[innermost], hop) else { return Err(Vec::new()) };
     // on the address that all services of a machine share, the only one that was seen is a guess too
     let one = !everybodys(hop.from.host()) && likeliest.iter().all(|&up| order[up].to == order[innermost].to);

@@ -17,6 +17,8 @@ fn found(lines: &[&str]) -> usize {
 fn who_has_a_name_on_one_connection_only_is_still_one() {
     let (named, nameless) = ("web>shop=10.0.0.2:80 1-9 GET 200", "web>10.0.0.2:80 2-9 GET 200");
     assert_eq!((found(&[named, nameless]), found(&[nameless])), (2, 0));
+    // also what it received before
+    assert_eq!(found(&[nameless, named]), 2);
     assert_eq!(found(&[named, "web>10.0.0.3:80 2-9 GET 200"]), 1);
 }
 
@@ -36,4 +38,17 @@ fn hosts_of_which_nothing_is_at_work_are_forgotten() {
     let (shop, hosts) = (works.of("shop").unwrap(), &works.hosts);
     let (place, host) = hosts.find("10.0.0.2").unwrap();
     assert_eq!((place, host.accepts, host.servers, hosts.len() <= MAX_SERVICES), (shop.host, true, 1, true));
+}
+
+#[test]
+fn what_was_worked_on_is_known_however_late_it_is_asked_for() {
+    let mut works = Works::new(9);
+    let mut add = |n, line| works.add(call(n, line).as_ref(), at(90_000), |_| None);
+    add(1, "web>shop=10.0.0.2:80 1-9 GET 200");
+    add(2, "web>shop=10.0.0.2:80 2-8 GET 200");
+    let known = |works: &mut Works| works.at(&Senders::One("shop".into()), at(5), None, FlowId(0)).len();
+    assert_eq!(known(&mut works), 2);
+    // and forgotten behind what came long after it
+    works.add(call(3, "web>shop=10.0.0.2:80 60000-60001 GET 200").as_ref(), at(90_000), |_| None);
+    assert_eq!(known(&mut works), 0);
 }

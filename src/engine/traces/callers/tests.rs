@@ -78,6 +78,19 @@ fn what_a_connection_was_joined_with_was_seen_and_a_store_asks_nobody() {
 }
 
 #[test]
+fn what_came_first_on_a_connection_that_was_joined_is_all_there_unless_its_fields_are_numbers() {
+    let seen = |layers: &[&'static str], notes: &[Issue]| {
+        let mut flow = flow(1, Pattern::RequestResponse, "http", "gate>orders 0-9 GET /orders 200");
+        let detail = flow.detail.as_deref().unwrap().clone();
+        flow.detail = Some(Detail { notes: notes.to_vec(), layers: layers.to_vec(), ..detail }.into());
+        settled(flow.as_ref(), false).seen
+    };
+    assert!(seen(&[], &[]) && seen(&[], &[Issue::JOINED]) && seen(&["http2"], &[]));
+    assert!(!seen(&["http2"], &[Issue::JOINED]));
+    assert!(!seen(&[], &[Issue::GAP]) && !seen(&[], &[Issue::JOINED, Issue::GAP]));
+}
+
+#[test]
 fn what_is_sent_once_all_is_answered_is_not_because_of_what_is_open_by_chance() {
     let [asked, call] = ["10.0.0.9:5>127.0.0.1:80 0-10", "127.0.0.1:7>127.0.0.1:81 5-90"];
     let events: Vec<_> = (100..150).map(|port| format!("127.0.0.1:{port}>127.0.0.1:82 50-60")).collect();

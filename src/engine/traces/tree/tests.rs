@@ -14,7 +14,7 @@ thread_local! {
 
 /// A hop of `from>to begin-end`, the end left out where it is not known. `a=10.0.0.1:80` is a name with its address, a bare address has
 /// no name; `>+` is a publish, `>-` a delivery. Times are in milliseconds. Further words are `span=X`, `up=X`, `topic=N`, `leg=N` (it is that flow behind an address
-/// translation), `passed=yes` (it is there behind one, too), `reply=yes` (it answers its receiver's own message), `request=N` (it has that request ID and no trace ID) and `placed=N` (it has no ID, and was tied to that flow).
+/// translation), `passed=yes` (it is there behind one, too), `answered=T` (the first part of its answer came then, of several), `reply=yes` (it answers its receiver's own message), `request=N` (it has that request ID and no trace ID) and `placed=N` (it has no ID, and was tied to that flow).
 pub(in crate::engine::traces) fn hop(number: u64, text: &str) -> Hop {
     let mut words = text.split(' ');
     let (from, to) = words.next().unwrap().split_once('>').unwrap();
@@ -66,6 +66,7 @@ pub(in crate::engine::traces) fn hop(number: u64, text: &str) -> Hop {
             "leg" => hop.extra_mut().first_leg = Some(FlowId(value.parse().unwrap())),
             "passed" => hop.passed_on = true,
             "reply" => hop.reply = true,
+            "answered" => hop.extra_mut().answered = Some(at(value)),
             "topic" => hop.extra_mut().topic = Some(value.parse().unwrap()),
             _ => panic!("{name}"),
         }
@@ -217,6 +218,18 @@ fn without_names_a_span_that_was_passed_on_tells_by_whom() {
     told(&[asked.clone(), at("50002>81", "10-90 span=1"), at("50003>82", "20-30 span=1")], "1 .2 ..~3");
     // another span tells nothing
     told(&[asked, at("50003>82", "20-30 span=4")], "1 .~2");
+}
+
+#[test]
+fn who_is_answered_bit_by_bit_may_act_on_each() {
+    let [asked, news, call] =
+        ["10.0.0.9:5>127.0.0.1:80 0-100", "127.0.0.1:7>127.0.0.1:81 10-90", "127.0.0.1:8>127.0.0.1:82 30-40"];
+    check(&[asked, news, call], "1 .~2 ..~3");
+    check(&[asked, &format!("{news} answered=20"), call], "1 .~2 3");
+    // not before the first came, nor where only one of the two can have sent it
+    check(&[asked, &format!("{news} answered=31"), call], "1 .~2 ..~3");
+    check(&[&format!("{news} answered=20"), call], "1 .~2");
+    check(&["web>gate 0-100", "gate>feed 10-90 answered=20", "gate>rates 30-40", "feed>store 50-60"], "1 .2 ..4 .3");
 }
 
 #[test]
