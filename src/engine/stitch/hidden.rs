@@ -126,6 +126,43 @@ impl Veil {
     }
 }
 
+impl Stitch {
+    /// A flow begins on a connection.
+    pub(in crate::engine) fn shown(&mut self, conn: ConnId, opened: &Opened) {
+        self.veil.shown(conn, opened);
+    }
+
+    /// It is the answer to something that was not seen.
+    pub(in crate::engine) fn unasked(&mut self, conn: ConnId, answered: Time) {
+        self.veil.unasked(conn, answered);
+    }
+
+    /// A connection cannot be read.
+    pub(in crate::engine) fn unread(&mut self, conn: ConnId, since: Time) {
+        self.veil.unread(conn, since);
+    }
+
+    /// It can, from now on.
+    pub(in crate::engine) fn read(&mut self, conn: ConnId, since: Time) {
+        self.veil.read(conn, since);
+    }
+
+    /// A connection was joined.
+    pub(in crate::engine) fn joined(&mut self, conn: ConnId, first: Time) {
+        self.veil.joined(conn, first);
+    }
+
+    /// Whether what was in flight before the capture began may not have shown yet, so that flows are better placed later.
+    pub(in crate::engine) fn young(&self, now: Time, settle: Span) -> bool {
+        self.veil.young(now, settle)
+    }
+
+    /// A connection is over.
+    pub(in crate::engine) fn ended(&mut self, conn: ConnId, at: Time, client: &Party, server: &Party) {
+        self.veil.ended(conn, at, client, server);
+    }
+}
+
 /// Whether who sent a flow may have been at work on something that cannot be read.
 pub(super) fn is_veiled(stitch: &Stitch, conns: &Conns, facts: &mut Facts, hop: &Hop) -> bool {
     if !stitch.veil.any() {

@@ -13,6 +13,7 @@
 
 mod accepted;
 mod dials;
+mod habits;
 mod hidden;
 mod hosts;
 mod kinds;
@@ -30,13 +31,15 @@ use super::Engine;
 use super::cost::Charge;
 use super::findings::housekeeping;
 use super::traces::{Hop, Mark, Trace, asked, begun, beside, everybodys, leg, name, settled, streams};
-use crate::model::{ConnId, FlowId, FlowRef, Key, Link, Opened, Party, Pattern, State};
-use crate::time::{Span, Time};
+use crate::model::{FlowId, FlowRef, Key, Link, Pattern, State};
+use crate::time::Span;
+use habits::Habits;
 use hidden::{Veil, is_veiled};
 use kinds::{asked_for, causes, placeable, requests, values};
 use messages::Messages;
 use nat::Nat;
 pub(super) use nat::whole;
+pub(super) use place::Manner;
 use place::{Cause, Place, chain, innermost, prefer, sharing};
 use relays::relayed;
 use replies::Replies;
@@ -64,6 +67,7 @@ pub(super) struct Stitch {
     messages: Messages,
     replies: Replies,
     senders: Senders,
+    habits: Habits,
     veil: Veil,
     nat: Nat,
 }
@@ -76,36 +80,6 @@ impl Stitch {
         Self { works, messages, ..Self::default() }
     }
 
-    /// A flow begins on a connection.
-    pub(super) fn shown(&mut self, conn: ConnId, opened: &Opened) {
-        self.veil.shown(conn, opened);
-    }
-
-    /// It is the answer to something that was not seen.
-    pub(super) fn unasked(&mut self, conn: ConnId, answered: Time) {
-        self.veil.unasked(conn, answered);
-    }
-
-    /// A connection cannot be read.
-    pub(super) fn unread(&mut self, conn: ConnId, since: Time) {
-        self.veil.unread(conn, since);
-    }
-
-    /// It can, from now on.
-    pub(super) fn read(&mut self, conn: ConnId, since: Time) {
-        self.veil.read(conn, since);
-    }
-
-    /// A connection was joined.
-    pub(super) fn joined(&mut self, conn: ConnId, first: Time) {
-        self.veil.joined(conn, first);
-    }
-
-    /// Whether what was in flight before the capture began may not have shown yet, so that flows are better placed later.
-    pub(super) fn young(&self, now: Time, settle: Span) -> bool {
-        self.veil.young(now, settle)
-    }
-
     /// Whether all flows that have begun up to one, and are not taken in, are known. What is known stays so.
     pub(super) fn all_before(&mut self, until: FlowId, is_known: impl Fn(FlowId) -> bool) -> bool {
         let more = self.begun.range(self.known.min(self.begun.len())..);
@@ -116,11 +90,6 @@ impl Stitch {
             self.known += 1;
         }
         true
-    }
-
-    /// A connection is over.
-    pub(super) fn ended(&mut self, conn: ConnId, at: Time, client: &Party, server: &Party) {
-        self.veil.ended(conn, at, client, server);
     }
 }
 
@@ -188,12 +157,23 @@ impl Engine {
             return alone;
         }
         let placeable = placeable(&slot.row);
-        let place = placeable.then(|| self.place(id, alone.as_ref())).flatten();
+        let mut manner = None;
+        let place = placeable.then(|| self.place(id, alone.as_ref(), &mut manner)).flatten();
         let Place { parent, maybe, untold } = place.unwrap_or_default();
+        // of a flow in no trace the findings are told that nothing has caused it
+        if let Some((kind, manner)) =
+            manner.filter(|(_, manner)| *manner != Manner::ByItself || alone.is_none() && parent.is_none())
+        {
+            self.findings.manner(kind, manner);
+        }
         if let Some((up, link)) = parent {
+            let carries = !matches!(link, Link::SoleInFlight | Link::Time);
+            if let Some(hop) = alone.as_ref().or_else(|| self.traces.hop(id)).filter(|_| carries) {
+                self.stitch.habits.known(hop);
+            }
             return self.tied(id, alone, &up, link);
         }
-        if let Some(hop) = alone.as_mut().filter(|_| untold) {
+        if untold && let Some(hop) = alone.as_mut().or_else(|| self.traces.hop_mut(id)) {
             hop.extra_mut().untold = true;
         }
         if !maybe.is_empty() {
@@ -253,8 +233,9 @@ impl Engine {
         }
     }
 
-    /// Where a flow belongs, which is `alone` in no trace, or one of its trace.
-    fn place(&mut self, id: FlowId, alone: Option<&Hop>) -> Option<Place> {
+    /// Where a flow belongs, which is `alone` in no trace, or one of its trace. Of which kind of call it is one, and what circumstances
+    /// are worth of that, it leaves behind where it looked at them.
+    fn place(&mut self, id: FlowId, alone: Option<&Hop>, manner: &mut Option<(u64, Manner)>) -> Option<Place> {
         let Self { stitch, store, traces, conns, facts, sources, now, .. } = self;
         let child = alone.or_else(|| traces.hop(id))?;
         let slot = store.get(id)?;
@@ -269,11 +250,14 @@ impl Engine {
             let parent = stitch.messages.publish_of(child, detail);
             return parent.map(|up| Place::of(up, Link::MessageId));
         }
+        if name(&child.from).is_none() {
+            stitch.habits.nameless(child);
+        }
         if let Some(place) = relayed(child, store, |flow| super::look_at(flow, store, conns, facts, sources).map(begun)) {
             return Some(place);
         }
         let veiled = is_veiled(stitch, conns, facts, child);
-        let Stitch { works, senders, .. } = stitch;
+        let Stitch { works, senders, habits, .. } = stitch;
         let (whose, sure) = works.senders(&child.from, &child.to);
         if veiled && sure == Sure::No {
             // what is seen of it may be what led to the hidden
@@ -290,6 +274,13 @@ impl Engine {
                 return Some(place);
             }
         }
+        // of a sender that is known it says something whether it was at rest between two such calls
+        let watched = whose.one().filter(|_| sure == Sure::Yes && child.pattern != Pattern::Query).map(|label| {
+            let kind = child.call();
+            let moment = habits.between(kind, child.time);
+            let at_rest = moment.map(|moment| works.at(&whose, moment, None, child.flow).is_empty());
+            (label, kind, at_rest, works.received(label, child.time))
+        });
         let mut open = works.at(&whose, child.time, None, child.flow);
         // a proxy passes on one request because of that very request
         for work in open.iter_mut().filter(|work| work.pattern == child.pattern) {
@@ -328,6 +319,8 @@ impl Engine {
         };
         let flows: Vec<_> = open.iter().filter(|work| !news(work)).map(|work| work.flow).collect();
         let by_itself = senders.seen(sent, flows.last().copied(), at_work) || housekeeping(child);
+        let watched = watched.filter(|_| !veiled);
+        *manner = watched.as_ref().filter(|_| by_itself || flows.is_empty()).map(|(_, kind, ..)| (*kind, Manner::ByItself));
         let read = || payload::values(&slot.row, detail);
         let late = |up| Place { parent: Some((up, Link::PayloadId)), ..Place::default() };
         let known = whose.one().filter(|_| !nameless);
@@ -354,6 +347,10 @@ impl Engine {
             }
             return Some(place);
         }
+        if let Some((label, kind, at_rest, received)) = watched.filter(|_| manner.is_none()) {
+            let chance = habits.seen((kind, child), label, at_rest, &open, &received);
+            *manner = Some((kind, if chance { Manner::ByChance } else { Manner::Asked }));
+        }
         open.retain(|work| flows.contains(&work.flow));
         // and a connection has one sender
         prefer(&mut open, |work| senders.may_be(sent, works::label(&work.to)));
@@ -367,13 +364,15 @@ impl Engine {
         let news = flows.len() == 1 && super::look_at(cause.flow, store, conns, facts, sources).is_some_and(streams);
         // a trace of its own is as well that of something which was answered before
         let later = !nameless && works.accepts(&whose) && child.marks.iter().any(Mark::of_tracer);
-        let by_itself = by_itself || news || later;
+        // and of who asked by a clock of its own, which is no trace of somebody else's
+        let by_chance = child.marks.iter().any(Mark::of_tracer) && manner.is_some_and(|(_, manner)| manner == Manner::ByChance);
+        let by_itself = by_itself || news || later || by_chance;
         let link = match sure {
             Sure::Yes => (flows.len() == 1).then_some(Link::SoleInFlight),
             // a flow that began a trace of its own began it, as far as time can tell
             Sure::No => {
                 let can_be = || senders.can_be(sent, &receiver, works.load(&receiver, *now));
-                (within && traces.of(child.flow).is_none() && can_be()).then_some(Link::Time)
+                (within && child.marks.is_empty() && can_be()).then_some(Link::Time)
             }
         };
         match link.filter(|_| !by_itself && !veiled) {
@@ -381,7 +380,16 @@ impl Engine {
             // who it was is not known either: then no few are likelier than all others
             None if by_itself => None,
             None if sure == Sure::No => Some(Place { untold: true, ..Place::default() }),
-            None => Some(Place::doubt(flows.into_iter())),
+            // what cannot be seen is as likely
+            None => Some(Place { untold: veiled, ..Place::doubt(flows.into_iter()) }),
+        }
+    }
+
+    /// What circumstances are worth of calls of each kind, by all that was seen, is told to those who find something by them.
+    pub(super) fn tell_manners(&mut self) {
+        let Self { stitch: Stitch { habits, works, .. }, now, .. } = &*self;
+        for (kind, by_chance) in habits.all(|service| (works.received(service, *now), works.sorts(service))) {
+            self.findings.manner(kind, if by_chance { Manner::ByChance } else { Manner::Asked });
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::super::traces::{Hop, everybodys, name};
 use super::accepted::Accepted;
+use super::habits::Received;
 use super::hosts::{Host, Hosts, Senders};
 use super::payload::Values;
 use super::place::Cause;
@@ -45,6 +46,8 @@ struct Service {
     /// When it was asked first, and how long it was at work in all on what is over.
     since: Time,
     busy: u64,
+    /// How often it was asked for what.
+    received: Received,
 }
 
 /// How sure it is who sent a flow.
@@ -95,6 +98,7 @@ impl Works {
             return;
         }
         let at = self.service(&work.to, flow.row.to_server(), work.time);
+        self.services.get_mut(at).into_iter().for_each(|service| service.received.add(work.sort));
         if work.over {
             return self.over(at, work, now, values);
         }
@@ -154,6 +158,7 @@ impl Works {
             acks: false,
             since,
             busy: 0,
+            received: Received::default(),
         });
         self.services.len() - 1
     }
@@ -240,6 +245,19 @@ impl Works {
 
     fn of(&self, label: &str) -> Option<&Service> {
         self.places.get(label).and_then(|at| self.services.get(*at))
+    }
+
+    /// How often a service was asked for what until a moment, lately.
+    pub(super) fn received(&self, service: &str, until: Time) -> Received {
+        let Some(service) = self.of(service) else { return Received::default() };
+        let over = service.ended.iter().rev().take_while(|work| work.until().is_none_or(|end| end > until));
+        let later = service.open.iter().chain(over).filter(|work| work.time > until);
+        service.received.without(later.map(|work| work.sort))
+    }
+
+    /// What stands for the operations that a service is at work on.
+    pub(super) fn sorts(&self, service: &str) -> Vec<u64> {
+        self.of(service).iter().flat_map(|service| &service.open).map(|work| work.sort).collect()
     }
 
     /// For which part of the time a service is at work; beyond one where it works on several things at once.

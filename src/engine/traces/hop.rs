@@ -217,6 +217,14 @@ impl Hop {
         hasher.finish()
     }
 
+    /// Stands for who asks whom for what, apart from its literals, whatever port it is asked from.
+    pub(in crate::engine) fn call(&self) -> u64 {
+        let mut hasher = digester();
+        name(&self.from).unwrap_or_else(|| self.from.host()).hash(&mut hasher);
+        hasher.write_u64(self.kind());
+        hasher.finish()
+    }
+
     /// It is over.
     pub(in crate::engine) fn ended(&mut self, row: &Row) {
         let last = row.last();

@@ -37,7 +37,7 @@ pub(super) use legs::{asked, beside, leg};
 use list::List;
 use mark::tail;
 pub(super) use mark::{Mark, digest};
-pub(super) use shape::streams;
+pub(super) use shape::{sort, streams};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use trace::MAX_IDS;
