@@ -270,6 +270,7 @@ impl Engine {
             self.give_up(id, out);
         }
         self.settle_due(Time::from_nanos(i64::MAX), out);
+        self.tell_manners();
         let Self { traces, findings, options, now, facts, .. } = self;
         traces.tell_rest(&mut |trace| settle::tell(trace, facts, findings, (*now, options), out));
         findings.end();

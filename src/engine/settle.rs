@@ -6,7 +6,7 @@ use super::facts::Facts;
 use super::findings::Findings;
 use super::life::released;
 use super::stitch::whole;
-use super::traces::{self, Trace};
+use super::traces::{self, Hop, Trace};
 use super::{Engine, EngineOptions, Record, flow, look_at};
 use crate::model::{Closed, FlowId, Row, State};
 use crate::time::{Span, Time};
@@ -98,14 +98,20 @@ impl Engine {
         if let Some(flow) = whole(id, store, conns, facts, sources) {
             findings.flow(flow, self.now);
         }
-        if let Some(hop) = alone.filter(|hop| findings.any() && !hop.passed_on) {
+        // what a flow without an ID of its own has caused may have made it part of a trace
+        let bare = |hop: &&Hop| hop.marks.is_empty() && hop.extra().placed.is_none() && !hop.extra().maybe.is_empty();
+        let bare = alone.is_none().then(|| traces.hop(id).filter(bare).cloned()).flatten();
+        let in_none = alone.is_some();
+        if let Some(hop) = alone.or(bare).filter(|hop| findings.any() && !hop.passed_on) {
             // one that is over may be gone
             let mut now = |flow: &FlowId| match traces.hop(*flow).filter(|hop| hop.settled) {
                 Some(hop) => Some(hop.clone()),
                 None => look_at(*flow, store, conns, facts, sources).map(traces::hop),
             };
             let maybe: Option<Vec<_>> = hop.extra().maybe.iter().map(&mut now).collect();
-            findings.alone(&hop);
+            if in_none {
+                findings.alone(&hop);
+            }
             findings.doubtful(&hop, &maybe.unwrap_or_default());
         }
         if self.options.wants.flows

@@ -32,6 +32,7 @@ mod unconsumed;
 mod undelivered;
 mod waits;
 
+use super::stitch::Manner;
 use super::traces::{Hop, Trace};
 use crate::model::{ConnRecord, Finding, FindingKind, FlowId, FlowRef, Node, Totals};
 use crate::schema::Current;
@@ -62,6 +63,8 @@ trait Detector: std::fmt::Debug + Send {
     fn connection(&mut self, _conn: &ConnRecord, _book: &mut Book) {}
     /// The sums have come so far, and so many packets were dropped by the kernel.
     fn totals(&mut self, _totals: &Totals, _kernel_drops: u64, _book: &mut Book) {}
+    /// What circumstances are worth of a kind of call, by what was seen so far.
+    fn manner(&mut self, _kind: u64, _manner: Manner) {}
     /// Nothing more comes.
     fn end(&mut self, _book: &mut Book) {}
 }
@@ -143,6 +146,11 @@ impl Findings {
     /// Nothing is claimed of what caused a flow that has settled.
     pub(super) fn unclaimed(&mut self, hop: &Hop) {
         self.detectors.iter_mut().for_each(|detector| detector.unclaimed(hop, &mut self.book));
+    }
+
+    /// What circumstances are worth of a kind of call.
+    pub(super) fn manner(&mut self, kind: u64, manner: Manner) {
+        self.detectors.iter_mut().for_each(|detector| detector.manner(kind, manner));
     }
 
     /// A connection has ended.

@@ -5,8 +5,9 @@ use super::housekeeping::{housekeeping, outside};
 use super::ledger::{Ledger, carriers, counted_as, label, received, sender, sent, to_reply_queue, who};
 use super::look::Tie;
 use super::{Book, Detector, Look};
+use crate::engine::stitch::Manner;
 use crate::engine::traces::{Hop, Mark, forwards, leg, name};
-use crate::model::{FindingKind, FlowId, Link, Party, Pattern};
+use crate::model::{FindingKind, FlowId, Link, Party, Pattern, Totals};
 use compact_str::CompactString;
 use hashbrown::{HashMap, HashSet};
 use std::collections::BTreeSet;
@@ -35,10 +36,24 @@ pub(super) struct Propagation {
     held: HashMap<CompactString, Held>,
     /// What was told last of each loss: how much of it is lost is known at the end.
     lost: HashMap<CompactString, Case>,
-    /// How often what kind of flow was sent while its sender was at work on nothing, and how often on something.
-    idle: HashMap<CompactString, [u64; 2]>,
+    /// What is known of kinds of flows.
+    kinds: HashMap<u64, Kind>,
+    /// Whether packets are missing, and with them what may have caused a flow.
+    holes: bool,
     /// Services that have passed a request on as it came.
     proxies: HashSet<Arc<str>>,
+}
+
+/// What is known of flows of one sender to one receiver, of one operation.
+#[derive(Debug, Default)]
+struct Kind {
+    /// How often one was sent while its sender was at work on nothing, and how often on something that circumstances alone tell of.
+    idle: u64,
+    busy: u64,
+    /// How often one carried on the trace that came.
+    carried: u64,
+    /// Whether something may have been open each time by chance.
+    by_chance: bool,
 }
 
 /// What rests on circumstances, until it has repeated.
@@ -76,7 +91,7 @@ struct Case {
     to: Arc<str>,
     flows: [FlowId; 2],
     /// What kind of flow it is that went out.
-    sort: CompactString,
+    sort: u64,
     /// What came in and went out, in words, and what it was carried by.
     received: String,
     sent: String,
@@ -114,6 +129,9 @@ impl Detector for Propagation {
             // what could not be seen, or was not to be traced, was neither
             if !kinds.is_empty() || tie.down.marks.iter().any(Mark::of_tracer) {
                 self.ledger.add(&service, &sent, counted_as(tie.down), !is_lost);
+                if !is_lost {
+                    self.kind(tie.down.call()).carried += 1;
+                }
             }
             for kind in kinds {
                 let case = Case::new(kind, &tie, &service, &sent);
@@ -132,12 +150,12 @@ impl Detector for Propagation {
         // where something was open of which nothing tells whether it caused it, it is not idleness
         let bare = hop.marks.is_empty() && hop.extra().maybe.is_empty() && !hop.extra().untold;
         if bare && !hop.pattern.one_way() {
-            self.count(&sort(&hop.from, &hop.to, &hop.operation), 0);
+            self.kind(hop.call()).idle += 1;
         }
     }
 
     fn doubtful(&mut self, hop: &Hop, maybe: &[Hop], book: &mut Book) {
-        let Some(first) = maybe.first() else { return };
+        let Some(first) = maybe.first().filter(|_| !hop.extra().untold) else { return };
         let (service, sent) = (who(first, hop), sent(hop, to_reply_queue(hop)));
         let mut ties = maybe.iter().map(|up| Tie { cause: None, up, down: hop, link: Link::SoleInFlight });
         // whichever it was, the same service had a context of it
@@ -153,11 +171,29 @@ impl Detector for Propagation {
         }
     }
 
+    fn manner(&mut self, kind: u64, manner: Manner) {
+        let kind = self.kind(kind);
+        match manner {
+            Manner::ByItself => kind.idle += 1,
+            Manner::ByChance => kind.by_chance = true,
+            Manner::Asked => kind.by_chance = false,
+        }
+    }
+
+    fn totals(&mut self, totals: &Totals, kernel_drops: u64, _: &mut Book) {
+        self.holes = totals.gaps + totals.own_drops + totals.evicted_connections + kernel_drops > 0;
+    }
+
     fn end(&mut self, book: &mut Book) {
-        let left = std::mem::take(&mut self.held).into_values().filter(|held| held.repeated || !held.goes_on());
-        let mut held: Vec<_> = left.flat_map(|held| held.cases).collect();
-        // time alone is no evidence of what did not repeat
-        held.retain(|case| !case.by_time && !self.by_itself(&case.sort));
+        let held = std::mem::take(&mut self.held);
+        let left = held.into_values().filter(|held| held.repeated || !held.goes_on());
+        let mut held: Vec<_> = left.flat_map(|held| held.cases.into_iter().map(move |case| (case, held.repeated))).collect();
+        // time alone is no evidence of what did not repeat; nor is, where packets are missing, one of those that else are as they should be
+        held.retain(|(case, repeated)| {
+            let rare = self.holes && !repeated && self.kinds.get(&case.sort).is_some_and(|kind| kind.carried > 0);
+            !(case.by_time || self.by_itself(case) || rare && case.link == Link::SoleInFlight)
+        });
+        let mut held: Vec<_> = held.into_iter().map(|(case, _)| case).collect();
         held.sort_by_key(|case| case.flows);
         held.iter().for_each(|case| self.tell(case, book));
         self.lost.iter().for_each(|(key, case)| book.reword(case.kind, key, case.words(&self.ledger)));
@@ -166,7 +202,7 @@ impl Detector for Propagation {
 
 impl Propagation {
     fn hold(&mut self, case: Case, enough: usize, book: &mut Book) {
-        self.count(&case.sort, 1);
+        self.kind(case.sort).busy += 1;
         let key = case.key();
         if self.held.len() >= MAX_HELD && !self.held.contains_key(&*key) {
             return;
@@ -177,7 +213,7 @@ impl Propagation {
         if held.repeated {
             // what may be sent because of nothing waits for more of it
             let cases = std::mem::take(&mut held.cases);
-            let (wait, told): (Vec<_>, Vec<_>) = cases.into_iter().partition(|case| self.by_itself(&case.sort));
+            let (wait, told): (Vec<_>, Vec<_>) = cases.into_iter().partition(|case| self.by_itself(case));
             told.iter().for_each(|case| self.tell(case, book));
             if let Some(held) = self.held.get_mut(&*key) {
                 held.cases = wait;
@@ -185,16 +221,19 @@ impl Propagation {
         }
     }
 
-    fn count(&mut self, sort: &str, at: usize) {
-        if self.idle.len() >= MAX_HELD && !self.idle.contains_key(sort) {
-            self.idle.clear();
+    fn kind(&mut self, sort: u64) -> &mut Kind {
+        if self.kinds.len() >= MAX_HELD && !self.kinds.contains_key(&sort) {
+            self.kinds.clear();
         }
-        self.idle.entry(sort.into()).or_default()[at] += 1;
+        self.kinds.entry(sort).or_default()
     }
 
-    /// Whether such flows may be sent because of nothing that was asked.
-    fn by_itself(&self, sort: &str) -> bool {
-        self.idle.get(sort).is_some_and(|[idle, busy]| idle * ONE_IN > idle + busy)
+    /// Whether such a flow may be sent because of nothing that was asked, as far as circumstances tell.
+    fn by_itself(&self, case: &Case) -> bool {
+        let Some(&Kind { idle, busy, carried, by_chance }) = self.kinds.get(&case.sort) else { return false };
+        // of whose like most carry on what came is caused by what comes, unless that may be in a hole
+        let caused = carried >= busy && !self.holes;
+        idle * ONE_IN > idle + busy || by_chance && !caused && case.link == Link::SoleInFlight
     }
 
     fn tell(&mut self, case: &Case, book: &mut Book) {
@@ -209,12 +248,6 @@ impl Propagation {
             self.lost.insert(key.into(), shown);
         }
     }
-}
-
-/// A kind of flow: its sender, whatever port it has, its receiver, and its operation.
-fn sort(from: &Party, to: &Party, operation: &str) -> CompactString {
-    let from = name(from).unwrap_or_else(|| from.host());
-    format!("{from} > {}: {operation}", label(to)).into()
 }
 
 /// Whether somebody expects the context of the one in the other.
@@ -280,7 +313,7 @@ impl Case {
             kind,
             service: Arc::clone(service),
             to: label(&tie.down.to),
-            sort: sort(&tie.down.from, &tie.down.to, &tie.down.operation),
+            sort: tie.down.call(),
             flows: [tie.up.flow, tie.down.flow],
             received: received(tie.up),
             sent: sent.to_owned(),

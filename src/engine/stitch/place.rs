@@ -20,6 +20,17 @@ pub(super) struct Cause {
     pub(super) hop: Option<Arc<Hop>>,
 }
 
+/// What circumstances are worth of which a kind of call was seen so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::engine) enum Manner {
+    /// One was sent by itself, whatever its sender was at work on.
+    ByItself,
+    /// Some request was open each time, which may be chance.
+    ByChance,
+    /// They come with requests.
+    Asked,
+}
+
 /// What was found out about a flow.
 #[derive(Debug, Default)]
 pub(super) struct Place {

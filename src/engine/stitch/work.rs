@@ -1,6 +1,6 @@
 //! A flow that somebody is at work on. It is small where a flow carries an ID, as most do: what it was is looked up where somebody asks.
 
-use super::super::traces::{Hop, Mark, acknowledged, begun, name};
+use super::super::traces::{Hop, Mark, acknowledged, begun, name, sort};
 use super::accepted::accepted;
 use super::payload::Values;
 use super::place::Cause;
@@ -19,6 +19,8 @@ pub(super) const UNACKNOWLEDGED: Span = Span::from_secs(1);
 pub(super) struct Work {
     pub(super) flow: FlowId,
     pub(super) pattern: Pattern,
+    /// Stands for its operation, apart from what looks like IDs in it.
+    pub(super) sort: u64,
     /// Its first byte, and its last one as far as it is known.
     pub(super) time: Time,
     pub(super) last: Time,
@@ -49,6 +51,7 @@ impl Work {
         let mut work = Self {
             flow: row.id,
             pattern: row.pattern,
+            sort: sort(&row.operation),
             time: row.time,
             last: row.time,
             from: Arc::clone(from),

@@ -1,7 +1,8 @@
 //! Who was at work on what: of each service the flows that it received and has not answered, and those that it answered lately.
 
-use super::super::traces::{Hop, everybodys, name};
+use super::super::traces::{Hop, name};
 use super::accepted::Accepted;
+use super::habits::Received;
 use super::hosts::{Host, Hosts, Senders};
 use super::payload::Values;
 use super::place::Cause;
@@ -11,6 +12,8 @@ use crate::time::{Span, Time};
 use hashbrown::HashMap;
 use std::collections::VecDeque;
 use std::sync::Arc;
+
+mod asked;
 
 /// How long an answered flow is remembered: what it caused may itself take that long before it is placed.
 const REMEMBERED: Span = Span::from_secs(30);
@@ -48,6 +51,8 @@ struct Service {
     /// When it was asked first, and how long it was at work in all on what is over.
     since: Time,
     busy: u64,
+    /// How often it was asked for what.
+    received: Received,
 }
 
 /// How sure it is who sent a flow.
@@ -102,6 +107,7 @@ impl Works {
         let at = self.service(&work.to, flow.row.to_server(), work.time);
         if let Some(service) = self.services.get_mut(at) {
             service.elsewhere |= service.addr != work.to.addr;
+            service.received.add(work.sort);
         }
         if work.over {
             return self.over(at, work, values);
@@ -164,6 +170,7 @@ impl Works {
             acks: false,
             since,
             busy: 0,
+            received: Received::default(),
         });
         self.services.len() - 1
     }
@@ -246,62 +253,6 @@ impl Works {
             if full {
                 break;
             }
-        }
-    }
-
-    /// Who of a host was at work at a moment, on something else than a flow: once each.
-    pub(super) fn at_work(&self, host: &str, time: Time, not: FlowId) -> Vec<&Arc<Party>> {
-        let services = self.hosts.find(host).map(|(_, host)| host.at_work(time)).unwrap_or_default();
-        let works = services.into_iter().filter_map(|at| self.services.get(at)).flat_map(|service| {
-            let ended = service.ended.iter().rev().take_while(|work| work.until().is_none_or(|end| end > time));
-            let works = service.open.iter().chain(ended).filter(|work| work.time <= time && work.flow != not);
-            // of one address the first tells of all
-            works.take(if service.elsewhere { usize::MAX } else { 1 }).map(|work| &work.to)
-        });
-        let mut all: Vec<_> = works.collect();
-        all.sort_unstable_by_key(|party| Arc::as_ptr(party));
-        all.dedup_by(|a, b| Arc::ptr_eq(a, b));
-        all
-    }
-
-    fn of(&self, label: &str) -> Option<&Service> {
-        self.places.get(label).and_then(|at| self.services.get(*at))
-    }
-
-    /// For which part of the time a service is at work; beyond one where it works on several things at once.
-    pub(super) fn load(&self, service: &str, now: Time) -> f64 {
-        let Some(service) = self.of(service) else { return 1.0 };
-        let open: u64 = service.open.iter().map(|work| now.since(work.time).nanos()).sum();
-        (service.busy + open) as f64 / now.since(service.since).nanos().max(1) as f64
-    }
-
-    /// Which services may have sent a flow.
-    pub(super) fn senders(&self, from: &Party, to: &Party) -> (Senders, Sure) {
-        if name(from).is_some() {
-            return (Senders::One(Arc::clone(label(from))), Sure::Yes);
-        }
-        let (receiver, shared) = (label(to), everybodys(from.host()));
-        if shared && from.addr != *receiver && self.places.contains_key(&from.addr) {
-            return (Senders::One(Arc::clone(&from.addr)), Sure::Yes);
-        }
-        let (mut senders, mut servers) = (Senders::OfHost(from.host().into(), Arc::clone(receiver)), 0);
-        if let Some((place, host)) = self.hosts.find(from.host()) {
-            let at = |at: usize| self.services.get(at);
-            let own = self.places.get(receiver).copied().filter(|own| at(*own).is_some_and(|own| own.host == place));
-            servers = host.servers - usize::from(own.and_then(at).is_some_and(|own| own.server));
-            let mut others = host.services.iter().filter(|other| Some(**other) != own).map(|other| at(*other));
-            if let (Some(Some(one)), None) = (others.next(), others.next()) {
-                senders = Senders::One(Arc::clone(&one.label));
-            }
-        }
-        (senders, if shared || servers > 1 { Sure::No } else { Sure::Yes })
-    }
-
-    /// Whether who sent something also works on what it answered before.
-    pub(super) fn accepts(&self, senders: &Senders) -> bool {
-        match senders {
-            Senders::One(label) => self.of(label).is_some_and(|service| service.accepts),
-            Senders::OfHost(host, _) => self.hosts.find(host).is_some_and(|(_, host)| host.accepts),
         }
     }
 

@@ -7,7 +7,7 @@ use super::mark::Mark;
 use super::shape::{first_part, held, of_path, of_query, pages, pieces};
 use crate::engine::digest::digester;
 use crate::model::{
-    Detail, FlowId, FlowRef, Issue, Link, Origin, PENDING, Party, Pattern, Row, Severity, TraceContext, Value, text_of,
+    Detail, FlowId, FlowRef, Issue, Link, Origin, Owner, PENDING, Party, Pattern, Row, Severity, TraceContext, Value, text_of,
 };
 use crate::time::{Span, Time};
 use crate::trace;
@@ -236,6 +236,14 @@ impl Hop {
         hasher.finish()
     }
 
+    /// Stands for who asks whom for what, apart from its literals, whatever port it is asked from.
+    pub(in crate::engine) fn call(&self) -> u64 {
+        let mut hasher = digester();
+        name(&self.from).unwrap_or_else(|| self.from.host()).hash(&mut hasher);
+        hasher.write_u64(self.kind());
+        hasher.finish()
+    }
+
     /// It is over.
     pub(in crate::engine) fn ended(&mut self, row: &Row) {
         let last = row.last();
@@ -380,10 +388,8 @@ pub(in crate::engine) fn topic(detail: &Detail) -> Option<u64> {
 
 /// What a party is called: that its process is gone is no name.
 pub(in crate::engine) fn name(party: &Party) -> Option<&str> {
-    let gone = party
-        .owner
-        .as_ref()
-        .is_some_and(|owner| owner.origin == Origin::Exited && Some(&owner.service) == party.service.as_ref());
+    let exited = |owner: &Owner| owner.origin == Origin::Exited && Some(&owner.service) == party.service.as_ref();
+    let gone = party.owner.as_deref().is_some_and(exited);
     party.service.as_deref().filter(|_| !gone)
 }
 

@@ -41,7 +41,7 @@ use list::List;
 use mark::tail;
 pub(super) use mark::{Mark, digest};
 use sealed::Sealed;
-pub(super) use shape::{answered, streams};
+pub(super) use shape::{answered, sort, streams};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use trace::MAX_IDS;

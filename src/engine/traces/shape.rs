@@ -1,8 +1,10 @@
 //! What a flow is apart from its literals, so that like ones are found, and whether its answer is held back by design.
 
+use crate::engine::digest::digester;
 use crate::model::{Detail, FlowRef, Half, Pattern, Value};
 use crate::time::Time;
 use compact_str::CompactString;
+use std::hash::Hasher as _;
 
 /// How much of a statement is looked at: of longer ones the beginnings are compared.
 const MAX_STATEMENT: usize = 2048;
@@ -46,6 +48,13 @@ pub(super) fn of_query(flow: FlowRef<'_>) -> Option<CompactString> {
 /// A path, a key: its parts that look like IDs left out, as `GET /orders/?`.
 pub(super) fn of_path(text: &str) -> String {
     pieces(text).collect()
+}
+
+/// Stands for an operation apart from what looks like IDs in it.
+pub(in crate::engine) fn sort(operation: &str) -> u64 {
+    let mut hasher = digester();
+    pieces(operation).for_each(|piece| hasher.write(piece.as_bytes()));
+    hasher.finish()
 }
 
 /// Its parts, one after the other.

@@ -48,11 +48,7 @@ impl Case {
         let Count { all, carried } = counted.count;
         let tie = match (self.link, self.among) {
             (Link::TraceId, _) => String::new(),
-            (_, 1) => {
-                "; whether because of the one request that was seen, which had one, or of what could not be seen, nobody can tell"
-                    .into()
-            }
-            (_, 2..) => "; because of which of several requests nobody can tell, but all of them had one".into(),
+            (_, 1..) => "; because of which of several requests nobody can tell, but all of them had one".into(),
             (link, _) if self.mixed => {
                 format!(
                     "; the flows are {}, but for some of which nobody can tell because of which request they were sent",

@@ -1,0 +1,198 @@
+//! The place of one flow, by the evidence that holds, the strongest first.
+
+use super::super::findings::housekeeping;
+use super::super::traces::{Hop, Mark, answered, asked, begun, beside, leg, name, streams};
+use super::super::{Engine, look_at};
+use super::Stitch;
+use super::hidden::is_veiled;
+use super::kinds::{requests, values};
+use super::payload::{self, Values};
+use super::place::{Manner, Place, chain, innermost, prefer, sharing};
+use super::relays::relayed;
+use super::senders::Sent;
+use super::work::Work;
+use super::works::{self, Sure};
+use crate::model::{FlowId, Link, Pattern};
+use crate::time::Span;
+use std::sync::Arc;
+
+/// What lasts for longer may be a stream of news, because of which nothing is done in between.
+const STREAM: Span = Span::from_secs(1);
+/// How long after it was answered a flow may still cause others that carry an ID of it.
+const LATE: Span = Span::from_secs(5);
+
+impl Engine {
+    /// Where a flow belongs, which is `alone` in no trace, or one of its trace. Of which kind of call it is one, and what circumstances
+    /// are worth of that, it leaves behind where it looked at them.
+    pub(super) fn place(&mut self, id: FlowId, alone: Option<&Hop>, manner: &mut Option<(u64, Manner)>) -> Option<Place> {
+        let Self { stitch, store, traces, conns, facts, sources, .. } = self;
+        let child = alone.or_else(|| traces.hop(id))?;
+        let slot = store.get(id)?;
+        let detail = slot.detail.as_deref()?;
+        if let Some(first) = child.extra().first_leg {
+            let up = look_at(first, store, conns, facts, sources).map(begun)?;
+            let message = matches!(child.pattern, Pattern::Publish | Pattern::Deliver);
+            let link = if message { Link::MessageId } else { Link::PayloadId };
+            return Some(Place::of(&Arc::new(up), link));
+        }
+        if child.pattern == Pattern::Deliver {
+            let parent = stitch.messages.publish_of(child, detail);
+            return parent.map(|up| Place::of(up, Link::MessageId));
+        }
+        if name(&child.from).is_none() {
+            stitch.habits.nameless(child);
+        }
+        if let Some(place) = relayed(child, store, |flow| look_at(flow, store, conns, facts, sources).map(begun)) {
+            return Some(place);
+        }
+        let veiled = is_veiled(stitch, conns, facts, child);
+        let Stitch { works, senders, habits, .. } = stitch;
+        let (whose, sure) = works.senders(&child.from, &child.to);
+        if veiled && sure == Sure::No {
+            // what is seen of it may be what led to the hidden
+            return None;
+        }
+        let nameless = sure == Sure::No;
+        let is_stranger = |work: &Work| child.extra().strangers.contains(&work.to.addr);
+        let carried = requests(child);
+        if !carried.is_empty() {
+            // what it was asked with may be answered before all that it causes is done
+            let mut works = works.at(&whose, child.time, Some(LATE), child.flow);
+            works.retain(|work| work.requests.iter().any(|id| carried.contains(id)));
+            prefer(&mut works, |work| !is_stranger(work));
+            let acts = |flow| look_at(flow, store, conns, facts, sources).is_some_and(|flow| answered(flow, child.time));
+            if let Some(place) = innermost(&works, Link::RequestId, sure, acts) {
+                return Some(place);
+            }
+        }
+        let accepts = !nameless && works.accepts(&whose);
+        // of a sender that is known it says something whether it was at rest between two such calls
+        let watched = whose.one().filter(|_| sure == Sure::Yes && child.pattern != Pattern::Query).map(|label| {
+            let kind = child.call();
+            let moment = habits.between(kind, child.time);
+            let at_rest = moment.map(|moment| works.at(&whose, moment, None, child.flow).is_empty());
+            (label, kind, at_rest, works.received(label, child.time))
+        });
+        let mut open = works.at(&whose, child.time, None, child.flow);
+        // a proxy passes on one request because of that very request
+        for work in open.iter_mut().filter(|work| work.pattern == child.pattern) {
+            work.compare(|flow| {
+                let flow = look_at(flow, store, conns, facts, sources)?;
+                let mut hop = begun(flow);
+                hop.asked = asked(flow);
+                Some(hop)
+            });
+        }
+        let passed_on = |work: &Work| work.hop.as_ref().is_some_and(|hop| leg(hop, child));
+        prefer(&mut open, passed_on);
+        // of several instances the one that sent it, where it received any of them itself and hands on none
+        let itself = |work: &Work| child.from.pid().is_some() && work.to.pid() == child.from.pid();
+        if open.iter().any(|work| itself(work)) {
+            open.retain(|work| itself(work) || work.to.pid().is_none());
+        }
+        if nameless {
+            open.retain(|work| passed_on(work) || !is_stranger(work));
+            // whoever it was waited for it, as far as anybody can tell
+            open.retain(|work| {
+                work.until().is_none_or(|end| end >= child.last) && (passed_on(work) || !beside(work.time, child))
+            });
+        }
+        let sent = Sent::of(child, nameless.then_some(slot.row.conn));
+        // of a sender that is known it says all that it was at work on something
+        let told = open.iter().rev().take(if nameless { open.len() } else { 1 });
+        let at_work = told.map(|work| Arc::clone(works::label(&work.to)));
+        if veiled && open.is_empty() {
+            // because of nothing that can be seen, which says nothing of what it is
+            return None;
+        }
+        // who has sent news for long works on nothing in between, and what is sent then is sent by itself
+        let mut news = |work: &Work| {
+            let long = child.time.since(work.time) > STREAM && work.pattern != Pattern::BidiStream;
+            long && look_at(work.flow, store, conns, facts, sources).is_some_and(streams)
+        };
+        let flows: Vec<_> = open.iter().filter(|work| !news(work)).map(|work| work.flow).collect();
+        let by_itself = senders.seen(sent, flows.last().copied(), at_work) || housekeeping(child);
+        let watched = watched.filter(|_| !veiled);
+        *manner = watched.as_ref().filter(|_| by_itself || flows.is_empty()).map(|(_, kind, ..)| (*kind, Manner::ByItself));
+        let read = || payload::values(&slot.row, detail);
+        let late = |up| Place { parent: Some((up, Link::PayloadId)), ..Place::default() };
+        let known = whose.one().filter(|_| !nameless);
+        // what carries a trace of its own may as well have begun it
+        let own = nameless && child.marks.iter().any(Mark::of_tracer) && !open.iter().any(|work| passed_on(work));
+        if open.is_empty() {
+            _ = own && senders.shares(child, false);
+            return works.later(known, child, read).map(late);
+        }
+        let carried = read();
+        let mut sharing = sharing(&mut open, &carried, |flow| {
+            let slot = store.get(flow)?;
+            Some(values(&slot.row, slot.detail.as_deref()))
+        });
+        // that a value is one of many tell those of its kind that share none with anything that could be read as a whole
+        let all = || !accepts && open.iter().all(|work| work.values.as_ref().is_some_and(Values::are_all));
+        let tells = own || !sharing.is_empty() || !carried.is_empty() && all();
+        if tells && !senders.shares(child, !sharing.is_empty()) {
+            if own {
+                return None;
+            }
+            sharing.clear();
+        }
+        let acts = |flow| look_at(flow, store, conns, facts, sources).is_some_and(|flow| answered(flow, child.time));
+        if !sharing.is_empty() {
+            let all = open.into_iter().enumerate();
+            let mut sharing: Vec<_> = all.filter(|(at, _)| sharing.contains(at)).map(|(_, work)| work).collect();
+            let link = if sharing.len() > 1 { Link::Time } else { Link::PayloadId };
+            // a connection has one sender
+            prefer(&mut sharing, |work| senders.may_be(sent, works::label(&work.to)));
+            let place = innermost(&sharing, link, sure, acts)?;
+            if let ([one], Link::PayloadId) = (sharing.as_mut_slice(), link) {
+                one.adopt(&carried);
+            }
+            return Some(place);
+        }
+        if let Some((label, kind, at_rest, received)) = watched.filter(|_| manner.is_none()) {
+            let chance = habits.seen((kind, child), label, at_rest, &open, &received);
+            *manner = Some((kind, if chance { Manner::ByChance } else { Manner::Asked }));
+        }
+        open.retain(|work| flows.contains(&work.flow));
+        // and a connection has one sender
+        prefer(&mut open, |work| senders.may_be(sent, works::label(&work.to)));
+        let within = chain(&open, acts);
+        let Some(last) = open.pop() else { return works.later(known, child, || carried).map(late) };
+        let (receiver, cause) = (Arc::clone(works::label(&last.to)), last.cause());
+        if let Some(up) = works.later(known, child, || carried) {
+            return Some(late(up));
+        }
+        // who sends news as they come works on nothing in between
+        let news = flows.len() == 1 && look_at(cause.flow, store, conns, facts, sources).is_some_and(streams);
+        // a trace of its own is as well that of something which was answered before
+        let later = accepts && child.marks.iter().any(Mark::of_tracer);
+        // and of who asked by a clock of its own, which is no trace of somebody else's
+        let by_chance = child.marks.iter().any(Mark::of_tracer) && manner.is_some_and(|(_, manner)| manner == Manner::ByChance);
+        let by_itself = by_itself || news || later || by_chance;
+        let link = match sure {
+            Sure::Yes => (flows.len() == 1).then_some(Link::SoleInFlight),
+            // a flow that began a trace of its own began it, as far as time can tell
+            Sure::No => {
+                let can_be = || senders.can_be(sent, &receiver, works.load(&receiver, child.last));
+                (within && child.marks.is_empty() && can_be()).then_some(Link::Time)
+            }
+        };
+        match link.filter(|_| !by_itself && !veiled) {
+            Some(link) => Some(Place { parent: Some((cause, link)), ..Place::default() }),
+            // who it was is not known either: then no few are likelier than all others
+            None if by_itself => None,
+            None if sure == Sure::No => Some(Place { untold: true, ..Place::default() }),
+            // what cannot be seen is as likely
+            None => Some(Place { untold: veiled, ..Place::doubt(flows.into_iter()) }),
+        }
+    }
+
+    /// What circumstances are worth of calls of each kind, by all that was seen, is told to those who find something by them.
+    pub(in crate::engine) fn tell_manners(&mut self) {
+        let Self { stitch: Stitch { habits, works, .. }, now, .. } = &*self;
+        for (kind, by_chance) in habits.all(|service| (works.received(service, *now), works.sorts(service))) {
+            self.findings.manner(kind, if by_chance { Manner::ByChance } else { Manner::Asked });
+        }
+    }
+}
