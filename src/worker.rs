@@ -1,5 +1,6 @@
 //! A worker: the connections of its shards, from segments to events. Workers share nothing; one may run inline in the reader.
 
+mod ending;
 mod holds;
 mod merge;
 mod out;
@@ -12,11 +13,11 @@ use crate::model::{
 };
 use crate::net::limits::SHARDS;
 use crate::net::{ConnTable, Datagrams, Owner, Reassembler, Seen, Slot, Streams as _};
+use ending::Left;
 use holds::Holds;
 pub use merge::merge;
 use out::Out;
 pub use settings::Settings;
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// How much of a connection's beginning is kept for its record.
@@ -51,7 +52,7 @@ pub struct Worker {
     /// Room for the events of the next batch, by what the last ones made: a power of two, so that an allocator has few sizes to keep.
     made: usize,
     /// What was open at the end and has not ended so far, in the order of the first packets.
-    left: VecDeque<Box<Conn>>,
+    left: Left,
 }
 
 #[derive(Debug)]
@@ -98,7 +99,7 @@ impl Worker {
             .map(|_| Shard { table: ConnTable::new(settings.connections, registry::usual_port) })
             .collect();
         let holds = Holds::new(settings.limits.together / of);
-        Self { settings, shards, index, of, totals: Totals::default(), holds, made: 0, left: VecDeque::new() }
+        Self { settings, shards, index, of, totals: Totals::default(), holds, made: 0, left: Left::default() }
     }
 
     /// Works through the items of its shards.
@@ -131,29 +132,6 @@ impl Worker {
         made.totals = self.sums();
         self.made = made.events.len().next_power_of_two().max(self.made / 2);
         made
-    }
-
-    /// The capture is over: what is still open ends as it stands, the oldest connections first, until that makes so many events or more.
-    /// Whether that is all.
-    pub fn finish(&mut self, at: Stamp, most: usize) -> (Made, bool) {
-        if self.left.is_empty() {
-            let mut open: Vec<Box<Conn>> = self.shards.iter_mut().flat_map(|shard| shard.table.drain()).collect();
-            open.sort_by_key(|conn| conn.meta.id);
-            self.left = open.into();
-        }
-        let mut made = Made::default();
-        let settings = Arc::clone(&self.settings);
-        // each lets go of what it holds before the next one ends
-        while made.events.len() < most
-            && let Some(mut conn) = self.left.pop_front()
-        {
-            let place = (conn.meta.id.0.0, 0);
-            let (totals, holds) = (&mut self.totals, &mut self.holds);
-            conn.finish(End::Open, &mut Desk { settings: &settings, totals, holds, events: &mut made.events, at });
-            made.mark(place);
-        }
-        made.totals = self.sums();
-        (made, self.left.is_empty())
     }
 
     fn own(&self, shard: usize) -> Option<usize> {

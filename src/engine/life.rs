@@ -53,7 +53,7 @@ impl Engine {
         }
         self.traces.began(from);
         if meta.joined != Joined::Opening {
-            self.stitch.joined(id, meta.first.time);
+            self.stitch.veil.joined(id, meta.first.time);
         }
         self.stitch_began(meta);
         self.tell_ends(meta.id);
@@ -155,7 +155,7 @@ impl Engine {
         let Some(place) = self.conns.place(id) else { return false };
         let sources = self.conns.at(place).map(|conn| conn.sources).unwrap_or_default();
         self.conns.hold(place, flow);
-        self.stitch.shown(id, &opened);
+        self.stitch.veil.shown(id, &opened);
         let Opened { protocol, pattern, operation, dir, first, layers } = opened;
         let (state, ok, status, duration, trace_id, link) = (State::Open, true, None, None, None, None);
         let (time, bytes) = (first.time, 0);
@@ -278,7 +278,7 @@ impl Engine {
         if issue == Issue::NO_REQUEST
             && let Some(slot) = self.store.get(id)
         {
-            self.stitch.unasked(conn, slot.row.time);
+            self.stitch.veil.unasked(conn, slot.row.time);
         }
         self.change(id, |_, detail| flow::note(detail, issue));
         true
@@ -289,7 +289,7 @@ impl Engine {
         let Some(conn) = self.conns.get(id).filter(|conn| !conn.ended) else { return false };
         let (number, first, protocol) = (conn.number, conn.first, conn.protocol);
         let (client, server) = self.facts.parties(conn.client, conn.server);
-        self.stitch.ended(id, ended.last.time, client, server);
+        self.stitch.veil.ended(id, ended.last.time, client, server);
         let Ended { how, last, hung_up, bytes, packets, retransmissions, gaps, head } = ended;
         let record = ConnRecord {
             id: number,

@@ -232,12 +232,12 @@ impl Engine {
                 true
             }
             EventKind::Unread => {
-                self.stitch.unread(conn, at.time);
+                self.stitch.veil.unread(conn, at.time);
                 true
             }
             EventKind::Sealed(dir) => self.sealed(conn, dir, at.time),
             EventKind::Identified(protocol) => {
-                self.stitch.read(conn, at.time);
+                self.stitch.veil.read(conn, at.time);
                 self.conns.identify(conn, protocol)
             }
             EventKind::Open(key, opened) => self.open(conn, key, *opened, out),
@@ -266,6 +266,7 @@ impl Engine {
         self.tally.ended = true;
         let mut open: Vec<_> = self.open.drain().map(|(_, id)| id).filter(|id| *id != GIVEN_UP).collect();
         open.sort_unstable();
+        self.given_up = 0;
         for id in open {
             self.give_up(id, out);
         }

@@ -37,7 +37,7 @@ impl Engine {
     pub(super) fn settle_due(&mut self, now: Time, out: &mut dyn FnMut(Record)) {
         while let Some(&(id, deadline)) = self.settling.front() {
             // where several sources are read, the same packets may still come from another one
-            let early = self.sources.several() || self.stitch.young(now, self.options.settle);
+            let early = self.sources.several() || self.stitch.veil.young(now, self.options.settle);
             let named = |row: &Row| self.conns.at(row.place).is_none_or(|conn| conn.awaited == Awaited::default());
             let waits = |row: &Row| match deadline > now {
                 true => early || !named(row) || self.stitch.awaits_leg(row, now),

@@ -48,10 +48,18 @@ pub struct Fields(Vec<(&'static str, Value)>);
 impl Fields {
     /// Sets a field; a field that is there is replaced in its place.
     pub fn set(&mut self, name: &'static str, value: impl Into<Value>) {
-        let value = value.into();
-        match self.0.iter_mut().find(|(n, _)| *n == name) {
-            Some(slot) => slot.1 = value,
-            None => self.0.push((name, value)),
+        self.put(name, value.into());
+    }
+
+    /// The same; the value that was there before.
+    fn put(&mut self, name: &'static str, value: Value) -> Option<Value> {
+        let slot = self.0.iter_mut().find(|(n, _)| *n == name);
+        match slot {
+            Some(slot) => Some(std::mem::replace(&mut slot.1, value)),
+            None => {
+                self.0.push((name, value));
+                None
+            }
         }
     }
 
@@ -81,13 +89,10 @@ impl Fields {
         let mut more = 0;
         for (name, value) in other.0 {
             more += cost_of(&value) as isize;
-            match self.0.iter_mut().find(|(n, _)| *n == name) {
-                Some(slot) => more -= cost_of(&std::mem::replace(&mut slot.1, value)) as isize,
-                None => {
-                    more += size_of::<(&str, Value)>() as isize;
-                    self.0.push((name, value));
-                }
-            }
+            more += match self.put(name, value) {
+                Some(before) => -(cost_of(&before) as isize),
+                None => size_of::<(&str, Value)>() as isize,
+            };
         }
         more
     }

@@ -208,23 +208,18 @@ impl Crew {
 
     pub(super) fn finish(self, sums: &Totals, mut rest: Batch) -> Result<(), PipelineError> {
         match self {
-            Self::Inline { mut worker, turns, .. } => {
-                let before = worker.sums();
-                loop {
-                    let (made, last) = worker.finish(rest.last, ENDING);
-                    let (mut events, after) = merge(vec![made]);
-                    // what ends is summed up once all of it has ended
-                    let mut totals = if last { after } else { before.clone() };
-                    totals.add(sums);
-                    if last {
-                        events.append(&mut rest.tapped);
-                    }
-                    let news = std::mem::take(&mut rest.news);
-                    if turns.send(Turn { events, until: rest.last, news, totals, last }).is_err() || last {
-                        break;
-                    }
+            Self::Inline { mut worker, turns, .. } => loop {
+                let (made, last) = worker.finish(rest.last, ENDING);
+                let (mut events, mut totals) = merge(vec![made]);
+                totals.add(sums);
+                if last {
+                    events.append(&mut rest.tapped);
                 }
-            }
+                let news = std::mem::take(&mut rest.news);
+                if turns.send(Turn { events, until: rest.last, news, totals, last }).is_err() || last {
+                    break;
+                }
+            },
             Self::Threads { queues, threads, .. } => {
                 let sums = Arc::new(sums.clone());
                 let rest = Arc::new(rest);
@@ -264,14 +259,9 @@ fn toil(live: bool, mut worker: Worker, ending: usize, work: &Receiver<Work>, do
                 }
             }
             Work::Finish(batch, reader) => {
-                let before = worker.sums();
                 let part = Arc::new(Batch { last: batch.last, ..Batch::default() });
                 loop {
-                    let (mut made, last) = worker.finish(batch.last, ending);
-                    if !last {
-                        // what ends is summed up once all of it has ended
-                        made.totals = before.clone();
-                    }
+                    let (made, last) = worker.finish(batch.last, ending);
                     let batch = Arc::clone(if last { &batch } else { &part });
                     if !done(Done { made, batch, reader: Arc::clone(&reader), last }) || last {
                         return;

@@ -189,14 +189,10 @@ struct Names {
 }
 
 static NAMES: LazyLock<Names> = LazyLock::new(|| {
-    let mut by_length = Vec::new();
+    let longest = PROPAGATORS.iter().flat_map(|how| how.fields).map(|name| name.len()).max().unwrap_or_default();
+    let mut by_length = vec![Vec::new(); longest + 1];
     for (propagator, how) in PROPAGATORS.iter().enumerate() {
-        for (field, name) in how.fields.iter().enumerate() {
-            if by_length.len() <= name.len() {
-                by_length.resize_with(name.len() + 1, Vec::new);
-            }
-            by_length.get_mut(name.len()).into_iter().for_each(|names| names.push((*name, propagator, field)));
-        }
+        how.fields.iter().enumerate().for_each(|(field, name)| by_length[name.len()].push((*name, propagator, field)));
     }
     Names { by_length }
 });

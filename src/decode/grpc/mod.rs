@@ -383,12 +383,8 @@ fn dialect(headers: &Headers) -> Option<Dialect> {
     let begins = |with: &[u8]| kind.split_at_checked(with.len()).filter(|(begin, _)| begin.eq_ignore_ascii_case(with));
     let is = |name: &[u8]| begins(name).is_some_and(|(_, rest)| matches!(rest.first(), None | Some(b'+')));
     let unary = || [&b"proto"[..], b"json"].iter().any(|name| kind.eq_ignore_ascii_case(name));
-    match () {
-        () if is(b"grpc") => Some(Dialect::Grpc),
-        () if is(b"grpc-web") => Some(Dialect::Web),
-        () if is(b"grpc-web-text") => Some(Dialect::WebText),
-        () if begins(b"connect+").is_some() => Some(Dialect::ConnectStream),
-        () if unary() && headers.get("connect-protocol-version").is_some() => Some(Dialect::ConnectUnary),
-        () => None,
-    }
+    let known = [(&b"grpc"[..], Dialect::Grpc), (b"grpc-web", Dialect::Web), (b"grpc-web-text", Dialect::WebText)];
+    let connect = || begins(b"connect+").map(|_| Dialect::ConnectStream);
+    let unary = || (unary() && headers.get("connect-protocol-version").is_some()).then_some(Dialect::ConnectUnary);
+    known.into_iter().find(|(name, _)| is(name)).map(|(_, dialect)| dialect).or_else(connect).or_else(unary)
 }

@@ -42,7 +42,7 @@ impl Http1 {
             return Step::Took(skip);
         }
         if self.goes_on(input) && input.data.len() < cx.limits().buffer {
-            return Step::Need(input.data.len() + 1);
+            return self.needs_more(input);
         }
         let kind = kind(input.dir);
         if kind == Kind::Response && self.bare_answer(input.data) {
@@ -67,13 +67,18 @@ impl Http1 {
             Parsed::Whole((start, block), n) => self.message(cx, input, start, block, n, None),
             Parsed::Partial if input.data.len() < cx.limits().buffer => {
                 self.sought[input.dir.index()] = (input.base(), input.data.len());
-                if input.dir == Dir::ToServer {
-                    self.exchanges.begun();
-                }
-                Step::Need(input.data.len() + 1)
+                self.needs_more(input)
             }
             Parsed::Partial | Parsed::Bad => self.lost(input.dir, false),
         }
+    }
+
+    /// A head is there in part.
+    fn needs_more(&mut self, input: Input<'_>) -> Step {
+        if input.dir == Dir::ToServer {
+            self.exchanges.begun();
+        }
+        Step::Need(input.data.len() + 1)
     }
 
     /// Whether a long head that was not whole still is not: all of it is parsed once it is, not with each packet.

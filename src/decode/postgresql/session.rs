@@ -9,7 +9,7 @@ use super::certainty::{Certainty, Turn};
 use super::exchange::{Answer, Exchange, Flow, Kind};
 use super::failing::{ABORTED, ENDED};
 use super::fault::Fault;
-use super::statements::{Run, Statements, TEXTS, name, rest};
+use super::statements::{ROOM, Run, Statements, name, rest};
 use super::{Found, Place, sql};
 use crate::decode::Cx;
 use crate::decode::cursor::Cursor;
@@ -130,7 +130,7 @@ impl Session {
             }
             Kind::Parse => {
                 exchange.name = name(&mut c);
-                let room = cx.memory(self.statements.cost(), TEXTS);
+                let room = cx.memory(self.statements.cost(), ROOM);
                 let unused = self.statements.prepare(exchange.name.clone(), &mut c, place, room);
                 exchange.text = self.statements.text(&exchange.name);
                 self.prepared(cx, unused);

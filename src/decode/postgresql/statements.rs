@@ -12,7 +12,7 @@ const PORTALS: usize = 64;
 /// How many bytes of a name tell it from others (`NAMEDATALEN` less its NUL; src/include/pg_config_manual.h).
 const NAME: usize = 63;
 /// How many bytes they may take.
-pub(super) const TEXTS: usize = 1 << 20;
+pub(super) const ROOM: usize = 1 << 20;
 
 /// What is prepared.
 #[derive(Debug, Default)]

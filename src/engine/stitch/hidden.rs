@@ -34,7 +34,7 @@ struct Hidden {
 
 /// All of them.
 #[derive(Debug, Default)]
-pub(super) struct Veil {
+pub(in crate::engine) struct Veil {
     list: HashMap<ConnId, Hidden>,
     /// The oldest first.
     order: VecDeque<ConnId>,
@@ -44,7 +44,7 @@ pub(super) struct Veil {
 
 impl Veil {
     /// A connection cannot be read.
-    pub(super) fn unread(&mut self, conn: ConnId, since: Time) {
+    pub(in crate::engine) fn unread(&mut self, conn: ConnId, since: Time) {
         match self.list.get_mut(&conn) {
             Some(hidden) => hidden.until = None,
             None => self.add(conn, Hidden { since, until: None, consumes: false, worker: None }),
@@ -52,7 +52,7 @@ impl Veil {
     }
 
     /// It can be read after all.
-    pub(super) fn read(&mut self, conn: ConnId, since: Time) {
+    pub(in crate::engine) fn read(&mut self, conn: ConnId, since: Time) {
         if let Some(hidden) = self.list.get_mut(&conn) {
             let until = if hidden.since == BEGINNING { since.after(BEFORE) } else { since };
             hidden.until.get_or_insert(until);
@@ -60,13 +60,13 @@ impl Veil {
     }
 
     /// A connection was joined: what was asked on it before the capture began may be worked on still.
-    pub(super) fn joined(&mut self, conn: ConnId, first: Time) {
+    pub(in crate::engine) fn joined(&mut self, conn: ConnId, first: Time) {
         self.joined.get_or_insert(first);
         self.add(conn, Hidden { since: BEGINNING, until: Some(first.after(BEFORE)), consumes: false, worker: None });
     }
 
     /// A flow began on a connection: where one thing is asked after the other, nothing was open before it.
-    pub(super) fn shown(&mut self, conn: ConnId, opened: &Opened) {
+    pub(in crate::engine) fn shown(&mut self, conn: ConnId, opened: &Opened) {
         let Some(hidden) = self.list.get_mut(&conn).filter(|hidden| hidden.until > Some(opened.first.time)) else { return };
         match opened.pattern {
             Pattern::Deliver => hidden.consumes = true,
@@ -80,14 +80,14 @@ impl Veil {
     }
 
     /// It turned out to be the answer to something that was asked before.
-    pub(super) fn unasked(&mut self, conn: ConnId, answered: Time) {
+    pub(in crate::engine) fn unasked(&mut self, conn: ConnId, answered: Time) {
         if let Some(hidden) = self.list.get_mut(&conn).filter(|hidden| hidden.since == BEGINNING) {
             hidden.until = hidden.until.map(|until| until.max(answered));
         }
     }
 
     /// A connection is over.
-    pub(super) fn ended(&mut self, conn: ConnId, at: Time, client: &Party, server: &Party) {
+    pub(in crate::engine) fn ended(&mut self, conn: ConnId, at: Time, client: &Party, server: &Party) {
         if let Some(hidden) = self.list.get_mut(&conn) {
             hidden.until = Some(hidden.until.map_or(at, |until| until.min(at)));
             let worker = if hidden.consumes { client } else { server };
@@ -96,7 +96,7 @@ impl Veil {
     }
 
     /// Whether it is so soon after the first connection was joined that others may be yet, which something is hidden on, too.
-    pub(super) fn young(&self, now: Time, settle: Span) -> bool {
+    pub(in crate::engine) fn young(&self, now: Time, settle: Span) -> bool {
         self.joined.is_some_and(|joined| now < joined.after(settle))
     }
 
@@ -123,43 +123,6 @@ impl Veil {
         {
             self.list.remove(&oldest);
         }
-    }
-}
-
-impl Stitch {
-    /// A flow begins on a connection.
-    pub(in crate::engine) fn shown(&mut self, conn: ConnId, opened: &Opened) {
-        self.veil.shown(conn, opened);
-    }
-
-    /// It is the answer to something that was not seen.
-    pub(in crate::engine) fn unasked(&mut self, conn: ConnId, answered: Time) {
-        self.veil.unasked(conn, answered);
-    }
-
-    /// A connection cannot be read.
-    pub(in crate::engine) fn unread(&mut self, conn: ConnId, since: Time) {
-        self.veil.unread(conn, since);
-    }
-
-    /// It can, from now on.
-    pub(in crate::engine) fn read(&mut self, conn: ConnId, since: Time) {
-        self.veil.read(conn, since);
-    }
-
-    /// A connection was joined.
-    pub(in crate::engine) fn joined(&mut self, conn: ConnId, first: Time) {
-        self.veil.joined(conn, first);
-    }
-
-    /// Whether what was in flight before the capture began may not have shown yet, so that flows are better placed later.
-    pub(in crate::engine) fn young(&self, now: Time, settle: Span) -> bool {
-        self.veil.young(now, settle)
-    }
-
-    /// A connection is over.
-    pub(in crate::engine) fn ended(&mut self, conn: ConnId, at: Time, client: &Party, server: &Party) {
-        self.veil.ended(conn, at, client, server);
     }
 }
 

@@ -60,7 +60,8 @@ pub(super) struct Stitch {
     replies: Replies,
     senders: Senders,
     habits: Habits,
-    veil: Veil,
+    /// Told by whoever sees a connection.
+    pub(super) veil: Veil,
     nat: Nat,
 }
 

@@ -344,13 +344,11 @@ impl Hop {
             self.extra_mut().answering = Some(answer);
         }
         // an exchange goes through no topic
-        if flow.row.pattern == Pattern::RequestResponse || flow.row.pattern.is_call() {
-            return;
-        }
-        if let Some(topic) = topic(detail) {
+        let routed = Some(detail).filter(|_| flow.row.pattern != Pattern::RequestResponse && !flow.row.pattern.is_call());
+        if let Some(topic) = routed.and_then(topic) {
             self.extra_mut().topic = Some(topic);
         }
-        if let Some(via) = flow.via() {
+        if let Some(via) = routed.and_then(|_| flow.via()) {
             self.extra_mut().via = Some(via.into());
         }
         if flow.row.pattern == Pattern::Deliver {

@@ -2,7 +2,8 @@
 //!
 //! The proxy says so itself (`Via`, `Forwarded`, `X-Forwarded-For`: it has added a stop), or it passes on unchanged what an instrumented
 //! service would write anew (the span ID), or what every other service would have no reason to repeat (all of the request). Where it has
-//! written the path anew, both have to be unchanged, and it has to be another program than what is behind it. Of address translation its sequence numbers tell (`engine::stitch`'s `nat`).
+//! written the path anew, both have to be unchanged, and it has to be another program than what is behind it. Of address translation its
+//! sequence numbers tell (`engine::stitch`'s `nat`).
 
 use super::hop::{Hop, everybodys};
 use crate::engine::digest::digester;
@@ -22,7 +23,7 @@ const HOP_BY_HOP: &[&str] =
 
 /// How soon after a request what is sent next was hardly sent because of it, unless it is passed on.
 const SOON: Span = Span::from_nanos(50_000);
-/// How much of a body is compared.
+/// How much of a message's body is compared, in bytes.
 const COMPARED: usize = 4096;
 /// How many fields a request has to have to be told from others by them: what only a handful say is no likeness.
 const TELLING: usize = 3;
@@ -100,7 +101,6 @@ fn stops(headers: &Headers) -> usize {
 fn whole(half: &Half) -> Option<NonZeroU64> {
     let mut hasher = digester();
     half.body.bytes.hash(&mut hasher);
-    half.body.kept.get(..COMPARED).unwrap_or(&half.body.kept).hash(&mut hasher);
     let others = || HOP_BY_HOP.iter().chain(LISTS).chain(MARKS);
     let of_request = |name: &[u8]| !others().any(|known| name.eq_ignore_ascii_case(known.as_bytes()));
     let mut fields = 0;
@@ -136,8 +136,8 @@ pub(in crate::engine) fn leg(up: &Hop, down: &Hop) -> bool {
 
 /// Whether both ask by one method, of which a proxy may have written the path anew.
 fn rewritten(up: &Hop, down: &Hop) -> bool {
-    let method = |hop: &'_ Hop| hop.operation.split_once(' ').map(|(method, _)| method.to_owned());
-    up.pattern == down.pattern && up.protocol == down.protocol && method(up).is_some() && method(up) == method(down)
+    let methods = [up, down].map(|hop| hop.operation.split_once(' ').map(|(method, _)| method));
+    up.pattern == down.pattern && up.protocol == down.protocol && methods[0].is_some() && methods[0] == methods[1]
 }
 
 /// Whether both ask for the same.

@@ -5,6 +5,7 @@ use crate::model::{Detail, FlowRef, Half, Pattern, Value};
 use crate::time::Time;
 use compact_str::CompactString;
 use std::hash::Hasher as _;
+use std::ops::Range;
 
 /// How much of a statement is looked at: of longer ones the beginnings are compared.
 const MAX_STATEMENT: usize = 2048;
@@ -57,25 +58,48 @@ pub(in crate::engine) fn sort(operation: &str) -> u64 {
     hasher.finish()
 }
 
-/// Its parts, one after the other.
+/// It in pieces, one after the other: what looks like an ID is one, as `?`, and what lies between two of them.
 pub(super) fn pieces(text: &str) -> impl Iterator<Item = &str> {
-    let separates = |b: u8| matches!(b, b'/' | b':' | b'.' | b' ' | b'=' | b',' | b';' | b'(' | b')' | b'|');
     let mut rest = text;
-    let words = std::iter::from_fn(move || {
-        let end = rest.bytes().position(separates).unwrap_or(rest.len());
-        let (word, behind) = rest.split_at_checked(end)?;
-        let (separator, behind) = behind.split_at_checked(1).unwrap_or_default();
+    std::iter::from_fn(move || {
+        let id = first_id(rest.as_bytes());
+        let end = if id.start == 0 { id.end } else { id.start };
+        let (piece, behind) = rest.split_at_checked(end).filter(|_| !rest.is_empty())?;
         rest = behind;
-        (!word.is_empty() || !separator.is_empty()).then_some((word, separator))
-    });
-    words.flat_map(|(word, separator)| [if is_id(word) { "?" } else { word }, separator])
+        Some(if id.start == 0 { "?" } else { piece })
+    })
 }
 
-/// Whether a part of a path is one of many: it has digits, and is a number, hexadecimal, or long.
-fn is_id(word: &str) -> bool {
-    let digits = word.bytes().filter(u8::is_ascii_digit).count();
-    let version = || word.len() <= 3 && word.starts_with(['v', 'V']);
-    let hexadecimal = || word.len() >= 8 && word.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-');
+/// Where the first ID is; behind all of it where there is none.
+fn first_id(text: &[u8]) -> Range<usize> {
+    let (mut begin, mut digits) = (0, 0);
+    for (at, &b) in text.iter().enumerate() {
+        digits += usize::from(b.is_ascii_digit());
+        if SEPARATES[usize::from(b)] {
+            if digits > 0 && is_id(text.get(begin..at).unwrap_or_default(), digits) {
+                return begin..at;
+            }
+            (begin, digits) = (at + 1, 0);
+        }
+    }
+    let last = text.get(begin..).unwrap_or_default();
+    if is_id(last, digits) { begin..text.len() } else { text.len()..text.len() }
+}
+
+/// Which bytes lie between the parts of a path, a key or an operation.
+const SEPARATES: [bool; 256] = {
+    let (mut separates, marks, mut at) = ([false; 256], b"/:. =,;()|", 0);
+    while at < marks.len() {
+        separates[marks[at] as usize] = true;
+        at += 1;
+    }
+    separates
+};
+
+/// Whether a part of a path with so many digits is one of many: it has some, and is a number, hexadecimal, or long.
+fn is_id(word: &[u8], digits: usize) -> bool {
+    let version = || word.len() <= 3 && matches!(word.first(), Some(b'v' | b'V'));
+    let hexadecimal = || word.len() >= 8 && word.iter().all(|b| b.is_ascii_hexdigit() || *b == b'-');
     digits > 0 && !version() && (digits * 2 >= word.len() || word.len() >= 16 || hexadecimal())
 }
 
@@ -138,9 +162,11 @@ pub(in crate::engine) fn streams(flow: FlowRef<'_>) -> bool {
 pub(super) fn first_part(flow: FlowRef<'_>) -> Option<Time> {
     let half = flow.detail?.response.as_ref()?;
     let first = || half.messages.first().filter(|_| half.messages_dropped == 0).map(|message| message.first.time);
+    // what has come at once is no part
+    let parts = || flow.row.last().is_none_or(|last| last > half.first.time) && flow.row.status.as_deref() != Some("101");
     match flow.row.pattern {
         Pattern::ServerStream => Some(first().unwrap_or(half.first.time)),
-        Pattern::RequestResponse if flow.row.status.as_deref() != Some("101") => Some(half.first.time).filter(|_| streams(flow)),
+        Pattern::RequestResponse if parts() && streams(flow) => Some(half.first.time),
         _ => None,
     }
 }
@@ -170,7 +196,8 @@ pub(in crate::engine) fn held(flow: FlowRef<'_>) -> bool {
 }
 
 /// Whether it fetches a part of a list that begins where the one before ends, so that it can not be asked for together with that. The first
-/// part of each of many lists is none. `query` is what it is apart from its literals: one that asks for what equals something may be of another list.
+/// part of each of many lists is none. `query` is what it is apart from its literals: one that asks for what equals something may be of
+/// another list.
 pub(super) fn pages(flow: FlowRef<'_>, query: Option<&str>) -> bool {
     let Some(detail) = flow.detail else { return false };
     let further = |place: &str| !["", "0", "1"].contains(&place);

@@ -81,10 +81,15 @@ fn by_causes<'h>(hops: &'h [Hop], mut before: Causes<'h>) -> Vec<Node> {
     nodes
 }
 
+/// Which flows were sent before this one and share an ID with it.
+fn before<'h>(hops: &'h [Hop], hop: &'h Hop) -> impl Iterator<Item = &'h Hop> {
+    hops.iter().filter(|up| (up.time, up.flow) < (hop.time, hop.flow) && shared(up, hop).is_some())
+}
+
 /// To which addresses that was sent which may have caused a flow, where nothing tells who sent it but when; none where something does.
 pub(super) fn may_have_caused(hops: &[Hop], hop: &Hop) -> Option<Vec<Arc<str>>> {
     let mut addrs = Vec::new();
-    for up in hops.iter().filter(|up| (up.time, up.flow) < (hop.time, hop.flow) && shared(up, hop).is_some()) {
+    for up in before(hops, hop) {
         match rank(up, hop) {
             Some((Same::Maybe, _)) if !addrs.contains(&up.to.addr) => addrs.push(Arc::clone(&up.to.addr)),
             Some((Same::Surely, _)) => return None,
@@ -96,7 +101,7 @@ pub(super) fn may_have_caused(hops: &[Hop], hop: &Hop) -> Option<Vec<Arc<str>>> 
 
 /// Whether a flow was sent when all that was sent before it with an ID of it was answered.
 pub(super) fn is_after(hops: &[Hop], hop: &Hop) -> bool {
-    let mut before = hops.iter().filter(|up| (up.time, up.flow) < (hop.time, hop.flow) && shared(up, hop).is_some()).peekable();
+    let mut before = before(hops, hop).peekable();
     before.peek().is_some() && before.all(|up| up.pattern == Pattern::Publish || up.end.is_some_and(|end| end < hop.time))
 }
 
@@ -106,8 +111,7 @@ pub(super) fn is_root(hops: &[Hop], flow: FlowId) -> bool {
     if hops.iter().any(|up| hop.extra().first_leg == Some(up.flow)) {
         return false;
     }
-    let likely = |up: &&Hop| (up.time, up.flow) < (hop.time, flow) && shared(up, hop).is_some() && rank(up, hop).is_some();
-    let mut causes = hops.iter().filter(likely);
+    let mut causes = before(hops, hop).filter(|up| rank(up, hop).is_some());
     // of several the tree tells whether they lie within each other
     match (causes.next(), causes.next()) {
         (None, _) => hop.extra().placed.is_none(),
@@ -116,18 +120,16 @@ pub(super) fn is_root(hops: &[Hop], flow: FlowId) -> bool {
     }
 }
 
-/// Which flows are as likely to have caused one by an ID that they share, so that none of them can be claimed: of those that lie within each
-/// other only the innermost.
+/// Which flows are as likely to have caused one by an ID that they share, so that none of them can be claimed: of those that lie within
+/// each other only the innermost.
 pub(super) fn in_doubt(hops: &[Hop], flow: FlowId) -> Vec<FlowId> {
     let Some(hop) = hops.iter().find(|hop| hop.flow == flow).filter(|hop| hop.extra().first_leg.is_none()) else {
         return Vec::new();
     };
-    let earlier = |up: &&Hop| (up.time, up.flow) < (hop.time, flow);
-    let likely = |up: &&Hop| earlier(up) && shared(up, hop).is_some() && rank(up, hop).is_some();
-    if hops.iter().filter(likely).nth(1).is_none() {
+    if before(hops, hop).filter(|up| rank(up, hop).is_some()).nth(1).is_none() {
         return Vec::new();
     }
-    let mut order: Vec<&Hop> = hops.iter().filter(earlier).collect();
+    let mut order: Vec<&Hop> = hops.iter().filter(|up| (up.time, up.flow) < (hop.time, flow)).collect();
     order.sort_by_key(|hop| (hop.time, hop.flow));
     let mut known = HashMap::new();
     let doubt = by_id(&Causes::Few(order.clone()), &order, hop, &mut |at| parent(&order, at, &mut known)).err();

@@ -28,8 +28,9 @@ pub struct Field<'a> {
 /// here as there, as long as every insertion since the first one that is held was seen. The sizes of fields from before do not matter, nor
 /// does a table that is larger here than there: an index beyond the peer's table is never sent. Nor does the size that the SETTINGS
 /// allow, since what is used of it is said within the blocks. An insertion that was seen without its name or value
-/// is held as such, because it counts. So a table that is smaller here holds less, and nothing wrong. One that may not have been seen (in a gap, in a block that could not be read to its end) is
-/// older than all that follow, so that it is enough to forget what was held: an index beyond what is held is an unknown field.
+/// is held as such, because it counts. So a table that is smaller here holds less, and nothing wrong. One that may not have been seen (in
+/// a gap, in a block that could not be read to its end) is older than all that follow, so that it is enough to forget what was held: an
+/// index beyond what is held is an unknown field.
 #[derive(Debug)]
 pub struct Table {
     /// The newest first.

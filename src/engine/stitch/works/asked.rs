@@ -3,7 +3,6 @@
 use super::super::super::traces::{everybodys, name};
 use super::super::habits::Received;
 use super::{Senders, Service, Sure, Works, label};
-
 use crate::model::{FlowId, Party};
 use crate::time::Time;
 use std::sync::Arc;
