@@ -3,9 +3,11 @@
 //! Capabilities are a thread's own on Linux, and a thread inherits those of the one that starts it. So the order in `main` is:
 //!
 //! 1. open the interfaces, and what only root could open (nothing else has started a thread yet),
-//! 2. `drop_after_opening`: the process is the invoking user; this thread keeps CAP_NET_RAW, CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH,
+//! 2. `drop_after_opening`: the process is the invoking user; this thread keeps CAP_NET_RAW, CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH and
+//!    CAP_SYS_NICE,
 //! 3. start the threads that need one of these, each of which keeps its own alone: the reader CAP_NET_RAW, for interfaces that come up
-//!    later; the resolver the other two, to see whose processes the sockets of others are (it never sees a byte of the wire),
+//!    later; the resolver the other two, to see whose processes the sockets of others are (it never sees a byte of the wire); the governor
+//!    CAP_SYS_NICE, to bring threads back that gave way to others,
 //! 4. `drop_the_rest`: this thread, and all that it starts from now on, have no capability at all.
 //!
 //! Where other network namespaces are captured in, a thread beside the reader opens what comes up in them. Then 2. keeps CAP_SYS_ADMIN too,
@@ -73,7 +75,7 @@ fn how_to(capabilities: &str) -> String {
 /// What is kept until the threads that need it are started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Keep {
-    /// The rights to open interfaces and to look into processes.
+    /// The rights to open interfaces, to look into processes and to set priorities.
     Capture,
     /// Those, and the right to enter network namespaces.
     Namespaces,
@@ -110,6 +112,11 @@ pub fn sees_all_processes() -> bool {
     capabilities::has_names()
 }
 
+/// Whether this thread may set the priorities of other threads as it likes.
+pub fn may_govern() -> bool {
+    capabilities::has_governing()
+}
+
 /// Whose processes it may look into in any case.
 pub fn own_uid() -> u32 {
     rustix::process::geteuid().as_raw()
@@ -136,6 +143,11 @@ pub fn keep_for_capture() -> Result<(), PrivilegeError> {
 /// Keeps CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH alone, where this thread has them: for one that looks into the processes of others.
 pub fn keep_for_names() -> Result<(), PrivilegeError> {
     capabilities::keep_for_names()
+}
+
+/// Keeps CAP_SYS_NICE alone: for one that sets the priorities of other threads.
+pub fn keep_for_governing() -> Result<(), PrivilegeError> {
+    capabilities::keep_for_governing()
 }
 
 /// Keeps CAP_NET_RAW, CAP_SYS_ADMIN and CAP_SYS_PTRACE alone, where this thread has them: for one that opens interfaces in other network
@@ -185,12 +197,14 @@ mod capabilities {
     const CAPTURE: CapabilitySet = CapabilitySet::NET_RAW;
     const NAMES: CapabilitySet = CapabilitySet::SYS_PTRACE.union(CapabilitySet::DAC_READ_SEARCH);
 
+    const GOVERNING: CapabilitySet = CapabilitySet::SYS_NICE;
+
     const NAMESPACES: CapabilitySet = CAPTURE.union(CapabilitySet::SYS_ADMIN).union(CapabilitySet::SYS_PTRACE);
 
     pub fn keep_for_threads(what: Keep) -> Result<(), PrivilegeError> {
         keep(match what {
-            Keep::Capture => CAPTURE | NAMES,
-            Keep::Namespaces => CAPTURE | NAMES | NAMESPACES,
+            Keep::Capture => CAPTURE | NAMES | GOVERNING,
+            Keep::Namespaces => CAPTURE | NAMES | NAMESPACES | GOVERNING,
         })?;
         set_keep_capabilities(false).map_err(|e| system("PR_SET_KEEPCAPS", e))
     }
@@ -205,6 +219,14 @@ mod capabilities {
 
     pub fn keep_for_namespaces() -> Result<(), PrivilegeError> {
         keep(NAMESPACES)
+    }
+
+    pub fn keep_for_governing() -> Result<(), PrivilegeError> {
+        keep(GOVERNING)
+    }
+
+    pub fn has_governing() -> bool {
+        has(GOVERNING)
     }
 
     pub fn has_capture() -> bool {
@@ -263,6 +285,14 @@ mod capabilities {
 
     pub fn keep_for_namespaces() -> Result<(), PrivilegeError> {
         Ok(())
+    }
+
+    pub fn keep_for_governing() -> Result<(), PrivilegeError> {
+        Ok(())
+    }
+
+    pub fn has_governing() -> bool {
+        false
     }
 
     pub fn has_capture() -> bool {

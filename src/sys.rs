@@ -20,6 +20,16 @@ pub(crate) fn ignore_outgoing(socket: std::os::fd::BorrowedFd<'_>) -> io::Result
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
+/// A thread of this process runs on processors that nobody else wants alone, or comes back from there (sched_setscheduler(2)).
+#[cfg(target_os = "linux")]
+pub(crate) fn only_when_idle(thread: rustix::thread::Pid, idle: bool) -> io::Result<()> {
+    let param = libc::sched_param { sched_priority: 0 };
+    let policy = if idle { libc::SCHED_IDLE } else { libc::SCHED_OTHER };
+    // SAFETY: the parameter is live, and only read.
+    let result = unsafe { libc::sched_setscheduler(thread.as_raw_nonzero().get(), policy, &raw const param) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
 /// A file that whoever started us left open for us alone, by its number; none where there is none.
 pub(crate) fn inherited(number: std::os::fd::RawFd) -> Option<std::os::fd::OwnedFd> {
     use std::os::fd::FromRawFd as _;

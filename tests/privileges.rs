@@ -2,7 +2,8 @@
 //! because privileges are given up before there is a second thread.
 
 use meshtop::model::{Packets, SourceNews};
-use meshtop::privileges::{Keep, drop_after_opening, drop_the_rest, invoking_user, keep_for_capture, keep_for_names};
+use meshtop::priority;
+use meshtop::privileges::{Keep, drop_after_opening, drop_the_rest, invoking_user, keep_for_capture, keep_for_names, may_govern};
 use meshtop::source::Source;
 use meshtop::source::live::{Live, Options};
 use meshtop::source::netns::Wanted;
@@ -88,8 +89,11 @@ fn check(env: &[(&str, &str)], uid: &str, gid: &str) {
     let names = format!("{:016x}", 1u64 << 2 | 1 << 19);
     let entering = format!("{:016x}", 1u64 << 13 | 1 << 19 | 1 << 21);
     let namespaces = env.iter().any(|(name, _)| *name == NAMESPACES).then_some(("namespaces", &entering));
+    // capability(7): CAP_SYS_NICE, where whoever runs the tests has it
+    let governing = format!("{:016x}", 1u64 << 23);
+    let governor = may_govern().then_some(("governor", &governing));
     let threads = [("main", &none), ("reader", &net_raw), ("resolver", &names), ("worker", &none)];
-    for (thread, capabilities) in threads.into_iter().chain(namespaces) {
+    for (thread, capabilities) in threads.into_iter().chain(governor).chain(namespaces) {
         let expected = format!(
             "{thread}: Uid {uid} {uid} {uid} {uid} Gid {gid} {gid} {gid} {gid} CapInh {none} CapPrm {capabilities} \
              CapEff {capabilities} CapBnd {none} CapAmb {none} NoNewPrivs 1"
@@ -113,6 +117,8 @@ fn child() {
     let (tell, told) = channel();
     let (stop, stopped) = channel::<()>();
     let named = |name: &str| std::thread::Builder::new().name(name.to_owned());
+    let governs = may_govern();
+    priority::look_after().unwrap();
     let keeper = live.keeper().map(|keeper| named("namespaces").spawn(keeper).unwrap());
     let (stop_resolver, resolver_stopped) = channel::<()>();
     let (resolves, resolving) = channel();
@@ -145,7 +151,8 @@ fn child() {
     let tasks = std::fs::read_dir("/proc/self/task").unwrap().map(|t| t.unwrap().path().join("status"));
     let tasks: Vec<BTreeMap<String, String>> = tasks.map(|path| status(&std::fs::read_to_string(path).unwrap())).collect();
     let main = std::process::id().to_string();
-    let names: Vec<&str> = ["main", "reader", "resolver", "worker"].into_iter().chain(all.then_some("namespaces")).collect();
+    let names = ["main", "reader", "resolver", "worker"].into_iter().chain(governs.then_some("governor"));
+    let names: Vec<&str> = names.chain(all.then_some("namespaces")).collect();
     for name in &names {
         let is = |t: &&BTreeMap<String, String>| if *name == "main" { t["Pid"] == main } else { t["Name"] == *name };
         let task = tasks.iter().find(is).unwrap();

@@ -1,16 +1,21 @@
 //! The one thread that decodes: the flow that somebody looks at, and flows that a filter on headers or bodies asks about. It holds
 //! shared details, never the store, and the engine never waits for it.
 
+use super::EngineOptions;
 use super::detail::{self, Memory};
 use super::view::{Candidate, DetailView};
 use crate::filter::{Filter, Needs};
 use crate::mask::Secrets;
 use crate::model::{Flow, FlowId};
 use crate::schema::Current;
-use crossbeam_channel::Receiver;
+use crossbeam_channel::{Receiver, Sender, bounded};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::Builder;
+
+/// Jobs on their way: more than the core hands out at once, so that handing over never waits.
+const JOBS: usize = 4;
 
 /// What there is to look at.
 #[derive(Debug)]
@@ -70,8 +75,27 @@ pub(super) struct Looks {
     pub(super) schemas: Current,
 }
 
+/// The looker's thread, and the ways to and from it. It ends once its jobs are out of reach.
+pub(super) struct Looker {
+    pub(super) jobs: Sender<Job>,
+    pub(super) answers: Receiver<Answer>,
+    /// The newest search.
+    pub(super) wanted: Arc<AtomicU64>,
+}
+
+impl Looker {
+    pub(super) fn start(options: &EngineOptions) -> std::io::Result<Self> {
+        let looks = Looks { secrets: options.secrets, body_limit: options.body_limit, schemas: options.schemas.clone() };
+        let ((jobs, to_do), (done, answers)) = (bounded(JOBS), bounded(JOBS));
+        let wanted = Arc::new(AtomicU64::new(0));
+        let newest = Arc::clone(&wanted);
+        Builder::new().name("looker".into()).spawn(move || run(&to_do, &looks, &newest, |answer| _ = done.send(answer)))?;
+        Ok(Self { jobs, answers, wanted })
+    }
+}
+
 /// Works until there are no more jobs to come. `wanted` is the newest search: what belongs to an older one is skipped.
-pub(super) fn run(jobs: &Receiver<Job>, looks: &Looks, wanted: &AtomicU64, mut answer: impl FnMut(Answer)) {
+fn run(jobs: &Receiver<Job>, looks: &Looks, wanted: &AtomicU64, mut answer: impl FnMut(Answer)) {
     let mut memory = Memory::default();
     for job in jobs {
         answer(look(job, looks, wanted, &mut memory));

@@ -4,14 +4,14 @@
 //! filter is at work: so neither a flood of packets nor a filter over a million rows makes the screen wait. At rest it waits too, and
 //! costs nothing.
 
-use super::looker::{self, Answer, Job, Looks};
+use super::looker::Looker;
 use super::view::{Query, View};
 use super::{Engine, EngineOptions, Record};
 use crate::model::{Event, Fact, Stamp, Totals, Turn};
-use crate::priority;
+use crate::priority::{self, Working};
 use crate::schema::Offer;
-use crossbeam_channel::{Receiver, Select, Sender, TryRecvError, bounded, never, unbounded};
-use std::sync::atomic::{AtomicU64, Ordering};
+use crossbeam_channel::{Receiver, Select, Sender, TryRecvError, never, unbounded};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
@@ -29,8 +29,6 @@ const BUSY_FRAME: Duration = Duration::from_millis(16);
 const MUCH: Duration = Duration::from_millis(4);
 /// The shortest time between two tables of services or traces, which cost more than a view and are read, not watched.
 const TABLE: Duration = Duration::from_secs(1);
-/// Jobs on their way to the looker: more than the core hands out at once, so that handing over never waits.
-const JOBS: usize = 4;
 
 /// What the engine is asked, from other threads.
 #[derive(Clone, Debug)]
@@ -138,10 +136,7 @@ pub fn spawn(
     let worked = Duration::ZERO;
     let owner = Owner { engine, records, screen, looker, turns, commands, turn, told, sweeping, due, shown, worked, tabled };
     let thread = Builder::new().name("engine".into()).spawn(move || {
-        if live {
-            priority::give_way();
-        }
-        owner.run();
+        owner.run(live.then(priority::give_way));
     })?;
     Ok(Handle { mailbox, thread })
 }
@@ -187,8 +182,9 @@ enum Due {
 }
 
 impl Owner {
-    fn run(mut self) {
+    fn run(mut self, working: Option<Working>) {
         while self.receive() {
+            working.iter().for_each(Working::tell);
             let ended = self.events();
             if self.screen.is_some() {
                 self.rows();
@@ -373,26 +369,6 @@ fn peak_memory() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     line.and_then(|line| line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()).map_or(0, |kib| kib * 1024)
-}
-
-/// The looker's thread, and the ways to and from it. It ends once its jobs are out of reach.
-struct Looker {
-    jobs: Sender<Job>,
-    answers: Receiver<Answer>,
-    wanted: Arc<AtomicU64>,
-}
-
-impl Looker {
-    fn start(options: &EngineOptions) -> std::io::Result<Self> {
-        let looks = Looks { secrets: options.secrets, body_limit: options.body_limit, schemas: options.schemas.clone() };
-        let ((jobs, to_do), (done, answers)) = (bounded(JOBS), bounded(JOBS));
-        let wanted = Arc::new(AtomicU64::new(0));
-        let newest = Arc::clone(&wanted);
-        Builder::new()
-            .name("looker".into())
-            .spawn(move || looker::run(&to_do, &looks, &newest, |answer| _ = done.send(answer)))?;
-        Ok(Self { jobs, answers, wanted })
-    }
 }
 
 #[cfg(test)]

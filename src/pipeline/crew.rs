@@ -239,24 +239,23 @@ impl Crew {
 
 /// What reads hostile bytes has no rights, or does not run; the reader, which starts these threads, may still open interfaces. Live it
 /// gives way to what is watched: the reader alone does not, so that what is skipped is skipped where it is counted.
-fn begin(live: bool) {
+fn begin(live: bool) -> Option<priority::Working> {
     if let Err(e) = privileges::drop_the_rest() {
         panic!("{e}");
     }
-    if live {
-        priority::give_way();
-    }
+    live.then(priority::give_way)
 }
 
 /// Works until nobody takes what is `done` any more.
 fn toil(live: bool, mut worker: Worker, ending: usize, work: &Receiver<Work>, done: impl Fn(Done) -> bool) {
-    begin(live);
+    let working = begin(live);
     for work in work {
         match work {
             Work::Batch(batch, reader) => {
                 if !done(Done { made: worker.batch(&batch), batch, reader, last: false }) {
                     return;
                 }
+                working.iter().for_each(priority::Working::tell);
             }
             Work::Finish(batch, reader) => {
                 let part = Arc::new(Batch { last: batch.last, ..Batch::default() });
@@ -274,8 +273,9 @@ fn toil(live: bool, mut worker: Worker, ending: usize, work: &Receiver<Work>, do
 
 /// Takes each batch's results from all workers, in step, and sends them on as one turn.
 fn join(live: bool, results: &[Receiver<Done>], out: &Out) {
-    begin(live);
+    let working = begin(live);
     loop {
+        working.iter().for_each(priority::Working::tell);
         let mut parts = Vec::with_capacity(results.len());
         let mut first = None;
         for result in results {

@@ -2,7 +2,7 @@
 //!
 //! The order matters: what needs rights is opened before any thread exists; the reader alone inherits CAP_NET_RAW, for interfaces that
 //! come up later; the threads that it starts give it up first, and those that are started after it never have it. Where other network
-//! namespaces are captured in, one thread more, started first, keeps the right to enter them.
+//! namespaces are captured in, one thread more, started first, keeps the right to enter them; and one the right to set priorities.
 
 mod command;
 mod court;
@@ -24,6 +24,7 @@ use crate::error::Error;
 use crate::model::{SourceNews, Turn};
 
 use crate::pipeline::{self, Names, PipelineError, Plan, Taps};
+use crate::priority;
 use crate::privileges::{self, Keep};
 use crate::schema::load::{News, Watch};
 use crate::schema::{Current, Loader, Schemas};
@@ -220,6 +221,9 @@ fn watch(mut options: Options, opened: Opened, schemas: Known, own: OwnSockets) 
     if let Some(keeper) = keeper {
         let thread = std::thread::Builder::new().name("namespaces".into()).spawn(keeper);
         thread.map_err(|e| Error::failed(format!("cannot start a thread: {e}")))?;
+    }
+    if live {
+        priority::look_after().map_err(|e| Error::failed(format!("cannot start a thread: {e}")))?;
     }
     let (settings, room) = settings(&mut options);
     let limits = settings.limits;

@@ -5,6 +5,7 @@ use super::super::view::{Shown, Window};
 use super::*;
 use crate::filter::Filter;
 use crate::model::{Dir, FlowId};
+use crossbeam_channel::bounded;
 
 fn exchanges(n: u64) -> Log {
     (1..=n).fold(Log::default().began(1), |log, k| log.exchange(1, k, if k % 10 == 0 { "500" } else { "200" }))
