@@ -70,6 +70,9 @@ pub(in crate::engine) fn housekeeping(hop: &Hop) -> bool {
     if matches!(hop.pattern, Pattern::Publish | Pattern::Deliver) {
         return path.split(' ').chain(hop.extra().via.as_deref()).any(workers_own);
     }
+    if hop.pattern == Pattern::Query {
+        return false;
+    }
     let path = path.to_ascii_lowercase();
     matches!(method, "OPTIONS" | "CONNECT" | "TRACE")
         || PATHS.iter().any(|known| is_below(&path, known))

@@ -42,6 +42,15 @@ impl Values {
         self.bits & bit(value) != 0 && self.list.contains(&value)
     }
 
+    /// Which of these it has in common with others: a bit each, of which there are at most [`MAX_VALUES`].
+    pub(super) fn common(&self, others: &Self) -> u32 {
+        if self.bits & others.bits == 0 {
+            return 0;
+        }
+        let common = self.list.iter().zip(0..u32::BITS).filter(|(value, _)| others.contains(**value));
+        common.fold(0, |bits, (_, n)| bits | 1 << n)
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = u64> {
         self.list.iter().copied()
     }

@@ -94,18 +94,20 @@ pub(super) fn sharing(works: &mut [&mut Work], values: &Values, mut of: impl FnM
     if values.is_empty() {
         return Vec::new();
     }
-    // a bit a value, of which there are at most 16
-    let common: Vec<u32> = works
-        .iter_mut()
-        .map(|work| {
-            if work.values.as_ref().is_none_or(Values::are_part) {
-                work.read(of(work.flow).unwrap_or_else(Values::gone));
-            }
-            let own = work.values.get_or_insert_default();
-            values.iter().enumerate().filter(|(_, value)| own.contains(*value)).fold(0, |bits, (n, _)| bits | 1 << n)
-        })
-        .collect();
-    let (_, several) = common.iter().fold((0, 0), |(one, several), bits| (one | bits, several | (one & bits)));
-    let alone: Vec<_> = (0..common.len()).filter(|at| common[*at] & !several != 0).collect();
-    if alone.len() == 1 { alone } else { (0..common.len()).filter(|at| common[*at] != 0).collect() }
+    let mut common = Vec::new();
+    for (at, work) in works.iter_mut().enumerate() {
+        if work.values.as_ref().is_none_or(Values::are_part) {
+            work.read(of(work.flow).unwrap_or_else(Values::gone));
+        }
+        let bits = values.common(work.values.get_or_insert_default());
+        if bits != 0 {
+            common.push((at, bits));
+        }
+    }
+    let (_, several) = common.iter().fold((0, 0), |(one, several), (_, bits)| (one | bits, several | (one & bits)));
+    let mut alone = common.iter().filter(|(_, bits)| bits & !several != 0);
+    match (alone.next(), alone.next()) {
+        (Some((at, _)), None) => vec![*at],
+        _ => common.into_iter().map(|(at, _)| at).collect(),
+    }
 }

@@ -86,9 +86,10 @@ impl Engine {
         let passed_on = |work: &Work| work.hop.as_ref().is_some_and(|hop| leg(hop, child));
         prefer(&mut open, passed_on);
         // of several instances the one that sent it, where it received any of them itself and hands on none
-        let itself = |work: &Work| child.from.pid().is_some() && work.to.pid() == child.from.pid();
-        if open.iter().any(|work| itself(work)) {
-            open.retain(|work| itself(work) || work.to.pid().is_none());
+        if let Some(pid) = child.from.pid()
+            && open.iter().any(|work| work.to.pid() == Some(pid))
+        {
+            open.retain(|work| work.to.pid().is_none_or(|other| other == pid));
         }
         if nameless {
             open.retain(|work| passed_on(work) || !is_stranger(work));
@@ -110,10 +111,11 @@ impl Engine {
             let long = child.time.since(work.time) > STREAM && work.pattern != Pattern::BidiStream;
             long && look_at(work.flow, store, conns, facts, sources).is_some_and(streams)
         };
-        let flows: Vec<_> = open.iter().filter(|work| !news(work)).map(|work| work.flow).collect();
-        let by_itself = senders.seen(sent, flows.last().copied(), at_work) || housekeeping(child);
+        let streams_news: Vec<_> = open.iter().filter(|work| news(work)).map(|work| work.flow).collect();
+        let last = open.iter().rev().map(|work| work.flow).find(|flow| !streams_news.contains(flow));
+        let by_itself = senders.seen(sent, last, at_work) || housekeeping(child);
         let watched = watched.filter(|_| !veiled);
-        *manner = watched.as_ref().filter(|_| by_itself || flows.is_empty()).map(|(_, kind, ..)| (*kind, Manner::ByItself));
+        *manner = watched.as_ref().filter(|_| by_itself || last.is_none()).map(|(_, kind, ..)| (*kind, Manner::ByItself));
         let read = || payload::values(&slot.row, detail);
         let late = |up| Place { parent: Some((up, Link::PayloadId)), ..Place::default() };
         let known = whose.one().filter(|_| !nameless);
@@ -154,7 +156,8 @@ impl Engine {
             let chance = habits.seen((kind, child), label, at_rest, &open, &received);
             *manner = Some((kind, if chance { Manner::ByChance } else { Manner::Asked }));
         }
-        open.retain(|work| flows.contains(&work.flow));
+        open.retain(|work| !streams_news.contains(&work.flow));
+        let flows: Vec<_> = open.iter().map(|work| work.flow).collect();
         // and a connection has one sender
         prefer(&mut open, |work| senders.may_be(sent, works::label(&work.to)));
         let within = chain(&open, acts);

@@ -279,7 +279,7 @@ impl Works {
         match senders {
             Senders::One(one) => {
                 let service = self.places.get(one).and_then(|at| self.services.get_mut(*at));
-                works.extend(service.into_iter().flat_map(|service| service.sending(since, time)));
+                works.extend(service.into_iter().flat_map(|service| service.sending(since, time, not)));
             }
             Senders::OfHost(host, receiver) => {
                 let services = self.hosts.find_mut(host).map(|host| host.asked(since)).unwrap_or_default();
@@ -288,13 +288,12 @@ impl Works {
                 for at in services {
                     let Some((service, behind)) = rest.get_mut(at - before..).and_then(<[_]>::split_first_mut) else { break };
                     if Some(at) != receiver {
-                        works.extend(service.sending(since, time));
+                        works.extend(service.sending(since, time, not));
                     }
                     (rest, before) = (behind, at + 1);
                 }
             }
         }
-        works.retain(|work| work.flow != not);
         works.sort_by_key(|work| (work.time, work.flow));
         works
     }
@@ -335,8 +334,8 @@ impl Works {
 }
 
 impl Service {
-    /// It sent something at a moment: what of it began before `time`, and was still worked on after `since`.
-    fn sending(&mut self, since: Time, time: Time) -> impl Iterator<Item = &mut Work> {
+    /// It sent something at a moment: what of it began before `time`, and was still worked on after `since`; that itself is `not` meant.
+    fn sending(&mut self, since: Time, time: Time, not: FlowId) -> impl Iterator<Item = &mut Work> {
         self.sends = true;
         // who says of none of many messages that it is done with it never does
         let silent = !self.acks && self.open.len() > SILENT;
@@ -346,7 +345,7 @@ impl Service {
             .filter(move |work| !(silent && work.pattern == Pattern::Deliver) || work.time.after(UNACKNOWLEDGED) > since);
         // those before the first that is too old are too old
         let ended = self.ended.iter_mut().rev().take_while(move |work| work.until().is_none_or(|end| end > since));
-        open.chain(ended).filter(move |work| work.time <= time)
+        open.chain(ended).filter(move |work| work.time <= time && work.flow != not)
     }
 }
 

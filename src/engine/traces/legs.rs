@@ -87,7 +87,8 @@ pub(in crate::engine) fn asked(flow: FlowRef<'_>) -> Option<Asked> {
     let half = detail.request.as_ref()?;
     let told = usize::from(detail.layers.contains(&"proxy"));
     let stops = u16::try_from(stops(&half.headers) + told).unwrap_or(u16::MAX);
-    let whole = detail.traces.is_empty().then(|| whole(half)).flatten();
+    // a query is compared by what it asks
+    let whole = (detail.traces.is_empty() && flow.row.pattern != Pattern::Query).then(|| whole(half)).flatten();
     Some(Asked { hands: NonZeroU16::MIN.saturating_add(stops), whole, by: None })
 }
 
