@@ -1,8 +1,8 @@
 //! From a source to the engine's turns: the one reader, which numbers packets and slices them, and the workers.
 //!
 //! Workers run inline in the reader (none), or in threads of their own; the turns are the same. Only packets are ever dropped, and
-//! only live: of a worker that is halfway behind new connections are refused whole, of one that is behind packets are dropped, and all of it
-//! is counted. Behind is who has no room for more, or, where there is a screen, what is too late for it.
+//! only live: of a worker that is halfway behind new connections are refused whole, of one that is behind all packets are dropped until it
+//! is halfway behind, and all of it is counted. Behind is who has no room for more, or, where there is a screen, what is too late for it.
 
 use crate::model::{Batch, Event, PacketNo, Packets, SourceId, SourceNews, Stamp, Tapped, Totals, Turn};
 use crate::net::Slicer;

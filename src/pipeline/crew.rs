@@ -16,6 +16,9 @@ const QUEUE: usize = 384;
 /// The same of a file, which waits.
 const QUEUE_OF_FILE: usize = 16;
 
+/// How far a crew may be behind without anything being dropped or refused, as a part of what it may be at all.
+const CAUGHT_UP: f64 = 0.5;
+
 /// How many events of what the end of a capture leaves open are one turn: all at once would take as much memory again.
 const ENDING: usize = 4096;
 
@@ -34,6 +37,8 @@ pub(super) struct Given {
     turned: u64,
     /// For how long they may wait, live.
     late: Option<Duration>,
+    /// Whether what comes is dropped.
+    drops: bool,
 }
 
 impl Given {
@@ -49,6 +54,13 @@ impl Given {
     fn behind(&self, waited: Duration, (taken, room): (usize, usize)) -> f64 {
         let late = self.late.map_or(0.0, |late| waited.as_secs_f64() / late.as_secs_f64());
         late.max(taken as f64 / room as f64)
+    }
+
+    /// Whether what comes now is dropped, being so far behind: from the end of what is allowed until half of it, so that whole stretches of
+    /// time are there, with all that belongs together, and others are not.
+    fn drops(&mut self, behind: f64) -> bool {
+        self.drops = behind >= 1.0 || self.drops && behind > CAUGHT_UP;
+        self.drops
     }
 }
 
@@ -181,8 +193,8 @@ impl Crew {
                 let waited = given.waited(back.turned.load(Ordering::Relaxed), now);
                 let longest = queues.iter().map(Sender::len).max().unwrap_or(0);
                 let behind = if *live { given.behind(waited, (longest, QUEUE)) } else { 0.0 };
-                batch.overload = behind > 0.5;
-                if behind >= 1.0 {
+                batch.overload = behind > CAUGHT_UP;
+                if given.drops(behind) {
                     sums.own_drops += batch.items.iter().filter_map(Item::segment).count() as u64;
                     sums.passed_over_bytes += batch.items.iter().map(Item::payload).sum::<u64>();
                     return Kept { news: batch.news, tapped: batch.tapped };
@@ -330,6 +342,13 @@ mod tests {
             Given { late: late.map(Duration::from_millis), ..Given::default() }.behind(Duration::from_millis(waited), (taken, 8))
         };
         assert_eq!([behind(None, 900, 4), behind(Some(500), 250, 0), behind(Some(500), 250, 8)], [0.5, 0.5, 1.0]);
+    }
+
+    #[test]
+    fn what_comes_is_dropped_for_a_stretch_and_then_taken_for_one() {
+        let mut given = Given::default();
+        let drops = [0.2, 0.9, 1.0, 0.9, 0.6, 0.5, 0.6, 0.9, 1.0].map(|behind| given.drops(behind));
+        assert_eq!(drops, [false, false, true, true, true, false, false, false, true]);
     }
 
     #[test]
