@@ -2,8 +2,8 @@
 //! Nothing is asserted: the machine may be busy.
 //!
 //! CPU time is what all threads of a program took, in turns with the others, the median of [`ROUNDS`]. `tcpdump -w /dev/null` is the
-//! floor: it reads packets and decodes nothing. tshark, where it is installed, reads a capture of the same kind that is smaller, since it
-//! is slow: its figures are a megabyte's.
+//! floor: it reads packets and decodes nothing. tshark, where it is installed, and meshtop read a smaller capture of the same kind in turns,
+//! since tshark is slow: its figures are a megabyte's.
 
 /// As the program has it.
 #[global_allocator]
@@ -29,13 +29,12 @@ use std::time::Duration;
 use workloads::{WORKLOADS, Workload};
 
 const ROUNDS: usize = 5;
+/// The same beside tshark, which takes seconds.
+const ROUNDS_OF_TSHARK: usize = 3;
 /// Bytes of each capture.
 const SIZE: u64 = 200 << 20;
 /// Of those that tshark reads.
 const SMALL: u64 = 8 << 20;
-/// What tshark is told where it is tuned: nothing that a table of requests does not need.
-const TUNED: &[&str] =
-    &["-n", "-q", "-T", "fields", "-e", "frame.number", "-e", "tcp.stream", "-e", "http.request.uri", "-e", "http.response.code"];
 
 fn main() -> io::Result<()> {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -71,13 +70,8 @@ fn reading(workload: &Workload, dir: &Path) -> io::Result<()> {
     println!("{:<28} {:>9} {:>8} {:>9} {:>9} {:>9} {:>7}", "", "MB/CPU s", "x floor", "packets/s", "flows/s", "wall MB/s", "MiB");
     let programs: [(&'static str, Program); 4] =
         [("tcpdump -w /dev/null", tcpdump), ("meshtop --emit stats", stats), ("  one core", pinned), ("meshtop --json", json)];
-    let mut rounds: Vec<Vec<Took>> = programs.iter().map(|_| Vec::new()).collect();
-    for _ in 0..ROUNDS {
-        for (took, (_, program)) in rounds.iter_mut().zip(&programs) {
-            took.push(measure(&mut program(&file))?);
-        }
-    }
-    let rows: Vec<Row> = programs.iter().zip(rounds).map(|((who, _), took)| Row { who, took: median(took), bytes }).collect();
+    let took = in_turns(&programs, &file, ROUNDS)?;
+    let rows: Vec<Row> = programs.iter().zip(took).map(|((who, _), took)| Row { who, took, bytes }).collect();
     let floor = rows[0].took.cpu;
     let counts = Counts::of(&rows[1].took.last);
     for row in &rows {
@@ -89,6 +83,17 @@ fn reading(workload: &Workload, dir: &Path) -> io::Result<()> {
     beside_tshark(workload, dir)
 }
 
+/// What each took, in the middle of so many rounds of turns.
+fn in_turns(programs: &[(&'static str, Program)], file: &Path, rounds: usize) -> io::Result<Vec<Took>> {
+    let mut took: Vec<Vec<Took>> = programs.iter().map(|_| Vec::new()).collect();
+    for _ in 0..rounds {
+        for (took, (_, program)) in took.iter_mut().zip(programs) {
+            took.push(measure(&mut program(file))?);
+        }
+    }
+    Ok(took.into_iter().map(median).collect())
+}
+
 /// The same kind of capture, told packet by packet as JSON, and by meshtop flow by flow.
 fn beside_tshark(workload: &Workload, dir: &Path) -> io::Result<()> {
     if Command::new("tshark").arg("-v").stdout(Stdio::null()).stderr(Stdio::null()).status().is_err() {
@@ -97,13 +102,33 @@ fn beside_tshark(workload: &Workload, dir: &Path) -> io::Result<()> {
     }
     let file = workload.file(dir, SMALL)?;
     let bytes = file.metadata()?.len();
-    let rate = |took: &Took| bytes as f64 / 1e6 / took.cpu.as_secs_f64();
-    let ours = rate(&median((0..ROUNDS).map(|_| measure(&mut json(&file))).collect::<io::Result<_>>()?));
-    for (who, args) in [("tshark -T fields", TUNED), ("tshark -T ek", &["-n", "-T", "ek"][..])] {
-        let theirs = rate(&measure(Command::new("tshark").arg("-r").arg(&file).args(args))?);
+    let programs: [(&'static str, Program); 3] = [("meshtop --json", json), ("tshark -T fields", tuned), ("tshark -T ek", ek)];
+    let took = in_turns(&programs, &file, ROUNDS_OF_TSHARK)?;
+    let mut rates = took.iter().map(|took| bytes as f64 / 1e6 / took.cpu.as_secs_f64()).zip(programs);
+    let Some((ours, _)) = rates.next() else { return Ok(()) };
+    for (theirs, (who, _)) in rates {
         println!("{who:<28} {theirs:>9.1} MB/CPU s; meshtop --json {:.0} x that", ours / theirs);
     }
     Ok(())
+}
+
+/// Tuned: nothing that a table of requests does not need.
+fn tuned(file: &Path) -> Command {
+    const FIELDS: [&str; 4] = ["frame.number", "tcp.stream", "http.request.uri", "http.response.code"];
+    let mut command = tshark(file, &["-q", "-T", "fields"]);
+    FIELDS.iter().for_each(|field| _ = command.args(["-e", field]));
+    command
+}
+
+/// All that it decodes, as JSON.
+fn ek(file: &Path) -> Command {
+    tshark(file, &["-T", "ek"])
+}
+
+fn tshark(file: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new("tshark");
+    command.arg("-n").arg("-r").arg(file).args(args);
+    command
 }
 
 fn tcpdump(file: &Path) -> Command {
