@@ -4,12 +4,14 @@
 //! A kind of call that is caused by requests comes with nearly each request of some operation, or never while its sender is at rest, though
 //! that often is.
 
+use super::super::digest::digester;
 use super::super::traces::Hop;
 use super::work::Work;
 use super::works::label;
 use crate::model::Pattern;
 use crate::time::{Span, Time};
 use hashbrown::HashMap;
+use std::hash::{Hash as _, Hasher as _};
 use std::sync::Arc;
 
 /// How many kinds of calls are remembered; then all is learned anew.
@@ -93,10 +95,14 @@ struct Asked {
 }
 
 impl Habits {
-    /// A moment between the last call of a kind and the next one, to see whether its sender was at rest.
-    pub(super) fn between(&self, kind: u64, time: Time) -> Option<Time> {
-        let gap = time.since(self.kinds.get(&kind)?.last);
-        (gap > Span::default() && gap < REMEMBERED).then(|| time.before(Span::from_nanos(gap.nanos() / 2)))
+    /// Any one of the moments between the last call of a kind and the next, to see whether its sender was at rest: what comes regularly is
+    /// at the same point of its work at each moment that is chosen regularly.
+    pub(super) fn between(&self, kind: u64, call: &Hop) -> Option<Time> {
+        let gap = call.time.since(self.kinds.get(&kind)?.last);
+        let mut any = digester();
+        call.flow.hash(&mut any);
+        let part = gap.nanos() as f64 * (any.finish() >> 32) as f64 / f64::from(u32::MAX);
+        (gap > Span::default() && gap < REMEMBERED).then(|| call.time.before(Span::from_nanos(part as u64)))
     }
 
     /// A call of a kind comes while all these are open at its sender, which was `at_rest` at the moment between if that is known. Says

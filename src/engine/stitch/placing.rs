@@ -69,7 +69,7 @@ impl Engine {
         // of a sender that is known it says something whether it was at rest between two such calls
         let watched = whose.one().filter(|_| sure == Sure::Yes && child.pattern != Pattern::Query).map(|label| {
             let kind = child.call();
-            let moment = habits.between(kind, child.time);
+            let moment = habits.between(kind, child);
             let at_rest = moment.map(|moment| works.at(&whose, moment, None, child.flow).is_empty());
             (label, kind, at_rest, works.received(label, child.time))
         });
@@ -162,7 +162,7 @@ impl Engine {
         prefer(&mut open, |work| senders.may_be(sent, works::label(&work.to)));
         let within = chain(&open, acts);
         let Some(last) = open.pop() else { return works.later(known, child, || carried).map(late) };
-        let (receiver, cause) = (Arc::clone(works::label(&last.to)), last.cause());
+        let (receiver, cause, given_up) = (Arc::clone(works::label(&last.to)), last.cause(), last.given_up);
         if let Some(up) = works.later(known, child, || carried) {
             return Some(late(up));
         }
@@ -174,7 +174,7 @@ impl Engine {
         let by_chance = child.marks.iter().any(Mark::of_tracer) && manner.is_some_and(|(_, manner)| manner == Manner::ByChance);
         let by_itself = by_itself || news || later || by_chance;
         let link = match sure {
-            Sure::Yes => (flows.len() == 1).then_some(Link::SoleInFlight),
+            Sure::Yes => (flows.len() == 1 && !given_up).then_some(Link::SoleInFlight),
             // a flow that began a trace of its own began it, as far as time can tell
             Sure::No => {
                 let can_be = || senders.can_be(sent, &receiver, works.load(&receiver, child.last));

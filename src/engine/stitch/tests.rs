@@ -1,3 +1,5 @@
+mod given_up;
+
 use crate::engine::Record;
 use crate::engine::mesh::run;
 use crate::model::TraceRecord;

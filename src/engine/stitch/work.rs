@@ -1,5 +1,6 @@
 //! A flow that somebody is at work on. It is small where a flow carries an ID, as most do: what it was is looked up where somebody asks.
 
+use super::super::digest::digester;
 use super::super::traces::{Hop, Mark, acknowledged, begun, name, sort};
 use super::accepted::accepted;
 use super::payload::Values;
@@ -7,12 +8,18 @@ use super::place::Cause;
 use crate::model::{FlowId, FlowRef, PENDING, Party, Pattern, Row, State};
 use crate::time::{Span, Time};
 use crate::trace::is_request_id;
+use compact_str::CompactString;
+use std::hash::{Hash as _, Hasher as _};
 use std::sync::Arc;
 
 /// How many values a flow is known by, those of what it caused included.
 const MAX_ADOPTED: usize = 64;
 /// How long a delivery that is not acknowledged is worked on, as far as anybody can tell.
 pub(super) const UNACKNOWLEDGED: Span = Span::from_secs(1);
+/// How long a request may be worked on that its sender has given up, since most servers do not stop at once: so many times as long as
+/// that has waited, at least and at most so long.
+const AS_LONG: u64 = 4;
+pub(super) const GIVEN_UP: [Span; 2] = [Span::from_secs(1), Span::from_secs(5)];
 
 /// A flow that its receiver is at work on, as far as it has to be told from others.
 #[derive(Debug)]
@@ -31,6 +38,11 @@ pub(super) struct Work {
     /// Whether it is over, and until when it was worked on as far as is known.
     pub(super) over: bool,
     pub(super) end: Option<Time>,
+    /// Whether its sender did not wait for the answer; what stands for the trace of it then, and whether it was asked again within that:
+    /// then the later one is worked on, as far as anybody can tell.
+    pub(super) given_up: bool,
+    trace: Option<u64>,
+    pub(super) again: bool,
     /// Whether it was answered that it would be worked on later.
     pub(super) accepted: bool,
     /// Whether it failed.
@@ -41,6 +53,18 @@ pub(super) struct Work {
     pub(super) hop: Option<Arc<Hop>>,
     /// Whether somebody asked what it was.
     compared: bool,
+}
+
+/// How long somebody may go on who was not waited for any longer than that.
+fn goes_on(waited: Span) -> Span {
+    Span::from_nanos(waited.nanos().saturating_mul(AS_LONG)).clamp(GIVEN_UP[0], GIVEN_UP[1])
+}
+
+/// Stands for a trace.
+fn stands_for(trace_id: &CompactString) -> u64 {
+    let mut hasher = digester();
+    trace_id.hash(&mut hasher);
+    hasher.finish()
 }
 
 impl Work {
@@ -59,6 +83,9 @@ impl Work {
             requests: requests.map(|context| Mark::of(context).id).collect(),
             over: false,
             end: None,
+            given_up: false,
+            trace: None,
+            again: false,
             accepted: false,
             refused: false,
             values: None,
@@ -75,10 +102,19 @@ impl Work {
     pub(super) fn ended(&mut self, row: &Row, now: Time) {
         (self.over, self.last) = (true, row.last().unwrap_or(row.time));
         (self.accepted, self.refused) = (accepted(row), !row.ok);
-        let pending = row.status.as_deref() == Some(PENDING);
-        self.end = row.last().filter(|_| acknowledged(row)).or_else(|| pending.then_some(now));
+        self.given_up = row.status.as_deref() == Some(PENDING);
+        self.trace = row.trace_id.as_ref().filter(|_| self.given_up).map(stands_for);
+        self.end =
+            row.last().filter(|_| acknowledged(row)).or_else(|| self.given_up.then(|| now.after(goes_on(now.since(row.time)))));
         if let Some(hop) = &mut self.hop {
             Arc::make_mut(hop).ended(row);
+        }
+    }
+
+    /// Another one has come: whether it is this one, asked again.
+    pub(super) fn asked_again(&mut self, row: &Row, sort: u64) {
+        if self.given_up && self.sort == sort && self.trace.is_some() && self.trace == row.trace_id.as_ref().map(stands_for) {
+            self.again = true;
         }
     }
 

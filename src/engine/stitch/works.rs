@@ -6,7 +6,7 @@ use super::habits::Received;
 use super::hosts::{Host, Hosts, Senders};
 use super::payload::Values;
 use super::place::Cause;
-use super::work::{UNACKNOWLEDGED, Work};
+use super::work::{GIVEN_UP, UNACKNOWLEDGED, Work};
 use crate::model::{FlowId, FlowRef, Party, Pattern, Row};
 use crate::time::{Span, Time};
 use hashbrown::HashMap;
@@ -48,6 +48,8 @@ struct Service {
     accepts: bool,
     /// Whether it has said of any message that it was done with it.
     acks: bool,
+    /// When last somebody did not wait for its answer.
+    given_up: Option<Time>,
     /// When it was asked first, and how long it was at work in all on what is over.
     since: Time,
     busy: u64,
@@ -108,9 +110,12 @@ impl Works {
         if let Some(service) = self.services.get_mut(at) {
             service.elsewhere |= service.addr != work.to.addr;
             service.received.add(work.sort);
+            if service.given_up.is_some_and(|at| work.time.since(at) <= GIVEN_UP[1]) {
+                service.ended.iter_mut().for_each(|other| other.asked_again(flow.row, work.sort));
+            }
         }
         if work.over {
-            return self.over(at, work, values);
+            return self.over(at, work, now, values);
         }
         let Some(service) = self.services.get_mut(at) else { return };
         if service.open.len() >= MAX_OPEN {
@@ -168,6 +173,7 @@ impl Works {
             sends: false,
             accepts: false,
             acks: false,
+            given_up: None,
             since,
             busy: 0,
             received: Received::default(),
@@ -215,11 +221,11 @@ impl Works {
             }
         }
         work.ended(row, now);
-        self.over(at, work, values);
+        self.over(at, work, now, values);
     }
 
     /// A service has done what it was at work on.
-    fn over(&mut self, at: usize, mut work: Work, values: impl FnOnce(bool) -> Option<Values>) {
+    fn over(&mut self, at: usize, mut work: Work, now: Time, values: impl FnOnce(bool) -> Option<Values>) {
         let Some(service) = self.services.get_mut(at) else { return };
         let Some(host) = self.hosts.at(service.host) else { return };
         service.accepts |= work.accepted;
@@ -231,6 +237,9 @@ impl Works {
         }
         if let Some(values) = work.values.as_ref().filter(|_| service.accepts) {
             self.accepted.brought(&service.label, work.flow, work.refused, values);
+        }
+        if work.given_up {
+            service.given_up = Some(now);
         }
         service.busy += work.last.since(work.time).nanos();
         self.ended.push_back((work.last, at));
@@ -345,7 +354,7 @@ impl Service {
             .filter(move |work| !(silent && work.pattern == Pattern::Deliver) || work.time.after(UNACKNOWLEDGED) > since);
         // those before the first that is too old are too old
         let ended = self.ended.iter_mut().rev().take_while(move |work| work.until().is_none_or(|end| end > since));
-        open.chain(ended).filter(move |work| work.time <= time && work.flow != not)
+        open.chain(ended).filter(move |work| work.time <= time && work.flow != not && !work.again)
     }
 }
 

@@ -53,6 +53,9 @@ fn what_mostly_comes_while_nothing_is_open_is_nobodys_where_it_does_not() {
 fn what_comes_with_few_requests_is_lost_where_it_never_comes_without_one() {
     let few = |apart: u64| (0..60).filter(|n| n % 5 == 2).map(move |n| 1010 + n * apart);
     told(&[requests(60, 200, 50), sent("token", few(200), false)], &["trace_lost gate 12"]);
+    // however regular all of it is
+    let fourth = (0..200).filter(|n| n % 4 == 3).map(|n| 1001 + n * 50);
+    told(&[requests(200, 50, 30), sent("token", fourth, false)], &["trace_lost gate 50"]);
     // while something is always open it may as well be chance
     told(&[requests(60, 50, 50), sent("token", few(50), false)], &[]);
 }
