@@ -184,9 +184,10 @@ impl Worker {
         let (carrier, mut out) = conn.parts(&mut desk);
         match carrier {
             Carrier::Tcp(tcp) => {
-                if tcp.segment(seg, payload, dir, &mut out) == Seen::Copy {
+                if batch.several && tcp.is_copy(seg, dir) {
                     return desk.totals.pass_over(COPY, 1, payload.len() as u64);
                 }
+                tcp.segment(seg, payload, dir, &mut out);
                 shard.after(slot, &mut desk);
                 self.weigh(at, slot, seg.stamp, events);
             }
@@ -371,3 +372,6 @@ impl Conn {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
