@@ -313,7 +313,7 @@ mod tests {
         assert_eq!(flows(&once), flows(&twice));
         let of = |wanted: fn(&EventKind) -> bool| {
             let events = twice.iter().flat_map(|turn| &turn.events).filter(move |e| wanted(&e.kind));
-            events.map(|e| e.conn).collect::<std::collections::BTreeSet<_>>()
+            events.map(|e| e.conn).collect::<BTreeSet<_>>()
         };
         let both = of(|kind| matches!(kind, EventKind::SeenBy(SourceId(1))));
         assert_eq!(both, of(|kind| matches!(kind, EventKind::Began(..))), "each was seen by the other one too");

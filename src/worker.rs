@@ -207,9 +207,8 @@ impl Worker {
     fn tick(&mut self, at: usize, now: Stamp, events: &mut Vec<Event>) {
         let Some(shard) = self.shards.get_mut(at) else { return };
         let mut desk = Desk { settings: &self.settings, totals: &mut self.totals, holds: &mut self.holds, events, at: now };
-        let waiting = shard.table.tick(now.time, &mut desk);
-        for slot in &waiting {
-            let slot = *slot;
+        let due = shard.table.tick(now.time, &mut desk);
+        for &slot in &due {
             let Some(conn) = shard.table.get(slot) else { continue };
             let (carrier, mut out) = conn.parts(&mut desk);
             if let Carrier::Tcp(tcp) = carrier {
@@ -218,7 +217,7 @@ impl Worker {
             out.driver.tick(&mut out.sink, now);
             shard.after(slot, &mut desk);
         }
-        waiting.into_iter().for_each(|slot| self.weigh(at, slot, now, events));
+        due.into_iter().for_each(|slot| self.weigh(at, slot, now, events));
     }
 }
 
@@ -226,16 +225,18 @@ impl Shard {
     /// A connection has moved on: it is over, or waits for time to pass, or neither.
     fn after(&mut self, slot: Slot, desk: &mut Desk<'_>) {
         let Some(Conn { carrier, driver, .. }) = self.table.get(slot) else { return };
-        let (over, waits) = match carrier {
-            Carrier::Tcp(tcp) => (tcp.is_over(), tcp.waits()),
-            Carrier::Udp(_) => (false, false),
+        let (over, due) = match carrier {
+            Carrier::Tcp(tcp) => (tcp.is_over(), tcp.due()),
+            Carrier::Udp(_) => (false, None),
         };
+        // an analyzer that waits is told of each tick
+        let due = if driver.waits() { Some(desk.at.time) } else { due };
         if over {
             if let Some(mut conn) = self.table.close(slot) {
                 conn.ended(desk);
             }
-        } else if waits || driver.waits() {
-            self.table.wait(slot);
+        } else if let Some(due) = due {
+            self.table.wait(slot, due);
         }
     }
 }

@@ -15,7 +15,9 @@
 use super::copies::Copies;
 use super::limits::{ACKS, ORDER_BYTES, ORDER_PACKETS, ORDER_PIECES, ORDER_WAIT, WINDOW};
 use crate::model::{Counts, Dir, End, PacketNo, Segment, Stamp, TcpFlags};
+use crate::time::Time;
 use counts::Sums;
+pub(super) use counts::count;
 use half::{Half, Mark, Tag, Told};
 
 mod counts;
@@ -135,6 +137,11 @@ impl Reassembler {
     pub fn rest(&mut self) {
         self.copies.rest();
         self.halves.iter_mut().for_each(Half::rest);
+    }
+
+    /// When time alone changes something, so that a [`tick`](Self::tick) is due; none where nothing [`waits`](Self::waits).
+    pub fn due(&self) -> Option<Time> {
+        self.halves.iter().filter_map(Half::due).min()
     }
 
     /// Whether something waits for time to pass.
@@ -289,8 +296,8 @@ impl Reassembler {
             }
             if let Some(dir) = self.first(|me, dir| me.is_ready(dir)) {
                 self.show(dir, out);
-            } else if let Some(dir) = self.first(|me, dir| me.due(dir, now).is_some()) {
-                let to = self.due(dir, now).unwrap_or(u64::MAX);
+            } else if let Some(dir) = self.first(|me, dir| me.overdue(dir, now).is_some()) {
+                let to = self.overdue(dir, now).unwrap_or(u64::MAX);
                 self.give_up(dir, to, out);
             } else {
                 return;
@@ -315,7 +322,7 @@ impl Reassembler {
     }
 
     /// Whether a direction has waited long enough, and then how far a hole may go at most.
-    fn due(&self, dir: Dir, now: Mark) -> Option<u64> {
+    fn overdue(&self, dir: Dir, now: Mark) -> Option<u64> {
         let (half, other) = (&self.halves[dir.index()], &self.halves[dir.other().index()]);
         if let Some((lost, by)) = half.lost_to() {
             // what the peer sent before it acknowledged that comes before it
@@ -386,13 +393,6 @@ fn pair(halves: &mut [Half; 2], dir: Dir) -> (&mut Half, &mut Half) {
     match dir {
         Dir::ToServer => (a, b),
         Dir::ToClient => (b, a),
-    }
-}
-
-pub(super) fn count(counts: &mut Counts, dir: Dir) -> &mut u64 {
-    match dir {
-        Dir::ToServer => &mut counts.to_server,
-        Dir::ToClient => &mut counts.to_client,
     }
 }
 

@@ -25,6 +25,13 @@ pub(super) struct Rare {
     pub(super) hung_up: Option<(Dir, Stamp)>,
 }
 
+pub(in crate::net) fn count(counts: &mut Counts, dir: Dir) -> &mut u64 {
+    match dir {
+        Dir::ToServer => &mut counts.to_server,
+        Dir::ToClient => &mut counts.to_client,
+    }
+}
+
 impl Sums {
     /// To count what is rare.
     pub(super) fn rare(&mut self) -> &mut Rare {

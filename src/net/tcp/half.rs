@@ -1,7 +1,7 @@
 //! One direction's state: how far it was shown, what waits, what was acknowledged. What to do about it is the reassembler's to say.
 
 use crate::model::Stamp;
-use crate::net::limits::{ACK_GRACE, ACK_GRACE_PACKETS};
+use crate::net::limits::{ACK_GRACE, ACK_GRACE_PACKETS, ORDER_WAIT};
 use crate::net::pieces::Pieces;
 use crate::time::{Span, Time};
 use std::collections::VecDeque;
@@ -273,6 +273,14 @@ impl Half {
         let ends = fin.into_iter().chain(beyond.reset.map(|(_, tag)| tag.mark()));
         let oldest = beyond.pieces.iter().map(|p| p.tag.mark()).chain(ends).min_by_key(|m| m.packets)?;
         Some(beyond.live.later(oldest))
+    }
+
+    /// When time alone lets it go on: its first acknowledgement leaves its grace, or it was stuck for long enough.
+    pub(super) fn due(&self) -> Option<Time> {
+        let Beyond { live, acks, .. } = self.beyond.as_deref()?;
+        let ripe = acks.front().map(|&(_, mark)| live.later(mark).time.after(ACK_GRACE));
+        let stuck = self.stuck_since().map(|since| since.time.after(ORDER_WAIT));
+        ripe.into_iter().chain(stuck).min()
     }
 
     /// Acknowledgements leave their grace.

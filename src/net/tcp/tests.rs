@@ -370,3 +370,23 @@ fn a_hole_is_shown_behind_what_was_sent_before_it() {
     ];
     assert_eq!(w.take(), expected);
 }
+
+#[test]
+fn what_is_due_is_known_before() {
+    let mut w = Wire::open();
+    w.data(ToServer, 0, 0, b"a");
+    assert_eq!(w.tcp.due(), None, "nothing waits");
+    w.take();
+    // bytes behind a hole, then their acknowledgement
+    w.data(ToServer, 5, 0, b"b");
+    assert_eq!(w.tcp.due(), Some(w.time.after(Span::from_secs(2))));
+    w.time = w.time.after(Span::from_millis(10));
+    w.send(ToClient, ACK, 0, 6, b"");
+    let due = w.time.after(Span::from_millis(100));
+    assert_eq!(w.tcp.due(), Some(due));
+    w.time = due.before(Span::from_millis(1));
+    w.wait(Span::default());
+    assert_eq!(w.take(), []);
+    w.wait(Span::from_millis(1));
+    assert_eq!((w.take(), w.tcp.due()), (vec![Out::Hole(ToServer, 4), data(ToServer, b"b", 5)], None));
+}
