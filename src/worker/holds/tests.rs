@@ -112,6 +112,14 @@ fn one_connection_of_an_unknown_protocol_waits_only_so_long() {
 }
 
 #[test]
+fn what_is_held_counts_with_what_an_allocator_adds() {
+    let mut rig = Rig::new();
+    rig.open(0);
+    rig.send(0, 1, TcpFlags::ACK, &[b"GET / HTTP/1.1\r\nx-long: ".as_slice(), &[b'a'; 8000]].concat());
+    assert!(rig.worker.holds.sum >= 9000, "{} bytes", rig.worker.holds.sum);
+}
+
+#[test]
 fn what_told_a_protocol_is_held_no_more() {
     let mut rig = Rig::new();
     rig.open(0);
