@@ -276,6 +276,20 @@ mod tests {
         }
     }
 
+    /// Of each five packets of the recording one is lost.
+    struct Lossy(Box<dyn Source>);
+
+    impl Source for Lossy {
+        fn fill(&mut self, out: &mut Packets) -> Result<Filled, SourceError> {
+            let mut all = Packets::starting_at(PacketNo(1));
+            let filled = self.0.fill(&mut all)?;
+            for packet in all.list.iter().filter(|packet| packet.stamp.packet.0 % 5 != 2) {
+                out.push(packet.stamp.time, packet.source, packet.link, packet.wire_len, all.bytes(packet));
+            }
+            Ok(filled)
+        }
+    }
+
     #[test]
     fn a_datagram_on_two_interfaces_is_one_for_any_number_of_workers() {
         let bytes = include_bytes!("../tests/captures/dns/input.pcap");
@@ -294,7 +308,8 @@ mod tests {
 
     #[test]
     fn any_number_of_workers_gives_the_same_turns() {
-        for source in [recording, || Box::new(Twice(recording())) as Box<dyn Source>] {
+        let sources: [fn() -> Box<dyn Source>; 3] = [recording, || Box::new(Twice(recording())), || Box::new(Lossy(recording()))];
+        for source in sources {
             let inline = turns(source(), 0);
             assert!(inline.iter().map(|turn| turn.events.len()).sum::<usize>() > 1000, "there is something to compare");
             for workers in [1, 2, 4] {
