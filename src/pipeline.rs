@@ -14,7 +14,7 @@ use crate::source::{Filled, Source, SourceError};
 use crate::time::{Span, Time};
 use crate::worker::Settings;
 use crossbeam_channel::{Receiver, Sender};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -76,17 +76,7 @@ pub fn run(
     turns: &Sender<Turn>,
 ) -> Result<(), PipelineError> {
     let mut crew = Crew::start(plan, turns).map_err(PipelineError::Thread)?;
-    let mut reader = Reader {
-        slicer: Slicer::default(),
-        next: PacketNo(1),
-        no: 0,
-        sums: Totals::default(),
-        until: None,
-        last: Stamp::default(),
-        held: Kept::default(),
-        own: plan.own.reader(),
-        counts: BTreeMap::new(),
-    };
+    let mut reader = Reader::new(plan.own.reader());
     let began = Instant::now();
     let mut ended = Ok(());
     let mut written = Ok(());
@@ -101,6 +91,7 @@ pub fn run(
             }
         };
         reader.next = packets.next();
+        reader.note_opened(&packets.news);
         reader.hear_taps(plan.tapped.iter().flat_map(|(tapped, _)| tapped.try_iter()), &mut packets);
         let over = plan.duration.is_some_and(|d| {
             if plan.live { began.elapsed().as_nanos() >= u128::from(d.nanos()) } else { reader.cut(&mut packets, d) }
@@ -160,9 +151,26 @@ struct Reader {
     own: OwnReader,
     /// Packets of each source.
     counts: BTreeMap<SourceId, u64>,
+    /// Those that packets come from, or may.
+    sources: BTreeSet<SourceId>,
 }
 
 impl Reader {
+    fn new(own: OwnReader) -> Self {
+        Self {
+            slicer: Slicer::default(),
+            next: PacketNo(1),
+            no: 0,
+            sums: Totals::default(),
+            until: None,
+            last: Stamp::default(),
+            held: Kept::default(),
+            own,
+            counts: BTreeMap::new(),
+            sources: BTreeSet::new(),
+        }
+    }
+
     /// Numbers are given already: slices packets into items, and lets time go on where none came.
     fn batch(&mut self, packets: Packets, clock: Option<Time>) -> Batch {
         let mut batch = Batch { no: self.no, ..Batch::default() };
@@ -170,6 +178,8 @@ impl Reader {
         for packet in &packets.list {
             *self.counts.entry(packet.source).or_default() += 1;
         }
+        self.sources.extend(self.counts.keys());
+        batch.several = self.sources.len() > 1;
         self.slicer.batch(packets, &mut batch);
         if let (true, Some(now)) = (idle, clock) {
             self.slicer.tick(now, &mut batch);
@@ -190,6 +200,11 @@ impl Reader {
         }
         self.sums.add(&counted(&mut batch));
         batch
+    }
+
+    /// Sources that were opened: what one of them shows first may be what another one showed last.
+    fn note_opened(&mut self, news: &[SourceNews]) {
+        self.sources.extend(news.iter().filter_map(|news| if let SourceNews::Opened(id, _) = news { Some(*id) } else { None }));
     }
 
     /// Takes what taps tell: it goes with the next batch.
@@ -228,7 +243,7 @@ fn now() -> Time {
 mod tests {
     use super::*;
     use crate::demo::RECORDING;
-    use crate::model::EventKind;
+    use crate::model::{EventKind, LinkType};
     use crate::source::{Files, SourceIds};
 
     /// The turns of a run over `source`, as they arrive.
@@ -261,6 +276,20 @@ mod tests {
         }
     }
 
+    /// Of each five packets of the recording one is lost.
+    struct Lossy(Box<dyn Source>);
+
+    impl Source for Lossy {
+        fn fill(&mut self, out: &mut Packets) -> Result<Filled, SourceError> {
+            let mut all = Packets::starting_at(PacketNo(1));
+            let filled = self.0.fill(&mut all)?;
+            for packet in all.list.iter().filter(|packet| packet.stamp.packet.0 % 5 != 2) {
+                out.push(packet.stamp.time, packet.source, packet.link, packet.wire_len, all.bytes(packet));
+            }
+            Ok(filled)
+        }
+    }
+
     #[test]
     fn a_datagram_on_two_interfaces_is_one_for_any_number_of_workers() {
         let bytes = include_bytes!("../tests/captures/dns/input.pcap");
@@ -279,7 +308,8 @@ mod tests {
 
     #[test]
     fn any_number_of_workers_gives_the_same_turns() {
-        for source in [recording, || Box::new(Twice(recording())) as Box<dyn Source>] {
+        let sources: [fn() -> Box<dyn Source>; 3] = [recording, || Box::new(Twice(recording())), || Box::new(Lossy(recording()))];
+        for source in sources {
             let inline = turns(source(), 0);
             assert!(inline.iter().map(|turn| turn.events.len()).sum::<usize>() > 1000, "there is something to compare");
             for workers in [1, 2, 4] {
@@ -298,7 +328,7 @@ mod tests {
         assert_eq!(flows(&once), flows(&twice));
         let of = |wanted: fn(&EventKind) -> bool| {
             let events = twice.iter().flat_map(|turn| &turn.events).filter(move |e| wanted(&e.kind));
-            events.map(|e| e.conn).collect::<std::collections::BTreeSet<_>>()
+            events.map(|e| e.conn).collect::<BTreeSet<_>>()
         };
         let both = of(|kind| matches!(kind, EventKind::SeenBy(SourceId(1))));
         assert_eq!(both, of(|kind| matches!(kind, EventKind::Began(..))), "each was seen by the other one too");
@@ -314,6 +344,21 @@ mod tests {
         assert!(totals.passed_over.iter().any(|(reason, n)| *reason == "seen on another interface" && *n > totals.packets / 3));
         let Totals { header_bytes, passed_over_bytes, repeated_bytes, stream_bytes, .. } = totals;
         assert_eq!(totals.bytes, header_bytes + passed_over_bytes + repeated_bytes + stream_bytes, "each byte is counted once");
+    }
+
+    #[test]
+    fn one_source_shows_nothing_that_another_one_did() {
+        let mut reader = Reader::new(OwnSockets::default().reader());
+        let mut batch = |source: u16, opened: &[u16]| {
+            let news: Vec<_> = opened.iter().map(|id| SourceNews::Opened(SourceId(*id), "one".into())).collect();
+            let mut packets = Packets::starting_at(reader.next);
+            packets.push(Time::default(), SourceId(source), LinkType(1), 60, &[0; 60]);
+            reader.note_opened(&news);
+            reader.batch(packets, None).several
+        };
+        assert!(!batch(0, &[0]) && !batch(0, &[]));
+        assert!(batch(0, &[1]), "the other one may show it next");
+        assert!(batch(0, &[]));
     }
 
     #[test]

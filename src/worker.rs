@@ -184,9 +184,10 @@ impl Worker {
         let (carrier, mut out) = conn.parts(&mut desk);
         match carrier {
             Carrier::Tcp(tcp) => {
-                if tcp.segment(seg, payload, dir, &mut out) == Seen::Copy {
+                if batch.several && tcp.is_copy(seg, dir) {
                     return desk.totals.pass_over(COPY, 1, payload.len() as u64);
                 }
+                tcp.segment(seg, payload, dir, &mut out);
                 shard.after(slot, &mut desk);
                 self.weigh(at, slot, seg.stamp, events);
             }
@@ -206,9 +207,8 @@ impl Worker {
     fn tick(&mut self, at: usize, now: Stamp, events: &mut Vec<Event>) {
         let Some(shard) = self.shards.get_mut(at) else { return };
         let mut desk = Desk { settings: &self.settings, totals: &mut self.totals, holds: &mut self.holds, events, at: now };
-        let waiting = shard.table.tick(now.time, &mut desk);
-        for slot in &waiting {
-            let slot = *slot;
+        let due = shard.table.tick(now.time, &mut desk);
+        for &slot in &due {
             let Some(conn) = shard.table.get(slot) else { continue };
             let (carrier, mut out) = conn.parts(&mut desk);
             if let Carrier::Tcp(tcp) = carrier {
@@ -217,7 +217,7 @@ impl Worker {
             out.driver.tick(&mut out.sink, now);
             shard.after(slot, &mut desk);
         }
-        waiting.into_iter().for_each(|slot| self.weigh(at, slot, now, events));
+        due.into_iter().for_each(|slot| self.weigh(at, slot, now, events));
     }
 }
 
@@ -225,16 +225,18 @@ impl Shard {
     /// A connection has moved on: it is over, or waits for time to pass, or neither.
     fn after(&mut self, slot: Slot, desk: &mut Desk<'_>) {
         let Some(Conn { carrier, driver, .. }) = self.table.get(slot) else { return };
-        let (over, waits) = match carrier {
-            Carrier::Tcp(tcp) => (tcp.is_over(), tcp.waits()),
-            Carrier::Udp(_) => (false, false),
+        let (over, due) = match carrier {
+            Carrier::Tcp(tcp) => (tcp.is_over(), tcp.due()),
+            Carrier::Udp(_) => (false, None),
         };
+        // an analyzer that waits is told of each tick
+        let due = if driver.waits() { Some(desk.at.time) } else { due };
         if over {
             if let Some(mut conn) = self.table.close(slot) {
                 conn.ended(desk);
             }
-        } else if waits || driver.waits() {
-            self.table.wait(slot);
+        } else if let Some(due) = due {
+            self.table.wait(slot, due);
         }
     }
 }
@@ -371,3 +373,6 @@ impl Conn {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

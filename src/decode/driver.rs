@@ -130,8 +130,12 @@ impl Driver {
     /// Bytes of one direction that one packet brought.
     pub fn data(&mut self, sink: &mut Sink<'_>, dir: Dir, bytes: &[u8], stamp: Stamp) {
         sink.totals.stream_bytes += bytes.len() as u64;
-        let base = self.side(self.turn(dir)).held.end();
+        let (base, known) = (self.side(self.turn(dir)).held.end(), self.is_known());
         self.input(sink, Input::new(dir, bytes, base, &[(base, stamp)]));
+        if !known && self.is_known() {
+            // what told its protocol had to be held, and what follows mostly has not
+            self.sides.iter_mut().for_each(|side| side.held.rest());
+        }
     }
 
     /// Bytes of one direction, each stamped by the packet that brought it.

@@ -124,6 +124,7 @@ impl Engine {
     /// They are called otherwise now: those flows are counted again, and all may match otherwise. A connection of many flows is looked
     /// through with all the rest.
     fn parties_changed(&mut self, id: ConnId, counted: Vec<FlowId>) {
+        self.stitch.veil.moved(id);
         for row in counted {
             if let Some(flow) = self.flow(row, true) {
                 self.edges.add(flow.as_ref());

@@ -212,4 +212,6 @@ pub struct Batch {
     pub passed_over_bytes: u64,
     /// Whether new connections are refused, because the workers are behind.
     pub overload: bool,
+    /// Whether there are several sources, so that one may show what another one did.
+    pub several: bool,
 }

@@ -46,7 +46,7 @@ impl Print {
 }
 
 impl Copies {
-    /// Whether another source showed this packet just now. A copy is not kept: else the original's retransmission would be one of it.
+    /// Whether another source showed this packet just now, of those that were asked for. A copy is not kept: else the original's retransmission would be one of it.
     pub(super) fn has(&mut self, seg: &Segment, dir: Dir) -> bool {
         let print = Print::of(seg, dir);
         let Last { prints, mixed } = &mut **self.0.get_or_insert_default();

@@ -6,8 +6,19 @@
 
 use super::copies::Copies;
 use super::limits::{AGAIN_WINDOW, COPY_WINDOW};
-use super::tcp::{Seen, Tally, count};
+use super::tcp::{Tally, count};
 use crate::model::{Dir, Segment, Stamp};
+
+/// What became of a datagram.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seen {
+    /// It was taken and counted.
+    First,
+    /// Another source showed it just before: only that source is news.
+    Copy,
+    /// Its own source showed it just before: it was counted, and brings nothing.
+    Again,
+}
 
 /// Both directions of one connection.
 #[derive(Debug, Default)]

@@ -18,8 +18,8 @@ pub mod table;
 pub mod tcp;
 mod tunnel;
 
-pub use datagrams::Datagrams;
+pub use datagrams::{Datagrams, Seen};
 pub use ends::connection_key;
 pub use slice::Slicer;
 pub use table::{ConnTable, Owner, Slot};
-pub use tcp::{Reassembler, Seen, Streams, Tally};
+pub use tcp::{Reassembler, Streams, Tally};

@@ -5,23 +5,22 @@
 //! entries are in lists by how long they may be idle, each in the order of the last packet, and only what is due at a front is looked at.
 
 use super::ends::{guess, opened_by};
-use super::limits::{COPY_WINDOW, IDLE, IDLE_BRIEF, REST, TOMBSTONES};
+use super::limits::{IDLE, IDLE_BRIEF, REST, TOMBSTONES};
 use crate::chunked::Chunked;
 use crate::model::{ConnId, ConnMeta, Dir, End, Joined, PacketNo, Segment, SourceId, TcpFlags, Transport};
 use crate::time::{Span, Time};
 use hashbrown::HashTable;
 use key::{Key, socket};
 use lists::Lists;
+use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 
 mod key;
 mod lists;
+mod reuse;
 
-/// How far before the last that a closed connection sent, and how far behind it, in bytes, another one's data lie whose opening was not
-/// seen: no data that is sent again is as old, none follows, and initial sequence numbers are random.
-const FAR: (i32, i32) = (1 << 22, 1 << 17);
-/// What a SYN's data may add to the number that its answer acknowledges (RFC 7413).
-const SYN_DATA: u32 = 1 << 16;
+/// Behind every capture.
+const NEVER: Time = Time::from_nanos(i64::MAX);
 
 /// Who makes and buries what the table holds.
 pub trait Owner<C> {
@@ -49,7 +48,8 @@ pub struct ConnTable<C> {
     free: Vec<u32>,
     index: HashTable<u32>,
     lists: Lists,
-    waiting: Vec<Slot>,
+    /// Those in which something waits for time to pass, by when they are due.
+    due: BTreeSet<(Time, u32)>,
     clock: Time,
     sums: Sums,
     known: fn(u16) -> bool,
@@ -77,15 +77,17 @@ struct Entry<C> {
     touched: Time,
     /// Whether the lower end of the key is the client.
     low_is_client: bool,
-    /// Initial sequence numbers of the lower and the higher end; where they were not seen, the one before what was seen first.
-    isn: [Option<u32>; 2],
+    /// Initial sequence numbers of the lower and the higher end; where they were not seen, the one before what was seen first. A 0 is taken
+    /// for none.
+    isn: [Option<NonZeroU32>; 2],
     /// The numbers of what they sent last.
     at: [u32; 2],
     /// Whether the lower and the higher end sent something.
     sent: [bool; 2],
     /// Whether it may be idle for long.
     established: bool,
-    waiting: bool,
+    /// When it is to be looked at.
+    due: Time,
 }
 
 #[derive(Debug)]
@@ -128,7 +130,7 @@ impl<C> ConnTable<C> {
             free: Vec::new(),
             index: HashTable::new(),
             lists: Lists::default(),
-            waiting: Vec::new(),
+            due: BTreeSet::new(),
             clock: Time::from_nanos(i64::MIN),
             sums: Sums::default(),
             known,
@@ -208,7 +210,7 @@ impl<C> ConnTable<C> {
         self.get(slot)?;
         let entry = &mut self.entries[slot.index];
         entry.generation = entry.generation.wrapping_add(1);
-        entry.waiting = false;
+        self.due.remove(&(std::mem::replace(&mut entry.due, NEVER), slot.index));
         entry.touched = self.clock;
         let State::Open(conn) = std::mem::replace(&mut entry.state, State::Closed) else { return None };
         self.lists.push(Class::Tombstone, slot.index);
@@ -216,15 +218,18 @@ impl<C> ConnTable<C> {
         Some(*conn)
     }
 
-    /// Something in it waits for time to pass: it is among those that the next tick is for.
-    pub fn wait(&mut self, slot: Slot) {
-        if self.get(slot).is_some() && !std::mem::replace(&mut self.entries[slot.index].waiting, true) {
-            self.waiting.push(slot);
+    /// Something in it waits for time to pass: it is among those that the first tick at `due` is for, or the first before for which it
+    /// said so.
+    pub fn wait(&mut self, slot: Slot, due: Time) {
+        if self.get(slot).is_some() && due < self.entries[slot.index].due {
+            let before = std::mem::replace(&mut self.entries[slot.index].due, due);
+            self.due.remove(&(before, slot.index));
+            self.due.insert((due, slot.index));
         }
     }
 
-    /// Time has come to `now`: what was idle for too long ends. Returns those that wait for time to pass, in the order in which they
-    /// said so; each has to say so again.
+    /// Time has come to `now`: what was idle for too long ends. Returns those that are due, the first ones first; each has to say anew
+    /// until when it waits.
     pub fn tick(&mut self, now: Time, owner: &mut impl Owner<C>) -> Vec<Slot> {
         self.clock = self.clock.max(now);
         for class in Class::ALL {
@@ -241,13 +246,14 @@ impl<C> ConnTable<C> {
                 }
             }
         }
-        let waiting = std::mem::take(&mut self.waiting);
-        for slot in &waiting {
-            if let Some(entry) = self.entries.get_mut(slot.index).filter(|e| e.generation == slot.generation) {
-                entry.waiting = false;
-            }
+        let mut due = Vec::new();
+        while let Some(&(at, index)) = self.due.first().filter(|(at, _)| *at <= self.clock) {
+            self.due.remove(&(at, index));
+            let entry = &mut self.entries[index];
+            entry.due = NEVER;
+            due.push(Slot { index, generation: entry.generation });
         }
-        waiting
+        due
     }
 
     /// The capture is over: everything that is still there, in the order of the first packets. What was counted stays.
@@ -307,8 +313,8 @@ impl<C> ConnTable<C> {
 
     fn insert(&mut self, key: Key, state: State<C>, class: Class, seg: &Segment, side: usize, low_is_client: bool) -> u32 {
         let (first, touched) = (seg.stamp.packet, self.clock);
-        let (isn, at, sent, established, waiting) = ([None; 2], [0; 2], [false; 2], false, false);
-        let mut entry = Entry { key, state, generation: 0, first, touched, low_is_client, isn, at, sent, established, waiting };
+        let (isn, at, sent, established, due) = ([None; 2], [0; 2], [false; 2], false, NEVER);
+        let mut entry = Entry { key, state, generation: 0, first, touched, low_is_client, isn, at, sent, established, due };
         entry.note_isn(seg, side);
         let index = match self.free.pop() {
             Some(index) => {
@@ -329,6 +335,7 @@ impl<C> ConnTable<C> {
         let entry = &mut self.entries[index];
         entry.generation = entry.generation.wrapping_add(1);
         let state = std::mem::replace(&mut entry.state, State::Free);
+        self.due.remove(&(std::mem::replace(&mut entry.due, NEVER), index));
         if let Ok(found) = self.index.find_entry(entry.key.hash(), |&i| i == index) {
             found.remove();
         }
@@ -353,37 +360,6 @@ impl<C> ConnTable<C> {
             && let Some(index) = self.lists.front(Class::Tombstone)
         {
             self.remove(index);
-        }
-    }
-}
-
-impl<C> Entry<C> {
-    /// Whether a segment shows that the ports are in use anew: an opening with another initial sequence number, or after the close; or, after
-    /// the close, data with other numbers both ways, whose opening was not seen.
-    fn is_over_by(&self, seg: &Segment, side: usize, now: Time) -> bool {
-        if self.key.transport == Transport::Datagram || seg.flags.has(TcpFlags::RST) {
-            return false;
-        }
-        let closed = matches!(self.state, State::Closed);
-        if !seg.flags.has(TcpFlags::SYN) {
-            let far = |side: usize, at: u32| {
-                let from_last = at.wrapping_sub(self.at[side]) as i32;
-                self.sent[side] && !(-FAR.0..=FAR.1).contains(&from_last)
-            };
-            return closed && !seg.payload.is_empty() && far(side, seg.seq) && far(1 - side, seg.ack);
-        }
-        if seg.flags.has(TcpFlags::ACK) {
-            return self.isn[1 - side].is_some_and(|isn| seg.ack.wrapping_sub(isn).wrapping_sub(1) > SYN_DATA);
-        }
-        // a client that was refused may try again with the same number; another source's copy comes sooner
-        self.isn[side].is_some_and(|isn| isn != seg.seq) || closed && now.since(self.touched) > COPY_WINDOW
-    }
-
-    fn note_isn(&mut self, seg: &Segment, side: usize) {
-        let before = if seg.flags.has(TcpFlags::SYN) { 0 } else { 1 };
-        self.isn[side].get_or_insert(seg.seq.wrapping_sub(before));
-        if seg.flags.has(TcpFlags::ACK) {
-            self.isn[1 - side].get_or_insert(seg.ack.wrapping_sub(1));
         }
     }
 }

@@ -15,8 +15,12 @@
 use super::copies::Copies;
 use super::limits::{ACKS, ORDER_BYTES, ORDER_PACKETS, ORDER_PIECES, ORDER_WAIT, WINDOW};
 use crate::model::{Counts, Dir, End, PacketNo, Segment, Stamp, TcpFlags};
+use crate::time::Time;
+use counts::Sums;
+pub(super) use counts::count;
 use half::{Half, Mark, Tag, Told};
 
+mod counts;
 mod half;
 mod reset;
 
@@ -28,17 +32,6 @@ pub trait Streams {
     fn hole(&mut self, dir: Dir, len: u64, stamp: Stamp);
     /// A direction is over: exactly once.
     fn end(&mut self, dir: Dir, how: End, stamp: Stamp);
-}
-
-/// What became of a segment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Seen {
-    /// It was taken and counted.
-    First,
-    /// Another source showed it just before: only that source is news.
-    Copy,
-    /// Its own source showed it just before: it was counted, and brings nothing. Only a datagram is told so.
-    Again,
 }
 
 /// What a connection counted.
@@ -66,36 +59,46 @@ pub struct Reassembler {
     halves: [Half; 2],
     copies: Copies,
     last: Stamp,
-    /// Which side ended it first, by what it sent, and when.
-    hung_up: Option<(Dir, Stamp)>,
-    tally: Tally,
+    sums: Sums,
 }
 
 impl Reassembler {
+    /// Whether another source showed a segment just before: it is not to be taken again. Only asked where there are several, for it costs
+    /// memory to know.
+    pub fn is_copy(&mut self, seg: &Segment, dir: Dir) -> bool {
+        self.copies.has(seg, dir)
+    }
+
     /// A segment with its captured payload.
-    pub fn segment(&mut self, seg: &Segment, payload: &[u8], dir: Dir, out: &mut impl Streams) -> Seen {
-        if self.copies.has(seg, dir) {
-            return Seen::Copy;
-        }
+    pub fn segment(&mut self, seg: &Segment, payload: &[u8], dir: Dir, out: &mut impl Streams) {
         self.last = seg.stamp;
-        *count(&mut self.tally.packets, dir) += 1;
-        self.tally.repeated += payload.len() as u64;
+        *count(&mut self.sums.packets, dir) += 1;
+        let new = self.taken(seg, payload, dir, out);
+        *count(&mut self.sums.bytes, dir) += new;
+        let repeated = payload.len() as u64 - new;
+        if repeated > 0 {
+            self.sums.rare().repeated += repeated;
+        }
+    }
+
+    /// Takes a segment, and shows what can be shown then: how many bytes of it are new.
+    fn taken(&mut self, seg: &Segment, payload: &[u8], dir: Dir, out: &mut impl Streams) -> u64 {
         if self.is_over() {
-            self.tally.strays += 1;
-            return Seen::First;
+            self.sums.rare().strays += 1;
+            return 0;
         }
         if seg.flags.has(TcpFlags::RST) {
             self.reset(seg, dir);
             self.pump(self.now(), out);
-            return Seen::First;
+            return 0;
         }
         if seg.flags.has(TcpFlags::SYN) && !self.open(seg.seq.wrapping_add(1), dir) {
-            return Seen::First;
+            return 0;
         }
         let needs = self.acknowledge(seg, dir);
-        self.take(seg, payload, dir, needs, out);
+        let new = self.take(seg, payload, dir, needs, out);
         self.pump(self.now(), out);
-        Seen::First
+        new
     }
 
     /// Time passes: what waited too long is given up. Without effect where nothing [`waits`](Self::waits).
@@ -136,6 +139,11 @@ impl Reassembler {
         self.halves.iter_mut().for_each(Half::rest);
     }
 
+    /// When time alone changes something, so that a [`tick`](Self::tick) is due; none where nothing [`waits`](Self::waits).
+    pub fn due(&self) -> Option<Time> {
+        self.halves.iter().filter_map(Half::due).min()
+    }
+
     /// Whether something waits for time to pass.
     pub fn waits(&self) -> bool {
         !self.halves.iter().all(Half::idle)
@@ -148,12 +156,12 @@ impl Reassembler {
 
     /// What it counted.
     pub fn tally(&self) -> Tally {
-        self.tally
+        self.sums.tally()
     }
 
     /// Which side ended it first, and in which packet: none where neither has.
     pub fn hung_up(&self) -> Option<(Dir, Stamp)> {
-        self.hung_up
+        self.sums.hung_up()
     }
 
     /// Its last packet.
@@ -163,19 +171,18 @@ impl Reassembler {
 
     /// How many packets there were, and when the last one came.
     fn now(&self) -> Mark {
-        let Counts { to_server, to_client } = self.tally.packets;
-        Mark { packets: to_server + to_client, time: self.last.time }
+        Mark { packets: self.sums.all_packets(), time: self.last.time }
     }
 
     /// A SYN; false where it is another connection's.
     fn open(&mut self, base: u32, dir: Dir) -> bool {
         let half = &mut self.halves[dir.index()];
         if !half.open(base) {
-            self.tally.strays += 1;
+            self.sums.rare().strays += 1;
             return false;
         }
         if std::mem::replace(&mut half.opened, true) {
-            self.tally.retransmissions += 1;
+            self.sums.rare().retransmissions += 1;
         }
         true
     }
@@ -187,7 +194,7 @@ impl Reassembler {
         }
         let (now, midway) = (self.now(), !self.halves.iter().any(|half| half.opened));
         let other = &mut self.halves[dir.other().index()];
-        if other.base.is_none() {
+        if !other.is_placed() {
             other.expect(seg.ack, if midway { Told::About } else { Told::AtMost });
             return 0;
         }
@@ -206,17 +213,19 @@ impl Reassembler {
         at
     }
 
-    /// The payload and the FIN: shown at once where they are next, else kept.
-    fn take(&mut self, seg: &Segment, payload: &[u8], dir: Dir, needs: u64, out: &mut impl Streams) {
+    /// The payload and the FIN: shown at once where they are next, else kept. How many bytes are new.
+    fn take(&mut self, seg: &Segment, payload: &[u8], dir: Dir, needs: u64, out: &mut impl Streams) -> u64 {
         let now = self.now();
         let half = &mut self.halves[dir.index()];
         let len = payload.len() as u64 + u64::from(seg.cut);
         let fin = seg.flags.has(TcpFlags::FIN);
         if len == 0 && !fin {
             // RFC 9293 §3.8.4: a probe is one before what is next
-            let probe = half.base.is_some() && !seg.flags.has(TcpFlags::SYN) && half.place(seg.seq) == half.next as i64 - 1;
-            self.tally.keep_alives += u64::from(probe && half.has_begun());
-            return;
+            let probe = half.is_placed() && !seg.flags.has(TcpFlags::SYN) && half.place(seg.seq) == half.next as i64 - 1;
+            if probe && half.has_begun() {
+                self.sums.rare().keep_alives += 1;
+            }
+            return 0;
         }
         let seq = if seg.flags.has(TcpFlags::SYN) { seg.seq.wrapping_add(1) } else { seg.seq };
         // one byte alone may be a probe of an idle connection
@@ -225,12 +234,12 @@ impl Reassembler {
         let (next, end) = (half.next as i64, place + len as i64);
         let limit = half.fin().map_or(i64::MAX, |at| at as i64);
         if place - next > WINDOW as i64 || (len > 0 && place >= limit) {
-            self.tally.strays += 1;
-            return;
+            self.sums.rare().strays += 1;
+            return 0;
         }
         if len == 1 && end == next && !fin {
-            self.tally.keep_alives += 1;
-            return;
+            self.sums.rare().keep_alives += 1;
+            return 0;
         }
         if half.has_reset() {
             self.goes_on(dir, end.max(0) as u64);
@@ -241,8 +250,10 @@ impl Reassembler {
             let beyond = half.beyond();
             beyond.fin = Some((end as u64, tag));
             let left_out = beyond.pieces.truncate(end as u64);
-            *count(&mut self.tally.bytes, dir) -= left_out;
-            self.tally.repeated += left_out;
+            if left_out > 0 {
+                *count(&mut self.sums.bytes, dir) -= left_out;
+                self.sums.rare().repeated += left_out;
+            }
         }
         // what comes before offset 0, or was shown, is left out
         let skip = usize::try_from(next - place).unwrap_or(0);
@@ -271,9 +282,10 @@ impl Reassembler {
         if !fresh.is_empty() || cut > 0 {
             new += half.beyond().pieces.insert(start, fresh, cut, tag);
         }
-        *count(&mut self.tally.bytes, dir) += new;
-        self.tally.repeated -= new;
-        self.tally.retransmissions += u64::from(len > 0 && new == 0 && half.waiting() == before);
+        if len > 0 && new == 0 && half.waiting() == before {
+            self.sums.rare().retransmissions += 1;
+        }
+        new
     }
 
     /// Shows all that can be shown, and gives up what has waited too long.
@@ -284,8 +296,8 @@ impl Reassembler {
             }
             if let Some(dir) = self.first(|me, dir| me.is_ready(dir)) {
                 self.show(dir, out);
-            } else if let Some(dir) = self.first(|me, dir| me.due(dir, now).is_some()) {
-                let to = self.due(dir, now).unwrap_or(u64::MAX);
+            } else if let Some(dir) = self.first(|me, dir| me.overdue(dir, now).is_some()) {
+                let to = self.overdue(dir, now).unwrap_or(u64::MAX);
                 self.give_up(dir, to, out);
             } else {
                 return;
@@ -310,7 +322,7 @@ impl Reassembler {
     }
 
     /// Whether a direction has waited long enough, and then how far a hole may go at most.
-    fn due(&self, dir: Dir, now: Mark) -> Option<u64> {
+    fn overdue(&self, dir: Dir, now: Mark) -> Option<u64> {
         let (half, other) = (&self.halves[dir.index()], &self.halves[dir.other().index()]);
         if let Some((lost, by)) = half.lost_to() {
             // what the peer sent before it acknowledged that comes before it
@@ -332,12 +344,12 @@ impl Reassembler {
         let next = half.next;
         if let Some((_, tag)) = half.beyond().fin.filter(|&(at, _)| at == next && !half.ended) {
             half.ended = true;
-            self.hung_up.get_or_insert((dir, tag.stamp));
+            self.sums.rare().hung_up.get_or_insert((dir, tag.stamp));
             out.end(dir, End::Fin, tag.stamp);
         } else if let Some(piece) = half.beyond().pieces.pop() {
             half.next = piece.end();
             if piece.bytes.is_empty() {
-                self.tally.gaps += 1;
+                self.sums.rare().gaps += 1;
                 out.hole(dir, piece.len, piece.tag.stamp);
             } else {
                 out.data(dir, &piece.bytes, piece.tag.stamp);
@@ -372,7 +384,7 @@ impl Reassembler {
         let stamp = half.head().filter(|h| h.at == to).map_or(self.last, |h| h.tag.stamp);
         out.hole(dir, to - half.next, stamp);
         half.next = to;
-        self.tally.gaps += 1;
+        self.sums.rare().gaps += 1;
     }
 }
 
@@ -381,13 +393,6 @@ fn pair(halves: &mut [Half; 2], dir: Dir) -> (&mut Half, &mut Half) {
     match dir {
         Dir::ToServer => (a, b),
         Dir::ToClient => (b, a),
-    }
-}
-
-pub(super) fn count(counts: &mut Counts, dir: Dir) -> &mut u64 {
-    match dir {
-        Dir::ToServer => &mut counts.to_server,
-        Dir::ToClient => &mut counts.to_client,
     }
 }
 

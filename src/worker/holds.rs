@@ -1,8 +1,9 @@
 //! What the connections of a worker hold together: bytes that wait for those before them, for the rest of their message, or for what
 //! tells their protocol. One connection's limits are far above what all of them could take at once.
 //!
-//! Exchanges that wait for their answers have as much room again. Where that is full, a connection that asks on gives up its oldest. So has
-//! what is remembered of what was said before: where that is full, a connection that says more forgets its oldest.
+//! Exchanges that wait for their answers have half as much room: their flows take as much again elsewhere. Where that is full, a connection
+//! that asks on gives up its oldest. What is remembered of what was said before has as much room again: where that is full, a connection that
+//! says more forgets its oldest.
 //!
 //! Each packet changes one sum by what its connection holds more or less. Where that is too much, those that hold something are gone
 //! through once: room for what may come goes first, then those let go whose protocol is unknown, then those that hold most (of those
@@ -19,7 +20,7 @@ pub(super) struct Holds {
     /// How many bytes all may hold.
     limit: usize,
     sum: usize,
-    /// What their exchanges take that wait for answers: of more than as much again few are left to each.
+    /// What their exchanges take that wait for answers: of more than half as much few are left to each.
     waiting: usize,
     /// What they remember of what was said before: of more than as much again little is left to each.
     remembered: usize,
@@ -53,7 +54,7 @@ impl Holds {
 
     /// Whether more exchanges wait than there is room for.
     pub(super) fn crowded(&self) -> bool {
-        self.waiting > self.limit
+        self.waiting > self.limit / 2
     }
 
     /// Whether they remember more than there is room for.
@@ -63,10 +64,11 @@ impl Holds {
 }
 
 impl Conn {
-    /// What it holds, in bytes of memory.
+    /// What it holds, in bytes of memory, with what an allocator rounds up: an eighth, where it has four sizes to a power of two.
     fn room(&self) -> usize {
         let order = if let Carrier::Tcp(tcp) = &self.carrier { tcp.room() } else { 0 };
-        order + self.driver.room() + self.held
+        let room = order + self.driver.room() + self.held;
+        room + room / 8
     }
 
     /// Lets go of what waits; where messages that are not whole are most of it, reads on no more.

@@ -99,6 +99,7 @@ pub fn play(data: &[u8]) {
         heard.packets.push((seq, payload.len()));
         let (source, zone) = (SourceId(0), Zone::default());
         let seg = Segment { stamp, source, zone, from, to, seq, ack, flags, payload: 0..captured, cut, shard: 0 };
+        assert!(!tcp.is_copy(&seg, dir), "there is one source");
         tcp.segment(&seg, &payload[..captured], dir, &mut heard);
         tcp.tick(stamp, &mut heard);
         next[me] = next[me].max(seq + payload.len() as u32);

@@ -270,22 +270,27 @@ fn under_load_the_unknown_is_refused_whole() {
 }
 
 #[test]
-fn only_those_that_wait_are_ticked() {
+fn only_those_that_are_due_are_ticked() {
     let mut s = Shard::default();
     for port in 1..=3 {
         s.tcp(CLIENT + port, SERVER, SYN, 1, 0);
     }
     let (third, first) = (s.slot(CLIENT + 3, SERVER).unwrap(), s.slot(CLIENT + 1, SERVER).unwrap());
-    s.table.wait(third);
-    s.table.wait(first);
-    s.table.wait(third);
-    assert_eq!(s.table.tick(s.time, &mut s.log), [third, first]);
-    assert_eq!(s.table.tick(s.time, &mut s.log), []);
-    s.table.wait(first);
+    let due = |ms| s.time.after(Span::from_millis(ms));
+    let (soon, later, now) = (due(100), due(2000), s.time);
+    s.table.wait(first, later);
+    s.table.wait(third, later);
+    s.table.wait(third, soon);
+    s.table.wait(third, later);
+    assert_eq!(s.table.tick(now, &mut s.log), [], "nothing is looked at before it is due");
+    assert_eq!(s.table.tick(soon, &mut s.log), [third]);
+    s.table.wait(third, soon);
+    assert_eq!(s.table.tick(later, &mut s.log), [third, first]);
+    assert_eq!(s.table.tick(later, &mut s.log), []);
+    s.table.wait(first, soon);
     s.table.close(first);
-    s.table.wait(first);
-    let slots = s.table.tick(s.time, &mut s.log);
-    assert!(slots.into_iter().all(|slot| s.table.get(slot).is_none()));
+    s.table.wait(first, soon);
+    assert_eq!(s.table.tick(later, &mut s.log), [], "it is over");
 }
 
 #[test]
@@ -308,7 +313,7 @@ proptest! {
     fn none_is_lost_and_none_ends_twice(
         steps in proptest::collection::vec((0..6_u16, any::<bool>(), 0..64_u8, 0..4_u32, 0..90_u64, 0..8_u8), 0..400),
     ) {
-        let (mut s, mut begun, mut over) = (Shard::default(), std::collections::BTreeSet::new(), Vec::new());
+        let (mut s, mut begun, mut over) = (Shard::default(), BTreeSet::new(), Vec::new());
         for (port, back, flags, seq, seconds, what) in steps {
             let (from, to) = if back { (SERVER, CLIENT + port) } else { (CLIENT + port, SERVER) };
             s.overload = what == 0;
@@ -317,7 +322,7 @@ proptest! {
                 begun.insert(s.table.get(slot).unwrap().id.0.0);
                 match what {
                     1 => over.push(s.table.close(slot).unwrap().id.0.0),
-                    2 => s.table.wait(slot),
+                    2 => s.table.wait(slot, s.time),
                     _ => {}
                 }
             }

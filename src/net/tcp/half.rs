@@ -1,7 +1,7 @@
 //! One direction's state: how far it was shown, what waits, what was acknowledged. What to do about it is the reassembler's to say.
 
 use crate::model::Stamp;
-use crate::net::limits::{ACK_GRACE, ACK_GRACE_PACKETS};
+use crate::net::limits::{ACK_GRACE, ACK_GRACE_PACKETS, ORDER_WAIT};
 use crate::net::pieces::Pieces;
 use crate::time::{Span, Time};
 use std::collections::VecDeque;
@@ -12,8 +12,10 @@ const EARLIER: u32 = 256 << 10;
 /// How sure it is where a direction begins.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Told {
-    /// By a SYN, or by what begins it.
+    /// By nothing so far.
     #[default]
+    Nowhere,
+    /// By a SYN, or by what begins it.
     Surely,
     /// By an acknowledgement of a connection that was seen to open: there, or before, where it was captured too early.
     AtMost,
@@ -25,8 +27,8 @@ pub(super) enum Told {
 /// numbers do.
 #[derive(Debug, Default)]
 pub(super) struct Half {
-    /// The sequence number of offset 0.
-    pub(super) base: Option<u32>,
+    /// The sequence number of offset 0, once anything told where that is.
+    base: u32,
     /// How sure it is that its first byte is at `start`.
     told: Told,
     start: u32,
@@ -129,9 +131,22 @@ impl Half {
         self.beyond.take_if(|b| idle && b.fin.is_none() && b.acked.0 <= next && b.spare.is_none_or(|at| at < next));
     }
 
+    /// Whether anything told where it begins.
+    pub(super) fn is_placed(&self) -> bool {
+        self.told != Told::Nowhere
+    }
+
+    /// Where nothing told where it begins, that is here.
+    fn place_at(&mut self, seq: u32) {
+        if !self.is_placed() {
+            (self.base, self.told) = (seq, Told::Surely);
+        }
+    }
+
     /// The offset of a sequence number, by the nearest way from `next`: below 0 for what came before the base.
     pub(super) fn place(&self, seq: u32) -> i64 {
-        let next = self.base.unwrap_or(seq).wrapping_add(self.next as u32);
+        let base = if self.is_placed() { self.base } else { seq };
+        let next = base.wrapping_add(self.next as u32);
         self.next as i64 + i64::from(seq.wrapping_sub(next) as i32)
     }
 
@@ -156,14 +171,14 @@ impl Half {
 
     /// What it sends begins here, or near, as the other direction acknowledges.
     pub(super) fn expect(&mut self, ack: u32, told: Told) {
-        (self.base, self.told) = (Some(ack.wrapping_sub(EARLIER)), told);
+        (self.base, self.told) = (ack.wrapping_sub(EARLIER), told);
         self.begin_at(EARLIER.into());
     }
 
     /// It is opened here: true unless that is another connection's.
     pub(super) fn open(&mut self, seq: u32) -> bool {
         let place = self.place(seq);
-        self.base.get_or_insert(seq);
+        self.place_at(seq);
         if self.told != Told::Surely && self.is_untouched() && (0..=self.next as i64).contains(&place) {
             self.told = Told::Surely;
             self.begin_at(place as u64);
@@ -174,9 +189,9 @@ impl Half {
     /// What it sends begins here, unless that is known. What `brings` something may have been captured behind what acknowledged it.
     pub(super) fn begin(&mut self, seq: u32, brings: bool) {
         let (place, next) = (self.place(seq), self.next as i64);
-        self.base.get_or_insert(seq);
+        self.place_at(seq);
         let moves = match self.told {
-            Told::Surely => return,
+            Told::Nowhere | Told::Surely => return,
             Told::AtMost | Told::About if place < next => brings && place >= 0,
             Told::AtMost => false,
             Told::About => self.acks() == 0,
@@ -258,6 +273,14 @@ impl Half {
         let ends = fin.into_iter().chain(beyond.reset.map(|(_, tag)| tag.mark()));
         let oldest = beyond.pieces.iter().map(|p| p.tag.mark()).chain(ends).min_by_key(|m| m.packets)?;
         Some(beyond.live.later(oldest))
+    }
+
+    /// When time alone lets it go on: its first acknowledgement leaves its grace, or it was stuck for long enough.
+    pub(super) fn due(&self) -> Option<Time> {
+        let Beyond { live, acks, .. } = self.beyond.as_deref()?;
+        let ripe = acks.front().map(|&(_, mark)| live.later(mark).time.after(ACK_GRACE));
+        let stuck = self.stuck_since().map(|since| since.time.after(ORDER_WAIT));
+        ripe.into_iter().chain(stuck).min()
     }
 
     /// Acknowledgements leave their grace.

@@ -18,7 +18,7 @@ impl Reassembler {
         half.begin(seg.seq, false);
         let (place, next) = (half.place(seg.seq), half.next as i64);
         if place.abs_diff(next) > RESET_WINDOW || half.is_acked_past(place) {
-            self.tally.strays += 1;
+            self.sums.rare().strays += 1;
             return;
         }
         let tag = Tag { stamp: seg.stamp, packets, needs };
@@ -33,13 +33,15 @@ impl Reassembler {
     /// A direction's bytes go on up to `end`: a RST before that was not believed by the peer.
     pub(super) fn goes_on(&mut self, dir: Dir, end: u64) {
         let reset = self.halves[dir.index()].beyond().reset.take_if(|(at, _)| *at < end);
-        self.tally.strays += u64::from(reset.is_some());
+        if reset.is_some() {
+            self.sums.rare().strays += 1;
+        }
     }
 
     /// A RST's turn has come.
     pub(super) fn cut_off(&mut self, dir: Dir, stamp: Stamp, out: &mut impl Streams) {
         self.halves[dir.index()].beyond().reset = None;
-        self.hung_up.get_or_insert((dir, stamp));
+        self.sums.rare().hung_up.get_or_insert((dir, stamp));
         self.over(End::Rst, stamp, out);
     }
 }

@@ -60,25 +60,25 @@ impl Wire {
         Self { base: [A, B], ..Self::default() }
     }
 
-    pub(super) fn send(&mut self, dir: Dir, flags: u8, seq: i64, ack: i64, data: &[u8]) -> Seen {
-        self.cut(dir, flags, seq, ack, data, 0)
+    pub(super) fn send(&mut self, dir: Dir, flags: u8, seq: i64, ack: i64, data: &[u8]) {
+        self.cut(dir, flags, seq, ack, data, 0);
     }
 
     pub(super) fn data(&mut self, dir: Dir, seq: i64, ack: i64, data: &[u8]) {
         self.send(dir, ACK, seq, ack, data);
     }
 
-    pub(super) fn cut(&mut self, dir: Dir, flags: u8, seq: i64, ack: i64, data: &[u8], cut: u32) -> Seen {
+    pub(super) fn cut(&mut self, dir: Dir, flags: u8, seq: i64, ack: i64, data: &[u8], cut: u32) {
         self.packet += 1;
         let seg = self.segment(dir, flags, seq, ack, data.len(), cut);
-        let seen = self.tcp.segment(&seg, data, dir, &mut self.log);
+        assert!(!self.tcp.is_copy(&seg, dir), "its own source shows it");
+        self.tcp.segment(&seg, data, dir, &mut self.log);
         assert!(self.tcp.halves.iter().map(|h| h.waiting().0).sum::<usize>() <= ORDER_BYTES + (1 << 16));
         assert!(self.tcp.halves.iter().all(|h| h.acks() <= ACKS && h.waiting().1 <= ORDER_PIECES));
         // a pause changes nothing, save that what follows is no copy
         if self.packet.is_multiple_of(2) {
             self.tcp.halves.iter_mut().for_each(Half::rest);
         }
-        seen
     }
 
     pub(super) fn segment(&self, dir: Dir, flags: u8, seq: i64, ack: i64, len: usize, cut: u32) -> Segment {
