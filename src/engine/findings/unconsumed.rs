@@ -89,7 +89,8 @@ impl Detector for Unconsumed {
 
     fn end(&mut self, book: &mut Book) {
         let all = self.queues.iter().flat_map(|(queue, piles)| piles.iter().map(move |pile| (queue, pile)));
-        let told = all.filter(|(_, pile)| !pile.by_design).filter_map(|(queue, pile)| Some((queue, pile, pile.reports.as_ref()?)));
+        let told =
+            all.filter(|(_, pile)| !pile.by_design).filter_map(|(queue, pile)| Some((queue, pile, pile.reports.as_ref()?)));
         let mut told: Vec<_> = told.filter(|(.., reports)| piled(reports, book.now())).collect();
         told.sort_by_key(|(.., [first, _])| first.flow);
         for (queue, pile, reports) in told {
