@@ -68,7 +68,7 @@ pub(super) struct Traces {
     /// Where traces went that are parts of others now.
     moved: BTreeMap<TraceNo, TraceNo>,
     /// Flows that may have caused others, with those.
-    doubts: BTreeMap<FlowId, Vec<FlowId>>,
+    doubts: BTreeMap<FlowId, ties::Doubted>,
     /// Traces of which no flow was open lately, by the moment at which they may be told: at most once each.
     due: BTreeSet<(Time, TraceNo)>,
     /// None where nobody reads of traces.
