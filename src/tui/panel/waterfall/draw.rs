@@ -160,6 +160,7 @@ fn time(shown: &view::Waterfall, theme: &Theme, buffer: &mut Buffer, area: Rect)
             StepKind::Work => "",
             StepKind::Queue => "queue ",
             StepKind::Proxy => "proxy ",
+            StepKind::Sending => "sending ",
         };
         let share = format!(" ({})", format::percent(own.nanos(), all.nanos()));
         let took = format!(" {}{}", format::duration(*own), if area.width < NARROW { "" } else { &share });
@@ -305,9 +306,13 @@ fn told(panel: &Waterfall, shown: &view::Waterfall, app: &App, theme: &Theme, bu
         let window: Span = to.since(from);
         at = put(buffer, area, at, &format!(" · zoomed to {}", format::duration(window)), theme.dim);
     }
-    let own = shown.why.path.iter().filter(|step| step.flow == hop.node.flow && step.kind != StepKind::Queue);
-    let own = own.fold(Span::default(), |sum, step| sum.and(step.own));
-    if own > Span::default() && !hop.guest {
-        put(buffer, area, at, &format!(" · own {}", format::duration(own)), theme.dim);
+    let here = shown.why.path.iter().filter(|step| step.flow == hop.node.flow && !hop.guest);
+    let sum = |kinds: &[StepKind]| {
+        here.clone().filter(|step| kinds.contains(&step.kind)).fold(Span::default(), |sum, step| sum.and(step.own))
+    };
+    for (what, spent) in [("own", sum(&[StepKind::Work, StepKind::Proxy])), ("sending", sum(&[StepKind::Sending]))] {
+        if spent > Span::default() {
+            at = put(buffer, area, at, &format!(" · {what} {}", format::duration(spent)), theme.dim);
+        }
     }
 }
