@@ -4,6 +4,7 @@ use super::super::findings::public_name;
 use super::super::twins::{published_to, was_in};
 use super::legs::{Asked, asked};
 use super::mark::Mark;
+use super::parties::whoever;
 use super::shape::{comes_late, first_part, held, of_path, of_query, pages, pieces};
 use crate::engine::digest::digester;
 use crate::model::{
@@ -239,7 +240,7 @@ impl Hop {
     /// Stands for who asks whom for what, apart from its literals, whatever port it is asked from.
     pub(in crate::engine) fn call(&self) -> u64 {
         let mut hasher = digester();
-        name(&self.from).unwrap_or_else(|| self.from.host()).hash(&mut hasher);
+        whoever(&self.from).hash(&mut hasher);
         hasher.write_u64(self.kind());
         hasher.finish()
     }

@@ -1,10 +1,10 @@
 //! Who caused whom within one trace: a pure function of its hops. It reads no headers and holds nothing.
 //!
-//! The parent of a second leg is the first one. That of another flow is the innermost that its sender had open, and the sender is known by
-//! its name. Without a name it may be
-//! any receiver on the same host: where that leaves several that lie within each other the innermost is taken, and told as tied by time
-//! alone, unless it is the one whose span ID was passed on; where they lie side by side each is as likely, and none is claimed. Where the
-//! host is not one that all services share, the receiver may as well have gone on after its answer.
+//! The parent of a second leg is the first one. That of another flow is the innermost that its sender had open, else the one that it had
+//! answered; the sender is known by its name. Without a name it may be any receiver on the same host: where that leaves several that lie
+//! within each other the innermost is taken, and told as tied by time alone, unless it is the one whose span ID was passed on; where they
+//! lie side by side each is as likely, and none is claimed. Where all services share the host, only who had something open comes into
+//! question: else nothing could be told of any call that follows another.
 
 use super::hop::{Hop, everybodys, name};
 use super::legs::{beside, leg};
