@@ -4,7 +4,7 @@ use super::looker::Looks;
 use super::view::{Candidate, DetailView, MessageView, SideView};
 use crate::body::{self, Content, Context, Kind, protobuf};
 use crate::mask::{self, Secrets};
-use crate::model::{Body, Dir, Fields, Flow, Half, Headers, Party, Process, TraceContext, Value, text_of};
+use crate::model::{Body, Dir, Fields, Flow, Half, Headers, MAX_CANDIDATES, Party, Process, TraceContext, Value, text_of};
 use crate::schema::Place;
 use crate::text::{Line, escape};
 use crate::time::{Span, Time};
@@ -65,6 +65,9 @@ pub(super) fn unreadable(flow: &Flow) -> DetailView {
 pub(super) fn doubted(mut view: DetailView, candidates: Vec<Candidate>) -> DetailView {
     // above who its ends are, which mostly is more than fits
     let at = view.overview.iter().position(|(name, _)| name == "client").unwrap_or(view.overview.len());
+    if candidates.len() >= MAX_CANDIDATES {
+        view.overview.insert(at, ("maybe caused by".to_owned(), "or one that began before these".to_owned()));
+    }
     for candidate in candidates.iter().rev() {
         let told = candidate.flow.as_ref().map_or("evicted".to_owned(), |flow| {
             let clock = flow.row.time.to_string();

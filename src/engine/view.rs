@@ -11,7 +11,7 @@ use crate::time::{Span, Time};
 pub use findings::{About, Example, FindingLine, Findings};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-pub use traces::{Candidate, HopLine, Spot, TraceLine, Traces, Waterfall};
+pub use traces::{Candidate, Guests, HopLine, Spot, TraceLine, Traces, Waterfall};
 
 /// What the screen wants to see. Each change gets a new generation; answers carry the generation they answer.
 #[derive(Clone, Debug)]

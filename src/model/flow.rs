@@ -189,6 +189,9 @@ pub struct Message {
     pub body: Body,
 }
 
+/// How many flows are named of those that may have caused one, the last: of more nobody learns anything.
+pub const MAX_CANDIDATES: usize = 16;
+
 /// Everything else that was kept of a flow.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Detail {
@@ -202,7 +205,7 @@ pub struct Detail {
     pub traces: Vec<TraceContext>,
     /// The ID of its trace as on the wire, where it carries none itself.
     pub inferred: Option<CompactString>,
-    /// The flows of which each may have caused it, where none can be claimed.
+    /// The flows of which each may have caused it, where none can be claimed; of more than [`MAX_CANDIDATES`] the last.
     pub candidates: Vec<FlowId>,
     /// Where else it was seen on its way.
     pub legs: Option<Box<Legs>>,

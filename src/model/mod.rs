@@ -22,7 +22,7 @@ pub use event::{Closed, Counts, Ended, Event, EventKind, Head, Key, Opened, Part
 pub use fact::{Ask, Fact, Hint, NOBODY, Naming, Origin, OwnedEnd, Owner, Party, Process, Rank, Scope};
 pub use fields::{Fields, Value};
 pub use finding::{FINDING_KINDS, Finding, FindingKind, FindingSeverity};
-pub use flow::{Detail, Flow, FlowId, FlowRef, Half, Legs, Message, PENDING, Pattern, Row, SourceSet, State};
+pub use flow::{Detail, Flow, FlowId, FlowRef, Half, Legs, MAX_CANDIDATES, Message, PENDING, Pattern, Row, SourceSet, State};
 pub use headers::{Headers, text_of};
 pub use issue::{Issue, Severity};
 pub use record::{ConnRecord, Stats, Tapped, Totals, Turn};

@@ -136,6 +136,8 @@ pub enum StepKind {
     Queue,
     /// A proxy's passing on.
     Proxy,
+    /// An answer that had begun was on its way: who sends it, the network or who reads it took that long.
+    Sending,
 }
 
 impl StepKind {
@@ -145,6 +147,7 @@ impl StepKind {
             Self::Work => "work",
             Self::Queue => "queue",
             Self::Proxy => "proxy",
+            Self::Sending => "sending",
         }
     }
 }

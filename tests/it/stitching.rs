@@ -4,7 +4,7 @@ use super::program::{records, run};
 use super::scenarios::mesh::Naming::{self, Containers, Listeners, Loopback, Processes};
 use super::scenarios::mesh::truth::Truth;
 use super::scenarios::mesh::{Mesh, Service};
-use super::scenarios::{Expected, Scenario, all, check};
+use super::scenarios::{Expected, Scenario, all, callers_known, check};
 use meshtop::decode::PROTOCOLS;
 use serde_json::Value;
 use std::fmt::Write;
@@ -36,7 +36,8 @@ fn told(scenario: &Scenario, names: Naming) -> Told {
 /// Every scenario under a naming: its flows, its trees, its findings, and no others.
 fn assert_told(names: Naming) {
     let mut wrong = String::new();
-    for scenario in all() {
+    let more = if names.tells_callers() { callers_known() } else { Vec::new() };
+    for scenario in all().into_iter().chain(more) {
         let Told { truth, expected, services, records } = told(&scenario, names);
         let score = check::edges(&truth, &records);
         let found = check::findings(&expected, &services, names, &records);

@@ -12,6 +12,8 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario { name: "concurrent, dropped by the consumer", play: dropped_by_consumer },
     Scenario { name: "concurrent, only the request id", play: request_id },
     Scenario { name: "concurrent, nothing to go by", play: nothing },
+    Scenario { name: "in line", play: || in_line(None) },
+    Scenario { name: "in line, and one slow", play: || in_line(Some(7)) },
     Scenario { name: "half encrypted", play: || encrypted(Who::Nobody) },
     Scenario { name: "half encrypted, dropped", play: || encrypted(Who::Orders) },
     Scenario { name: "joined late", play: late },
@@ -66,6 +68,22 @@ fn nothing() -> (Mesh, Vec<Expected>) {
         shop.mesh.run(MS + n * APART, shop.browser, &call);
     }
     (shop.mesh, vec![finding("trace_lost", shop.orders, CALLS)])
+}
+
+/// Orders does one after the other: first they come so, and then a hundred at once, each of which waits for those before it. That is how a
+/// service is under load, and no slow one; what takes far longer than the line is.
+fn in_line(slow: Option<u64>) -> (Mesh, Vec<Expected>) {
+    let mut shop = Shop::new(Who::Nobody, Sends::Nothing);
+    let work = 16 * MS;
+    for n in 0..20 + CALLS {
+        let (at, works) = if n < 20 { (n * 100 * MS, work) } else { (2500 * MS + n * MS / 8, (n - 19) * work) };
+        let works = if slow == Some(n) { 900 * MS } else { works };
+        let place = shop.place(&order(n)).works(works / 2);
+        let call = shop.ask(&order(n)).calls([place]);
+        shop.mesh.run(MS + at, shop.browser, &call);
+    }
+    let slow = slow.map(|_| finding("slow_hop", shop.orders, 1));
+    (shop.mesh, slow.into_iter().collect())
 }
 
 /// What the gateway says to orders is encrypted, the rest is not: what orders was sent cannot be seen, so it has lost nothing; and what

@@ -1,6 +1,7 @@
 //! Meshes with a known truth: what meshtop is to make of each, flow by flow, edge by edge, finding by finding. The scripts are in the
 //! files beside this one, what plays them in `mesh`, what compares in `check`.
 
+mod background;
 pub mod check;
 mod load;
 pub mod mesh;
@@ -31,7 +32,7 @@ pub struct Expected {
     pub count: u64,
 }
 
-/// All of them.
+/// All that can be told whatever is known of who calls.
 pub fn all() -> Vec<Scenario> {
     [
         propagation::SCENARIOS,
@@ -40,10 +41,16 @@ pub fn all() -> Vec<Scenario> {
         trouble::SCENARIOS,
         messages::SCENARIOS,
         load::SCENARIOS,
+        background::SCENARIOS,
         quiet::SCENARIOS,
         styles::SCENARIOS,
     ]
     .concat()
+}
+
+/// Those that can be told only where it is known who calls.
+pub fn callers_known() -> Vec<Scenario> {
+    background::CALLERS_KNOWN.to_vec()
 }
 
 /// A finding by a service.

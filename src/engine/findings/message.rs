@@ -2,8 +2,9 @@
 
 use super::ledger::label;
 use crate::engine::digest::digester;
+use crate::engine::traces::whoever;
 use crate::engine::twins;
-use crate::model::{Detail, FlowRef, Party, Pattern, Row, Value};
+use crate::model::{Detail, FlowRef, Pattern, Row, Value};
 use crate::trace;
 use compact_str::CompactString;
 use std::hash::{Hash as _, Hasher as _};
@@ -97,7 +98,7 @@ impl Letter {
             otherwise: expires || headers.iter().any(|(name, _)| OTHERWISE.contains(&&**name)),
             lane: (flow.connection, channel),
             client: label(flow.client),
-            who: who(flow.client),
+            who: whoever(flow.client).into(),
             broker: label(flow.server),
         })
     }
@@ -120,14 +121,6 @@ pub(super) fn fate(row: &Row) -> &'static str {
         Some("nack") => "nacked",
         Some("ack") => "acknowledged",
         _ => "not acknowledged",
-    }
-}
-
-/// A client, whatever port it has this time.
-pub(super) fn who(party: &Party) -> CompactString {
-    match crate::engine::traces::name(party) {
-        Some(name) => name.into(),
-        None => party.host().into(),
     }
 }
 

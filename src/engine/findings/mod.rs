@@ -10,6 +10,7 @@
 
 mod book;
 mod cascade;
+mod company;
 mod duplicate;
 mod housekeeping;
 mod ledger;

@@ -2,9 +2,9 @@
 //! and each message of each call would cost more than all the rest.
 
 use super::ledger::label;
-use super::message::who;
 use super::{Book, Detector, Words};
 use crate::body::{self, Content, Context, Document};
+use crate::engine::traces::whoever;
 use crate::model::{Body, FindingKind, FlowRef};
 use crate::schema::{Current, Place};
 use compact_str::CompactString;
@@ -71,7 +71,7 @@ impl Detector for SchemaMismatch {
                     evidence: format!("a message of {} bytes: {why}; read with {}", body.bytes, document.about.unwrap_or_default()),
                     advice: "see whether both sides were built from one version of the .proto file, and whether that is the one given here".to_owned(),
                 };
-                book.raise(FindingKind::SchemaMismatch, &format!("{} {side}", who(from)), vec![flow.row.id], words);
+                book.raise(FindingKind::SchemaMismatch, &format!("{} {side}", whoever(from)), vec![flow.row.id], words);
                 return;
             }
         }

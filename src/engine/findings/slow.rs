@@ -7,13 +7,16 @@
 //! - at least 60 % of a request that takes a second or longer.
 //!
 //! Like hops are of one receiver and operation or statement, literals left out: those that were judged before, and the others of its
-//! own trace. A shorter time is never one: a scheduler, a collector of garbage or a busy machine make up for it.
+//! own trace. A shorter time is never one: a scheduler, a collector of garbage or a busy machine make up for it. Where its receiver was at
+//! work on more than four at once, that many times the usual is none either: it would take as long if they were done one after the other.
 
+use super::company::Company;
 use super::ledger::{excerpt, label};
+use super::redelivery::times;
 use super::waits::Waits;
 use super::{Book, Detector, Look, Words};
 use crate::engine::traces::{Doubt, Hop, doubts};
-use crate::model::{FindingKind, Pattern};
+use crate::model::{FindingKind, FlowRef, Pattern};
 use crate::time::{Span, Time};
 use hashbrown::HashMap;
 use std::collections::VecDeque;
@@ -36,13 +39,28 @@ const MOST: u64 = 60;
 /// What is usual, by kind.
 #[derive(Debug, Default)]
 pub(super) struct Slow {
-    kinds: HashMap<u64, VecDeque<Span>>,
+    kinds: HashMap<u64, Kind>,
     waits: Waits,
+    company: Company,
+}
+
+/// How long the last hops of a kind took by themselves; those again that were the only ones that their receiver was at work on, which stay
+/// where many come at once.
+#[derive(Debug, Default)]
+struct Kind {
+    all: VecDeque<Span>,
+    only: VecDeque<Span>,
 }
 
 impl Detector for Slow {
     fn seeks(&self) -> &'static str {
         "slow hops"
+    }
+
+    fn flow(&mut self, flow: FlowRef<'_>, _: &mut Book) {
+        if answered(flow.row.pattern, flow.row.protocol) {
+            self.company.add(flow);
+        }
     }
 
     fn alone(&mut self, hop: &Hop, book: &mut Book) {
@@ -140,6 +158,13 @@ impl<'h> Own<'h> {
     }
 }
 
+fn remember(samples: &mut VecDeque<Span>, one: Span, most: usize) {
+    samples.push_back(one);
+    if samples.len() > most {
+        samples.pop_front();
+    }
+}
+
 /// How much of a hop's time lies outside all of these.
 fn besides(hop: &Hop, spans: &[(Time, Time)]) -> Span {
     let mut spans: Vec<_> = spans.iter().filter(|(from, to)| from < to).collect();
@@ -157,23 +182,26 @@ impl Slow {
     fn learn(&mut self, of: &Own<'_>) {
         let kind = of.hop.kind();
         if self.kinds.len() < MAX_KINDS || self.kinds.contains_key(&kind) {
-            let samples = self.kinds.entry(kind).or_default();
-            samples.push_back(of.own);
-            if samples.len() > MAX_SAMPLES {
-                samples.pop_front();
+            let only = self.company.of(of.hop) == 0;
+            let kind = self.kinds.entry(kind).or_default();
+            remember(&mut kind.all, of.own, MAX_SAMPLES);
+            if only {
+                remember(&mut kind.only, of.own, USUAL);
             }
         }
     }
 
     /// What is usual for its kind, where it took far longer by itself: how many took how long at most, of how many, and it itself.
     fn usual(&self, of: &Own<'_>, request: &Hop) -> Option<(&'static str, Span, usize, Span)> {
-        let mut others: Vec<_> = self.kinds.get(&of.hop.kind()).filter(|_| of.own > SLOW)?.iter().copied().collect();
+        let mut others: Vec<_> = self.kinds.get(&of.hop.kind()).filter(|_| of.own > SLOW)?.all.iter().copied().collect();
         others.sort_unstable();
         if let Ok(itself) = others.binary_search(&of.own) {
             others.remove(itself);
         }
         let part = |hundredths: usize| others.get(others.len() * hundredths / 100).copied().unwrap_or_default();
-        let far = |own: Span, usual: Span, times: u64| own > SLOW && own.nanos() > usual.nanos().saturating_mul(times);
+        let at_once = self.at_once(of.hop);
+        let far =
+            |own: Span, usual: Span, times: u64| own > SLOW && own.nanos() > usual.nanos().saturating_mul(times.max(at_once));
         let told = |own: Span| {
             let (nearly_all, three) = (part(95), part(75));
             if others.len() >= USUAL && far(own, nearly_all, TIMES) {
@@ -186,6 +214,19 @@ impl Slow {
         told(of.own)?;
         let own = of.surely(&self.waits);
         told(own).map(|(part, usual)| (part, usual, others.len(), own))
+    }
+
+    /// How many its receiver was at work on at once, with it, and may have done one after the other.
+    fn at_once(&self, hop: &Hop) -> u64 {
+        self.company.of(hop) as u64 + 1
+    }
+
+    /// Whether it took no longer than so many take one after the other, by what is known of its kind when it is the only one.
+    fn in_line(&self, hop: &Hop, own: Span, at_once: u64) -> bool {
+        let mut only: Vec<_> = self.kinds.get(&hop.kind()).into_iter().flat_map(|kind| kind.only.iter().copied()).collect();
+        only.sort_unstable();
+        let usual = only.get(only.len() * 3 / 4).filter(|_| only.len() >= FEW);
+        usual.is_some_and(|usual| own.nanos() <= usual.nanos().saturating_mul(at_once))
     }
 
     /// Tells a hop that is far slower than its kind.
@@ -219,7 +260,8 @@ impl Slow {
             return;
         }
         let own = of.surely(&self.waits);
-        if !most_of(own, request) {
+        let at_once = self.at_once(hop);
+        if !most_of(own, request) || self.in_line(hop, own, at_once) {
             return;
         }
         let to = label(&hop.to);
@@ -240,8 +282,12 @@ impl Slow {
                 },
             )
         };
+        let others = match at_once - 1 {
+            0 => String::new(),
+            others => format!("; it was at work on {} meanwhile", times(others, "other", "others")),
+        };
         let evidence = format!(
-            "{} of the {} that {} took ({percent} %)",
+            "{} of the {} that {} took ({percent} %){others}",
             crate::units::duration(own),
             crate::units::duration(all),
             request.operation

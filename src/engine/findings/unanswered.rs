@@ -2,8 +2,8 @@
 //! nor those given up as the same was answered that was asked beside.
 
 use super::ledger::label;
-use super::message::who;
 use super::{Book, Detector, Look, Words};
+use crate::engine::traces::whoever;
 use crate::engine::traces::{Hop, name, settled};
 use crate::model::{ConnRecord, Dir, End, FindingKind, FlowId, FlowRef, Link, PENDING, Pattern, Severity};
 use crate::time::{Span, Time};
@@ -76,7 +76,7 @@ impl Detector for Unanswered {
             return;
         }
         let (from, to) = (label(flow.client), label(flow.server));
-        let key = format!("{} > {to}: {}", who(flow.client), hop.shape());
+        let key = format!("{} > {to}: {}", whoever(flow.client), hop.shape());
         let operation = flow.row.operation.clone();
         let traced = flow.row.trace_id.is_some() && !amqp;
         let question =

@@ -1,8 +1,8 @@
 //! Queues that fill up and that nobody consumes from, by the broker's own words: who declares a queue is told how many messages and how
 //! many consumers it has. That no consumer was seen proves nothing, as it may be on a connection that is not watched.
 //!
-//! Told at the end, where twice in a row there was no consumer and more messages were there the second time, and nobody was seen to take
-//! any since. Not of queues that are made to be waited in: with a time to live, or a name for what failed.
+//! Told at the end, where twice in a row there was no consumer and more messages were there the second time, nobody was seen to take any
+//! since, and a consumer had the time to start. Not of queues that are made to be waited in: with a time to live, or a name for what failed.
 
 use super::ledger::label;
 use super::redelivery::times;
@@ -13,24 +13,28 @@ use compact_str::CompactString;
 use hashbrown::HashMap;
 use std::sync::Arc;
 
-/// How many queues are told apart.
+/// How many names of queues are told apart, and how many brokers that have one of that name.
 const MAX_QUEUES: usize = 1 << 10;
+const MAX_BROKERS: usize = 8;
 /// How many messages have piled up at least, and how long nobody took any: a consumer that starts declares its queue first.
 const PILED: i64 = 3;
 const LONG: Span = Span::from_secs(1);
+/// How long there was no consumer at least: who sends is often there first, and a consumer takes a while to start.
+const STARTING: Span = Span::from_secs(10);
 /// Arguments of a queue in which messages wait by design (<https://www.rabbitmq.com/docs/ttl>).
 const WAITED_IN: &[&str] = &["x-message-ttl", "x-expires"];
 /// Parts of names by which queues are called that hold what failed, or is to be tried later.
 const SET_ASIDE: &[&str] = &["dead", "dlq", "dlx", "error", "failed", "skipped", "parking", "poison", "retry", "delay"];
 
-/// The queues, each with its broker's address.
+/// The queues by name: one for each address of a broker.
 #[derive(Debug, Default)]
 pub(super) struct Unconsumed {
-    queues: HashMap<(Arc<str>, CompactString), Pile>,
+    queues: HashMap<CompactString, Vec<Pile>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Pile {
+    broker: Arc<str>,
     /// The first and the last time of an unbroken row in which it had no consumer.
     reports: Option<[Report; 2]>,
     by_design: bool,
@@ -52,16 +56,13 @@ impl Detector for Unconsumed {
     fn flow(&mut self, flow: FlowRef<'_>, _: &mut Book) {
         let Some(detail) = flow.detail.filter(|_| flow.row.protocol == "amqp") else { return };
         let Some(Value::Text(queue)) = detail.fields.get("amqp.queue") else { return };
-        let key = (Arc::clone(&flow.server.addr), queue.clone());
-        if self.queues.len() >= MAX_QUEUES && !self.queues.contains_key(&key) {
-            return;
-        }
         if !flow.row.operation.starts_with("queue.declare") {
             let takes = ["get ", "basic.consume ", "queue.purge ", "queue.delete "];
             if (flow.row.pattern == Pattern::Deliver || takes.iter().any(|begin| flow.row.operation.starts_with(begin)))
-                && let Some(pile) = self.queues.get_mut(&key)
+                && let Some(piles) = self.queues.get_mut(queue)
             {
-                pile.reports = None;
+                // a broker may have several addresses, one inside and one outside of a container
+                piles.iter_mut().for_each(|pile| pile.reports = None);
             }
             return;
         }
@@ -72,7 +73,7 @@ impl Detector for Unconsumed {
         let (Some(messages), Some(consumers)) = (count("message_count"), count("consumer_count")) else { return };
         let arguments = entry(detail.fields.get("amqp.arguments"), "arguments");
         let aside = queue.to_ascii_lowercase();
-        let pile = self.queues.entry(key).or_default();
+        let Some(pile) = self.pile(queue, &flow.server.addr) else { return };
         pile.by_design |= WAITED_IN.iter().any(|name| entry(arguments, name).is_some())
             || SET_ASIDE.iter().any(|part| aside.contains(part))
             // a stream keeps what was taken
@@ -87,19 +88,35 @@ impl Detector for Unconsumed {
     }
 
     fn end(&mut self, book: &mut Book) {
-        let mut piles: Vec<_> = self.queues.iter().filter(|(_, pile)| !pile.by_design).collect();
-        piles.retain(|(_, pile)| pile.reports.as_ref().is_some_and(|reports| piled(reports, book.now())));
-        piles.sort_by_key(|(_, pile)| pile.reports.as_ref().map(|[first, _]| first.flow));
-        for ((broker, queue), pile) in piles {
-            if let Some(reports) = &pile.reports {
-                tell(broker, queue, reports, book);
-            }
+        let all = self.queues.iter().flat_map(|(queue, piles)| piles.iter().map(move |pile| (queue, pile)));
+        let told =
+            all.filter(|(_, pile)| !pile.by_design).filter_map(|(queue, pile)| Some((queue, pile, pile.reports.as_ref()?)));
+        let mut told: Vec<_> = told.filter(|(.., reports)| piled(reports, book.now())).collect();
+        told.sort_by_key(|(.., [first, _])| first.flow);
+        for (queue, pile, reports) in told {
+            tell(&pile.broker, queue, reports, book);
         }
     }
 }
 
+impl Unconsumed {
+    /// Of a broker's queue; none where there is no room for another one.
+    fn pile(&mut self, queue: &CompactString, broker: &Arc<str>) -> Option<&mut Pile> {
+        if self.queues.len() >= MAX_QUEUES && !self.queues.contains_key(queue) {
+            return None;
+        }
+        let piles = self.queues.entry(queue.clone()).or_default();
+        let at = piles.iter().position(|pile| pile.broker == *broker).unwrap_or(piles.len());
+        if at == piles.len() && at < MAX_BROKERS {
+            piles.push(Pile { broker: Arc::clone(broker), reports: None, by_design: false });
+        }
+        piles.get_mut(at)
+    }
+}
+
 fn piled([first, last]: &[Report; 2], now: Time) -> bool {
-    last.messages > first.messages && last.messages >= PILED && now.since(last.time) >= LONG
+    let (waited, since) = (now.since(first.time), now.since(last.time));
+    last.messages > first.messages && last.messages >= PILED && waited >= STARTING && since >= LONG
 }
 
 fn tell(broker: &str, queue: &str, [first, last]: &[Report; 2], book: &mut Book) {
@@ -149,7 +166,7 @@ mod tests {
     }
 
     fn check(flows: &[Flow], wanted: &[(&str, u64)]) {
-        let later = deliver(9000, "id=a queue=other");
+        let later = deliver(11_000, "id=a queue=other");
         assert_eq!(titles(&found(&mut Unconsumed::default(), &[flows, &[later]].concat())), wanted);
     }
 
@@ -169,11 +186,18 @@ mod tests {
     fn what_somebody_takes_or_waits_by_design_is_none() {
         let twice = |queue, argument| [declare(1, queue, [0, 0], argument), declare(500, queue, [7, 0], argument)];
         check(&[&twice("q", None)[..], &[deliver(600, "id=a queue=q")]].concat(), &[]);
+        // by another address of its broker
+        let inside = flow(600, Pattern::Deliver, "amqp", "rabbit=172.18.0.2:5672>billing 600-601 deliver q ack");
+        let Detail { fields, .. } = Detail::clone(deliver(600, "id=a queue=q").detail.as_deref().unwrap());
+        let inside = Flow { detail: Some(Detail { fields, ..Detail::default() }.into()), ..inside };
+        check(&[&twice("q", None)[..], &[inside]].concat(), &[]);
         check(&[declare(1, "q", [0, 0], None), declare(500, "q", [7, 1], None)], &[]);
         check(&[declare(1, "q", [9, 0], None), declare(500, "q", [7, 0], None)], &[]);
         // said once, it may be that its consumer is about to start; and at the very end
         check(&twice("q", None)[1..], &[]);
-        check(&[declare(1, "q", [0, 0], None), declare(8500, "q", [7, 0], None)], &[]);
+        check(&[declare(1, "q", [0, 0], None), declare(10_500, "q", [7, 0], None)], &[]);
+        // nor where a consumer had no time to start
+        check(&[declare(1500, "q", [0, 0], None), declare(2000, "q", [7, 0], None)], &[]);
         check(&twice("q", Some("x-message-ttl")), &[]);
         check(&twice("shop.dead-letters", None), &[]);
     }

@@ -1,8 +1,8 @@
 //! Calls of which nothing is claimed: whoever sent one may have waited for it in whatever it was at work on then. Not what caused them.
 
 use super::ledger::label;
-use crate::engine::traces::{Hop, everybodys, name};
-use crate::model::{Party, Pattern};
+use crate::engine::traces::{Hop, everybodys, name, whoever};
+use crate::model::Pattern;
 use crate::time::Time;
 use compact_str::CompactString;
 use hashbrown::HashMap;
@@ -63,7 +63,7 @@ impl Waits {
         if !waited_for || !(hop.pending || hop.time < hop.last) {
             return;
         }
-        let key = key(&hop.from);
+        let key = whoever(&hop.from);
         if self.senders.len() >= MAX_SENDERS && !self.senders.contains_key(key) {
             self.senders.clear();
             self.forgotten = Some(hop.last);
@@ -90,16 +90,11 @@ impl Waits {
         let anybodys = |key: &str| named != Some(key) && everybodys(host);
         let remembered = senders.iter().flat_map(|(key, sender)| sender.calls.iter().map(|call| call.within(hop, anybodys(key))));
         let of_trace = own.iter().filter(|own| {
-            let from = key(&own.from);
+            let from = whoever(&own.from);
             own.flow != hop.flow && (named == Some(from) || (name(&own.from).is_none() && host == from))
         });
-        remembered.chain(of_trace.map(|own| Call::of(own).within(hop, anybodys(key(&own.from))))).flatten().collect()
+        remembered.chain(of_trace.map(|own| Call::of(own).within(hop, anybodys(whoever(&own.from))))).flatten().collect()
     }
-}
-
-/// Who sent it: a name, else a host.
-fn key(party: &Party) -> &str {
-    name(party).unwrap_or_else(|| party.host())
 }
 
 #[cfg(test)]

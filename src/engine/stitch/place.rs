@@ -4,11 +4,8 @@ use super::super::traces::Hop;
 use super::payload::Values;
 use super::work::Work;
 use super::works::Sure;
-use crate::model::{FlowId, Link, Pattern};
+use crate::model::{FlowId, Link, MAX_CANDIDATES, Pattern};
 use std::sync::Arc;
-
-/// How many flows are named of those that may have caused one, the last: of more nobody learns anything.
-const MAX_CANDIDATES: usize = 16;
 
 /// How many works may lie within each other because of one another: no request goes through so many services.
 const LONGEST: usize = 64;

@@ -4,7 +4,8 @@ use super::super::findings::public_name;
 use super::super::twins::{published_to, was_in};
 use super::legs::{Asked, asked};
 use super::mark::Mark;
-use super::shape::{first_part, held, of_path, of_query, pages, pieces};
+use super::parties::whoever;
+use super::shape::{comes_late, first_part, held, of_path, of_query, pages, pieces};
 use crate::engine::digest::digester;
 use crate::model::{
     Detail, FlowId, FlowRef, Issue, Link, Origin, Owner, PENDING, Party, Pattern, Row, Severity, TraceContext, Value, text_of,
@@ -98,7 +99,7 @@ pub(in crate::engine) struct Extra {
     pub(in crate::engine) let_go: Option<Time>,
     /// When its request was there as a whole, where that took a while.
     pub(in crate::engine) whole: Option<Time>,
-    /// When its answer began, where that took a while to come.
+    /// When its answer began, where that took a while to come and who reads it may have held it up.
     pub(in crate::engine) answering: Option<Time>,
     /// When its receiver may have waited for an answer that cannot be read.
     pub(in crate::engine) unread: Vec<(Time, Time)>,
@@ -239,7 +240,7 @@ impl Hop {
     /// Stands for who asks whom for what, apart from its literals, whatever port it is asked from.
     pub(in crate::engine) fn call(&self) -> u64 {
         let mut hasher = digester();
-        name(&self.from).unwrap_or_else(|| self.from.host()).hash(&mut hasher);
+        whoever(&self.from).hash(&mut hasher);
         hasher.write_u64(self.kind());
         hasher.finish()
     }
@@ -340,7 +341,7 @@ impl Hop {
             self.extra_mut().whole = Some(whole);
         }
         let answer = detail.response.as_ref().map(|half| half.first.time).filter(|_| !flow.row.pattern.one_way());
-        if let Some(answer) = answer.filter(|answer| self.last.since(*answer) > AT_ONCE) {
+        if let Some(answer) = answer.filter(|answer| self.last.since(*answer) > AT_ONCE && !comes_late(flow)) {
             self.extra_mut().answering = Some(answer);
         }
         // an exchange goes through no topic

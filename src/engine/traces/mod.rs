@@ -40,6 +40,7 @@ pub(super) use legs::{asked, beside, forwards, leg};
 use list::List;
 use mark::tail;
 pub(super) use mark::{Mark, digest};
+pub(super) use parties::whoever;
 use sealed::Sealed;
 pub(super) use shape::{answered, sort, streams};
 use std::collections::{BTreeMap, BTreeSet};
@@ -68,7 +69,7 @@ pub(super) struct Traces {
     /// Where traces went that are parts of others now.
     moved: BTreeMap<TraceNo, TraceNo>,
     /// Flows that may have caused others, with those.
-    doubts: BTreeMap<FlowId, Vec<FlowId>>,
+    doubts: BTreeMap<FlowId, ties::Doubted>,
     /// Traces of which no flow was open lately, by the moment at which they may be told: at most once each.
     due: BTreeSet<(Time, TraceNo)>,
     /// None where nobody reads of traces.

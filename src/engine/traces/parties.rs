@@ -1,4 +1,4 @@
-//! Who takes part in a trace.
+//! Who takes part in a trace, and who somebody is whatever port it has.
 
 use super::hop::{Hop, name};
 use crate::model::Party;
@@ -15,6 +15,11 @@ pub(super) fn services<'h>(hops: impl Iterator<Item = &'h Hop>) -> Vec<Arc<str>>
         }
     }
     services
+}
+
+/// Who it is, whatever port it has this time: a name, else a host.
+pub(in crate::engine) fn whoever(party: &Party) -> &str {
+    name(party).unwrap_or_else(|| party.host())
 }
 
 /// What a party counts as among the services: a client's port is nobody's name.

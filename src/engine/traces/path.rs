@@ -1,10 +1,11 @@
 //! Why a trace failed, and where its time went: a pure function of its hops and its tree. It reads no clock and no headers.
 //!
 //! The critical path goes from the end of a trace back to its beginning: at each moment it lies with the call that was waited for last.
+//! A call is waited for until it is answered, whatever its receiver still does because of it then.
 //! What a service did while it waited for nobody is its own; between publish and delivery it is the queue's, save for what a consumer had
-//! the message for that gave it back; while the same request is passed on, in a leg of its own, it is the proxy's. While a request was still
-//! being sent it is nobody's, nor while its answer was, nor while something was under way that cannot be read, or of which it is not known
-//! whether it or another service waited for it.
+//! the message for that gave it back; while the same request is passed on, in a leg of its own, it is the proxy's. While its answer was still
+//! being sent it stands apart, as it may be who reads it that took the time, unless that is too short to wait for anybody. While a request was still being sent it is nobody's, nor while
+//! something was under way that cannot be read, or of which it is not known whether it or another service waited for it.
 
 use super::doubts::{Doubt, doubts};
 use super::failure::cause;
@@ -62,9 +63,6 @@ impl<'h> Walk<'h> {
             let below = if one { &mut children } else { &mut unsure };
             maybe.into_iter().for_each(|up| below[up].push(at));
         }
-        for children in &mut children {
-            children.sort_by_key(|&at| std::cmp::Reverse((ends[at], at)));
-        }
         Self { hops, parents, children, unsure, legs, ends }
     }
 
@@ -107,6 +105,10 @@ impl<'h> Walk<'h> {
         unsure.sort_unstable();
         let done = hop.extra().let_go.unwrap_or_else(|| hop.answering());
         let own = |from: Time, to: Time, spent: &mut Vec<Spent>| {
+            let sending = from.max(hop.answering());
+            if sends_at_last(hop) && sending < to.min(hop.last) {
+                spent.push((sending, at, StepKind::Sending, to.min(hop.last)));
+            }
             let (mut from, to) = (from.max(hop.arrived()), to.min(done));
             for &(begin, end) in unsure.iter().filter(|(begin, _)| *begin < to) {
                 if from < begin {
@@ -118,8 +120,15 @@ impl<'h> Walk<'h> {
                 spent.push((from, at, kind, to));
             }
         };
-        for &down in &self.children[at] {
-            let (begin, end) = (self.hops[down].time, self.ends[down].min(until));
+        // what is sent after the own answer leads up to the end of the trace, and nobody waits for it before
+        let waited_for = |down: usize| match answers(self.hops[down]) && until <= hop.last {
+            true => self.hops[down].last,
+            false => self.ends[down],
+        };
+        let mut children: Vec<_> = self.children[at].iter().map(|&down| (waited_for(down), down)).collect();
+        children.sort_by_key(|&child| std::cmp::Reverse(child));
+        for (end, down) in children {
+            let (begin, end) = (self.hops[down].time, end.min(until));
             if begin >= end || begin < hop.time {
                 continue;
             }
@@ -168,11 +177,21 @@ impl<'h> Walk<'h> {
     }
 }
 
+/// Whether it is a call that its sender waits for, and it was answered.
+fn answers(hop: &Hop) -> bool {
+    !hop.pattern.one_way() && hop.settled && !hop.pending
+}
+
+/// Whether nothing but its answer goes over it once that has begun.
+fn sends_at_last(hop: &Hop) -> bool {
+    matches!(hop.pattern, Pattern::RequestResponse | Pattern::Unary | Pattern::Query | Pattern::ServerStream)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::engine::findings::rig::{call, flow, trace};
-    use crate::model::{Detail, Fields, Flow, Half, Stamp, Value};
+    use crate::model::{Detail, Fields, Flow, Half, Row, Stamp, Value};
 
     /// The flows of these tests that pass on what caused them.
     const LEGS: [u64; 1] = [7];
@@ -264,16 +283,42 @@ mod tests {
     }
 
     #[test]
-    fn while_an_answer_is_still_coming_it_is_nobodys() {
+    fn while_an_answer_is_still_coming_it_stands_apart() {
         let mut download = call(1, "c:1>gate 0-100 GET /d 200");
         let mut detail = download.detail.as_deref().unwrap().clone();
         let first = Stamp { time: crate::engine::findings::rig::at(30), ..Stamp::default() };
         detail.response = Some(Half { first, ..Half::default() });
         download.detail = Some(detail.into());
+        download.row.bytes = 1 << 20;
         assert_eq!(
             told(&[(0, download), (1, call(2, "gate>a 10-25 GET /d 200"))]).1,
-            [step(1, "work gate", 15), step(2, "work a", 15)]
+            [step(1, "work gate", 15), step(2, "work a", 15), step(1, "sending gate", 70)]
         );
+        // whose answer is passed on as it comes is who sends it
+        let streams = |flow: Flow| {
+            let mut detail = flow.detail.as_deref().unwrap().clone();
+            let first = Stamp { time: crate::engine::findings::rig::at(30), ..Stamp::default() };
+            detail.response = Some(Half { first, ..Half::default() });
+            Flow { detail: Some(detail.into()), row: Row { bytes: 1 << 20, ..flow.row.clone() }, ..flow }
+        };
+        let tree = [(0, streams(call(1, "c:1>gate 0-100 GET /d 200"))), (1, streams(call(2, "gate>a 10-95 GET /d 200")))];
+        let wanted = [step(1, "work gate", 10), step(2, "work a", 20), step(2, "sending a", 65), step(1, "sending gate", 5)];
+        assert_eq!(path(&tree), wanted);
+    }
+
+    #[test]
+    fn nobody_waits_for_what_goes_on_after_an_answer() {
+        let tree = |end: u64| {
+            [
+                (0, call(1, &format!("c:1>gate 0-{end} POST /o 200"))),
+                (1, call(2, "gate>orders 5-10 POST /o 202")),
+                (2, call(3, "orders>bank 50-80 POST /c 200")),
+            ]
+        };
+        assert_eq!(path(&tree(200)), [step(1, "work gate", 195), step(2, "work orders", 5)]);
+        // what is last of all led up to the end; what its service did before it sent that was not seen
+        let wanted = [step(1, "work gate", 5), step(2, "work orders", 5), step(3, "work bank", 30)];
+        assert_eq!(told(&tree(60)).1, wanted);
     }
 
     fn copy(number: u64, queue: &str, text: &str, was_in: &[&str]) -> (usize, Flow) {

@@ -4,6 +4,7 @@
 use super::super::Engine;
 use super::super::findings::label;
 use super::hop::{Hop, everybodys, name};
+use super::parties::whoever;
 use crate::model::{ConnId, Dir, Party};
 use crate::time::Time;
 use compact_str::CompactString;
@@ -44,7 +45,7 @@ impl Engine {
 
 impl Sealed {
     fn asked(&mut self, conn: ConnId, from: &Party, to: &Party, asked: Time) {
-        let key = key(from);
+        let key = whoever(from);
         if self.0.len() >= MAX_SENDERS && !self.0.contains_key(key) {
             self.0.clear();
         }
@@ -56,7 +57,7 @@ impl Sealed {
     }
 
     fn answered(&mut self, conn: ConnId, from: &Party, at: Time) {
-        let questions = self.0.get_mut(key(from)).into_iter().flatten();
+        let questions = self.0.get_mut(whoever(from)).into_iter().flatten();
         if let Some(question) = questions.rev().find(|question| question.conn == conn) {
             question.answered = Some(at);
         }
@@ -91,11 +92,6 @@ impl Sealed {
         let span = |question: &Question| (question.asked, question.answered.unwrap_or(hop.last).min(hop.last));
         named.chain(others).map(span).collect()
     }
-}
-
-/// Who sent it: a name, else a host.
-fn key(party: &Party) -> &str {
-    name(party).unwrap_or_else(|| party.host())
 }
 
 #[cfg(test)]

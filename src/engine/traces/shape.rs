@@ -30,6 +30,16 @@ const PAGED: &[&str] = &[
 /// Media types of answers that come bit by bit.
 const STREAMED: &[&str] = &["text/event-stream", "application/x-ndjson", "multipart/x-mixed-replace", "application/stream+json"];
 
+/// What is shorter fits into any window (RFC 9293 §3.8.6): it is on its way at once when it is sent, whoever reads it. In bytes.
+const SHORT: u64 = 16 << 10;
+
+/// Whether what is left of an answer can come late only because it was sent late: nobody reads so slowly that something so short waits for
+/// him, save where other streams fill the connection. Not of an answer that comes bit by bit by design.
+pub(super) fn comes_late(flow: FlowRef<'_>) -> bool {
+    let alone = flow.detail.is_some_and(|detail| !detail.layers.contains(&"http2"));
+    alone && flow.row.bytes <= SHORT && !held(flow)
+}
+
 /// What a query is, numbers, IDs and quoted texts left out: `select * from stock where sku = ?`, `GET user:?`. None of a flow that is
 /// told by its operation.
 pub(super) fn of_query(flow: FlowRef<'_>) -> Option<CompactString> {

@@ -1,7 +1,7 @@
 //! Traces as the screen shows them: with the rows of their flows and the names that are known now. Built for who looks, and no sooner.
 
 use super::super::Engine;
-use super::super::view::{HopLine, Shown, TraceLine, Traces, Waterfall};
+use super::super::view::{Guests, HopLine, Shown, TraceLine, Traces, Waterfall};
 use super::parties::services;
 use super::queue::{Copies, Since};
 use super::{Hop, Trace, path, tree};
@@ -86,6 +86,7 @@ impl Engine {
             found: self.findings.mark_of(node.flow),
             maybe: Vec::new(),
             guest: false,
+            guests: Guests::default(),
             flow: self.flow(node.flow, false),
         }
     }
@@ -95,9 +96,12 @@ impl Engine {
         let tied: HashSet<_> = lines.iter().filter(|line| line.node.link.is_some()).map(|line| line.node.flow).collect();
         for at in (0..lines.len()).rev() {
             let Some((up, depth)) = lines.get(at).map(|line| (line.node.flow, line.node.depth)) else { continue };
-            let doubted = self.traces.doubted(up).to_vec();
+            let doubted = self.traces.doubted(up);
             let below = lines.iter().skip(at + 1).take_while(|line| line.node.depth > depth).count();
-            let guests: Vec<_> = doubted.into_iter().filter_map(|flow| self.guest(flow, up, depth + 1, &tied)).collect();
+            let guests: Vec<_> = doubted.flows.into_iter().filter_map(|flow| self.guest(flow, up, depth + 1, &tied)).collect();
+            if let Some(line) = lines.get_mut(at) {
+                line.guests = Guests { shown: guests.len() as u64, left: doubted.more };
+            }
             lines.splice(at + 1 + below..at + 1 + below, guests);
         }
     }

@@ -18,6 +18,14 @@ const MAX_MOVED: usize = 1 << 12;
 const MAX_DOUBTS: usize = 1 << 12;
 const MAX_DOUBTED: usize = 16;
 
+/// Flows of which nothing is claimed, and that one other may have caused.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Doubted {
+    pub(super) flows: Vec<FlowId>,
+    /// How many more there are than are remembered.
+    pub(super) more: u64,
+}
+
 impl Engine {
     /// Nothing is claimed of what caused a flow: these may have, else those that an ID leaves.
     pub(in crate::engine) fn doubt(&mut self, id: FlowId, maybe: Vec<FlowId>) {
@@ -101,8 +109,9 @@ impl Traces {
         self.changes += 1;
         for &up in &maybe {
             let doubted = self.doubts.entry(up).or_default();
-            if doubted.len() < MAX_DOUBTED {
-                doubted.push(flow);
+            match doubted.flows.len() < MAX_DOUBTED {
+                true => doubted.flows.push(flow),
+                false => doubted.more += 1,
             }
         }
         while self.doubts.len() > MAX_DOUBTS {
@@ -114,8 +123,8 @@ impl Traces {
     }
 
     /// Flows that this one may have caused, of which none was claimed when they settled.
-    pub(super) fn doubted(&self, flow: FlowId) -> &[FlowId] {
-        self.doubts.get(&flow).map_or(&[], Vec::as_slice)
+    pub(super) fn doubted(&self, flow: FlowId) -> Doubted {
+        self.doubts.get(&flow).cloned().unwrap_or_default()
     }
 
     /// Two traces are one: the older keeps its number. None where they have too many flows together.

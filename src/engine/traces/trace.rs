@@ -58,8 +58,8 @@ impl Trace {
         let services = services(tree.iter().filter_map(|node| self.hop(node.flow)));
         let (time, last) = self.times();
         let roots = tree.iter().filter(|node| node.depth == 0).count();
-        let why = path::why(&self.hops, &tree);
         let told = self.errors() > 0 || last.since(time) >= SLOW;
+        let why = if told { path::why(&self.hops, &tree) } else { Why::default() };
         Some(TraceRecord {
             trace_id,
             trace_ids: self.ids.clone(),
@@ -67,7 +67,7 @@ impl Trace {
             time,
             duration: last.since(time),
             errors: self.errors(),
-            why: if told { why } else { Why::default() },
+            why,
             complete: roots == 1 && self.more == 0 && self.hops.iter().all(|hop| hop.settled && !hop.pending),
             tree,
         })

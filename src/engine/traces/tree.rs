@@ -1,9 +1,10 @@
 //! Who caused whom within one trace: a pure function of its hops. It reads no headers and holds nothing.
 //!
-//! The parent of a second leg is the first one. That of another flow is the innermost that its sender had open, and the sender is known by
-//! its name. Without a name it may be
-//! any receiver on the same host: where that leaves several that lie within each other the innermost is taken, and told as tied by time
-//! alone, unless it is the one whose span ID was passed on; where they lie side by side each is as likely, and none is claimed.
+//! The parent of a second leg is the first one. That of another flow is the innermost that its sender had open, else the one that it had
+//! answered; the sender is known by its name. Without a name it may be any receiver on the same host: where that leaves several that lie
+//! within each other the innermost is taken, and told as tied by time alone, unless it is the one whose span ID was passed on; where they
+//! lie side by side each is as likely, and none is claimed. Where all services share the host, only who had something open comes into
+//! question: else nothing could be told of any call that follows another.
 
 use super::hop::{Hop, everybodys, name};
 use super::legs::{beside, leg};
@@ -229,10 +230,18 @@ fn rank(up: &Hop, hop: &Hop) -> Option<(Same, bool)> {
     let within = || up.end.is_none_or(|end| end >= hop.last) && (passes_on || !beside(up.time, hop) || leg(up, hop));
     // what is passed on says so by what it carries, whatever else its sender was at work on
     let another = || (hop.veiled || hop.extra().strangers.contains(&up.to.addr)) && !leg(up, hop);
-    if same == Same::Maybe && (up.to.addr == hop.to.addr || !within() || another()) {
+    if same == Same::Maybe && (up.to.addr == hop.to.addr || another()) {
         return None;
     }
+    if same == Same::Maybe && !within() {
+        return (!passes_on && goes_on(up, hop)).then_some((same, true));
+    }
     Some((same, !passes_on && up.end.is_some_and(|end| end < hop.time)))
+}
+
+/// Whether who answered one may have gone on with the other: neither has a name, and their host is not everybody's.
+fn goes_on(up: &Hop, hop: &Hop) -> bool {
+    !everybodys(hop.from.host()) && name(&up.to).is_none() && name(&hop.from).is_none()
 }
 
 /// Whether a message that was delivered is the very one that was published: a broker changes none of its headers.

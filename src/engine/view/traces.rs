@@ -95,6 +95,17 @@ pub struct HopLine {
     pub maybe: Vec<Candidate>,
     /// Whether it is not one of the trace's flows, but one that the flow above it may have caused.
     pub guest: bool,
+    /// The flows of which nothing is claimed, and that it may have caused.
+    pub guests: Guests,
     /// The flow; none where it was evicted.
     pub flow: Option<Flow>,
+}
+
+/// How many flows stand below one that may have caused them, where nothing is claimed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Guests {
+    /// How many do.
+    pub shown: u64,
+    /// How many more there are: they are only counted.
+    pub left: u64,
 }

@@ -1,6 +1,6 @@
 //! The traces of the scripted engine: each of some flows of the small mesh, one of them behind a queue.
 
-use crate::engine::view::{Candidate, FindingLine, HopLine, RowView, Spot, TraceLine, Traces, Waterfall};
+use crate::engine::view::{Candidate, FindingLine, Guests, HopLine, RowView, Spot, TraceLine, Traces, Waterfall};
 use crate::model::{FindingKind, FindingSeverity, FlowId, Link, Node, Step, StepKind, TraceNo, Why};
 use crate::time::{Span, Time};
 use std::collections::BTreeMap;
@@ -58,6 +58,7 @@ pub fn waterfall(rows: &[RowView], no: TraceNo) -> Option<Waterfall> {
         found: (depth == 3).then_some(FindingKind::TraceLost),
         maybe: Vec::new(),
         guest: false,
+        guests: Guests::default(),
         flow: Some(row.flow.clone()).filter(|_| took != 1),
     };
     let hops: Vec<_> = rows.iter().zip(SHAPE).map(hop).collect();
@@ -86,6 +87,9 @@ pub fn doubted(mut waterfall: Waterfall) -> Waterfall {
     let candidate = |hop: &HopLine| Candidate { spot: Spot::Hop(waterfall.line.no, hop.node.flow), flow: hop.flow.clone() };
     let maybe: Vec<_> = waterfall.hops.iter().take(2).map(candidate).collect();
     let Some(last) = waterfall.hops.last().cloned() else { return waterfall };
+    if let Some(first) = waterfall.hops.first_mut() {
+        first.guests = Guests { shown: 1, left: 24 };
+    }
     for at in [2, 1] {
         let node = Node { flow: FlowId(900), depth: at, link: None, leg: false };
         waterfall.hops.insert(at, HopLine { node, maybe: maybe.clone(), guest: true, found: None, ..last.clone() });

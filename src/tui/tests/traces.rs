@@ -146,8 +146,11 @@ fn a_flow_that_several_may_have_caused_stands_below_each_and_leads_to_them() {
         rig.press("esc");
         assert_eq!((rig.app.context(), shown(&rig)), (Context::Trace, Shown::Trace(TraceNo(4))));
         assert!(cursor(&rig).starts_with('?'), "{}", rig.screen());
+        assert!(rig.screen().contains(" · 24 more ? not shown"), "{}", rig.screen());
         // one that something is claimed of has none
-        rig.press("g m");
+        rig.press("g");
+        assert!(rig.screen().contains("1 of 25 ? below it are shown"), "{}", rig.screen());
+        rig.press("m");
         assert!(rig.screen().contains("nothing is in doubt here: m is for flows marked ?"), "{}", rig.screen());
     }
 }

@@ -18,6 +18,8 @@ pub struct Call {
     pub works: Nanos,
     /// What the receiver calls meanwhile.
     pub calls: Vec<Call>,
+    /// What it calls because of it after its answer, each a while after the one before.
+    pub later: Vec<Call>,
     pub order: Order,
     pub answer: Answer,
     pub connection: Connection,
@@ -106,8 +108,21 @@ pub struct Delivery {
 impl Call {
     fn new(to: Svc, what: What) -> Self {
         let (order, answer, connection) = (Order::InTurn, Answer::Good, Connection::Kept);
-        let (calls, headers, ids) = (Vec::new(), Vec::new(), Vec::new());
-        Self { to, what, after: MS, works: 2 * MS, calls, order, answer, connection, headers, ids, carries: Carries::Context }
+        let (calls, later, headers, ids) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Self {
+            to,
+            what,
+            after: MS,
+            works: 2 * MS,
+            calls,
+            later,
+            order,
+            answer,
+            connection,
+            headers,
+            ids,
+            carries: Carries::Context,
+        }
     }
 
     pub fn http(to: Svc, method: &'static str, target: impl Into<String>) -> Self {
@@ -134,6 +149,12 @@ impl Call {
 
     pub fn calls(mut self, calls: impl IntoIterator<Item = Self>) -> Self {
         self.calls.extend(calls);
+        self
+    }
+
+    /// What is done when its sender has long been answered.
+    pub fn later(mut self, calls: impl IntoIterator<Item = Self>) -> Self {
+        self.later.extend(calls);
         self
     }
 

@@ -190,6 +190,7 @@ impl Mesh {
         } else {
             let takes = self.takes(call.to, &context);
             end = self.all(end, call.to, &takes, flow, &call.calls, call.order) + call.works;
+            self.all(end, call.to, &takes, flow, &call.later, call.order);
         }
         if call.answer != Answer::Never {
             // whoever joins late sees the answer first

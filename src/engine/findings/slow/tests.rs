@@ -24,12 +24,17 @@ fn the_time_in_which_a_request_was_still_coming_is_not_its_receivers() {
 }
 
 #[test]
-fn the_time_in_which_an_answer_was_still_coming_is_not_its_receivers() {
+fn the_time_in_which_an_answer_was_still_coming_is_not_its_receivers_unless_it_is_too_short_to_wait_for_who_reads_it() {
     let answered = |at: u64, mut flow: Flow| {
         let mut detail = flow.detail.as_deref().unwrap().clone();
         let first = Stamp { time: super::super::rig::at(at), ..Stamp::default() };
         detail.response = Some(Half { first, ..Half::default() });
         flow.detail = Some(detail.into());
+        flow.row.bytes = 1 << 20;
+        flow
+    };
+    let short = |mut flow: Flow| {
+        flow.row.bytes = 900;
         flow
     };
     let download = || call(1, "c:1>gateway 0-2010 GET /down 200");
@@ -37,7 +42,14 @@ fn the_time_in_which_an_answer_was_still_coming_is_not_its_receivers() {
     check(&[(0, answered(100, download())), below.clone()], &[]);
     let title = "gateway spends most of a slow request by itself: GET /down";
     check(&[(0, answered(2005, download())), below.clone()], &[title]);
-    check(&[(0, answered(1900, download())), below], &[title]);
+    check(&[(0, answered(1900, download())), below.clone()], &[title]);
+    // that a row came each second cannot be who reads it; where news come as they do, and other streams fill the connection, it may
+    check(&[(0, short(answered(100, download()))), below.clone()], &[title]);
+    check(&[(0, short(answered(100, call(1, "c:1>gateway 0-2010 GET /events 200")))), below.clone()], &[]);
+    let mut shared = short(answered(100, download()));
+    let detail = Detail { layers: vec!["http2"], ..shared.detail.as_deref().unwrap().clone() };
+    shared.detail = Some(detail.into());
+    check(&[(0, shared), below], &[]);
 }
 
 fn root(end: u64) -> (usize, Flow) {
@@ -145,4 +157,46 @@ fn it_is_told_again_and_again_for_as_long_as_most_are_quick() {
         judge(&mut slow, &[(0, call(n + 1, &format!("c:1>api 0-{took} GET /x/{n} 200")))], &mut book);
     }
     assert_eq!(book.all().map(|(finding, _)| finding.count).collect::<Vec<_>>(), [3]);
+}
+
+/// Requests of `api`, one after the other and then others at once: the titles of what is told, and how often.
+fn burst(quiet: u64, calls: impl Iterator<Item = (u64, u64)>) -> Vec<(String, u64)> {
+    let (mut slow, mut book) = (Slow::default(), Book::default());
+    let one_by_one = (0..quiet).map(|n| (n * 100, n * 100 + 20));
+    let at = quiet * 100;
+    let mut all: Vec<_> = one_by_one.chain(calls.map(|(from, to)| (at + from, at + to))).collect();
+    all.sort_by_key(|(_, to)| *to);
+    let trees = (0..).zip(all).map(|(n, (from, to))| {
+        let gate = call(2 * n + 1, &format!("c:1>gate {from}-{to} GET /x 200"));
+        [(0, gate), (1, call(2 * n + 2, &format!("gate>api {from}-{to} GET /x/{n} 200")))]
+    });
+    let trees: Vec<_> = trees.collect();
+    // all are over by when the first trace is quiet
+    trees.iter().flatten().for_each(|(_, flow)| slow.flow(flow.as_ref(), &mut book));
+    trees.iter().for_each(|tree| judge(&mut slow, tree, &mut book));
+    book.all().map(|(finding, _)| (finding.title.split(" for ").next().unwrap().to_owned(), finding.count)).collect()
+}
+
+#[test]
+fn who_stands_in_line_behind_others_is_not_slow() {
+    // one after the other, and all side by side
+    assert_eq!(burst(20, (0..100).map(|n| (0, (n + 1) * 20))), []);
+    assert_eq!(burst(20, (0..100).map(|n| (n / 10, 1900 + n))), []);
+    assert_eq!(burst(20, (0..40).map(|n| (n, 790 + n))), []);
+}
+
+#[test]
+fn who_takes_longer_than_the_line_or_is_overtaken_is_slow() {
+    let told = |title: &str, count| [(title.to_owned(), count)];
+    let usual = "api takes far longer than usual";
+    // so many at once are slow, and would not be one after the other
+    assert_eq!(burst(20, (0..5).map(|n| (n, 600 + n))), told(usual, 5));
+    // the others go by
+    assert_eq!(burst(20, (0..50).map(|n| (n * 10, if n == 0 { 500 } else { n * 10 + 20 }))), told(usual, 1));
+}
+
+#[test]
+fn where_it_was_never_quick_it_is_most_of_a_slow_request_however_many_there_are() {
+    let told = burst(0, (0..20).map(|n| (n * 100, 1500 + n * 100)));
+    assert_eq!(told, [("api takes most of the time of a slow request: GET /x/19".to_owned(), 20)]);
 }

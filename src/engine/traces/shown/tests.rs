@@ -147,6 +147,18 @@ fn a_flow_of_the_trace_that_several_of_it_may_have_caused_is_seen_below_each_of_
 }
 
 #[test]
+fn of_many_that_a_request_may_have_caused_some_are_shown_and_all_are_counted() {
+    let calls = (0..40).map(|n| format!("gate>orders {0}-{1} op=GET./{n}", 10 + n, 11 + n));
+    let lines: Vec<_> =
+        ["web>gate 1-90 id=t span=1", "web>gate 2-91 id=u span=2"].map(str::to_owned).into_iter().chain(calls).collect();
+    let lines: Vec<_> = lines.iter().map(String::as_str).collect();
+    let (mut engine, _) = crate::engine::mesh::play(&lines, EngineOptions::default());
+    let waterfall = view(&mut engine, Shown::Trace(TraceNo(1)), None).trace.clone().unwrap();
+    let Guests { shown, left } = waterfall.hops[0].guests;
+    assert_eq!((shown, left, waterfall.hops.iter().filter(|hop| hop.guest).count()), (16, 24, 16));
+}
+
+#[test]
 fn a_waterfall_tells_why() {
     let lines = ["web>gate 1-90 id=t span=1", "gate>orders 10-80 id=t span=2"];
     let (mut engine, _) = crate::engine::mesh::play(&lines, EngineOptions::default());

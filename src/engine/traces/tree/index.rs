@@ -1,7 +1,7 @@
 //! Flows by who received them, so that what may have caused another one is found without looking at each: a trace may have thousands on
 //! one address that all its services share.
 
-use super::super::hop::{Hop, name};
+use super::super::hop::{Hop, everybodys, name};
 use super::{MAX_DEPTH, Same, rank, same_message, shared};
 use crate::model::Pattern;
 use crate::time::Time;
@@ -85,7 +85,7 @@ impl<'h> Index<'h> {
         (same, places)
     }
 
-    /// What its sender was at work on; else what it was done with; else what another one of its host was at work on.
+    /// What its sender was at work on; else what it was done with; else what another one of its host was at work on, or done with.
     fn asked(&self, hop: &Hop) -> (Same, Vec<usize>) {
         let sender = name(&hop.from);
         let named = sender.and_then(|name| self.names.get(name)).map(|named| &named.ends);
@@ -104,8 +104,12 @@ impl<'h> Index<'h> {
         }
         let others = self.hosts.get(hop.from.host()).into_iter().flatten();
         let may = others.filter(|(addr, named)| *addr != &*hop.to.addr && !(sender.is_some() && *named) && self.could(hop, addr));
-        let open = may.filter_map(|addr| self.addrs.get(addr)).flat_map(|ends| ends.range((hop.last, 0)..));
-        (Same::Maybe, self.those(open, hop, (Same::Maybe, false)))
+        let may: Vec<_> = may.filter_map(|addr| self.addrs.get(addr)).collect();
+        let open = self.those(may.iter().flat_map(|ends| ends.range((hop.last, 0)..)), hop, (Same::Maybe, false));
+        if !open.is_empty() || everybodys(hop.from.host()) {
+            return (Same::Maybe, open);
+        }
+        (Same::Maybe, self.those(may.iter().flat_map(|ends| ends.range(..(hop.last, 0))), hop, (Same::Maybe, true)))
     }
 
     /// The messages that a broker may have passed on: that very one, where it is there.
@@ -147,9 +151,10 @@ impl<'h> Index<'h> {
         }
         let sender = name(&hop.from);
         let named = sender.and_then(|name| self.names.get(name)).into_iter().flat_map(|named| named.addrs.iter().copied());
+        let from = if everybodys(hop.from.host()) { hop.last } else { Time::from_nanos(i64::MIN) };
         let others = self.hosts.get(hop.from.host()).into_iter().flatten().filter(|(addr, named)| {
-            let open = || self.addrs[&(*addr, *named)].range((hop.last, 0)..).any(|(_, at)| rank(self.hops[*at], hop).is_some());
-            !(sender.is_some() && *named) && (*addr == &*hop.from.addr || *addr != &*hop.to.addr && open())
+            let may = || self.addrs[&(*addr, *named)].range((from, 0)..).any(|(_, at)| rank(self.hops[*at], hop).is_some());
+            !(sender.is_some() && *named) && (*addr == &*hop.from.addr || *addr != &*hop.to.addr && may())
         });
         others.map(|(addr, _)| *addr).chain(named).collect()
     }

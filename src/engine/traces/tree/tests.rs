@@ -204,6 +204,21 @@ fn without_names_a_sender_is_somebody_on_its_host() {
 }
 
 #[test]
+fn without_names_work_goes_on_after_the_answer_on_a_host_of_its_own() {
+    let [asked, later] = ["10.0.0.9:50001>10.0.0.1:80 0-10", "10.0.0.1:40000>10.0.0.2:80 20-30"];
+    check(&[asked, later], "1 .2");
+    // which began before the answer, too; and what is still open comes first
+    check(&[asked, "10.0.0.1:40000>10.0.0.2:80 5-30"], "1 .2");
+    check(&[asked, "10.0.0.9:50001>10.0.0.1:80 12-40", later], "1 2 .3");
+    // of two nobody can tell; who has a name would have it here; and on one machine it may be anybody
+    check(&[asked, "10.0.0.9:50001>10.0.0.1:80 1-11", later], "1 2 3");
+    check(&["10.0.0.9:50001>a=10.0.0.1:80 0-10", later], "1 2");
+    check(&["127.0.0.1:50001>127.0.0.1:80 0-10", "127.0.0.1:40000>127.0.0.1:81 20-30"], "1 2");
+    // a service that others share a host with
+    check(&[asked, "10.0.0.1:40009>10.0.0.1:81 2-9", later], "1 .2 ..~3");
+}
+
+#[test]
 fn without_names_a_span_that_was_passed_on_tells_by_whom() {
     let at = |ends: &str, rest: &str| {
         let (from, to) = ends.split_once('>').unwrap();

@@ -11,8 +11,8 @@
 //! ```
 
 use super::{Line, Waterfall};
-use crate::engine::view::{self, HopLine};
-use crate::model::{Link, Step, StepKind};
+use crate::engine::view::{self, Guests, HopLine};
+use crate::model::{Link, MAX_CANDIDATES, Step, StepKind};
 use crate::time::{Span, Time};
 use crate::tui::action::Action;
 use crate::tui::app::App;
@@ -113,6 +113,10 @@ fn title(shown: &view::Waterfall, theme: &Theme, buffer: &mut Buffer, area: Rect
     if shown.more > 0 {
         at = put(buffer, area, at, &format!(" · {} more not kept", format::count(shown.more)), theme.warn);
     }
+    let left: u64 = shown.hops.iter().map(|hop| hop.guests.left).sum();
+    if left > 0 {
+        at = put(buffer, area, at, &format!(" · {} more ? not shown", format::count(left)), theme.warn);
+    }
     let id = if trace.trace_id.is_empty() { "no flow carries an ID" } else { &trace.trace_id };
     put(buffer, area, at, &format!(" · {id}"), theme.dim);
 }
@@ -156,6 +160,7 @@ fn time(shown: &view::Waterfall, theme: &Theme, buffer: &mut Buffer, area: Rect)
             StepKind::Work => "",
             StepKind::Queue => "queue ",
             StepKind::Proxy => "proxy ",
+            StepKind::Sending => "sending ",
         };
         let share = format!(" ({})", format::percent(own.nanos(), all.nanos()));
         let took = format!(" {}{}", format::duration(*own), if area.width < NARROW { "" } else { &share });
@@ -280,12 +285,19 @@ fn told(panel: &Waterfall, shown: &view::Waterfall, app: &App, theme: &Theme, bu
         (Some(link), _) => link.reason().to_owned(),
         (None, 0) => "nothing that was seen caused it".to_owned(),
         (None, 1) if hop.guest => "may be caused by this one, or by one that is gone".to_owned(),
-        (None, n) => format!("as likely caused by {n} flows: {} shows them", app.keymap.key_of(Action::Maybe)),
+        (None, n) => {
+            let least = if n < MAX_CANDIDATES { "" } else { "at least " };
+            format!("as likely caused by {least}{n} flows: {} shows them", app.keymap.key_of(Action::Maybe))
+        }
     };
     let after = format::duration(hop.time.since(shown.line.time));
     let place = match first == Some(hop.node.flow) && hop.maybe.is_empty() {
         true => "the first one seen".to_owned(),
         false => format!("{tie} · +{after}"),
+    };
+    let place = match hop.guests {
+        Guests { left: 0, .. } => place,
+        Guests { shown, left } => format!("{shown} of {} ? below it are shown · {place}", shown + left),
     };
     let mut at = put(buffer, area, 1, &format!("{} → {}", hop.from, hop.to), theme.strong);
     at = put(buffer, area, at, &format!(" · {place}"), Style::new());
@@ -294,9 +306,13 @@ fn told(panel: &Waterfall, shown: &view::Waterfall, app: &App, theme: &Theme, bu
         let window: Span = to.since(from);
         at = put(buffer, area, at, &format!(" · zoomed to {}", format::duration(window)), theme.dim);
     }
-    let own = shown.why.path.iter().filter(|step| step.flow == hop.node.flow && step.kind != StepKind::Queue);
-    let own = own.fold(Span::default(), |sum, step| sum.and(step.own));
-    if own > Span::default() && !hop.guest {
-        put(buffer, area, at, &format!(" · own {}", format::duration(own)), theme.dim);
+    let here = shown.why.path.iter().filter(|step| step.flow == hop.node.flow && !hop.guest);
+    let sum = |kinds: &[StepKind]| {
+        here.clone().filter(|step| kinds.contains(&step.kind)).fold(Span::default(), |sum, step| sum.and(step.own))
+    };
+    for (what, spent) in [("own", sum(&[StepKind::Work, StepKind::Proxy])), ("sending", sum(&[StepKind::Sending]))] {
+        if spent > Span::default() {
+            at = put(buffer, area, at, &format!(" · {what} {}", format::duration(spent)), theme.dim);
+        }
     }
 }
