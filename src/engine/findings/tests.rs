@@ -214,14 +214,14 @@ fn work_that_was_accepted_may_lose_the_trace_after_its_answer() {
 
 #[test]
 fn a_loss_is_told_by_what_is_tied_and_says_what_is_not() {
-    let one = |n: u64| [format!("web>gate {}-{} id=t{n} span=1", n * 100 + 1, n * 100 + 50), call(n)];
+    let one = |n: u64| [format!("web>gate {}-{} id=t{n} span=1", n * 1000 + 1, n * 1000 + 50), call(n)];
     fn call(n: u64) -> String {
-        format!("gate>orders {}-{}", n * 100 + 10, n * 100 + 20)
+        format!("gate>orders {}-{}", n * 1000 + 10, n * 1000 + 20)
     }
     let two = |n: u64| {
         [
-            format!("web>gate {}-{} id=u{n} span=1", n * 100 + 2, n * 100 + 60),
-            format!("web>gate {}-{} id=v{n}", n * 100 + 3, n * 100 + 60),
+            format!("web>gate {}-{} id=u{n} span=1", n * 1000 + 2, n * 1000 + 60),
+            format!("web>gate {}-{} id=v{n}", n * 1000 + 3, n * 1000 + 60),
         ]
     };
     let told = |lines: &[String]| {
