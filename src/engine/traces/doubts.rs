@@ -1,7 +1,8 @@
 //! Flows of a trace that carry its ID, and that several others of it may have caused: none is claimed. What is certain all the same: where
-//! all of those were received by one service, it is that one that sent it, and waited for it.
+//! all of those were received by one service, it is that one that sent it, and, where none of them was over, waited for it.
 
 use super::super::findings::label;
+use super::Hop;
 use super::failure::Placed;
 use crate::model::Pattern;
 use hashbrown::HashMap;
@@ -30,8 +31,10 @@ pub(in crate::engine) fn doubts(flows: &[Placed<'_>]) -> Vec<Doubt> {
         let maybe: Vec<_> = hop.extra().maybe.iter().filter_map(|flow| places.get(flow).copied()).collect();
         let mut receivers = maybe.iter().filter_map(|at| flows.get(*at)).map(|(up, _)| label(&up.to));
         let first = receivers.next();
-        // who handed a message on waits for nothing
-        let whole = maybe.len() == hop.extra().maybe.len() && hop.pattern != Pattern::Deliver;
+        // who handed a message on waits for nothing, and nobody for what is sent once all is over
+        let over = |up: &Hop| up.end.or(up.extra().let_go).is_some_and(|at| at < hop.time);
+        let waited = hop.pattern != Pattern::Deliver && !maybe.iter().filter_map(|at| flows.get(*at)).any(|(up, _)| over(up));
+        let whole = waited && maybe.len() == hop.extra().maybe.len();
         let one = whole && receivers.all(|other| Some(&other) == first.as_ref());
         Doubt { at, maybe, whole, one }
     };

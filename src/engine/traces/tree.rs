@@ -1,14 +1,16 @@
 //! Who caused whom within one trace: a pure function of its hops. It reads no headers and holds nothing.
 //!
-//! The parent of a second leg is the first one. That of another flow is the innermost that its sender had open, else the one that it had
-//! answered; the sender is known by its name. Without a name it may be any receiver on the same host: where that leaves several that lie
-//! within each other the innermost is taken, and told as tied by time alone, unless it is the one whose span ID was passed on; where they
-//! lie side by side each is as likely, and none is claimed. Where all services share the host, only who had something open comes into
-//! question: else nothing could be told of any call that follows another.
+//! The parent of a second leg is the first one. That of another flow is what its sender had open, else what it had answered; the sender is
+//! known by its name, and of several instances by its process. Without a name it may be any receiver on the same host: where that leaves
+//! several that lie within each other the innermost is taken, and told as tied by time alone, unless it is the one whose span ID was passed
+//! on. Where they lie side by side, or one service received several of them, each is as likely, and none is claimed. Where all services
+//! share the host, only who had something open comes into question: else nothing could be told of any call that follows another.
 
+use super::failure::went_wrong;
 use super::hop::{Hop, everybodys, name};
 use super::legs::{beside, leg};
 use crate::model::{FlowId, Link, Node, Party, Pattern};
+use crate::time::{Span, Time};
 use causes::Causes;
 use hashbrown::{HashMap, HashSet};
 use std::sync::Arc;
@@ -18,6 +20,12 @@ mod index;
 
 /// How deep a tree gets: far above what services do, so that readers of nested output are safe.
 const MAX_DEPTH: usize = 256;
+/// What was over for so long when a flow was sent hardly caused it, where something else was over later: who goes on after the answer does
+/// so at once.
+const LONG: Span = Span::from_secs(1);
+
+/// How long it takes at most until a connection is closed on both sides by whose client nothing is waited for any more.
+const CLOSING: Span = Span::from_millis(10);
 
 /// How sure it is that a flow's receiver is another flow's sender.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,6 +34,17 @@ enum Same {
     Surely,
     /// The same host, and at least one has no name.
     Maybe,
+}
+
+/// Whether its receiver was at work on a flow when another one was sent, the likelier first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Moment {
+    /// Somebody waited for it.
+    Open,
+    /// Nobody waited for it any more, and there was no answer: many work on all the same.
+    LetGo,
+    /// It was answered.
+    Done,
 }
 
 /// Where a flow lies in the tree, by places in the order of time.
@@ -52,13 +71,14 @@ fn by_causes<'h>(hops: &'h [Hop], mut before: Causes<'h>) -> Vec<Node> {
     let tied: HashSet<FlowId> =
         hops.iter().map(Hop::extra).flat_map(|extra| [extra.first_leg, extra.placed.map(|(flow, _)| flow)]).flatten().collect();
     let mut flows = HashMap::with_capacity(tied.len());
+    let again = again(hops);
     for (at, hop) in order.iter().enumerate() {
         let placed = || hop.extra().placed.and_then(|(flow, link)| Some((*flows.get(&flow)?, link)));
         let first = hop.extra().first_leg.and_then(|first| flows.get(&first)).map(|&up| (up, shared(order[up], hop)));
         let leg = first.and_then(|(up, link)| Some((up, link.or(hop.extra().placed.map(|(_, link)| link))?)));
         let up_of = &mut |at: usize| places[at].parent.map(|(up, _)| up);
         let parent = leg
-            .or_else(|| by_id(&before, &order, hop, up_of).ok())
+            .or_else(|| by_id(&before, &order, &again, hop, up_of).ok())
             .or_else(placed)
             .filter(|(up, _)| places[*up].depth + 1 < MAX_DEPTH);
         let siblings = parent.map_or(&mut last_root, |(up, _)| &mut places[up].last);
@@ -100,6 +120,18 @@ pub(super) fn may_have_caused(hops: &[Hop], hop: &Hop) -> Option<Vec<Arc<str>>> 
     Some(addrs)
 }
 
+/// Of a trace in which somebody stopped waiting for an answer: the flows that ask somebody for what another one asks it for, too. Both
+/// attempts at something send such.
+fn again(hops: &[Hop]) -> HashSet<FlowId> {
+    if hops.iter().all(|hop| hop.end.is_some() || hop.extra().let_go.is_none()) {
+        return HashSet::new();
+    }
+    let mut kinds: HashMap<u64, Vec<FlowId>> = HashMap::new();
+    let sent = hops.iter().filter(|hop| hop.pattern != Pattern::Deliver && !hop.passed_on);
+    sent.for_each(|hop| kinds.entry(hop.kind()).or_default().push(hop.flow));
+    kinds.into_values().filter(|flows| flows.len() > 1).flatten().collect()
+}
+
 /// Whether a flow was sent when all that was sent before it with an ID of it was answered.
 pub(super) fn is_after(hops: &[Hop], hop: &Hop) -> bool {
     let mut before = before(hops, hop).peekable();
@@ -122,7 +154,7 @@ pub(super) fn is_root(hops: &[Hop], flow: FlowId) -> bool {
 }
 
 /// Which flows are as likely to have caused one by an ID that they share, so that none of them can be claimed: of those that lie within
-/// each other only the innermost.
+/// each other, where nothing tells who sent it, only the innermost.
 pub(super) fn in_doubt(hops: &[Hop], flow: FlowId) -> Vec<FlowId> {
     let Some(hop) = hops.iter().find(|hop| hop.flow == flow).filter(|hop| hop.extra().first_leg.is_none()) else {
         return Vec::new();
@@ -132,13 +164,13 @@ pub(super) fn in_doubt(hops: &[Hop], flow: FlowId) -> Vec<FlowId> {
     }
     let mut order: Vec<&Hop> = hops.iter().filter(|up| (up.time, up.flow) < (hop.time, flow)).collect();
     order.sort_by_key(|hop| (hop.time, hop.flow));
-    let mut known = HashMap::new();
-    let doubt = by_id(&Causes::Few(order.clone()), &order, hop, &mut |at| parent(&order, at, &mut known)).err();
+    let (mut known, again) = (HashMap::new(), again(hops));
+    let doubt = by_id(&Causes::Few(order.clone()), &order, &again, hop, &mut |at| parent(&order, at, &again, &mut known)).err();
     doubt.into_iter().flatten().map(|at| order[at].flow).collect()
 }
 
 /// What caused one of the flows, looked for by itself rather than with all the others.
-fn parent(order: &[&Hop], at: usize, known: &mut HashMap<usize, Option<usize>>) -> Option<usize> {
+fn parent(order: &[&Hop], at: usize, again: &HashSet<FlowId>, known: &mut HashMap<usize, Option<usize>>) -> Option<usize> {
     if let Some(up) = known.get(&at) {
         return *up;
     }
@@ -146,7 +178,7 @@ fn parent(order: &[&Hop], at: usize, known: &mut HashMap<usize, Option<usize>>) 
     let place = |flow: FlowId| earlier.iter().position(|up| up.flow == flow);
     let up = hop.extra().first_leg.and_then(place).or_else(|| {
         let before = Causes::Few(earlier.to_vec());
-        let tied = by_id(&before, order, hop, &mut |at| parent(order, at, known));
+        let tied = by_id(&before, order, again, hop, &mut |at| parent(order, at, again, known));
         tied.ok().map(|(up, _)| up).or_else(|| hop.extra().placed.and_then(|(flow, _)| place(flow)))
     });
     known.insert(at, up);
@@ -162,6 +194,7 @@ fn in_tree(hops: &[Hop], flow: FlowId) -> bool {
 fn by_id(
     before: &Causes<'_>,
     order: &[&Hop],
+    again: &HashSet<FlowId>,
     hop: &Hop,
     up_of: &mut dyn FnMut(usize) -> Option<usize>,
 ) -> Result<(usize, Link), Vec<usize>> {
@@ -169,19 +202,16 @@ fn by_id(
         return Ok((up, Link::TraceId));
     }
     // who surely sent it comes before who may have, and what its sender was at work on before what it was done with
-    let (same, mut likeliest) = before.likeliest(hop).unwrap_or((Same::Maybe, Vec::new()));
-    if let Some(up) = by_span(order, hop, same, &likeliest) {
+    let (same, mut likeliest) = before.likeliest(hop, again.contains(&hop.flow)).unwrap_or((Same::Maybe, Vec::new()));
+    if let Some(up) = by_span(order, hop, &likeliest) {
         return shared(order[up], hop).map(|link| (up, link)).ok_or_else(Vec::new);
     }
+    if hop.pattern != Pattern::Deliver && likeliest.len() > 1 {
+        likeliest = apart(order, hop, same, likeliest, up_of)?;
+    }
     let Some(innermost) = likeliest.last().copied() else { return Err(Vec::new()) };
-    // all of them have to lie around the innermost one; and a sender that is known, and was called back, waits for that with each: once it has
-    // got what it asked for, it may as well go on with that
-    let is_over = |up: usize| order[up].end.is_some_and(|end| end < hop.time);
-    let calls = [order[innermost], hop].iter().all(|hop| hop.pattern != Pattern::Deliver);
-    let waits = same == Same::Surely && calls && !is_over(innermost);
-    let over = |up: usize| waits && is_over(up);
-    let around = |&at: &usize| up_of(at).filter(|up| !over(*up));
-    let chain: Vec<_> = std::iter::successors(Some(innermost).filter(|_| likeliest.len() > 1), around).collect();
+    // all of them have to lie around the innermost one
+    let chain: Vec<_> = std::iter::successors(Some(innermost).filter(|_| likeliest.len() > 1), |&at| up_of(at)).collect();
     if likeliest.len() > 1 && !likeliest.iter().all(|up| chain.contains(up)) {
         likeliest.retain(|up| *up == innermost || !chain.contains(up));
         return Err(likeliest);
@@ -197,11 +227,52 @@ fn by_id(
     Ok((innermost, if same == Same::Surely || one { link } else { Link::Time }))
 }
 
+/// Of several that may have caused a flow those that may lie around each other; else those of which each is as likely. Who sent it, where
+/// that is known, was at work on each of them: one may have waited for the other, and may not. So may who was called back, and who sent
+/// it while nobody waited for it any more, or beyond an answer that says that something went wrong: that need not wait for all else.
+fn apart(
+    order: &[&Hop],
+    hop: &Hop,
+    same: Same,
+    mut likeliest: Vec<usize>,
+    up_of: &mut dyn FnMut(usize) -> Option<usize>,
+) -> Result<Vec<usize>, Vec<usize>> {
+    // a proxy passes a request on because of that very one, and waits for what it passed on, whatever it is called
+    if likeliest.iter().any(|&up| leg(order[up], hop)) {
+        likeliest.retain(|&up| leg(order[up], hop));
+    }
+    let within: HashSet<_> = likeliest.iter().filter_map(|&at| up_of(at).filter(|up| leg(order[*up], order[at]))).collect();
+    likeliest.retain(|up| !within.contains(up));
+    if same == Same::Surely {
+        let lately = |up: &usize| over(order[*up]).is_none_or(|end| hop.time.since(end) <= LONG);
+        if likeliest.iter().any(lately) {
+            likeliest.retain(lately);
+        }
+        return if likeliest.len() > 1 { Err(likeliest) } else { Ok(likeliest) };
+    }
+    let loose = |up: &usize| outlived(order[*up], hop) || is_let_go(order[*up], hop.time.after(CLOSING));
+    let firm = likeliest.iter().rposition(|up| !loose(up));
+    if likeliest.iter().filter(|up| outlived(order[**up], hop)).nth(usize::from(firm.is_none())).is_some()
+        || firm.is_some() && likeliest.iter().any(loose)
+    {
+        let firm = firm.map(|at| likeliest[at]);
+        likeliest.retain(|up| loose(up) || firm == Some(*up));
+        return Err(likeliest);
+    }
+    let Some(innermost) = likeliest.last().map(|up| order[*up]) else { return Err(likeliest) };
+    let twin = |up: &usize| self::same(&order[*up].to, &innermost.to) == Some(Same::Surely);
+    if likeliest.iter().filter(|up| twin(up)).nth(1).is_some() {
+        likeliest.retain(twin);
+        return Err(likeliest);
+    }
+    Ok(likeliest)
+}
+
 /// Which of those that may have sent a flow had its span ID from who asked: the only one that carries it, or the innermost of several where
 /// the very request was passed on.
-fn by_span(order: &[&Hop], hop: &Hop, same: Same, likeliest: &[usize]) -> Option<usize> {
+fn by_span(order: &[&Hop], hop: &Hop, likeliest: &[usize]) -> Option<usize> {
     let carries = |up: &usize| hop.span.is_some() && order[*up].span == hop.span && order[*up].pattern != Pattern::Publish;
-    let mut carriers = likeliest.iter().copied().filter(carries).filter(|_| same == Same::Maybe);
+    let mut carriers = likeliest.iter().copied().filter(carries);
     let innermost = carriers.next_back()?;
     (carriers.next().is_none() || leg(order[innermost], hop)).then_some(innermost)
 }
@@ -212,8 +283,8 @@ fn shared(up: &Hop, hop: &Hop) -> Option<Link> {
     if same(0) { Some(Link::TraceId) } else { same(1).then_some(Link::RequestId) }
 }
 
-/// How likely `up` caused `hop`, the likelier the less: whether its receiver is the hop's sender, and was done with it.
-fn rank(up: &Hop, hop: &Hop) -> Option<(Same, bool)> {
+/// How likely `up` caused `hop`, the likelier the less: whether its receiver is the hop's sender, and was at work on it.
+fn rank(up: &Hop, hop: &Hop) -> Option<(Same, Moment)> {
     #[cfg(test)]
     tests::RANKED.set(tests::RANKED.get() + 1);
     // what a kernel passes on it passes on as it is; and who has its reply goes on with what it asked for
@@ -227,16 +298,46 @@ fn rank(up: &Hop, hop: &Hop) -> Option<(Same, bool)> {
     }
     let same = same(&up.to, &hop.from)?;
     // whoever it was waited for it, as far as anybody can tell
-    let within = || up.end.is_none_or(|end| end >= hop.last) && (passes_on || !beside(up.time, hop) || leg(up, hop));
+    let waited = || up.end.is_none_or(|end| end >= hop.last) || outlived(up, hop);
+    let within = || waited() && (passes_on || !beside(up.time, hop) || leg(up, hop));
     // what is passed on says so by what it carries, whatever else its sender was at work on
     let another = || (hop.veiled || hop.extra().strangers.contains(&up.to.addr)) && !leg(up, hop);
     if same == Same::Maybe && (up.to.addr == hop.to.addr || another()) {
         return None;
     }
     if same == Same::Maybe && !within() {
-        return (!passes_on && goes_on(up, hop)).then_some((same, true));
+        return (!passes_on && goes_on(up, hop)).then_some((same, Moment::Done));
     }
-    Some((same, !passes_on && up.end.is_some_and(|end| end < hop.time)))
+    Some((same, if passes_on { Moment::Open } else { moment(up, hop) }))
+}
+
+/// When a flow was over, or nobody waited for it any more.
+fn over(up: &Hop) -> Option<Time> {
+    up.end.or(up.extra().let_go)
+}
+
+/// Whether until a moment nobody waited any more for what was not answered.
+fn is_let_go(up: &Hop, until: Time) -> bool {
+    up.end.is_none() && over(up).is_some_and(|at| at < until)
+}
+
+fn moment(up: &Hop, hop: &Hop) -> Moment {
+    match over(up) {
+        Some(at) if at < hop.time && up.end.is_none() => Moment::LetGo,
+        Some(at) if at < hop.time => Moment::Done,
+        _ => Moment::Open,
+    }
+}
+
+/// Whether a flow outlived another one that was answered with an error: that answer need not wait for all that was asked for.
+fn outlived(up: &Hop, hop: &Hop) -> bool {
+    let calls = hop.pattern != Pattern::Deliver && went_wrong(up);
+    calls && up.end.is_some_and(|end| end >= hop.time && end < hop.last)
+}
+
+/// Whether a flow was received by another process of its sender's name: where its sender did receive some itself, as `own` says.
+fn another_process(up: &Hop, hop: &Hop, own: bool) -> bool {
+    own && hop.pattern != Pattern::Deliver && up.to.pid().is_some_and(|pid| hop.from.pid() != Some(pid))
 }
 
 /// Whether who answered one may have gone on with the other: neither has a name, and their host is not everybody's.

@@ -47,6 +47,18 @@ fn a_connection_has_one_sender() {
 }
 
 #[test]
+fn what_outlived_an_error_does_not_tell_against_who_answered_with_it() {
+    let [asked, call] = ["10.0.0.9:5>127.0.0.1:80 0-100", "127.0.0.1:8>127.0.0.1:82 20-50 last=50"];
+    let within = [asked, "127.0.0.1:7>127.0.0.1:81 10-60", call];
+    let first = |other: &str| {
+        let beyond = [asked, other, call];
+        trees(&[&within, &within, &within, &beyond, &beyond]).swap_remove(0)
+    };
+    assert_eq!(first("127.0.0.1:7>127.0.0.1:81 10-30 bad=yes"), "1 .2 ..3");
+    assert_eq!(first("127.0.0.1:7>127.0.0.1:81 10-30"), "1 .2 .3");
+}
+
+#[test]
 fn who_may_have_been_asked_unseen_may_have_sent_it() {
     let [asked, first, second] =
         ["10.0.0.9:5>127.0.0.1:80 0-100", "127.0.0.1:7>127.0.0.1:81 10-60", "127.0.0.1:8>127.0.0.1:82 20-50"];

@@ -2,7 +2,7 @@
 
 use super::super::hop::Hop;
 use super::index::Index;
-use super::{MAX_DEPTH, Same, rank, same_message, shared};
+use super::{MAX_DEPTH, Moment, Same, another_process, rank, same_message, shared};
 
 /// How many flows are looked at one by one: of more an index is quicker.
 pub(super) const FEW: usize = 48;
@@ -42,23 +42,28 @@ impl<'h> Causes<'h> {
     }
 
     /// Those that are the likeliest to have caused a flow, in the order of time, by what they share with it and who received them. None
-    /// where they are more than can lie within each other.
-    pub(super) fn likeliest(&self, hop: &Hop) -> Option<(Same, Vec<usize>)> {
+    /// where they are more than can lie within each other. What nobody waits for any more is as likely as what is open where a flow is
+    /// sent `again`: it may be because of either.
+    pub(super) fn likeliest(&self, hop: &Hop, again: bool) -> Option<(Same, Vec<usize>)> {
         let (same, places) = match self {
-            Self::Few(hops) => likeliest(hops, hop),
-            Self::Many(index) => index.likeliest(hop),
+            Self::Few(hops) => likeliest(hops, hop, again),
+            Self::Many(index) => index.likeliest(hop, again),
         };
         (places.len() <= MAX_DEPTH).then_some((same, places))
     }
 }
 
 /// The same by looking at each.
-fn likeliest(hops: &[&Hop], hop: &Hop) -> (Same, Vec<usize>) {
-    let mut best = (Same::Maybe, true);
+fn likeliest(hops: &[&Hop], hop: &Hop, again: bool) -> (Same, Vec<usize>) {
+    let mut best = (Same::Maybe, Moment::Done);
     let mut places = Vec::new();
+    let own = hop.from.pid().is_some_and(|pid| hops.iter().any(|up| up.to.pid() == Some(pid)));
     for (at, up) in hops.iter().enumerate() {
-        let Some(rank) = shared(up, hop).and_then(|_| rank(up, hop)).filter(|rank| *rank <= best) else { continue };
-        if rank.0 == Same::Maybe && !could(hops, hop, &up.to.addr) {
+        let Some(mut rank) = shared(up, hop).and_then(|_| rank(up, hop)) else { continue };
+        if again && rank.1 == Moment::LetGo {
+            rank.1 = Moment::Open;
+        }
+        if rank > best || another_process(up, hop, own) || rank.0 == Same::Maybe && !could(hops, hop, &up.to.addr) {
             continue;
         }
         if rank != best {

@@ -1,14 +1,15 @@
 //! Flows by who received them, so that what may have caused another one is found without looking at each: a trace may have thousands on
 //! one address that all its services share.
 
+use super::super::failure::went_wrong;
 use super::super::hop::{Hop, everybodys, name};
-use super::{MAX_DEPTH, Same, rank, same_message, shared};
+use super::{MAX_DEPTH, Moment, Same, another_process, over, rank, same_message, shared};
 use crate::model::Pattern;
 use crate::time::Time;
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use std::collections::BTreeSet;
 
-/// Flows by their ends, those without a known one last, and by their places in the order of time.
+/// Flows by when they were over, those of which that is not known last, and by their places in the order of time.
 type Ends = BTreeSet<(Time, usize)>;
 
 const NEVER: Time = Time::from_nanos(i64::MAX);
@@ -31,6 +32,10 @@ pub(super) struct Index<'h> {
     addrs: HashMap<(&'h str, bool), Ends>,
     /// The addresses of each host.
     hosts: HashMap<&'h str, Vec<(&'h str, bool)>>,
+    /// What nobody waited for until it was answered.
+    let_go: Vec<usize>,
+    /// The processes that received any.
+    pids: HashSet<u32>,
     /// What was published, by topic, and by what it carries.
     topics: HashMap<Option<u64>, Vec<usize>>,
     messages: HashMap<(Option<u64>, u64), Vec<usize>>,
@@ -47,6 +52,7 @@ impl<'h> Index<'h> {
         }
         let at = self.hops.len();
         self.hops.push(hop);
+        self.pids.extend(hop.to.pid());
         if hop.passed_on {
             return;
         }
@@ -60,7 +66,10 @@ impl<'h> Index<'h> {
             }
             return;
         }
-        let (entry, addr) = ((hop.end.unwrap_or(NEVER), at), (&*hop.to.addr, name(&hop.to).is_some()));
+        if hop.end.is_none() && hop.extra().let_go.is_some() {
+            self.let_go.push(at);
+        }
+        let (entry, addr) = ((over(hop).unwrap_or(NEVER), at), (&*hop.to.addr, name(&hop.to).is_some()));
         if let Some(name) = name(&hop.to) {
             let named = self.names.entry(name).or_default();
             named.ends.insert(entry);
@@ -79,37 +88,53 @@ impl<'h> Index<'h> {
     }
 
     /// Those that are the likeliest to have caused a flow, in the order of time; no more than tell that they are too many.
-    pub(super) fn likeliest(&self, hop: &Hop) -> (Same, Vec<usize>) {
-        let (same, mut places) = if hop.pattern == Pattern::Deliver { self.published(hop) } else { self.asked(hop) };
+    pub(super) fn likeliest(&self, hop: &Hop, again: bool) -> (Same, Vec<usize>) {
+        let (same, mut places) = if hop.pattern == Pattern::Deliver { self.published(hop) } else { self.asked(hop, again) };
         places.sort_unstable();
         (same, places)
     }
 
-    /// What its sender was at work on; else what it was done with; else what another one of its host was at work on, or done with.
-    fn asked(&self, hop: &Hop) -> (Same, Vec<usize>) {
+    /// What its sender was at work on; else what nobody waited for any more, and what it was done with; else what another one of its host
+    /// was at work on, or done with.
+    fn asked(&self, hop: &Hop, again: bool) -> (Same, Vec<usize>) {
         let sender = name(&hop.from);
         let named = sender.and_then(|name| self.names.get(name)).map(|named| &named.ends);
         let groups = [Some(false), sender.is_none().then_some(true)].into_iter().flatten();
         let addressed = groups.filter_map(|named| self.addrs.get(&(&*hop.from.addr, named)));
         let sure: Vec<_> = named.into_iter().chain(addressed).collect();
-        let open = sure.iter().flat_map(|ends| ends.range((hop.time, 0)..));
-        let open = self.those(open, hop, (Same::Surely, false));
-        if !open.is_empty() {
-            return (Same::Surely, open);
+        let open = || sure.iter().flat_map(|ends| ends.range((hop.time, 0)..)).map(|(_, at)| *at);
+        let done = || sure.iter().flat_map(|ends| ends.range(..(hop.time, 0))).map(|(_, at)| *at);
+        let either = |mut open: Vec<usize>, same: Same| {
+            if again || open.is_empty() {
+                let could = |at: &usize| same == Same::Surely || self.could(hop, &self.hops[*at].to.addr);
+                open.extend(self.those(self.let_go.iter().copied().filter(could), hop, (same, Moment::LetGo)));
+            }
+            open
+        };
+        let surely = either(self.those(open(), hop, (Same::Surely, Moment::Open)), Same::Surely);
+        if !surely.is_empty() {
+            return (Same::Surely, surely);
         }
-        let done = sure.iter().flat_map(|ends| ends.range(..(hop.time, 0)));
-        let done = self.those(done, hop, (Same::Surely, true));
+        let done = self.those(done(), hop, (Same::Surely, Moment::Done));
         if !done.is_empty() {
             return (Same::Surely, done);
         }
         let others = self.hosts.get(hop.from.host()).into_iter().flatten();
         let may = others.filter(|(addr, named)| *addr != &*hop.to.addr && !(sender.is_some() && *named) && self.could(hop, addr));
         let may: Vec<_> = may.filter_map(|addr| self.addrs.get(addr)).collect();
-        let open = self.those(may.iter().flat_map(|ends| ends.range((hop.last, 0)..)), hop, (Same::Maybe, false));
+        let open = may.iter().flat_map(|ends| ends.range((hop.time, 0)..));
+        let open = open.filter(|entry| self.waited(entry, hop)).map(|(_, at)| *at);
+        let open = either(self.those(open, hop, (Same::Maybe, Moment::Open)), Same::Maybe);
         if !open.is_empty() || everybodys(hop.from.host()) {
             return (Same::Maybe, open);
         }
-        (Same::Maybe, self.those(may.iter().flat_map(|ends| ends.range(..(hop.last, 0))), hop, (Same::Maybe, true)))
+        let done = may.iter().flat_map(|ends| ends.range(..(hop.last, 0))).map(|(_, at)| *at);
+        (Same::Maybe, self.those(done, hop, (Same::Maybe, Moment::Done)))
+    }
+
+    /// Whether what was open when a flow was sent may have been waited for beyond its end.
+    fn waited(&self, (end, at): &(Time, usize), hop: &Hop) -> bool {
+        *end >= hop.last || self.hops[*at].end.is_none() || went_wrong(self.hops[*at])
     }
 
     /// The messages that a broker may have passed on: that very one, where it is there.
@@ -130,11 +155,13 @@ impl<'h> Index<'h> {
     }
 
     /// Those of one rank, and no more than tell that they are too many.
-    fn those<'c>(&self, all: impl Iterator<Item = &'c (Time, usize)>, hop: &Hop, rank: (Same, bool)) -> Vec<usize> {
-        all.map(|(_, at)| *at).filter(|&at| self.rank(at, hop) == Some(rank)).take(MAX_DEPTH + 1).collect()
+    fn those(&self, all: impl Iterator<Item = usize>, hop: &Hop, rank: (Same, Moment)) -> Vec<usize> {
+        let own = hop.from.pid().is_some_and(|pid| self.pids.contains(&pid));
+        let is = |at: &usize| !another_process(self.hops[*at], hop, own) && self.rank(*at, hop) == Some(rank);
+        all.filter(is).take(MAX_DEPTH + 1).collect()
     }
 
-    fn rank(&self, at: usize, hop: &Hop) -> Option<(Same, bool)> {
+    fn rank(&self, at: usize, hop: &Hop) -> Option<(Same, Moment)> {
         shared(self.hops[at], hop).and_then(|_| rank(self.hops[at], hop))
     }
 
@@ -151,11 +178,16 @@ impl<'h> Index<'h> {
         }
         let sender = name(&hop.from);
         let named = sender.and_then(|name| self.names.get(name)).into_iter().flat_map(|named| named.addrs.iter().copied());
-        let from = if everybodys(hop.from.host()) { hop.last } else { Time::from_nanos(i64::MIN) };
+        let from = if everybodys(hop.from.host()) { hop.time } else { Time::from_nanos(i64::MIN) };
         let others = self.hosts.get(hop.from.host()).into_iter().flatten().filter(|(addr, named)| {
-            let may = || self.addrs[&(*addr, *named)].range((from, 0)..).any(|(_, at)| rank(self.hops[*at], hop).is_some());
+            let may = || {
+                let all = self.addrs[&(*addr, *named)].range((from, 0)..);
+                let mut may = all.filter(|entry| !everybodys(hop.from.host()) || self.waited(entry, hop));
+                may.any(|(_, at)| rank(self.hops[*at], hop).is_some())
+            };
             !(sender.is_some() && *named) && (*addr == &*hop.from.addr || *addr != &*hop.to.addr && may())
         });
-        others.map(|(addr, _)| *addr).chain(named).collect()
+        let let_go = self.let_go.iter().map(|&at| self.hops[at]).filter(|up| rank(up, hop).is_some()).map(|up| &*up.to.addr);
+        others.map(|(addr, _)| *addr).chain(named).chain(let_go).collect()
     }
 }

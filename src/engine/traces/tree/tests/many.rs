@@ -35,15 +35,22 @@ fn flow() -> impl Strategy<Value = String> {
     let kind = prop::sample::select(&["", "", "", "+", "-"][..]);
     let length = prop::option::weighted(0.8, 0_u64..40);
     let span = prop::option::weighted(0.3, 0_u8..5);
-    let more =
-        prop::sample::select(&["", "", "", " topic=1", " topic=2", " request=0", " up=1", " up=3", " placed=2", " placed=5"][..]);
+    let more = prop::sample::select(
+        &["", "", "", " topic=1", " topic=2", " request=0", " up=1", " up=3", " placed=2", " placed=5", " bad=yes"][..],
+    );
+    let gone = prop::option::weighted(0.5, 0_u64..40);
+    let pids = prop::sample::select(&["", "", " pids=1,2", " pids=2,1", " pids=1,1", " pids=3,"][..]);
     let broker = prop::sample::select(&["b", "b", "y=127.0.0.1:81", "127.0.0.1:80"][..]);
-    (end(), end(), broker, kind, 0_u64..60, length, span, more).prop_map(|(from, to, broker, kind, begin, length, span, more)| {
-        let (from, to) = if kind == "-" { (broker, to) } else { (from, if kind == "+" { broker } else { to }) };
-        let end = length.map(|length| (begin + length).to_string()).unwrap_or_default();
-        let span = span.map(|span| format!(" span={span}")).unwrap_or_default();
-        format!("{from}>{kind}{to} {begin}-{end}{span}{more}")
-    })
+    let ends = (end(), end(), broker, pids);
+    (ends, kind, 0_u64..60, length, gone, span, more).prop_map(
+        |((from, to, broker, pids), kind, begin, length, gone, span, more)| {
+            let (from, to) = if kind == "-" { (broker, to) } else { (from, if kind == "+" { broker } else { to }) };
+            let end = length.map(|length| (begin + length).to_string()).unwrap_or_default();
+            let span = span.map(|span| format!(" span={span}")).unwrap_or_default();
+            let gone = gone.filter(|_| length.is_none()).map(|gone| format!(" letgo={}", begin + gone)).unwrap_or_default();
+            format!("{from}>{kind}{to} {begin}-{end}{span}{more}{gone}{pids}")
+        },
+    )
 }
 
 proptest! {
