@@ -31,6 +31,8 @@ pub(super) struct Certainty {
     due: usize,
     partial: bool,
     idle: Option<Time>,
+    /// Whether something was asked of which it is not known what answers it.
+    stray: bool,
     /// Whether the server takes what is copied.
     copies: bool,
     /// Whether answers were lost, and nothing was seen since.
@@ -110,6 +112,7 @@ impl Certainty {
             due: 0,
             partial: false,
             idle: None,
+            stray: false,
             copies: false,
             blind: false,
             since: None,
@@ -120,9 +123,24 @@ impl Certainty {
         self.sure
     }
 
+    /// Whether it is sure only because nothing showed that it is not.
+    pub(super) const fn is_tried(&self) -> bool {
+        self.tried
+    }
+
     /// How many ends of answers are due, while nothing is sure.
     pub(super) const fn due(&self) -> usize {
         self.due
+    }
+
+    /// Whether what is answered, while nothing is sure, is nothing that was seen to be asked.
+    pub(super) const fn is_of_unseen(&self) -> bool {
+        !self.stray
+    }
+
+    /// What answers a question that was seen will not be known.
+    pub(super) fn strays(&mut self) {
+        self.stray = true;
     }
 
     /// Something is asked while so many ends of answers are due; there are too many if it is `full`.
@@ -147,7 +165,7 @@ impl Certainty {
 
     /// It is asked while nothing is sure.
     pub(super) fn asked(&mut self, kind: Kind) {
-        self.partial = !kind.is_cycle();
+        (self.partial, self.stray) = (!kind.is_cycle(), true);
         self.due += usize::from(kind.is_cycle());
         self.count(kind);
     }
@@ -195,7 +213,7 @@ impl Certainty {
 
     fn now_sure(&mut self) -> Turn {
         let names = self.since.take().is_some_and(|since| since.keeps_names());
-        (self.sure, self.pipelines) = (true, false);
+        (self.sure, self.pipelines, self.stray) = (true, false, false);
         Turn::Sure { names }
     }
 

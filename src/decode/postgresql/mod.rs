@@ -16,6 +16,7 @@ mod exchange;
 mod failing;
 mod fault;
 mod frame;
+mod lone;
 mod parameters;
 mod session;
 mod sql;
