@@ -34,6 +34,7 @@ pub static PROTOCOL: Protocol = Protocol {
     transport: Transport::Stream,
     ports: &[50051],
     upgrades: &["h2c"],
+    begins: false,
     probe: scan::probe,
     scan: |data, effort| {
         let preface = memchr::memmem::find(data, PREFACE).map(Resync::Found);

@@ -38,6 +38,7 @@ pub static PROTOCOL: Protocol = Protocol {
     transport: Transport::Stream,
     ports: &[5432],
     upgrades: &[],
+    begins: false,
     probe: frame::probe,
     scan: frame::scan,
     start: |meta, _| Box::new(Postgres::new(meta)),

@@ -37,6 +37,8 @@ pub struct Waiting {
     /// How many of them have one answer: counted as they come and go, as very many may wait.
     counted: usize,
     turns: Turns,
+    /// Whether others were asked of which it is not known what answers them.
+    stray: bool,
 }
 
 impl Waiting {
@@ -47,7 +49,7 @@ impl Waiting {
             Joined::Midway => Turns::new(true),
             Joined::BehindHole => Turns::behind_hole(),
         };
-        Self { open: VecDeque::new(), counted: 0, turns }
+        Self { open: VecDeque::new(), counted: 0, turns, stray: false }
     }
 
     /// How many are open.
@@ -67,7 +69,8 @@ impl Waiting {
         if !self.turns.ask(at, answering, waiting, asked.counts()) {
             self.drain(&mut lost);
         }
-        if !self.is_sure() {
+        self.stray = !self.is_sure();
+        if self.stray {
             return lost(asked);
         }
         self.counted += usize::from(asked.counts());
@@ -92,6 +95,11 @@ impl Waiting {
     /// Whether an answer is due, if only one that will be nobody's.
     pub fn expects(&self) -> bool {
         !self.open.is_empty() || self.turns.due() > 0
+    }
+
+    /// Whether what is answered now is nothing that was seen to be asked.
+    pub fn is_unasked(&self) -> bool {
+        self.open.is_empty() && !self.stray
     }
 
     /// Takes out the command that the answer which begins now is for.
@@ -122,6 +130,7 @@ impl Waiting {
     /// Answers do not fit what was asked: nothing pairs from here on.
     pub fn confused(&mut self, lost: impl FnMut(Asked)) {
         self.drain(lost);
+        self.stray = true;
         self.turns.confused();
     }
 
@@ -134,6 +143,7 @@ impl Waiting {
 
     /// Takes out all.
     fn drain(&mut self, lost: impl FnMut(Asked)) {
+        self.stray |= !self.open.is_empty();
         self.counted = 0;
         std::mem::take(&mut self.open).into_iter().for_each(lost);
     }
