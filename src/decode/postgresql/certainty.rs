@@ -13,6 +13,7 @@
 //! ```
 
 use super::exchange::Kind;
+use crate::decode::guess::Guess;
 use crate::time::{Span, Time};
 
 /// How long both sides are silent where a client that pipelines has nothing under way.
@@ -33,6 +34,9 @@ pub(super) struct Certainty {
     idle: Option<Time>,
     /// Whether something was asked of which it is not known what answers it.
     stray: bool,
+    /// Whether pairs are a guess, and whether something was asked since the server was ready.
+    guess: Guess,
+    asking: bool,
     /// Whether the server takes what is copied.
     copies: bool,
     /// Whether answers were lost, and nothing was seen since.
@@ -113,6 +117,8 @@ impl Certainty {
             partial: false,
             idle: None,
             stray: false,
+            guess: Guess::new(!opening),
+            asking: false,
             copies: false,
             blind: false,
             since: None,
@@ -146,6 +152,9 @@ impl Certainty {
     /// Something is asked while so many ends of answers are due; there are too many if it is `full`.
     pub(super) fn asks(&mut self, kind: Kind, at: Time, due: usize, full: bool) -> Turn {
         self.blind = false;
+        if !std::mem::replace(&mut self.asking, true) || due > 0 {
+            self.guess.ask(at, due == 0);
+        }
         self.pipelines |= due > 0;
         if let Some(since) = self.since.as_mut().filter(|since| !since.ready) {
             // a query is the rest of nothing
@@ -204,6 +213,7 @@ impl Certainty {
             return Turn::Same;
         }
         self.due = self.due.saturating_sub(1);
+        self.ready(at, self.due == 0 && !self.partial);
         if self.due > 0 || self.partial {
             return Turn::Same;
         }
@@ -217,9 +227,21 @@ impl Certainty {
         Turn::Sure { names }
     }
 
-    /// An answer is whole, and is that of what was asked.
-    pub(super) fn fits(&mut self) {
+    /// An answer is whole, and is that of what was asked: of all of it or not.
+    pub(super) fn fits(&mut self, at: Time, all: bool) {
         self.fitted = true;
+        self.ready(at, all);
+    }
+
+    fn ready(&mut self, at: Time, all: bool) {
+        self.asking &= !all;
+        self.guess.answered(at, all);
+    }
+
+    /// Part of an answer, bytes before which were passed over or not. Whether it is a guess whose it is.
+    pub(super) fn is_guess(&mut self, passed: bool) -> bool {
+        self.guess.answer(passed);
+        self.guess.holds()
     }
 
     /// While all was sure the server was ready, and nothing had been asked. Whether that shows that it was not sure.
@@ -268,6 +290,7 @@ impl Certainty {
 
     /// Who answers what is not sure any more, while so many ends of answers are due.
     pub(super) fn doubt(&mut self, due: usize) {
+        self.guess.lose();
         (self.sure, self.tried, self.fitted) = (false, true, false);
         (self.due, self.partial, self.idle) = (due, false, None);
     }

@@ -148,6 +148,13 @@ impl Flow {
         }
     }
 
+    /// Its answer may be another's.
+    pub(super) fn is_guessed(&mut self, cx: &mut Cx<'_, '_>) {
+        if self.answered.is_none() {
+            cx.note(self.key, Issue::PAIR_GUESSED);
+        }
+    }
+
     /// A message of its answer.
     pub(super) fn received(&mut self, cx: &mut Cx<'_, '_>, found: &Found<'_>) {
         if self.answered.is_none() {

@@ -114,7 +114,7 @@ impl Session {
         cx.fields(key, self.who.clone());
         let mut flow = Flow::unasked(key, self.lone.before != 0);
         if let Some((first, length)) = columns {
-            flow.received(cx, &Found { kind: b'T', payload: &[], length, at: (first, first) });
+            flow.received(cx, &Found { kind: b'T', payload: &[], length, at: (first, first), passed: true });
         }
         flow
     }

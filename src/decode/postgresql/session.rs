@@ -181,6 +181,10 @@ impl Session {
     pub(super) fn answered(&mut self, cx: &mut Cx<'_, '_>, found: Found<'_>) -> bool {
         if !matches!(found.kind, b'S' | b'R' | b'v' | b'K' | b'A' | b'N') {
             self.lone.pass(found.kind);
+            let first = self.waiting.front_mut().and_then(|first| first.flow.as_mut());
+            if let (true, Some(flow)) = (self.certainty.is_guess(found.passed), first) {
+                flow.is_guessed(cx);
+            }
         }
         match found.kind {
             // they come between answers
@@ -333,8 +337,8 @@ impl Session {
             }
             return;
         };
-        self.certainty.fits();
         self.waiting.drain(..=end).filter_map(|one| one.flow).for_each(|flow| flow.done(cx, found.at.1));
+        self.certainty.fits(found.at.1.time, self.waiting.is_empty());
         if found.payload == b"I" && self.waiting.is_empty() {
             self.statements.close_all();
         }

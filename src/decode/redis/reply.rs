@@ -194,6 +194,10 @@ impl Redis {
             self.leave(cx);
             return Step::Opaque;
         }
+        let guess = self.waiting.is_guess(input.base() > 0);
+        if let Some(asked) = asked.filter(|_| guess) {
+            cx.note(asked.key, Issue::PAIR_GUESSED);
+        }
         let lone = unasked && asked.is_none();
         if lone {
             asked = self.open_lone(cx, input);

@@ -87,3 +87,20 @@ fn the_answer_to_a_question_that_lies_in_a_hole_is_a_flow() {
         ]
     );
 }
+
+#[test]
+fn pairs_are_a_guess_where_an_answer_comes_first() {
+    let answer = [columns(), row(b"1"), tag(b"SELECT 1"), ready()].concat();
+    for first in [true, false] {
+        let mut talk = Conversation { joined: Joined::Midway, ..Conversation::new("joined while statements are under way") };
+        if first {
+            talk.say(DOWN, &answer);
+        }
+        for _ in 0..3 {
+            talk.say(UP, &query("SELECT id FROM orders")).say(DOWN, &answer);
+        }
+        let guessed = |flow: &Sketch| flow.notes.iter().filter(|note| note.starts_with("response guessed")).count();
+        let counts: Vec<_> = flows(&talk).iter().map(guessed).collect();
+        assert_eq!(counts, if first { vec![0, 1, 1, 1] } else { vec![0; 3] });
+    }
+}

@@ -153,3 +153,18 @@ fn a_server_without_room_says_so_unasked() {
     let told = (last.operation.as_str(), last.pattern.word(), last.closed.as_ref().unwrap().status.as_deref(), last.notes.len());
     assert_eq!(told, ("error", "message", Some("ERR"), 0));
 }
+
+#[test]
+fn pairs_are_a_guess_where_an_answer_comes_first() {
+    let noted = |talk: &Conversation| {
+        flows(talk).iter().filter(|flow| flow.notes.iter().any(|note| note.starts_with("response guessed"))).count()
+    };
+    let mut talk = Conversation { joined: Joined::Midway, ..Conversation::new("joined while commands are under way") };
+    talk.say(DOWN, b"$3\r\nold\r\n");
+    for _ in 0..4 {
+        says(&mut talk, "GET a", "$1\r\na\r\n");
+    }
+    // the first command has no answer
+    assert_eq!(noted(&talk), 3);
+    assert_eq!(noted(&Conversation { joined: Joined::Midway, ..sequence() }), 0, "a command came first");
+}
