@@ -81,12 +81,17 @@ enum Wire {
     LetGo,
 }
 
+/// A connection, joined so.
+pub fn meta(joined: Joined) -> ConnMeta {
+    let (id, transport) = (ConnId(PacketNo(1)), Transport::Stream);
+    let [client, server] = ["127.0.0.1:40000", "127.0.0.1:8080"].map(|a| a.parse().unwrap());
+    ConnMeta { id, client, server, transport, first: Stamp::default(), joined, isn: None, zone: Zone::default() }
+}
+
 /// Plays a conversation's wire through a fresh driver that starts with detection.
 fn play(talk: &Conversation, wire: &[Wire]) -> Outcome {
     let Conversation { joined, transport, .. } = *talk;
-    let id = ConnId(PacketNo(1));
-    let [client, server] = ["127.0.0.1:40000", "127.0.0.1:8080"].map(|a| a.parse().unwrap());
-    let meta = ConnMeta { id, client, server, transport, first: Stamp::default(), joined, isn: None, zone: Zone::default() };
+    let meta = ConnMeta { transport, ..meta(joined) };
     let mut driver = Driver::detecting();
     let (mut out, mut streams, mut held, limits, decode_as) = (Outcome::default(), 1, 0, talk.limits, Vec::new());
     let mut at = Stamp::default();
