@@ -166,7 +166,7 @@ impl Certainty {
             return Turn::Unsure;
         }
         if self.idle.take().is_some_and(|since| at.since(since) >= QUIET) {
-            (self.tried, self.fitted) = (false, true);
+            (self.tried, self.fitted, self.stray) = (false, true, false);
             return self.now_sure();
         }
         Turn::Same
@@ -223,13 +223,13 @@ impl Certainty {
 
     fn now_sure(&mut self) -> Turn {
         let names = self.since.take().is_some_and(|since| since.keeps_names());
-        (self.sure, self.pipelines, self.stray) = (true, false, false);
+        (self.sure, self.pipelines) = (true, false);
         Turn::Sure { names }
     }
 
     /// An answer is whole, and is that of what was asked: of all of it or not.
     pub(super) fn fits(&mut self, at: Time, all: bool) {
-        self.fitted = true;
+        (self.fitted, self.stray) = (true, false);
         self.ready(at, all);
     }
 

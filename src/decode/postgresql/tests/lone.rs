@@ -69,6 +69,15 @@ fn an_answer_that_may_be_that_of_a_question_which_was_seen_is_none() {
 }
 
 #[test]
+fn an_answer_behind_the_first_that_may_be_its_own_is_none_either() {
+    let mut talk = Conversation::new("joined late, with one under way");
+    talk.joined = Joined::Midway;
+    let answer = [columns(), row(b"1"), tag(b"SELECT 1"), ready()].concat();
+    talk.say(UP, &query("SELECT id FROM orders")).say(DOWN, &answer).say(DOWN, &answer);
+    assert!(flows(&talk).iter().all(|flow| flow.operation == "SELECT orders"));
+}
+
+#[test]
 fn the_answer_to_a_question_that_lies_in_a_hole_is_a_flow() {
     let mut talk = Conversation::new("a question is lost");
     talk.say(UP, &startup()).say(DOWN, &greeted());
