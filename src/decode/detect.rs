@@ -135,10 +135,12 @@ impl Analyzer for Detect {
         };
         let look = |data: &[u8], closed_only: bool| {
             let probe = Probe { dir, data, opening: false };
-            let asked = protocols.iter().filter(|_| !closed_only).map(|protocol| match (protocol.probe)(&probe) {
-                Verdict::Yes | Verdict::Reversed => Place::Yes,
-                Verdict::More => Place::More,
-                Verdict::No => Place::No,
+            let asked = protocols.iter().filter(|protocol| !closed_only || protocol.begins).map(|protocol| {
+                match (protocol.probe)(&probe) {
+                    Verdict::Yes | Verdict::Reversed => Place::Yes,
+                    Verdict::More => Place::More,
+                    Verdict::No => Place::No,
+                }
             });
             asked.chain([sealed::place(data)]).max().unwrap_or(Place::No)
         };

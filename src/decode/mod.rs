@@ -24,6 +24,7 @@ pub mod cursor;
 mod cx;
 pub mod detect;
 pub mod driver;
+mod guess;
 mod input;
 mod keys;
 pub mod limits;
@@ -77,6 +78,8 @@ pub struct Protocol {
     pub ports: &'static [u16],
     /// The tokens of an HTTP/1 `Upgrade` that lead to it (RFC 9110 §7.8).
     pub upgrades: &'static [&'static str],
+    /// Whether its probe may know it at the beginning of a packet where `scan` does not.
+    pub begins: bool,
     /// Whether the first bytes of a direction are this protocol's.
     pub probe: fn(&Probe<'_>) -> Verdict,
     /// Finds a start in the middle of a stream, for connections that were joined late, and says how much it looked at.

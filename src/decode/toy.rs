@@ -12,6 +12,7 @@ pub static FRAMES: Protocol = Protocol {
     transport: Transport::Stream,
     ports: &[],
     upgrades: &[],
+    begins: false,
     probe: |p: &Probe<'_>| match (p.data, b"TOY".iter().zip(p.data).all(|(a, b)| a == b)) {
         (_, false) => Verdict::No,
         (data, true) if data.len() < 3 => Verdict::More,
@@ -41,6 +42,7 @@ pub static LINES: Protocol = Protocol {
     transport: Transport::Stream,
     ports: &[],
     upgrades: &["lines"],
+    begins: false,
     probe: |_| Verdict::No,
     scan: |data, _| Resync::Skip(data.len()),
     start: |_, _| Box::<Lines>::default(),

@@ -23,7 +23,7 @@ use crate::time::{Span, Time};
 
 /// How long a side is silent that has nothing under way. The other one is done with a question sooner, unless that waits for others
 /// (`BLPOP` of Redis), behind which nobody asks for more.
-const QUIET: Span = Span::from_secs(1);
+pub(super) const QUIET: Span = Span::from_secs(1);
 
 /// How many questions in a row follow a silence in which an answer would have come, if one was due, before that is believed.
 const ROUNDS: u32 = 16;

@@ -27,6 +27,8 @@ impl Issue {
     pub const SHAPE_GUESSED: Self = Self::remark("pattern guessed");
     /// A call whose method was not captured may have been one of those that its messages read as.
     pub const METHOD_GUESSED: Self = Self::remark("method guessed from its messages");
+    /// Which response is whose is not shown by what was captured.
+    pub const PAIR_GUESSED: Self = Self::remark("response guessed: others may be under way since before the capture");
     /// A response without its request.
     pub const NO_REQUEST: Self = Self::unseen("request not captured");
     /// A request whose response was lost with bytes that were not captured.

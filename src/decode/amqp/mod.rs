@@ -41,6 +41,7 @@ pub static PROTOCOL: Protocol = Protocol {
     transport: Transport::Stream,
     ports: &[5672],
     upgrades: &[],
+    begins: false,
     probe: frame::probe,
     scan: frame::scan,
     start: |meta, _| Box::new(Amqp::new(meta)),

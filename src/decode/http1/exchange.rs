@@ -9,6 +9,7 @@
 //! take turns, or was quiet ([`Turns`]).
 
 use crate::decode::grpc::Call;
+use crate::decode::guess::Guess;
 use crate::decode::turns::{Trust, Turns};
 use crate::model::{Dir, Joined, Stamp};
 use crate::time::Time;
@@ -88,6 +89,8 @@ pub struct Exchanges {
     /// Of a client that was seen to ask before it was answered: whether it is known to have had its earlier answers; and of how many
     /// requests it is known that they wait.
     turns: Option<Box<Turns>>,
+    /// Of a connection that was joined late: whether the answers that seem to pair are a guess.
+    guess: Option<Box<Guess>>,
     known: usize,
     /// Whether the response on its way is that of one of them.
     of_known: bool,
@@ -121,13 +124,16 @@ impl Exchanges {
     /// None open. There is room for one, as most connections need no more.
     pub fn new(joined: Joined) -> Self {
         let (lossy, hidden) = (joined != Joined::Opening, joined == Joined::BehindHole);
+        let guess = (joined == Joined::Midway).then(|| Box::new(Guess::new(true)));
         // where the first request is lost, and the next one seen before any answer, the client did not wait
-        Self { open: VecDeque::with_capacity(1), lossy, hidden, between: hidden, owed: 1, ..Self::default() }
+        Self { open: VecDeque::with_capacity(1), lossy, hidden, between: hidden, owed: 1, guess, ..Self::default() }
     }
 
     /// A request begins, while a response is on its way or not; what it asks follows by [`Self::ask`].
     pub fn begin(&mut self, at: Time, answering: bool) {
         (self.asked, self.early) = (true, false);
+        let alone = !answering && !self.awaits();
+        self.guess.iter_mut().for_each(|guess| guess.ask(at, alone));
         // what was lost before it was not answered
         if self.awaits() || self.hidden && self.between {
             self.pipelines(Some((at, answering)));
@@ -224,8 +230,14 @@ impl Exchanges {
         self.open.iter_mut().find(|e| e.key == key)
     }
 
-    /// Whom the response that begins now answers. Exchanges that turn out to have lost theirs are given to `lost`.
-    pub fn answer(&mut self, lost: impl FnMut(Exchange)) -> Whose {
+    /// Whether an answer that seems to be that of a request is a guess.
+    pub fn is_guess(&self) -> bool {
+        self.guess.as_ref().is_some_and(|guess| guess.holds())
+    }
+
+    /// Whom the response that begins now answers, bytes before which were passed over or not. Exchanges that turn out to have lost theirs are given to `lost`.
+    pub fn answer(&mut self, passed: bool, lost: impl FnMut(Exchange)) -> Whose {
+        self.guess.iter_mut().for_each(|guess| guess.answer(passed));
         if std::mem::take(&mut self.hasty) {
             self.pipelines(None);
         }
@@ -255,6 +267,9 @@ impl Exchanges {
 
     /// The response on its way has ended.
     pub fn answered(&mut self, at: Time) {
+        // its own is among them still
+        let all = self.open.iter().filter(|e| e.answered.is_none()).count() <= 1;
+        self.guess.iter_mut().for_each(|guess| guess.answered(at, all));
         match &mut self.turns {
             Some(turns) if self.of_known => turns.answered(self.known, at),
             Some(turns) => turns.rest(1, at),
@@ -264,6 +279,7 @@ impl Exchanges {
 
     /// Bytes of the responses were lost: with them may be the answers to all that was asked, save one that was lost, too.
     pub fn lost_answers(&mut self) {
+        self.guess.iter_mut().for_each(|guess| guess.lose());
         self.owed |= u8::from(std::mem::take(&mut self.hidden));
         (self.lossy, self.blind, self.between, self.hasty) = (true, true, false, false);
         self.known = 0;
@@ -280,6 +296,7 @@ impl Exchanges {
 
     /// Bytes of the requests were lost, the rest of one or not: others may have been among them.
     pub fn lost_requests(&mut self, rest: bool) {
+        self.guess.iter_mut().for_each(|guess| guess.lose());
         let own = rest && self.open.back().is_some_and(|e| e.answered.is_none());
         let waiting = self.known.saturating_sub(usize::from(own));
         self.turns.iter_mut().for_each(|turns| turns.lost_questions(waiting));

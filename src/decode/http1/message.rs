@@ -173,8 +173,9 @@ impl Http1 {
         let meaning = head::meaning(&block.headers);
         let rest = input.data.get(head..).unwrap_or_default();
         // a response whose request was not seen may answer a HEAD or a CONNECT: then the next one follows in place of its body
+        let passed = input.base() > 0;
         let none_due = self.exchanges.due().is_none();
-        let answer = |exchanges: &mut Exchanges, cx: &mut Cx<'_, '_>| exchanges.answer(|lost| unseen_answer(cx, &lost));
+        let answer = |exchanges: &mut Exchanges, cx: &mut Cx<'_, '_>| exchanges.answer(passed, |lost| unseen_answer(cx, &lost));
         let orphan = self.orphan.take().or_else(|| none_due.then(|| answer(&mut self.exchanges, cx)));
         let bodiless = matches!(code, 101 | 204 | 304) || meaning.length == head::Length::Bytes(0);
         let follows = orphan.is_some() && !bodiless && meaning.transfer == head::Transfer::Plain && {
@@ -187,7 +188,12 @@ impl Http1 {
         };
         let whose = orphan.unwrap_or_else(|| answer(&mut self.exchanges, cx));
         let key = match whose {
-            Whose::Of(key) => key,
+            Whose::Of(key) => {
+                if self.exchanges.is_guess() {
+                    cx.note(key, Issue::PAIR_GUESSED);
+                }
+                key
+            }
             Whose::Unseen | Whose::Uncertain => {
                 let key = self.open(cx, "unknown request", Dir::ToServer, input.at(0));
                 cx.note(

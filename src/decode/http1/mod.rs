@@ -26,6 +26,7 @@ pub static PROTOCOL: Protocol = Protocol {
     transport: Transport::Stream,
     ports: &[80, 8080, 8000, 3000, 5000],
     upgrades: &[],
+    begins: false,
     probe,
     scan: scan::any,
     start: |meta, _| Box::new(Http1::new(meta)),

@@ -16,6 +16,7 @@ pub mod hpack;
 mod scan;
 mod stream;
 mod streams;
+mod tables;
 #[cfg(test)]
 pub(super) mod tests;
 
@@ -34,6 +35,7 @@ pub static PROTOCOL: Protocol = Protocol {
     transport: Transport::Stream,
     ports: &[50051],
     upgrades: &["h2c"],
+    begins: false,
     probe: scan::probe,
     scan: |data, effort| {
         let preface = memchr::memmem::find(data, PREFACE).map(Resync::Found);
@@ -275,6 +277,7 @@ impl Http2 {
     fn head(&mut self, cx: &mut Cx<'_, '_>, dir: Dir, pieces: Pieces, last: Stamp) -> Option<Step> {
         let Pieces { stream: id, promised, end, first, bytes, fragments, .. } = pieces;
         let mut head = Head::read(&mut self.side(dir).decoder, &fragments, cx.limits());
+        self.bound(cx, dir);
         if !self.streams.is_sure() {
             // a promise is the request of who answers
             match head.sender() {
@@ -299,13 +302,6 @@ impl Http2 {
         self.streams.close(cx, begins);
         self.streams.refuse_late(cx, dir, begins, last);
         None
-    }
-
-    /// Header blocks of a direction went by unread.
-    fn forget(&mut self, dir: Dir) {
-        let side = self.side(dir);
-        side.block = None;
-        side.decoder.forget();
     }
 
     /// The place is lost, by what was found there.
@@ -383,6 +379,10 @@ impl Analyzer for Http2 {
 
     fn waiting(&self) -> usize {
         self.streams.len() * size_of::<stream::Stream>()
+    }
+
+    fn remembered(&self) -> usize {
+        self.surplus()
     }
 
     fn end(&mut self, cx: &mut Cx<'_, '_>, rest: Input<'_>, _: End) {

@@ -13,6 +13,7 @@
 //! ```
 
 use super::exchange::Kind;
+use crate::decode::guess::Guess;
 use crate::time::{Span, Time};
 
 /// How long both sides are silent where a client that pipelines has nothing under way.
@@ -31,6 +32,11 @@ pub(super) struct Certainty {
     due: usize,
     partial: bool,
     idle: Option<Time>,
+    /// Whether something was asked of which it is not known what answers it.
+    stray: bool,
+    /// Whether pairs are a guess, and whether something was asked since the server was ready.
+    guess: Guess,
+    asking: bool,
     /// Whether the server takes what is copied.
     copies: bool,
     /// Whether answers were lost, and nothing was seen since.
@@ -110,6 +116,9 @@ impl Certainty {
             due: 0,
             partial: false,
             idle: None,
+            stray: false,
+            guess: Guess::new(!opening),
+            asking: false,
             copies: false,
             blind: false,
             since: None,
@@ -120,14 +129,32 @@ impl Certainty {
         self.sure
     }
 
+    /// Whether it is sure only because nothing showed that it is not.
+    pub(super) const fn is_tried(&self) -> bool {
+        self.tried
+    }
+
     /// How many ends of answers are due, while nothing is sure.
     pub(super) const fn due(&self) -> usize {
         self.due
     }
 
+    /// Whether what is answered, while nothing is sure, is nothing that was seen to be asked.
+    pub(super) const fn is_of_unseen(&self) -> bool {
+        !self.stray
+    }
+
+    /// What answers a question that was seen will not be known.
+    pub(super) fn strays(&mut self) {
+        self.stray = true;
+    }
+
     /// Something is asked while so many ends of answers are due; there are too many if it is `full`.
     pub(super) fn asks(&mut self, kind: Kind, at: Time, due: usize, full: bool) -> Turn {
         self.blind = false;
+        if !std::mem::replace(&mut self.asking, true) || due > 0 {
+            self.guess.ask(at, due == 0);
+        }
         self.pipelines |= due > 0;
         if let Some(since) = self.since.as_mut().filter(|since| !since.ready) {
             // a query is the rest of nothing
@@ -139,7 +166,7 @@ impl Certainty {
             return Turn::Unsure;
         }
         if self.idle.take().is_some_and(|since| at.since(since) >= QUIET) {
-            (self.tried, self.fitted) = (false, true);
+            (self.tried, self.fitted, self.stray) = (false, true, false);
             return self.now_sure();
         }
         Turn::Same
@@ -147,7 +174,7 @@ impl Certainty {
 
     /// It is asked while nothing is sure.
     pub(super) fn asked(&mut self, kind: Kind) {
-        self.partial = !kind.is_cycle();
+        (self.partial, self.stray) = (!kind.is_cycle(), true);
         self.due += usize::from(kind.is_cycle());
         self.count(kind);
     }
@@ -186,6 +213,7 @@ impl Certainty {
             return Turn::Same;
         }
         self.due = self.due.saturating_sub(1);
+        self.ready(at, self.due == 0 && !self.partial);
         if self.due > 0 || self.partial {
             return Turn::Same;
         }
@@ -199,9 +227,21 @@ impl Certainty {
         Turn::Sure { names }
     }
 
-    /// An answer is whole, and is that of what was asked.
-    pub(super) fn fits(&mut self) {
-        self.fitted = true;
+    /// An answer is whole, and is that of what was asked: of all of it or not.
+    pub(super) fn fits(&mut self, at: Time, all: bool) {
+        (self.fitted, self.stray) = (true, false);
+        self.ready(at, all);
+    }
+
+    fn ready(&mut self, at: Time, all: bool) {
+        self.asking &= !all;
+        self.guess.answered(at, all);
+    }
+
+    /// Part of an answer, bytes before which were passed over or not. Whether it is a guess whose it is.
+    pub(super) fn is_guess(&mut self, passed: bool) -> bool {
+        self.guess.answer(passed);
+        self.guess.holds()
     }
 
     /// While all was sure the server was ready, and nothing had been asked. Whether that shows that it was not sure.
@@ -250,6 +290,7 @@ impl Certainty {
 
     /// Who answers what is not sure any more, while so many ends of answers are due.
     pub(super) fn doubt(&mut self, due: usize) {
+        self.guess.lose();
         (self.sure, self.tried, self.fitted) = (false, true, false);
         (self.due, self.partial, self.idle) = (due, false, None);
     }

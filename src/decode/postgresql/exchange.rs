@@ -61,6 +61,9 @@ pub(super) enum Answer {
 #[derive(Debug)]
 pub(super) struct Flow {
     pub(super) key: u64,
+    /// Whether its question was captured, and the beginning of its answer.
+    asked: bool,
+    begun: bool,
     /// Whether the client may copy data into it, and how many bytes it did.
     pub(super) copying: bool,
     pub(super) sent: u64,
@@ -120,8 +123,19 @@ impl Flow {
         if !carried.is_empty() {
             cx.trace(key, &carried);
         }
+        Self::new(key)
+    }
+
+    /// An answer whose question was not captured. Whether all of it so far was.
+    pub(super) fn unasked(key: u64, begun: bool) -> Self {
+        Self { asked: false, begun, ..Self::new(key) }
+    }
+
+    fn new(key: u64) -> Self {
         Self {
             key,
+            asked: true,
+            begun: true,
             copying: false,
             sent: 0,
             rows: None,
@@ -134,8 +148,15 @@ impl Flow {
         }
     }
 
+    /// Its answer may be another's.
+    pub(super) fn is_guessed(&mut self, cx: &mut Cx<'_, '_>) {
+        if self.answered.is_none() {
+            cx.note(self.key, Issue::PAIR_GUESSED);
+        }
+    }
+
     /// A message of its answer.
-    fn received(&mut self, cx: &mut Cx<'_, '_>, found: &Found<'_>) {
+    pub(super) fn received(&mut self, cx: &mut Cx<'_, '_>, found: &Found<'_>) {
         if self.answered.is_none() {
             self.answered = Some(found.at.0);
             head(cx, self.key, Dir::ToClient, found.at.0);
@@ -184,12 +205,12 @@ impl Flow {
         self.done(cx, found.at.1);
     }
 
-    /// Its answer is whole.
+    /// Its answer is whole, save what came before it was begun. Without its question nobody knows how long it took.
     pub(super) fn done(mut self, cx: &mut Cx<'_, '_>, at: Stamp) {
         let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
         let mut fields = Fields::default();
         // what failed is undone, as far as it changed anything
-        if let Some(rows) = sum(self.rows, self.running).filter(|_| self.ok) {
+        if let Some(rows) = sum(self.rows, self.running).filter(|_| self.ok && self.begun) {
             fields.set("postgresql.rows", number(rows));
         }
         if self.sent > 0 {
@@ -202,9 +223,9 @@ impl Flow {
             cx.fields(self.key, fields);
         }
         if self.answered.is_some() {
-            cx.part(self.key, Part::BodyEnd { dir: Dir::ToClient, bytes: self.received, whole: true });
+            cx.part(self.key, Part::BodyEnd { dir: Dir::ToClient, bytes: self.received, whole: self.begun });
         }
-        cx.close(self.key, self.status, self.ok, Some(at));
+        cx.close(self.key, self.status, self.ok, Some(at).filter(|_| self.asked));
     }
 
     /// The server did not look at it.
@@ -217,6 +238,13 @@ impl Flow {
     pub(super) fn unanswered(self, cx: &mut Cx<'_, '_>) {
         let status = if self.ok { Some(PENDING.into()) } else { self.status };
         cx.close(self.key, status, false, None);
+    }
+
+    /// The rest of its answer will not be seen.
+    pub(super) fn cut(self, cx: &mut Cx<'_, '_>, why: Issue) {
+        cx.note(self.key, why);
+        cx.part(self.key, Part::BodyEnd { dir: Dir::ToClient, bytes: self.received, whole: false });
+        cx.close(self.key, self.status.filter(|_| !self.ok), self.ok, None);
     }
 
     /// Its answer may have gone by unseen.

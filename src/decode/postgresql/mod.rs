@@ -16,6 +16,7 @@ mod exchange;
 mod failing;
 mod fault;
 mod frame;
+mod lone;
 mod parameters;
 mod session;
 mod sql;
@@ -37,6 +38,7 @@ pub static PROTOCOL: Protocol = Protocol {
     transport: Transport::Stream,
     ports: &[5432],
     upgrades: &[],
+    begins: false,
     probe: frame::probe,
     scan: frame::scan,
     start: |meta, _| Box::new(Postgres::new(meta)),
@@ -87,6 +89,8 @@ struct Found<'a> {
     length: usize,
     /// The packets that brought its first byte, and the last one that was read.
     at: (Stamp, Stamp),
+    /// Whether bytes of its direction came before it.
+    passed: bool,
 }
 
 /// Where a message was.
@@ -195,7 +199,7 @@ impl Postgres {
             _ => total.min(READ),
         };
         let Some(payload) = input.data.get(HEAD..read) else { return Step::Need(read) };
-        let found = Found { kind, payload, length: total, at: (input.at(0), input.at(read - 1)) };
+        let found = Found { kind, payload, length: total, at: (input.at(0), input.at(read - 1)), passed: input.base() > 0 };
         match dir {
             Dir::ToServer => self.session.asked(cx, found),
             Dir::ToClient if self.session.answered(cx, found) => self.states = [State::Over; 2],

@@ -9,6 +9,7 @@ use super::certainty::{Certainty, Turn};
 use super::exchange::{Answer, Exchange, Flow, Kind};
 use super::failing::{ABORTED, ENDED};
 use super::fault::Fault;
+use super::lone::Lone;
 use super::statements::{ROOM, Run, Statements, name, rest};
 use super::{Found, Place, sql};
 use crate::decode::Cx;
@@ -21,7 +22,7 @@ pub(super) const WAITING: usize = 4096;
 
 const UNCERTAIN: Issue = Issue::unseen("its answer is not certain: not all of the session was captured");
 const UNPREPARED: Issue = Issue::unseen("its statement is not known: it was prepared unseen, or is not remembered any more");
-const REPLICATION: Issue = Issue::remark("what follows is a replication stream, which is not read");
+pub(super) const REPLICATION: Issue = Issue::remark("what follows is a replication stream, which is not read");
 
 /// A session.
 #[derive(Debug)]
@@ -40,6 +41,8 @@ pub(super) struct Session {
     /// A statement that went well and is over once the Sync behind it does too: what is deferred to its end may fail.
     pub(super) ran: Option<(Flow, Stamp)>,
     pub(super) statements: Statements,
+    /// What is answered to a question that was not captured.
+    pub(super) lone: Lone,
     /// Who asks for what.
     pub(super) who: Fields,
 }
@@ -56,6 +59,7 @@ impl Session {
             waiting: VecDeque::new(),
             ran: None,
             statements: Statements::default(),
+            lone: Lone::default(),
             who: Fields::default(),
         }
     }
@@ -175,6 +179,13 @@ impl Session {
 
     /// The server answered. Whether it turns to replication with it.
     pub(super) fn answered(&mut self, cx: &mut Cx<'_, '_>, found: Found<'_>) -> bool {
+        if !matches!(found.kind, b'S' | b'R' | b'v' | b'K' | b'A' | b'N') {
+            self.lone.pass(found.kind);
+            let first = self.waiting.front_mut().and_then(|first| first.flow.as_mut());
+            if let (true, Some(flow)) = (self.certainty.is_guess(found.passed), first) {
+                flow.is_guessed(cx);
+            }
+        }
         match found.kind {
             // they come between answers
             b'S' | b'R' | b'v' => {}
@@ -185,11 +196,12 @@ impl Session {
             }
             b'A' => self.notified(cx, &found),
             b'N' => self.noticed(&Fault::read(found.payload)),
-            _ if !self.certainty.is_sure() => {
-                let turn = self.certainty.answered(found.kind, found.payload, found.at.1.time);
-                self.turn(turn);
-            }
+            _ if !self.certainty.is_sure() => return self.unpaired(cx, &found),
             b'Z' => self.ready(cx, &found),
+            // what ends no session is an answer
+            b'E' if self.waiting.is_empty() && self.certainty.is_tried() && !Fault::read(found.payload).is_fatal() => {
+                return self.answers(cx, &found);
+            }
             b'E' => {
                 let fault = Fault::read(found.payload);
                 self.failed(cx, &found, &fault);
@@ -236,11 +248,18 @@ impl Session {
                 let due = self.under_way();
                 self.certainty.misfits(self.waiting.iter().map(|one| one.kind), due);
                 self.doubt(cx);
-                let turn = self.certainty.answered(found.kind, found.payload, found.at.1.time);
-                self.turn(turn);
+                return self.unpaired(cx, found);
             }
         }
         false
+    }
+
+    /// What answers nothing that is known to be due.
+    pub(super) fn unpaired(&mut self, cx: &mut Cx<'_, '_>, found: &Found<'_>) -> bool {
+        let over = self.answers_unseen(cx, found);
+        let turn = self.certainty.answered(found.kind, found.payload, found.at.1.time);
+        self.turn(turn);
+        over
     }
 
     fn turn(&mut self, turn: Turn) {
@@ -254,6 +273,7 @@ impl Session {
         let told = match dir {
             Dir::ToClient => {
                 self.certainty.lose_answers();
+                self.lone.lose(cx, Issue::GAP);
                 false
             }
             Dir::ToServer => {
@@ -272,6 +292,9 @@ impl Session {
     /// Whose answer is whose is not known any more.
     fn doubt(&mut self, cx: &mut Cx<'_, '_>) {
         let ran = self.ran.take().map(|(flow, _)| flow);
+        if ran.is_some() || !self.waiting.is_empty() {
+            self.certainty.strays();
+        }
         let waiting = std::mem::take(&mut self.waiting).into_iter().filter_map(|one| one.flow);
         ran.into_iter().chain(waiting).for_each(|flow| uncertain(cx, flow));
         self.skipping = false;
@@ -293,6 +316,7 @@ impl Session {
     /// Both sides are over.
     pub(super) fn over(&mut self, cx: &mut Cx<'_, '_>) {
         self.skipped_all(cx, if self.ended { ENDED } else { ABORTED }, None);
+        self.lone.lose(cx, Issue::CUT);
         self.ran.take().into_iter().for_each(|(flow, _)| flow.unanswered(cx));
         for Exchange { kind, place, name, text, untold, flow } in std::mem::take(&mut self.waiting) {
             let unused = kind == Kind::Parse && (self.statements.forget_at(&name, place).is_some() || untold);
@@ -313,8 +337,8 @@ impl Session {
             }
             return;
         };
-        self.certainty.fits();
         self.waiting.drain(..=end).filter_map(|one| one.flow).for_each(|flow| flow.done(cx, found.at.1));
+        self.certainty.fits(found.at.1.time, self.waiting.is_empty());
         if found.payload == b"I" && self.waiting.is_empty() {
             self.statements.close_all();
         }

@@ -113,11 +113,23 @@ impl Session {
     }
 
     fn unasked(&mut self, cx: &mut Cx<'_, '_>, pattern: Pattern, operation: &str, fields: Fields, found: &Found<'_>) -> u64 {
-        let key = self.key();
-        cx.open(key, PROTOCOL.name, pattern, operation, Dir::ToClient, found.at.0);
-        self.say_joined(cx, key);
+        let key = self.begin_unasked(cx, (pattern, Dir::ToClient), operation, found.at.0);
         head(cx, key, Dir::ToClient, found.at.0);
         cx.fields(key, fields);
+        key
+    }
+
+    /// A flow that begins with what the server says.
+    pub(super) fn begin_unasked(
+        &mut self,
+        cx: &mut Cx<'_, '_>,
+        (pattern, dir): (Pattern, Dir),
+        operation: &str,
+        first: Stamp,
+    ) -> u64 {
+        let key = self.key();
+        cx.open(key, PROTOCOL.name, pattern, operation, dir, first);
+        self.say_joined(cx, key);
         key
     }
 

@@ -1,6 +1,7 @@
 //! PostgreSQL by script.
 
 mod holes;
+mod lone;
 mod names;
 
 use super::*;
@@ -392,5 +393,7 @@ fn a_client_that_pipelines_has_no_answers_once_joined_late() {
     late.say(DOWN, &[row(b"9"), tag(b"SELECT 1"), ready()].concat());
     burst(&mut late, 2);
     burst(&mut late, 2);
-    assert!(flows(&late).iter().all(|flow| flow.closed.as_ref().unwrap().status.is_none()));
+    let told = flows(&late);
+    assert_eq!(told[0].notes, ["joined mid-connection", "request not captured"]);
+    assert!(told.iter().skip(1).all(|flow| flow.closed.as_ref().unwrap().status.is_none()));
 }

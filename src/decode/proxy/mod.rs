@@ -19,6 +19,7 @@ pub static PROTOCOL: Protocol = Protocol {
     transport: Transport::Stream,
     ports: &[],
     upgrades: &[],
+    begins: false,
     probe,
     // it comes first or not at all
     scan: |data, _| Resync::Skip(data.len()),

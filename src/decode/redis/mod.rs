@@ -10,6 +10,7 @@
 mod arrival;
 mod asking;
 mod command;
+mod lone;
 mod names;
 mod push;
 mod reply;
@@ -25,6 +26,7 @@ use super::{Analyzer, Cx, Gap, Input, Protocol, Resync, Step};
 use crate::model::{self, Dir, End, Headers, Issue, Joined, PENDING, Part, Stamp, Transport};
 use asking::Asking;
 use command::{Channels, Means, Silence};
+use lone::Heard;
 use reply::Down;
 use roles::Roles;
 use value::{Head, Read};
@@ -36,6 +38,7 @@ pub static PROTOCOL: Protocol = Protocol {
     transport: Transport::Stream,
     ports: &[6379],
     upgrades: &[],
+    begins: true,
     probe: scan::probe,
     scan: |data, effort| {
         // each of its two searches looks at the one or at both
@@ -66,6 +69,7 @@ struct Redis {
     keys: Keys,
     /// Whether a direction is known to stand at the start of a value.
     placed: [bool; 2],
+    heard: Heard,
     /// What the client asked last.
     last: Option<Means>,
     /// Whether the server has ended its direction: no answer will come.
@@ -155,6 +159,7 @@ impl Redis {
             waiting: Waiting::new(joined),
             keys: Keys::new(PROTOCOL.name, !opening),
             placed: [opening; 2],
+            heard: Heard::new(opening),
             last: None,
             silent: false,
             session: Session {
@@ -163,6 +168,11 @@ impl Redis {
                 ..Session::default()
             },
         }
+    }
+
+    /// A direction is known to stand at the start of a value.
+    fn placed(&mut self, dir: Dir) {
+        self.placed[dir.index()] = true;
     }
 
     /// No further answers come.
@@ -179,6 +189,7 @@ impl Redis {
     /// Bytes of a direction may go by unseen.
     fn lose(&mut self, cx: &mut Cx<'_, '_>, dir: Dir) {
         self.placed[dir.index()] = false;
+        self.heard.lose(dir);
         self.session.db = None;
         match dir {
             Dir::ToServer => {
@@ -195,6 +206,7 @@ impl Redis {
     /// The place is lost, by what was found behind `taken` bytes: it is looked for again from there on.
     fn lost(&mut self, cx: &mut Cx<'_, '_>, input: Input<'_>, taken: usize) -> Step {
         cx.sink.note(None, BAD);
+        self.heard.unread |= input.dir == Dir::ToServer;
         self.drop(cx, input.dir, Issue::GAP);
         self.lose(cx, input.dir);
         if taken > 0 { Step::Took(taken) } else { self.feed(cx, input) }
@@ -214,7 +226,8 @@ impl Redis {
 
     /// Where the next value starts that is sure to be one: a command; an answer that a client waits for, all bytes before its command
     /// being passed over; a push.
-    fn place(&mut self, dir: Dir, data: &[u8]) -> Resync {
+    fn place(&mut self, input: Input<'_>) -> Resync {
+        let Input { dir, data, .. } = input;
         let found = match dir {
             Dir::ToServer => scan::commands(data),
             Dir::ToClient if self.waiting.expects() => {
@@ -231,7 +244,7 @@ impl Redis {
                     }
                 }
             }
-            Dir::ToClient => arrival::scan(data),
+            Dir::ToClient => self.heard.place(input, self.waiting.is_unasked()),
         };
         self.placed[dir.index()] |= matches!(found, Resync::Found(_));
         found
@@ -248,7 +261,7 @@ impl Analyzer for Redis {
             return Step::Opaque;
         }
         if !self.placed[input.dir.index()] {
-            return match self.place(input.dir, input.data) {
+            return match self.place(input) {
                 Resync::Found(0) => self.feed(cx, input),
                 Resync::Skip(0) => Step::Need(input.data.len() + 1),
                 Resync::Found(n) | Resync::Skip(n) => {
@@ -274,7 +287,11 @@ impl Analyzer for Redis {
     }
 
     fn resync(&mut self, dir: Dir, data: &[u8]) -> Resync {
-        self.place(dir, data)
+        self.search(Input::new(dir, data, 0, &[]))
+    }
+
+    fn search(&mut self, input: Input<'_>) -> Resync {
+        self.place(input)
     }
 
     fn waiting(&self) -> usize {

@@ -30,6 +30,8 @@ pub enum Down {
 pub struct Answer {
     /// Whose it is; none: of a command that was not seen, or nobody knows.
     asked: Option<Asked>,
+    /// Whether it is that of a command that was not seen, and a flow by itself.
+    lone: bool,
     reader: Reader,
     /// Its own bytes so far.
     bytes: u64,
@@ -124,7 +126,7 @@ impl Redis {
                 Step::Took(length)
             }
             Arrival::Message { .. } | Arrival::Answer => match head(data) {
-                Read::Is((Head::Line(Kind::Simple, line), n)) if self.session.monitor && arrival::is_told(line) => {
+                Read::Is((Head::Line(Kind::Simple, line), n)) if arrival::is_told(line) && self.may_tell() => {
                     let mut push = self.open_push(cx, input, b"MONITOR", None, Keeps::Text);
                     push.bytes = line.len() as u64;
                     let kept = line.get(..push.room).unwrap_or(line);
@@ -171,6 +173,10 @@ impl Redis {
 
     /// An answer begins: whose it is, is decided by its turn.
     fn begin_answer(&mut self, cx: &mut Cx<'_, '_>, input: Input<'_>) -> Step {
+        let unasked = self.waiting.is_unasked();
+        if let Some(n) = self.needs(input).filter(|_| unasked) {
+            return Step::Need(n);
+        }
         let mut asked = self.waiting.answer();
         // all that were subscribed to are confirmed, however many there were: this is the next one's
         if let Some(done) = asked.take_if(|asked| matches!(asked.means, Means::Confirms(_, None)) && asked.bytes > 0) {
@@ -188,12 +194,21 @@ impl Redis {
             self.leave(cx);
             return Step::Opaque;
         }
+        let guess = self.waiting.is_guess(input.base() > 0);
+        if let Some(asked) = asked.filter(|_| guess) {
+            cx.note(asked.key, Issue::PAIR_GUESSED);
+        }
+        let lone = unasked && asked.is_none();
+        if lone {
+            asked = self.open_lone(cx, input);
+        }
         if let Some(asked) = asked.filter(|asked| asked.bytes == 0) {
             let media = if asked.means == Means::Settings { RESP_PAIRS } else { RESP };
             half(cx, asked.key, Dir::ToClient, input.at(0), Some(media));
         }
         let answer = Answer {
             asked,
+            lone,
             reader: Reader::default(),
             bytes: 0,
             whole: true,
@@ -245,10 +260,18 @@ impl Redis {
             self.waiting.rest(last.time);
             return cx.undecoded(answer.bytes);
         };
-        self.waiting.answered(last.time);
+        if answer.lone {
+            self.waiting.rest(last.time);
+        } else {
+            self.waiting.answered(last.time);
+        }
         let bytes = asked.bytes + answer.bytes;
         cx.part(asked.key, Part::BodyEnd { dir: Dir::ToClient, bytes, whole: answer.whole });
         let (status, failed) = (answer.status(), answer.said_by == Some(Kind::Error));
+        if answer.lone {
+            // when it was asked is not known
+            return cx.close(asked.key, status, !failed, None);
+        }
         let queued = status.as_deref() == Some("QUEUED");
         if !failed {
             self.holds(asked.means, queued);

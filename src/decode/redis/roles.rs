@@ -4,8 +4,9 @@
 //! roles round only where the other side, too, says what it is not taken for.
 
 use super::arrival::{self, Arrival};
+use super::scan::{self, Answers};
 use super::value::{Head, Read, head};
-use super::{Redis, names, scan};
+use super::{Redis, names};
 use crate::decode::{Analyzer, Cx, Gap, Input, Resync, Step};
 use crate::model::{Dir, End, Joined};
 
@@ -16,6 +17,8 @@ pub struct Roles {
     asks: bool,
     /// Whether commands were lost, and nothing was seen since of what the server says.
     unanswered: bool,
+    /// Whether what went by was an answer, or the end of a client's command.
+    answered: bool,
 }
 
 /// What the first bytes of a direction tell of who sent them.
@@ -53,6 +56,8 @@ impl Analyzer for Roles {
         };
         // where the opening was seen, the roles are known
         let guessed = cx.meta().joined == Joined::Midway;
+        // nothing of this direction was missed
+        let whole = !guessed && input.base() == 0;
         let reversed = match (input.dir, sender) {
             (Dir::ToServer, Sender::Client) | (Dir::ToClient, Sender::Server) => false,
             (Dir::ToServer, Sender::Server) if guessed => true,
@@ -61,9 +66,22 @@ impl Analyzer for Roles {
                 self.asks = true;
                 return Step::Wait;
             }
+            (Dir::ToClient, Sender::Answers) if whole => false,
+            (Dir::ToClient, Sender::Answers) => match scan::answers(input.data) {
+                Read::Need(n) => return Step::Need(n),
+                Read::Is(Answers::Text(0)) if self.is_answer(cx) => false,
+                Read::Is(Answers::Text(lines @ 1..)) => {
+                    cx.undecoded(lines as u64);
+                    return Step::Took(lines);
+                }
+                Read::Is(_) | Read::Bad => return self.pass_over(cx, input),
+            },
             _ => return self.pass_over(cx, input),
         };
-        let to = Redis::new(if self.unanswered { Joined::BehindHole } else { Joined::Midway });
+        let mut to = Redis::new(if self.unanswered { Joined::BehindHole } else { Joined::Midway });
+        if whole && input.dir == Dir::ToClient {
+            to.placed(Dir::ToClient);
+        }
         Step::Become { took: 0, to: Box::new(to), layer: None, reversed }
     }
 
@@ -86,6 +104,13 @@ impl Analyzer for Roles {
 impl Roles {
     pub fn new(joined: Joined) -> Self {
         Self { unanswered: joined == Joined::BehindHole, ..Self::default() }
+    }
+
+    /// Whether a text shows a server. Where the roles are guessed, and no port says the same, it may be the end of a command, but only
+    /// the first one.
+    fn is_answer(&mut self, cx: &Cx<'_, '_>) -> bool {
+        let usual = super::PROTOCOL.ports.contains(&cx.meta().server.port());
+        cx.meta().joined != Joined::Midway || usual || std::mem::replace(&mut self.answered, true)
     }
 
     /// What tells nothing is not kept: the next that may is looked for.

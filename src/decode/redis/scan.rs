@@ -2,7 +2,7 @@
 
 use super::arrival::{self, Arrival};
 use super::names;
-use super::value::{Head, Kind, Read, head};
+use super::value::{Head, Kind, Piece, Read, Reader, What, head};
 use crate::decode::cursor::Cursor;
 use crate::decode::{Probe, Resync, Verdict};
 use crate::model::Dir;
@@ -11,6 +11,9 @@ use crate::model::Dir;
 const LONGEST_NAME: u64 = 64;
 /// More arguments than a server takes (`PROTO_MAX_MULTIBULK`, 1024 * 1024).
 const MOST: u64 = 1024 * 1024;
+/// The longest answer by which a place is found, and how many lines may stand before it.
+const LIKELY: usize = 16 * 1024;
+const LINES: usize = 64;
 /// What a server answers to a `PING`.
 const PONG: &[u8] = b"+PONG\r\n";
 
@@ -32,6 +35,11 @@ pub fn probe(probe: &Probe<'_>) -> Verdict {
         (_, Read::Is(_)) => Verdict::No,
         (_, Read::Need(_)) => Verdict::More,
         _ if !to_server && probe.opening => pongs(probe.data),
+        _ if !to_server => match answers(probe.data) {
+            Read::Is(Answers::Text(_)) => Verdict::Yes,
+            Read::Is(Answers::Line | Answers::Lines) | Read::Need(_) => Verdict::More,
+            Read::Bad => Verdict::No,
+        },
         _ => Verdict::No,
     }
 }
@@ -82,6 +90,57 @@ fn first_two(data: &[u8]) -> Read<(u64, (usize, usize))> {
         }
         Read::Is(_) | Read::Bad => Read::Bad,
         Read::Need(m) => Read::Need(n + m),
+    }
+}
+
+/// What bytes are that are answers and no command, the last one whole and with nothing behind it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answers {
+    /// One with a text of known length, by which it is told from what others send. It begins there, behind lines. What a client sends
+    /// may end with such a text, too.
+    Text(usize),
+    /// A line.
+    Line,
+    /// Several, which may lie within a longer answer.
+    Lines,
+}
+
+/// Whether bytes are answers. Several texts in a row are none, as they may lie within a longer one.
+pub fn answers(data: &[u8]) -> Read<Answers> {
+    let (mut taken, mut lines) = (0, 0);
+    while let Some(rest) = data.get(taken..).filter(|rest| !rest.is_empty()) {
+        match (command(rest), whole(rest)) {
+            (Read::Is(_), _) | (_, Read::Bad) => return Read::Bad,
+            (Read::Need(n), _) | (_, Read::Need(n)) if taken + n <= LIKELY => return Read::Need(taken + n),
+            (Read::Need(_), _) | (_, Read::Need(_)) => return Read::Bad,
+            (Read::Bad, Read::Is((true, n))) => return if n == rest.len() { Read::Is(Answers::Text(taken)) } else { Read::Bad },
+            (Read::Bad, Read::Is((false, n))) => (taken, lines) = (taken + n, lines + 1),
+        }
+    }
+    match lines {
+        0 => Read::Need(1),
+        1 => Read::Is(Answers::Line),
+        2..LINES => Read::Is(Answers::Lines),
+        _ => Read::Bad,
+    }
+}
+
+/// Whether a whole value has a text of known length, and how long it is.
+fn whole(data: &[u8]) -> Read<(bool, usize)> {
+    let (mut reader, mut taken, mut tells) = (Reader::default(), 0, false);
+    loop {
+        match reader.next(data.get(taken..).unwrap_or_default()) {
+            Read::Is(Piece { what: What::Head(Head::Bytes(_, length)), .. }) if length > LIKELY as u64 => return Read::Bad,
+            Read::Is(piece) => {
+                taken += piece.taken;
+                tells |= matches!(piece.what, What::Data(_));
+                if piece.ends {
+                    return Read::Is((tells, taken));
+                }
+            }
+            Read::Need(n) => return Read::Need(taken + n),
+            Read::Bad => return Read::Bad,
+        }
     }
 }
 

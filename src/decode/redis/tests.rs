@@ -13,10 +13,15 @@ const DOWN: Dir = Dir::ToClient;
 /// Conversations for the shared properties.
 pub fn samples() -> Vec<Conversation> {
     let mut all = vec![sequence(), pipeline(), transaction(), subscriber(), resp3(), odd(), replica(), monitor()];
-    all.push(Conversation { name: "Redis, joined late", joined: Joined::Midway, ..sequence() });
-    all.push(Conversation { name: "Redis pipeline, joined late", joined: Joined::Midway, ..pipeline() });
+    all.push(Conversation { name: "Redis, joined late", joined: Joined::Midway, whole: Some(sequence), ..sequence() });
+    all.push(Conversation { name: "Redis pipeline, joined late", joined: Joined::Midway, whole: Some(pipeline), ..pipeline() });
     all.push(Conversation { name: "Redis subscriber, joined late", joined: Joined::Midway, ..deliveries() });
-    all.push(Conversation { name: "Redis, joined late by the wrong end", ..turned(&sequence()) });
+    all.push(Conversation { name: "Redis, joined late by the wrong end", whole: Some(sequence), ..turned(&sequence()) });
+    let mut half =
+        Conversation { name: "Redis, the server alone", joined: Joined::BehindHole, whole: Some(sequence), ..sequence() };
+    half.turns.retain(|(dir, _)| *dir == DOWN);
+    half.sequential = false;
+    all.push(half);
     all
 }
 

@@ -2,6 +2,7 @@
 //! ([`Turns`]).
 
 use super::command::Means;
+use crate::decode::guess::Guess;
 use crate::decode::turns::{Trust, Turns};
 use crate::model::Joined;
 use crate::time::Time;
@@ -37,6 +38,9 @@ pub struct Waiting {
     /// How many of them have one answer: counted as they come and go, as very many may wait.
     counted: usize,
     turns: Turns,
+    /// Whether others were asked of which it is not known what answers them.
+    stray: bool,
+    guess: Guess,
 }
 
 impl Waiting {
@@ -47,7 +51,7 @@ impl Waiting {
             Joined::Midway => Turns::new(true),
             Joined::BehindHole => Turns::behind_hole(),
         };
-        Self { open: VecDeque::new(), counted: 0, turns }
+        Self { open: VecDeque::new(), counted: 0, turns, stray: false, guess: Guess::new(joined == Joined::Midway) }
     }
 
     /// How many are open.
@@ -62,12 +66,14 @@ impl Waiting {
 
     /// A command was sent, while an answer was on its way or not. Those whose answer nobody will know are given to `lost`, this one too.
     pub fn ask(&mut self, asked: Asked, at: Time, answering: bool, mut lost: impl FnMut(Asked)) {
+        self.guess.ask(at, !answering && !self.expects());
         let waiting = if self.is_sure() { self.counted } else { self.open.len() };
         // those that were asked before a hole in the commands are answered in their turn all the same
         if !self.turns.ask(at, answering, waiting, asked.counts()) {
             self.drain(&mut lost);
         }
-        if !self.is_sure() {
+        self.stray = !self.is_sure();
+        if self.stray {
             return lost(asked);
         }
         self.counted += usize::from(asked.counts());
@@ -77,11 +83,13 @@ impl Waiting {
     /// An answer has ended that is nobody's.
     pub fn rest(&mut self, at: Time) {
         self.turns.rest(1, at);
+        self.guess.answered(at, !self.expects());
     }
 
     /// The answer of one that was taken out has ended.
     pub fn answered(&mut self, at: Time) {
         self.turns.answered(self.open.len(), at);
+        self.guess.answered(at, !self.expects());
     }
 
     /// The command whose answer is due.
@@ -92,6 +100,17 @@ impl Waiting {
     /// Whether an answer is due, if only one that will be nobody's.
     pub fn expects(&self) -> bool {
         !self.open.is_empty() || self.turns.due() > 0
+    }
+
+    /// An answer begins, bytes before which were passed over or not. Whether it is a guess whose it is.
+    pub fn is_guess(&mut self, passed: bool) -> bool {
+        self.guess.answer(passed);
+        self.guess.holds()
+    }
+
+    /// Whether what is answered now is nothing that was seen to be asked.
+    pub fn is_unasked(&self) -> bool {
+        self.open.is_empty() && !self.stray
     }
 
     /// Takes out the command that the answer which begins now is for.
@@ -111,17 +130,20 @@ impl Waiting {
     /// Bytes of the answers were lost: any of those that are due may have been among them.
     pub fn lost_answers(&mut self, lost: impl FnMut(Asked)) {
         self.drain(lost);
+        self.guess.lose();
         self.turns.lost_answers();
     }
 
     /// Bytes of the commands were lost: others may have been among them.
     pub fn lost_commands(&mut self) {
+        self.guess.lose();
         self.turns.lost_questions(self.open.len());
     }
 
     /// Answers do not fit what was asked: nothing pairs from here on.
     pub fn confused(&mut self, lost: impl FnMut(Asked)) {
         self.drain(lost);
+        self.stray = true;
         self.turns.confused();
     }
 
@@ -134,6 +156,7 @@ impl Waiting {
 
     /// Takes out all.
     fn drain(&mut self, lost: impl FnMut(Asked)) {
+        self.stray |= !self.open.is_empty();
         self.counted = 0;
         std::mem::take(&mut self.open).into_iter().for_each(lost);
     }

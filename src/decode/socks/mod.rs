@@ -19,6 +19,7 @@ pub static PROTOCOL: Protocol = Protocol {
     transport: Transport::Stream,
     ports: &[1080],
     upgrades: &[],
+    begins: false,
     probe,
     // a tunnel that is open already shows nothing of this any more
     scan: |data, _| Resync::Skip(data.len()),

@@ -2,7 +2,7 @@
 
 use super::ledger::{excerpt, label};
 use super::{Book, Detector, Look, Words};
-use crate::engine::control::is_control;
+use crate::engine::control::{is_control, is_unknown};
 use crate::engine::traces::{Hop, failed, passes_on};
 use crate::model::{FindingKind, Pattern};
 use crate::time::Span;
@@ -82,7 +82,8 @@ fn question(hop: &Hop, shape: &str) -> bool {
         Pattern::Query => hop.protocol != "dns",
         _ => false,
     };
-    let apart = hop.held || hop.extra().pages || (hop.pattern == Pattern::Query && is_control(shape));
+    let apart =
+        hop.held || is_unknown(&hop.operation) || hop.extra().pages || (hop.pattern == Pattern::Query && is_control(shape));
     asks && !apart
 }
 
@@ -136,6 +137,7 @@ mod tests {
         check(20, 55, |_| "GET /jobs/1".to_owned(), None);
         check(20, 55, |n| format!("GET /jobs/{n}"), Some(20));
         check(20, 6, |n| format!("GET /{}", ["a", "b", "c"][n as usize % 3]), None);
+        check(20, 6, |_| "unknown request".to_owned(), None);
     }
 
     #[test]

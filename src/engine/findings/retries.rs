@@ -2,6 +2,7 @@
 
 use super::ledger::{label, who};
 use super::{Book, Detector, Look, Words};
+use crate::engine::control::is_unknown;
 use crate::engine::traces::{Hop, everybodys, failed, name};
 use crate::model::{FindingKind, Pattern};
 use std::collections::BTreeMap;
@@ -23,7 +24,7 @@ impl Detector for RetryStorm {
     fn trace(&mut self, look: &Look<'_>, book: &mut Book) {
         let mut alike: BTreeMap<_, Vec<&Hop>> = BTreeMap::new();
         let flows: Vec<_> = look.flows().collect();
-        for (hop, up) in flows.iter().filter(|(hop, _)| call(hop)) {
+        for (hop, up) in flows.iter().filter(|(hop, _)| call(hop) && !is_unknown(&hop.operation)) {
             let up = up.and_then(|(up, _)| flows.get(up)).map(|(up, _)| *up);
             let from = caller(up, hop);
             alike.entry((up.map(|up| up.flow), from, label(&hop.to), &*hop.operation)).or_default().push(hop);
@@ -108,9 +109,13 @@ mod tests {
 
     /// How often it is found in attempts with these statuses, each `step` after the one before; a call takes 5.
     fn check(statuses: &[&str], step: u64, wanted: usize) {
+        check_of("POST /charges", statuses, step, wanted);
+    }
+
+    fn check_of(operation: &str, statuses: &[&str], step: u64, wanted: usize) {
         let root = (0, call(1, "c:1>gateway 0-900 POST /checkout 502"));
         let attempt = |(n, status): (u64, &&str)| {
-            (1, call(n + 2, &format!("gateway>payments {}-{} POST /charges {status}", n * step, n * step + 5)))
+            (1, call(n + 2, &format!("gateway>payments {}-{} {operation} {status}", n * step, n * step + 5)))
         };
         let tree: Vec<_> = std::iter::once(root).chain((0..).zip(statuses).map(attempt)).collect();
         let found = judged(&mut RetryStorm, &tree);
@@ -126,6 +131,11 @@ mod tests {
         check(&["503"; 5], 10, 5);
         check(&["503", "503", "503", "201"], 10, 4);
         check(&["429"; 4], 10, 4);
+    }
+
+    #[test]
+    fn what_was_not_captured_is_not_known_to_be_the_same() {
+        check_of("unknown request", &["503"; 5], 10, 0);
     }
 
     #[test]

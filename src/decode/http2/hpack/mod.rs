@@ -8,6 +8,7 @@ mod tests;
 use crate::decode::cursor::Cursor;
 pub use table::Field;
 use table::Table;
+pub use table::{INITIAL, MOST};
 
 /// Reads the header blocks of one direction, each whole and in their order.
 #[derive(Debug)]
@@ -44,6 +45,11 @@ impl Decoder {
     /// What the fields that are held for later blocks count (RFC 7541 §4.1), in bytes.
     pub fn size(&self) -> usize {
         self.0.size()
+    }
+
+    /// Lets the oldest of them go until they count no more than this, in bytes.
+    pub fn shrink(&mut self, size: usize) {
+        self.0.shrink(size);
     }
 
     /// Gives the fields of a block to `each`. One whose Huffman code is broken is given without its text, since the fields behind it can

@@ -4,9 +4,9 @@ use std::collections::VecDeque;
 
 /// The size of a dynamic table before anything was said about it, in bytes (RFC 9113 §6.5.2). Most peers leave it at that, so that it is
 /// taken for theirs where what they agreed on was not seen, until an index stands for a field that such a table has no room for.
-const INITIAL: usize = 4096;
+pub const INITIAL: usize = 4096;
 /// The largest one that is kept, in bytes, whatever the peers agree on: what was pushed out is unknown, never wrong.
-const MOST: usize = 64 * 1024;
+pub const MOST: usize = 64 * 1024;
 /// What an entry counts beside its text (RFC 7541 §4.1).
 const OVERHEAD: usize = 32;
 
@@ -94,6 +94,16 @@ impl Table {
     pub fn resize(&mut self, size: usize) {
         (self.limit, self.gone) = (size.min(MOST), None);
         self.evict();
+    }
+
+    /// Lets the oldest fields go until they count no more than this, in bytes: as those that were not seen they are unknown from here on.
+    pub fn shrink(&mut self, size: usize) {
+        while self.size > size
+            && let Some(oldest) = self.entries.pop_back()
+        {
+            self.size -= oldest.size();
+        }
+        self.entries.shrink_to(2 * self.entries.len());
     }
 
     fn evict(&mut self) {

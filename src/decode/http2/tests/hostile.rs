@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::decode::properties::quick_flows;
-use crate::model::Issue;
+use crate::decode::{Driver, Limits, Sink};
+use crate::model::{Issue, Stamp, Totals};
 
 /// As many streams as are kept, of which nothing was answered; each with a head of the answer, where `answered`.
 fn open(answered: bool) -> Script {
@@ -36,4 +37,46 @@ fn a_place_that_is_lost_again_and_again_is_told_to_a_stream_once() {
     let (good, bad) = (frame(4, 0, 0, &[0, 3, 0, 0, 0, 100]), frame(6, 0, 0, b"1234567"));
     let flood: Vec<_> = (0..1000).flat_map(|_| [bad.clone(), good.clone(), good.clone()]).collect();
     assert_eq!(notes(open(true), &flood, Issue::GAP.text), 900);
+}
+
+/// What a connection remembers whose peers agreed on tables of 64 KiB and filled them, where all connections together remember too much or
+/// not.
+fn remembered(oblivious: bool) -> (usize, u64) {
+    let mut driver = Driver::detecting();
+    let (mut events, mut totals, mut streams, mut held) = (Vec::new(), Totals::default(), 1, 0);
+    let (limits, decode_as, meta) = (Limits::default(), Vec::new(), crate::decode::properties::meta(Joined::Opening));
+    let mut sink = Sink {
+        events: &mut events,
+        totals: &mut totals,
+        streams: &mut streams,
+        held: &mut held,
+        crowded: false,
+        oblivious,
+        meta: &meta,
+        at: Stamp::default(),
+        limits: &limits,
+        decode_as: &decode_as,
+    };
+    let mut script = Script::new("large tables");
+    for n in 0..20 {
+        for dir in [UP, DOWN] {
+            // `:path: /` or `:status: 200`, the size, and a field that is inserted
+            let value = vec![b'v'; 4000];
+            let field = [&[0x40, 1, b'a' + n, 0x7f][..], &[0xa1, 0x1e], &value].concat();
+            let head = [&[0x3f, 0xe1, 0xff, 0x03][..], if dir == UP { &[0x82, 0x84] } else { &[0x88] }, &field].concat();
+            script.say(dir, &[frame(1, END | LAST, 2 * u32::from(n) + 1, &head)]);
+        }
+    }
+    for (dir, bytes) in &script.talk.turns {
+        driver.data(&mut sink, *dir, bytes, Stamp::default());
+    }
+    (driver.remembered(), totals.evicted_held)
+}
+
+#[test]
+fn large_tables_count_to_what_all_connections_remember() {
+    let (free, evicted) = remembered(false);
+    assert!((100_000..=2 * 64 * 1024).contains(&free) && evicted == 0, "{free}");
+    let (bound, evicted) = remembered(true);
+    assert!((1..=4096).contains(&bound) && evicted > 0, "{bound}");
 }

@@ -72,7 +72,16 @@ fn only_redis_is_taken_for_it() {
     assert_eq!(verdict(DOWN, b"+PONG\r\n", true), Verdict::Yes);
     assert_eq!(verdict(DOWN, b"+PO", true), Verdict::More);
     assert_eq!(verdict(DOWN, b"+OK POP3\r\n", true), Verdict::No);
-    assert_eq!(verdict(DOWN, b"+PONG\r\n", false), Verdict::No);
+    // many protocols answer in lines
+    for (lines, then) in [("+OK\r\n", Verdict::More), (":1\r\n:2\r\n", Verdict::More), ("$3\r\nabc\r\n", Verdict::Yes)] {
+        assert_eq!(verdict(DOWN, lines.as_bytes(), false), then, "{lines:?}");
+        assert_eq!(verdict(UP, lines.as_bytes(), false), Verdict::No, "{lines:?}");
+    }
+    assert_eq!(verdict(DOWN, b"+OK\r\n$-1\r\n*2\r\n:1\r\n$1\r\na\r\n", false), Verdict::Yes);
+    let many = ":1\r\n".repeat(65);
+    for no in ["$3\r\nabcd\r\n", "$1\r\na\r\n$1\r\nb\r\n", "+OK\r\nPASS\r\n", "-a\n", "$20000\r\nabc", &many] {
+        assert_eq!(verdict(DOWN, no.as_bytes(), false), Verdict::No, "{no:?}");
+    }
     for no in [
         "GET / HTTP/1.1\r\n",
         "GET /index.html\r\n",
