@@ -4,7 +4,7 @@ use super::super::findings::public_name;
 use super::super::twins::{published_to, was_in};
 use super::legs::{Asked, asked};
 use super::mark::Mark;
-use super::shape::{first_part, held, of_path, of_query, pages, pieces};
+use super::shape::{Page, first_part, held, of_path, of_query, page, pieces};
 use crate::engine::digest::digester;
 use crate::model::{
     Detail, FlowId, FlowRef, Issue, Link, Origin, Owner, PENDING, Party, Pattern, Row, Severity, TraceContext, Value, text_of,
@@ -81,8 +81,8 @@ pub(in crate::engine) struct Hop {
 pub(in crate::engine) struct Extra {
     /// What a query is apart from its literals.
     pub(in crate::engine) query: Option<CompactString>,
-    /// Whether it fetches a list page by page.
-    pub(in crate::engine) pages: bool,
+    /// Which page of which list it fetches, where it fetches one page by page.
+    pub(in crate::engine) page: Option<Page>,
     /// The name of the public DNS by which its receiver was called, where it was by one.
     pub(in crate::engine) host: Option<CompactString>,
     /// Stands for the span ID before the one that it carries, where its carrier has one.
@@ -120,7 +120,7 @@ impl Extra {
     /// Nothing.
     const NONE: Self = Self {
         query: None,
-        pages: false,
+        page: None,
         host: None,
         parent_span: None,
         topic: None,
@@ -291,8 +291,8 @@ impl Hop {
         if judged {
             self.held |= held(flow);
             let query = of_query(flow);
-            if pages(flow, query.as_deref()) {
-                self.extra_mut().pages = true;
+            if let Some(page) = page(flow, query.as_deref()) {
+                self.extra_mut().page = Some(page);
             }
             if query.is_some() {
                 self.extra_mut().query = query;
