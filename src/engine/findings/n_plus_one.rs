@@ -6,6 +6,7 @@ use crate::engine::control::{is_control, is_unknown};
 use crate::engine::traces::{Hop, failed, passes_on};
 use crate::model::{FindingKind, Pattern};
 use crate::time::Span;
+use hashbrown::{HashMap, HashSet};
 use std::collections::BTreeMap;
 
 /// From how many on they are many.
@@ -41,6 +42,8 @@ impl Detector for NPlusOne {
             }
         }
         for ((parent, up, to, shape), mut like) in alike {
+            let lists = paged(&like);
+            like.retain(|hop| hop.extra().page.is_none_or(|page| !lists.contains(&page.list)));
             like.sort_by_key(|hop| (hop.time, hop.flow));
             let run = longest(&like);
             let Some((first, last)) = run.first().zip(run.last()).filter(|(_, last)| run.len() >= MANY && !last.judged) else {
@@ -82,9 +85,16 @@ fn question(hop: &Hop, shape: &str) -> bool {
         Pattern::Query => hop.protocol != "dns",
         _ => false,
     };
-    let apart =
-        hop.held || is_unknown(&hop.operation) || hop.extra().pages || (hop.pattern == Pattern::Query && is_control(shape));
+    let apart = hop.held || is_unknown(&hop.operation) || (hop.pattern == Pattern::Query && is_control(shape));
     asks && !apart
+}
+
+/// The lists that are fetched page by page: from another place each time. Where that is the same all else may tell the calls apart.
+fn paged(like: &[&Hop]) -> HashSet<u64> {
+    let mut first = HashMap::new();
+    let pages = like.iter().filter_map(|hop| hop.extra().page);
+    let other = pages.filter(|page| page.place.is_none() || *first.entry(page.list).or_insert(page.place) != page.place);
+    other.map(|page| page.list).collect()
 }
 
 /// The longest run in which each begins soon after the one before is over: what goes out at once is batched already.
@@ -163,6 +173,14 @@ mod tests {
         assert_eq!(cursor.map(from_cursor), [0, 0, 0, 1]);
         // the first page of each of many lists is another matter
         assert_eq!(["page=1&sku=", "offset=0&sku="].map(calls), [1, 1]);
+        // so is what is the same of all, or goes with something else
+        let constant = ["before=2026-11-28&sku=", "start=2026-11-01&end=2026-11-02&sku=", "after=7&sku=", "page=2&sku="];
+        assert_eq!(constant.map(calls), [1; 4]);
+        let days = found("http", Pattern::RequestResponse, "http.target", &|n| {
+            format!("/stock?start=2026-11-{}&end=2026-11-{n}", n + 2)
+        });
+        let lists = found("http", Pattern::RequestResponse, "http.target", &|n| format!("/stock?sku={}&page={}", n % 2, n / 2));
+        assert_eq!((days, lists), (1, 0));
         assert_eq!(statements("where day > 1 and sku = 'a' order by id limit 1 offset "), 1);
     }
 

@@ -38,6 +38,7 @@ pub(super) struct Propagation {
     lost: HashMap<CompactString, Case>,
     /// What is known of kinds of flows.
     kinds: HashMap<u64, Kind>,
+    learned: u64,
     /// Whether packets are missing, and with them what may have caused a flow.
     holes: bool,
     /// Services that have passed a request on as it came.
@@ -47,6 +48,8 @@ pub(super) struct Propagation {
 /// What is known of flows of one sender to one receiver, of one operation.
 #[derive(Debug, Default)]
 struct Kind {
+    /// When it was learned of last, by a count of all that was.
+    last: u64,
     /// How often one was sent while its sender was at work on nothing, and how often on something that circumstances alone tell of.
     idle: u64,
     busy: u64,
@@ -221,16 +224,22 @@ impl Propagation {
         }
     }
 
+    /// What is known of a kind, of which there is more now; that half of all makes room of which there was none for longest.
     fn kind(&mut self, sort: u64) -> &mut Kind {
         if self.kinds.len() >= MAX_HELD && !self.kinds.contains_key(&sort) {
-            self.kinds.clear();
+            let mut last: Vec<_> = self.kinds.values().map(|kind| kind.last).collect();
+            let (_, median, _) = last.select_nth_unstable(MAX_HELD / 2);
+            self.kinds.retain(|_, kind| kind.last >= *median);
         }
-        self.kinds.entry(sort).or_default()
+        self.learned += 1;
+        let kind = self.kinds.entry(sort).or_default();
+        kind.last = self.learned;
+        kind
     }
 
     /// Whether such a flow may be sent because of nothing that was asked, as far as circumstances tell.
     fn by_itself(&self, case: &Case) -> bool {
-        let Some(&Kind { idle, busy, carried, by_chance }) = self.kinds.get(&case.sort) else { return false };
+        let Some(&Kind { idle, busy, carried, by_chance, .. }) = self.kinds.get(&case.sort) else { return false };
         // of whose like most carry on what came is caused by what comes, unless that may be in a hole
         let caused = carried >= busy && !self.holes;
         idle * ONE_IN > idle + busy || by_chance && !caused && case.link == Link::SoleInFlight

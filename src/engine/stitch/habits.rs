@@ -14,7 +14,7 @@ use hashbrown::HashMap;
 use std::hash::{Hash as _, Hasher as _};
 use std::sync::Arc;
 
-/// How many kinds of calls are remembered; then all is learned anew.
+/// How many kinds of calls are remembered: where one more comes that may be chance all is learned anew, and of others no more is learned.
 const MAX_KINDS: usize = 1 << 12;
 /// How many operations a service is asked are told apart, and of how many it is known that calls of a kind came while one was open.
 const MAX_SORTS: usize = 64;

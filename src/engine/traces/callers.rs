@@ -4,7 +4,8 @@
 //! at work on something at such a flow may be so by chance.
 
 use super::QUIET;
-use super::hop::{Hop, everybodys, name};
+use super::hop::Hop;
+use super::parties::{everybodys, name};
 use super::trace::SEARCHED;
 use super::tree::{is_after, may_have_caused};
 use crate::model::Pattern;

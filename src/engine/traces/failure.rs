@@ -105,7 +105,9 @@ pub(in crate::engine) fn chains(flows: &[Placed<'_>]) -> Vec<Vec<usize>> {
 pub(in crate::engine) fn cause(flows: &[Placed<'_>]) -> Option<usize> {
     let hop = |at: usize| flows.get(at).map(|(hop, _)| *hop);
     let doubts = doubts(flows);
-    let maybe = |at: usize| doubts.iter().find(|doubt| doubt.at == at).map(|doubt| doubt.maybe.as_slice()).unwrap_or_default();
+    // they are in the order of the flows
+    let doubt = |at: usize| doubts.get(doubts.binary_search_by_key(&at, |doubt| doubt.at).ok()?);
+    let maybe = |at: usize| doubt(at).map(|doubt| doubt.maybe.as_slice()).unwrap_or_default();
     // of what its caller was not made to fail by
     let got_over = |at: usize| match flows.get(at).map(|placed| (placed, surely_above(flows, placed))) {
         Some((_, Some(up))) => hop(up).is_some_and(|up| !up.pending),

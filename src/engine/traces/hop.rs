@@ -4,12 +4,10 @@ use super::super::findings::public_name;
 use super::super::twins::{published_to, was_in};
 use super::legs::{Asked, asked};
 use super::mark::Mark;
-use super::parties::whoever;
-use super::shape::{comes_late, first_part, held, of_path, of_query, pages, pieces};
+use super::parties::{name, whoever};
+use super::shape::{Page, comes_late, first_part, held, of_path, of_query, page, pieces};
 use crate::engine::digest::digester;
-use crate::model::{
-    Detail, FlowId, FlowRef, Issue, Link, Origin, Owner, PENDING, Party, Pattern, Row, Severity, TraceContext, Value, text_of,
-};
+use crate::model::{Detail, FlowId, FlowRef, Issue, Link, PENDING, Party, Pattern, Row, Severity, TraceContext, Value, text_of};
 use crate::time::{Span, Time};
 use crate::trace;
 use compact_str::CompactString;
@@ -82,8 +80,8 @@ pub(in crate::engine) struct Hop {
 pub(in crate::engine) struct Extra {
     /// What a query is apart from its literals.
     pub(in crate::engine) query: Option<CompactString>,
-    /// Whether it fetches a list page by page.
-    pub(in crate::engine) pages: bool,
+    /// Which page of which list it fetches, where it fetches one page by page.
+    pub(in crate::engine) page: Option<Page>,
     /// The name of the public DNS by which its receiver was called, where it was by one.
     pub(in crate::engine) host: Option<CompactString>,
     /// Stands for the span ID before the one that it carries, where its carrier has one.
@@ -121,7 +119,7 @@ impl Extra {
     /// Nothing.
     const NONE: Self = Self {
         query: None,
-        pages: false,
+        page: None,
         host: None,
         parent_span: None,
         topic: None,
@@ -292,8 +290,8 @@ impl Hop {
         if judged {
             self.held |= held(flow);
             let query = of_query(flow);
-            if pages(flow, query.as_deref()) {
-                self.extra_mut().pages = true;
+            if let Some(page) = page(flow, query.as_deref()) {
+                self.extra_mut().page = Some(page);
             }
             if query.is_some() {
                 self.extra_mut().query = query;
@@ -383,16 +381,4 @@ pub(in crate::engine) fn topic(detail: &Detail) -> Option<u64> {
         routed || route.is_some()
     });
     (exchange.is_some() || routed).then(|| hasher.finish())
-}
-
-/// What a party is called: that its process is gone is no name.
-pub(in crate::engine) fn name(party: &Party) -> Option<&str> {
-    let exited = |owner: &Owner| owner.origin == Origin::Exited && Some(&owner.service) == party.service.as_ref();
-    let gone = party.owner.as_deref().is_some_and(exited);
-    party.service.as_deref().filter(|_| !gone)
-}
-
-/// Whether all services of a machine share this address, so that it tells none apart.
-pub(in crate::engine) fn everybodys(host: &str) -> bool {
-    host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
 }

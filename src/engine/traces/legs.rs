@@ -5,7 +5,8 @@
 //! written the path anew, both have to be unchanged, and it has to be another program than what is behind it. Of address translation its
 //! sequence numbers tell (`engine::stitch`'s `nat`).
 
-use super::hop::{Hop, everybodys};
+use super::hop::Hop;
+use super::parties::everybodys;
 use crate::engine::digest::digester;
 use crate::engine::twins::digest;
 use crate::model::{FlowRef, Half, Headers, Pattern, Value};

@@ -1,7 +1,7 @@
 //! Who takes part in a trace, and who somebody is whatever port it has.
 
-use super::hop::{Hop, name};
-use crate::model::Party;
+use super::hop::Hop;
+use crate::model::{Origin, Owner, Party};
 use std::sync::Arc;
 
 /// Who takes part, in the order of first appearance.
@@ -15,6 +15,18 @@ pub(super) fn services<'h>(hops: impl Iterator<Item = &'h Hop>) -> Vec<Arc<str>>
         }
     }
     services
+}
+
+/// What a party is called: that its process is gone is no name.
+pub(in crate::engine) fn name(party: &Party) -> Option<&str> {
+    let exited = |owner: &Owner| owner.origin == Origin::Exited && Some(&owner.service) == party.service.as_ref();
+    let gone = party.owner.as_deref().is_some_and(exited);
+    party.service.as_deref().filter(|_| !gone)
+}
+
+/// Whether all services of a machine share this address, so that it tells none apart.
+pub(in crate::engine) fn everybodys(host: &str) -> bool {
+    host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
 }
 
 /// Who it is, whatever port it has this time: a name, else a host.

@@ -1,8 +1,9 @@
 //! Who passes a request on, where its socket was gone before its process was found: a proxy that opens a connection for each request. The
 //! request itself says that it has gone through one more hand than another one of its trace that its sender must have received.
 
-use super::hop::{Hop, name};
+use super::hop::Hop;
 use super::legs::{Asked, alike};
+use super::parties::name;
 use super::trace::{SEARCHED, Trace};
 use crate::model::{FlowId, Origin, Owner, Party, Pattern};
 use std::num::NonZeroU16;

@@ -9,7 +9,8 @@
 
 use super::doubts::{Doubt, doubts};
 use super::failure::cause;
-use super::hop::{Hop, name};
+use super::hop::Hop;
+use super::parties::name;
 use super::queue::{Copies, Since};
 use crate::model::{Above, FlowId, Link, Node, Pattern, Step, StepKind, Why};
 use crate::time::Time;

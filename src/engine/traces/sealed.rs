@@ -3,8 +3,9 @@
 
 use super::super::Engine;
 use super::super::findings::label;
-use super::hop::{Hop, everybodys, name};
+use super::hop::Hop;
 use super::parties::whoever;
+use super::parties::{everybodys, name};
 use crate::model::{ConnId, Dir, Party};
 use crate::time::Time;
 use compact_str::CompactString;
@@ -12,7 +13,7 @@ use hashbrown::HashMap;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-/// How many senders are told apart, and how many questions of each are remembered: those of the last seconds.
+/// How many senders are told apart, of which all are forgotten where there is one more, and how many questions of each are remembered: the last.
 const MAX_SENDERS: usize = 1 << 10;
 const MAX_OF_ONE: usize = 1 << 8;
 

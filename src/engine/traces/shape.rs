@@ -4,7 +4,7 @@ use crate::engine::digest::digester;
 use crate::model::{Detail, FlowRef, Half, Pattern, Value};
 use crate::time::Time;
 use compact_str::CompactString;
-use std::hash::Hasher as _;
+use std::hash::{Hash as _, Hasher as _};
 use std::ops::Range;
 
 /// How much of a statement is looked at: of longer ones the beginnings are compared.
@@ -205,11 +205,18 @@ pub(in crate::engine) fn held(flow: FlowRef<'_>) -> bool {
         || says(&detail.response, "content-type", STREAMED)
 }
 
-/// Whether it fetches a part of a list that begins where the one before ends, so that it can not be asked for together with that. The first
-/// part of each of many lists is none. `query` is what it is apart from its literals: one that asks for what equals something may be of
-/// another list.
-pub(super) fn pages(flow: FlowRef<'_>, query: Option<&str>) -> bool {
-    let Some(detail) = flow.detail else { return false };
+/// A part of a list that begins where the one before ends, so that it can not be asked for together with that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::engine) struct Page {
+    /// Stands for the list, and for where in it the page begins; none where a cursor or a statement knows, which need not say.
+    pub(in crate::engine) list: u64,
+    pub(in crate::engine) place: Option<u64>,
+}
+
+/// Which page it fetches, if any: where it says from where on. The first part of each of many lists is none. `query` is what it is apart
+/// from its literals: one that asks for what equals something may be of another list.
+pub(super) fn page(flow: FlowRef<'_>, query: Option<&str>) -> Option<Page> {
+    let detail = flow.detail?;
     let further = |place: &str| !["", "0", "1"].contains(&place);
     let behind = |query: &str| query.contains(" limit ?") && query.contains(" order by ") && query.contains(['>', '<']);
     let ordered = |query: &str, at: usize| query.get(..at).is_some_and(|before| before.ends_with(['<', '>', '!']));
@@ -220,12 +227,26 @@ pub(super) fn pages(flow: FlowRef<'_>, query: Option<&str>) -> bool {
     match (cursor, detail.fields.get("redis.args")) {
         // without a key the cursor comes first
         (Some(scan), Some(Value::List(args))) => {
-            matches!(args.get(usize::from(scan > 0)), Some(Value::Text(place)) if further(place))
+            let goes_on = matches!(args.get(usize::from(scan > 0)), Some(Value::Text(place)) if further(place));
+            goes_on.then_some(Page { list: 0, place: None })
+        }
+        _ if query.is_some_and(fetches)
+            || query.filter(same_list).is_some_and(|query| query.contains(" offset ?") || behind(query)) =>
+        {
+            Some(Page { list: 0, place: None })
         }
         _ => {
-            query.is_some_and(fetches)
-                || query.filter(same_list).is_some_and(|query| query.contains(" offset ?") || behind(query))
-                || parameters(detail).any(|(name, place)| is(name, PAGED) && further(place))
+            let mut list = digester();
+            let mut place = None;
+            flow.row.operation.hash(&mut list);
+            for (name, value) in parameters(detail) {
+                if is(name, PAGED) && further(value) {
+                    (name, value).hash(place.get_or_insert_with(digester));
+                } else {
+                    (name, value).hash(&mut list);
+                }
+            }
+            place.map(|place| Page { list: list.finish(), place: Some(place.finish()) })
         }
     }
 }

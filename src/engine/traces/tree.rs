@@ -7,8 +7,9 @@
 //! share the host, only who had something open comes into question: else nothing could be told of any call that follows another.
 
 use super::failure::went_wrong;
-use super::hop::{Hop, everybodys, name};
+use super::hop::Hop;
 use super::legs::{beside, leg};
+use super::parties::{everybodys, name};
 use crate::model::{FlowId, Link, Node, Party, Pattern};
 use crate::time::{Span, Time};
 use causes::Causes;

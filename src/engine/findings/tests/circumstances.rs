@@ -120,3 +120,27 @@ fn one_that_was_lost_of_many_may_be_because_of_what_is_in_a_hole() {
     };
     assert_eq!((told(0), told(1)), (vec![("trace_restarted", 1)], vec![]));
 }
+
+#[test]
+fn what_is_known_of_what_is_sent_by_itself_outlives_many_other_kinds() {
+    let told = |polled: u64| {
+        let (mut detector, mut book) = (Propagation::default(), Book::default());
+        let mut alone = |n: u64, to: &str| {
+            let hops = trace(&[(0, call(n, &format!("gate>{to} {n}-{n} GET /{to} 200")))]).0;
+            detector.alone(&hops[0], &mut book);
+        };
+        (10..4000).for_each(|n| alone(n, &format!("other{n}")));
+        (0..polled).for_each(|n| alone(n, "flags"));
+        (4000..4200).for_each(|n| alone(n, &format!("other{n}")));
+        for n in 1..4 {
+            let (asked, sent) = ("web>gate 1-50 GET / 200", "gate>flags 10-20 GET /flags 200");
+            let (mut hops, mut nodes) = trace(&[(0, call(n * 2 + 5000, asked)), (1, call(n * 2 + 5001, sent))]);
+            hops[0].marks = vec![Mark { carrier: "traceparent", id: n, span: Some(n), sampled: None }];
+            nodes[1].link = Some(Link::SoleInFlight);
+            detector.trace(&Look::new(&hops, &nodes), &mut book);
+        }
+        detector.end(&mut book);
+        book.all().map(|(finding, _)| (finding.kind.word(), finding.count)).collect::<Vec<_>>()
+    };
+    assert_eq!((told(0), told(5)), (vec![("trace_lost", 3)], vec![]));
+}

@@ -2,7 +2,8 @@
 //! one address that all its services share.
 
 use super::super::failure::went_wrong;
-use super::super::hop::{Hop, everybodys, name};
+use super::super::hop::Hop;
+use super::super::parties::{everybodys, name};
 use super::{MAX_DEPTH, Moment, Same, another_process, over, rank, same_message, shared};
 use crate::model::Pattern;
 use crate::time::Time;
