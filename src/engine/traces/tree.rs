@@ -249,10 +249,13 @@ fn apart(
         if likeliest.iter().any(lately) {
             likeliest.retain(lately);
         }
-        return if likeliest.len() > 1 { Err(likeliest) } else { Ok(likeliest) };
+        // who took a message of its own back goes on with that
+        let message = likeliest.last().is_some_and(|up| order[*up].pattern == Pattern::Deliver);
+        return if likeliest.len() > 1 && !message { Err(likeliest) } else { Ok(likeliest) };
     }
     let loose = |up: &usize| outlived(order[*up], hop) || is_let_go(order[*up], hop.time.after(CLOSING));
     let firm = likeliest.iter().rposition(|up| !loose(up));
+    // by one that was waited for, or, where all were answered with an error, by each
     if likeliest.iter().filter(|up| outlived(order[**up], hop)).nth(usize::from(firm.is_none())).is_some()
         || firm.is_some() && likeliest.iter().any(loose)
     {
