@@ -80,19 +80,19 @@ impl Detector for Slow {
         let mut children: Vec<Vec<&Hop>> = vec![Vec::new(); flows.len()];
         // the request that each hop is part of: what a queue hands on is part of none that waits for it
         let mut requests: Vec<usize> = Vec::with_capacity(flows.len());
+        let mut doubts = doubts(&flows).into_iter().peekable();
         for (at, (hop, up)) in flows.iter().enumerate() {
             let up = up.map(|(up, _)| up).filter(|_| hop.pattern != Pattern::Deliver);
             if let Some(children) = up.and_then(|up| children.get_mut(up)) {
                 children.push(hop);
             }
-            requests.push(up.and_then(|up| requests.get(up).copied()).unwrap_or(at));
-        }
-        // whichever of several caused it, it is part of the same request where those are
-        for Doubt { at, maybe, whole, .. } in doubts(&flows) {
-            let mut those = maybe.iter().filter_map(|up| requests.get(*up).copied());
-            if let Some(one) = those.next().filter(|one| whole && those.all(|other| other == *one)) {
-                requests.iter_mut().filter(|request| **request == at).for_each(|request| *request = one);
-            }
+            // whichever of several caused it, it is part of the same request where those are
+            let doubt = doubts.next_if(|doubt| doubt.at == at).filter(|doubt| doubt.whole);
+            let either = doubt.and_then(|Doubt { maybe, .. }| {
+                let mut those = maybe.iter().map(|up| requests.get(*up).copied());
+                those.next()?.filter(|one| those.all(|other| other == Some(*one)))
+            });
+            requests.push(up.and_then(|up| requests.get(up).copied()).or(either).unwrap_or(at));
         }
         // those of which nothing is claimed
         let roots: Vec<_> = flows.iter().filter(|(_, up)| up.is_none()).map(|(hop, _)| *hop).collect();

@@ -3,7 +3,7 @@
 
 use super::ledger::label;
 use super::{Book, Detector, Look, Words};
-use crate::engine::traces::{Hop, everybodys, name, settled};
+use crate::engine::traces::{Hop, everybodys, name, settled, whoever};
 use crate::model::{ConnRecord, Dir, End, FindingKind, FlowId, FlowRef, Link, PENDING, Party, Pattern, Severity};
 use crate::time::{Span, Time};
 use compact_str::CompactString;
@@ -160,10 +160,8 @@ impl Question {
 
 /// What a client is called that may come from any port: by its name, else by its host, where others do not share that.
 fn called(client: &Party) -> Option<Arc<str>> {
-    match name(client) {
-        Some(_) => Some(label(client)),
-        None => Some(client.host()).filter(|host| !everybodys(host)).map(Into::into),
-    }
+    let anybody = name(client).is_none() && everybodys(client.host());
+    (!anybody).then(|| whoever(client).into())
 }
 
 /// What caused a flow, where that is more than the likeliest.
