@@ -16,15 +16,20 @@ fn each_thread_has_its_own_rights_alone() {
     }
     let running = Running::start(meshtop().args(["-i", "lo", "-f", "tcp port 9", "--json"]));
     running.line();
-    // capability(7): CAP_DAC_READ_SEARCH and CAP_SYS_PTRACE, for those that look into processes; CAP_NET_RAW
-    let (names, capture) = (1 << 2 | 1 << 19, 1 << 13);
+    // capability(7): CAP_DAC_READ_SEARCH and CAP_SYS_PTRACE, for those that look into processes; CAP_NET_RAW; CAP_SYS_NICE
+    let (names, capture, governing) = (1 << 2 | 1 << 19, 1 << 13, 1 << 23);
     let rights = |name| match name {
         "reader" => capture,
         "resolver" | "searcher" => names,
+        "governor" => governing,
         _ => 0,
     };
-    let all = ["meshtop", "containers", "engine", "reader", "resolver", "scout", "searcher", "signals", "worker"];
-    let expected = all.map(|name| (name.to_owned(), rights(name), "1".to_owned()));
+    let mut all = vec!["meshtop", "containers", "engine", "reader", "resolver", "scout", "searcher", "signals", "worker"];
+    // whoever may not set priorities has none
+    if meshtop::privileges::may_govern() {
+        all.insert(3, "governor");
+    }
+    let expected: Vec<_> = all.into_iter().map(|name| (name.to_owned(), rights(name), "1".to_owned())).collect();
     let enough = Instant::now() + PATIENCE;
     // threads start one after the other, and each gives its rights up first
     while threads(running.child.id()) != expected {

@@ -140,7 +140,9 @@ impl Veil {
         mut called: impl FnMut(u32) -> Arc<Party>,
     ) -> bool {
         for conn in std::mem::take(&mut self.unplaced) {
-            if let Some(end) = self.list.get(&conn).and_then(|hidden| end(conn, hidden.consumes)) {
+            // who worked on one that is over is known
+            let hidden = self.list.get(&conn).filter(|hidden| hidden.worker.is_none());
+            if let Some(end) = hidden.and_then(|hidden| end(conn, hidden.consumes)) {
                 self.place(conn, Worker::End(end));
             }
         }
@@ -251,6 +253,9 @@ mod tests {
         assert!(hides(&mut veil, time(1), &|_| 4, "10.0.0.4"));
         veil.ended(conn(3), time(2), &party(5), &party(6));
         veil.moved(conn(3));
+        veil.joined(conn(1001), time(0));
+        veil.ended(conn(1001), time(2), &party(5), &party(7));
+        assert!(hides(&mut veil, time(1), &end, "10.0.0.7"), "whoever has its number now");
         assert!(hides(&mut veil, time(1), &end, "10.0.0.6") && !hides(&mut veil, time(1), &end, "10.0.0.4"));
         assert!(!hides(&mut veil, time(3), &end, "10.0.0.6"));
         // the oldest make room

@@ -193,8 +193,9 @@ impl Mesh {
             self.all(end, call.to, &takes, flow, &call.later, call.order);
         }
         if call.answer != Answer::Never {
-            // whoever joins late sees the answer first
-            let begins = begins.filter(|_| matches!(kind, Kind::Http | Kind::Proxied | Kind::Grpc));
+            // whoever joins late sees the answer first; a broker's word is of no message that was not seen
+            let begins =
+                begins.filter(|_| matches!(kind, Kind::Http | Kind::Proxied | Kind::Grpc | Kind::Postgres | Kind::Redis));
             self.words.push(Word { at: end, exchange, side: Side::Server, begins, text: answers });
             self.flows[first..=flow].iter_mut().for_each(|leg| leg.ends = end);
         } else {
