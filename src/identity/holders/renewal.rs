@@ -12,7 +12,9 @@ use std::time::{Duration, Instant};
 const BEGUN: u32 = 256;
 /// How long it is not asked again which process is the newest, nor whether another one still holds a socket.
 const BRIEFLY: Duration = Duration::from_millis(1);
-const STILL: Duration = Duration::from_millis(50);
+const STILL: Duration = Duration::from_millis(20);
+/// How long after it began a process may close what it does not need: as a server's that forks for each connection does.
+const FRESH: Duration = Duration::from_millis(100);
 /// Those that are remembered to hold a socket too.
 const OTHERS: usize = 16;
 
@@ -23,6 +25,8 @@ pub enum Sole {
     One(Pid),
     /// Several hold one, or each has its own.
     Several,
+    /// One that has just begun holds one too: it may be about to close it, or to become another program.
+    Unsettled,
     /// Not all were looked at that may hold them.
     Unsure,
 }
@@ -35,6 +39,8 @@ pub(super) struct Held {
     /// Others, at most [`OTHERS`], and whether there were more.
     others: Vec<Seen>,
     more: bool,
+    /// Whether all those have just begun.
+    fresh: bool,
     /// Whether all were looked at that may hold it.
     sure: bool,
     /// When to ask again whether the others still do.
@@ -43,7 +49,7 @@ pub(super) struct Held {
 
 impl Held {
     pub(super) fn new(by: Seen) -> Self {
-        Self { by, others: Vec::new(), more: false, sure: false, next_still: Instant::now() }
+        Self { by, others: Vec::new(), more: false, fresh: true, sure: false, next_still: Instant::now() }
     }
 
     /// Somebody was seen to hold it.
@@ -60,6 +66,9 @@ impl Held {
         } else {
             one
         };
+        if self.others.is_empty() {
+            (self.fresh, self.next_still) = (true, Instant::now());
+        }
         if self.others.len() < OTHERS {
             self.others.push(other);
         } else {
@@ -73,6 +82,8 @@ impl Held {
         if !self.others.is_empty() && now >= self.next_still {
             self.others.retain(|Seen { id, pid, file }| system::socket(pid.0, *file).any(|now| now == *id));
             self.sure &= !(self.others.is_empty() && self.more);
+            let grown = system::ago(FRESH);
+            self.fresh = self.others.iter().all(|other| other.pid.1 > grown);
             self.next_still = now + STILL;
         }
     }
@@ -137,16 +148,20 @@ impl Holders {
     }
 
     fn seen_alone(&self, takers: &[Socket]) -> Sole {
-        let mut sole = None;
+        let (mut sole, mut settled) = (None, true);
         for &taker in takers {
-            match (self.held(taker), sole) {
-                (None, _) => return Sole::Unsure,
-                (Some(held), _) if !held.others.is_empty() => return Sole::Several,
-                (Some(held), Some(pid)) if pid != held.by.pid => return Sole::Several,
-                (Some(held), _) => sole = Some(held.by.pid),
+            let Some(held) = self.held(taker) else { return Sole::Unsure };
+            settled &= held.others.is_empty();
+            if (!held.others.is_empty() && !held.fresh) || sole.is_some_and(|pid| pid != held.by.pid) {
+                return Sole::Several;
             }
+            sole = Some(held.by.pid);
         }
-        sole.map_or(Sole::Unsure, Sole::One)
+        match sole {
+            Some(pid) if settled => Sole::One(pid),
+            Some(_) => Sole::Unsettled,
+            None => Sole::Unsure,
+        }
     }
 
     /// Looks at those that may have come to hold these sockets too. Whether all of them are looked at.

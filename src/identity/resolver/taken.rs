@@ -11,6 +11,8 @@ use std::time::Duration;
 
 /// How long a name waits for its process: whoever asked waits little longer.
 const SOON: Duration = Duration::from_millis(300);
+/// How long a look may take that tells whether one process alone holds the socket: a server that forks for each connection is told as one.
+const LOOKED_AT: Duration = Duration::from_millis(100);
 
 impl Resolver {
     /// Answers for an end that accepted a connection, where its process is known by now, or nobody will find out; else it stays wanted.
@@ -23,13 +25,15 @@ impl Resolver {
                 wanted.takers.first().map(|taker| self.holders.of(*taker));
                 self.owner(pid.0, pid.1).map(|owner| (pid.0, owner))
             }
+            Sole::Unsettled => None,
             Sole::Several | Sole::Unsure => {
                 if wanted.socket.listens
                     && let Some(accepted) = self.lookup.find(end)
                 {
                     wanted.socket = accepted;
                 }
-                let own = if wanted.socket.listens { None } else { self.holders.of(wanted.socket) };
+                let early = sole == Sole::Unsure && wanted.since.elapsed() < LOOKED_AT;
+                let own = if wanted.socket.listens || early { None } else { self.holders.of(wanted.socket) };
                 own.and_then(|pid| Some((pid.0, self.worker(pid, &wanted.takers)?)))
             }
         };

@@ -109,3 +109,27 @@ fn a_parent_alone_accepts_where_its_children_hold_its_socket_no_longer() {
         assert!(Instant::now() < enough, "{them:?}");
     }
 }
+
+/// For each connection it forks a process, which closes the socket that takes them after a while, if not at once.
+const FORKS: &str = "import os, signal, socket, time\n\
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)\n\
+    s = socket.create_server(('127.0.0.1', 0))\n\
+    print(s.getsockname()[1], flush=True)\n\
+    while True:\n    \
+        c, _ = s.accept()\n    \
+        if not os.fork():\n        \
+            time.sleep(.03); s.close(); c.recv(1); os._exit(0)\n    \
+        c.close()\n";
+
+#[test]
+fn of_a_server_that_forks_for_each_connection_it_is_the_one_that_accepts() {
+    let server = Server::start(Command::new("python3").args(["-c", FORKS]).env("OTEL_SERVICE_NAME", "db"));
+    let mut asker = Asker::start(Vec::new());
+    for n in 0..20 {
+        let stream = TcpStream::connect(server.1).unwrap();
+        std::thread::sleep(Duration::from_millis(n));
+        let [_, them] = asker.ask(stream.local_addr().unwrap(), server.1);
+        let them = them.unwrap();
+        assert_eq!((&*them.service, them.pid), ("db", Some(server.0.id())));
+    }
+}
