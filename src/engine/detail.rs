@@ -148,7 +148,8 @@ fn party_lines(side: &str, party: &Party, time: Time, eye: &Eye<'_>, out: &mut L
     line("named by", party.named_by().unwrap_or_default());
     let Some(owner) = &party.owner else { return };
     let process = owner.process.as_ref();
-    let ids = [owner.pid.map(|pid| format!("pid {pid}")), process.map(|p| format!("uid {}", p.uid))];
+    // of several processes that share a command, one may be another user's
+    let ids = [owner.pid.map(|pid| format!("pid {pid}")), owner.pid.and(process).map(|p| format!("uid {}", p.uid))];
     line("process", &ids.into_iter().flatten().collect::<Vec<_>>().join(" · "));
     line("container", owner.container.as_deref().unwrap_or_default());
     let Some(Process { command, cwd, started, .. }) = process else { return };

@@ -206,8 +206,10 @@ impl Facts {
         let Endpoint { addr, party, .. } = endpoint;
         let scopes = || [Scope::Socket(*addr), Scope::Port(addr.port()), Scope::Ip(addr.ip())];
         let [socket, port, ip] = scopes().map(|scope| self.known(scope, Rank::User));
-        let command = party.owner.as_ref().and_then(|o| o.process.as_ref()).map_or("", |p| &p.command);
-        let pattern = || self.patterns.iter().find(|(p, _)| p.is_match(&party.addr) || p.is_match(command)).map(|(_, name)| name);
+        let process = party.owner.as_ref().and_then(|owner| owner.process.as_ref());
+        let commands = || process.into_iter().flat_map(|p| std::iter::once(&p.command).chain(&p.opener));
+        let is = |pattern: &Regex| pattern.is_match(&party.addr) || commands().any(|command| pattern.is_match(command));
+        let pattern = || self.patterns.iter().find(|(pattern, _)| is(pattern)).map(|(_, name)| name);
         let net = || self.nets.iter().find(|(net, bits, _)| within(addr.ip(), *net, *bits)).map(|(.., name)| name);
         let user = socket.or(port).or_else(pattern).or(ip).or_else(net);
         let owner = |gone: bool| party.owner.as_ref().filter(|o| (o.origin == Origin::Exited) == gone).map(|o| &o.service);

@@ -10,10 +10,15 @@
 use super::system::{self, Id, Socket};
 use crate::privileges;
 use crossbeam_channel::{Receiver, Sender, at, bounded};
+use renewal::{Held, Renewal};
 use rustix::time::{ClockId, clock_gettime};
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::time::{Duration, Instant};
+
+mod renewal;
+pub use renewal::Sole;
 
 /// Processes that had sockets lately.
 const RECENT: usize = 12;
@@ -72,6 +77,8 @@ pub struct Files {
 #[derive(Debug)]
 pub struct Found {
     sockets: Vec<Seen>,
+    /// The newest process when it began to look at all; none where it has not.
+    newest: Option<u32>,
     /// Where the next ones may come; empty where it has not looked at all processes.
     next: Vec<Place>,
 }
@@ -79,7 +86,8 @@ pub struct Found {
 /// Who holds which socket, as far as was seen.
 #[derive(Debug)]
 pub struct Holders {
-    sockets: HashMap<Id, Seen>,
+    sockets: HashMap<Id, Held>,
+    renewal: Renewal,
     recent: VecDeque<u32>,
     places: VecDeque<Place>,
     next: Vec<Place>,
@@ -117,6 +125,7 @@ impl Holders {
         let (newest, now) = (system::newest().unwrap_or_default(), Instant::now());
         Ok(Self {
             sockets: HashMap::new(),
+            renewal: Renewal::new(now),
             recent: VecDeque::new(),
             places: VecDeque::new(),
             next: Vec::new(),
@@ -144,7 +153,7 @@ impl Holders {
     }
 
     fn seen(&mut self, id: Id) -> Option<Seen> {
-        let seen = *self.sockets.get(&id)?;
+        let seen = self.sockets.get(&id)?.by;
         if !system::holds(&seen) {
             self.sockets.remove(&id);
             return None;
@@ -158,7 +167,7 @@ impl Holders {
         places.retain(|&(pid, file)| {
             let mut there = false;
             for id in system::socket(pid.0, file) {
-                self.sockets.insert(id, Seen { id, pid, file });
+                self.take_in(std::iter::once(Seen { id, pid, file }));
                 there = true;
             }
             // a number that is free for now is used again; a process that is gone is not
@@ -246,22 +255,24 @@ impl Holders {
     pub fn take(&mut self, found: Option<Found>) {
         self.searching &= found.is_some();
         self.told = self.begun;
-        let Some(Found { sockets, next }) = found else { return };
+        let Some(Found { sockets, newest, next }) = found else { return };
         if !next.is_empty() {
             self.next = next;
         }
-        self.take_in(sockets.into_iter());
+        match newest {
+            Some(newest) => self.take_all(sockets, newest),
+            None => self.take_in(sockets.into_iter()),
+        }
     }
 
-    /// Of several that hold the same socket the oldest counts: it opened it, the others inherited it.
     fn take_in(&mut self, seen: impl Iterator<Item = Seen>) {
         if self.sockets.len() > SOCKETS {
             self.sockets.clear();
         }
         for one in seen {
-            let younger = |other: &Seen| other.pid.1 > one.pid.1 || system::ticks(other.pid.0) != Some(other.pid.1);
-            if self.sockets.get(&one.id).is_none_or(younger) {
-                self.sockets.insert(one.id, one);
+            match self.sockets.entry(one.id) {
+                Entry::Vacant(room) => _ = room.insert(Held::new(one)),
+                Entry::Occupied(held) => held.into_mut().add(one),
             }
         }
     }
@@ -274,9 +285,10 @@ fn search(jobs: &Receiver<Vec<u32>>, found: &Sender<Option<Found>>) {
     for recent in jobs {
         let (start, stint) = (Instant::now(), Stint::begin());
         let mut sockets: Vec<_> = recent.into_iter().filter_map(system::sockets).flatten().collect();
-        let mut next = Vec::new();
+        let (mut newest, mut next) = (None, Vec::new());
         let mut rested = stint.rested();
         if start >= next_scan {
+            newest = Some(system::newest().unwrap_or_default());
             let mut all: Vec<Files> = system::all().filter_map(system::files).collect();
             sockets.extend(all.iter_mut().flat_map(|files| std::mem::take(&mut files.sockets)));
             next = places_of_next(all, &mut ran);
@@ -284,7 +296,7 @@ fn search(jobs: &Receiver<Vec<u32>>, found: &Sender<Option<Found>>) {
             next_scan = rested.max(Instant::now() + LEAST_REST);
         }
         // nobody takes it: then nobody needs it
-        if found.send(Some(Found { sockets, next })).is_err() {
+        if found.send(Some(Found { sockets, newest, next })).is_err() {
             return;
         }
         _ = at(rested).recv();

@@ -7,30 +7,45 @@ use super::sock_diag::Diag;
 pub use super::sock_diag::Socket;
 use crate::model::{Transport, Zone};
 use crate::time::Time;
+use std::collections::HashMap;
 use std::fs;
 use std::io::{self, Read};
+use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::path::Path;
-use std::sync::LazyLock;
-use std::time::{Duration, UNIX_EPOCH};
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 /// The most that is read of a file: a command line or an environment may be up to 2 MiB (execve(2)).
 const MOST: u64 = 64 << 10;
 
+/// How often the kernel is asked which of the sockets that share a port gets a connection: by the caller's address it picks one of them
+/// (`reuseport_select_sock` in net/core/sock_reuseport.c), so that one of two is missed once in thousands of times.
+const PROBES: u16 = 15;
+/// How long no further one is looked for.
+const SHARED: Duration = Duration::from_millis(100);
+/// Of how many ports that is remembered.
+const MOST_TAKERS: usize = 1 << 12;
+
 /// What a socket is known by: its inode.
 pub type Id = u32;
+
+/// Sockets that take the connections to one port.
+pub type Takers = Arc<[Socket]>;
 
 /// The kernel's look-up of sockets, in our network namespace and in others.
 #[derive(Debug)]
 pub struct Lookup {
     own: Diag,
     zones: Vec<(Zone, Diag)>,
+    /// By one of them, and until when they are taken for all.
+    takers: HashMap<Id, (Instant, Takers)>,
 }
 
 impl Lookup {
     /// For the namespace of this thread.
     pub fn open() -> io::Result<Self> {
-        Ok(Self { own: Diag::open()?, zones: Vec::new() })
+        Ok(Self { own: Diag::open()?, zones: Vec::new(), takers: HashMap::new() })
     }
 
     /// From now on in another namespace too, by a socket that was opened in it.
@@ -39,28 +54,66 @@ impl Lookup {
         self.zones.extend(socket.map(|socket| (zone, Diag::over(socket))));
     }
 
-    /// The socket at one end. Where it was made by accepting, the one that accepts tells as much, and is there for longer; but one that
-    /// accepts on any address, as one of UDP that takes whatever comes to a port, does so on those of its own namespace alone. A loopback
-    /// address is that of the namespace in which it was seen, any other may be of any of them.
-    pub fn find(&self, end: End, accepts: bool) -> Option<Socket> {
-        let End { local, peer, transport, zone } = end;
-        let all = std::iter::once((Zone::default(), &self.own)).chain(self.zones.iter().map(|(zone, diag)| (*zone, diag)));
-        let (here, others): (Vec<_>, Vec<_>) = all.partition(|(z, _)| *z == zone);
-        let others = others.into_iter().filter(|_| !local.ip().is_loopback());
-        here.into_iter().chain(others).find_map(|(z, diag)| {
-            let is_here = || local.ip().is_loopback() || (z == Zone::default() && super::is_ours(local.ip()));
-            match transport {
-                Transport::Datagram => {
-                    diag.bound(local, peer).filter(|(_, at)| *at == local.ip() || is_here()).map(|found| found.0)
-                }
-                Transport::Stream => {
-                    let listens = accepts && (is_here() || diag.knows(local, peer));
-                    let listener = if listens { diag.listener(local) } else { None };
-                    listener.or_else(|| diag.connected(local, peer))
-                }
+    /// The socket at one end. One that takes whatever comes to a port of UDP, on any address, does so on those of its own namespace alone.
+    pub fn find(&self, end: End) -> Option<Socket> {
+        let End { local, peer, transport, .. } = end;
+        self.near(end).find_map(|(z, diag)| match transport {
+            Transport::Datagram => {
+                let found = diag.bound(local, peer);
+                found.filter(|(_, at)| *at == local.ip() || is_here(local, z)).map(|found| found.0)
             }
+            Transport::Stream => diag.connected(local, peer),
         })
     }
+
+    /// The sockets that take the connections that come to one end: several where they share the port (`SO_REUSEPORT`, socket(7)). One that
+    /// does so on any address does so on those of its own namespace alone.
+    pub fn takers(&mut self, end: End) -> Takers {
+        let End { local, peer, transport, .. } = end;
+        if transport == Transport::Datagram {
+            return Takers::default();
+        }
+        let takes = |(z, diag): (Zone, &Diag)| {
+            let listens = is_here(local, z) || diag.knows(local, peer);
+            diag.listener(local, 0).filter(|_| listens).map(|first| (z, first))
+        };
+        let Some((z, first)) = self.near(end).find_map(takes) else { return Takers::default() };
+        let now = Instant::now();
+        if let Some((_, known)) = self.takers.get(&first.inode).filter(|(until, _)| *until > now) {
+            return Arc::clone(known);
+        }
+        let mut all = vec![first];
+        let diag = self.zones.iter().find(|(zone, _)| *zone == z).map_or(&self.own, |(_, diag)| diag);
+        for taker in (1..=PROBES).filter_map(|port| diag.listener(local, port)) {
+            if !all.contains(&taker) {
+                all.push(taker);
+            }
+        }
+        let all = Takers::from(all);
+        if self.takers.len() >= MOST_TAKERS {
+            self.takers.clear();
+        }
+        self.takers.insert(first.inode, (now + SHARED, Arc::clone(&all)));
+        all
+    }
+
+    /// Whether the connection at one end is open, and waits for somebody to accept it.
+    pub fn waits(&self, end: End) -> bool {
+        self.near(end).any(|(_, diag)| diag.waits(end.local, end.peer))
+    }
+
+    /// The namespaces in which an end may be, and how to ask in them: a loopback address is that of the namespace in which it was seen, any
+    /// other may be of any of them.
+    fn near(&self, end: End) -> impl Iterator<Item = (Zone, &Diag)> {
+        let all = std::iter::once((Zone::default(), &self.own)).chain(self.zones.iter().map(|(zone, diag)| (*zone, diag)));
+        let (here, others): (Vec<_>, Vec<_>) = all.partition(|(z, _)| *z == end.zone);
+        here.into_iter().chain(others.into_iter().filter(move |_| !end.local.ip().is_loopback()))
+    }
+}
+
+/// Whether an address that may be one of a namespace is known to be.
+fn is_here(local: SocketAddr, zone: Zone) -> bool {
+    local.ip().is_loopback() || (zone == Zone::default() && super::is_ours(local.ip()))
 }
 
 /// The sockets of a process; none where it is gone, or not ours to look at.
@@ -210,8 +263,22 @@ fn split(line: &str) -> Vec<String> {
 
 /// The process that a thread belongs to.
 fn leader(thread: u32) -> Option<u32> {
-    let status = fs::read_to_string(format!("/proc/{thread}/status")).ok()?;
-    status.lines().find_map(|line| line.strip_prefix("Tgid:")?.trim().parse().ok())
+    status(thread, "Tgid:")
+}
+
+/// Whether a number is a process's, and not that of one of its threads.
+pub fn leads(pid: u32) -> bool {
+    leader(pid) == Some(pid)
+}
+
+/// The process that a process was forked by, or that took it over.
+pub fn parent(pid: u32) -> Option<u32> {
+    status(pid, "PPid:")
+}
+
+fn status(pid: u32, field: &str) -> Option<u32> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    status.lines().find_map(|line| line.strip_prefix(field)?.trim().parse().ok())
 }
 
 /// `socket:[12345]`
@@ -236,10 +303,11 @@ mod tests {
     fn a_listener_on_any_address_is_none_of_somebody_elses() {
         let listener = std::net::TcpListener::bind("0.0.0.0:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        let lookup = Lookup::open().unwrap();
-        let find = |ip: [u8; 4], transport| {
+        let mut lookup = Lookup::open().unwrap();
+        let mut find = |ip: [u8; 4], transport| {
             let (local, peer) = ((ip, port).into(), ([127, 0, 0, 1], 9).into());
-            lookup.find(End { local, peer, transport, zone: Zone::default() }, true)
+            let end = End { local, peer, transport, zone: Zone::default() };
+            lookup.takers(end).first().copied().or_else(|| lookup.find(end))
         };
         assert!(find([127, 0, 0, 1], Transport::Stream).is_some());
         assert_eq!(find([192, 0, 2, 7], Transport::Stream), None, "a server elsewhere that has the same port");

@@ -14,6 +14,7 @@ use crate::sys;
 use crate::time::Time;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 /// Processes that are looked at: `kern.maxproc` is some thousand.
@@ -25,6 +26,9 @@ const ARGUMENTS: usize = 1 << 20;
 
 /// What a socket is known by.
 pub type Id = Ends;
+
+/// Sockets that take the connections to one port.
+pub type Takers = Arc<[Socket]>;
 
 /// There is no look-up of sockets by their addresses: any may be there.
 #[derive(Debug)]
@@ -40,8 +44,19 @@ impl Lookup {
     pub fn zone(&mut self, _: Zone, _: Option<OwnedFd>) {}
 
     /// The TCP socket that may be at one end; none where that is not on this machine.
-    pub fn find(&self, end: End, accepts: bool) -> Option<Socket> {
-        if end.transport == Transport::Stream { Socket::new(end.local, end.peer, accepts) } else { None }
+    pub fn find(&self, end: End) -> Option<Socket> {
+        if end.transport == Transport::Stream { Socket::new(end.local, end.peer, false) } else { None }
+    }
+
+    /// The TCP socket that may take the connections that come to one end.
+    pub fn takers(&mut self, end: End) -> Takers {
+        let taker = if end.transport == Transport::Stream { Socket::new(end.local, end.peer, true) } else { None };
+        taker.into_iter().collect()
+    }
+
+    /// Whether the connection at one end waits for somebody to accept it: that is not told.
+    pub fn waits(&self, _: End) -> bool {
+        false
     }
 }
 
@@ -77,6 +92,16 @@ pub fn ran(_: u32) -> u64 {
 /// Whether what was seen still tells whose a socket is: addresses are used again.
 pub fn holds(seen: &Seen) -> bool {
     ticks(seen.pid.0) == Some(seen.pid.1) && socket(seen.pid.0, seen.file).any(|id| id == seen.id)
+}
+
+/// Whether a number is a process's: threads have none of the kind.
+pub fn leads(_: u32) -> bool {
+    true
+}
+
+/// The process that a process was forked by, or that took it over.
+pub fn parent(pid: u32) -> Option<u32> {
+    basics(pid).map(|basics| basics.parent)
 }
 
 /// Looks a process up; none where it is gone.

@@ -5,9 +5,10 @@
 use super::process::variable;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-/// `proc_bsdinfo`: its size, and where the state, the user, the number of files, and the beginning (seconds, microseconds) are.
+/// `proc_bsdinfo`: its size, and where the state, the parent, the user, the number of files, and the beginning (seconds, microseconds) are.
 pub const PROCESS: usize = 136;
 const STATUS: usize = 4;
+const PARENT: usize = 16;
 const UID: usize = 20;
 const FILES: usize = 96;
 const SECONDS: usize = 120;
@@ -51,7 +52,7 @@ pub struct Ends {
 pub struct Socket {
     local: SocketAddr,
     peer: SocketAddr,
-    /// Whether it was made by accepting: then the one that accepts tells as much.
+    /// Whether it takes connections.
     pub listens: bool,
 }
 
@@ -66,7 +67,8 @@ impl Socket {
         let any = SocketAddr::new(any_address(self.local.is_ipv4()), self.local.port());
         let listeners = [self.local, any].map(|local| Ends { local, peer: None });
         let connected = Ends { local: self.local, peer: Some(self.peer) };
-        listeners.into_iter().filter(move |_| self.listens).chain([connected])
+        let connected = if self.listens { None } else { Some(connected) };
+        listeners.into_iter().filter(move |_| self.listens).chain(connected)
     }
 
     /// Whose it is: nobody tells before its process is found.
@@ -80,6 +82,8 @@ impl Socket {
 pub struct Basics {
     /// Whose it is.
     pub uid: u32,
+    /// Which process forked it, or took it over.
+    pub parent: u32,
     /// How many files it has room for.
     pub files: u32,
     /// When it began, in microseconds since 1970.
@@ -98,7 +102,7 @@ pub struct Started {
 /// Reads a `proc_bsdinfo`; none where the process has ended.
 pub fn basics(bytes: &[u8]) -> Option<Basics> {
     let began = u64_at(bytes, SECONDS)?.checked_mul(1_000_000)?.checked_add(u64_at(bytes, MICROSECONDS)?)?;
-    let basics = Basics { uid: u32_at(bytes, UID)?, files: u32_at(bytes, FILES)?, began };
+    let basics = Basics { uid: u32_at(bytes, UID)?, parent: u32_at(bytes, PARENT)?, files: u32_at(bytes, FILES)?, began };
     (u32_at(bytes, STATUS)? != ZOMBIE).then_some(basics)
 }
 
@@ -231,12 +235,10 @@ mod tests {
     }
 
     #[test]
-    fn the_accepting_end_is_its_listeners() {
+    fn what_takes_connections_is_known_by_its_own_end() {
         let [at, from] = ["127.0.0.1:8080", "127.0.0.1:49152"].map(|end| end.parse().unwrap());
-        let accepted = Socket::new(at, from, true).unwrap();
-        let wished =
-            [known("127.0.0.1:8080", None), known("0.0.0.0:8080", None), known("127.0.0.1:8080", Some("127.0.0.1:49152"))];
-        assert_eq!(accepted.ids().collect::<Vec<_>>(), wished);
+        let takes = Socket::new(at, from, true).unwrap();
+        assert_eq!(takes.ids().collect::<Vec<_>>(), [known("127.0.0.1:8080", None), known("0.0.0.0:8080", None)]);
         let calling = Socket::new(from, at, false).unwrap();
         assert_eq!(calling.ids().collect::<Vec<_>>(), [known("127.0.0.1:49152", Some("127.0.0.1:8080"))]);
         // TEST-NET-1 (RFC 5737) is nobody's
@@ -247,11 +249,12 @@ mod tests {
     #[test]
     fn processes_and_their_files_are_read() {
         let mut bytes = vec![0; PROCESS];
+        put(&mut bytes, PARENT, &1_u32.to_ne_bytes());
         put(&mut bytes, UID, &501_u32.to_ne_bytes());
         put(&mut bytes, FILES, &64_u32.to_ne_bytes());
         put(&mut bytes, SECONDS, &1_700_000_000_u64.to_ne_bytes());
         put(&mut bytes, MICROSECONDS, &250_000_u64.to_ne_bytes());
-        assert_eq!(basics(&bytes), Some(Basics { uid: 501, files: 64, began: 1_700_000_000_250_000 }));
+        assert_eq!(basics(&bytes), Some(Basics { uid: 501, parent: 1, files: 64, began: 1_700_000_000_250_000 }));
         assert_eq!(basics(&bytes[..PROCESS - 1]), None, "cut short");
         put(&mut bytes, STATUS, &ZOMBIE.to_ne_bytes());
         assert_eq!(basics(&bytes), None, "it has ended");

@@ -3,11 +3,10 @@
 use super::End;
 use super::containers::{Engines, Listed};
 use super::holders::{Holders, Pid};
-use super::name::{self, Container};
-use super::process::{self, Info};
+use super::name::Container;
 use super::rights::Rights;
-use super::system::{self, Lookup, Socket};
-use crate::model::{Ask, ConnId, Fact, Hint, Owner, Process, Rank, Scope, Transport, Zone};
+use super::system::{Lookup, Socket, Takers};
+use crate::model::{Ask, ConnId, Fact, Hint, Owner, Rank, Scope, Transport, Zone};
 use crate::privileges;
 use crossbeam_channel::{Receiver, at, never, select};
 use std::collections::HashMap;
@@ -33,8 +32,6 @@ const MANY: usize = 64;
 const SETTLE: Duration = Duration::from_millis(20);
 /// Looks at the young processes for one socket.
 const LOOKS: u8 = 2;
-/// Processes that are remembered.
-const PROCESSES: usize = 1 << 12;
 /// Ends in containers that no engine has told of yet.
 const MOST_NAMELESS: usize = 1 << 12;
 
@@ -68,9 +65,14 @@ pub fn start(options: Options) -> io::Result<()> {
 }
 
 /// A socket whose process is looked for.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct Wanted {
+    /// At the end that accepts one that takes connections, until the connection's own is known.
     socket: Socket,
+    /// There, all that take them.
+    takers: Takers,
+    /// Whether the service was told, without its process.
+    named: bool,
     whose: Whose,
     since: Instant,
     /// When it was seen for the first time.
@@ -92,6 +94,7 @@ enum Whose {
 /// What was found at a SYN.
 struct Early {
     socket: Option<Socket>,
+    takers: Takers,
     owner: Option<(u32, Arc<Owner>)>,
     at: Instant,
 }
@@ -160,6 +163,7 @@ impl Resolver {
         let over = oldest.since + PATIENCE;
         // where many wait, they are gone through once in a while, however many are due
         let over = if self.wanted.len() > MANY { over.max(self.next_settle) } else { over };
+        let over = if self.wanted.iter().any(|wanted| !wanted.takers.is_empty()) { over.min(self.next_settle) } else { over };
         at(if self.wanted.iter().any(worth_a_look) { over.min(self.holders.next_look()) } else { over })
     }
 
@@ -186,12 +190,14 @@ impl Resolver {
             if self.early.get(&end).is_some_and(|early| early.socket.is_some() && now.duration_since(early.at) < SAME) {
                 continue;
             }
-            let socket = self.lookup.find(end, accepts);
-            self.early.insert(end, Early { socket, owner: None, at: now });
+            let takers = if accepts { self.lookup.takers(end) } else { Takers::default() };
+            let socket = self.lookup.find(end).or_else(|| takers.first().copied());
+            self.early.insert(end, Early { socket, takers: Takers::clone(&takers), owner: None, at: now });
             if let Some(socket) = socket.filter(|socket| self.rights.sees(socket))
                 && self.wanted.len() < MOST_WANTED
             {
-                self.wanted.push(Wanted { socket, whose: Whose::Hinted(end), since: now, seen: now, looks: 0, last: None });
+                let (whose, since, seen) = (Whose::Hinted(end), now, now);
+                self.wanted.push(Wanted { socket, takers, named: false, whose, since, seen, looks: 0, last: None });
             }
         }
     }
@@ -203,17 +209,23 @@ impl Resolver {
             let end = End { local, peer, transport, zone };
             let early = self.early.remove(&end).filter(|early| early.at.elapsed() < EARLY);
             let since = Instant::now();
-            let (before, owner, seen) = early.map_or((None, None, since), |early| (early.socket, early.owner, early.at));
+            let Early { socket: before, takers, owner, at: seen } =
+                early.unwrap_or_else(|| Early { socket: None, takers: Takers::default(), owner: None, at: since });
             if let Some((pid, owner)) = owner {
                 self.found(conn, local, pid, owner);
                 continue;
             }
-            let now = self.lookup.find(end, accepts);
-            match now.or(before).filter(|socket| self.rights.sees(socket)) {
+            let taking = if accepts { self.lookup.takers(end) } else { Takers::default() };
+            let now = self.lookup.find(end).or_else(|| taking.first().copied());
+            let takers = if taking.is_empty() { takers } else { taking };
+            // the connection's own before one that takes others too
+            let best = now.filter(|socket| !socket.listens).or(before).or(now);
+            match best.filter(|socket| self.rights.sees(socket)) {
                 Some(socket) if self.wanted.len() < MOST_WANTED => {
                     // one that is gone is found by no look
                     let looks = if now.is_some() { 0 } else { LOOKS };
-                    self.wanted.push(Wanted { socket, whose: Whose::Asked(conn, end), since, seen, looks, last: None });
+                    let whose = Whose::Asked(conn, end);
+                    self.wanted.push(Wanted { socket, takers, named: false, whose, since, seen, looks, last: None });
                 }
                 _ => self.tell(conn, local, None),
             }
@@ -245,6 +257,10 @@ impl Resolver {
         }
         self.next_settle = Instant::now() + SETTLE;
         for wanted in std::mem::take(&mut self.wanted) {
+            if !wanted.takers.is_empty() {
+                self.settle_taken(wanted);
+                continue;
+            }
             let Wanted { socket, whose, since, .. } = wanted;
             let owner = self.holders.of(socket).and_then(|(pid, ticks)| Some((pid, self.owner(pid, ticks)?)));
             match (owner, whose) {
@@ -279,47 +295,7 @@ impl Resolver {
 
     /// Whether a process still holds a socket: else no search will find one.
     fn is_held(&self, end: End, socket: Socket) -> bool {
-        self.lookup.find(end, socket.listens) == Some(socket)
-    }
-
-    /// What a process is called. It is read once, and again where it has become another program; once it is gone, what was read counts.
-    fn owner(&mut self, pid: u32, ticks: u64) -> Option<Arc<Owner>> {
-        if let Some((then, owner, _)) = self.processes.get(&pid)
-            && *then == ticks
-            && !changed(pid, owner)
-        {
-            return Some(Arc::clone(owner));
-        }
-        let info = system::read(pid).filter(|info| info.ticks == ticks)?;
-        let (owner, container) = self.named(&info);
-        if self.processes.len() >= PROCESSES {
-            self.processes.retain(|pid, (then, ..)| system::ticks(*pid) == Some(*then));
-        }
-        if self.processes.len() < PROCESSES {
-            self.processes.insert(pid, (ticks, Arc::clone(&owner), container));
-        }
-        Some(owner)
-    }
-
-    /// The owner that a process makes, and the container that it is in, where no engine has told of it yet.
-    fn named(&mut self, info: &Info) -> (Arc<Owner>, Option<String>) {
-        let id = name::container_id(&info.cgroup);
-        let proxied = info.proxied().and_then(|address| self.containers.values().find(|c| c.addresses.contains(&address)));
-        let container = id.and_then(|id| self.containers.get(id)).or(proxied);
-        let (service, origin, held) = name::of(info, container);
-        let process = Process {
-            command: info.command().into(),
-            cwd: info.cwd.as_deref().map(Into::into),
-            started: system::started(info.ticks),
-            uid: info.uid,
-        };
-        let (service, container_name) = (service.into(), held.map(Into::into));
-        let owner = Owner { service, origin, pid: Some(info.pid), container: container_name, process: Some(process) };
-        let missing = id.filter(|_| container.is_none()).map(str::to_owned);
-        if missing.is_some() {
-            self.engines.ask_again();
-        }
-        (Arc::new(owner), missing)
+        self.lookup.find(end).is_some_and(|now| now.ids().into_iter().eq(socket.ids()))
     }
 
     fn found(&mut self, conn: ConnId, end: SocketAddr, pid: u32, owner: Arc<Owner>) {
@@ -374,11 +350,7 @@ fn worth_a_look(wanted: &Wanted) -> bool {
     wanted.looks < LOOKS
 }
 
-/// Whether a process has become another program since (execve(2)): a shell's child is the shell for a moment.
-fn changed(pid: u32, owner: &Owner) -> bool {
-    let then = owner.process.as_ref().map_or("", |process| &process.command);
-    system::arguments(pid).is_some_and(|now| !now.is_empty() && process::shell(&now) != then)
-}
-
+mod owners;
+mod taken;
 #[cfg(test)]
 mod tests;

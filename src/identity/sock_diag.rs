@@ -16,6 +16,8 @@ const UDP: u8 = 17;
 const INET: u8 = 2;
 const INET6: u8 = 10;
 const LISTEN: u8 = 10;
+/// Established, its opening answered, closed by the other side alone; and a connection that is not accepted yet (`TCP_NEW_SYN_RECV`).
+const OPEN: [u8; 4] = [1, 3, 8, 12];
 /// `nlmsghdr`, and with `inet_diag_req_v2`.
 const HEADER: usize = 16;
 const REQUEST: usize = HEADER + 56;
@@ -33,6 +35,8 @@ pub struct Socket {
     pub uid: u32,
     /// Whether it only takes connections.
     pub listens: bool,
+    /// Whether this side has not closed its connection.
+    pub open: bool,
 }
 
 impl Socket {
@@ -84,11 +88,15 @@ impl Diag {
         self.either(local, peer).is_some_and(|socket| !socket.listens)
     }
 
-    /// The TCP socket that takes connections to `local`.
-    pub fn listener(&self, local: SocketAddr) -> Option<Socket> {
-        // nobody calls from port 0
-        let nobody = SocketAddr::new(local.ip(), 0);
-        self.either(local, nobody).filter(|socket| socket.listens)
+    /// The TCP socket that takes connections to `local`; of several, the one that would take one from such a port of the same host. Nobody
+    /// calls from port 0.
+    pub fn listener(&self, local: SocketAddr, port: u16) -> Option<Socket> {
+        self.either(local, SocketAddr::new(local.ip(), port)).filter(|socket| socket.listens)
+    }
+
+    /// Whether the connection waits at `local` for somebody to accept it.
+    pub fn waits(&self, local: SocketAddr, peer: SocketAddr) -> bool {
+        self.either(local, peer).is_some_and(|socket| !socket.listens && socket.inode == 0 && socket.open)
     }
 
     /// The kernel looks for both, one after the other.
@@ -169,7 +177,8 @@ fn answer(body: &[u8], port: u16) -> Option<(Socket, IpAddr)> {
         INET => IpAddr::V4([own[0], own[1], own[2], own[3]].into()),
         _ => IpAddr::V6(own.into()).to_canonical(),
     };
-    is_asked.then_some((Socket { inode: number(INODE)?, uid: number(UID)?, listens: state == LISTEN }, own))
+    let (listens, open) = (state == LISTEN, OPEN.contains(&state));
+    is_asked.then_some((Socket { inode: number(INODE)?, uid: number(UID)?, listens, open }, own))
 }
 
 #[cfg(test)]
@@ -212,14 +221,16 @@ mod tests {
             let client = TcpStream::connect((to, port)).unwrap();
             let (from, at) = (client.local_addr().unwrap(), client.peer_addr().unwrap());
             assert_eq!(diag.connected(at, from), None, "not accepted yet: no process holds it");
+            assert!(diag.waits(at, from));
             let (accepted, _) = listener.accept().unwrap();
+            assert!(!diag.waits(at, from));
             let connected = diag.connected(from, at).unwrap();
             assert_eq!((connected.inode, connected.uid), (inode(&client), rustix::process::getuid().as_raw()), "{address}");
             assert_eq!(diag.connected(at, from).unwrap().inode, inode(&accepted), "{address}");
-            assert_eq!(diag.listener(at).unwrap().inode, inode(&listener), "{address}");
-            assert_eq!(diag.listener(from), None, "whoever calls does not listen");
+            assert_eq!(diag.listener(at, 0).unwrap().inode, inode(&listener), "{address}");
+            assert_eq!(diag.listener(from, 0), None, "whoever calls does not listen");
             drop((listener, accepted));
-            assert_eq!(diag.listener(at), None, "nobody is there any more");
+            assert_eq!(diag.listener(at, 0), None, "nobody is there any more");
         }
     }
 }

@@ -141,6 +141,8 @@ pub struct Process {
     pub started: Option<Time>,
     /// Whose it is.
     pub uid: u32,
+    /// The command line of the process that opened the socket at which this one accepts connections, where it is another.
+    pub opener: Option<Arc<str>>,
 }
 
 /// An end of a connection, and whose it was.

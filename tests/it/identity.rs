@@ -360,3 +360,41 @@ fn a_client_that_stays_is_named_with_its_process() {
     };
     assert!(std::iter::repeat_with(all_named).take(20).any(|all| all), "no round of twenty named all");
 }
+
+const WORKERS: &str = "import http.server, os, sys\nos.setpgid(0, 0)\n\
+    class H(http.server.BaseHTTPRequestHandler):\n    protocol_version = 'HTTP/1.1'\n    def do_GET(h):\n        \
+        b = b'%d' % os.getpid(); h.send_response(200); h.send_header('content-length', len(b)); h.end_headers(); h.wfile.write(b)\n\
+    s = http.server.ThreadingHTTPServer(('127.0.0.1', 0), H)\n\
+    for _ in range(3): os.fork() or s.serve_forever()\n\
+    print(s.server_port, flush=True)\nsys.stdin.read()\nos.killpg(0, 9)\n";
+
+#[test]
+fn of_several_workers_the_one_is_told_that_answered_and_read_back() {
+    if !can_capture("of_several_workers_the_one_is_told_that_answered_and_read_back") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("live.pcapng");
+    let server = server(Command::new("python3").args(["-c", WORKERS]).env("OTEL_SERVICE_NAME", "shop").stderr(Stdio::null()));
+    let told = |flow: &Value| {
+        assert_eq!(flow["server"]["service"], "shop");
+        let said = flow["response"]["body"]["value"].as_str();
+        flow["server"]["pid"].as_u64().inspect(|pid| assert_eq!(said, Some(&*pid.to_string()), "{flow}"))
+    };
+    // who has no processor finds nobody in time: then the service alone is told
+    let all_told = || {
+        let (mut kept, mut command) = ([const { None }; 8], meshtop());
+        command.arg("-w").arg(&path);
+        let live = flows_by(command, &[server.port], || {
+            for kept in &mut kept {
+                let to = kept.insert(TcpStream::connect(("127.0.0.1", server.port)).unwrap());
+                write!(to, "GET /wanted HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
+                assert!(to.read(&mut [0; 512]).unwrap() > 0);
+            }
+        });
+        let read = meshtop().arg("-r").arg(&path).args(["--json", "--emit", "flow"]).output().unwrap();
+        let [live, again] = [live, wanted(lines(&read.stdout))].map(|flows| flows.iter().map(told).collect::<Vec<_>>());
+        live.iter().flatten().count() == 8 && live == again
+    };
+    assert!(std::iter::repeat_with(all_told).take(20).any(|all| all), "no round of twenty told all");
+}

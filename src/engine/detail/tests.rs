@@ -126,6 +126,7 @@ fn the_overview_tells_whose_the_ends_were() {
         cwd: Some("/srv/gateway".into()),
         started: Some(at(3).time),
         uid: 1000,
+        opener: None,
     };
     let owner = Owner {
         service: "gateway".into(),

@@ -2,7 +2,7 @@ use super::*;
 use crate::model::Process;
 
 fn owner(service: &str, origin: Origin, command: &str) -> Arc<Owner> {
-    let process = Process { command: command.into(), cwd: None, started: None, uid: 0 };
+    let process = Process { command: command.into(), cwd: None, started: None, uid: 0, opener: None };
     Arc::new(Owner { service: service.into(), origin, pid: Some(1), container: None, process: Some(process) })
 }
 
@@ -119,4 +119,15 @@ fn facts_from_the_wire_are_bounded_what_the_user_says_is_not_refused() {
     assert_eq!([1, 2].map(|n| known(&facts, n)), [false, true]);
     assert!(facts.learn(Scope::Port(1), Rank::User, "mine".into()));
     assert!(!facts.learn(Scope::Pattern("(".into()), Rank::User, "no expression".into()));
+}
+
+#[test]
+fn a_pattern_names_the_workers_of_a_server_that_it_names() {
+    let addr: SocketAddr = "10.0.0.7:80".parse().unwrap();
+    let mut worker = (*owner("shop", Origin::Script, "python -c spawn_main()")).clone();
+    worker.process = worker.process.map(|process| Process { opener: Some("uvicorn shop:app".into()), ..process });
+    let mut facts = Facts::default();
+    assert!(facts.learn(Scope::Pattern("^uvicorn shop".into()), Rank::User, "by command".into()));
+    let (at, _) = facts.hold(addr, Some(&Arc::new(worker)));
+    assert_eq!(facts.parties(at, at).0.label(), "by command");
 }

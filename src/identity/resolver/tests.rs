@@ -305,3 +305,6 @@ fn an_engine_names_the_addresses_of_its_containers_and_the_proxies_of_their_port
     let them = them.unwrap();
     assert_eq!((&*them.service, them.origin, them.container.as_deref()), ("orders", Origin::Container, Some("shop-orders-1")));
 }
+
+#[cfg(target_os = "linux")]
+mod workers;
