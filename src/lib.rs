@@ -61,7 +61,7 @@
 //! (`compact_str`) rather than in memory of their own. `make bench` prints how far reading is from its floor, and what each stage takes:
 //! the rest is copying, allocation, and hops that traces and stitching each build for themselves.
 //!
-//! Live, what is watched comes first: all threads that decode or answer step back, and beyond a tenth of a core each work only while
+//! Live, what is watched comes first: all threads that decode or answer step back, and beyond a sixteenth of a core each work only while
 //! nobody else wants to ([`priority`]); the reader alone, which is cheap, does not. Where they are behind by more than there is room for, or
 //! with a screen by more than half a second, the reader drops all that comes, counted, until they have caught up by half: stretches of time
 //! are missing, and others whole ([`pipeline`]).

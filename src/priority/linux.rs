@@ -11,8 +11,9 @@ use std::time::{Duration, Instant};
 
 /// How far threads step back.
 const STEP_BACK: i32 = 10;
-/// The part of a core that a thread has for sure: that is ten thousands of flows a second.
-const SHARE: u32 = 10;
+/// The part of a core that a thread has for sure: that is some ten thousand flows a second. With a tenth nginx and wrk did 0.83 of the
+/// requests that they do beside tcpdump, with a 25th 0.91, of which half as many were seen.
+const SHARE: u32 = 16;
 /// What may be saved up of it, in time of a processor: a burst of so much is worked on as it comes. The same may be owed.
 const SAVED: Duration = Duration::from_millis(50);
 /// How much is saved up again before a thread comes back.
@@ -141,16 +142,17 @@ mod tests {
     fn who_has_run_for_more_than_its_share_gives_way_until_time_makes_up_for_it() {
         let ms = Duration::from_millis;
         let mut account = Account::new(0);
-        let mut judge = |passed, ran: u64| account.judge(passed, ran * 1_000_000);
-        assert_eq!(judge(ms(100), 50), None, "a burst is worked on as it comes");
-        assert_eq!(judge(ms(10), 61), None, "what was saved up is used up");
-        assert_eq!(judge(ms(10), 63), Some(true));
-        assert_eq!(judge(ms(30), 63), None);
-        assert_eq!(judge(ms(40), 63), Some(false));
-        assert_eq!(judge(ms(10_000), 63), None);
-        assert_eq!(judge(ms(10), 10_063), Some(true));
-        assert_eq!(judge(ms(549), 10_063), None, "no more is owed than may be saved");
-        assert_eq!(judge(ms(1), 10_063), Some(false));
+        // so much time has passed that it is worth so many milliseconds
+        let mut judge = |worth, ran: u64| account.judge(ms(worth) * SHARE, ran * 1_000_000);
+        assert_eq!(judge(10, 50), None, "a burst is worked on as it comes");
+        assert_eq!(judge(1, 61), None, "what was saved up is used up");
+        assert_eq!(judge(1, 63), Some(true));
+        assert_eq!(judge(3, 63), None);
+        assert_eq!(judge(4, 63), Some(false));
+        assert_eq!(judge(1000, 63), None);
+        assert_eq!(judge(1, 10_063), Some(true));
+        assert_eq!(judge(54, 10_063), None, "no more is owed than may be saved");
+        assert_eq!(judge(1, 10_063), Some(false));
     }
 
     #[test]
