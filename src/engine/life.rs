@@ -1,7 +1,6 @@
 //! The life of a flow, and of the connection it runs on, from the first byte on. How it ends is [`super::settle`]'s.
 
 use super::conns::{Awaited, CONN_COST, Conn, Conns};
-use super::cost::Charge;
 use super::facts::{self, Facts};
 use super::settle::tell;
 use super::store::Store;
@@ -239,17 +238,22 @@ impl Engine {
         let traced = matches!(part, Part::Trace(_));
         let told = matches!(part, Part::BodyEnd { .. }) && self.options.twins && !conn.is_session();
         let (full, limit) = (self.store.full(), self.options.body_limit);
-        let mut stripped = false;
+        let (mut stripped, mut first) = (false, false);
         self.change(id, |row, detail| {
             stripped = full && !detail.bodies_evicted;
             detail.bodies_evicted |= full;
-            flow::add(row, detail, part, at, limit)
+            let charge = flow::add(row, detail, part, at, limit);
+            if traced && row.trace_id.is_none() {
+                row.trace_id = detail.traces.last().map(trace::key);
+                first = true;
+            }
+            charge
         });
         if stripped {
             self.store.count_stripped();
         }
         if traced {
-            self.join_trace(id);
+            self.join_trace(id, first);
         }
         if told {
             self.wire_told(id);
@@ -258,20 +262,15 @@ impl Engine {
         true
     }
 
-    /// A flow is of the trace of its first context; others may tell that flows with an ID of another kind are, too.
-    fn join_trace(&mut self, id: FlowId) {
+    /// A flow is of the trace of its `first` context; others may tell that flows with an ID of another kind are, too.
+    fn join_trace(&mut self, id: FlowId, first: bool) {
         let Self { store, conns, facts, sources, traces, .. } = self;
         let Some(flow) = look_at(id, store, conns, facts, sources) else { return };
         let Some(context) = flow.detail.and_then(|detail| detail.traces.last()) else { return };
-        if flow.row.trace_id.is_some() {
-            return traces.also(id, context);
+        match &flow.row.trace_id {
+            Some(key) if first => traces.join(key, context, flow),
+            _ => traces.also(id, context),
         }
-        let key = trace::key(context);
-        traces.join(&key, context, flow);
-        self.change(id, |row, _| {
-            row.trace_id = Some(key);
-            Charge::default()
-        });
     }
 
     pub(super) fn note(&mut self, conn: ConnId, key: Key, issue: Issue) -> bool {

@@ -4,13 +4,8 @@ use super::{Carried, Found, Propagator, context, hex_id};
 use crate::model::{Issue, TraceContext};
 
 /// `b3: {TraceId}-{SpanId}-{SamplingState}-{ParentSpanId}`, or a sampling decision alone.
-pub const SINGLE: Propagator = Propagator {
-    carrier: "b3",
-    fields: &["b3"],
-    read: single,
-    malformed: Issue::remark("malformed b3"),
-    key: str::to_ascii_lowercase,
-};
+pub const SINGLE: Propagator =
+    Propagator { carrier: "b3", fields: &["b3"], read: single, malformed: Issue::remark("malformed b3"), key: super::lower };
 
 /// `X-B3-TraceId` and its kin.
 pub const MULTI: Propagator = Propagator {
@@ -18,7 +13,7 @@ pub const MULTI: Propagator = Propagator {
     fields: &["x-b3-traceid", "x-b3-spanid", "x-b3-parentspanid", "x-b3-sampled", "x-b3-flags"],
     read: multi,
     malformed: Issue::remark("malformed x-b3-traceid"),
-    key: str::to_ascii_lowercase,
+    key: super::lower,
 };
 
 fn single(fields: &Carried<'_>) -> Found {

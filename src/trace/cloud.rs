@@ -10,7 +10,7 @@ pub const PROPAGATOR: Propagator = Propagator {
     fields: &["x-cloud-trace-context"],
     read,
     malformed: Issue::remark("malformed x-cloud-trace-context"),
-    key: str::to_ascii_lowercase,
+    key: super::lower,
 };
 
 fn read(fields: &Carried<'_>) -> Found {

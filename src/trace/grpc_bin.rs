@@ -20,7 +20,7 @@ pub const PROPAGATOR: Propagator = Propagator {
     fields: &["grpc-trace-bin"],
     read,
     malformed: Issue::remark("malformed grpc-trace-bin"),
-    key: str::to_ascii_lowercase,
+    key: super::lower,
 };
 
 fn read(fields: &Carried<'_>) -> Found {

@@ -14,7 +14,7 @@ mod w3c;
 mod xray;
 
 use crate::model::{Headers, Issue, TraceContext, text_of};
-use compact_str::CompactString;
+use compact_str::{CompactString, format_compact};
 pub use named::Named;
 pub use request_id::is_request_id;
 use std::sync::LazyLock;
@@ -39,7 +39,7 @@ pub struct Propagator {
     /// What is noted where they cannot be read.
     pub malformed: Issue,
     /// What a trace is known by, from the text of its ID.
-    pub key: fn(&str) -> String,
+    pub key: fn(&str) -> CompactString,
 }
 
 /// The strongest first: where a message has several, the first one is its trace.
@@ -167,13 +167,20 @@ pub fn writes(name: &str) -> bool {
 pub fn key(context: &TraceContext) -> CompactString {
     let carried = PROPAGATORS.iter().find(|how| how.carrier == context.carrier);
     // what the user named is known as its other writers would have written it, where it is a number
-    carried.map_or_else(|| context.trace_id.to_ascii_lowercase(), |how| (how.key)(&context.trace_id).into())
+    carried.map_or_else(|| lower(&context.trace_id), |how| (how.key)(&context.trace_id))
+}
+
+/// An ID in lower case.
+fn lower(id: &str) -> CompactString {
+    let mut id = CompactString::from(id);
+    id.as_mut_str().make_ascii_lowercase();
+    id
 }
 
 /// A number of 64 or 128 bits, of which leading zeros may have been left out.
-fn padded(hex: &str) -> String {
-    let hex = hex.to_ascii_lowercase();
-    if hex.len() <= SHORT { format!("{hex:0>SHORT$}") } else { format!("{hex:0>LONG$}") }
+fn padded(hex: &str) -> CompactString {
+    let hex = lower(hex);
+    if hex.len() <= SHORT { format_compact!("{hex:0>SHORT$}") } else { format_compact!("{hex:0>LONG$}") }
 }
 
 /// Whether two keys are of one trace: where one has 64 bits only, the other's lower 64 count.

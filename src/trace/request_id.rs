@@ -12,7 +12,7 @@ pub const REQUEST: Propagator = Propagator {
     fields: &["x-request-id"],
     read: |fields| read(fields, "x-request-id"),
     malformed: Issue::remark("malformed x-request-id"),
-    key: str::to_owned,
+    key: |id| id.into(),
 };
 
 /// `x-correlation-id`.
@@ -21,7 +21,7 @@ pub const CORRELATION: Propagator = Propagator {
     fields: &["x-correlation-id"],
     read: |fields| read(fields, "x-correlation-id"),
     malformed: Issue::remark("malformed x-correlation-id"),
-    key: str::to_owned,
+    key: |id| id.into(),
 };
 
 /// `correlation-id`, a property of messages.
@@ -30,7 +30,7 @@ pub const PROPERTY: Propagator = Propagator {
     fields: &["correlation-id"],
     read: |fields| read(fields, "correlation-id"),
     malformed: Issue::remark("malformed correlation-id"),
-    key: str::to_owned,
+    key: |id| id.into(),
 };
 
 /// Whether a carrier is one of these.

@@ -10,7 +10,7 @@ pub const PROPAGATOR: Propagator = Propagator {
     fields: &["sentry-trace", "baggage"],
     read,
     malformed: Issue::remark("malformed sentry-trace"),
-    key: str::to_ascii_lowercase,
+    key: super::lower,
 };
 
 fn read(fields: &Carried<'_>) -> Found {

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 
 /// `sw8`.
 pub const PROPAGATOR: Propagator =
-    Propagator { carrier: "sw8", fields: &["sw8"], read, malformed: Issue::remark("malformed sw8"), key: str::to_owned };
+    Propagator { carrier: "sw8", fields: &["sw8"], read, malformed: Issue::remark("malformed sw8"), key: |id| id.into() };
 
 fn read(fields: &Carried<'_>) -> Found {
     let parse = |value: &str| {

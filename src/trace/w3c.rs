@@ -9,7 +9,7 @@ pub const PROPAGATOR: Propagator = Propagator {
     fields: &["traceparent", "tracestate", "baggage"],
     read,
     malformed: Issue::remark("malformed traceparent"),
-    key: str::to_ascii_lowercase,
+    key: super::lower,
 };
 
 fn read(fields: &Carried<'_>) -> Found {

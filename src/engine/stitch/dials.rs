@@ -12,15 +12,16 @@ use std::sync::Arc;
 const AT_ONCE: Span = Span::from_millis(10);
 
 /// The addresses where something was worked on when a flow was sent, and where it was not sent from.
-pub(super) fn strangers(row: &Row, hop: &Hop, conns: &mut Conns, works: &Works) -> Vec<Arc<str>> {
+pub(super) fn strangers<'h>(row: &Row, hop: impl FnOnce() -> Option<&'h Hop>, conns: &mut Conns, works: &Works) -> Vec<Arc<str>> {
     let Some(conn) = conns.at_mut(row.place) else { return Vec::new() };
     // what a pool says of itself as it begins is no use of a connection
     let used = row.pattern.is_call() || row.pattern == Pattern::RequestResponse && row.protocol != "amqp";
     let first = conn.flows().is_some_and(|(first, _)| first == row.id);
     let dialed = first && used && conn.opened && row.time.since(conn.first) <= AT_ONCE;
-    if !(dialed || conn.dialers.is_some()) || name(&hop.from).is_some() || !everybodys(hop.from.host()) {
+    if !(dialed || conn.dialers.is_some()) {
         return Vec::new();
     }
+    let Some(hop) = hop().filter(|hop| name(&hop.from).is_none() && everybodys(hop.from.host())) else { return Vec::new() };
     let dialers = if dialed {
         works.at_work(hop.from.host(), conn.first, row.id).into_iter().cloned().collect()
     } else {

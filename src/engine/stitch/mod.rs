@@ -112,17 +112,18 @@ impl Engine {
     /// A flow has settled: finds what caused it, where no ID tells. One that is part of no trace is `alone`: gives it back where it stays so.
     pub(super) fn stitch_settled(&mut self, id: FlowId, mut alone: Option<Hop>) -> Option<Hop> {
         let Self { stitch, store, traces, .. } = self;
-        let detail = |id| store.get(id).and_then(|slot| slot.detail.as_deref());
-        if let Some(hop) = alone.as_ref().or_else(|| traces.hop(id)).filter(|hop| hop.pattern == Pattern::Publish)
+        let slot = store.get(id)?;
+        if slot.row.pattern == Pattern::Publish
             && stitch.begun.front().is_none_or(|next| *next > id)
-            && let Some(detail) = detail(id)
+            && let Some((hop, detail)) = alone.as_ref().or_else(|| traces.hop(id)).zip(slot.detail.as_deref())
         {
             stitch.messages.settled(detail, hop);
         }
         self.stitch_up_to(id);
         let Self { stitch, store, conns, facts, sources, traces, .. } = self;
         let slot = store.get(id)?;
-        if let Some(flow) = super::look_at(id, store, conns, facts, sources).filter(|flow| stitch.replies.is_reply(*flow))
+        if stitch.replies.may_be(&slot.row)
+            && let Some(flow) = super::look_at(id, store, conns, facts, sources).filter(|flow| stitch.replies.is_reply(*flow))
             && let Some(hop) = alone.as_mut().or_else(|| traces.hop_mut(id))
         {
             hop.answers(flow.row);
@@ -130,13 +131,11 @@ impl Engine {
         if let (Some(hop), Some(first)) = (&mut alone, slot.detail.as_ref().and_then(|detail| detail.first_leg())) {
             hop.extra_mut().first_leg = Some(first);
         }
-        if let Some(hop) = alone.as_ref().or_else(|| traces.hop(id)) {
-            let strangers = dials::strangers(&slot.row, hop, conns, &stitch.works);
-            if !strangers.is_empty()
-                && let Some(hop) = alone.as_mut().or_else(|| traces.hop_mut(id))
-            {
-                hop.extra_mut().strangers = strangers;
-            }
+        let strangers = dials::strangers(&slot.row, || alone.as_ref().or_else(|| traces.hop(id)), conns, &stitch.works);
+        if !strangers.is_empty()
+            && let Some(hop) = alone.as_mut().or_else(|| traces.hop_mut(id))
+        {
+            hop.extra_mut().strangers = strangers;
         }
         let anybody = |hop: &&Hop| name(&hop.from).is_none() && everybodys(hop.from.host());
         if stitch.veil.any()
@@ -145,14 +144,15 @@ impl Engine {
         {
             traces.veil(id);
         }
-        let first = alone.is_some() || traces.of(id).is_none_or(|no| traces.get(no).is_some_and(|trace| trace.leaves_open(id)));
-        if !first {
+        let trace = traces.of(id).filter(|_| alone.is_none()).and_then(|no| traces.get(no));
+        if let Some(trace) = trace.filter(|trace| !trace.leaves_open(id)) {
             if slot.row.pattern == Pattern::Deliver
                 && let Some(up) = stitch.messages.one_of_several(id).filter(|up| traces.of(*up) == traces.of(id))
             {
                 traces.tie(id, None, (up, Link::MessageId), self.now);
             } else {
-                self.doubt(id, Vec::new());
+                let maybe = trace.in_doubt(id);
+                self.doubt(id, maybe);
             }
             return alone;
         }
@@ -179,6 +179,8 @@ impl Engine {
         if let Some(hop) = alone.as_mut().filter(|_| !maybe.is_empty()) {
             hop.extra_mut().maybe.clone_from(&maybe);
         }
+        let by_id = || self.traces.of(id).and_then(|no| self.traces.get(no)).map(|trace| trace.in_doubt(id));
+        let maybe = if maybe.is_empty() { by_id().unwrap_or_default() } else { maybe };
         self.doubt(id, maybe);
         if let Some(hop) = alone.as_ref().or_else(|| self.traces.hop(id)) {
             self.findings.unclaimed(hop);

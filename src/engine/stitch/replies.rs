@@ -4,7 +4,7 @@
 use super::works::label;
 use crate::engine::digest::digester;
 use crate::engine::twins;
-use crate::model::{FlowRef, Pattern, Value};
+use crate::model::{FlowRef, Pattern, Row, Value};
 use hashbrown::HashMap;
 use std::collections::VecDeque;
 use std::hash::{Hash as _, Hasher as _};
@@ -34,10 +34,14 @@ impl Replies {
         }
     }
 
+    /// Whether something may be a reply.
+    pub(super) fn may_be(&self, row: &Row) -> bool {
+        !self.asked.is_empty() && row.pattern == Pattern::Deliver
+    }
+
     /// Whether a message that was delivered is the reply to what its receiver asked. One that asks back is a question.
     pub(super) fn is_reply(&self, flow: FlowRef<'_>) -> bool {
-        !self.asked.is_empty()
-            && flow.row.pattern == Pattern::Deliver
+        self.may_be(flow.row)
             && property(flow, "reply_to").is_none()
             && correlated(flow).and_then(|id| self.asked.get(&id)).is_some_and(|asker| asker == label(flow.ends().1))
     }

@@ -71,7 +71,8 @@ impl Work {
     /// A flow as it is at a moment.
     pub(super) fn new(flow: FlowRef<'_>, now: Time) -> Self {
         let (row, (from, to)) = (flow.row, flow.ends());
-        let requests = flow.detail.iter().flat_map(|detail| &detail.traces).filter(|context| is_request_id(context.carrier));
+        let contexts = flow.detail.map_or(&[][..], |detail| &detail.traces);
+        let requests = contexts.iter().filter(|context| is_request_id(context.carrier));
         let mut work = Self {
             flow: row.id,
             pattern: row.pattern,

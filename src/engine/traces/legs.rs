@@ -97,7 +97,8 @@ fn stops(headers: &Headers) -> usize {
     let elements = |value: &[u8]| value.split(|b| *b == b',').filter(|part| !part.trim_ascii().is_empty()).count();
     let is = |name: &[u8], known: &[&str]| known.iter().any(|k| name.len() == k.len() && name.eq_ignore_ascii_case(k.as_bytes()));
     let stop = |(name, value): (&[u8], &[u8])| if is(name, LISTS) { elements(value) } else { usize::from(is(name, MARKS)) };
-    headers.iter().map(stop).sum()
+    // most fields are told apart by their first letter
+    headers.iter().filter(|(name, _)| matches!(name.first(), Some(b'v' | b'V' | b'f' | b'F' | b'x' | b'X'))).map(stop).sum()
 }
 
 fn whole(half: &Half) -> Option<NonZeroU64> {

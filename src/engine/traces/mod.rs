@@ -43,7 +43,7 @@ pub(super) use mark::{Mark, digest};
 pub(super) use parties::{everybodys, name, whoever};
 use sealed::Sealed;
 pub(super) use shape::{answered, sort, streams};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use trace::MAX_IDS;
 pub(super) use trace::Trace;
@@ -70,8 +70,8 @@ pub(super) struct Traces {
     moved: BTreeMap<TraceNo, TraceNo>,
     /// Flows that may have caused others, with those.
     doubts: BTreeMap<FlowId, ties::Doubted>,
-    /// Traces of which no flow was open lately, by the moment at which they may be told: at most once each.
-    due: BTreeSet<(Time, TraceNo)>,
+    /// Traces of which no flow was open lately, in the order of the moments at which they may be told: at most once each.
+    due: VecDeque<(Time, TraceNo)>,
     /// None where nobody reads of traces.
     callers: Option<Callers>,
     sealed: Sealed,
@@ -91,7 +91,7 @@ impl Traces {
             shared: HashSet::new(),
             moved: BTreeMap::new(),
             doubts: BTreeMap::new(),
-            due: BTreeSet::new(),
+            due: VecDeque::new(),
             callers: read.then(Callers::default),
             sealed: Sealed::default(),
             used: 0,
@@ -186,7 +186,15 @@ impl Traces {
         let Some(trace) = self.list.get_mut(&no) else { return };
         trace.quiet_since = now;
         if trace.open == 0 && !std::mem::replace(&mut trace.waiting, true) {
-            self.due.insert((now.after(QUIET), no));
+            self.falls_due((now.after(QUIET), no));
+        }
+    }
+
+    /// A trace may be told at a moment: mostly after all others, else soon.
+    fn falls_due(&mut self, at: (Time, TraceNo)) {
+        match self.due.back().is_some_and(|last| *last > at) {
+            true => self.due.insert(self.due.partition_point(|other| *other < at), at),
+            false => self.due.push_back(at),
         }
     }
 
@@ -206,14 +214,13 @@ impl Traces {
     /// Tells the traces that have been quiet for long enough, and those that have to make room.
     pub(super) fn tell_due(&mut self, now: Time, tell: &mut dyn FnMut(&mut Trace)) {
         self.make_room(tell);
-        while let Some(&(at, no)) = self.due.first().filter(|(due, _)| *due <= now) {
-            self.due.remove(&(at, no));
+        while let Some((_, no)) = self.due.pop_front_if(|(due, _)| *due <= now) {
             let Some(trace) = self.list.get_mut(&no) else { continue };
             let due = trace.quiet_since.after(QUIET);
             if trace.open > 0 {
                 trace.waiting = false;
             } else if due > now {
-                self.due.insert((due, no));
+                self.falls_due((due, no));
             } else {
                 (trace.waiting, trace.grown) = (false, false);
                 if let Some(callers) = &mut self.callers {
@@ -324,7 +331,8 @@ impl Traces {
 
     fn begin(&mut self, key: Option<(&str, bool)>) -> TraceNo {
         // many have one flow, and a hop is large
-        let (ids, hops, keys, quiet_since) = (Vec::new(), Vec::with_capacity(1), Vec::with_capacity(1), Time::default());
+        let (ids, hops, keys, quiet_since) =
+            (Vec::with_capacity(1), Vec::with_capacity(1), Vec::with_capacity(1), Time::default());
         let trace = Trace { keys, ids, hops, more: 0, open: 0, quiet_since, waiting: false, grown: true, learned: false };
         let no = self.list.push(trace);
         self.used += TRACE_COST;

@@ -82,8 +82,11 @@ pub(super) fn pieces(text: &str) -> impl Iterator<Item = &str> {
 
 /// Where the first ID is; behind all of it where there is none.
 fn first_id(text: &[u8]) -> Range<usize> {
-    let (mut begin, mut digits) = (0, 0);
-    for (at, &b) in text.iter().enumerate() {
+    let Some(digit) = text.iter().position(u8::is_ascii_digit) else { return text.len()..text.len() };
+    let separates = |b: &u8| SEPARATES[usize::from(*b)];
+    let first = text.get(..digit).and_then(|before| before.iter().rposition(separates)).map_or(0, |at| at + 1);
+    let (mut begin, mut digits) = (first, 0);
+    for (at, &b) in text.iter().enumerate().skip(first) {
         digits += usize::from(b.is_ascii_digit());
         if SEPARATES[usize::from(b)] {
             if digits > 0 && is_id(text.get(begin..at).unwrap_or_default(), digits) {

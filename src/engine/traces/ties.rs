@@ -27,10 +27,8 @@ pub(super) struct Doubted {
 }
 
 impl Engine {
-    /// Nothing is claimed of what caused a flow: these may have, else those that an ID leaves.
+    /// Nothing is claimed of what caused a flow: these may have, if any.
     pub(in crate::engine) fn doubt(&mut self, id: FlowId, maybe: Vec<FlowId>) {
-        let by_id = || self.traces.of(id).and_then(|no| self.traces.get(no)).map(|trace| trace.in_doubt(id));
-        let maybe = if maybe.is_empty() { by_id().unwrap_or_default() } else { maybe };
         if !maybe.is_empty() {
             self.traces.doubt(id, maybe.clone());
             self.change(id, |_, detail| {
