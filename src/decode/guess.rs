@@ -45,10 +45,10 @@ pub(super) struct Guess {
 }
 
 impl Guess {
-    /// Of a connection that was joined late, or not.
-    pub fn new(late: bool) -> Self {
-        let state = if late { State::Nothing } else { State::Sure };
-        Self { state, asked: None, idle: None, longest: Span::default(), pauses: 0 }
+    /// Of a connection that was joined late; none of another one.
+    pub fn of(late: bool) -> Option<Box<Self>> {
+        let guess = Self { state: State::Nothing, asked: None, idle: None, longest: Span::default(), pauses: 0 };
+        late.then(|| Box::new(guess))
     }
 
     /// Something is asked, when all else is answered, as far as it was seen, or not.
@@ -108,7 +108,7 @@ mod tests {
     /// A connection of which an answer is seen first, or a question; then so many in turn, each answered so many milliseconds later, and
     /// the next behind a pause.
     fn late(answer_first: bool, questions: usize, answers: i64, pause: i64) -> bool {
-        let (mut guess, mut now) = (Guess::new(true), Time::from_nanos(0));
+        let (mut guess, mut now) = (Guess::of(true).unwrap(), Time::from_nanos(0));
         let step = |now: &mut Time, millis: i64| *now = Time::from_nanos(now.nanos() + millis * 1_000_000);
         if answer_first {
             guess.answer(false);
@@ -126,7 +126,7 @@ mod tests {
 
     #[test]
     fn pauses_show_that_nothing_is_due_from_before() {
-        assert!(!Guess::new(false).holds());
+        assert!(Guess::of(false).is_none());
         assert!(!late(false, 2, 5, 0), "a question came first");
         assert!(late(true, 100, 2, 1), "two may be under way all the time");
         assert!(!late(true, 1, 2, 1000));
@@ -136,7 +136,7 @@ mod tests {
 
     #[test]
     fn what_was_passed_over_before_was_an_answer() {
-        let mut guess = Guess::new(true);
+        let mut guess = Guess::of(true).unwrap();
         guess.ask(Time::from_nanos(0), true);
         guess.answer(true);
         assert!(guess.holds());
@@ -144,7 +144,7 @@ mod tests {
 
     #[test]
     fn a_side_that_asks_again_before_it_is_answered_does_not_wait() {
-        let mut guess = Guess::new(true);
+        let mut guess = Guess::of(true).unwrap();
         guess.ask(Time::from_nanos(0), true);
         guess.ask(Time::from_nanos(1), false);
         assert!(guess.holds());

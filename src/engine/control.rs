@@ -52,11 +52,6 @@ pub(super) fn is_control(shape: &str) -> bool {
     CONTROL.iter().any(|word| *word == shape || (*word == first && *word != "select"))
 }
 
-/// Whether a flow is called so of which it was not captured what it asks: two of them are not known to ask the same.
-pub(super) fn is_unknown(operation: &str) -> bool {
-    matches!(operation, "unknown request" | "unknown statement" | "unknown command") || operation.ends_with(" unknown path")
-}
-
 /// Whether a flow that did not go well is nobody's failure: a client told an older server of itself.
 pub(crate) fn is_introduction(protocol: &str, operation: &str, status: Option<&str>) -> bool {
     let says = |known: &&str| known.eq_ignore_ascii_case(operation);

@@ -14,6 +14,7 @@ mod record;
 mod segment;
 mod tap;
 mod trace;
+pub mod unknown;
 
 pub use body::{Body, BodyHint};
 pub use conn::{ConnId, ConnMeta, Dir, End, Joined, PacketNo, Stamp, Transport, UNKNOWN, Zone};

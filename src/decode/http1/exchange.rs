@@ -86,11 +86,11 @@ pub struct Exchanges {
     hidden: bool,
     /// Whether bytes were lost, or sent before the connection was joined.
     lossy: bool,
-    /// Of a client that was seen to ask before it was answered: whether it is known to have had its earlier answers; and of how many
-    /// requests it is known that they wait.
+    /// Of a client that was seen to ask before it was answered: whether it is known to have had its earlier answers.
     turns: Option<Box<Turns>>,
     /// Of a connection that was joined late: whether the answers that seem to pair are a guess.
     guess: Option<Box<Guess>>,
+    /// Of how many requests it is known that they wait.
     known: usize,
     /// Whether the response on its way is that of one of them.
     of_known: bool,
@@ -124,7 +124,7 @@ impl Exchanges {
     /// None open. There is room for one, as most connections need no more.
     pub fn new(joined: Joined) -> Self {
         let (lossy, hidden) = (joined != Joined::Opening, joined == Joined::BehindHole);
-        let guess = (joined == Joined::Midway).then(|| Box::new(Guess::new(true)));
+        let guess = Guess::of(joined == Joined::Midway);
         // where the first request is lost, and the next one seen before any answer, the client did not wait
         Self { open: VecDeque::with_capacity(1), lossy, hidden, between: hidden, owed: 1, guess, ..Self::default() }
     }
@@ -235,7 +235,8 @@ impl Exchanges {
         self.guess.as_ref().is_some_and(|guess| guess.holds())
     }
 
-    /// Whom the response that begins now answers, bytes before which were passed over or not. Exchanges that turn out to have lost theirs are given to `lost`.
+    /// Whom the response that begins now answers, bytes before which were passed over or not. Exchanges that turn out to have lost theirs
+    /// are given to `lost`.
     pub fn answer(&mut self, passed: bool, lost: impl FnMut(Exchange)) -> Whose {
         self.guess.iter_mut().for_each(|guess| guess.answer(passed));
         if std::mem::take(&mut self.hasty) {

@@ -7,7 +7,7 @@ use super::{Http1, Message, State, first_byte, kind, unanswered, unseen_answer};
 use crate::decode::detect::{Detect, becoming};
 use crate::decode::grpc::Call;
 use crate::decode::{Analyzer, Cx, Input, Step, registry};
-use crate::model::{BodyHint, Dir, Fields, Head, Headers, Issue, Joined, Part, Stamp, text_of};
+use crate::model::{BodyHint, Dir, Fields, Head, Headers, Issue, Joined, Part, Stamp, text_of, unknown};
 use compact_str::CompactString;
 
 pub(super) const BAD_FIELDS: Issue = Issue::broken("header lines that are no fields");
@@ -195,7 +195,7 @@ impl Http1 {
                 key
             }
             Whose::Unseen | Whose::Uncertain => {
-                let key = self.open(cx, "unknown request", Dir::ToServer, input.at(0));
+                let key = self.open(cx, unknown::REQUEST, Dir::ToServer, input.at(0));
                 cx.note(
                     key,
                     match whose {

@@ -5,7 +5,7 @@ use super::head::Head;
 use super::stream::Stream;
 use crate::decode::grpc::Ended;
 use crate::decode::{Cx, http1};
-use crate::model::{Dir, Issue, Pattern, Stamp};
+use crate::model::{Dir, Issue, Pattern, Stamp, unknown};
 use compact_str::CompactString;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -203,7 +203,7 @@ impl Streams {
         if self.over.contains(&id) || !self.late && id <= self.highest {
             return None;
         }
-        let stream = self.add(cx, id, "unknown request".into(), first);
+        let stream = self.add(cx, id, unknown::REQUEST.into(), first);
         stream.note(cx, Issue::NO_REQUEST);
         Some(stream)
     }
@@ -253,7 +253,7 @@ fn operation(head: &Head) -> CompactString {
     match (head.method.as_deref(), head.path.as_deref(), head.authority.as_deref()) {
         (Some(method), Some(path), _) => [method, " ", &http1::path(path)].concat().into(),
         (Some("CONNECT"), None, Some(authority)) => format!("CONNECT {authority}").into(),
-        (Some(method), None, _) => format!("{method} unknown path").into(),
-        (None, ..) => "unknown request".into(),
+        (Some(method), None, _) => [method, " ", unknown::PATH].concat().into(),
+        (None, ..) => unknown::REQUEST.into(),
     }
 }

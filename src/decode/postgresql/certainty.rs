@@ -34,8 +34,9 @@ pub(super) struct Certainty {
     idle: Option<Time>,
     /// Whether something was asked of which it is not known what answers it.
     stray: bool,
-    /// Whether pairs are a guess, and whether something was asked since the server was ready.
-    guess: Guess,
+    /// Of a connection that was joined late: whether pairs are a guess.
+    guess: Option<Box<Guess>>,
+    /// Whether something was asked since the server was ready.
     asking: bool,
     /// Whether the server takes what is copied.
     copies: bool,
@@ -117,7 +118,7 @@ impl Certainty {
             partial: false,
             idle: None,
             stray: false,
-            guess: Guess::new(!opening),
+            guess: Guess::of(!opening),
             asking: false,
             copies: false,
             blind: false,
@@ -153,7 +154,7 @@ impl Certainty {
     pub(super) fn asks(&mut self, kind: Kind, at: Time, due: usize, full: bool) -> Turn {
         self.blind = false;
         if !std::mem::replace(&mut self.asking, true) || due > 0 {
-            self.guess.ask(at, due == 0);
+            self.guess.iter_mut().for_each(|guess| guess.ask(at, due == 0));
         }
         self.pipelines |= due > 0;
         if let Some(since) = self.since.as_mut().filter(|since| !since.ready) {
@@ -235,13 +236,13 @@ impl Certainty {
 
     fn ready(&mut self, at: Time, all: bool) {
         self.asking &= !all;
-        self.guess.answered(at, all);
+        self.guess.iter_mut().for_each(|guess| guess.answered(at, all));
     }
 
     /// Part of an answer, bytes before which were passed over or not. Whether it is a guess whose it is.
     pub(super) fn is_guess(&mut self, passed: bool) -> bool {
-        self.guess.answer(passed);
-        self.guess.holds()
+        self.guess.iter_mut().for_each(|guess| guess.answer(passed));
+        self.guess.as_ref().is_some_and(|guess| guess.holds())
     }
 
     /// While all was sure the server was ready, and nothing had been asked. Whether that shows that it was not sure.
@@ -290,7 +291,7 @@ impl Certainty {
 
     /// Who answers what is not sure any more, while so many ends of answers are due.
     pub(super) fn doubt(&mut self, due: usize) {
-        self.guess.lose();
+        self.guess.iter_mut().for_each(|guess| guess.lose());
         (self.sure, self.tried, self.fitted) = (false, true, false);
         (self.due, self.partial, self.idle) = (due, false, None);
     }

@@ -6,7 +6,7 @@ use super::session::{Session, WAITING};
 use super::statements::Unused;
 use super::{Found, Place, sql};
 use crate::decode::Cx;
-use crate::model::{Issue, Pattern, Stamp, Value};
+use crate::model::{Issue, Pattern, Stamp, Value, unknown};
 
 pub(super) const ABORTED: Issue = Issue::remark("not run: a statement before it failed");
 pub(super) const ENDED: Issue = Issue::remark("not run: the server ended the session");
@@ -47,7 +47,7 @@ impl Session {
         match flow {
             Some(flow) => flow.failed(cx, found, fault),
             None => {
-                let operation = text.as_deref().map_or_else(|| "unknown statement".to_owned(), sql::operation);
+                let operation = text.as_deref().map_or_else(|| unknown::STATEMENT.to_owned(), sql::operation);
                 let operation = if kind == Kind::Parse { format!("PREPARE {operation}") } else { operation };
                 self.failed_alone(cx, Pattern::Query, &operation, place, text.as_deref(), (found, fault));
             }

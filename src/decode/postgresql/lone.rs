@@ -12,7 +12,7 @@ use super::exchange::Flow;
 use super::fault::Fault;
 use super::session::Session;
 use crate::decode::Cx;
-use crate::model::{Dir, Issue, Pattern, Stamp};
+use crate::model::{Dir, Issue, Pattern, Stamp, unknown};
 
 /// What the server says while nobody is known to have asked.
 #[derive(Debug, Default)]
@@ -107,7 +107,7 @@ impl Session {
         let key = if fault.is_some_and(Fault::is_fatal) {
             self.begin_unasked(cx, (Pattern::Message, Dir::ToClient), "ErrorResponse", first)
         } else {
-            let key = self.begin_unasked(cx, (Pattern::Query, Dir::ToServer), "unknown statement", first);
+            let key = self.begin_unasked(cx, (Pattern::Query, Dir::ToServer), unknown::STATEMENT, first);
             cx.note(key, Issue::NO_REQUEST);
             key
         };

@@ -14,7 +14,7 @@ use super::statements::{ROOM, Run, Statements, name, rest};
 use super::{Found, Place, sql};
 use crate::decode::Cx;
 use crate::decode::cursor::Cursor;
-use crate::model::{Dir, Fields, Issue, Pattern, Stamp, text_of};
+use crate::model::{Dir, Fields, Issue, Pattern, Stamp, text_of, unknown};
 use std::collections::VecDeque;
 
 /// How many questions of a session wait for their answer.
@@ -147,8 +147,8 @@ impl Session {
                 let Run { statement, text, parameters, first } = self.statements.run(&name(&mut c));
                 let operation = match &text {
                     Some(text) => sql::operation(text),
-                    None if statement.is_empty() => "unknown statement".to_owned(),
-                    None => format!("unknown statement {}", text_of(&statement)),
+                    None if statement.is_empty() => unknown::STATEMENT.to_owned(),
+                    None => format!("{} {}", unknown::STATEMENT, text_of(&statement)),
                 };
                 let fields = self.fields(text.as_deref(), parameters);
                 // the text came once, with the Parse: what its comments carry is the context of the run that it came for

@@ -7,7 +7,7 @@ use super::value::Read;
 use super::waiting::Asked;
 use super::{Redis, arrival, names};
 use crate::decode::{Cx, Input, Resync};
-use crate::model::{Dir, Issue, Pattern};
+use crate::model::{Dir, Issue, Pattern, unknown};
 use crate::time::{Span, Time};
 
 const UNREAD: Issue = Issue::unseen("its command could not be read");
@@ -102,7 +102,7 @@ impl Redis {
         if self.last.is_none() && matches!(scan::command(input.data), Read::Is((name, _)) if names::is_known(name)) {
             return None;
         }
-        let key = self.keys.open(cx, Pattern::Query, "unknown command".to_owned(), Dir::ToServer, input.at(0));
+        let key = self.keys.open(cx, Pattern::Query, unknown::COMMAND.to_owned(), Dir::ToServer, input.at(0));
         cx.note(key, if std::mem::take(&mut self.heard.unread) { UNREAD } else { Issue::NO_REQUEST });
         asked(key)
     }

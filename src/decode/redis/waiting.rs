@@ -40,7 +40,7 @@ pub struct Waiting {
     turns: Turns,
     /// Whether others were asked of which it is not known what answers them.
     stray: bool,
-    guess: Guess,
+    guess: Option<Box<Guess>>,
 }
 
 impl Waiting {
@@ -51,7 +51,7 @@ impl Waiting {
             Joined::Midway => Turns::new(true),
             Joined::BehindHole => Turns::behind_hole(),
         };
-        Self { open: VecDeque::new(), counted: 0, turns, stray: false, guess: Guess::new(joined == Joined::Midway) }
+        Self { open: VecDeque::new(), counted: 0, turns, stray: false, guess: Guess::of(joined == Joined::Midway) }
     }
 
     /// How many are open.
@@ -66,7 +66,8 @@ impl Waiting {
 
     /// A command was sent, while an answer was on its way or not. Those whose answer nobody will know are given to `lost`, this one too.
     pub fn ask(&mut self, asked: Asked, at: Time, answering: bool, mut lost: impl FnMut(Asked)) {
-        self.guess.ask(at, !answering && !self.expects());
+        let alone = !answering && !self.expects();
+        self.guess.iter_mut().for_each(|guess| guess.ask(at, alone));
         let waiting = if self.is_sure() { self.counted } else { self.open.len() };
         // those that were asked before a hole in the commands are answered in their turn all the same
         if !self.turns.ask(at, answering, waiting, asked.counts()) {
@@ -83,13 +84,15 @@ impl Waiting {
     /// An answer has ended that is nobody's.
     pub fn rest(&mut self, at: Time) {
         self.turns.rest(1, at);
-        self.guess.answered(at, !self.expects());
+        let all = !self.expects();
+        self.guess.iter_mut().for_each(|guess| guess.answered(at, all));
     }
 
     /// The answer of one that was taken out has ended.
     pub fn answered(&mut self, at: Time) {
         self.turns.answered(self.open.len(), at);
-        self.guess.answered(at, !self.expects());
+        let all = !self.expects();
+        self.guess.iter_mut().for_each(|guess| guess.answered(at, all));
     }
 
     /// The command whose answer is due.
@@ -104,8 +107,8 @@ impl Waiting {
 
     /// An answer begins, bytes before which were passed over or not. Whether it is a guess whose it is.
     pub fn is_guess(&mut self, passed: bool) -> bool {
-        self.guess.answer(passed);
-        self.guess.holds()
+        self.guess.iter_mut().for_each(|guess| guess.answer(passed));
+        self.guess.as_ref().is_some_and(|guess| guess.holds())
     }
 
     /// Whether what is answered now is nothing that was seen to be asked.
@@ -130,13 +133,13 @@ impl Waiting {
     /// Bytes of the answers were lost: any of those that are due may have been among them.
     pub fn lost_answers(&mut self, lost: impl FnMut(Asked)) {
         self.drain(lost);
-        self.guess.lose();
+        self.guess.iter_mut().for_each(|guess| guess.lose());
         self.turns.lost_answers();
     }
 
     /// Bytes of the commands were lost: others may have been among them.
     pub fn lost_commands(&mut self) {
-        self.guess.lose();
+        self.guess.iter_mut().for_each(|guess| guess.lose());
         self.turns.lost_questions(self.open.len());
     }
 

@@ -2,8 +2,9 @@
 
 use super::ledger::{excerpt, label};
 use super::{Book, Detector, Look, Words};
-use crate::engine::control::{is_control, is_unknown};
+use crate::engine::control::is_control;
 use crate::engine::traces::{Hop, failed, passes_on};
+use crate::model::unknown::is_unknown;
 use crate::model::{FindingKind, Pattern};
 use crate::time::Span;
 use hashbrown::{HashMap, HashSet};

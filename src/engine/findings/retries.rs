@@ -2,8 +2,8 @@
 
 use super::ledger::{label, who};
 use super::{Book, Detector, Look, Words};
-use crate::engine::control::is_unknown;
 use crate::engine::traces::{Hop, everybodys, failed, name};
+use crate::model::unknown::is_unknown;
 use crate::model::{FindingKind, Pattern};
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -8,7 +8,7 @@ use crate::model::{ConnRecord, Dir, End, FindingKind, FlowId, FlowRef, Link, PEN
 use crate::time::{Span, Time};
 use compact_str::CompactString;
 use hashbrown::HashMap;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 /// After how long a question that a capture ends in has no answer.
@@ -23,7 +23,9 @@ const UNREAD: Span = Span::from_millis(100);
 /// Questions of connections that are not known to have ended, and connections that have.
 #[derive(Debug, Default)]
 pub(super) struct Unanswered {
-    asked: BTreeMap<FlowId, (u64, Question)>,
+    asked: BTreeMap<FlowId, Question>,
+    /// The same by their connections.
+    of: BTreeSet<(u64, FlowId)>,
     /// Those of traces, until these tell who asked them, and whether it was answered all the same.
     held: BTreeMap<FlowId, (Question, Ending)>,
     ended: HashMap<u64, Ending>,
@@ -91,7 +93,10 @@ impl Detector for Unanswered {
         };
         match self.ended.get(&flow.connection).copied() {
             Some(ending) => self.settle(question, ending, book),
-            None => _ = self.asked.insert(question.flow, (flow.connection, question)),
+            None => {
+                self.of.insert((flow.connection, question.flow));
+                self.asked.insert(question.flow, question);
+            }
         }
     }
 
@@ -109,7 +114,7 @@ impl Detector for Unanswered {
             if let Some((mut question, ending)) = self.held.remove(&hop.flow) {
                 question.learn(hop, above, answered.beside(hop, sure(up)));
                 judge(&question, ending, book);
-            } else if let Some((_, question)) = self.asked.get_mut(&hop.flow).filter(|(_, question)| question.traced) {
+            } else if let Some(question) = self.asked.get_mut(&hop.flow).filter(|question| question.traced) {
                 question.learn(hop, above, answered.beside(hop, sure(up)));
             }
         }
@@ -122,8 +127,12 @@ impl Detector for Unanswered {
     fn connection(&mut self, conn: &ConnRecord, book: &mut Book) {
         let seen = conn.gaps == 0 && conn.packets.to_client > 0 && conn.packets.to_server > 0;
         let ending = Ending { how: conn.end, last: conn.time.after(conn.duration), hung_up: conn.hung_up, seen };
-        let over: Vec<_> = self.asked.extract_if(.., |_, (of, _)| *of == conn.id).collect();
-        over.into_iter().for_each(|(_, (_, question))| self.settle(question, ending, book));
+        while let Some(&of) = self.of.range((conn.id, FlowId(0))..).next().filter(|(id, _)| *id == conn.id) {
+            self.of.remove(&of);
+            if let Some(question) = self.asked.remove(&of.1) {
+                self.settle(question, ending, book);
+            }
+        }
         if self.ended.insert(conn.id, ending).is_none() {
             self.order.push_back(conn.id);
             if self.order.len() > MAX_HELD
