@@ -66,7 +66,9 @@ impl Http1 {
         match parsed {
             Parsed::Whole((start, block), n) => self.message(cx, input, start, block, n, None),
             Parsed::Partial if input.data.len() < cx.limits().buffer => {
-                self.sought[input.dir.index()] = (input.base(), input.data.len());
+                if input.data.len() >= LONG {
+                    self.sought.get_or_insert_default()[input.dir.index()] = (input.base(), input.data.len());
+                }
                 self.needs_more(input)
             }
             Parsed::Partial | Parsed::Bad => self.lost(input.dir, false),
@@ -83,11 +85,12 @@ impl Http1 {
 
     /// Whether a long head that was not whole still is not: all of it is parsed once it is, not with each packet.
     fn goes_on(&mut self, input: Input<'_>) -> bool {
-        let (begin, looked_through) = self.sought[input.dir.index()];
-        if begin != input.base() || looked_through < LONG || looked_through > input.data.len() {
+        let Some(sought) = &mut self.sought else { return false };
+        let (begin, to) = &mut sought[input.dir.index()];
+        if *begin != input.base() || *to < LONG || *to > input.data.len() {
             return false;
         }
-        self.sought[input.dir.index()].1 = input.data.len();
+        let looked_through = std::mem::replace(to, input.data.len());
         // the end may have begun before
         let news = input.data.get(looked_through - b"\n\r".len()..).unwrap_or_default();
         !news.windows(2).any(|end| end == b"\n\n") && !news.windows(3).any(|end| end == b"\n\r\n")

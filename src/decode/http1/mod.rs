@@ -84,7 +84,7 @@ pub struct Http1 {
     /// Whom the response that waits for more bytes answers, where that is no request that was seen.
     orphan: Option<Whose>,
     /// Where the long head of a direction begins that is not whole, and how many bytes of it were looked through for its end.
-    sought: [(u64, usize); 2],
+    sought: Option<Box<[(u64, usize); 2]>>,
 }
 
 #[derive(Debug)]
@@ -132,7 +132,7 @@ impl Http1 {
             silent: false,
             lone: None,
             orphan: None,
-            sought: [(0, 0); 2],
+            sought: None,
         }
     }
 
