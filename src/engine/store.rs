@@ -7,8 +7,11 @@
 
 use super::cost::{Charge, bodies_of, cost, row_cost, small};
 use crate::model::{Detail, FlowId, Row, Severity, State};
-use std::collections::{BTreeMap, VecDeque};
+use slots::Slots;
+use std::collections::BTreeMap;
 use std::sync::Arc;
+
+mod slots;
 
 /// How many places of flows that are gone may lie between open ones.
 const GAPS: usize = 4096;
@@ -43,7 +46,7 @@ pub(super) struct Evicted {
 #[derive(Debug, Default)]
 pub(super) struct Store {
     /// Each at the place that its number tells; a flow that was not kept left its place.
-    slots: VecDeque<Option<Slot>>,
+    slots: Slots,
     /// The number of the first slot.
     base: u64,
     /// How many left their places.
@@ -82,7 +85,7 @@ impl Store {
         self.rows += row_cost(&row);
         let (kept, bodies) = cost(&detail);
         let (kept, bodies) = (small(kept), small(bodies));
-        self.slots.push_back(Some(Slot { row, detail: Some(Arc::new(detail)), kept, bodies, noted: false }));
+        self.slots.push_back(Slot { row, detail: Some(Arc::new(detail)), kept, bodies, noted: false });
         self.kept += kept as usize;
         self.bodies += bodies as usize;
         self.peak = self.peak.max(self.used());
@@ -91,14 +94,14 @@ impl Store {
     /// A flow.
     pub(super) fn get(&self, id: FlowId) -> Option<&Slot> {
         match id.0.checked_sub(self.base) {
-            Some(at) => self.slots.get(usize::try_from(at).ok()?)?.as_ref(),
+            Some(at) => self.slots.get(usize::try_from(at).ok()?),
             None => self.held.get(&id),
         }
     }
 
     fn get_mut(&mut self, id: FlowId) -> Option<&mut Slot> {
         match id.0.checked_sub(self.base) {
-            Some(at) => self.slots.get_mut(usize::try_from(at).ok()?)?.as_mut(),
+            Some(at) => self.slots.get_mut(usize::try_from(at).ok()?),
             None => self.held.get_mut(&id),
         }
     }
@@ -153,8 +156,7 @@ impl Store {
 
     /// A flow that is not kept goes.
     fn let_go(&mut self, id: FlowId, released: &mut dyn FnMut(&Row) -> usize) {
-        let place = id.0.checked_sub(self.base).and_then(|at| self.slots.get_mut(usize::try_from(at).ok()?));
-        let taken = place.and_then(Option::take);
+        let taken = id.0.checked_sub(self.base).and_then(|at| self.slots.take(usize::try_from(at).ok()?));
         self.gaps += usize::from(taken.is_some());
         let Some(slot) = taken.or_else(|| self.held.remove(&id)) else { return };
         self.gone(slot, released);
@@ -238,14 +240,14 @@ impl Store {
 
     /// The newest flow before `id`.
     pub(super) fn before(&self, id: FlowId) -> Option<FlowId> {
-        let places = usize::try_from(id.0.saturating_sub(self.base)).unwrap_or(usize::MAX).min(self.slots.len());
-        let newest = self.slots.range(..places).rev().flatten().next().map(|slot| slot.row.id);
+        let places = usize::try_from(id.0.saturating_sub(self.base)).unwrap_or(usize::MAX);
+        let newest = self.slots.before(places).map(|slot| slot.row.id);
         newest.or_else(|| self.held.range(..id).next_back().map(|(&id, _)| id))
     }
 
     /// All numbers, rising.
     pub(super) fn ids(&self) -> impl Iterator<Item = FlowId> {
-        self.held.keys().copied().chain(self.slots.iter().flatten().map(|slot| slot.row.id))
+        self.held.keys().copied().chain(self.slots.iter().map(|slot| slot.row.id))
     }
 
     fn drop_bodies(&mut self) -> bool {

@@ -8,6 +8,9 @@ pub const LAYERS: u32 = 32;
 pub const TICK: Span = Span::from_millis(10);
 /// A capture's clock that steps back further than this was set anew: ticks go on from there.
 pub const CLOCK_STEP: Span = Span::from_secs(1);
+/// One packet this far ahead of the one before it and of the one behind it has a wrong stamp: as long as anything may be idle at least, and
+/// longer than any interface's packets wait behind another one's.
+pub const CLOCK_LEAP: Span = IDLE_BRIEF;
 
 /// Datagrams whose fragments are waited for: a linear search of them is cheaper than anything around it.
 pub const FRAGMENTED: usize = 256;

@@ -2,7 +2,7 @@
 
 use super::fragments::Fragments;
 use super::ip::{self, Fragment, Hosts};
-use super::limits::{CLOCK_STEP, LAYERS, TICK};
+use super::limits::{CLOCK_LEAP, CLOCK_STEP, LAYERS, TICK};
 use super::rest::{Reason, Rest};
 use super::{ends, link};
 use crate::model::{Batch, Item, Packet, Packets, Segment, SourceId, SourceNews, Stamp, TcpFlags, Transport, Zone};
@@ -70,10 +70,25 @@ pub struct Slicer {
     zones: BTreeMap<SourceId, Zone>,
 }
 
+/// What was captured between two packets came between them: where its clock was far ahead of both for a moment, it has the time of the one
+/// before it, so that nothing seems to have been idle meanwhile.
+fn between(mut before: Time, list: &mut [Packet]) {
+    for at in 1..list.len() {
+        let next = list[at].stamp.time;
+        let time = &mut list[at - 1].stamp.time;
+        if time.since(before) >= CLOCK_LEAP && time.since(next) >= CLOCK_LEAP {
+            *time = before;
+        }
+        before = *time;
+    }
+}
+
 impl Slicer {
     /// Takes the packets over into `out`: its slab (with joined fragments behind), items, sums and news; number and overload are the caller's.
     pub fn batch(&mut self, packets: Packets, out: &mut Batch) {
-        let Packets { slab, list, news, owned, .. } = packets;
+        let Packets { slab, mut list, news, owned, .. } = packets;
+        let before = list.first().filter(|_| self.ticked.is_none()).map_or(self.last.time, |first| first.stamp.time);
+        between(before, &mut list);
         for news in &news {
             if let SourceNews::Zone(source, zone) = news {
                 self.zones.insert(*source, *zone);

@@ -273,6 +273,22 @@ fn ticks_come_before_the_packet_that_brings_them() {
 }
 
 #[test]
+fn a_clock_that_is_ahead_for_one_packet_makes_no_time_pass() {
+    let ms = |n: u64| Time::from_nanos(0).after(Span::from_millis(n));
+    let stamps = |slicer: &mut Slicer, times: &[u64]| {
+        let (mut list, mut out) = (Packets::starting_at(PacketNo(1)), Batch::default());
+        times.iter().for_each(|at| list.push(ms(*at), SourceId(0), LinkType(12), 0, &v4()));
+        slicer.batch(list, &mut out);
+        let of = |item: &Item| if let Item::Segment(segment) = item { Some(segment.stamp.time) } else { None };
+        (out.items.iter().filter_map(of).collect::<Vec<_>>(), out.items.len())
+    };
+    let (day, mut slicer) = (86_400_000, Slicer::default());
+    assert_eq!(stamps(&mut slicer, &[3, day, 4]), ([3, 3, 4].map(ms).to_vec(), 3));
+    assert_eq!(stamps(&mut slicer, &[day, 5]), ([4, 5].map(ms).to_vec(), 2));
+    assert_eq!(stamps(&mut slicer, &[6, day, day + 1]), ([6, day, day + 1].map(ms).to_vec(), 4), "one that stays is time");
+}
+
+#[test]
 fn segments_are_of_their_sources_namespace_and_loopbacks_of_two_have_two_keys() {
     let packet = |ip: [u8; 4]| written(PacketBuilder::ipv4(ip, ip, 64).tcp(40000, 80, 7, 1024).ack(9));
     let (mut slicer, mut keys) = (Slicer::default(), Vec::new());
