@@ -3,7 +3,7 @@
 //! What goes first: bodies, then details (headers), then rows, each oldest first and counted; an open flow is left alone until it has
 //! settled. The budget has three marks, so that a long watch does not end with a million rows and nothing to open: rows may take 7/8
 //! of it, rows and details 15/16, all together the whole. With the default 256 MiB that is a million rows, and the newest flows keep
-//! their headers and bodies.
+//! their headers and bodies. Connections and who their ends are take from it, but for a quarter.
 
 use super::cost::{Charge, bodies_of, cost, row_cost, small};
 use crate::model::{Detail, FlowId, Row, Severity, State};
@@ -59,8 +59,10 @@ pub(super) struct Store {
     rows: usize,
     kept: usize,
     bodies: usize,
+    /// What is held elsewhere on behalf of rows.
+    beside: usize,
     peak: usize,
-    /// What it may hold.
+    /// What it may hold, with that.
     limit: usize,
     /// Whether settled flows stay.
     keep: bool,
@@ -175,9 +177,9 @@ impl Store {
         if !self.keep {
             return;
         }
-        while self.rows > self.limit / 8 * 7 && self.drop_row(released) {}
-        while self.rows + self.kept > self.limit / 16 * 15 && self.drop_detail() {}
-        while self.used() > self.limit && (self.drop_bodies() || self.drop_detail() || self.drop_row(released)) {}
+        while self.rows > self.room() / 8 * 7 && self.drop_row(released) {}
+        while self.rows + self.kept > self.room() / 16 * 15 && self.drop_detail() {}
+        while self.full() && (self.drop_bodies() || self.drop_detail() || self.drop_row(released)) {}
     }
 
     /// Forgets every settled flow, uncounted; those that are not settled go when they are.
@@ -190,12 +192,17 @@ impl Store {
 
     /// Whether open flows alone fill the budget, so that they can keep no more body bytes.
     pub(super) fn full(&self) -> bool {
-        self.used() > self.limit
+        self.used() - self.beside > self.room()
+    }
+
+    /// How much flows may take: a quarter of it at least, however many connections are open.
+    fn room(&self) -> usize {
+        self.limit.saturating_sub(self.beside).max(self.limit / 4)
     }
 
     /// Whether what open flows carry beside bodies takes half of it: all that is settled goes before.
     pub(super) fn full_of_open(&self) -> bool {
-        self.kept > self.limit / 2 && self.full()
+        self.kept > self.room() / 2 && self.full()
     }
 
     /// Counts a flow that there was no room for.
@@ -210,17 +217,17 @@ impl Store {
 
     /// Adds bytes that are held elsewhere on behalf of rows.
     pub(super) fn charge(&mut self, bytes: usize) {
-        self.rows += bytes;
+        self.beside += bytes;
     }
 
     /// Gives them back.
     pub(super) fn discharge(&mut self, bytes: usize) {
-        self.rows = self.rows.saturating_sub(bytes);
+        self.beside = self.beside.saturating_sub(bytes);
     }
 
     /// Bytes held.
     pub(super) fn used(&self) -> usize {
-        self.rows + self.kept + self.bodies
+        self.rows + self.kept + self.bodies + self.beside
     }
 
     /// The most bytes that were held at once.
@@ -319,7 +326,9 @@ impl Store {
         if slot.detail.is_some() {
             self.discount(slot.kept, slot.bodies);
         }
-        self.rows = self.rows.saturating_sub(row_cost(&slot.row) + released(&slot.row));
+        self.rows -= row_cost(&slot.row);
+        let freed = released(&slot.row);
+        self.discharge(freed);
         self.evicted.flows += u64::from(self.keep);
     }
 

@@ -8,9 +8,11 @@ use hashbrown::HashMap;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-/// How many receivers are told apart, and how many calls of each are remembered: those of the last seconds, in which traces are judged.
+/// How many receivers are told apart, and how many calls of each and of all are remembered: those of the last seconds, in which traces are
+/// judged.
 const MAX_RECEIVERS: usize = 1 << 10;
 const MAX_OF_ONE: usize = 1 << 10;
+const MAX_OF_ALL: usize = 1 << 16;
 /// What takes less is gone before it could keep anybody waiting.
 const BRIEF: Span = Span::from_millis(10);
 
@@ -18,6 +20,8 @@ const BRIEF: Span = Span::from_millis(10);
 #[derive(Debug, Default)]
 pub(super) struct Company {
     receivers: HashMap<Arc<str>, VecDeque<Call>>,
+    /// How many there are.
+    calls: usize,
 }
 
 #[derive(Debug)]
@@ -33,13 +37,17 @@ impl Company {
         let Some(last) = flow.row.last().filter(|last| last.since(flow.row.time) >= BRIEF) else { return };
         let (_, to) = flow.ends();
         let to = label(to);
-        if self.receivers.len() >= MAX_RECEIVERS && !self.receivers.contains_key(&to) {
+        let another = self.receivers.len() >= MAX_RECEIVERS && !self.receivers.contains_key(&to);
+        if another || self.calls >= MAX_OF_ALL {
             self.receivers.clear();
+            self.calls = 0;
         }
         let calls = self.receivers.entry(to).or_default();
         calls.push_back(Call { flow: flow.row.id, time: flow.row.time, last });
+        self.calls += 1;
         if calls.len() > MAX_OF_ONE {
             calls.pop_front();
+            self.calls -= 1;
         }
     }
 

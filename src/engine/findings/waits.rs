@@ -9,14 +9,18 @@ use hashbrown::HashMap;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-/// How many senders are told apart, and how many calls of each are remembered: those of the last seconds, in which traces are judged.
+/// How many senders are told apart, and how many calls of each and of all are remembered: those of the last seconds, in which traces are
+/// judged.
 const MAX_SENDERS: usize = 1 << 10;
 const MAX_OF_ONE: usize = 1 << 10;
+const MAX_OF_ALL: usize = 1 << 16;
 
 /// The calls, by whose they are.
 #[derive(Debug, Default)]
 pub(super) struct Waits {
     senders: HashMap<CompactString, Sender>,
+    /// How many there are.
+    calls: usize,
     /// Before then calls may have been forgotten with their senders.
     forgotten: Option<Time>,
 }
@@ -64,15 +68,18 @@ impl Waits {
             return;
         }
         let key = whoever(&hop.from);
-        if self.senders.len() >= MAX_SENDERS && !self.senders.contains_key(key) {
+        let another = self.senders.len() >= MAX_SENDERS && !self.senders.contains_key(key);
+        if another || self.calls >= MAX_OF_ALL {
             self.senders.clear();
-            self.forgotten = Some(hop.last);
+            (self.calls, self.forgotten) = (0, Some(hop.last));
         }
+        self.calls += 1;
         let Sender { calls, forgotten } = self.senders.entry(key.into()).or_default();
         calls.push_back(Call::of(hop));
         if calls.len() > MAX_OF_ONE
             && let Some(Call { time, .. }) = calls.pop_front()
         {
+            self.calls -= 1;
             *forgotten = (*forgotten).max(Some(time));
         }
     }

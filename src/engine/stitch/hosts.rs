@@ -6,6 +6,16 @@ use hashbrown::HashMap;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+/// How much room a queue keeps, whatever it holds.
+const KEPT: usize = 64;
+
+/// A queue holds less than it did: much more room than it needs is given back, as there may be very many.
+pub(super) fn give_back<T>(queue: &mut VecDeque<T>) {
+    if queue.capacity() > KEPT && queue.len() * 4 < queue.capacity() {
+        queue.shrink_to((queue.len() * 2).max(KEPT / 2));
+    }
+}
+
 /// The services of one host.
 #[derive(Debug, Default)]
 pub(super) struct Host {
@@ -45,6 +55,7 @@ impl Host {
     /// One of its works is forgotten: the oldest.
     pub(super) fn forget(&mut self) {
         self.ended.pop_front();
+        give_back(&mut self.ended);
     }
 
     /// One of them sends something: the places of those that may be at work because of which.

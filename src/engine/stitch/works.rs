@@ -3,7 +3,7 @@
 use super::super::traces::{Hop, name};
 use super::accepted::Accepted;
 use super::habits::Received;
-use super::hosts::{Host, Hosts, Senders};
+use super::hosts::{Host, Hosts, Senders, give_back};
 use super::payload::Values;
 use super::place::Cause;
 use super::work::{GIVEN_UP, UNACKNOWLEDGED, Work};
@@ -257,6 +257,7 @@ impl Works {
         while let Some((_, at)) = self.ended.pop_front_if(|(last, _)| full || self.newest.since(*last) > REMEMBERED) {
             if let Some(service) = self.services.get_mut(at) {
                 service.ended.pop_front();
+                give_back(&mut service.ended);
                 self.hosts.at(service.host).into_iter().for_each(Host::forget);
             }
             if full {

@@ -137,6 +137,24 @@ fn a_looker_keeps_the_detail_that_it_holds() {
 }
 
 #[test]
+fn connections_leave_a_quarter_to_flows() {
+    let mut store = store(256 << 10, 0);
+    store.charge(1 << 20);
+    for id in 1..=200 {
+        open(&mut store);
+        settle(&mut store, id);
+    }
+    assert!((1..=64 << 10).contains(&(store.used() - (1 << 20))), "{}", store.used());
+    assert!(picture(&store, 200).ends_with("bb"), "{}", picture(&store, 200));
+    store.discharge(1 << 20);
+    (201..=210).for_each(|id| {
+        open(&mut store);
+        settle(&mut store, id);
+    });
+    assert!(picture(&store, 210).ends_with("bbbbbbbb"), "{}", picture(&store, 210));
+}
+
+#[test]
 fn nothing_is_charged_when_nothing_is_left() {
     let mut store = store(1 << 20, 50);
     for id in (2..=50).rev() {
