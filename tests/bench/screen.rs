@@ -40,8 +40,14 @@ const KEYS: usize = 60;
 const REPEAT: Duration = Duration::from_millis(33);
 /// Where the other process finds the socket.
 const SOCKET: &str = "MESHTOP_BENCH_SOCKET";
+/// How much memory there may be beside the store, MiB.
+const BESIDE: usize = 64;
 /// What a line with keys begins with; the rest is their bytes in hex.
 const PRESS: &str = "press ";
+
+/// As the program has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> io::Result<()> {
     // cargo asks every bench so in `cargo test`
@@ -188,7 +194,20 @@ fn script(mut told: UnixStream, measured: &Measured) -> io::Result<()> {
     })?;
     let answers = sorted(&measured.answers);
     writeln!(told, "  {} queries answered: p50 {:.1?}, longest {:.1?}", answers.len(), at(&answers, 0.5), at(&answers, 1.0))?;
+    writeln!(
+        told,
+        "anonymous memory at the end: {} MiB (goal {})",
+        anonymous(),
+        (EngineOptions::default().max_memory >> 20) + BESIDE
+    )?;
     writeln!(told, "{PRESS}q")
+}
+
+/// What this process takes, MiB.
+fn anonymous() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let kib = status.lines().find_map(|line| line.strip_prefix("RssAnon:")?.trim().strip_suffix(" kB")?.parse::<usize>().ok());
+    kib.unwrap_or_default() / 1024
 }
 
 /// What frames took while something was done, and for a while.
