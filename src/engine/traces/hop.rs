@@ -15,6 +15,8 @@ use std::borrow::Cow;
 use std::hash::{Hash as _, Hasher as _};
 use std::sync::Arc;
 
+/// For how long an answer may lie unread at who is busy: what it asked beside it is let go of no later than that.
+pub(in crate::engine) const UNREAD: Span = Span::from_millis(100);
 /// What comes within it comes at once: a request or an answer of several packets.
 const AT_ONCE: Span = Span::from_millis(10);
 

@@ -35,7 +35,7 @@ pub(super) use doubts::{Doubt, doubts};
 pub(super) use failure::{chains, failed, outcome, passes_on};
 use hashbrown::hash_map::Entry;
 use hashbrown::{HashMap, HashSet};
-pub(super) use hop::{Hop, acknowledged, begun, hop, settled};
+pub(super) use hop::{Hop, UNREAD, acknowledged, begun, hop, settled};
 pub(super) use legs::{asked, beside, forwards, leg};
 use list::List;
 use mark::tail;

@@ -11,7 +11,7 @@
 
 use super::doubts::{Doubt, doubts};
 use super::failure::cause;
-use super::hop::Hop;
+use super::hop::{Hop, UNREAD};
 use super::parties::name;
 use super::queue::{Copies, Since};
 use crate::model::{Above, FlowId, Link, Node, Pattern, Step, StepKind, Why};
@@ -197,11 +197,13 @@ fn waited(hops: &[&Hop], parents: &[Option<(usize, Link)>]) -> Vec<Option<Time>>
         let in_vain = || {
             let beside = well.range((up, hop.operation.as_str(), hop.time)..).next();
             let beside = beside.filter(|(of, operation, _)| (*of, *operation) == (up, hop.operation.as_str()));
-            let let_go = hop.extra().let_go.into_iter().chain(beside.map(|(.., at)| *at)).min();
             let above = up.and_then(|up| Some((*hops.get(up)?, *waited.get(up)?)));
             let done = above.and_then(|(above, waited)| waited.or(above.end).or(above.extra().let_go));
             let done = done.map_or(over, |done| done.min(over));
-            let_go.filter(|at| *at <= done).or_else(|| above.filter(|(above, _)| !above.ok).map(|_| done))
+            let let_go = hop.extra().let_go.filter(|at| *at <= done);
+            let given_up = let_go.unwrap_or(done);
+            let beside = beside.map(|(.., at)| *at).filter(|at| *at <= given_up && given_up.since(*at) <= UNREAD);
+            beside.or(let_go).or_else(|| above.filter(|(above, _)| !above.ok).map(|_| done))
         };
         waited.push(match hop.pattern.one_way() {
             false if hop.pending => in_vain(),

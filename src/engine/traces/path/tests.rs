@@ -230,7 +230,12 @@ fn nobody_waits_for_what_was_asked_beside_once_the_same_was_answered() {
         let wanted = [step(1, "work a", 3), step(2, "work b", 49), step(3, "work b", 11)];
         assert_eq!(given_up(&lines("a>b=127.0.0.1:82 50-61 GET /q 200"), let_go), wanted);
     }
+    // what was let go of long after is another matter: of many that were asked the same, one gives no answer
+    let lines =
+        [(0, "c:1>a 0-303 GET /a 504"), (1, "a>b=127.0.0.1:81 1- GET /q pending"), (1, "a>b=127.0.0.1:82 1-61 GET /q 200")];
+    assert_eq!(given_up(&lines, &[(1, 301)]), [step(1, "work a", 3), step(2, "work b", 300)]);
     // another question is none of them
+    let lines = |second: &'static str| [(0, "c:1>a 0-63 GET /a 200"), (1, "a>b=127.0.0.1:81 1- GET /q pending"), (1, second)];
     let wanted = [step(1, "work a", 3), step(2, "work b", 60)];
     assert_eq!(given_up(&lines("a>b=127.0.0.1:82 1-60 GET /other 200"), &[(1, 61)]), wanted);
 }
