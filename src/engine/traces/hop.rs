@@ -322,7 +322,8 @@ impl Hop {
         }
         self.declined |= detail.notes.iter().any(|note| trace::is_trouble(*note));
         if !detail.traces.is_empty() || self.marks.is_empty() {
-            // a message is all there that is the first of a connection that was joined, but for fields that were told by a number there before
+            // a message is all there that is the first of a connection that was joined, but for fields that were told by a number there
+            // before
             let whole = |note: &Issue| *note == Issue::JOINED && !detail.layers.contains(&"http2");
             self.seen = detail.notes.iter().all(|note| note.severity == Severity::Remark || whole(note));
             // a flow that carries contexts is of the trace of the first

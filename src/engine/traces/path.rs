@@ -4,10 +4,10 @@
 //! A call is waited for until it is answered, whatever its receiver still does because of it then.
 //! One that never is, is waited for until it is let go of: by who asked it, or because the same was answered that was asked beside it.
 //! What a service did while it waited for nobody is its own; between publish and delivery it is the queue's, save for what a consumer had
-//! the message for that gave it back; while the same request is passed on, in a leg of its own, it is the proxy's. While its answer was still
-//! being sent it stands apart, as it may be who reads it that took the time, unless that is too short to wait for anybody. While a request
-//! was still being sent it is nobody's, nor while something was under way that cannot be read, or of which it is not known whether it or
-//! another service waited for it.
+//! the message for that gave it back; while the same request is passed on, in a leg of its own, it is the proxy's. While its answer was
+//! still being sent it stands apart, as it may be who reads it that took the time, unless that is too short to wait for anybody. While a
+//! request was still being sent it is nobody's, nor while something was under way that cannot be read, or of which it is not known whether
+//! it or another service waited for it.
 
 use super::doubts::{Doubt, doubts};
 use super::failure::cause;
