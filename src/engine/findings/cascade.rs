@@ -35,7 +35,8 @@ fn tell(chain: &[&Hop], book: &mut Book) {
     callers.dedup();
     // the one nearest to who asked that did more than pass it on
     let Some(able) = callers.last() else { return };
-    let key: Vec<_> = chain.iter().map(|hop| format!("{} {}", label(&hop.to), hop.shape())).collect();
+    let step = |hop: &&Hop| format!("{} {}{}", label(&hop.to), hop.shape(), if hop.pending { " pending" } else { "" });
+    let key: Vec<_> = chain.iter().map(step).collect();
     let how: Vec<_> = chain.iter().rev().map(|hop| format!("{} {}", label(&hop.to), outcome(hop))).collect();
     let words = Words {
         title: match callers.join(", then ") {

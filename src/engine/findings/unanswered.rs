@@ -1,6 +1,6 @@
 //! Questions whose answer was due and did not come. Not those that a capture ends in, whose answer could not be seen, or may take for ever,
-//! nor those given up as the same was answered that was asked beside, be it by another. Who gave up soon may have been too impatient, unless
-//! it failed without the answer: then that is missing, however long it was waited for.
+//! nor those given up as the same was answered that was asked beside, be it by another. Who gave up soon may have been too impatient,
+//! unless it failed without the answer: then that is missing, however long it was waited for.
 
 use super::ledger::label;
 use super::{Book, Detector, Look, Words};
@@ -39,8 +39,9 @@ struct Question {
     from: Option<Arc<str>>,
     to: Arc<str>,
     operation: CompactString,
-    /// The operation apart from its literals.
+    /// What is asked apart from its literals, and how that reads.
     shape: String,
+    asked: CompactString,
     /// Whether it is one whose connection may well be closed without an answer.
     patient: bool,
     /// Whether its trace has to be looked at first.
@@ -88,6 +89,7 @@ impl Detector for Unanswered {
             to: label(flow.server),
             operation: flow.row.operation.clone(),
             shape: hop.shape().into_owned(),
+            asked: if flow.row.pattern == Pattern::Query { flow.row.operation.clone() } else { hop.shape().into() },
             patient: amqp,
             traced: flow.row.trace_id.is_some() && !amqp,
             missed: false,
@@ -209,8 +211,8 @@ impl<'t> Answered<'t> {
         Self(kinds)
     }
 
-    /// When the same was answered that was asked by the same, as far as that is known: first by who was asked it here after it was sent, first
-    /// by anybody, and last before, over a connection on which it was not sent itself, as whoever does that has read the answer.
+    /// When the same was answered that was asked by the same, as far as that is known: first by who was asked it here after it was sent,
+    /// first by anybody, and last before, over a connection on which it was not sent itself, as whoever does that has read the answer.
     fn beside(&self, hop: &Hop, up: Option<usize>) -> [Option<Time>; 3] {
         let Some(kind) = self.0.get(&(&*hop.operation, hop.pattern)) else { return [None; 3] };
         let (before, after) = kind.split_at(kind.partition_point(|answer| answer.time <= hop.time));
@@ -231,7 +233,7 @@ impl<'t> Answered<'t> {
 }
 
 fn judge(question: &Question, ending: Ending, book: &mut Book) {
-    let Question { flow, time, to, operation, shape, patient, missed, twins: [here, first, last], .. } = question;
+    let Question { flow, time, to, operation, shape, asked, patient, missed, twins: [here, first, last], .. } = question;
     // what ends with the capture may have been given up all the same
     let closed = matches!(ending.how, End::Fin | End::Rst) || ending.hung_up.is_some();
     let until = if closed { ending.hung_up.map_or(ending.last, |(_, at)| at) } else { book.now() };
@@ -255,7 +257,7 @@ fn judge(question: &Question, ending: Ending, book: &mut Book) {
     let waited = crate::units::duration(waited);
     let words = match ending.hung_up {
         Some((Dir::ToServer, _)) if soon && !missed => Words {
-            title: format!("{from} hangs up on {to} before it could answer: {operation}"),
+            title: format!("{from} hangs up on {to} before it could answer: {asked}"),
             service: question.from.clone(),
             evidence: format!("{operation} was sent by {from}, which closed the connection {waited} after it, before any answer"),
             advice: format!(
@@ -284,7 +286,7 @@ fn judge(question: &Question, ending: Ending, book: &mut Book) {
                 None => (format!("none came within {waited}"), format!("see what {to} waits for; give {it} a timeout")),
             };
             Words {
-                title: format!("{to} does not answer {from}: {operation}"),
+                title: format!("{to} does not answer {from}: {asked}"),
                 service: Some(to.clone()),
                 evidence: format!("{operation} was sent by {from} without an answer: {end}"),
                 advice,

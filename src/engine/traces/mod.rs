@@ -40,7 +40,7 @@ pub(super) use legs::{asked, beside, forwards, leg};
 use list::List;
 use mark::tail;
 pub(super) use mark::{Mark, digest};
-pub(super) use parties::{everybodys, name, whoever};
+pub(super) use parties::{caller, everybodys, name, whoever};
 use sealed::Sealed;
 pub(super) use shape::{answered, sort, streams};
 use std::collections::{BTreeMap, VecDeque};

@@ -91,8 +91,8 @@ fn who_hung_up_is_told_and_who_had_no_time_to_answer_is_not_at_fault() {
     assert_eq!(told(End::Rst, Some((Dir::ToClient, 13)), 13), server);
 }
 
-/// What is found where `orders` is hung up on, 100 ms after all began, by those at work on `gateway`'s request or another one: the titles, and
-/// who is at fault how often. Each question lies at that depth, below that or `shop`'s, tied by that link: the deepest come first.
+/// What is found where `orders` is hung up on, 100 ms after all began, by those at work on `gateway`'s request or another one: the titles,
+/// and who is at fault how often. Each question lies at that depth, below that or `shop`'s, tied by that link: the deepest come first.
 fn hung_up(asked: &[(&str, usize, Link)], beside: &[&str]) -> Vec<(String, Option<String>, u64)> {
     let (mut detector, mut book) = (Unanswered::default(), Book::default());
     book.turn_to(at(100));
