@@ -42,9 +42,10 @@
 //! | [`doctor`] | what this machine lets us see, and how to mend what it does not | source, identity |
 //! | [`cli`], [`config`], [`error`], [`units`], [`privileges`], [`priority`] | the program's boundary | |
 //!
-//! A detector of findings is a file and a line in `engine::findings`. A protocol is a folder in [`decode`] and its lines in [`decode::PROTOCOLS`]; a body format, a coding, a propagator, a kind of
-//! output: the same in its own room. Nothing else has to change: flows have one shape, and a protocol's own data are fields with dotted
-//! names, which filters, columns and NDJSON handle without knowing them.
+//! A detector of findings is a file and a line in `engine::findings`. A protocol is a folder in [`decode`] and its lines in
+//! [`decode::PROTOCOLS`]; a body format, a coding, a propagator, a kind of output: the same in its own room. Nothing else has to change:
+//! flows have one shape, and a protocol's own data are fields with dotted names, which filters, columns and NDJSON handle without knowing
+//! them.
 //!
 //! # Order and time
 //!
@@ -55,16 +56,16 @@
 //!
 //! # Speed
 //!
-//! A batch (64 KiB) stays in a core's cache from the reader to the engine, and its memory is used again. Of a file's three stages the engine
-//! takes longest, so that on two cores reading and decoding are one thread; a live reader never decodes. What nobody reads (`--emit`) is not
-//! made into records, nor looked for. Texts of up to 24 bytes, as most operations, statuses and values are, lie where they are used
-//! (`compact_str`) rather than in memory of their own. `make bench` prints how far reading is from its floor, and what each stage takes:
-//! the rest is copying, allocation, and hops that traces and stitching each build for themselves.
+//! A batch (64 KiB) stays in a core's cache from the reader to the engine, and its memory is used again. Of a file's three stages the
+//! engine takes longest, so that on two cores reading and decoding are one thread; a live reader never decodes. What nobody reads
+//! (`--emit`) is not made into records, nor looked for. Texts of up to 24 bytes, as most operations, statuses and values are, lie where
+//! they are used (`compact_str`) rather than in memory of their own. `make bench` prints how far reading is from its floor, and what each
+//! stage takes: the rest is copying, allocation, and hops that traces and stitching each build for themselves.
 //!
 //! Live, what is watched comes first: all threads that decode or answer step back, and beyond a sixteenth of a core each work only while
-//! nobody else wants to ([`priority`]); the reader alone, which is cheap, does not. Where they are behind by more than there is room for, or
-//! with a screen by more than half a second, the reader drops all that comes, counted, until they have caught up by half: stretches of time
-//! are missing, and others whole ([`pipeline`]).
+//! nobody else wants to ([`priority`]); the reader alone, which is cheap, does not. Where they are behind by more than there is room for,
+//! or with a screen by more than half a second, the reader drops all that comes, counted, until they have caught up by half: stretches of
+//! time are missing, and others whole ([`pipeline`]).
 //!
 //! # Who is who
 //!

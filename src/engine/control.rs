@@ -28,8 +28,8 @@ const CONTROL: &[&str] = &[
     "command",
     "info",
 ];
-/// What a client's library says of itself, or asks about its server, when a connection begins, and goes on without where the server does not
-/// know it (<https://redis.io/docs/latest/commands/client-setinfo/>, `HELLO`, `COMMAND DOCS`).
+/// What a client's library says of itself, or asks about its server, when a connection begins, and goes on without where the server does
+/// not know it (<https://redis.io/docs/latest/commands/client-setinfo/>, `HELLO`, `COMMAND DOCS`).
 const INTRODUCTIONS: &[&str] = &[
     "client setinfo",
     "client setname",

@@ -6,7 +6,7 @@
 mod shown;
 
 use super::load::Sum;
-use crate::model::{Dir, Edge, FlowRef, Party, Service};
+use crate::model::{Dir, Edge, FlowRef, Party, Service, host_of};
 use crate::time::Time;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -147,6 +147,13 @@ impl Edges {
             calls: node.calls.iter_mut().map(|call| edge(name, call)).collect(),
         };
         self.services.iter_mut().map(service).collect()
+    }
+
+    /// What a service of this name or address is called in the table: a client without a name is there by its host alone.
+    pub(super) fn row(&self, service: &Arc<str>) -> Arc<str> {
+        let known = self.services.contains_key(service);
+        let host = || self.services.get_key_value(host_of(service)).map(|(host, _)| Arc::clone(host));
+        Some(service).filter(|_| known).cloned().or_else(host).unwrap_or_else(|| Arc::clone(service))
     }
 
     /// The edge that a flow counts for: its own, or where there is no room for that one more, the next best.

@@ -120,8 +120,8 @@ impl Facts {
         true
     }
 
-    /// Somebody accepts connections at an address: the name of those that nobody is found for, as long as nobody else does. None: a loopback
-    /// address of another network namespace, which is another one there.
+    /// Somebody accepts connections at an address: the name of those that nobody is found for, as long as nobody else does. None: a
+    /// loopback address of another network namespace, which is another one there.
     pub(super) fn listens(&mut self, addr: SocketAddr, owner: Option<&Owner>) {
         if owner.is_some_and(|owner| owner.origin == Origin::Exited) {
             return;

@@ -285,7 +285,7 @@ impl Engine {
     }
 
     pub(super) fn end(&mut self, id: ConnId, ended: Ended, out: &mut dyn FnMut(Record)) -> bool {
-        self.give_up_all(id, out);
+        self.give_up_all(id, ended.hung_up.map(|(_, at)| at), out);
         let Some(conn) = self.conns.get(id).filter(|conn| !conn.ended) else { return false };
         let (number, first, protocol) = (conn.number, conn.first, conn.protocol);
         let (client, server) = self.facts.parties(conn.client, conn.server);
@@ -328,8 +328,8 @@ impl Engine {
         true
     }
 
-    /// What a decoder left open goes with its connection.
-    fn give_up_all(&mut self, conn: ConnId, out: &mut dyn FnMut(Record)) {
+    /// What a decoder left open goes with its connection: nobody waits for it any more since one end hung up.
+    fn give_up_all(&mut self, conn: ConnId, hung_up: Option<Time>, out: &mut dyn FnMut(Record)) {
         if !self.conns.has_open(conn) {
             return;
         }
@@ -341,6 +341,9 @@ impl Engine {
             match id {
                 GIVEN_UP => self.given_up -= 1,
                 _ => self.give_up(id, out),
+            }
+            if let Some(at) = hung_up {
+                self.traces.let_go(id, at);
             }
         }
     }

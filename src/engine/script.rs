@@ -128,10 +128,14 @@ impl Log {
     }
 
     pub(super) fn ended(self, c: u64) -> Self {
+        self.ended_after(c, None)
+    }
+
+    /// The end of a connection on which one end had hung up.
+    pub(super) fn ended_after(self, c: u64, hung_up: Option<(Dir, Time)>) -> Self {
         let last = at(self.packet + 1);
         let (bytes, packets) = (Counts { to_server: 5, to_client: 6 }, Counts::default());
-        let ended =
-            Ended { how: End::Fin, last, hung_up: None, bytes, packets, retransmissions: 1, gaps: 2, head: b"raw".to_vec() };
+        let ended = Ended { how: End::Fin, last, hung_up, bytes, packets, retransmissions: 1, gaps: 2, head: b"raw".to_vec() };
         self.push(c, EventKind::Ended(Box::new(ended)))
     }
 

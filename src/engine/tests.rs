@@ -101,6 +101,16 @@ fn what_a_decoder_leaves_open_goes_with_its_connection() {
 }
 
 #[test]
+fn who_hung_up_waits_no_longer_though_the_other_end_closes_much_later() {
+    let log = Log::default().began(1).open(1, 0).trace(1, 0, "4bf9");
+    let hung_up = log.now().time;
+    let log = log.note(1, 0, Issue::CUT).ended_after(1, Some((Dir::ToServer, hung_up)));
+    let mut engine = Engine::new(EngineOptions::default());
+    engine.take(log.turn(), &mut |_| {});
+    assert_eq!(engine.traces.hop_mut(FlowId(1)).unwrap().extra().let_go, Some(hung_up));
+}
+
+#[test]
 fn a_key_that_opens_again_gives_up_the_earlier_flow() {
     let log = Log::default().began(1).open(1, 0).open(1, 0).close(1, 0, "200");
     let records = run(EngineOptions::default(), vec![log.last()]);

@@ -1,5 +1,6 @@
 //! The same message from the wire and from a tap: one flow with two sources. Merged one to one, in order, within broker (`brokers`),
-//! exchange, routing key and message ID (or a hash of properties and body) and [`WINDOW`]; two of the wire, or two of taps, are two messages.
+//! exchange, routing key and message ID (or a hash of properties and body) and [`WINDOW`]; two of the wire, or two of taps, are two
+//! messages.
 //!
 //! What the wire tells is a flow at once, as it knows who and what became of it. What a tap tells waits for the wire's: it is a flow of its
 //! own only where that does not come.

@@ -216,6 +216,12 @@ pub struct Party {
     pub owner: Option<Arc<Owner>>,
 }
 
+/// An address without the port, and without the brackets of an IPv6 one.
+pub fn host_of(addr: &str) -> &str {
+    let host = addr.rsplit_once(':').map_or(addr, |(host, _)| host);
+    host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
+}
+
 impl Party {
     /// Whether anything is known of it.
     pub fn is_known(&self) -> bool {
@@ -240,8 +246,7 @@ impl Party {
 
     /// Its address without the port, and without the brackets of an IPv6 one.
     pub fn host(&self) -> &str {
-        let host = self.addr.rsplit_once(':').map_or(&*self.addr, |(host, _)| host);
-        host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
+        host_of(&self.addr)
     }
 
     /// Its process.

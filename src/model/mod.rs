@@ -20,7 +20,7 @@ pub use body::{Body, BodyHint};
 pub use conn::{ConnId, ConnMeta, Dir, End, Joined, PacketNo, Stamp, Transport, UNKNOWN, Zone};
 pub use edge::{Edge, Load, RECENT, Service};
 pub use event::{Closed, Counts, Ended, Event, EventKind, Head, Key, Opened, Part};
-pub use fact::{Ask, Fact, Hint, NOBODY, Naming, Origin, OwnedEnd, Owner, Party, Process, Rank, Scope};
+pub use fact::{Ask, Fact, Hint, NOBODY, Naming, Origin, OwnedEnd, Owner, Party, Process, Rank, Scope, host_of};
 pub use fields::{Fields, Value};
 pub use finding::{FINDING_KINDS, Finding, FindingKind, FindingSeverity};
 pub use flow::{Detail, Flow, FlowId, FlowRef, Half, Legs, MAX_CANDIDATES, Message, PENDING, Pattern, Row, SourceSet, State};

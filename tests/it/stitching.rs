@@ -4,7 +4,7 @@ use super::program::{records, run};
 use super::scenarios::mesh::Naming::{self, Containers, Listeners, Loopback, Processes};
 use super::scenarios::mesh::truth::Truth;
 use super::scenarios::mesh::{Mesh, Service};
-use super::scenarios::{Expected, Scenario, all, callers_known, check};
+use super::scenarios::{Expected, Scenario, all, callers_known, check, why};
 use meshtop::decode::PROTOCOLS;
 use serde_json::Value;
 use std::fmt::Write;
@@ -40,8 +40,10 @@ fn assert_told(names: Naming) {
     for scenario in all().into_iter().chain(more) {
         let Told { truth, expected, services, records } = told(&scenario, names);
         let score = check::edges(&truth, &records);
-        let found = check::findings(&expected, &services, names, &records);
-        let found = [check::flows(&truth, &records), score.wrong, score.missing, score.weaker, found].concat();
+        let who = check::Who { services: &services, names, callers: &truth.callers };
+        let found = check::findings(&expected, who, &records);
+        let whys = why::wrong(scenario.name, who, &records);
+        let found = [check::flows(&truth, &records), score.wrong, score.missing, score.weaker, found, whys].concat();
         for what in found.iter().take(4) {
             writeln!(wrong, "{}, {names:?}: {what}", scenario.name).unwrap();
         }

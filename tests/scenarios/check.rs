@@ -2,7 +2,7 @@
 
 use super::Expected;
 use super::mesh::truth::{Tier, Truth};
-use super::mesh::{EPHEMERAL, Naming, Service};
+use super::mesh::{Naming, Service, Svc};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -119,42 +119,81 @@ pub fn edges(truth: &Truth, records: &[Value]) -> Score {
     score
 }
 
+/// Who is who in a capture.
+#[derive(Clone, Copy, Debug)]
+pub struct Who<'m> {
+    pub services: &'m [Service],
+    pub names: Naming,
+    /// Who called from which port.
+    pub callers: &'m BTreeMap<u16, Svc>,
+}
+
+/// Kinds of findings about who may send from another port each time, who without a name is called by the address alone that all share.
+const FROM_ANY_PORT: &[&str] = &["redelivery", "trace_malformed"];
+
 /// What is wrong with the findings: they are to be the expected ones, and no others. The last word on each counts; how many of a kind a
-/// service has is free, as long as they count as often in all.
-pub fn findings(expected: &[Expected], services: &[Service], names: Naming, records: &[Value]) -> Vec<String> {
+/// service has is free, as long as they count as often in all. Where a title names anybody, it names who is at fault.
+pub fn findings(expected: &[Expected], who: Who<'_>, records: &[Value]) -> Vec<String> {
     let mut told: BTreeMap<u64, &Value> = BTreeMap::new();
     for finding in of(records, "finding") {
         told.insert(finding["id"].as_u64().unwrap_or_default(), finding);
     }
     let mut left: Vec<_> = told.into_values().collect();
-    let mut wrong = Vec::new();
+    let known = called(records);
+    let mut wrong: Vec<_> =
+        left.iter().filter(|finding| blames_another(finding, &known)).map(|f| format!("whose? {f}")).collect();
     for one in expected {
-        let service = &services[one.service.0];
+        let everybodys = |told: &str| told == "127.0.0.1" && !who.names.tells_callers() && FROM_ANY_PORT.contains(&one.kind);
         let is = |finding: &Value| {
-            let same = |told| same_service(told, one.service.0, service, names);
-            finding["kind"] == one.kind && finding["service"].as_str().is_some_and(same)
+            let same = |told| who.is(told, one.service) || everybodys(told);
+            let nobodys = !who.names.tells_callers() && is_nobodys(finding);
+            finding["kind"] == one.kind && finding["service"].as_str().map_or(nobodys, same)
         };
         let (these, others): (Vec<_>, Vec<_>) = left.into_iter().partition(|finding| is(finding));
         left = others;
         let count: u64 = these.iter().filter_map(|finding| finding["count"].as_u64()).sum();
-        let enough = if !names.tells_callers() && HELD_BACK.contains(&one.kind) { 0 } else { one.count };
+        let enough = if !who.names.tells_callers() && HELD_BACK.contains(&one.kind) { 0 } else { one.count };
         if !(enough..=one.count).contains(&count) {
-            wrong.push(format!("{} by {}: {} times, told {count}", one.kind, service.name, one.count));
+            wrong.push(format!("{} by {}: {} times, told {count}", one.kind, who.services[one.service.0].name, one.count));
         }
     }
     wrong.extend(left.iter().map(|finding| format!("a false alarm: {finding}")));
     wrong
 }
 
-/// Whether a service is called so: by its name, its address, or where it listens.
-fn same_service(told: &str, at: usize, service: &Service, names: Naming) -> bool {
-    match names {
-        Naming::Processes => told == service.name,
-        Naming::Containers => told.split(':').next() == Some(&format!("10.0.0.{}", 2 + at)),
-        // of one that only calls no more is known than the port it called from
-        Naming::Loopback => on_loopback(told).is_some_and(|port| port == service.port || port >= EPHEMERAL),
-        Naming::Listeners => told == service.name || on_loopback(told).is_some_and(|port| port >= EPHEMERAL),
+impl Who<'_> {
+    /// Whether a service is called so: by its name, its address, where it listens, or where it called from.
+    pub fn is(&self, told: &str, svc: Svc) -> bool {
+        let service = &self.services[svc.0];
+        let calls = || on_loopback(told).is_some_and(|port| self.callers.get(&port) == Some(&svc));
+        match self.names {
+            Naming::Processes => told == service.name,
+            Naming::Containers => told.split(':').next() == Some(&format!("10.0.0.{}", 2 + svc.0)),
+            Naming::Loopback => on_loopback(told) == Some(service.port) || calls(),
+            Naming::Listeners => told == service.name || calls(),
+        }
     }
+}
+
+/// Whether it is a client's fault of whom nothing is known, as its title says.
+fn is_nobodys(finding: &Value) -> bool {
+    finding["service"].is_null() && finding["title"].as_str().is_some_and(|title| title.starts_with("a client "))
+}
+
+/// What anybody is called in the flows.
+fn called(records: &[Value]) -> BTreeSet<&str> {
+    let ends = of(records, "flow").flat_map(|flow| [&flow["client"], &flow["server"]]);
+    ends.flat_map(|end| [&end["service"], &end["addr"]]).filter_map(Value::as_str).collect()
+}
+
+/// Whether a title names others, and not who is at fault. A queue is nobody, whatever it is called.
+fn blames_another(finding: &Value, known: &BTreeSet<&str>) -> bool {
+    let words: Vec<_> = finding["title"].as_str().unwrap_or_default().split_whitespace().collect();
+    let apart = |at: usize| at > 0 && ["queue", "exchange", "key"].contains(&words[at - 1]);
+    let named = words.iter().enumerate().filter(|(at, _)| !apart(*at)).map(|(_, word)| word.trim_end_matches([',', ':']));
+    let named: Vec<_> = named.filter(|word| known.contains(word)).collect();
+    let at_fault = finding["service"].as_str().map_or(is_nobodys(finding), |service| named.contains(&service));
+    !named.is_empty() && !at_fault
 }
 
 fn on_loopback(told: &str) -> Option<u16> {
@@ -162,7 +201,7 @@ fn on_loopback(told: &str) -> Option<u16> {
 }
 
 /// The traces as they were told last: one that was told again holds the flows of the earlier telling.
-fn traces(records: &[Value]) -> Vec<(String, &Value)> {
+pub fn traces(records: &[Value]) -> Vec<(String, &Value)> {
     let mut last: Vec<(String, BTreeSet<u64>, &Value)> = Vec::new();
     for trace in of(records, "trace") {
         let flows: BTreeSet<u64> = list(&trace["flows"]).filter_map(Value::as_u64).collect();
@@ -173,19 +212,19 @@ fn traces(records: &[Value]) -> Vec<(String, &Value)> {
     last.into_iter().map(|(id, _, trace)| (id, trace)).collect()
 }
 
-fn of<'r>(records: &'r [Value], kind: &'r str) -> impl Iterator<Item = &'r Value> {
+pub fn of<'r>(records: &'r [Value], kind: &'r str) -> impl Iterator<Item = &'r Value> {
     records.iter().filter(move |record| record["type"] == kind)
 }
 
-fn list(value: &Value) -> impl Iterator<Item = &Value> {
+pub fn list(value: &Value) -> impl Iterator<Item = &Value> {
     value.as_array().into_iter().flatten()
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::mesh::Nat;
     use super::super::mesh::tracer::Sends;
     use super::super::mesh::truth::{Edge, Told};
-    use super::super::mesh::{Nat, Svc};
     use super::*;
     use serde_json::json;
 
@@ -210,7 +249,7 @@ mod tests {
 
     #[test]
     fn flows_are_compared_number_by_number() {
-        let truth = Truth { flows: vec![told(None), told(None)] };
+        let truth = Truth { flows: vec![told(None), told(None)], ..Truth::default() };
         // in any order of telling
         assert_eq!(flows(&truth, &[flow(2, "200"), flow(1, "200")]), Vec::<String>::new());
         for wrong in [vec![], vec![flow(1, "200")], vec![flow(1, "200"), flow(3, "200")], vec![flow(1, "200"), flow(2, "500")]] {
@@ -225,7 +264,8 @@ mod tests {
 
     #[test]
     fn edges_are_right_wrong_or_missing() {
-        let truth = Truth { flows: vec![told(None), told(Some((1, Tier::RequestId))), told(None)] };
+        let flows = vec![told(None), told(Some((1, Tier::RequestId))), told(None)];
+        let truth = Truth { flows, ..Truth::default() };
         let scored = |records: &[Value]| {
             let score = edges(&truth, records);
             (score.right.values().sum::<u64>(), score.wrong.len(), score.missing.len())
@@ -252,20 +292,34 @@ mod tests {
 
     #[test]
     fn findings_are_the_expected_ones_and_no_others() {
-        let web = || Service { name: "web", port: 80, sends: Sends::Nothing, nat: Nat::default() };
+        let services = [Service { name: "web", port: 80, sends: Sends::Nothing, nat: Nat::default() }];
+        let who = |names, callers| Who { services: &services, names, callers };
+        let callers = [(50_000, Svc(0)), (50_001, Svc(1))].into();
         let expected = [Expected { kind: "trace_lost", service: Svc(0), count: 3 }];
         let found = |id: u64, kind: &str, service: &str, count: u64| json!({"type": "finding", "id": id, "kind": kind, "service": service, "count": count});
-        let wrong = |records: &[Value]| findings(&expected, &[web()], Naming::Processes, records).len();
+        let wrong = |records: &[Value]| findings(&expected, who(Naming::Processes, &callers), records).len();
         assert_eq!(wrong(&[]), 1);
         assert_eq!(wrong(&[found(1, "trace_lost", "web", 1), found(1, "trace_lost", "web", 3)]), 0, "its last word");
         assert_eq!(wrong(&[found(1, "trace_lost", "web", 1), found(2, "trace_lost", "web", 2)]), 0, "in two");
         assert_eq!(wrong(&[found(1, "trace_lost", "web", 4)]), 1);
         assert_eq!(wrong(&[found(1, "trace_lost", "db", 3)]), 2, "another's fault");
         assert_eq!(wrong(&[found(1, "trace_lost", "web", 3), found(2, "n_plus_one", "web", 1)]), 1, "a false alarm");
-        let by_address = |names, service: &str| findings(&expected, &[web()], names, &[found(1, "trace_lost", service, 3)]).len();
+        let by_address =
+            |names, service: &str| findings(&expected, who(names, &callers), &[found(1, "trace_lost", service, 3)]).len();
         assert_eq!(by_address(Naming::Containers, "10.0.0.2:80"), 0);
         assert_eq!(by_address(Naming::Containers, "10.0.0.3:80"), 2);
         assert_eq!(by_address(Naming::Loopback, "127.0.0.1:80"), 0);
         assert_eq!(by_address(Naming::Loopback, "127.0.0.1:81"), 1);
+        assert_eq!(["127.0.0.1:50000", "127.0.0.1:50001", "127.0.0.1"].map(|at| by_address(Naming::Loopback, at)), [0, 1, 1]);
+        // who the title names is at fault
+        let titled = |title: &str| {
+            let finding = json!({"type": "finding", "id": 1, "kind": "trace_lost", "service": "web", "count": 3, "title": title});
+            let flow = json!({"type": "flow", "client": {"addr": "127.0.0.1:9", "service": "db"}, "server": {"addr": "1:2", "service": "web"}});
+            wrong(&[flow, finding])
+        };
+        assert_eq!(
+            ["web loses it to db: all", "messages from queue db", "db, then", "127.0.0.1:9 fails"].map(titled),
+            [0, 0, 1, 1]
+        );
     }
 }

@@ -11,6 +11,7 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario { name: "redelivery", play: redelivery },
     Scenario { name: "redelivery, quorum queue", play: quorum },
     Scenario { name: "redelivery, consumer died", play: died },
+    Scenario { name: "redelivery, two consumers", play: two },
     Scenario { name: "poison message", play: poison },
     Scenario { name: "poison message, dead letters", play: dead_letters },
     Scenario { name: "duplicate message", play: duplicate },
@@ -76,6 +77,20 @@ fn died() -> (Mesh, Vec<Expected>) {
         run(&mut shop, n, [message]);
     }
     (shop.mesh, vec![finding("redelivery", shop.shipping, CALLS)])
+}
+
+/// Shipping and billing take from one queue, and each gives some messages back, of which it gets some again itself, and the other one the
+/// rest.
+fn two() -> (Mesh, Vec<Expected>) {
+    let mut shop = Shop::new(Who::Nobody, Sends::Nothing);
+    let (shipping, billing) = (shop.shipping, shop.billing);
+    for (n, (had, gets)) in (0..).zip([(shipping, billing), (shipping, shipping), (billing, shipping), (shipping, billing)]) {
+        let deliver = |svc| Delivery::new(svc, "parcels");
+        let both = [deliver(had).outcome(Outcome::Requeue), deliver(gets).redelivered().after(12 * MS)];
+        let message = message(&shop, &order(n)).delivers(both);
+        run(&mut shop, n, [message]);
+    }
+    (shop.mesh, vec![finding("redelivery", shipping, 3), finding("redelivery", billing, 1)])
 }
 
 /// One message is rejected, and goes to a queue for such, from which somebody else takes it.

@@ -13,6 +13,7 @@ mod quiet;
 mod shop;
 mod styles;
 mod trouble;
+pub mod why;
 
 use mesh::{Mesh, Svc};
 
@@ -44,6 +45,7 @@ pub fn all() -> Vec<Scenario> {
         background::SCENARIOS,
         quiet::SCENARIOS,
         styles::SCENARIOS,
+        why::SCENARIOS,
     ]
     .concat()
 }

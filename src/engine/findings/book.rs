@@ -95,7 +95,7 @@ impl Book {
         if let Some(Entry { finding, latest, told }) = self.index.get(&key).and_then(|&at| self.list.get_mut(at)) {
             latest.clone_from(&flows);
             finding.count += 1;
-            (finding.title, finding.evidence, finding.advice) = (title, evidence, advice);
+            (finding.title, finding.service, finding.evidence, finding.advice) = (title, service, evidence, advice);
             let at = match best_first {
                 true => finding.flows.partition_point(|other| other.len() >= flows.len()),
                 false => finding.flows.len(),
@@ -167,7 +167,8 @@ impl Book {
             return;
         }
         self.changes += 1;
-        (finding.title, finding.evidence, finding.advice) = (words.title, words.evidence, words.advice);
+        let Words { title, service, evidence, advice } = words;
+        (finding.title, finding.service, finding.evidence, finding.advice) = (title, service, evidence, advice);
         if *told == Told::AsItIs {
             *told = Told::Before;
         }
@@ -215,6 +216,24 @@ mod tests {
         (10..200).for_each(|n| _ = see(&[n]));
         let kept = see(&[7, 8]);
         assert_eq!((&kept[..5], kept.len()), (&[3, 6, 8, 1, 4][..], MAX_OCCURRENCES));
+    }
+
+    #[test]
+    fn what_reads_otherwise_does_so_as_a_whole() {
+        let mut book = Book::default();
+        let words = |who: &str| {
+            let title = format!("{who} fails");
+            Words { title: title.clone(), service: Some(who.into()), evidence: title.clone(), advice: title }
+        };
+        let told = |book: &Book| {
+            let (finding, _) = book.all().next().unwrap();
+            let Finding { title, service, evidence, advice, .. } = finding.clone();
+            Words { title, service, evidence, advice }
+        };
+        ["a", "b"].into_iter().for_each(|who| book.raise(FindingKind::SlowHop, "k", vec![FlowId(1)], words(who)));
+        assert_eq!(told(&book), words("b"));
+        book.reword(FindingKind::SlowHop, "k", words("c"));
+        assert_eq!(told(&book), words("c"));
     }
 
     #[test]

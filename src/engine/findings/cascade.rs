@@ -35,10 +35,16 @@ fn tell(chain: &[&Hop], book: &mut Book) {
     callers.dedup();
     // the one nearest to who asked that did more than pass it on
     let Some(able) = callers.last() else { return };
-    let key: Vec<_> = chain.iter().map(|hop| format!("{} {}", label(&hop.to), hop.shape())).collect();
+    let step = |hop: &&Hop| format!("{} {}{}", label(&hop.to), hop.shape(), if hop.pending { " pending" } else { "" });
+    let key: Vec<_> = chain.iter().map(step).collect();
     let how: Vec<_> = chain.iter().rev().map(|hop| format!("{} {}", label(&hop.to), outcome(hop))).collect();
     let words = Words {
-        title: format!("{service} fails, and with it {}", callers.join(", then ")),
+        title: match callers.join(", then ") {
+            those if !last.pending => format!("{service} fails, and with it {those}"),
+            those => {
+                format!("{service} gives no answer, and without it {those} {}", if callers.len() > 1 { "fail" } else { "fails" })
+            }
+        },
         service: Some(service.clone()),
         evidence: how.join("; so "),
         advice: format!(
@@ -146,7 +152,7 @@ mod tests {
         let open = [(0, call(1, "c:1>gateway 0- GET /x pending")), (1, call(2, "gateway>orders 5- GET /orders pending"))];
         check(&open, None);
         let late = [(0, call(1, "c:1>gateway 0-90 GET /x 504")), (1, call(2, "gateway>orders 5- GET /orders pending"))];
-        check(&late, Some(("orders fails, and with it gateway", &[1, 2])));
+        check(&late, Some(("orders gives no answer, and without it gateway fails", &[1, 2])));
         // it failed after its caller had
         let late = [(0, call(1, "c:1>gateway 0-10 GET /x 504")), (1, call(2, "gateway>orders 5-20 GET /orders 500"))];
         check(&late, None);

@@ -24,10 +24,10 @@ pub(super) struct Duplicate {
 
 #[derive(Debug, Default)]
 struct Known {
-    published: Option<(FlowId, CompactString)>,
+    published: Option<(FlowId, Arc<str>, Arc<str>)>,
     publishes: u64,
-    /// The first delivery from each queue.
-    delivered: Vec<(String, FlowId)>,
+    /// The first delivery from each queue, and to whom.
+    delivered: Vec<(String, FlowId, Arc<str>)>,
 }
 
 /// A second delivery.
@@ -38,7 +38,7 @@ struct Twice {
     flows: [FlowId; 2],
     called: CompactString,
     queue: CompactString,
-    client: Arc<str>,
+    clients: [Arc<str>; 2],
     broker: Arc<str>,
 }
 
@@ -84,15 +84,15 @@ impl Duplicate {
     fn published(&mut self, letter: &Letter, flow: FlowRef<'_>, book: &mut Book) {
         let known = self.known(letter.whole);
         known.publishes += 1;
-        let Some((first, by)) = &known.published else {
-            known.published = Some((flow.row.id, letter.who.clone()));
+        let Some((first, by, at)) = &known.published else {
+            known.published = Some((flow.row.id, letter.who.clone(), letter.client.clone()));
             return;
         };
         // a consumer that puts back what it could not work on is another one; a tap does not know who it was
         if *by != letter.who || !flow.client.is_known() {
             return;
         }
-        let client = &letter.client;
+        let client = if *at == letter.client { at } else { by };
         let words = Words {
             title: format!("{client} publishes the same message twice, to {}", letter.way),
             service: Some(client.clone()),
@@ -107,7 +107,7 @@ impl Duplicate {
         };
         book.raise(
             FindingKind::DuplicateMessage,
-            &format!("published {} > {}", letter.who, letter.route),
+            &format!("published {client} > {}", letter.route),
             vec![*first, flow.row.id],
             words,
         );
@@ -116,8 +116,8 @@ impl Duplicate {
     fn delivered(&mut self, letter: &Letter, flow: FlowRef<'_>, book: &Book) {
         let (Some(from), Some(queue)) = (letter.from(flow), letter.queue.clone()) else { return };
         let known = self.known(letter.whole);
-        let Some((_, first)) = known.delivered.iter().find(|(other, _)| *other == from) else {
-            known.delivered.push((from, flow.row.id));
+        let Some((_, first, client)) = known.delivered.iter().find(|(other, ..)| *other == from) else {
+            known.delivered.push((from, flow.row.id, letter.client.clone()));
             return;
         };
         let twice = Twice {
@@ -126,7 +126,7 @@ impl Duplicate {
             flows: [*first, flow.row.id],
             called: letter.called().into(),
             queue,
-            client: letter.client.clone(),
+            clients: [client.clone(), letter.client.clone()],
             broker: letter.broker.clone(),
         };
         self.held.push_back((book.now(), twice));
@@ -138,16 +138,20 @@ impl Duplicate {
     /// Tells those that came before a moment, where no second publish was seen: that is told already.
     fn tell(&mut self, until: Time, book: &mut Book) {
         while let Some((_, twice)) = self.held.pop_front_if(|(time, _)| *time <= until) {
-            let Twice { id, key, flows, called, queue, client, broker } = twice;
+            let Twice { id, key, flows, called, queue, clients: [client, other], broker } = twice;
             if self.known.get(&id).is_some_and(|known| known.publishes > 1) {
                 continue;
             }
             let words = Words {
                 title: format!("the same message is delivered twice from queue {queue}, and not as a redelivery"),
                 service: Some(broker),
-                evidence: format!("{called} was delivered to {client} twice from queue {queue} without the redelivered flag"),
+                evidence: if client == other {
+                    format!("{called} was delivered to {client} twice from queue {queue} without the redelivered flag")
+                } else {
+                    format!("{called} was delivered from queue {queue} to {client} and to {other} without the redelivered flag")
+                },
                 advice: format!(
-                    "see whether it was published twice before this watch, or the queue is bound twice; let {client} drop what has an ID that it knows"
+                    "see whether it was published twice before this watch, or the queue is bound twice; let {other} drop what has an ID that is known"
                 ),
             };
             book.raise(FindingKind::DuplicateMessage, &key, flows.to_vec(), words);

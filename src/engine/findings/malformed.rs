@@ -2,8 +2,10 @@
 
 use super::ledger::label;
 use super::{Book, Detector, Words};
+use crate::engine::traces::whoever;
 use crate::model::{FindingKind, FlowRef, Pattern};
 use crate::trace;
+use std::sync::Arc;
 
 /// It holds nothing: each flow shows it by itself.
 #[derive(Debug, Default)]
@@ -24,16 +26,16 @@ impl Detector for Malformed {
             if !trace::is_trouble(*note) {
                 continue;
             }
-            let (from, to) = (label(flow.client), label(flow.server));
             // a client's port is another one each time
-            let sender = if flow.client.service.is_some() { from.to_string() } else { flow.client.host().to_owned() };
+            let (from, to): (Arc<str>, _) = (whoever(flow.client).into(), label(flow.server));
+            let key = format!("{from} > {to}: {}", note.text);
             let words = Words {
                 title: format!("{from} sends a trace context that cannot be right: {}", note.text),
                 service: Some(from),
                 evidence: format!("{} to {to}: {}", flow.row.operation, note.text),
                 advice: "receivers drop such a context or begin a trace of their own: let one tracer write one header".to_owned(),
             };
-            book.raise(FindingKind::TraceMalformed, &format!("{sender} > {to}: {}", note.text), vec![flow.row.id], words);
+            book.raise(FindingKind::TraceMalformed, &key, vec![flow.row.id], words);
         }
     }
 }

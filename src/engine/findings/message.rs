@@ -2,7 +2,7 @@
 
 use super::ledger::label;
 use crate::engine::digest::digester;
-use crate::engine::traces::whoever;
+use crate::engine::traces::{caller, whoever};
 use crate::engine::twins;
 use crate::model::{Detail, FlowRef, Pattern, Row, Value};
 use crate::trace;
@@ -41,7 +41,7 @@ pub(super) struct Letter {
     /// The client: who published it, or consumes it.
     pub(super) client: Arc<str>,
     /// The same, whatever port it has.
-    pub(super) who: CompactString,
+    pub(super) who: Arc<str>,
     /// Who took it in, or handed it out.
     pub(super) broker: Arc<str>,
 }
@@ -97,7 +97,7 @@ impl Letter {
             again: detail.fields.get("amqp.redelivered") == Some(&Value::Bool(true)),
             otherwise: expires || headers.iter().any(|(name, _)| OTHERWISE.contains(&&**name)),
             lane: (flow.connection, channel),
-            client: label(flow.client),
+            client: caller(flow.client),
             who: whoever(flow.client).into(),
             broker: label(flow.server),
         })

@@ -57,7 +57,7 @@ impl Detector for NPlusOne {
                 _ => ("calls", "one call that takes a list"),
             };
             let words = Words {
-                title: format!("{service} sends {to} {} like {what} one after the other for one request", run.len()),
+                title: format!("{service} sends {to} many like {what} one after the other for one request"),
                 service: Some(service.clone()),
                 evidence: format!(
                     "{} times `{}` within {} because of {}",
@@ -194,7 +194,7 @@ mod tests {
             let tree: Vec<_> = std::iter::once(root).chain((0..9).map(|n| (1, one(n)))).collect();
             judged(&mut NPlusOne, &tree).first().map(|found| found.title.clone())
         };
-        assert_eq!(statements("SELECT stock").unwrap(), "orders sends db 9 like queries one after the other for one request");
+        assert_eq!(statements("SELECT stock").unwrap(), "orders sends db many like queries one after the other for one request");
         assert_eq!(statements("COMMIT"), None);
     }
 }

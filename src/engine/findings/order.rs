@@ -96,7 +96,7 @@ impl OutOfOrder {
         if self.lanes.len() >= MAX_LANES && !self.lanes.contains_key(&lane) {
             return;
         }
-        let key = format!("{} > {}: {} {}", lane.0, to.who, by.who, lane.3);
+        let key = format!("{} > {}: {} {}", lane.0, to.client, by.client, lane.3);
         let others = self.lanes.entry(lane).or_default();
         let before = others.range(..got).next_back().filter(|(_, other)| **other > sent);
         let after = others.range(got..).next().filter(|(_, other)| **other < sent);
@@ -109,7 +109,10 @@ impl OutOfOrder {
         let queue = to.queue.as_deref().unwrap_or_default();
         let (client, by) = (&to.client, &by.client);
         let words = Words {
-            title: format!("{client} is delivered messages from queue {queue} in another order than {by} published them"),
+            title: format!(
+                "{} delivers messages from queue {queue} to {client} in another order than {by} published them",
+                to.broker
+            ),
             service: Some(to.broker.clone()),
             evidence: format!(
                 "{by} published flow {} before flow {} on one channel, and {client} was delivered flow {} before flow {}",

@@ -12,6 +12,8 @@ use std::sync::Arc;
 const MAX_REMEMBERED: usize = 1 << 12;
 /// How many queues are told apart.
 const MAX_QUEUES: usize = 1 << 12;
+/// How many consumers of one message are told apart.
+const MAX_CONSUMERS: usize = 64;
 /// From how many deliveries on a message will not be taken, however often it comes.
 const POISON: u64 = 3;
 
@@ -29,19 +31,25 @@ struct Last {
     fate: &'static str,
     /// Who had it, as it is called, and whatever port it has.
     client: Arc<str>,
-    who: CompactString,
+    who: Arc<str>,
     /// How often it was delivered for the first time: more than once where messages are alike.
     firsts: u64,
     /// How often again.
     agains: u64,
-    /// How often it was handed back.
-    backs: u64,
+    /// How often each handed it back.
+    backs: Vec<(Arc<str>, u64)>,
 }
 
-/// What was delivered again from a queue to one consumer.
+/// What was delivered again from a queue that one consumer had had.
 #[derive(Debug, Default)]
 struct Queue {
     agains: u64,
+    /// Who got it then, and whether others did.
+    taker: Option<Arc<str>>,
+    takers: bool,
+    /// Which message it was, and whether there are others.
+    message: Option<u64>,
+    messages: bool,
     /// The message that came most often.
     worst: Option<Worst>,
 }
@@ -50,9 +58,11 @@ struct Queue {
 #[derive(Debug)]
 struct Worst {
     called: CompactString,
-    /// How often it came in all, and how often of these it was handed back.
+    /// How often it came in all, and how often of these this consumer handed it back.
     deliveries: u64,
     backs: u64,
+    /// Whether it will not come any more.
+    given_up: bool,
 }
 
 impl Detector for Redelivery {
@@ -66,47 +76,69 @@ impl Detector for Redelivery {
         if !letter.again {
             return;
         }
+        let handed_back = before.as_ref().is_some_and(|before| matches!(before.fate, "rejected" | "nacked"));
+        // who hands back is there to be told from others by its port, and who went away comes back with another one
+        let called = |client: &Arc<str>, who: &Arc<str>| Arc::clone(if handed_back { client } else { who });
+        let taker = called(&letter.client, &letter.who);
         // who had it before is why it comes again, and need not be who gets it now
-        let (client, who) = before.as_ref().map_or((&letter.client, &letter.who), |before| (&before.client, &before.who));
-        let (client, key) = (Arc::clone(client), format!("{from} > {who}"));
+        let client = before.as_ref().map_or_else(|| Arc::clone(&taker), |before| called(&before.client, &before.who));
+        let how = before.as_ref().map_or("seen", |_| if handed_back { "handed back" } else { "had" });
+        let key = format!("{from} > {client}, {how}");
         if self.queues.len() >= MAX_QUEUES && !self.queues.contains_key(&key) {
             return;
         }
         let queue = self.queues.entry(key.clone()).or_default();
         queue.agains += 1;
-        let fate = fate(flow.row);
-        let mut flows = vec![flow.row.id];
-        let mut evidence =
-            format!("{} was delivered again from queue {}", letter.called(), letter.queue.as_deref().unwrap_or_default());
-        let mut handed_back = false;
-        if let Some(before) = &before {
-            flows.insert(0, before.flow);
-            handed_back = matches!(before.fate, "rejected" | "nacked");
-            evidence.push_str(&format!(", as it had been {} before", before.fate));
-            let (deliveries, backs) = (before.agains + 1, before.backs);
-            let more = queue.worst.as_ref().is_none_or(|worst| deliveries > worst.deliveries);
-            if before.firsts <= 1 && before.agains >= POISON && more {
-                queue.worst = Some(Worst { called: letter.called().into(), deliveries, backs });
+        queue.takers |= *queue.taker.get_or_insert_with(|| Arc::clone(&taker)) != taker;
+        queue.messages |= *queue.message.get_or_insert(letter.id) != letter.id;
+        if let Some(before) = before.as_ref().filter(|before| before.firsts <= 1 && before.agains >= POISON) {
+            let deliveries = before.agains + 1;
+            if queue.worst.as_ref().is_none_or(|worst| deliveries > worst.deliveries) {
+                let backs = before.backs.iter().find(|(by, _)| *by == client).map_or(0, |(_, backs)| *backs);
+                queue.worst = Some(Worst { called: letter.called().into(), deliveries, backs, given_up: given_up(flow) });
             }
         }
-        evidence.push_str(&format!(
-            ", and was {fate} this time; {} in all from this queue",
-            times(queue.agains, "redelivery", "redeliveries")
-        ));
         let name = letter.queue.as_deref().unwrap_or_default();
-        let taker = &letter.client;
-        let same = before.is_none() || before.as_ref().is_some_and(|before| before.who == letter.who);
-        let then = if same { "is delivered them again".to_owned() } else { format!("{taker} is delivered them") };
-        let (title, advice) = match &queue.worst {
-            Some(Worst { called, deliveries, backs }) => (
-                match backs {
-                    0 => format!("{called} from queue {name} comes again and again, {deliveries} times so far: a poison message"),
-                    _ => format!(
+        let (to, as_before, of) = match &before {
+            Some(before) => (
+                if taker == client { String::new() } else { format!(" to {taker}") },
+                format!(", as it had been {} before", before.fate),
+                format!("of what {client} had had"),
+            ),
+            None => (String::new(), String::new(), format!("to {client}")),
+        };
+        let evidence = format!(
+            "{} was delivered again from queue {name}{to}{as_before}, and was {} this time; {} in all {of}",
+            letter.called(),
+            fate(flow.row),
+            times(queue.agains, "redelivery", "redeliveries")
+        );
+        let (title, advice) = queue.words(name, &client, how);
+        let flows = before.map(|before| before.flow).into_iter().chain([flow.row.id]).collect();
+        book.raise(FindingKind::Redelivery, &key, flows, Words { title, service: Some(client), evidence, advice });
+    }
+}
+
+impl Queue {
+    /// What is true of all that was delivered again, and what to do.
+    fn words(&self, name: &str, client: &str, how: &str) -> (String, String) {
+        let taker = self.taker.as_deref().filter(|_| !self.takers);
+        match (&self.worst, how) {
+            (Some(Worst { called, deliveries, backs, given_up }), _) => (
+                match (backs, self.messages) {
+                    (0, _) => {
+                        format!("{called} from queue {name} comes again and again, {deliveries} times so far: a poison message")
+                    }
+                    (backs, false) => format!(
                         "{client} hands {called} from queue {name} back again and again, {} so far: a poison message",
                         times(*backs, "time", "times")
                     ),
+                    (backs, true) => format!(
+                        "{client} hands messages from queue {name} back, {called} again and again, {} so far: a poison message",
+                        times(*backs, "time", "times")
+                    ),
                 },
-                if given_up(flow) {
+                if *given_up {
                     format!("look at why {client} fails to work on it; sooner than after {deliveries} times it could be given up")
                 } else {
                     format!(
@@ -114,18 +146,27 @@ impl Detector for Redelivery {
                     )
                 },
             ),
-            _ if handed_back => (
-                format!("{client} hands messages from queue {name} back, and {then}"),
+            (None, "handed back") => (
+                match taker {
+                    Some(taker) if taker == client => {
+                        format!("{client} hands messages from queue {name} back, and is delivered them again")
+                    }
+                    Some(taker) => format!("{client} hands messages from queue {name} back, and {taker} is delivered them"),
+                    None => format!("{client} hands messages from queue {name} back, and they are delivered again"),
+                },
                 format!("see why {client} fails to work on them; what it does twice has to be safe to do twice"),
             ),
             _ => (
-                format!("messages from queue {name} are delivered to {taker} again"),
+                match taker {
+                    Some(taker) if taker == client => format!("messages from queue {name} are delivered to {client} again"),
+                    Some(taker) => format!("messages from queue {name} that {client} had are delivered to {taker}"),
+                    None => format!("messages from queue {name} that {client} had are delivered again"),
+                },
                 format!(
                     "see whether {client} or its connection ended before it had acknowledged; what it does twice has to be safe to do twice"
                 ),
             ),
-        };
-        book.raise(FindingKind::Redelivery, &key, flows, Words { title, service: Some(client), evidence, advice });
+        }
     }
 }
 
@@ -133,10 +174,17 @@ impl Redelivery {
     /// Remembers a delivery: what was known of the message before, this one counted.
     fn remember(&mut self, key: (String, u64), flow: FlowRef<'_>, letter: &Letter) -> Option<Last> {
         let again = letter.again;
+        let (client, who, fate) = (Arc::clone(&letter.client), Arc::clone(&letter.who), fate(flow.row));
         let known = self.last.get(&key);
-        let (firsts, agains, backs) = known.map_or((0, 0, 0), |last| (last.firsts, last.agains, last.backs));
+        let (firsts, agains) = known.map_or((0, 0), |last| (last.firsts, last.agains));
+        let mut backs = known.map(|last| last.backs.clone()).unwrap_or_default();
         let (firsts, agains) = (firsts + u64::from(!again), agains + u64::from(again));
-        let backs = backs + u64::from(matches!(fate(flow.row), "rejected" | "nacked") && !given_up(flow));
+        if matches!(fate, "rejected" | "nacked") && !given_up(flow) {
+            if !backs.iter().any(|(by, _)| *by == client) && backs.len() < MAX_CONSUMERS {
+                backs.push((Arc::clone(&client), 0));
+            }
+            backs.iter_mut().filter(|(by, _)| *by == client).for_each(|(_, backs)| *backs += 1);
+        }
         if known.is_none() {
             self.order.push_back(key.clone());
             if self.order.len() > MAX_REMEMBERED
@@ -145,8 +193,7 @@ impl Redelivery {
                 self.last.remove(&oldest);
             }
         }
-        let (client, who) = (Arc::clone(&letter.client), letter.who.clone());
-        let last = Last { flow: flow.row.id, fate: fate(flow.row), client, who, firsts, agains, backs };
+        let last = Last { flow: flow.row.id, fate, client, who, firsts, agains, backs: backs.clone() };
         let before = self.last.insert(key, last)?;
         Some(Last { firsts, agains, backs, ..before })
     }
@@ -190,8 +237,74 @@ mod tests {
         };
         let title = "billing hands messages from queue q back, and shipping is delivered them";
         assert_eq!(told("status=nack"), (title.to_owned(), "billing".into(), true));
-        let title = "messages from queue q are delivered to shipping again";
+        let title = "messages from queue q that billing had are delivered to shipping";
         assert_eq!(told("by=billing"), (title.to_owned(), "billing".into(), true));
+    }
+
+    #[test]
+    fn the_title_is_true_of_each_time() {
+        let told = |texts: &[&str]| {
+            let flows: Vec<_> = (1..).zip(texts).map(|(n, text)| deliver(n, text)).collect();
+            let found = found(&mut Redelivery::default(), &flows);
+            found.into_iter().map(|f| (f.title, f.service.unwrap().to_string(), f.count)).collect::<Vec<_>>()
+        };
+        let is = |title: &str, service: &str, count: u64| (title.to_owned(), service.to_owned(), count);
+        // it gets some of them itself, and others do
+        let mixed = [
+            "id=a queue=q status=nack",
+            "id=a queue=q again=1 by=shipping status=ack",
+            "id=b queue=q status=nack",
+            "id=b queue=q again=1 status=ack",
+        ];
+        let all = "billing hands messages from queue q back, and they are delivered again";
+        assert_eq!(told(&mixed), [is(all, "billing", 2)]);
+        assert!(
+            found(&mut Redelivery::default(), &mixed.map(|text| deliver(1, text)))[0]
+                .evidence
+                .contains("2 redeliveries in all of what billing")
+        );
+        // once it hands one back, and once it goes away
+        let fates =
+            ["id=a queue=q status=nack", "id=a queue=q again=1 status=ack", "id=b queue=q", "id=b queue=q again=1 status=ack"];
+        let back = "billing hands messages from queue q back, and is delivered them again";
+        assert_eq!(
+            told(&fates),
+            [is(back, "billing", 1), is("messages from queue q are delivered to billing again", "billing", 1)]
+        );
+        // of several who hand one back each is told how often it did
+        let again = "id=a queue=q again=1 by=shipping status=nack";
+        let both = ["id=a queue=q status=nack", again, again, again, "id=a queue=q again=1 status=ack"];
+        let [first, second] = &told(&both)[..] else { panic!("{:?}", told(&both)) };
+        assert_eq!(*first, is("billing hands messages from queue q back, and shipping is delivered them", "billing", 1));
+        assert_eq!(
+            *second,
+            is("shipping hands message a from queue q back again and again, 3 times so far: a poison message", "shipping", 3)
+        );
+        // one of several
+        let again = "id=a queue=q again=1 status=nack";
+        let one =
+            ["id=b queue=q status=nack", "id=b queue=q again=1 status=ack", "id=a queue=q status=nack", again, again, again];
+        let title = "billing hands messages from queue q back, message a again and again, 4 times so far: a poison message";
+        assert_eq!(told(&one), [is(title, "billing", 4)]);
+    }
+
+    #[test]
+    fn who_has_no_name_is_told_from_others_by_its_port_while_it_is_there() {
+        let told = |status: &str| {
+            let texts = [("127.0.0.1:1", 'a'), ("127.0.0.1:2", 'b')].map(|(by, id)| {
+                [format!("id={id} queue=q by={by} {status}"), format!("id={id} queue=q again=1 by=127.0.0.1:2 status=ack")]
+            });
+            let flows: Vec<_> = (1..).zip(texts.as_flattened()).map(|(n, text)| deliver(n, text)).collect();
+            let found = found(&mut Redelivery::default(), &flows);
+            found.into_iter().map(|f| (f.title, f.service.unwrap().to_string(), f.count)).collect::<Vec<_>>()
+        };
+        let [first, second] = &told("status=nack")[..] else { panic!() };
+        assert_eq!(first.0, "127.0.0.1:1 hands messages from queue q back, and 127.0.0.1:2 is delivered them");
+        assert_eq!((&*first.1, first.2), ("127.0.0.1:1", 1));
+        assert_eq!(second.0, "127.0.0.1:2 hands messages from queue q back, and is delivered them again");
+        assert_eq!((&*second.1, second.2), ("127.0.0.1:2", 1));
+        let title = "messages from queue q are delivered to 127.0.0.1 again";
+        assert_eq!(told("redelivered=0"), [(title.to_owned(), "127.0.0.1".to_owned(), 2)]);
     }
 
     #[test]

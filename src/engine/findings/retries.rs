@@ -2,7 +2,7 @@
 
 use super::ledger::{label, who};
 use super::{Book, Detector, Look, Words};
-use crate::engine::traces::{Hop, everybodys, failed, name};
+use crate::engine::traces::{Hop, caller, failed};
 use crate::model::unknown::is_unknown;
 use crate::model::{FindingKind, Pattern};
 use std::collections::BTreeMap;
@@ -26,7 +26,7 @@ impl Detector for RetryStorm {
         let flows: Vec<_> = look.flows().collect();
         for (hop, up) in flows.iter().filter(|(hop, _)| call(hop) && !is_unknown(&hop.operation)) {
             let up = up.and_then(|(up, _)| flows.get(up)).map(|(up, _)| *up);
-            let from = caller(up, hop);
+            let from = who_called(up, hop);
             alike.entry((up.map(|up| up.flow), from, label(&hop.to), &*hop.operation)).or_default().push(hop);
         }
         for ((_, from, to, operation), mut attempts) in alike {
@@ -59,11 +59,10 @@ impl Detector for RetryStorm {
 }
 
 /// Who called: without a name who was asked for it, else a host, of which one address says no more.
-fn caller(up: Option<&Hop>, hop: &Hop) -> Arc<str> {
+fn who_called(up: Option<&Hop>, hop: &Hop) -> Arc<str> {
     match up {
         Some(up) => who(up, hop),
-        None if name(&hop.from).is_some() || everybodys(hop.from.host()) => label(&hop.from),
-        None => hop.from.host().into(),
+        None => caller(&hop.from),
     }
 }
 

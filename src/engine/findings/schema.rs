@@ -54,7 +54,9 @@ impl Detector for SchemaMismatch {
         if schemas.method(&flow.row.operation).is_none() {
             return;
         }
-        for (half, from) in [(&detail.request, flow.client), (&detail.response, flow.server)] {
+        // a client's port is another one each time
+        let (client, server) = (whoever(flow.client).into(), label(flow.server));
+        for (half, service) in [(&detail.request, client), (&detail.response, server)] {
             let bodies = half.iter().flat_map(|half| half.messages.iter().map(|message| &message.body)).take(MESSAGES);
             for body in bodies.filter(|body| readable(body)) {
                 let Some(side) = body.hint.schema.as_deref() else { continue };
@@ -64,14 +66,14 @@ impl Detector for SchemaMismatch {
                 let context = Context { limit: LONGEST as usize, schemas: &schemas, place: Place::of(detail) };
                 let document = body::decode(body, &context);
                 let Some(why) = mismatch(&document) else { continue };
-                let (name, service) = (document.schema.unwrap_or_default(), label(from));
+                let (name, key) = (document.schema.unwrap_or_default(), format!("{service} {side}"));
                 let words = Words {
                     title: format!("{service} sends what is no {name}, with {}", flow.row.operation),
                     service: Some(service),
                     evidence: format!("a message of {} bytes: {why}; read with {}", body.bytes, document.about.unwrap_or_default()),
                     advice: "see whether both sides were built from one version of the .proto file, and whether that is the one given here".to_owned(),
                 };
-                book.raise(FindingKind::SchemaMismatch, &format!("{} {side}", whoever(from)), vec![flow.row.id], words);
+                book.raise(FindingKind::SchemaMismatch, &key, vec![flow.row.id], words);
                 return;
             }
         }

@@ -44,12 +44,12 @@ impl Engine {
         Some((self.findings.all().count() as u64, worst))
     }
 
-    /// For each service at fault the same.
+    /// For each service at fault the same, as it is called in the table of services.
     pub(in crate::engine) fn found_at(&self) -> BTreeMap<Arc<str>, (u64, FindingSeverity)> {
         let mut found = BTreeMap::new();
         for (finding, _) in self.findings.all() {
             let Some(service) = &finding.service else { continue };
-            let (count, worst) = found.entry(Arc::clone(service)).or_insert((0, FindingSeverity::Info));
+            let (count, worst) = found.entry(self.edges.row(service)).or_insert((0, FindingSeverity::Info));
             (*count, *worst) = (*count + 1, finding.kind.severity().min(*worst));
         }
         found
@@ -73,7 +73,7 @@ impl Engine {
     fn is_about(&self, finding: &Finding, latest: &[FlowId], about: &About, parties: Option<&[Arc<str>; 2]>) -> bool {
         match about {
             About::All => true,
-            About::Service(name) => finding.service.as_ref() == Some(name),
+            About::Service(name) => finding.service.as_ref().is_some_and(|service| self.edges.row(service) == *name),
             About::Flow(flow) => {
                 let theirs = || finding.service.as_ref().is_some_and(|at| parties.is_some_and(|parties| parties.contains(at)));
                 finding.flows.iter().flatten().chain(latest).any(|other| other == flow)
@@ -149,6 +149,22 @@ mod tests {
         engine.clear();
         let forgotten = view(&mut engine, all());
         assert!(forgotten.findings.as_ref().unwrap().list.is_empty() && forgotten.status.found.is_none());
+    }
+
+    #[test]
+    fn a_client_without_a_name_is_marked_at_its_host() {
+        let lines = [
+            "rabbit=127.0.0.1:5672>-127.0.0.1:46414 1-5 mid=a queue=q status=nack conn=1",
+            "rabbit=127.0.0.1:5672>-127.0.0.1:46414 6-9 mid=a queue=q again=yes status=ack conn=1",
+        ];
+        let (mut engine, _) = play(&lines, EngineOptions::default());
+        let services = view(&mut engine, Shown::Services).services.clone().unwrap();
+        let marked: Vec<_> = services.list.iter().filter_map(|service| services.found.get_key_value(&service.name)).collect();
+        assert_eq!(marked, [(&"127.0.0.1".into(), &(1, FindingSeverity::Warning))]);
+        let of = |engine: &mut Engine, name: &str| {
+            view(engine, Shown::Findings { about: About::Service(name.into()), chosen: None }).findings.clone().unwrap()
+        };
+        assert_eq!((of(&mut engine, "127.0.0.1").list.len(), of(&mut engine, "rabbit").list.len()), (1, 0));
     }
 
     #[test]

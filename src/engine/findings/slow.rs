@@ -247,7 +247,7 @@ impl Slow {
                     "look at what {to} did then: a cold cache, a lock, a pause; what it waited for and meshtop sees is not in this time"
                 ),
             };
-            book.raise(FindingKind::SlowHop, &kind_of(hop), vec![hop.flow], words);
+            book.raise(FindingKind::SlowHop, &format!("{} unusual", kind_of(hop)), vec![hop.flow], words);
         }
         usual.is_some()
     }
@@ -278,7 +278,7 @@ impl Slow {
                     Pattern::Query => {
                         format!("make `{}` faster on {to} (an index, fewer rows), ask it less, or do not wait for it", asked(hop))
                     }
-                    _ => format!("make {} of {to} faster, ask it less, or do not wait for it", hop.operation),
+                    _ => format!("make {} of {to} faster, ask it less, or do not wait for it", asked(hop)),
                 },
             )
         };
@@ -293,7 +293,8 @@ impl Slow {
             request.operation
         );
         let flows = if request.flow == hop.flow { vec![hop.flow] } else { vec![request.flow, hop.flow] };
-        book.raise(FindingKind::SlowHop, &kind_of(hop), flows, Words { title, service: Some(to.clone()), evidence, advice });
+        let key = format!("{} {}", kind_of(hop), if request.flow == hop.flow { "by itself" } else { "of another" });
+        book.raise(FindingKind::SlowHop, &key, flows, Words { title, service: Some(to.clone()), evidence, advice });
     }
 }
 
@@ -303,9 +304,9 @@ fn most_of(own: Span, request: &Hop) -> bool {
     all > 0 && own.nanos().saturating_mul(100) >= all.saturating_mul(MOST)
 }
 
-/// What was asked: of a query more than its first word says.
+/// What was asked, literals left out: of a query more than its first word says.
 fn asked(hop: &Hop) -> String {
-    if hop.pattern == Pattern::Query { excerpt(&hop.shape()) } else { hop.operation.to_string() }
+    if hop.pattern == Pattern::Query { excerpt(&hop.shape()) } else { hop.shape().into_owned() }
 }
 
 fn kind_of(hop: &Hop) -> String {

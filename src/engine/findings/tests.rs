@@ -71,8 +71,8 @@ fn what_is_to_be_done_about_a_loss_is_said_by_what_is_not_lost() {
     let says = [
         "its HTTP calls to pay carry no",
         "0 of 4",
-        "its HTTP calls to stock carry it",
-        "is not instrumented, or leaves it out there",
+        "let gate inject the context of what it works on into its HTTP calls to pay, as into those to stock: that HTTP client is not \
+         instrumented, or leaves it out there",
     ];
     advice(&other, 4, &says, "its HTTP client is not instrumented");
     // one operation is, another one is not
@@ -189,8 +189,8 @@ fn a_correlation_id_is_no_trace_context() {
     // an answer is counted apart from what is asked next
     let next = "bill>+mq 27-28 mid=n id=t span=3";
     let told = check(&[ASKED, asks[0], asks[1], "bill>+mq 25-26 mid=r corr=call-0001", next], &["trace_lost bill 1"]);
-    for says in ["its replies to exchange shop", "0 of 1", "its messages to exchange shop carry it: the publisher of its replies"]
-    {
+    let also = "into its replies to exchange shop, as into its messages to exchange shop: that publisher is not instrumented";
+    for says in ["its replies to exchange shop", "0 of 1", also] {
         assert!(told[0].contains(says), "{told:?}");
     }
     // nor is what is put back where it came from an answer

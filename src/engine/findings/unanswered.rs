@@ -1,13 +1,14 @@
 //! Questions whose answer was due and did not come. Not those that a capture ends in, whose answer could not be seen, or may take for ever,
-//! nor those given up as the same was answered that was asked beside.
+//! nor those given up as the same was answered that was asked beside, be it by another. Who gave up soon may have been too impatient,
+//! unless it failed without the answer: then that is missing, however long it was waited for.
 
 use super::ledger::label;
 use super::{Book, Detector, Look, Words};
-use crate::engine::traces::{Hop, everybodys, name, settled, whoever};
+use crate::engine::traces::{Hop, UNREAD, chains, everybodys, name, settled, whoever};
 use crate::model::{ConnRecord, Dir, End, FindingKind, FlowId, FlowRef, Link, PENDING, Party, Pattern, Severity};
 use crate::time::{Span, Time};
 use compact_str::CompactString;
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
@@ -17,8 +18,6 @@ const WAITED: Span = Span::from_secs(5);
 const PATIENT: Span = Span::from_secs(1);
 /// How many such questions, and how many ended connections, are remembered until the other is known.
 const MAX_HELD: usize = 1 << 12;
-/// For how long an answer may lie unread at who is busy, so that it asks the same again beside it, and lets go of that when it reads.
-const UNREAD: Span = Span::from_millis(100);
 
 /// Questions of connections that are not known to have ended, and connections that have.
 #[derive(Debug, Default)]
@@ -40,14 +39,17 @@ struct Question {
     from: Option<Arc<str>>,
     to: Arc<str>,
     operation: CompactString,
-    /// The operation apart from its literals.
+    /// What is asked apart from its literals, and how that reads.
     shape: String,
+    asked: CompactString,
     /// Whether it is one whose connection may well be closed without an answer.
     patient: bool,
     /// Whether its trace has to be looked at first.
     traced: bool,
-    /// When the same was answered that the same asked beside it: first after it was sent, and last before.
-    twins: [Option<Time>; 2],
+    /// Whether somebody failed without its answer.
+    missed: bool,
+    /// When the same was answered that the same asked beside it: first by the same after it was sent, first by anybody, and last before.
+    twins: [Option<Time>; 3],
 }
 
 /// How a connection ended.
@@ -87,9 +89,11 @@ impl Detector for Unanswered {
             to: label(flow.server),
             operation: flow.row.operation.clone(),
             shape: hop.shape().into_owned(),
+            asked: if flow.row.pattern == Pattern::Query { flow.row.operation.clone() } else { hop.shape().into() },
             patient: amqp,
             traced: flow.row.trace_id.is_some() && !amqp,
-            twins: [None; 2],
+            missed: false,
+            twins: [None; 3],
         };
         match self.ended.get(&flow.connection).copied() {
             Some(ending) => self.settle(question, ending, book),
@@ -108,14 +112,16 @@ impl Detector for Unanswered {
         if !flows.iter().any(|(hop, _)| hop.pending && !hop.judged) {
             return;
         }
-        let answered = Answered::of(&flows);
+        let (answered, missed) = (Answered::of(&flows), missed(&flows));
         for (hop, up) in flows.iter().filter(|(hop, _)| hop.pending && !hop.judged) {
             let above = sure(up).and_then(|up| flows.get(up)).map(|(above, _)| *above);
             if let Some((mut question, ending)) = self.held.remove(&hop.flow) {
                 question.learn(hop, above, answered.beside(hop, sure(up)));
+                question.missed = missed.contains(&hop.flow);
                 judge(&question, ending, book);
             } else if let Some(question) = self.asked.get_mut(&hop.flow).filter(|question| question.traced) {
                 question.learn(hop, above, answered.beside(hop, sure(up)));
+                question.missed = missed.contains(&hop.flow);
             }
         }
     }
@@ -158,7 +164,7 @@ impl Unanswered {
 
 impl Question {
     /// Its trace tells who asked it, perhaps because of `above`, and when the same was answered that was asked beside it.
-    fn learn(&mut self, hop: &Hop, above: Option<&Hop>, twins: [Option<Time>; 2]) {
+    fn learn(&mut self, hop: &Hop, above: Option<&Hop>, twins: [Option<Time>; 3]) {
         let above = above.filter(|_| name(&hop.from).is_none()).map(|above| label(&above.to));
         // who has no name is called as he was asked
         self.from = above.or_else(|| called(&hop.from));
@@ -178,8 +184,15 @@ fn sure(up: &Option<(usize, Link)>) -> Option<usize> {
     up.filter(|(_, link)| !matches!(link, Link::Time | Link::SoleInFlight)).map(|(up, _)| up)
 }
 
+/// Those for want of whose answers somebody failed: a cascade says whose fault that is.
+fn missed(flows: &[(&Hop, Option<(usize, Link)>)]) -> HashSet<FlowId> {
+    let hops = |chain: Vec<usize>| chain.into_iter().filter_map(|at| flows.get(at).map(|(hop, _)| *hop));
+    let below = chains(flows).into_iter().flat_map(|chain| hops(chain).skip_while(|hop| hop.pending));
+    below.filter(|hop| hop.pending).map(|hop| hop.flow).collect()
+}
+
 /// What of a trace was answered, each kind in the order of the answers.
-struct Answered<'t>(HashMap<(&'t str, Pattern, Arc<str>), Vec<Answer<'t>>>);
+struct Answered<'t>(HashMap<(&'t str, Pattern), Vec<Answer<'t>>>);
 
 struct Answer<'t> {
     time: Time,
@@ -192,16 +205,16 @@ impl<'t> Answered<'t> {
         let mut kinds = HashMap::<_, Vec<_>>::new();
         for &(hop, up) in flows.iter().filter(|(hop, _)| !hop.pending && hop.ok) {
             let answer = Answer { time: hop.answering(), hop, up: sure(&up) };
-            kinds.entry((&*hop.operation, hop.pattern, label(&hop.to))).or_default().push(answer);
+            kinds.entry((&*hop.operation, hop.pattern)).or_default().push(answer);
         }
         kinds.values_mut().for_each(|kind| kind.sort_by_key(|answer| (answer.time, answer.hop.flow)));
         Self(kinds)
     }
 
-    /// When the same was answered that was asked by the same, as far as that is known: first after a question was sent, and last before, over
-    /// a connection on which it was not sent itself, as whoever does that has read the answer.
-    fn beside(&self, hop: &Hop, up: Option<usize>) -> [Option<Time>; 2] {
-        let Some(kind) = self.0.get(&(&*hop.operation, hop.pattern, label(&hop.to))) else { return [None; 2] };
+    /// When the same was answered that was asked by the same, as far as that is known: first by who was asked it here after it was sent,
+    /// first by anybody, and last before, over a connection on which it was not sent itself, as whoever does that has read the answer.
+    fn beside(&self, hop: &Hop, up: Option<usize>) -> [Option<Time>; 3] {
+        let Some(kind) = self.0.get(&(&*hop.operation, hop.pattern)) else { return [None; 3] };
         let (before, after) = kind.split_at(kind.partition_point(|answer| answer.time <= hop.time));
         let same = |answer: &&Answer<'_>| {
             let other = &answer.hop.from;
@@ -213,18 +226,21 @@ impl<'t> Answered<'t> {
         };
         let late = before.iter().rev().take_while(|answer| hop.time.since(answer.time) <= UNREAD);
         let late = late.filter(same).find(|answer| answer.hop.from.addr != hop.from.addr);
-        [after.iter().find(same), late].map(|answer| answer.map(|answer| answer.time))
+        let to = label(&hop.to);
+        let (first, here) = (after.iter().find(same), after.iter().filter(same).find(|answer| label(&answer.hop.to) == to));
+        [here, first, late].map(|answer| answer.map(|answer| answer.time))
     }
 }
 
 fn judge(question: &Question, ending: Ending, book: &mut Book) {
-    let Question { flow, time, to, operation, shape, patient, twins: [first, last], .. } = question;
+    let Question { flow, time, to, operation, shape, asked, patient, missed, twins: [here, first, last], .. } = question;
     // what ends with the capture may have been given up all the same
     let closed = matches!(ending.how, End::Fin | End::Rst) || ending.hung_up.is_some();
     let until = if closed { ending.hung_up.map_or(ending.last, |(_, at)| at) } else { book.now() };
     let waited = until.since(*time);
-    // of several that were asked at once the first answer is enough
-    let enough = first.is_some_and(|first| first <= until) || last.is_some_and(|last| until.since(last) <= UNREAD);
+    // of several that were asked at once the first answer is enough; that of another is where the rest are let go of then
+    let just = |at: Time| at <= until && until.since(at) <= UNREAD;
+    let enough = here.is_some_and(|here| here <= until) || [first, last].into_iter().flatten().any(|at| just(*at));
     if enough && matches!(ending.hung_up, Some((Dir::ToServer, _))) {
         return;
     }
@@ -236,12 +252,12 @@ fn judge(question: &Question, ending: Ending, book: &mut Book) {
     if ending.how == End::Idle && waited.nanos().saturating_sub(leapt.nanos()) < WAITED.nanos() {
         return;
     }
-    let impatient = waited < PATIENT;
+    let soon = waited < PATIENT;
     let [from, it] = ["a client", "the client"].map(|nobody| question.from.as_deref().unwrap_or(nobody));
     let waited = crate::units::duration(waited);
     let words = match ending.hung_up {
-        Some((Dir::ToServer, _)) if impatient => Words {
-            title: format!("{from} hangs up on {to} before it could answer: {operation}"),
+        Some((Dir::ToServer, _)) if soon && !missed => Words {
+            title: format!("{from} hangs up on {to} before it could answer: {asked}"),
             service: question.from.clone(),
             evidence: format!("{operation} was sent by {from}, which closed the connection {waited} after it, before any answer"),
             advice: format!(
@@ -253,7 +269,11 @@ fn judge(question: &Question, ending: Ending, book: &mut Book) {
             let (end, advice) = match hung_up {
                 Some((Dir::ToServer, _)) => (
                     format!("{from} gave up and closed the connection {waited} after it"),
-                    format!("see what {to} waits for; {it} had waited {waited}"),
+                    if soon {
+                        format!("see what {to} waits for, or let {it} wait longer: it failed after {waited} without an answer")
+                    } else {
+                        format!("see what {to} waits for; {it} had waited {waited}")
+                    },
                 ),
                 Some((Dir::ToClient, _)) => (
                     format!("{to} closed the connection {waited} after it"),
@@ -266,7 +286,7 @@ fn judge(question: &Question, ending: Ending, book: &mut Book) {
                 None => (format!("none came within {waited}"), format!("see what {to} waits for; give {it} a timeout")),
             };
             Words {
-                title: format!("{to} does not answer {from}: {operation}"),
+                title: format!("{to} does not answer {from}: {asked}"),
                 service: Some(to.clone()),
                 evidence: format!("{operation} was sent by {from} without an answer: {end}"),
                 advice,

@@ -2,7 +2,8 @@
 //! many consumers it has. That no consumer was seen proves nothing, as it may be on a connection that is not watched.
 //!
 //! Told at the end, where twice in a row there was no consumer and more messages were there the second time, nobody was seen to take any
-//! since, and a consumer had the time to start. Not of queues that are made to be waited in: with a time to live, or a name for what failed.
+//! since, and a consumer had the time to start. Not of queues that are made to be waited in: with a time to live, or a name for what
+//! failed.
 
 use super::ledger::label;
 use super::redelivery::times;

@@ -148,7 +148,7 @@ fn refused(letter: &Letter, flow: FlowRef<'_>, status: &str, book: &mut Book) {
             format!("see whether its queue is full or its node is down, and whether {client} sends again what was refused"),
         )
     };
-    let key = format!("{status} {} {}", letter.who, letter.route);
+    let key = format!("{status} {client} {}", letter.route);
     book.raise(
         FindingKind::Undelivered,
         &key,
@@ -172,7 +172,7 @@ fn left(sent: &Sent, later: usize, longest: Span, book: &mut Book) {
         ),
         advice: "see whether the queue drops what is too old or too much, or a consumer that is not watched took it".to_owned(),
     };
-    book.raise(FindingKind::Undelivered, &format!("left {}", letter.route), vec![*flow], words);
+    book.raise(FindingKind::Undelivered, &format!("left {} {}", letter.client, letter.route), vec![*flow], words);
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! Whether what a service sends is caused by what it is asked, or comes by a clock of its own and meets requests by chance: a service that is
-//! always at work on something is so whenever it sends anything. Nothing of who caused which.
+//! Whether what a service sends is caused by what it is asked, or comes by a clock of its own and meets requests by chance: a service that
+//! is always at work on something is so whenever it sends anything. Nothing of who caused which.
 //!
 //! A kind of call that is caused by requests comes with nearly each request of some operation, or never while its sender is at rest, though
 //! that often is.

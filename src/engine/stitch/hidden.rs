@@ -131,7 +131,8 @@ impl Veil {
     }
 
     /// Whether somebody may have been at work on something hidden at a moment: `is` tells of a service and its host whether they are
-    /// meant, `end` whose number the client has, or else the server, of a connection that is not over, and `called` what that one is called.
+    /// meant, `end` whose number the client has, or else the server, of a connection that is not over, and `called` what that one is
+    /// called.
     fn hides(
         &mut self,
         at: Time,

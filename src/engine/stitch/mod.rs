@@ -5,11 +5,11 @@
 //!  a flow settles, first of its trace or without one ─> place ─> the same message > a shared request ID > a value that both
 //!      carry > the only one that its sender was at work on > nesting in time;  several as likely: none, and which they are
 //! ```
-//! What was seen twice on its way, before and behind something that passes it on as it is, has legs: the second is because of the first, and
-//! what its receiver does is because of the last.
-//! Flows are looked at in the order in which they opened, and no sooner than somebody needs it, so that their ends have their names.
-//! Without names time alone tells, and which connection it was: who opened it for this was asked before ([`dials`]).
-//! What a service also sends while it is at work on nothing (polling, a timer's work) is tied by no circumstance, only by what it carries.
+//! What was seen twice on its way, before and behind something that passes it on as it is, has legs: the second is because of the first,
+//! and what its receiver does is because of the last. Flows are looked at in the order in which they opened, and no sooner than somebody
+//! needs it, so that their ends have their names. Without names time alone tells, and which connection it was: who opened it for this was
+//! asked before ([`dials`]). What a service also sends while it is at work on nothing (polling, a timer's work) is tied by no circumstance,
+//! only by what it carries.
 
 mod accepted;
 mod dials;
@@ -109,7 +109,8 @@ impl Engine {
         }
     }
 
-    /// A flow has settled: finds what caused it, where no ID tells. One that is part of no trace is `alone`: gives it back where it stays so.
+    /// A flow has settled: finds what caused it, where no ID tells. One that is part of no trace is `alone`: gives it back where it stays
+    /// so.
     pub(super) fn stitch_settled(&mut self, id: FlowId, mut alone: Option<Hop>) -> Option<Hop> {
         let Self { stitch, store, traces, .. } = self;
         let slot = store.get(id)?;

@@ -1,5 +1,5 @@
-//! Statements, commands and messages that something passes on which reads nothing of them: docker-proxy, a pooler, another relay of bytes. A
-//! store asks nobody for anything, so that a query is because of another one only where it is that very query, sent on at once. A message
+//! Statements, commands and messages that something passes on which reads nothing of them: docker-proxy, a pooler, another relay of bytes.
+//! A store asks nobody for anything, so that a query is because of another one only where it is that very query, sent on at once. A message
 //! that is sent on so is one: what became of it is told by its last leg.
 
 use super::super::store::{Slot, Store};

@@ -1,5 +1,5 @@
-//! Which messages are replies to what their receiver asked by message (AMQP's RPC: `reply-to` and `correlation-id`): it goes on with what it
-//! was at work on, and does nothing because of the reply itself.
+//! Which messages are replies to what their receiver asked by message (AMQP's RPC: `reply-to` and `correlation-id`): it goes on with what
+//! it was at work on, and does nothing because of the reply itself.
 
 use super::works::label;
 use crate::engine::digest::digester;

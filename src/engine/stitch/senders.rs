@@ -11,8 +11,8 @@ use std::sync::Arc;
 const MAX_LEARNED: usize = 1 << 15;
 /// How many requests have to have been in flight at flows of a kind before it is said whose those can only be.
 const ENOUGH: u32 = 3;
-/// A kind of which one in so many is sent while nothing is asked, by a timer or after the answer, may always be: that a request is in flight
-/// then is chance.
+/// A kind of which one in so many is sent while nothing is asked, by a timer or after the answer, may always be: that a request is in
+/// flight then is chance.
 const ONE_IN: u32 = 1000;
 /// The same of one that carries values, or begins a trace, of which one in so many shares none with what its sender is at work on: that
 /// others do is chance.
@@ -35,7 +35,8 @@ struct Kind {
     services: Vec<Arc<str>>,
 }
 
-/// What a flow is one of: those of its sender to its receiver, of one operation; where its sender has no name, those of its connection, too.
+/// What a flow is one of: those of its sender to its receiver, of one operation; where its sender has no name, those of its connection,
+/// too.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sent {
     kind: u64,
@@ -90,8 +91,8 @@ impl Senders {
         conn.is_none_or(|conn| conn.services.iter().any(|one| **one == *service))
     }
 
-    /// A flow shares a value with what its sender is at work on, or with nothing. Says whether it was sent because of that: not where others
-    /// of its kind share none, so that the value is one that many have.
+    /// A flow shares a value with what its sender is at work on, or with nothing. Says whether it was sent because of that: not where
+    /// others of its kind share none, so that the value is one that many have.
     pub(super) fn shares(&mut self, hop: &Hop, shares: bool) -> bool {
         if self.own.len() >= MAX_LEARNED {
             self.own.clear();

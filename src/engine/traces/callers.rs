@@ -1,7 +1,7 @@
-//! Who sends by which address, where nobody has a name and all services share one host: a connection has one sender for as long as it lasts,
-//! so that it is one of those who were asked something by whatever was sent on it. Of one that several traces came by others drop out.
-//! And what is asked for now and then when all else of its trace is answered is asked for by somebody who goes on after the answer: who is
-//! at work on something at such a flow may be so by chance.
+//! Who sends by which address, where nobody has a name and all services share one host: a connection has one sender for as long as it
+//! lasts, so that it is one of those who were asked something by whatever was sent on it. Of one that several traces came by others drop
+//! out. And what is asked for now and then when all else of its trace is answered is asked for by somebody who goes on after the answer:
+//! who is at work on something at such a flow may be so by chance.
 
 use super::QUIET;
 use super::hop::Hop;

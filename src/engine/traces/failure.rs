@@ -1,8 +1,9 @@
 //! Which calls failed, and which of those failed for good. What a client did wrong (404) is its receiver's success.
 //!
 //! A call that failed did so because of the last call of its own that failed before it was over, and was not got over: one after which the
-//! same was asked again, and went well, was, as is a message that was delivered again, and then went well. One that never got an answer was waiting for the last of its own that got none. So each
-//! failure leads down to one that failed first. Which ones are told as cascades and which is told as a trace's cause comes of this alone.
+//! same was asked again, and went well, was, as is a message that was delivered again, and then went well. One that never got an answer was
+//! waiting for the last of its own that got none. So each failure leads down to one that failed first. Which ones are told as cascades and
+//! which is told as a trace's cause comes of this alone.
 
 use super::super::findings::label;
 use super::Hop;

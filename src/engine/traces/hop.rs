@@ -15,6 +15,8 @@ use std::borrow::Cow;
 use std::hash::{Hash as _, Hasher as _};
 use std::sync::Arc;
 
+/// For how long an answer may lie unread at who is busy: what it asked beside it is let go of no later than that.
+pub(in crate::engine) const UNREAD: Span = Span::from_millis(100);
 /// What comes within it comes at once: a request or an answer of several packets.
 const AT_ONCE: Span = Span::from_millis(10);
 
@@ -320,7 +322,8 @@ impl Hop {
         }
         self.declined |= detail.notes.iter().any(|note| trace::is_trouble(*note));
         if !detail.traces.is_empty() || self.marks.is_empty() {
-            // a message is all there that is the first of a connection that was joined, but for fields that were told by a number there before
+            // a message is all there that is the first of a connection that was joined, but for fields that were told by a number there
+            // before
             let whole = |note: &Issue| *note == Issue::JOINED && !detail.layers.contains(&"http2");
             self.seen = detail.notes.iter().all(|note| note.severity == Severity::Remark || whole(note));
             // a flow that carries contexts is of the trace of the first

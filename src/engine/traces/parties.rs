@@ -34,6 +34,14 @@ pub(in crate::engine) fn whoever(party: &Party) -> &str {
     name(party).unwrap_or_else(|| party.host())
 }
 
+/// How who sends something is called that may come from any port: by its name, else by its host, where others do not share that.
+pub(in crate::engine) fn caller(party: &Party) -> Arc<str> {
+    match name(party) {
+        None if everybodys(party.host()) => Arc::clone(&party.addr),
+        _ => whoever(party).into(),
+    }
+}
+
 /// What a party counts as among the services: a client's port is nobody's name.
 fn party(party: &Party, server: bool) -> Option<&Arc<str>> {
     match name(party) {

@@ -17,9 +17,9 @@ impl Asked {
 }
 
 impl Trace {
-    /// Who sent a flow that somebody has passed on: the service that was asked the same by one hand less, and was at work on that. None where
-    /// it may be another one, to whom something came after that; one that hands its own caller's fields on is such. `now` reads what a flow
-    /// asked for, and whom, as far as it is still there.
+    /// Who sent a flow that somebody has passed on: the service that was asked the same by one hand less, and was at work on that. None
+    /// where it may be another one, to whom something came after that; one that hands its own caller's fields on is such. `now` reads what
+    /// a flow asked for, and whom, as far as it is still there.
     pub(in crate::engine) fn passer(
         &self,
         flow: FlowId,

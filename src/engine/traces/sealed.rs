@@ -13,7 +13,8 @@ use hashbrown::HashMap;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-/// How many senders are told apart, of which all are forgotten where there is one more, and how many questions of each are remembered: the last.
+/// How many senders are told apart, of which all are forgotten where there is one more, and how many questions of each are remembered: the
+/// last.
 const MAX_SENDERS: usize = 1 << 10;
 const MAX_OF_ONE: usize = 1 << 8;
 

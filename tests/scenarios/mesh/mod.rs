@@ -22,7 +22,6 @@ use call::{Answer, Call, Carries, Comment, Connection, Delivery, MS, Order, What
 use capture::{Nanos, Side, naming};
 use tracer::{Context, Ids, Sends};
 use truth::{Flow, Leg, Truth, truth};
-pub use wire::EPHEMERAL;
 use wire::{Exchange, Kind, Wire, Word};
 
 /// A service of a mesh.

@@ -3,6 +3,7 @@
 use super::capture::{Nanos, Packet};
 use super::tracer::Context;
 use super::{Mesh, Naming, Svc};
+use std::collections::BTreeMap;
 use std::net::SocketAddrV4;
 
 /// A flow of a mesh.
@@ -109,9 +110,11 @@ pub struct Edge {
 }
 
 /// All flows of a capture: the first is number 1.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Truth {
     pub flows: Vec<Told>,
+    /// Who called from which port.
+    pub callers: BTreeMap<u16, Svc>,
 }
 
 /// The truth about what was captured.
@@ -154,7 +157,8 @@ pub fn truth(mesh: &Mesh, packets: &[Packet], names: Naming) -> Truth {
             }),
         }
     };
-    Truth { flows: seen.iter().map(told).collect() }
+    let caller = |flow: &Flow| Some((flow.ports?[0].port(), flow.client));
+    Truth { flows: seen.iter().map(told).collect(), callers: mesh.flows.iter().filter_map(caller).collect() }
 }
 
 /// Whether a flow or one that led to it, as far as that was captured, carries an ID: others are of no trace.
@@ -201,6 +205,6 @@ impl Truth {
         }
         let edge = |edge: Edge| numbers[edge.parent as usize].map(|parent| Edge { parent, ..edge });
         let flows = kept.into_iter().map(|(_, flow)| Told { parent: flow.parent.and_then(edge), ..flow.clone() });
-        Self { flows: flows.collect() }
+        Self { flows: flows.collect(), callers: self.callers.clone() }
     }
 }

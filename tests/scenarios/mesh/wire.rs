@@ -21,7 +21,7 @@ const TRANSLATES: Nanos = 1_000;
 /// How far a published port is from the service's own.
 const PUBLISHED: u16 = 10_000;
 /// The first port that clients use.
-pub const EPHEMERAL: u16 = 32_768;
+const EPHEMERAL: u16 = 32_768;
 
 /// What one side says at once.
 pub struct Word {

@@ -16,6 +16,20 @@ fn listed(all: &[&str]) -> String {
     }
 }
 
+/// What else a service sends, beside what it sends there: what is of one kind is not named twice.
+fn alike(sent: &str, others: &[&str]) -> String {
+    let kind = sent.split_once(" to ").map_or(sent, |(kind, _)| kind);
+    let rest: Option<Vec<_>> =
+        others.iter().map(|other| other.strip_prefix(kind).filter(|rest| rest.starts_with(" to "))).collect();
+    match rest.as_deref() {
+        Some([first, rest @ ..]) => {
+            let rest = rest.iter().map(|rest| rest.trim_start_matches(" to "));
+            format!("those{}", listed(&std::iter::once(*first).chain(rest).collect::<Vec<_>>()))
+        }
+        _ => format!("its {}", listed(others)),
+    }
+}
+
 impl Case {
     /// What to do about a loss, by what else the same service sends.
     fn remedy(&self, counted: &Sent, carrying: &[&str]) -> String {
@@ -24,9 +38,8 @@ impl Case {
         match (counted.count.carried, counted.parts(), carrying) {
             (0, _, []) => format!("its {sender} is not instrumented: {inject}"),
             (0, _, others) => {
-                let sender = sender.trim_end_matches(" of messages");
-                let carry = listed(others);
-                format!("its {carry} carry it: the {sender} of its {sent} is not instrumented, or leaves it out there: {inject}")
+                let (sender, others) = (sender.trim_end_matches(" of messages"), alike(sent, others));
+                format!("{inject} into its {sent}, as into {others}: that {sender} is not instrumented, or leaves it out there")
             }
             (_, Some([lost, kept]), _) => format!(
                 "{} carries it and {} does not: what sends the latter uses a client of its own that is not instrumented, or loses the \

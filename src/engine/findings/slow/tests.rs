@@ -136,13 +136,13 @@ fn what_is_far_slower_than_its_kind_is_told_once_the_kind_is_known() {
 #[test]
 fn a_slow_statement_of_a_request_below_a_second_is_told_by_its_like() {
     let row = |n: u64, from: u64, to: u64| (1, call(n, &format!("shop>db {from}-{to} GET /row/{n} 200")));
-    let (title, quick) = ("db takes far longer than usual for GET /row/5", (0..4).map(|n| row(n + 2, 10 + n * 6, 15 + n * 6)));
+    let (title, quick) = ("db takes far longer than usual for GET /row/?", (0..4).map(|n| row(n + 2, 10 + n * 6, 15 + n * 6)));
     let shop = |end: u64| (0, call(1, &format!("c:1>shop 0-{end} GET /list 200")));
     let all = |end: u64, slow: u64| [vec![shop(end)], quick.clone().collect(), vec![row(9, 40, 40 + slow)]].concat();
-    check(&all(450, 400), &[&title.replace('5', "9")]);
+    check(&all(450, 400), &[title]);
     // also where it is the first of them
     let first = [vec![shop(450), row(2, 5, 405)], (0..4).map(|n| row(n + 3, 410 + n * 6, 415 + n * 6)).collect()].concat();
-    check(&first, &[&title.replace('5', "2")]);
+    check(&first, &[title]);
     // a blip, less than most of the request, and its usual time
     check(&all(50, 30), &[]);
     check(&all(900, 400), &[]);
@@ -198,5 +198,5 @@ fn who_takes_longer_than_the_line_or_is_overtaken_is_slow() {
 #[test]
 fn where_it_was_never_quick_it_is_most_of_a_slow_request_however_many_there_are() {
     let told = burst(0, (0..20).map(|n| (n * 100, 1500 + n * 100)));
-    assert_eq!(told, [("api takes most of the time of a slow request: GET /x/19".to_owned(), 20)]);
+    assert_eq!(told, [("api takes most of the time of a slow request: GET /x/?".to_owned(), 20)]);
 }

@@ -1,4 +1,5 @@
-//! Losses that circumstances alone tell of: what requests cause is told from what is sent by a clock of its own, however busy its sender is.
+//! Losses that circumstances alone tell of: what requests cause is told from what is sent by a clock of its own, however busy its sender
+//! is.
 
 use super::super::propagation::Propagation;
 use super::super::rig::{call, trace};

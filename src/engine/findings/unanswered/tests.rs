@@ -91,8 +91,8 @@ fn who_hung_up_is_told_and_who_had_no_time_to_answer_is_not_at_fault() {
     assert_eq!(told(End::Rst, Some((Dir::ToClient, 13)), 13), server);
 }
 
-/// What is found where `orders` is hung up on, 100 ms after all began, by those at work on `gateway`'s request or another one: the titles, and
-/// who is at fault how often. Each question lies at that depth, below that or `shop`'s, tied by that link: the deepest come first.
+/// What is found where `orders` is hung up on, 100 ms after all began, by those at work on `gateway`'s request or another one: the titles,
+/// and who is at fault how often. Each question lies at that depth, below that or `shop`'s, tied by that link: the deepest come first.
 fn hung_up(asked: &[(&str, usize, Link)], beside: &[&str]) -> Vec<(String, Option<String>, u64)> {
     let (mut detector, mut book) = (Unanswered::default(), Book::default());
     book.turn_to(at(100));
@@ -162,6 +162,55 @@ fn of_several_asked_at_once_the_first_answer_is_enough() {
     assert_eq!([0, 1, 2].map(|up| nameless(up, other)), [0; 3]);
     assert_eq!(nameless(0, "10.0.0.7:4712>orders=10.0.0.9:81 5-99 GET /x 200"), 1, "somebody else's");
     assert_eq!(beside("127.0.0.1:4711", 2, Link::TraceId, other), 1, "because of another request");
+}
+
+#[test]
+fn that_another_answered_is_enough_where_the_rest_are_let_go_of_then() {
+    let beside = |text: &str| hung_up(&[("gateway=10.0.0.1:80", 1, Link::TraceId)], &[text]).len();
+    // they are let go of at 100
+    assert_eq!(beside("gateway=10.0.0.1:80>spare=10.0.0.8:81 5-99 GET /x 200"), 0);
+    assert_eq!(beside("gateway=10.0.0.1:80>spare=10.0.0.8:81 11-99 GET /x 200"), 0, "after a while");
+    assert_eq!(beside("gateway=10.0.0.1:80>spare=10.0.0.8:81 5-99 GET /z 200"), 1);
+    assert_eq!(beside("other=10.0.0.2:80>spare=10.0.0.8:81 5-99 GET /x 200"), 1);
+    // each of several is asked the same, and one gives no answer in time
+    let (mut detector, mut book) = (Unanswered::default(), Book::default());
+    let mut slow = call(2, "gateway>a=10.0.0.8:81 10- GET /x pending");
+    slow.row.trace_id = Some("t".into());
+    detector.flow(slow.as_ref(), &mut book);
+    detector.connection(&ConnRecord { hung_up: Some((Dir::ToServer, at(300))), ..conn(End::Fin, 300) }, &mut book);
+    let quick = call(3, "gateway>b=10.0.0.9:81 10-20 GET /x 200");
+    let (hops, nodes) = trace(&[(0, call(1, "c:1>gateway 0-301 GET /y 200")), (1, slow), (1, quick)]);
+    detector.trace(&Look::new(&hops, &nodes), &mut book);
+    assert_eq!(titles(&book), ["gateway hangs up on a before it could answer: GET /x"]);
+}
+
+fn titles(book: &Book) -> Vec<&str> {
+    book.all().map(|(finding, _)| finding.title.as_str()).collect()
+}
+
+#[test]
+fn who_failed_without_an_answer_is_not_at_fault_for_hanging_up() {
+    let told = |status: &str, link: Link| {
+        let (mut detector, mut book) = (Unanswered::default(), Book::default());
+        let mut question = call(2, "gateway>orders 10- GET /x pending");
+        question.row.trace_id = Some("t".into());
+        detector.flow(question.as_ref(), &mut book);
+        detector.connection(&ConnRecord { hung_up: Some((Dir::ToServer, at(310))), ..conn(End::Fin, 310) }, &mut book);
+        let (mut hops, mut nodes) = trace(&[(0, call(1, &format!("c:1>gateway 0-312 GET /y {status}"))), (1, question)]);
+        nodes[1].link = Some(link);
+        hops.iter_mut().for_each(|hop| hop.keys[0] = Some(0));
+        detector.trace(&Look::new(&hops, &nodes), &mut book);
+        let finding = book.all().next().unwrap().0.clone();
+        (finding.title, finding.service.unwrap().to_string(), finding.advice)
+    };
+    // as a cascade says; of flows of one ID also where nothing but time says which of them it was because of
+    for link in [Link::TraceId, Link::Time] {
+        let (title, service, advice) = told("504", link);
+        assert_eq!((&*title, &*service), ("orders does not answer gateway: GET /x", "orders"));
+        assert_eq!(advice, "see what orders waits for, or let gateway wait longer: it failed after 300 ms without an answer");
+    }
+    let (title, service, _) = told("200", Link::TraceId);
+    assert_eq!((&*title, &*service), ("gateway hangs up on orders before it could answer: GET /x", "gateway"));
 }
 
 #[test]

@@ -82,7 +82,8 @@ fn numbers_that_are_not_a_kernels_tell_nothing() {
     check(&[&line("7:4999", "1", "6-9 syn=5 id=u"), &one, &other], &["1", "2 3"]);
 }
 
-/// Two sides of one connection: which flows are legs where a message has this body when it is seen first, and this one when it is seen again.
+/// Two sides of one connection: which flows are legs where a message has this body when it is seen first, and this one when it is seen
+/// again.
 fn published(bodies: [&[u8]; 2]) -> Vec<(u64, Option<u64>)> {
     let began = |packet, from| EventKind::Began(Box::new(meta(packet, packet as i64, from)), SourceId(0));
     let log = Log::default().kind(1, began(1, "10.0.0.9:5001")).kind(2, began(2, "10.0.0.8:5001"));

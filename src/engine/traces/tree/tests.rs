@@ -14,9 +14,11 @@ thread_local! {
 }
 
 /// A hop of `from>to begin-end`, the end left out where it is not known. `a=10.0.0.1:80` is a name with its address, a bare address has
-/// no name; `>+` is a publish, `>-` a delivery. Times are in milliseconds. Further words are `span=X`, `up=X`, `topic=N`, `leg=N` (it is that flow behind an address
-/// translation), `passed=yes` (it is there behind one, too), `answered=T` (the first part of its answer came then, of several), `reply=yes` (it answers its receiver's own message), `request=N` (it has that request ID and no trace ID),
-/// `letgo=T` (nobody waited for it any more), `last=T` (its last byte), `bad=yes` (it went wrong), `kind=X` (what it asks for), `pids=P,Q` (its ends' processes) and `placed=N` (it has no ID, and was tied to that flow).
+/// no name; `>+` is a publish, `>-` a delivery. Times are in milliseconds. Further words are `span=X`, `up=X`, `topic=N`, `leg=N` (it is
+/// that flow behind an address translation), `passed=yes` (it is there behind one, too), `answered=T` (the first part of its answer came
+/// then, of several), `reply=yes` (it answers its receiver's own message), `request=N` (it has that request ID and no trace ID), `letgo=T`
+/// (nobody waited for it any more), `last=T` (its last byte), `bad=yes` (it went wrong), `kind=X` (what it asks for), `pids=P,Q` (its ends'
+/// processes) and `placed=N` (it has no ID, and was tied to that flow).
 pub(in crate::engine::traces) fn hop(number: u64, text: &str) -> Hop {
     let mut words = text.split(' ');
     let (from, to) = words.next().unwrap().split_once('>').unwrap();
