@@ -66,15 +66,18 @@ pub(in crate::engine) struct Veil {
     unplaced: Vec<ConnId>,
     /// When a connection was joined first.
     joined: Option<Time>,
-    /// When one began last of which it is not known as what.
-    began: Option<Time>,
+    /// Those of which it may not be known yet as what they began, and when that was, the oldest first.
+    unknown: VecDeque<(ConnId, Time)>,
 }
 
 impl Veil {
     /// A connection began, and it is not known as what: what it is asked may lead to others before that is known.
     pub(in crate::engine) fn unknown(&mut self, conn: ConnId, dir: Dir, since: Time) {
         if !self.list.contains_key(&conn) {
-            self.began = self.began.max(Some(since));
+            if self.unknown.len() >= MAX_HIDDEN {
+                self.unknown.pop_front();
+            }
+            self.unknown.push_back((conn, since));
             self.add(conn, Hidden { unknown: Some([false; 2]), ..Hidden::new(since, None) });
         }
         if let Some(said) = self.list.get_mut(&conn).and_then(|hidden| hidden.unknown.as_mut()) {
@@ -155,8 +158,12 @@ impl Veil {
 
     /// Whether it is so soon after the first connection was joined that others may be yet, which something is hidden on, too; or so soon
     /// after one began that it may turn out to be one.
-    pub(in crate::engine) fn young(&self, now: Time, settle: Span) -> bool {
-        [self.joined, self.began].into_iter().flatten().any(|then| now < then.after(settle))
+    pub(in crate::engine) fn young(&mut self, now: Time, settle: Span) -> bool {
+        let is_young = |then: Time| now < then.after(settle);
+        let Self { list, unknown, joined, .. } = self;
+        let is_unknown = |conn: &ConnId| list.get(conn).is_some_and(|hidden| hidden.unknown.is_some());
+        while unknown.pop_front_if(|(conn, since)| !is_young(*since) || !is_unknown(conn)).is_some() {}
+        !unknown.is_empty() || joined.is_some_and(is_young)
     }
 
     /// Whether anything is hidden at all.
