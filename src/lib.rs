@@ -83,9 +83,10 @@
 //! A flow without an ID of its own, or the first of an ID, is placed once, when it settles (`stitch`): all that its sender was at work on
 //! when it sent it is known by then. The strongest evidence that holds ties it: the same message behind a broker, a request ID, a value
 //! that both carry, the only request in flight at its sender, nesting in time. Where two are as likely none is claimed, and the flow
-//! names both; beside what cannot be read (TLS, a connection joined with an answer due) nothing is the only one, so that the first flows
-//! of a capture that begins midway settle a little later; what a service also sends by itself is tied by no circumstance. Two traces
-//! that such a tie joins are one, known by both IDs. What a kernel's address translation shows twice is found by sequence numbers as soon
+//! names both; beside what cannot be read (TLS, an unknown protocol, a WebSocket, a connection joined with an answer due) nothing is the
+//! only one, so that the first flows of a capture that begins midway, and those beside a connection that began as nothing known, settle a
+//! little later; what a service also sends by itself is tied by no circumstance. Two traces that such a tie joins are one, known by both
+//! IDs. What a kernel's address translation shows twice is found by sequence numbers as soon
 //! as it begins (`stitch`'s `nat`): its second leg is because of the first, causes what its receiver does, and alone is judged.
 //!
 //! Findings are made from settled flows and from quiet traces, by detectors, a file each (`findings`). One that rests on circumstances

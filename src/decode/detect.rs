@@ -18,6 +18,8 @@ pub struct Detect {
     refused: [bool; 2],
     /// Whether bytes were lost: then what is seen first need not be a start.
     holed: Option<Joined>,
+    /// Whether it was told that a direction's first bytes do not tell its protocol at once.
+    unknown: [bool; 2],
     /// Whether it was told that nothing can be read so far.
     told: bool,
     /// How far each direction was searched for a start, once one was.
@@ -95,6 +97,9 @@ impl Analyzer for Detect {
         if let (Transport::Datagram, Some(protocol)) = (transport, more) {
             return becoming(cx, protocol, joined, false);
         }
+        if opening && !std::mem::replace(&mut self.unknown[input.dir.index()], true) {
+            cx.sink.push(EventKind::Unknown(input.dir));
+        }
         if more.is_some() && input.data.len() < MOST {
             return Step::Need(input.data.len() + 1);
         }
@@ -103,8 +108,9 @@ impl Analyzer for Detect {
             return Step::Need(sealed::HEAD);
         }
         self.refused[input.dir.index()] = true;
-        if !sealed && opening && self.refused != [true; 2] && input.data.len() <= cx.limits().unknown {
-            return Step::Wait;
+        if !sealed && opening {
+            let waits = self.refused != [true; 2] && input.data.len() <= cx.limits().unknown;
+            return if waits { Step::Wait } else { Step::Opaque };
         }
         if !std::mem::replace(&mut self.told, true) {
             cx.sink.push(EventKind::Unread);
@@ -112,7 +118,7 @@ impl Analyzer for Detect {
         if sealed {
             return Step::Become { took: 0, to: Box::<Sealed>::default(), layer: None, reversed: false };
         }
-        if opening { Step::Opaque } else { Step::Lost(Issue::JOINED) }
+        Step::Lost(Issue::JOINED)
     }
 
     fn gap(&mut self, _: &mut Cx<'_, '_>, rest: Input<'_>, _: u64) -> Gap {
@@ -154,4 +160,50 @@ impl Analyzer for Detect {
     }
 
     fn end(&mut self, _: &mut Cx<'_, '_>, _: Input<'_>, _: End) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::properties::{Conversation, in_turns};
+    use super::*;
+
+    const UP: Dir = Dir::ToServer;
+    const DOWN: Dir = Dir::ToClient;
+
+    /// What is told of how it can be read, and in which turn.
+    fn told(turns: &[(Dir, &[u8])]) -> Vec<(usize, EventKind)> {
+        let mut talk = Conversation::new("detection");
+        turns.iter().for_each(|(dir, bytes)| _ = talk.say(*dir, bytes));
+        let begins: Vec<_> =
+            turns.iter().scan(1, |at, (_, bytes)| Some(std::mem::replace(at, *at + bytes.len() as u64))).collect();
+        let how = |kind: &EventKind| matches!(kind, EventKind::Unknown(_) | EventKind::Unread | EventKind::Identified(_));
+        let events = in_turns(&talk).events.into_iter().filter(|event| how(&event.kind));
+        events.map(|event| (begins.iter().position(|at| *at == event.at.packet.0).unwrap(), event.kind)).collect()
+    }
+
+    #[test]
+    fn an_unknown_protocol_is_told_with_its_first_byte() {
+        let [asks, answers] = [&b"\0\0\0\x0c\x80\x01\0\x01get\0\0\0\x01\x05"[..], b"\0\0\0\x02\x80\x01"];
+        let told_both = [(0, EventKind::Unknown(UP)), (1, EventKind::Unknown(DOWN)), (1, EventKind::Unread)];
+        assert_eq!(told(&[(UP, asks), (DOWN, answers), (UP, asks)]), told_both);
+        assert_eq!(told(&[(UP, asks)]), told_both[..1]);
+    }
+
+    #[test]
+    fn one_that_is_known_at_once_is_not_told_to_be_unknown() {
+        let whole: &[u8] = b"GET / HTTP/1.1\r\n\r\n";
+        assert_eq!(told(&[(UP, whole)]), [(0, EventKind::Identified("http"))]);
+        let (begin, rest) = whole.split_at(2);
+        assert_eq!(told(&[(UP, begin), (UP, rest)]), [(0, EventKind::Unknown(UP)), (1, EventKind::Identified("http"))]);
+    }
+
+    #[test]
+    fn what_follows_an_upgrade_to_what_nobody_reads_is_told_with_its_first_byte() {
+        let asks = b"GET /ws HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n";
+        let answers = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n";
+        let message = b"\x81\x82\0\0\0\0ab";
+        let both = [(0, EventKind::Identified("http")), (2, EventKind::Unread)];
+        assert_eq!(told(&[(UP, asks), (DOWN, answers)]), both[..1]);
+        assert_eq!(told(&[(UP, asks), (DOWN, answers), (UP, message), (UP, message)]), both);
+    }
 }

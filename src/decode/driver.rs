@@ -311,7 +311,7 @@ impl Driver {
                         Step::Need(_) => at += self.lose(sink, dir, Issue::TOO_LONG),
                         Step::Lost(issue) => at += self.lose(sink, dir, issue),
                         Step::Wait if shown.data.len() <= patience => self.side(dir).state = State::Waiting,
-                        Step::Wait | Step::Opaque => self.analyzer = None,
+                        Step::Wait | Step::Opaque => self.close(sink),
                         Step::Become { took, to, layer, reversed } => {
                             at += sink.decoded(took.min(shown.data.len()));
                             handed = true;
@@ -339,8 +339,7 @@ impl Driver {
     /// Hands both directions over. The new layer's keys are its own.
     fn become_other(&mut self, sink: &mut Sink<'_>, to: Box<dyn Analyzer>, layer: Option<&'static str>) {
         if layer.is_some() && self.nest.as_ref().map_or(0, |nest| nest.layers.len()) >= sink.limits.depth {
-            self.analyzer = None;
-            return;
+            return self.close(sink);
         }
         self.analyzer = Some(to);
         if let Some(layer) = layer {
@@ -390,6 +389,7 @@ impl Driver {
             }
             Err(_) => {
                 sink.note(None, Issue::PANIC);
+                sink.push(EventKind::Unread);
                 None
             }
         }

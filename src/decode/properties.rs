@@ -247,12 +247,17 @@ pub fn flows(talk: &Conversation) -> Vec<Sketch> {
 
 /// The flows of a conversation of which a turn comes whole: quicker, where the places of packets do not matter.
 pub fn quick_flows(talk: &Conversation) -> Vec<Sketch> {
-    play(talk, &cut(talk, &[])).flows.into_values().collect()
+    in_turns(talk).flows.into_values().collect()
 }
 
 /// What a conversation comes to where nothing is lost.
 pub fn reference(talk: &Conversation) -> Outcome {
     play(talk, &cut(talk, &(0..total(talk)).collect::<Vec<_>>()))
+}
+
+/// A conversation as it is told where each turn comes in one packet.
+pub fn in_turns(talk: &Conversation) -> Outcome {
+    play(talk, &cut(talk, &[]))
 }
 
 /// The same, with all that it might tell.

@@ -5,6 +5,7 @@
 //! for what, and which time that was. IDs in paths do not tell operations apart (`GET /orders/17`). Flows outside of traces are compared
 //! all those of one kind at once, since nothing says which belong together.
 
+mod partners;
 mod repeats;
 pub mod text;
 
@@ -12,6 +13,7 @@ use crate::engine::control::is_introduction;
 use crate::model::{FlowId, Owner, Pattern, TraceRecord};
 use crate::story::{Brief, Story};
 use crate::time::Span;
+use partners::{Hop, partners};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -247,7 +249,7 @@ fn is_aside(flow: &Brief) -> bool {
 }
 
 /// The hops of a trace, each with which time it was.
-fn occurrences(run: &Run, trace: &TraceRecord) -> Vec<((Key, usize), Brief)> {
+fn occurrences(run: &Run, trace: &TraceRecord) -> Vec<Hop> {
     let mut times: BTreeMap<Key, usize> = BTreeMap::new();
     let flows = trace.tree.iter().filter_map(|node| run.story.flow(node.flow)).filter(|flow| !is_aside(flow));
     flows
@@ -271,13 +273,7 @@ fn hops(traces: [(&Run, &TraceRecord); 2], astray: &mut [BTreeMap<Key, Vec<Brief
         let place = flows.iter().position(within)?;
         Some(flows.remove(place))
     };
-    let mut theirs: BTreeMap<_, _> = right.iter().cloned().collect();
-    let mut partners: Vec<Option<Brief>> = left.iter().map(|(at, _)| theirs.remove(at)).collect();
-    // who has a name in one run may have none in the other
-    for ((at, _), partner) in left.iter().zip(&mut partners).filter(|(_, partner)| partner.is_none()) {
-        let same = right.iter().map(|(theirs, _)| theirs).find(|other| theirs.contains_key(*other) && at.0.may_be(&other.0));
-        *partner = same.and_then(|other| theirs.remove(other));
-    }
+    let (partners, rest) = partners(&left, right);
     let mut found = Vec::new();
     for ((at, a), b) in left.into_iter().zip(partners) {
         let mut tell = |kind, b| found.push(Difference::new(kind, at.0.clone(), Some(at.1), [Some(a.clone()), b]));
@@ -291,9 +287,9 @@ fn hops(traces: [(&Run, &TraceRecord); 2], astray: &mut [BTreeMap<Key, Vec<Brief
             }
         }
     }
-    for (at, b) in right.into_iter().filter(|(at, _)| theirs.contains_key(at)) {
+    for (at, b) in rest {
         let Some(a) = strays(0, &at.0) else {
-            found.push(Difference::new(Kind::New, at.0, Some(at.1), [None, Some(b)]));
+            found.push(Difference::new(Kind::New, key(&b), Some(at.1), [None, Some(b)]));
             continue;
         };
         for kind in changed(&a, &b) {

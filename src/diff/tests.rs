@@ -290,3 +290,13 @@ fn what_a_client_says_of_itself_on_a_new_connection_is_no_difference() {
     flows.into_iter().for_each(|flow| b.story.remember(Brief { protocol: "redis", ..flow }));
     assert_eq!(told(&compare(&a, &b)), [""; 0]);
 }
+
+#[test]
+fn who_began_a_trace_may_be_called_otherwise_in_the_other_run() {
+    let page = |who, ms| {
+        let hops = [(who, "gateway", "GET /page", "200", ms, true), ("gateway", "shop", "GET /items", "200", 5, true)];
+        run(&[(&hops, &[]), (&hops, &[])])
+    };
+    assert_eq!(told(&compare(&page("fan", 28), &page("fan2", 28))), [""; 0]);
+    assert_eq!(told(&compare(&page("fan", 28), &page("fan2", 70))), ["slower fan → gateway GET /page Some(1)"; 2]);
+}

@@ -231,6 +231,10 @@ impl Engine {
                 self.seen_by(conn, source);
                 true
             }
+            EventKind::Unknown(dir) => {
+                self.stitch.veil.unknown(conn, dir, at.time);
+                true
+            }
             EventKind::Unread => {
                 self.stitch.veil.unread(conn, at.time);
                 true

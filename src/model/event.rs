@@ -32,7 +32,9 @@ pub enum EventKind {
     Oriented(SocketAddr, SocketAddr),
     /// Another source saw it too.
     SeenBy(SourceId),
-    /// It cannot be read so far: it is encrypted, or of a protocol that is unknown.
+    /// What came first in a direction does not tell its protocol so far: it may be one that is unknown.
+    Unknown(Dir),
+    /// It cannot be read from here on, or so far: it is encrypted, of a protocol that is unknown, or was given up.
     Unread,
     /// Encrypted bytes went in a direction: when that turned, and now and then while an answer goes on.
     Sealed(Dir),

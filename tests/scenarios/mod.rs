@@ -3,6 +3,7 @@
 
 mod background;
 pub mod check;
+mod hidden;
 mod load;
 pub mod mesh;
 mod messages;
@@ -43,6 +44,7 @@ pub fn all() -> Vec<Scenario> {
         messages::SCENARIOS,
         load::SCENARIOS,
         background::SCENARIOS,
+        hidden::SCENARIOS,
         quiet::SCENARIOS,
         styles::SCENARIOS,
         why::SCENARIOS,

@@ -32,7 +32,6 @@ impl Driver {
     /// start. Those that wait for what tells their protocol are given up with all that follow, as at the limit of that wait.
     pub fn let_go(&mut self, sink: &mut Sink<'_>) {
         if !self.is_known() && self.sides.iter().any(|side| side.state == State::Waiting) {
-            sink.push(EventKind::Unread);
             return self.give_up(sink);
         }
         for dir in Dir::BOTH {
@@ -45,9 +44,16 @@ impl Driver {
         self.rest();
     }
 
+    /// Nothing that follows is read, which is told.
+    pub(super) fn close(&mut self, sink: &mut Sink<'_>) {
+        if self.analyzer.take().is_some() {
+            sink.push(EventKind::Unread);
+        }
+    }
+
     /// Makes room where letting go of bytes is not enough: nothing that follows is read.
     pub fn give_up(&mut self, sink: &mut Sink<'_>) {
-        self.analyzer = None;
+        self.close(sink);
         for (_, mut inner) in self.nest.take().into_iter().flat_map(|nest| nest.inners) {
             inner.give_up(sink);
         }

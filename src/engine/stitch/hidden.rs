@@ -7,7 +7,7 @@ use super::super::facts::Facts;
 use super::super::traces::{Hop, name};
 use super::Stitch;
 use super::works::label;
-use crate::model::{ConnId, Opened, Party, Pattern};
+use crate::model::{ConnId, Dir, Opened, Party, Pattern};
 use crate::time::{Span, Time};
 use compact_str::CompactString;
 use hashbrown::HashMap;
@@ -26,10 +26,23 @@ const BEGINNING: Time = Time::from_nanos(i64::MIN);
 struct Hidden {
     since: Time,
     until: Option<Time>,
+    /// Where its protocol may be found yet, so that all of it is read: in which directions anything was said.
+    unknown: Option<[bool; 2]>,
     /// Whether its client works on what it is sent, rather than its server on what it is asked.
     consumes: bool,
     /// Who works on it, once that was asked for.
     worker: Option<Worker>,
+}
+
+impl Hidden {
+    fn new(since: Time, until: Option<Time>) -> Self {
+        Self { since, until, unknown: None, consumes: false, worker: None }
+    }
+
+    /// Whether nobody has answered anything so far.
+    fn is_one_sided(&self) -> bool {
+        self.unknown.is_some_and(|said| said != [true; 2])
+    }
 }
 
 /// Who works on something hidden.
@@ -53,29 +66,49 @@ pub(in crate::engine) struct Veil {
     unplaced: Vec<ConnId>,
     /// When a connection was joined first.
     joined: Option<Time>,
+    /// Those of which it may not be known yet as what they began, and when that was, the oldest first.
+    unknown: VecDeque<(ConnId, Time)>,
 }
 
 impl Veil {
+    /// A connection began, and it is not known as what: what it is asked may lead to others before that is known.
+    pub(in crate::engine) fn unknown(&mut self, conn: ConnId, dir: Dir, since: Time) {
+        if !self.list.contains_key(&conn) {
+            if self.unknown.len() >= MAX_HIDDEN {
+                self.unknown.pop_front();
+            }
+            self.unknown.push_back((conn, since));
+            self.add(conn, Hidden { unknown: Some([false; 2]), ..Hidden::new(since, None) });
+        }
+        if let Some(said) = self.list.get_mut(&conn).and_then(|hidden| hidden.unknown.as_mut()) {
+            said[dir.index()] = true;
+        }
+    }
+
     /// A connection cannot be read.
     pub(in crate::engine) fn unread(&mut self, conn: ConnId, since: Time) {
-        match self.list.get_mut(&conn) {
-            Some(hidden) => hidden.until = None,
-            None => self.add(conn, Hidden { since, until: None, consumes: false, worker: None }),
+        let Some(hidden) = self.list.get_mut(&conn) else { return self.add(conn, Hidden::new(since, None)) };
+        // what came meanwhile was read
+        if hidden.until.is_some_and(|until| until <= since) {
+            hidden.since = since;
         }
+        (hidden.until, hidden.unknown) = (None, None);
     }
 
     /// It can be read after all.
     pub(in crate::engine) fn read(&mut self, conn: ConnId, since: Time) {
-        if let Some(hidden) = self.list.get_mut(&conn) {
-            let until = if hidden.since == BEGINNING { since.after(BEFORE) } else { since };
-            hidden.until.get_or_insert(until);
+        let Some(hidden) = self.list.get_mut(&conn) else { return };
+        if hidden.unknown.is_some() {
+            return self.remove(conn);
         }
+        let until = if hidden.since == BEGINNING { since.after(BEFORE) } else { since };
+        hidden.until.get_or_insert(until);
     }
 
     /// A connection was joined: what was asked on it before the capture began may be worked on still.
     pub(in crate::engine) fn joined(&mut self, conn: ConnId, first: Time) {
         self.joined.get_or_insert(first);
-        self.add(conn, Hidden { since: BEGINNING, until: Some(first.after(BEFORE)), consumes: false, worker: None });
+        self.add(conn, Hidden::new(BEGINNING, Some(first.after(BEFORE))));
     }
 
     /// A flow began on a connection: where one thing is asked after the other, nothing was open before it.
@@ -104,11 +137,14 @@ impl Veil {
 
     /// A connection is over.
     pub(in crate::engine) fn ended(&mut self, conn: ConnId, at: Time, client: &Party, server: &Party) {
-        if let Some(hidden) = self.list.get_mut(&conn) {
-            hidden.until = Some(hidden.until.map_or(at, |until| until.min(at)));
-            let worker = if hidden.consumes { client } else { server };
-            self.place(conn, Worker::Was(Arc::clone(label(worker)), worker.host().into()));
+        let Some(hidden) = self.list.get_mut(&conn) else { return };
+        if hidden.is_one_sided() && !are_two(client, server) {
+            return self.remove(conn);
         }
+        hidden.unknown = None;
+        hidden.until = Some(hidden.until.map_or(at, |until| until.min(at)));
+        let worker = if hidden.consumes { client } else { server };
+        self.place(conn, Worker::Was(Arc::clone(label(worker)), worker.host().into()));
     }
 
     /// The ends of a connection are others than before, unless it is over.
@@ -120,9 +156,14 @@ impl Veil {
         }
     }
 
-    /// Whether it is so soon after the first connection was joined that others may be yet, which something is hidden on, too.
-    pub(in crate::engine) fn young(&self, now: Time, settle: Span) -> bool {
-        self.joined.is_some_and(|joined| now < joined.after(settle))
+    /// Whether it is so soon after the first connection was joined that others may be yet, which something is hidden on, too; or so soon
+    /// after one began that it may turn out to be one.
+    pub(in crate::engine) fn young(&mut self, now: Time, settle: Span) -> bool {
+        let is_young = |then: Time| now < then.after(settle);
+        let Self { list, unknown, joined, .. } = self;
+        let is_unknown = |conn: &ConnId| list.get(conn).is_some_and(|hidden| hidden.unknown.is_some());
+        while unknown.pop_front_if(|(conn, since)| !is_young(*since) || !is_unknown(conn)).is_some() {}
+        !unknown.is_empty() || joined.is_some_and(is_young)
     }
 
     /// Whether anything is hidden at all.
@@ -148,8 +189,11 @@ impl Veil {
             }
         }
         let list = &self.list;
-        let then = |conn: &ConnId| {
-            list.get(conn).is_some_and(|hidden| hidden.since <= at && hidden.until.is_none_or(|until| at < until))
+        let then = |conn: &ConnId, called: &mut dyn FnMut(u32) -> Arc<Party>| {
+            let hidden = list.get(conn).filter(|hidden| hidden.since <= at && hidden.until.is_none_or(|until| at < until));
+            let mut are_two =
+                || end(*conn, true).zip(end(*conn, false)).is_some_and(|(one, two)| are_two(&called(one), &called(two)));
+            hidden.is_some_and(|hidden| !hidden.is_one_sided() || are_two())
         };
         self.by.iter().any(|(worker, conns)| {
             let meant = match worker {
@@ -159,7 +203,7 @@ impl Veil {
                     is(label(&party), party.host())
                 }
             };
-            meant && conns.iter().any(then)
+            meant && conns.iter().any(|conn| then(conn, &mut called))
         })
     }
 
@@ -178,6 +222,16 @@ impl Veil {
         if self.unplaced.len() > 2 * MAX_HIDDEN {
             let list = &self.list;
             self.unplaced.retain(|conn| list.get(conn).is_some_and(|hidden| hidden.worker.is_none()));
+        }
+    }
+
+    /// Nothing was hidden on a connection. It mostly is one of the last.
+    fn remove(&mut self, conn: ConnId) {
+        if let Some(at) = self.order.iter().rposition(|other| *other == conn) {
+            self.order.remove(at);
+        }
+        if let Some(Hidden { worker: Some(worker), .. }) = self.list.remove(&conn) {
+            self.leave(conn, &worker);
         }
     }
 
@@ -200,6 +254,12 @@ impl Veil {
     }
 }
 
+/// Whether the ends of a connection are two, as far as is known: who wakes itself by a connection asks nobody anything.
+fn are_two(client: &Party, server: &Party) -> bool {
+    let same = client.pid().is_some() && client.pid() == server.pid();
+    client.host() != server.host() || name(server).is_some() && !same
+}
+
 /// Whether who sent a flow may have been at work on something that cannot be read.
 pub(super) fn is_veiled(stitch: &mut Stitch, conns: &Conns, facts: &mut Facts, hop: &Hop) -> bool {
     let Stitch { works, veil, .. } = stitch;
@@ -219,7 +279,7 @@ pub(super) fn is_veiled(stitch: &mut Stitch, conns: &Conns, facts: &mut Facts, h
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::PacketNo;
+    use crate::model::{PacketNo, Stamp};
     use std::cell::Cell;
 
     /// A worker that has an address and no name.
@@ -229,6 +289,25 @@ mod tests {
 
     fn conn(n: u64) -> ConnId {
         ConnId(PacketNo(n))
+    }
+
+    #[test]
+    fn what_was_read_in_between_hid_nothing() {
+        let (mut veil, time) = (Veil::default(), |seconds: i64| Time::from_nanos(seconds * 1_000_000_000));
+        let hides = |veil: &mut Veil, at| veil.hides(time(at), |_, on| on == "10.0.0.1", |_, _| Some(1), party);
+        let first = Stamp { packet: PacketNo(1), time: time(1) };
+        let (operation, layers, pattern) = ("GET /ws".into(), Vec::new(), Pattern::RequestResponse);
+        // joined, and a request is read; then it goes on as something else
+        veil.joined(conn(1), time(0));
+        assert!(hides(&mut veil, 1));
+        veil.shown(conn(1), &Opened { protocol: "http", pattern, operation, dir: Dir::ToServer, first, layers });
+        assert!(!hides(&mut veil, 1));
+        veil.unread(conn(1), time(3));
+        assert_eq!([1, 2, 3, 9].map(|at| hides(&mut veil, at)), [false, false, true, true]);
+        // what turns out to be read is forgotten, and makes no room
+        (2..9).for_each(|n| veil.unknown(conn(n), Dir::ToServer, time(1)));
+        (2..9).for_each(|n| veil.read(conn(n), time(2)));
+        assert_eq!((veil.list.len(), veil.order.len(), veil.by.len()), (1, 1, 1));
     }
 
     #[test]

@@ -1,4 +1,5 @@
 mod given_up;
+mod hidden;
 
 use crate::engine::Record;
 use crate::engine::mesh::run;
@@ -264,24 +265,6 @@ fn a_request_id_beside_a_tracers_makes_one_trace_of_both() {
     // one that two traces carry tells nothing
     let two = ["web>gate 1-9 id=t req=constant", "web>gate 20-30 id=u req=constant", "web>gate 40-50 req=constant"];
     check(&two, &["1", "2", "3"]);
-}
-
-#[test]
-fn beside_something_that_cannot_be_read_nothing_is_the_only_one() {
-    let mesh = ["web>gate 1-90 id=t", "gate>?db 20-30"];
-    check(&mesh, &["1 .s2"]);
-    // an encrypted request may be what it works on
-    check(&[mesh[0], mesh[1], "web>gate 2-95 hidden=yes"], &["1"]);
-    // of another service, or over by then
-    check(&[mesh[0], mesh[1], "web>other 2-95 hidden=yes"], &["1 .s2"]);
-    check(&[mesh[0], mesh[1], "web>gate 2-10 hidden=yes"], &["1 .s2"]);
-    // joined, if only later: something may have been asked before all that was seen
-    check(&[mesh[0], mesh[1], "web>gate 2-95 joined=yes"], &["1"]);
-    let midway = "web>other 1-2 joined=yes";
-    check(&[mesh[0], mesh[1], midway, "web>gate 40-95 joined=yes"], &["1"]);
-    check(&[mesh[0], mesh[1], midway, "web>other 40-95 joined=yes"], &["1 .s2"]);
-    // what both carry tells it all the same
-    check(&["web>gate 1-90 id=t body=order-4711", "gate>?db 20-30 body=order-4711", "web>gate 2-95 joined=yes"], &["1 .p2"]);
 }
 
 #[test]

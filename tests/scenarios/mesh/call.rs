@@ -65,6 +65,10 @@ pub enum Connection {
     Own,
     /// One that cannot be looked into.
     Sealed,
+    /// One of its own, in a protocol that is not read.
+    Foreign,
+    /// A WebSocket, whose messages are not read.
+    WebSocket,
     /// One that begins with whom it is for (the PROXY protocol).
     Proxied,
 }

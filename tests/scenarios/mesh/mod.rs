@@ -15,6 +15,7 @@ mod stores;
 mod tls;
 pub mod tracer;
 pub mod truth;
+mod unread;
 mod wire;
 
 use amqp::Message;
@@ -136,19 +137,25 @@ impl Mesh {
     /// `from` calls while it works with a context, because of `parent`. When it is over.
     fn call(&mut self, at: Nanos, from: Svc, works_with: &Context, parent: Option<usize>, call: &Call) -> Nanos {
         let context = self.services[from.0].sends.sends(works_with, &mut self.ids);
-        let sealed = call.connection == Connection::Sealed;
-        let (kind, protocol, operation) = match &call.what {
-            _ if sealed => (Kind::Tls, "tls", String::new()),
-            What::Http { method, target } => {
+        let unread = match call.connection {
+            Connection::Sealed => Some((Kind::Tls, "tls")),
+            Connection::Foreign => Some((Kind::Foreign, "thrift")),
+            Connection::WebSocket => Some((Kind::WebSocket, "websocket")),
+            Connection::Kept | Connection::Own | Connection::Proxied => None,
+        };
+        let begins_unread = unread.is_some();
+        let (kind, protocol, operation) = match (unread, &call.what) {
+            (Some((kind, protocol)), _) => (kind, protocol, String::new()),
+            (None, What::Http { method, target }) => {
                 let kind = if call.connection == Connection::Proxied { Kind::Proxied } else { Kind::Http };
                 (kind, "http", format!("{method} {}", target.split('?').next().unwrap_or_default()))
             }
-            What::Grpc { path } => (Kind::Grpc, "grpc", (*path).to_owned()),
-            What::Publish { exchange, key, .. } => {
+            (None, What::Grpc { path }) => (Kind::Grpc, "grpc", (*path).to_owned()),
+            (None, What::Publish { exchange, key, .. }) => {
                 (Kind::Publishes, "amqp", format!("publish {} {key}", if exchange.is_empty() { "(default)" } else { *exchange }))
             }
-            What::Sql { text, .. } => (Kind::Postgres, "postgresql", statement(text)),
-            What::Redis { arguments } => (Kind::Redis, "redis", arguments[0].clone()),
+            (None, What::Sql { text, .. }) => (Kind::Postgres, "postgresql", statement(text)),
+            (None, What::Redis { arguments }) => (Kind::Redis, "redis", arguments[0].clone()),
         };
         // databases are told nothing but what the statement says
         let told = match &call.what {
@@ -173,7 +180,7 @@ impl Mesh {
             ports: None,
             leg: Leg::Only,
         });
-        let begins = (!sealed).then_some(first);
+        let begins = (!begins_unread).then_some(first);
         let headers: Vec<_> = context.headers().into_iter().chain(call.headers.iter().cloned()).collect();
         let (asks, answers) = self.texts(call, headers);
         self.words.push(Word { at, exchange, side: Side::Client, begins, text: asks });
@@ -289,8 +296,13 @@ impl Mesh {
     fn texts(&self, call: &Call, mut headers: Vec<(String, String)>) -> (wire::Text, wire::Text) {
         let body = json(&call.ids);
         let bad = if let Answer::Bad(status) = call.answer { Some(status) } else { None };
-        if call.connection == Connection::Sealed {
-            return (Box::new(|_| tls::sealed(200)), Box::new(|_| tls::sealed(90)));
+        match call.connection {
+            Connection::Sealed => return (Box::new(|_| tls::sealed(200)), Box::new(|_| tls::sealed(90))),
+            Connection::Foreign => return (Box::new(|_| unread::foreign(1, "put")), Box::new(|_| unread::foreign(2, "put"))),
+            Connection::WebSocket => {
+                return (Box::new(|_| unread::message("put", true)), Box::new(|_| unread::message("done", false)));
+            }
+            Connection::Kept | Connection::Own | Connection::Proxied => {}
         }
         let own = format!("{}:{}", self.services[call.to.0].name, self.services[call.to.0].port);
         let named = headers.iter().position(|(name, _)| name == "host").map(|at| headers.remove(at).1);

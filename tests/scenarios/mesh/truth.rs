@@ -38,12 +38,18 @@ pub enum Leg {
 }
 
 impl Flow {
-    /// One of a broker's connection, of no message.
-    pub fn housekeeping(operation: String, client: Svc, server: Svc, at: Nanos, ends: [SocketAddrV4; 2]) -> Self {
+    /// One of a connection alone, as which it is told of: a broker's, of no message, or one that makes it a WebSocket.
+    pub fn housekeeping(
+        (protocol, operation, status): (&'static str, String, &str),
+        client: Svc,
+        server: Svc,
+        at: Nanos,
+        ends: [SocketAddrV4; 2],
+    ) -> Self {
         Self {
-            protocol: "amqp",
+            protocol,
             operation,
-            status: Some("ok".into()),
+            status: Some(status.into()),
             client,
             server,
             receiver: server,

@@ -4,7 +4,7 @@ use super::amqp;
 use super::call::Connection;
 use super::capture::{Nanos, Packet, Side, Tcp, addr};
 use super::truth::Flow;
-use super::{Naming, Service, Svc, http2, naming, stores, tls};
+use super::{Naming, Service, Svc, http2, naming, stores, tls, unread};
 use std::collections::HashMap;
 use std::fmt;
 use std::net::SocketAddrV4;
@@ -63,6 +63,8 @@ pub enum Kind {
     Postgres,
     Redis,
     Tls,
+    Foreign,
+    WebSocket,
 }
 
 /// A connection on one side of a kernel.
@@ -155,7 +157,7 @@ impl<'a> Wire<'a> {
     fn conn(&mut self, at: Nanos, exchange: &Exchange, flows: &mut Vec<Flow>) -> usize {
         let key = (exchange.client, exchange.server, exchange.kind.clone());
         let shared = matches!(exchange.kind, Kind::Grpc | Kind::Publishes | Kind::Consumes(_));
-        let own = exchange.connection == Connection::Own && !shared;
+        let own = matches!(exchange.connection, Connection::Own | Connection::Foreign) && !shared;
         let free = |conn: &&usize| shared || self.conns[**conn].busy < at;
         if let Some(conn) = self.of.get(&key).filter(|_| !own).and_then(|all| all.iter().find(free)) {
             return *conn;
@@ -177,7 +179,9 @@ impl<'a> Wire<'a> {
                 let mut packet = seen.tcp.say(time, side, &bytes);
                 if let Some(operation) = operation {
                     packet.begins.push(flows.len());
-                    flows.push(Flow::housekeeping(operation, exchange.client, exchange.server, time, seen.ends));
+                    let (protocol, status) = if exchange.kind == Kind::WebSocket { ("http", "101") } else { ("amqp", "ok") };
+                    let what = (protocol, operation, status);
+                    flows.push(Flow::housekeeping(what, exchange.client, exchange.server, time, seen.ends));
                 }
                 packets.push(packet);
             }
@@ -215,7 +219,11 @@ impl<'a> Wire<'a> {
 fn preamble(exchange: &Exchange, server: &str) -> Vec<(Side, Vec<u8>, Option<String>)> {
     let both = |client, server| vec![(Side::Client, client, None), (Side::Server, server, None)];
     match exchange.kind {
-        Kind::Http | Kind::Redis => Vec::new(),
+        Kind::Http | Kind::Redis | Kind::Foreign => Vec::new(),
+        Kind::WebSocket => {
+            let [client, answer] = unread::upgrade(server);
+            vec![(Side::Client, client, Some("GET /ws".to_owned())), (Side::Server, answer, None)]
+        }
         Kind::Proxied => vec![(Side::Client, b"PROXY TCP4 10.9.8.7 10.0.0.3 51000 8081\r\n".to_vec(), None)],
         Kind::Grpc => both(http2::client_preface(), http2::server_preface()),
         Kind::Publishes => amqp::opening(None),
