@@ -113,7 +113,7 @@ impl Analyzer for Detect {
             return if waits { Step::Wait } else { Step::Opaque };
         }
         if !std::mem::replace(&mut self.told, true) {
-            cx.sink.push(EventKind::Unread);
+            cx.sink.push(EventKind::Unread { anew: false });
         }
         if sealed {
             return Step::Become { took: 0, to: Box::<Sealed>::default(), layer: None, reversed: false };
@@ -170,13 +170,15 @@ mod tests {
     const UP: Dir = Dir::ToServer;
     const DOWN: Dir = Dir::ToClient;
 
+    const UNREAD: EventKind = EventKind::Unread { anew: true };
+
     /// What is told of how it can be read, and in which turn.
     fn told(turns: &[(Dir, &[u8])]) -> Vec<(usize, EventKind)> {
         let mut talk = Conversation::new("detection");
         turns.iter().for_each(|(dir, bytes)| _ = talk.say(*dir, bytes));
         let begins: Vec<_> =
             turns.iter().scan(1, |at, (_, bytes)| Some(std::mem::replace(at, *at + bytes.len() as u64))).collect();
-        let how = |kind: &EventKind| matches!(kind, EventKind::Unknown(_) | EventKind::Unread | EventKind::Identified(_));
+        let how = |kind: &EventKind| matches!(kind, EventKind::Unknown(_) | EventKind::Unread { .. } | EventKind::Identified(_));
         let events = in_turns(&talk).events.into_iter().filter(|event| how(&event.kind));
         events.map(|event| (begins.iter().position(|at| *at == event.at.packet.0).unwrap(), event.kind)).collect()
     }
@@ -184,7 +186,7 @@ mod tests {
     #[test]
     fn an_unknown_protocol_is_told_with_its_first_byte() {
         let [asks, answers] = [&b"\0\0\0\x0c\x80\x01\0\x01get\0\0\0\x01\x05"[..], b"\0\0\0\x02\x80\x01"];
-        let told_both = [(0, EventKind::Unknown(UP)), (1, EventKind::Unknown(DOWN)), (1, EventKind::Unread)];
+        let told_both = [(0, EventKind::Unknown(UP)), (1, EventKind::Unknown(DOWN)), (1, UNREAD)];
         assert_eq!(told(&[(UP, asks), (DOWN, answers), (UP, asks)]), told_both);
         assert_eq!(told(&[(UP, asks)]), told_both[..1]);
     }
@@ -202,7 +204,7 @@ mod tests {
         let asks = b"GET /ws HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n";
         let answers = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n";
         let message = b"\x81\x82\0\0\0\0ab";
-        let both = [(0, EventKind::Identified("http")), (2, EventKind::Unread)];
+        let both = [(0, EventKind::Identified("http")), (2, UNREAD)];
         assert_eq!(told(&[(UP, asks), (DOWN, answers)]), both[..1]);
         assert_eq!(told(&[(UP, asks), (DOWN, answers), (UP, message), (UP, message)]), both);
     }

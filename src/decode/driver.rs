@@ -4,6 +4,7 @@ use super::detect::Detect;
 use super::input::Input;
 use super::{Analyzer, Cx, Gap, Resync, Sink, Step};
 use crate::model::{ConnMeta, Dir, End, EventKind, Issue, Stamp};
+use crate::time::Time;
 use held::Held;
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -15,8 +16,8 @@ mod room;
 /// One stream, its analyzer, and the streams within it.
 #[derive(Debug)]
 pub struct Driver {
-    /// None: nothing that follows can be read.
-    analyzer: Option<Box<dyn Analyzer>>,
+    /// None: nothing that follows can be read, and it was told then that bytes come all the same.
+    analyzer: Result<Box<dyn Analyzer>, Time>,
     stream: u32,
     sides: [Side; 2],
     nest: Option<Box<Nest>>,
@@ -70,6 +71,9 @@ enum State {
     Lost,
 }
 
+/// Before every capture.
+const NEVER: Time = Time::from_nanos(i64::MIN);
+
 thread_local! {
     static GUARDED: Cell<bool> = const { Cell::new(false) };
 }
@@ -88,7 +92,7 @@ impl Driver {
     /// A stream with its first analyzer, where client and server may be the other way round than those of the connection.
     pub(super) fn inner(analyzer: Box<dyn Analyzer>, stream: u32, layers: Vec<&'static str>, turned: bool) -> Self {
         let nest = (!layers.is_empty()).then(|| Box::new(Nest { layers, inners: Vec::new() }));
-        Self { analyzer: Some(analyzer), stream, sides: Default::default(), nest, reversed: false, turned }
+        Self { analyzer: Ok(analyzer), stream, sides: Default::default(), nest, reversed: false, turned }
     }
 
     /// Whether its protocol is known: another analyzer took over from the first one.
@@ -96,22 +100,15 @@ impl Driver {
         self.stream > 0
     }
 
-    /// Nothing has come for a while: only what is known is kept, no room for what may come.
-    pub fn rest(&mut self) {
-        self.sides.iter_mut().for_each(|side| side.held.rest());
-        self.nest.iter_mut().flat_map(|nest| &mut nest.inners).for_each(|(_, inner)| inner.rest());
-        self.analyzer.iter_mut().for_each(|analyzer| analyzer.rest());
-    }
-
     /// Whether an analyzer waits for time to pass.
     pub fn waits(&self) -> bool {
         let inner = |nest: &Nest| nest.inners.iter().any(|(_, inner)| inner.waits());
-        self.analyzer.as_ref().is_some_and(|analyzer| analyzer.waits()) || self.nest.as_deref().is_some_and(inner)
+        self.analyzer.as_ref().is_ok_and(|analyzer| analyzer.waits()) || self.nest.as_deref().is_some_and(inner)
     }
 
     /// Packet time has come to `now`. Without effect where nothing [`waits`](Self::waits).
     pub fn tick(&mut self, sink: &mut Sink<'_>, now: Stamp) {
-        if self.analyzer.as_ref().is_some_and(|analyzer| analyzer.waits()) {
+        if self.analyzer.as_ref().is_ok_and(|analyzer| analyzer.waits()) {
             self.call(sink, |analyzer, cx| analyzer.tick(cx, now));
         }
         self.nest.iter_mut().flat_map(|nest| &mut nest.inners).for_each(|(_, inner)| inner.tick(sink, now));
@@ -271,7 +268,8 @@ impl Driver {
         let (mut dir, len) = (input.dir, input.data.len());
         let (mut at, mut handed, patience) = (0, false, self.patience(sink));
         while at < len {
-            if self.analyzer.is_none() {
+            if self.analyzer.is_err() {
+                self.unread(sink);
                 sink.undecoded(len - at);
                 return Worked { dir, consumed: len, moved: true, handed };
             }
@@ -282,7 +280,7 @@ impl Driver {
                 // it is asked once more, and can only give up
                 State::Waiting => self.side(dir).state = State::Feeding,
                 State::Lost => {
-                    let skipped = match self.analyzer.as_mut().map(|a| a.search(shown)) {
+                    let skipped = match self.analyzer.as_mut().ok().map(|a| a.search(shown)) {
                         Some(Resync::Found(n)) => {
                             self.side(dir).state = State::Feeding;
                             n
@@ -341,7 +339,7 @@ impl Driver {
         if layer.is_some() && self.nest.as_ref().map_or(0, |nest| nest.layers.len()) >= sink.limits.depth {
             return self.close(sink);
         }
-        self.analyzer = Some(to);
+        self.analyzer = Ok(to);
         if let Some(layer) = layer {
             self.nest.get_or_insert_default().layers.push(layer);
         }
@@ -375,7 +373,7 @@ impl Driver {
 
     /// Calls the analyzer; a panic in it gives the stream up.
     fn call<T>(&mut self, sink: &mut Sink<'_>, f: impl FnOnce(&mut dyn Analyzer, &mut Cx<'_, '_>) -> T) -> Option<T> {
-        let mut analyzer = self.analyzer.take()?;
+        let mut analyzer = std::mem::replace(&mut self.analyzer, Err(NEVER)).ok()?;
         let (turned, mut other) = (self.is_turned(), None);
         let meta = if turned { other.insert(sink.meta.turned()) } else { sink.meta };
         let mut cx = Cx { sink, meta, turned, stream: self.stream, nest: &mut self.nest };
@@ -384,12 +382,12 @@ impl Driver {
         GUARDED.set(outer);
         match result {
             Ok(value) => {
-                self.analyzer = Some(analyzer);
+                self.analyzer = Ok(analyzer);
                 Some(value)
             }
             Err(_) => {
                 sink.note(None, Issue::PANIC);
-                sink.push(EventKind::Unread);
+                self.unread(sink);
                 None
             }
         }

@@ -93,12 +93,12 @@ impl Mesh {
                 let becomes = match becomes {
                     "never" => vec![],
                     "found" => vec![EventKind::Identified("http")],
-                    _ => vec![EventKind::Unknown(Dir::ToClient), EventKind::Unread],
+                    _ => vec![EventKind::Unknown(Dir::ToClient), EventKind::Unread { anew: true }],
                 };
                 becomes.into_iter().for_each(|kind| push(last, kind));
             }
             if word("hidden").is_some() {
-                push(begin, EventKind::Unread);
+                push(begin, EventKind::Unread { anew: false });
                 push(begin, EventKind::Sealed(Dir::ToServer));
                 push(last, EventKind::Sealed(Dir::ToClient));
             }

@@ -235,8 +235,8 @@ impl Engine {
                 self.stitch.veil.unknown(conn, dir, at.time);
                 true
             }
-            EventKind::Unread => {
-                self.stitch.veil.unread(conn, at.time);
+            EventKind::Unread { anew } => {
+                self.stitch.veil.unread(conn, at.time, anew);
                 true
             }
             EventKind::Sealed(dir) => self.sealed(conn, dir, at.time),

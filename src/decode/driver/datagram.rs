@@ -1,6 +1,6 @@
 //! A driver's way with datagrams: each is shown alone. No buffer, no place to lose, no waiting.
 
-use super::{Driver, Input, Sink, Step};
+use super::{Driver, Input, NEVER, Sink, Step};
 use crate::model::{Dir, Stamp};
 
 impl Driver {
@@ -9,7 +9,7 @@ impl Driver {
         sink.totals.stream_bytes += bytes.len() as u64;
         let (mut dir, mut at) = (self.turn(dir), 0);
         let marks = [(0, stamp)];
-        while at < bytes.len() && self.analyzer.is_some() {
+        while at < bytes.len() && self.analyzer.is_ok() {
             let input = Input::new(dir, bytes, 0, &marks).part(at..bytes.len());
             match self.call(sink, |analyzer, cx| analyzer.feed(cx, input)).unwrap_or(Step::Opaque) {
                 Step::Took(n @ 1..) => at += sink.decoded(n.min(input.data.len())),
@@ -25,7 +25,7 @@ impl Driver {
                     sink.note(None, issue);
                     break;
                 }
-                Step::Opaque => self.analyzer = None,
+                Step::Opaque => self.analyzer = Err(NEVER),
                 Step::Took(0) | Step::Need(_) | Step::Wait => break,
             }
         }

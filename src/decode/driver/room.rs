@@ -1,12 +1,23 @@
 //! What a driver holds in memory, and how it lets go of that where all connections together hold too much.
 
-use super::{Driver, Sink, State};
+use super::{Driver, NEVER, Sink, State};
 use crate::model::{Dir, EventKind};
+use crate::time::Span;
+
+/// After how long it is told anew that bytes come which are not read.
+const ANEW: Span = Span::from_secs(1);
 
 impl Driver {
     /// How many unconsumed bytes of a direction may wait for the other one.
     pub(super) fn patience(&self, sink: &Sink<'_>) -> usize {
         if self.is_known() { sink.limits.wait } else { sink.limits.unknown }
+    }
+
+    /// Nothing has come for a while: only what is known is kept, no room for what may come.
+    pub fn rest(&mut self) {
+        self.sides.iter_mut().for_each(|side| side.held.rest());
+        self.nest.iter_mut().flat_map(|nest| &mut nest.inners).for_each(|(_, inner)| inner.rest());
+        self.analyzer.iter_mut().for_each(|analyzer| analyzer.rest());
     }
 
     /// What the bytes that are not consumed take in memory, and the room for more, in bytes. What analyzers keep of messages that are
@@ -46,8 +57,19 @@ impl Driver {
 
     /// Nothing that follows is read, which is told.
     pub(super) fn close(&mut self, sink: &mut Sink<'_>) {
-        if self.analyzer.take().is_some() {
-            sink.push(EventKind::Unread);
+        if self.analyzer.is_ok() {
+            self.analyzer = Err(NEVER);
+            self.unread(sink);
+        }
+    }
+
+    /// Bytes come that are not read: that is told now and then.
+    pub(super) fn unread(&mut self, sink: &mut Sink<'_>) {
+        if let Err(told) = &mut self.analyzer
+            && sink.at.time.since(*told) >= ANEW
+        {
+            *told = sink.at.time;
+            sink.push(EventKind::Unread { anew: true });
         }
     }
 

@@ -18,6 +18,8 @@ use std::sync::Arc;
 const MAX_HIDDEN: usize = 1024;
 /// How long a request from before the capture is reckoned with where nothing is seen of it.
 const BEFORE: Span = Span::from_secs(5);
+/// How long what was asked on a connection that cannot be read is reckoned with, since bytes came last.
+const LATELY: Span = Span::from_secs(5);
 /// Before every capture.
 const BEGINNING: Time = Time::from_nanos(i64::MIN);
 
@@ -26,6 +28,8 @@ const BEGINNING: Time = Time::from_nanos(i64::MIN);
 struct Hidden {
     since: Time,
     until: Option<Time>,
+    /// Whether it cannot be read, and it is told anew when bytes come.
+    anew: bool,
     /// Where its protocol may be found yet, so that all of it is read: in which directions anything was said.
     unknown: Option<[bool; 2]>,
     /// Whether its client works on what it is sent, rather than its server on what it is asked.
@@ -36,7 +40,7 @@ struct Hidden {
 
 impl Hidden {
     fn new(since: Time, until: Option<Time>) -> Self {
-        Self { since, until, unknown: None, consumes: false, worker: None }
+        Self { since, until, anew: false, unknown: None, consumes: false, worker: None }
     }
 
     /// Whether nobody has answered anything so far.
@@ -85,14 +89,17 @@ impl Veil {
         }
     }
 
-    /// A connection cannot be read.
-    pub(in crate::engine) fn unread(&mut self, conn: ConnId, since: Time) {
-        let Some(hidden) = self.list.get_mut(&conn) else { return self.add(conn, Hidden::new(since, None)) };
-        // what came meanwhile was read
-        if hidden.until.is_some_and(|until| until <= since) {
+    /// A connection cannot be read; that is told `anew` while bytes come, or not.
+    pub(in crate::engine) fn unread(&mut self, conn: ConnId, since: Time, anew: bool) {
+        let until = anew.then(|| since.after(LATELY));
+        let Some(hidden) = self.list.get_mut(&conn) else {
+            return self.add(conn, Hidden { anew, ..Hidden::new(since, until) });
+        };
+        // what came meanwhile was read, or nothing came for so long that all that was sent then has its place
+        if hidden.until.is_some_and(|until| until <= since && (!hidden.anew || until.after(LATELY) <= since)) {
             hidden.since = since;
         }
-        (hidden.until, hidden.unknown) = (None, None);
+        (hidden.until, hidden.unknown, hidden.anew) = (until, None, anew);
     }
 
     /// It can be read after all.
@@ -302,12 +309,24 @@ mod tests {
         assert!(hides(&mut veil, 1));
         veil.shown(conn(1), &Opened { protocol: "http", pattern, operation, dir: Dir::ToServer, first, layers });
         assert!(!hides(&mut veil, 1));
-        veil.unread(conn(1), time(3));
+        veil.unread(conn(1), time(3), false);
         assert_eq!([1, 2, 3, 9].map(|at| hides(&mut veil, at)), [false, false, true, true]);
         // what turns out to be read is forgotten, and makes no room
         (2..9).for_each(|n| veil.unknown(conn(n), Dir::ToServer, time(1)));
         (2..9).for_each(|n| veil.read(conn(n), time(2)));
         assert_eq!((veil.list.len(), veil.order.len(), veil.by.len()), (1, 1, 1));
+    }
+
+    #[test]
+    fn what_cannot_be_read_hides_nothing_once_it_rests() {
+        let (mut veil, time) = (Veil::default(), |seconds: i64| Time::from_nanos(seconds * 1_000_000_000));
+        let hides = |veil: &mut Veil, at| veil.hides(time(at), |_, on| on == "10.0.0.1", |_, _| Some(1), party);
+        [10, 13].into_iter().for_each(|at| veil.unread(conn(1), time(at), true));
+        assert_eq!([9, 10, 17, 18].map(|at| hides(&mut veil, at)), [false, true, true, false]);
+        veil.unread(conn(1), time(20), true);
+        assert!(hides(&mut veil, 12), "what was sent then may not have its place yet");
+        veil.unread(conn(1), time(60), true);
+        assert_eq!([24, 59, 60, 64].map(|at| hides(&mut veil, at)), [false, false, true, true]);
     }
 
     #[test]
@@ -339,7 +358,7 @@ mod tests {
         assert!(hides(&mut veil, time(1), &end, "10.0.0.6") && !hides(&mut veil, time(1), &end, "10.0.0.4"));
         assert!(!hides(&mut veil, time(3), &end, "10.0.0.6"));
         // the oldest make room
-        (1000..3000).for_each(|n| veil.unread(conn(n), time(0)));
+        (1000..3000).for_each(|n| veil.unread(conn(n), time(0), false));
         assert!(!hides(&mut veil, time(1), &end, "10.0.0.6"));
         assert_eq!((veil.by.len(), veil.unplaced.len()), (4, 0));
         assert_eq!(veil.by.values().map(Vec::len).sum::<usize>(), MAX_HIDDEN);
