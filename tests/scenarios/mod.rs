@@ -2,6 +2,7 @@
 //! files beside this one, what plays them in `mesh`, what compares in `check`.
 
 mod background;
+mod beside;
 pub mod check;
 mod load;
 pub mod mesh;
@@ -42,6 +43,7 @@ pub fn all() -> Vec<Scenario> {
         messages::SCENARIOS,
         load::SCENARIOS,
         background::SCENARIOS,
+        beside::SCENARIOS,
         quiet::SCENARIOS,
         styles::SCENARIOS,
     ]
