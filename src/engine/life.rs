@@ -33,7 +33,8 @@ impl Engine {
         }
         self.settle_due(self.now, out);
         let Self { traces, findings, options, now, facts, .. } = self;
-        traces.tell_due(*now, &mut |trace| tell(trace, facts, findings, (*now, options), out));
+        let reopened = traces.tell_due(*now, &mut |trace| tell(trace, facts, findings, (*now, options), out));
+        self.reopened(reopened);
     }
 
     pub(super) fn begin(&mut self, meta: &ConnMeta) -> bool {

@@ -277,9 +277,10 @@ impl Engine {
         self.settle_due(Time::from_nanos(i64::MAX), out);
         self.tell_manners();
         let Self { traces, findings, options, now, facts, .. } = self;
-        traces.tell_rest(&mut |trace| settle::tell(trace, facts, findings, (*now, options), out));
+        let reopened = traces.tell_rest(&mut |trace| settle::tell(trace, facts, findings, (*now, options), out));
         findings.end();
         findings.news().into_iter().chain(findings.grown()).for_each(|finding| out(Record::Finding(finding)));
+        self.reopened(reopened);
         self.renew_tables();
         out(Record::Stats(self.tally.stats(&self.conns, &self.sources, &self.store, &self.traces, &self.findings)));
     }

@@ -2,6 +2,7 @@
 //! files beside this one, what plays them in `mesh`, what compares in `check`.
 
 mod background;
+mod beside;
 pub mod check;
 mod hidden;
 mod load;
@@ -45,6 +46,7 @@ pub fn all() -> Vec<Scenario> {
         load::SCENARIOS,
         background::SCENARIOS,
         hidden::SCENARIOS,
+        beside::SCENARIOS,
         quiet::SCENARIOS,
         styles::SCENARIOS,
         why::SCENARIOS,

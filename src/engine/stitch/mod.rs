@@ -19,6 +19,7 @@ mod hosts;
 mod kinds;
 mod messages;
 mod nat;
+mod pairs;
 mod payload;
 mod place;
 mod placing;
@@ -38,6 +39,7 @@ use kinds::{asked_for, causes, placeable, values};
 use messages::Messages;
 use nat::Nat;
 pub(super) use nat::whole;
+use pairs::Pairs;
 pub(super) use place::Manner;
 use place::{Cause, Place};
 use replies::Replies;
@@ -60,6 +62,7 @@ pub(super) struct Stitch {
     replies: Replies,
     senders: Senders,
     habits: Habits,
+    pairs: Pairs,
     /// Told by whoever sees a connection.
     pub(super) veil: Veil,
     nat: Nat,

@@ -1,9 +1,10 @@
 //! Where a flow belongs: because of which other one, or of which of several nobody can tell.
 
-use super::super::traces::Hop;
+use super::super::traces::{Hop, Traces};
 use super::payload::Values;
+use super::senders::{Senders, Sent};
 use super::work::Work;
-use super::works::Sure;
+use super::works::{Sure, label};
 use crate::model::{FlowId, Link, MAX_CANDIDATES, Pattern};
 use std::sync::Arc;
 
@@ -62,27 +63,46 @@ pub(super) fn prefer(works: &mut Vec<&mut Work>, holds: impl Fn(&Work) -> bool) 
     }
 }
 
-/// Of works that are as likely by what they carry: the only one; of nameless services that lie within each other the innermost, which
-/// time alone tells. None of none. Who sent the innermost may have got a part of its answer that it `acts` on.
-pub(super) fn innermost(works: &[&mut Work], link: Link, sure: Sure, acts: impl FnOnce(FlowId) -> bool) -> Option<Place> {
+/// Of works that do not lie within each other the one of the service that usually sends such, where only those around it were at work each
+/// time that its connection was used.
+pub(super) fn usual<'w>(works: &'w [&mut Work], senders: &Senders, sent: Sent, traces: &Traces) -> Option<&'w Work> {
+    let mut these = works.iter().filter(|work| senders.is_usual(sent, label(&work.to)));
+    let one = these.next().filter(|_| works.len() <= LONGEST && these.next().is_none())?;
+    let causes = traces.causes(one.flow);
+    let around: Vec<_> = works.iter().filter(|work| causes.contains(&work.flow)).map(|work| label(&work.to)).collect();
+    let is_other = |work: &&&mut Work| work.flow != one.flow && !around.contains(&label(&work.to));
+    works.iter().filter(is_other).all(|other| senders.cannot_be(sent, label(&other.to))).then_some(one)
+}
+
+/// Of works that are as likely by what they carry: the only one; of nameless services that lie within each other, as each one `may` within
+/// the one before, the innermost, which time alone tells. None of none. Who sent the innermost may have got a part of its answer that it
+/// `acts` on.
+pub(super) fn innermost(
+    works: &[&mut Work],
+    link: Link,
+    sure: Sure,
+    may: impl FnMut(&Work, &Work) -> bool,
+    acts: impl FnOnce(FlowId) -> bool,
+) -> Option<Place> {
     match works {
         [] => None,
         [one] => Some(Place::at(one, link)),
-        [.., last] if sure == Sure::No && chain(works, acts) => Some(Place::at(last, link.max(Link::Time))),
+        [.., last] if sure == Sure::No && chain(works, may, acts) => Some(Place::at(last, link.max(Link::Time))),
         several => Some(Place::doubt(several.iter().map(|work| work.flow))),
     }
 }
 
-/// Works of which each may have been caused by the one before: the last is the innermost. Not of a service that is there twice: one of
+/// Works of which each `may` have been caused by the one before: the last is the innermost. Not of a service that is there twice: one of
 /// the two is another request's; nor of two deliveries: no message is delivered because of another delivery, and two of one lie side by
 /// side with all that is because of either. Nor where who sent the innermost `acts` on a part of its answer.
-pub(super) fn chain(works: &[&mut Work], acts: impl FnOnce(FlowId) -> bool) -> bool {
+pub(super) fn chain(works: &[&mut Work], mut may: impl FnMut(&Work, &Work) -> bool, acts: impl FnOnce(FlowId) -> bool) -> bool {
     let deliveries = works.iter().filter(|work| work.pattern == Pattern::Deliver).count();
     if works.len() > LONGEST || deliveries > 1 {
         return false;
     }
     let distinct = |at: usize| works[..at].iter().all(|work| work.to != works[at].to);
     let lie_within = (1..works.len()).all(|at| works[at].may_be_of(works[at - 1]) && distinct(at));
+    let lie_within = lie_within && (1..works.len()).all(|at| may(works[at - 1], works[at]));
     lie_within && !(works.len() > 1 && works.last().is_some_and(|last| acts(last.flow)))
 }
 

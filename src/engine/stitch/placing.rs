@@ -7,7 +7,7 @@ use super::Stitch;
 use super::hidden::is_veiled;
 use super::kinds::{requests, values};
 use super::payload::{self, Values};
-use super::place::{Manner, Place, chain, innermost, prefer, sharing};
+use super::place::{Manner, Place, chain, innermost, prefer, sharing, usual};
 use super::relays::relayed;
 use super::senders::Sent;
 use super::work::Work;
@@ -46,7 +46,8 @@ impl Engine {
             return Some(place);
         }
         let veiled = is_veiled(stitch, conns, facts, child);
-        let Stitch { works, senders, habits, .. } = stitch;
+        let Stitch { works, senders, habits, pairs, .. } = stitch;
+        let mut may = |outer: &Work, inner: &Work| pairs.may_nest(outer, inner, traces);
         let (whose, sure) = works.senders(&child.from, &child.to);
         if veiled && sure == Sure::No {
             // what is seen of it may be what led to the hidden
@@ -61,7 +62,7 @@ impl Engine {
             works.retain(|work| work.requests.iter().any(|id| carried.contains(id)));
             prefer(&mut works, |work| !is_stranger(work));
             let acts = |flow| look_at(flow, store, conns, facts, sources).is_some_and(|flow| answered(flow, child.time));
-            if let Some(place) = innermost(&works, Link::RequestId, sure, acts) {
+            if let Some(place) = innermost(&works, Link::RequestId, sure, &mut may, acts) {
                 return Some(place);
             }
         }
@@ -146,7 +147,12 @@ impl Engine {
             let link = if sharing.len() > 1 { Link::Time } else { Link::PayloadId };
             // a connection has one sender
             prefer(&mut sharing, |work| senders.may_be(sent, works::label(&work.to)));
-            let place = innermost(&sharing, link, sure, acts)?;
+            let mut place = innermost(&sharing, link, sure, &mut may, acts)?;
+            if let Some(last) = sharing.last().filter(|_| nameless && place.parent.is_some()) {
+                senders.innermost(sent, works::label(&last.to));
+            } else if nameless && let Some(one) = usual(&sharing, senders, sent, traces) {
+                place = Place::at(one, Link::Time);
+            }
             if let ([one], Link::PayloadId) = (sharing.as_mut_slice(), link) {
                 one.adopt(&carried);
             }
@@ -160,9 +166,17 @@ impl Engine {
         let flows: Vec<_> = open.iter().map(|work| work.flow).collect();
         // and a connection has one sender
         prefer(&mut open, |work| senders.may_be(sent, works::label(&work.to)));
-        let within = chain(&open, acts);
+        // the innermost of those that lie within each other, else who sends such when nobody else can; a flow that began a trace of its own
+        // began it, as far as time can tell
+        let mut likely = None;
+        if nameless && child.marks.is_empty() {
+            let within = open.last().filter(|_| chain(&open, &mut may, acts));
+            within.into_iter().for_each(|last| senders.innermost(sent, works::label(&last.to)));
+            let one = within.map(|last| &**last).or_else(|| usual(&open, senders, sent, traces));
+            likely = one.map(|work| (Arc::clone(works::label(&work.to)), work.cause()));
+        }
         let Some(last) = open.pop() else { return works.later(known, child, || carried).map(late) };
-        let (receiver, cause, given_up) = (Arc::clone(works::label(&last.to)), last.cause(), last.given_up);
+        let (cause, given_up) = (last.cause(), last.given_up);
         if let Some(up) = works.later(known, child, || carried) {
             return Some(late(up));
         }
@@ -173,16 +187,15 @@ impl Engine {
         // and of who asked by a clock of its own, which is no trace of somebody else's
         let by_chance = child.marks.iter().any(Mark::of_tracer) && manner.is_some_and(|(_, manner)| manner == Manner::ByChance);
         let by_itself = by_itself || news || later || by_chance;
-        let link = match sure {
-            Sure::Yes => (flows.len() == 1 && !given_up).then_some(Link::SoleInFlight),
-            // a flow that began a trace of its own began it, as far as time can tell
+        let caused = match sure {
+            Sure::Yes => (flows.len() == 1 && !given_up).then_some((cause, Link::SoleInFlight)),
             Sure::No => {
-                let can_be = || senders.can_be(sent, &receiver, works.load(&receiver, child.last));
-                (within && child.marks.is_empty() && can_be()).then_some(Link::Time)
+                let can_be = |(label, _): &(Arc<str>, _)| senders.can_be(sent, label, works.load(label, child.last));
+                likely.filter(can_be).map(|(_, cause)| (cause, Link::Time))
             }
         };
-        match link.filter(|_| !by_itself && !veiled) {
-            Some(link) => Some(Place { parent: Some((cause, link)), ..Place::default() }),
+        match caused.filter(|_| !by_itself && !veiled) {
+            Some(caused) => Some(Place { parent: Some(caused), ..Place::default() }),
             // who it was is not known either: then no few are likelier than all others
             None if by_itself => None,
             None if sure == Sure::No => Some(Place { untold: true, ..Place::default() }),

@@ -31,8 +31,9 @@ struct Kind {
     busy: u32,
     occasions: u32,
     last: FlowId,
-    /// The services that were at work on something each time, where the sender has no name.
-    services: Vec<Arc<str>>,
+    /// The services that were at work on something each time, where the sender has no name; and of how many of those times each of them
+    /// was at work because of all others that were.
+    services: Vec<(Arc<str>, u32)>,
 }
 
 /// What a flow is one of: those of its sender to its receiver, of one operation; where its sender has no name, those of its connection,
@@ -88,7 +89,28 @@ impl Senders {
     /// Whether a service can have sent a flow by all that was sent on its connection so far.
     pub(super) fn may_be(&self, sent: Sent, service: &str) -> bool {
         let conn = sent.conn.and_then(|conn| self.conns.get(&conn)).filter(|conn| conn.occasions >= ENOUGH);
-        conn.is_none_or(|conn| conn.services.iter().any(|one| **one == *service))
+        conn.is_none_or(|conn| conn.services.iter().any(|(one, _)| **one == *service))
+    }
+
+    /// Whether a service was not at work at some of what was sent on a connection.
+    pub(super) fn cannot_be(&self, sent: Sent, service: &str) -> bool {
+        let conn = sent.conn.and_then(|conn| self.conns.get(&conn));
+        conn.is_some_and(|conn| conn.services.iter().all(|(one, _)| **one != *service))
+    }
+
+    /// When a flow of a nameless sender was sent, this service was at work because of all others that were.
+    pub(super) fn innermost(&mut self, sent: Sent, service: &str) {
+        let kind = self.kinds.get_mut(&sent.kind).into_iter();
+        let these = kind.flat_map(|kind| &mut kind.services).filter(|(one, _)| **one == *service);
+        these.for_each(|(_, times)| *times += 1);
+    }
+
+    /// Whether a service, and none but it, was at work each time that flows of a kind were sent, and now and then because of all others
+    /// that were: then it is the one that sends them, whoever else is at work.
+    pub(super) fn is_usual(&self, sent: Sent, service: &str) -> bool {
+        let services = self.kinds.get(&sent.kind).map(|kind| kind.services.as_slice()).unwrap_or_default();
+        let mut usual = services.iter().filter(|(_, times)| *times >= ENOUGH);
+        usual.next().is_some_and(|(one, _)| **one == *service) && usual.next().is_none()
     }
 
     /// A flow shares a value with what its sender is at work on, or with nothing. Says whether it was sent because of that: not where
@@ -123,15 +145,15 @@ impl Kind {
             }
         }
         if self.idle + self.busy == 1 {
-            self.services = services.to_vec();
+            self.services = services.iter().map(|one| (Arc::clone(one), 0)).collect();
         } else {
-            self.services.retain(|one| services.contains(one));
+            self.services.retain(|(one, _)| services.contains(one));
         }
     }
 
     fn can_be(&self, service: &str, load: f64) -> bool {
         let chance = load.powi(i32::try_from(self.occasions).unwrap_or(i32::MAX));
-        self.idle == 0 && self.occasions >= ENOUGH && chance <= CHANCE && self.services.iter().any(|one| **one == *service)
+        self.idle == 0 && self.occasions >= ENOUGH && chance <= CHANCE && self.services.iter().any(|(one, _)| **one == *service)
     }
 }
 

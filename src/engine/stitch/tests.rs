@@ -1,3 +1,4 @@
+mod beside;
 mod given_up;
 mod hidden;
 
@@ -368,8 +369,7 @@ fn who_sends_news_for_long_does_not_hide_what_else_is_worked_on() {
     let stream = "web>gate 1-5000 id=t media=text/event-stream";
     check(&[stream, "web>gate 2000-2090 id=u", "gate>?db 2020-2030"], &["1", "2 .s3"]);
     // what is sent while only news are is sent by itself
-    let polls = "gate>?db 1500-1510";
-    check(&[stream, polls, "web>gate 2000-2090 id=u", "gate>?db 2020-2030"], &["1", "3"]);
+    check(&[stream, "gate>?db 1500-1510", "web>gate 2000-2090 id=u", "gate>?db 2020-2030"], &["1", "3"]);
 }
 
 #[test]

@@ -151,11 +151,14 @@ impl Work {
         values.iter().for_each(|value| known.add(value, MAX_ADOPTED));
     }
 
-    /// Whether the receiver of `outer` may have sent it.
+    /// Whether the receiver of `outer` may have sent it, and waited for it, as far as anybody can tell: an answer that says that something
+    /// went wrong need not wait.
     pub(super) fn may_be_of(&self, outer: &Self) -> bool {
-        match (name(&self.from), name(&outer.to)) {
+        let waited = |end| self.over && self.last <= end || outer.refused;
+        let sent = match (name(&self.from), name(&outer.to)) {
             (Some(from), Some(to)) => from == to,
             _ => self.from.host() == outer.to.host(),
-        }
+        };
+        sent && outer.until().is_none_or(waited)
     }
 }

@@ -113,8 +113,10 @@ pub(in crate::engine) struct Extra {
     pub(in crate::engine) maybe: Vec<FlowId>,
     /// Whether it may be because of something that was open, and nothing tells of which.
     pub(in crate::engine) untold: bool,
-    /// At which addresses its sender, who has no name, is not, as its connection tells.
+    /// At which addresses its sender, who has no name, is not, as its connection tells, or others of its kind.
     pub(in crate::engine) strangers: Vec<Arc<str>>,
+    /// At which addresses those are who surely did not send others of its kind: none is likelier to be its sender than whom he works for.
+    pub(super) no_likelier: Vec<Arc<str>>,
 }
 
 impl Extra {
@@ -138,6 +140,7 @@ impl Extra {
         maybe: Vec::new(),
         untold: false,
         strangers: Vec::new(),
+        no_likelier: Vec::new(),
     };
 }
 

@@ -52,10 +52,6 @@ impl List {
         numbers.filter_map(|(place, trace)| Some((TraceNo(self.before + place as u64 + 1), trace.as_deref()?)))
     }
 
-    pub(super) fn values_mut(&mut self) -> impl Iterator<Item = &mut Trace> {
-        self.places.iter_mut().filter_map(Option::as_deref_mut)
-    }
-
     pub(super) fn len(&self) -> usize {
         self.count
     }

@@ -211,9 +211,11 @@ impl Traces {
         }
     }
 
-    /// Tells the traces that have been quiet for long enough, and those that have to make room.
-    pub(super) fn tell_due(&mut self, now: Time, tell: &mut dyn FnMut(&mut Trace)) {
+    /// Tells the traces that have been quiet for long enough, and those that have to make room. Gives the flows of which nothing is claimed
+    /// any more, with those that may have caused them.
+    pub(super) fn tell_due(&mut self, now: Time, tell: &mut dyn FnMut(&mut Trace)) -> Vec<(FlowId, Vec<FlowId>)> {
         self.make_room(tell);
+        let mut reopened = Vec::new();
         while let Some((_, no)) = self.due.pop_front_if(|(due, _)| *due <= now) {
             let Some(trace) = self.list.get_mut(&no) else { continue };
             let due = trace.quiet_since.after(QUIET);
@@ -228,24 +230,32 @@ impl Traces {
                     callers.tell(&mut trace.hops);
                 }
                 self.sealed.tell(&mut trace.hops);
-                tell(trace);
+                reopened.extend(self.reopen(no));
+                self.list.get_mut(&no).into_iter().for_each(&mut *tell);
             }
         }
+        reopened
     }
 
-    /// Tells every trace that has grown since it was told: the end.
-    pub(super) fn tell_rest(&mut self, tell: &mut dyn FnMut(&mut Trace)) {
+    /// Tells every trace that has grown since it was told: the end. Gives the same flows.
+    pub(super) fn tell_rest(&mut self, tell: &mut dyn FnMut(&mut Trace)) -> Vec<(FlowId, Vec<FlowId>)> {
         self.due.clear();
-        let grown = |trace: &&mut Trace| trace.grown;
-        if let Some(callers) = &mut self.callers {
-            self.list.values_mut().filter(grown).for_each(|trace| trace.learn(callers));
+        let grown: Vec<_> = self.list.iter().filter(|(_, trace)| trace.grown).map(|(no, _)| no).collect();
+        for no in &grown {
+            if let Some((callers, trace)) = self.callers.as_mut().zip(self.list.get_mut(no)) {
+                trace.learn(callers);
+            }
         }
-        for trace in self.list.values_mut().filter(grown) {
+        let mut reopened = Vec::new();
+        for no in grown {
+            let Some(trace) = self.list.get_mut(&no) else { continue };
             trace.grown = false;
             self.callers.iter().for_each(|callers| callers.tell(&mut trace.hops));
             self.sealed.tell(&mut trace.hops);
-            tell(trace);
+            reopened.extend(self.reopen(no));
+            self.list.get_mut(&no).into_iter().for_each(&mut *tell);
         }
+        reopened
     }
 
     /// Forgets all traces that have no open flow, and of the others all but their open flows.

@@ -31,6 +31,13 @@ impl Engine {
     pub(in crate::engine) fn doubt(&mut self, id: FlowId, maybe: Vec<FlowId>) {
         if !maybe.is_empty() {
             self.traces.doubt(id, maybe.clone());
+            self.reopened([(id, maybe)].into());
+        }
+    }
+
+    /// Nothing is claimed of flows any more: these may have caused each.
+    pub(in crate::engine) fn reopened(&mut self, flows: Vec<(FlowId, Vec<FlowId>)>) {
+        for (id, maybe) in flows {
             self.change(id, |_, detail| {
                 detail.candidates = maybe;
                 Charge::default()
@@ -118,6 +125,23 @@ impl Traces {
         if let Some(hop) = self.hop_mut(flow) {
             hop.extra_mut().maybe = maybe;
         }
+    }
+
+    /// Whether one flow is because of another one, as far as its trace tells.
+    pub(in crate::engine) fn is_because(&self, flow: FlowId, up: FlowId) -> Option<bool> {
+        self.list.get(&self.of(flow)?)?.is_because(flow, up)
+    }
+
+    /// Because of which flows of its trace one is, directly and by way of others.
+    pub(in crate::engine) fn causes(&self, flow: FlowId) -> Vec<FlowId> {
+        self.of(flow).and_then(|no| self.list.get(&no)).map(|trace| trace.causes(flow)).unwrap_or_default()
+    }
+
+    /// It was learned who sends what: of those flows nothing is claimed any more that others are as likely to have caused.
+    pub(super) fn reopen(&mut self, no: TraceNo) -> Vec<(FlowId, Vec<FlowId>)> {
+        let reopened = self.list.get(&no).map(Trace::reopened).unwrap_or_default();
+        reopened.iter().for_each(|(flow, maybe)| self.doubt(*flow, maybe.clone()));
+        reopened
     }
 
     /// Flows that this one may have caused, of which none was claimed when they settled.

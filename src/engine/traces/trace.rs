@@ -128,6 +128,24 @@ impl Trace {
         if self.hops.len() <= SEARCHED { tree::in_doubt(&self.hops, flow) } else { Vec::new() }
     }
 
+    /// Flows of it of which nothing is claimed since it was learned how others are sent, and what is as likely to have caused each.
+    pub(super) fn reopened(&self) -> Vec<(FlowId, Vec<FlowId>)> {
+        let may_be = |hop: &&Hop| !hop.extra().no_likelier.is_empty() && hop.extra().maybe.is_empty();
+        let doubts = self.hops.iter().filter(may_be).map(|hop| (hop.flow, self.in_doubt(hop.flow)));
+        doubts.filter(|(_, maybe)| !maybe.is_empty()).collect()
+    }
+
+    /// Whether one flow is because of another one, directly or by way of others; none where it does not tell. Of large traces it is not
+    /// looked for.
+    pub(super) fn is_because(&self, flow: FlowId, up: FlowId) -> Option<bool> {
+        (self.hops.len() <= SEARCHED).then(|| tree::is_because(&self.hops, flow, up)).flatten()
+    }
+
+    /// Because of which flows one is, directly and by way of others.
+    pub(super) fn causes(&self, flow: FlowId) -> Vec<FlowId> {
+        if self.hops.len() <= SEARCHED { tree::causes(&self.hops, flow) } else { Vec::new() }
+    }
+
     /// Whether one flow of it may be another one, passed on: both carry one span ID; of large traces it is not looked for.
     pub(super) fn copied(&self, flow: FlowId) -> bool {
         let Some(hop) = self.hop(flow).filter(|hop| hop.span.is_some() && self.hops.len() <= SEARCHED) else { return false };

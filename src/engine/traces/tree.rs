@@ -3,8 +3,9 @@
 //! The parent of a second leg is the first one. That of another flow is what its sender had open, else what it had answered; the sender is
 //! known by its name, and of several instances by its process. Without a name it may be any receiver on the same host: where that leaves
 //! several that lie within each other the innermost is taken, and told as tied by time alone, unless it is the one whose span ID was passed
-//! on. Where they lie side by side, or one service received several of them, each is as likely, and none is claimed. Where all services
-//! share the host, only who had something open comes into question: else nothing could be told of any call that follows another.
+//! on. Where they lie side by side, or one service received several of them, or the innermost surely did not send others of the flow's kind
+//! (`callers` tells), each is as likely, and none is claimed. Where all services share the host, only who had something open comes into
+//! question: else nothing could be told of any call that follows another.
 
 use super::failure::went_wrong;
 use super::hop::Hop;
@@ -14,10 +15,12 @@ use crate::model::{FlowId, Link, Node, Party, Pattern};
 use crate::time::{Span, Time};
 use causes::Causes;
 use hashbrown::{HashMap, HashSet};
+pub(super) use one::{causes, in_doubt, is_because};
 use std::sync::Arc;
 
 mod causes;
 mod index;
+mod one;
 
 /// How deep a tree gets: far above what services do, so that readers of nested output are safe.
 const MAX_DEPTH: usize = 256;
@@ -108,17 +111,17 @@ fn before<'h>(hops: &'h [Hop], hop: &'h Hop) -> impl Iterator<Item = &'h Hop> {
     hops.iter().filter(|up| (up.time, up.flow) < (hop.time, hop.flow) && shared(up, hop).is_some())
 }
 
-/// To which addresses that was sent which may have caused a flow, where nothing tells who sent it but when; none where something does.
-pub(super) fn may_have_caused(hops: &[Hop], hop: &Hop) -> Option<Vec<Arc<str>>> {
-    let mut addrs = Vec::new();
+/// Who received what may have caused a flow, once for each address, where nothing tells who sent it but when; none where something does.
+pub(super) fn may_have_caused(hops: &[Hop], hop: &Hop) -> Option<Vec<Arc<Party>>> {
+    let mut parties: Vec<Arc<Party>> = Vec::new();
     for up in before(hops, hop) {
         match rank(up, hop) {
-            Some((Same::Maybe, _)) if !addrs.contains(&up.to.addr) => addrs.push(Arc::clone(&up.to.addr)),
+            Some((Same::Maybe, _)) if parties.iter().all(|known| known.addr != up.to.addr) => parties.push(Arc::clone(&up.to)),
             Some((Same::Surely, _)) => return None,
             Some((Same::Maybe, _)) | None => {}
         }
     }
-    Some(addrs)
+    Some(parties)
 }
 
 /// Of a trace in which somebody stopped waiting for an answer: the flows that ask somebody for what another one asks it for, too. Both
@@ -152,38 +155,6 @@ pub(super) fn is_root(hops: &[Hop], flow: FlowId) -> bool {
         (Some(_), None) => false,
         (Some(_), Some(_)) => in_tree(hops, flow),
     }
-}
-
-/// Which flows are as likely to have caused one by an ID that they share, so that none of them can be claimed: of those that lie within
-/// each other, where nothing tells who sent it, only the innermost.
-pub(super) fn in_doubt(hops: &[Hop], flow: FlowId) -> Vec<FlowId> {
-    let Some(hop) = hops.iter().find(|hop| hop.flow == flow).filter(|hop| hop.extra().first_leg.is_none()) else {
-        return Vec::new();
-    };
-    if before(hops, hop).filter(|up| rank(up, hop).is_some()).nth(1).is_none() {
-        return Vec::new();
-    }
-    let mut order: Vec<&Hop> = hops.iter().filter(|up| (up.time, up.flow) < (hop.time, flow)).collect();
-    order.sort_by_key(|hop| (hop.time, hop.flow));
-    let (mut known, again) = (HashMap::new(), again(hops));
-    let doubt = by_id(&Causes::Few(order.clone()), &order, &again, hop, &mut |at| parent(&order, at, &again, &mut known)).err();
-    doubt.into_iter().flatten().map(|at| order[at].flow).collect()
-}
-
-/// What caused one of the flows, looked for by itself rather than with all the others.
-fn parent(order: &[&Hop], at: usize, again: &HashSet<FlowId>, known: &mut HashMap<usize, Option<usize>>) -> Option<usize> {
-    if let Some(up) = known.get(&at) {
-        return *up;
-    }
-    let (hop, earlier) = (order[at], &order[..at]);
-    let place = |flow: FlowId| earlier.iter().position(|up| up.flow == flow);
-    let up = hop.extra().first_leg.and_then(place).or_else(|| {
-        let before = Causes::Few(earlier.to_vec());
-        let tied = by_id(&before, order, again, hop, &mut |at| parent(order, at, again, known));
-        tied.ok().map(|(up, _)| up).or_else(|| hop.extra().placed.and_then(|(flow, _)| place(flow)))
-    });
-    known.insert(at, up);
-    up
 }
 
 fn in_tree(hops: &[Hop], flow: FlowId) -> bool {
@@ -221,6 +192,12 @@ fn by_id(
     let answered = order[innermost].extra().answered.is_some_and(|answered| answered <= hop.time);
     if same == Same::Maybe && answered && likeliest.len() > 1 {
         return Err(likeliest);
+    }
+    // who surely did not send others of its kind is no likelier than whom he works for
+    let no_likelier = |up: &usize| hop.extra().no_likelier.contains(&order[*up].to.addr) && !leg(order[*up], hop);
+    if same == Same::Maybe && likeliest.len() > 1 && no_likelier(&innermost) {
+        let likelier = likeliest.iter().rposition(|up| !no_likelier(up));
+        return Err(likeliest.split_off(likelier.unwrap_or_default()));
     }
     let Some(link) = shared(order[innermost], hop) else { return Err(Vec::new()) };
     // on the address that all services of a machine share, the only one that was seen is a guess too

@@ -63,6 +63,8 @@ pub enum Connection {
     Kept,
     /// One of its own.
     Own,
+    /// One of its own, gone before anybody has seen whose process its client is.
+    Brief,
     /// One that cannot be looked into.
     Sealed,
     /// One of its own, in a protocol that is not read.

@@ -179,6 +179,7 @@ impl Mesh {
             ends: Nanos::MAX,
             ports: None,
             leg: Leg::Only,
+            nameless: call.connection == Connection::Brief,
         });
         let begins = (!begins_unread).then_some(first);
         let headers: Vec<_> = context.headers().into_iter().chain(call.headers.iter().cloned()).collect();
@@ -252,6 +253,7 @@ impl Mesh {
             ends: Nanos::MAX,
             ports: None,
             leg: Leg::Only,
+            nameless: false,
         });
         let headers = context.headers().into_iter().chain(call.headers.iter().cloned()).collect();
         let (body, added) = (json(&call.ids), delivery.added.clone());

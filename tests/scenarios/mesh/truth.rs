@@ -25,6 +25,8 @@ pub struct Flow {
     /// The ends of its connection.
     pub ports: Option<[SocketAddrV4; 2]>,
     pub leg: Leg,
+    /// Whether nobody has seen whose process its client is, where others' are known.
+    pub nameless: bool,
 }
 
 /// Whether a flow is captured on both sides of an address translation.
@@ -60,6 +62,7 @@ impl Flow {
             ends: at,
             ports: Some(ends),
             leg: Leg::Only,
+            nameless: false,
         }
     }
 }
@@ -155,7 +158,8 @@ pub fn truth(mesh: &Mesh, packets: &[Packet], names: Naming) -> Truth {
             parent: parent.map(|(up, parent)| {
                 let tier = tier(mesh, up, at, late(up) || late(at));
                 let own_trace = flow.context.span.is_some() && tier > Tier::TraceId;
-                let known = names.tells_callers() && !late(up) && !late(at);
+                let nameless = flow.nameless && names == Naming::Processes;
+                let known = names.tells_callers() && !nameless && !late(up) && !late(at);
                 let told = if names.tells_callers() { in_trace(mesh, up, &numbers) } else { flow.context != Context::default() };
                 let leg = flow.leg == Leg::Second;
                 let due = leg && told || known && tier < Tier::Time && !own_trace && in_trace(mesh, up, &numbers);

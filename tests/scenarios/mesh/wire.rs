@@ -157,7 +157,7 @@ impl<'a> Wire<'a> {
     fn conn(&mut self, at: Nanos, exchange: &Exchange, flows: &mut Vec<Flow>) -> usize {
         let key = (exchange.client, exchange.server, exchange.kind.clone());
         let shared = matches!(exchange.kind, Kind::Grpc | Kind::Publishes | Kind::Consumes(_));
-        let own = matches!(exchange.connection, Connection::Own | Connection::Foreign) && !shared;
+        let own = matches!(exchange.connection, Connection::Own | Connection::Foreign | Connection::Brief) && !shared;
         let free = |conn: &&usize| shared || self.conns[**conn].busy < at;
         if let Some(conn) = self.of.get(&key).filter(|_| !own).and_then(|all| all.iter().find(free)) {
             return *conn;
@@ -170,7 +170,7 @@ impl<'a> Wire<'a> {
     }
 
     fn open(&mut self, at: Nanos, exchange: &Exchange, own: bool, flows: &mut Vec<Flow>) -> usize {
-        let mut seen = self.sides(exchange.client, exchange.server);
+        let mut seen = self.sides(exchange);
         for (n, seen) in (0..).zip(&mut seen) {
             let mut time = at.saturating_sub(OPENS);
             let mut packets = seen.tcp.open(time);
@@ -192,7 +192,8 @@ impl<'a> Wire<'a> {
     }
 
     /// Where a new connection is seen. Behind a kernel that changes addresses each end is known on its own side alone.
-    fn sides(&self, client: Svc, server: Svc) -> Vec<Seen> {
+    fn sides(&self, exchange: &Exchange) -> Vec<Seen> {
+        let (client, server) = (exchange.client, exchange.server);
         let containers = self.names == Naming::Containers;
         let ip = |svc: Svc| if containers { [10, 0, 0, 2 + svc.0 as u8] } else { [127, 0, 0, 1] };
         let [listens, sends] = if containers { [[10, 0, 0, 1]; 2] } else { [[127, 0, 0, 1], [127, 0, 0, 2]] };
@@ -208,7 +209,8 @@ impl<'a> Wire<'a> {
         };
         let tcp = Tcp::new(near[0], near[1]);
         if near == far {
-            return vec![seen(near, tcp, &[who(client, near[0]), who(server, near[1])])];
+            let both = [who(client, near[0]), who(server, near[1])];
+            return vec![seen(near, tcp, &both[usize::from(exchange.connection == Connection::Brief)..])];
         }
         let behind = tcp.translated(far[0], far[1]);
         vec![seen(near, tcp, &[who(client, near[0])]), seen(far, behind, &[who(server, far[1])])]

@@ -135,3 +135,47 @@ fn a_port_that_is_used_again_is_another_senders() {
     callers.began("127.0.0.1:8".parse().unwrap());
     assert!(callers.known.is_empty());
 }
+
+#[test]
+fn who_sent_none_of_a_kind_whose_senders_are_known_did_not_send_the_others() {
+    fn ask(call: &str) -> [&str; 3] {
+        ["10.0.0.9:5>gate=127.0.0.1:80 0-100 pids=1,2", "gate=127.0.0.1:7>bill=127.0.0.1:81 10-90 pids=2,3", call]
+    }
+    let unknown = "127.0.0.1:8>ship=127.0.0.1:82 20-50";
+    let first = |sender: &str, known: usize| {
+        let call = format!("{sender} 20-50");
+        let mut traces = vec![ask(unknown)];
+        traces.resize(1 + known, ask(&call));
+        trees(&traces.iter().map(|lines| &lines[..]).collect::<Vec<_>>()).remove(0)
+    };
+    let by_gate = "gate=127.0.0.1:9>ship=127.0.0.1:82";
+    assert_eq!(first(by_gate, 3), "1 .2 .3");
+    // two are few: but any may be whose those are
+    assert_eq!(first(by_gate, 2), "1 .2 3");
+    assert_eq!(first("bill=127.0.0.1:9>ship=127.0.0.1:82", 3), "1 .2 ..3");
+    // one whose process is not known may send what nobody is known by
+    let call = format!("{by_gate} 20-50");
+    let asked = ["10.0.0.9:5>gate=127.0.0.1:80 0-100 pids=1,2", "gate=127.0.0.1:7>bill=127.0.0.1:81 10-90"];
+    let [unknown, known] = [unknown, &call].map(|call| [asked[0], asked[1], call]);
+    assert_eq!(trees(&[&unknown, &known, &known, &known]).remove(0), "1 .2 3");
+}
+
+#[test]
+fn who_was_at_nothing_when_others_of_a_kind_were_sent_is_no_likelier() {
+    let [asked, first] = ["10.0.0.9:5>127.0.0.1:80 0-100", "127.0.0.1:7>127.0.0.1:81 10-60"];
+    // a connection each
+    let calls: Vec<_> = (100..2000).map(|port| format!("127.0.0.1:{port}>127.0.0.1:82 20-50 last=50")).collect();
+    let within = |n: usize| vec![asked, first, &calls[n]];
+    let told = |traces: &[Vec<&str>]| trees(&traces.iter().map(Vec::as_slice).collect::<Vec<_>>());
+    assert_eq!(told(&[within(0), within(1)]), ["1 .2 ..3"; 2]);
+    assert_eq!(told(&[within(0), within(1), vec![asked, &calls[2]]]), ["1 .2 3", "1 .2 3", "1 .2"]);
+    // nor who was answered before
+    let before = vec![asked, "127.0.0.1:7>127.0.0.1:81 10-40", &calls[2]];
+    assert_eq!(told(&[within(0), before]), ["1 .2 3", "1 .2 .3"]);
+    // and not whom he asks
+    let inner = vec![asked, first, "127.0.0.1:6>127.0.0.1:83 15-55", &calls[2]];
+    assert_eq!(told(&[inner.clone(), within(0)]), ["1 .2 ..3 4", "1 .2 ..3"]);
+    // one of a thousand may not have been captured
+    let many: Vec<_> = (0..1001).map(within).chain([vec![asked, &calls[1001]]]).collect();
+    assert_eq!(told(&many)[0], "1 .2 ..3");
+}

@@ -147,6 +147,24 @@ fn a_flow_of_the_trace_that_several_of_it_may_have_caused_is_seen_below_each_of_
 }
 
 #[test]
+fn a_flow_of_which_nothing_is_claimed_any_more_is_seen_below_each() {
+    let [asked, first, call] = ["10.0.0.9:5>127.0.0.1:80", "127.0.0.1:7>127.0.0.1:81", "127.0.0.1:8>127.0.0.1:82"];
+    let lines = [format!("{asked} 1-90 id=t"), format!("{first} 10-80 id=t"), format!("{call} 20-70 id=t")];
+    let other = [format!("{asked} 1001-1090 id=u"), "127.0.0.1:9>127.0.0.1:82 1020-1070 id=u".to_owned()];
+    let maybe = |lines: &[&[String]]| {
+        let lines: Vec<_> = lines.concat();
+        let lines: Vec<_> = lines.iter().map(String::as_str).collect();
+        let (mut engine, _) = crate::engine::mesh::play(&lines, EngineOptions::default());
+        let waterfall = view(&mut engine, Shown::Trace(TraceNo(1)), None).trace.clone().unwrap();
+        let below = waterfall.hops.iter().filter(|hop| hop.node.flow == FlowId(3)).map(|hop| (hop.node.depth, hop.guest));
+        (below.collect::<Vec<_>>(), engine.flow(FlowId(3), true).unwrap().detail.unwrap().candidates.clone())
+    };
+    assert_eq!(maybe(&[&lines]), (vec![(2, false)], vec![]));
+    // somebody else sends such, too
+    assert_eq!(maybe(&[&lines, &other]), (vec![(2, true), (1, true), (0, false)], vec![FlowId(1), FlowId(2)]));
+}
+
+#[test]
 fn of_many_that_a_request_may_have_caused_some_are_shown_and_all_are_counted() {
     let calls = (0..40).map(|n| format!("gate>orders {0}-{1} op=GET./{n}", 10 + n, 11 + n));
     let lines: Vec<_> =
