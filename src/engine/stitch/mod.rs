@@ -12,6 +12,7 @@
 //! only by what it carries.
 
 mod accepted;
+mod carriers;
 mod dials;
 mod habits;
 mod hidden;
@@ -25,6 +26,7 @@ mod placing;
 mod relays;
 mod replies;
 mod senders;
+mod waiting;
 mod work;
 mod works;
 
@@ -32,6 +34,7 @@ use super::Engine;
 use super::cost::Charge;
 use super::traces::{Hop, Trace, begun, everybodys, name, settled};
 use crate::model::{FlowId, FlowRef, Key, Link, Pattern, State};
+use carriers::Carriers;
 use habits::Habits;
 use hidden::{Veil, is_veiled};
 use kinds::{asked_for, causes, placeable, values};
@@ -59,6 +62,9 @@ pub(super) struct Stitch {
     messages: Messages,
     replies: Replies,
     senders: Senders,
+    carriers: Carriers,
+    /// Which flow waits to be placed, and until which request is done.
+    awaits: Option<(FlowId, FlowId)>,
     habits: Habits,
     /// Told by whoever sees a connection.
     pub(super) veil: Veil,
