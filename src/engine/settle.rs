@@ -49,6 +49,9 @@ impl Engine {
             if self.store.get(id).is_some_and(|slot| waits(&slot.row)) || !hurries && !self.stitch.all_before(id, known) {
                 return;
             }
+            if deadline > now && self.awaits_like(id) {
+                return;
+            }
             self.settling.pop_front();
             self.settle(id, out);
         }

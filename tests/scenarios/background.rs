@@ -11,6 +11,7 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario { name: "background, overlapping", play: || background(Who::Nobody, 30) },
     Scenario { name: "background, dropped", play: || background(Who::Orders, 300) },
     Scenario { name: "background, bare", play: bare },
+    Scenario { name: "background, or read meanwhile", play: read_meanwhile },
 ];
 
 /// Those where nothing but who sent it tells that it was not who had a request open.
@@ -62,6 +63,19 @@ fn bare() -> (Mesh, Vec<Expected>) {
         let place = Call::http(shop.orders, "POST", "/orders").answers(Answer::Bad(202)).later([charge]);
         let call = Call::http(shop.gateway, "POST", "/checkout").works(if n % 2 == 0 { 2 } else { 90 } * MS).calls([place]);
         shop.mesh.run(MS + n * 300 * MS, shop.browser, &call);
+    }
+    (shop.mesh, vec![])
+}
+
+/// What was taken is read while something else is asked by a session: nothing tells that from the work on it.
+fn read_meanwhile() -> (Mesh, Vec<Expected>) {
+    let mut shop = Shop::new(Who::Nobody, Sends::Nothing);
+    for n in 0..CALLS {
+        let place = shop.place(&order(n)).bare().answers(Answer::Bad(202));
+        let account =
+            Call::http(shop.orders, "GET", "/account").bare().header("cookie", "session=abc").calls([shop.row(&order(n))]);
+        shop.mesh.run(MS + n * 300 * MS, shop.browser, &place);
+        shop.mesh.run(MS + n * 300 * MS + 50 * MS, shop.browser, &account);
     }
     (shop.mesh, vec![])
 }

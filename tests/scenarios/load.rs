@@ -2,6 +2,7 @@
 
 use super::mesh::Mesh;
 use super::mesh::call::{Call, Connection, MS};
+use super::mesh::capture::Nanos;
 use super::mesh::tracer::{Format, Sends};
 use super::shop::{Shop, Who, order};
 use super::{Expected, Scenario, finding};
@@ -12,6 +13,7 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario { name: "concurrent, dropped by the consumer", play: dropped_by_consumer },
     Scenario { name: "concurrent, only the request id", play: request_id },
     Scenario { name: "concurrent, nothing to go by", play: nothing },
+    Scenario { name: "a page of two that read one row", play: pages },
     Scenario { name: "in line", play: || in_line(None) },
     Scenario { name: "in line, and one slow", play: || in_line(Some(7)) },
     Scenario { name: "half encrypted", play: || encrypted(Who::Nobody) },
@@ -68,6 +70,22 @@ fn nothing() -> (Mesh, Vec<Expected>) {
         shop.mesh.run(MS + n * APART, shop.browser, &call);
     }
     (shop.mesh, vec![finding("trace_lost", shop.orders, CALLS)])
+}
+
+/// A page asks for two things at once, for one of them by a session: both read the same row, which the other one is asked for by its ID.
+fn pages() -> (Mesh, Vec<Expected>) {
+    let mut shop = Shop::new(Who::Nobody, Sends::Nothing);
+    for n in 0..CALLS {
+        let row = |after: Nanos| shop.row(&order(n)).after(after);
+        let one = Call::http(shop.gateway, "GET", format!("/users/{}/orders", order(n))).bare().id(order(n));
+        let other = Call::http(shop.gateway, "GET", "/me").bare().header("cookie", "session=abc");
+        // either is the first
+        let [first, second] = if n % 2 == 0 { [MS, 4 * MS] } else { [4 * MS, MS] };
+        for call in [one.calls([row(first)]), other.calls([row(second)])] {
+            shop.mesh.run(MS + n * 3 * MS, shop.browser, &call);
+        }
+    }
+    (shop.mesh, vec![])
 }
 
 /// Orders does one after the other: first they come so, and then a hundred at once, each of which waits for those before it. That is how a

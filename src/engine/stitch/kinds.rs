@@ -1,9 +1,10 @@
 //! Which flows cause others and which are caused, and what they carry that tells.
 
 use super::super::store::Store;
-use super::super::traces::{Hop, Traces};
+use super::super::traces::{Hop, Traces, of_query, whoever};
 use super::payload::{self, Values};
-use crate::model::{Detail, FlowId, Pattern, Row, State};
+use super::works::label;
+use crate::model::{Detail, FlowId, FlowRef, Pattern, Row, State};
 
 /// How many flows that began while one was open are looked at for one that has to be placed: of more one has.
 const MAX_LATER: u64 = 32;
@@ -46,6 +47,18 @@ fn open(row: &Row, traces: &Traces) -> bool {
 /// The values in a flow that look like IDs, as far as it is still there.
 pub(super) fn values(row: &Row, detail: Option<&Detail>) -> Values {
     detail.map_or_else(Values::gone, |detail| payload::values(row, detail))
+}
+
+/// Whether a flow is the same call as one that carries these values, made once more.
+pub(super) fn alike(flow: FlowRef<'_>, call: &Hop, carried: &Values) -> bool {
+    let (row, (from, to), query) = (flow.row, flow.ends(), &call.extra().query);
+    row.protocol == call.protocol
+        && row.operation == call.operation
+        && whoever(from) == whoever(&call.from)
+        && label(to) == label(&call.to)
+        && flow.detail.is_none_or(|detail| detail.legs.is_none())
+        && values(row, flow.detail).are(carried)
+        && query.as_ref().is_none_or(|query| of_query(flow).as_ref() == Some(query))
 }
 
 /// The request IDs that a flow carries.

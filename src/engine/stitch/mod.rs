@@ -12,6 +12,7 @@
 //! only by what it carries.
 
 mod accepted;
+mod carriers;
 mod dials;
 mod habits;
 mod hidden;
@@ -26,6 +27,7 @@ mod placing;
 mod relays;
 mod replies;
 mod senders;
+mod waiting;
 mod work;
 mod works;
 
@@ -33,6 +35,7 @@ use super::Engine;
 use super::cost::Charge;
 use super::traces::{Hop, Trace, begun, everybodys, name, settled};
 use crate::model::{FlowId, FlowRef, Key, Link, Pattern, State};
+use carriers::Carriers;
 use habits::Habits;
 use hidden::{Veil, is_veiled};
 use kinds::{asked_for, causes, placeable, values};
@@ -61,6 +64,9 @@ pub(super) struct Stitch {
     messages: Messages,
     replies: Replies,
     senders: Senders,
+    carriers: Carriers,
+    /// Which flow waits to be placed, and until which request is done.
+    awaits: Option<(FlowId, FlowId)>,
     habits: Habits,
     pairs: Pairs,
     /// Told by whoever sees a connection.

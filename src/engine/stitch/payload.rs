@@ -51,6 +51,11 @@ impl Values {
         common.fold(0, |bits, (_, n)| bits | 1 << n)
     }
 
+    /// Whether they are the same as others.
+    pub(super) fn are(&self, others: &Self) -> bool {
+        self.list == others.list
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = u64> {
         self.list.iter().copied()
     }

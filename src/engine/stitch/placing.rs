@@ -4,8 +4,10 @@ use super::super::findings::housekeeping;
 use super::super::traces::{Hop, Mark, answered, asked, begun, beside, leg, name, streams};
 use super::super::{Engine, look_at};
 use super::Stitch;
+use super::accepted::Because;
+use super::carriers::near;
 use super::hidden::is_veiled;
-use super::kinds::{requests, values};
+use super::kinds::{alike, requests, values};
 use super::payload::{self, Values};
 use super::place::{Manner, Place, chain, innermost, prefer, sharing, usual};
 use super::relays::relayed;
@@ -14,6 +16,7 @@ use super::work::Work;
 use super::works::{self, Sure};
 use crate::model::{FlowId, Link, Pattern};
 use crate::time::Span;
+use std::cell::LazyCell;
 use std::sync::Arc;
 
 /// What lasts for longer may be a stream of news, because of which nothing is done in between.
@@ -46,7 +49,7 @@ impl Engine {
             return Some(place);
         }
         let veiled = is_veiled(stitch, conns, facts, child);
-        let Stitch { works, senders, habits, pairs, .. } = stitch;
+        let Stitch { works, senders, carriers, habits, pairs, .. } = stitch;
         let mut may = |outer: &Work, inner: &Work| pairs.may_nest(outer, inner, traces);
         let (whose, sure) = works.senders(&child.from, &child.to);
         if veiled && sure == Sure::No {
@@ -123,25 +126,40 @@ impl Engine {
         // what carries a trace of its own may as well have begun it
         let own = nameless && child.marks.iter().any(Mark::of_tracer) && !open.iter().any(|work| passed_on(work));
         if open.is_empty() {
-            _ = own && senders.shares(child, false);
-            return works.later(known, child, read).map(late);
+            _ = own && carriers.shares(child.call(), false);
+            let (up, _) = works.later(known, child, read)?;
+            works.went_on(child.call());
+            return Some(late(up));
         }
-        let carried = read();
+        let (call, carried) = (LazyCell::new(|| child.call()), read());
         let mut sharing = sharing(&mut open, &carried, |flow| {
             let slot = store.get(flow)?;
             Some(values(&slot.row, slot.detail.as_deref()))
         });
+        if sharing.is_empty() && !(carried.is_empty() || by_itself || accepts || veiled) {
+            carriers.without(*call, &open);
+        }
         // that a value is one of many tell those of its kind that share none with anything that could be read as a whole
         let all = || !accepts && open.iter().all(|work| work.values.as_ref().is_some_and(Values::are_all));
         let tells = own || !sharing.is_empty() || !carried.is_empty() && all();
-        if tells && !senders.shares(child, !sharing.is_empty()) {
+        if tells && !carriers.shares(*call, !sharing.is_empty()) {
             if own {
                 return None;
             }
             sharing.clear();
         }
-        let acts = |flow| look_at(flow, store, conns, facts, sources).is_some_and(|flow| answered(flow, child.time));
         if !sharing.is_empty() {
+            // those of a kind that causes such calls without a value of theirs may have caused it as well
+            let works_on = |work: &Work| !streams_news.contains(&work.flow);
+            let of_kind = |flow: &FlowId| store.get(*flow).is_some_and(|slot| slot.row.operation == child.operation);
+            let rivals = carriers.rivals((*call, &carried), (&open, &sharing), works_on, |one| {
+                near(child.flow).filter(of_kind).any(|flow| {
+                    let other = look_at(flow, store, conns, facts, sources);
+                    other.is_some_and(|other| one.covers(other.row.time) && alike(other, child, &carried))
+                })
+            });
+            let acts = |flow| look_at(flow, store, conns, facts, sources).is_some_and(|flow| answered(flow, child.time));
+            sharing.extend(rivals);
             let all = open.into_iter().enumerate();
             let mut sharing: Vec<_> = all.filter(|(at, _)| sharing.contains(at)).map(|(_, work)| work).collect();
             let link = if sharing.len() > 1 { Link::Time } else { Link::PayloadId };
@@ -154,16 +172,23 @@ impl Engine {
                 place = Place::at(one, Link::Time);
             }
             if let ([one], Link::PayloadId) = (sharing.as_mut_slice(), link) {
+                carriers.with(one.sort, *call);
                 one.adopt(&carried);
+            }
+            if accepts && place.parent.is_some() {
+                works.asked(known, child, *call, &carried);
             }
             return Some(place);
         }
+        let acts = |flow| look_at(flow, store, conns, facts, sources).is_some_and(|flow| answered(flow, child.time));
         if let Some((label, kind, at_rest, received)) = watched.filter(|_| manner.is_none()) {
             let chance = habits.seen((kind, child), label, at_rest, &open, &received);
             *manner = Some((kind, if chance { Manner::ByChance } else { Manner::Asked }));
         }
         open.retain(|work| !streams_news.contains(&work.flow));
         let flows: Vec<_> = open.iter().map(|work| work.flow).collect();
+        let others = open.iter().filter(|work| accepts && !carriers.would_share(work, *call)).map(|work| work.sort);
+        let others: Vec<_> = others.collect();
         // and a connection has one sender
         prefer(&mut open, |work| senders.may_be(sent, works::label(&work.to)));
         // the innermost of those that lie within each other, else who sends such when nobody else can; a flow that began a trace of its own
@@ -175,10 +200,18 @@ impl Engine {
             let one = within.map(|last| &**last).or_else(|| usual(&open, senders, sent, traces));
             likely = one.map(|work| (Arc::clone(works::label(&work.to)), work.cause()));
         }
-        let Some(last) = open.pop() else { return works.later(known, child, || carried).map(late) };
+        let Some(last) = open.pop() else { return works.later(known, child, || carried).map(|(up, _)| late(up)) };
         let (cause, given_up) = (last.cause(), last.given_up);
-        if let Some(up) = works.later(known, child, || carried) {
-            return Some(late(up));
+        if let Some((up, sort)) = works.later(known, child, || carried.clone()) {
+            // none that is open is such that it would not carry what the calls do that it causes
+            let why = if others.iter().all(|other| *other == sort) { Because::Accepted } else { works.why(*call) };
+            match why {
+                Because::Accepted => return Some(late(up)),
+                Because::Either => return Some(Place::doubt(flows.into_iter().chain([up.flow]))),
+                Because::Asked => {}
+            }
+        } else if accepts && !carried.is_empty() {
+            works.asked(known, child, *call, &carried);
         }
         // who sends news as they come works on nothing in between
         let news = flows.len() == 1 && look_at(cause.flow, store, conns, facts, sources).is_some_and(streams);

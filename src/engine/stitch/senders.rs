@@ -1,7 +1,7 @@
 //! What is learned of who sends what: which services a nameless sender can only be one of, and what is sent by itself.
 
 use super::super::digest::digester;
-use super::super::traces::{Hop, everybodys, name};
+use super::super::traces::{Hop, everybodys};
 use crate::model::{ConnId, FlowId};
 use hashbrown::HashMap;
 use std::hash::{Hash as _, Hasher as _};
@@ -14,9 +14,6 @@ const ENOUGH: u32 = 3;
 /// A kind of which one in so many is sent while nothing is asked, by a timer or after the answer, may always be: that a request is in
 /// flight then is chance.
 const ONE_IN: u32 = 1000;
-/// The same of one that carries values, or begins a trace, of which one in so many shares none with what its sender is at work on: that
-/// others do is chance.
-const ONE_IN_OWN: u32 = 10;
 /// Of a moment at which more are at work nothing is learned of a connection: that says little, and takes room.
 const MAX_AT_WORK: usize = 32;
 /// How likely it may be that a service was at work at all of those moments by mere chance.
@@ -60,8 +57,6 @@ pub(super) struct Senders {
     kinds: HashMap<u64, Kind>,
     /// The same of connections whose senders have no name: each has one, whatever it sends, unless it sends that by itself.
     conns: HashMap<ConnId, Kind>,
-    /// How often flows of a kind shared no value with what their sender was at work on, and how often they did.
-    own: HashMap<u64, [u32; 2]>,
 }
 
 impl Senders {
@@ -111,19 +106,6 @@ impl Senders {
         let services = self.kinds.get(&sent.kind).map(|kind| kind.services.as_slice()).unwrap_or_default();
         let mut usual = services.iter().filter(|(_, times)| *times >= ENOUGH);
         usual.next().is_some_and(|(one, _)| **one == *service) && usual.next().is_none()
-    }
-
-    /// A flow shares a value with what its sender is at work on, or with nothing. Says whether it was sent because of that: not where
-    /// others of its kind share none, so that the value is one that many have.
-    pub(super) fn shares(&mut self, hop: &Hop, shares: bool) -> bool {
-        if self.own.len() >= MAX_LEARNED {
-            self.own.clear();
-        }
-        let mut kind = digester();
-        (name(&hop.from).unwrap_or(hop.from.host()), hop.kind()).hash(&mut kind);
-        let seen = self.own.entry(kind.finish()).or_default();
-        seen[usize::from(shares)] += 1;
-        shares && seen[0] * ONE_IN_OWN <= seen[0] + seen[1]
     }
 
     /// Whether a nameless sender of a kind can be this service, which is at work for a part `load` of the time: it was each time, and not

@@ -1,4 +1,5 @@
 mod beside;
+mod carried;
 mod given_up;
 mod hidden;
 
@@ -42,47 +43,6 @@ fn of_several_requests_none_is_claimed_without_a_word_of_it() {
         &["web>gate 1-90 id=t body=order-4711", "web>gate 2-80 id=u body=order-4711", "gate>?db 20-30 body=order-4711"],
         &["1", "2"],
     );
-}
-
-#[test]
-fn work_that_was_accepted_is_tied_by_a_value_that_one_request_alone_brought() {
-    let one =
-        |n: u64, body: &str, status: u64| format!("web>gate {}-{} id=t{n} status={status} body={body}", n * 100 + 1, n * 100 + 9);
-    let told = |first: &str, second: &str, status: u64, later: &[&str], wanted: &[&str]| {
-        let two = [one(0, first, status), one(1, second, status)];
-        check(&two.iter().map(String::as_str).chain(later.iter().copied()).collect::<Vec<_>>(), wanted);
-    };
-    let (a, b) = ("order-4711,tenant-0042", "order-4712,tenant-0042");
-    told(a, b, 202, &["gate>bank 200-210 body=order-4711"], &["1 .p3", "2"]);
-    // also beside one that it does not belong to, and again
-    let other = "web>gate 195-290 id=u";
-    told(a, b, 202, &[other, "gate>bank 200-210 body=order-4711", "gate>?db 220-230 body=order-4711"], &["1 .p4 .p5", "2", "3"]);
-    // a value of several, one that was sent before it came, one of no request, and what was answered for good
-    told(a, b, 202, &["gate>bank 200-210 body=tenant-0042"], &["1", "2"]);
-    told(a, b, 202, &["gate>bank 50-60 body=order-4712", "gate>bank 200-210 body=order-4712"], &["1", "3"]);
-    told(a, b, 202, &["gate>bank 200-210 body=order-4713", "other>bank 220-230 body=order-4711"], &["1", "2"]);
-    told(a, b, 200, &["gate>bank 200-210 body=order-4711"], &["1", "2"]);
-    // of two requests
-    told(a, b, 202, &["gate>bank 200-210 body=order-4711,order-4712"], &["1", "2"]);
-    // what was refused and asked again is the one that was taken; nobody can tell of what was taken twice
-    let again = "web>gate 120-130 id=u status=202 body=order-4712";
-    let (later, of_its_own) = ("gate>bank 200-210 body=order-4712", "gate>bank 200-210 id=v body=order-4712");
-    for (status, later, wanted) in [
-        (503, later, &["1", "2", "3 .p4"][..]),
-        (503, of_its_own, &["1", "2", "3 .p4"]),
-        (202, later, &["1", "2", "3"]),
-        (202, of_its_own, &["1", "2", "3", "4"]),
-    ] {
-        let first = format!("web>gate 101-109 id=t2 status={status} body=order-4712");
-        check(&[&one(0, a, 202), &first, again, later], wanted);
-    }
-    // what carries a trace of its own may be because of what was answered before rather than because of the one that is asked
-    let asked = "web>gate 195-290 id=u";
-    told(a, b, 202, &[asked, "gate>bank 200-210 id=v body=order-4713"], &["1", "2", "3", "4"]);
-    told(a, b, 200, &[asked, "gate>bank 200-210 id=v body=order-4713"], &["1", "2", "3 .s4"]);
-    // whose trace goes on
-    let early = ["web>gate 300-305 id=v status=202 body=order-4714", "gate>bank 306-310 id=v span=2 body=order-4714"];
-    told(a, b, 202, &early, &["1", "2", "3 .t4"]);
 }
 
 #[test]
@@ -192,25 +152,6 @@ fn a_value_of_both_copies_of_a_message_is_of_neither_consumer() {
     };
     let all: Vec<_> = (1..4).flat_map(alone).chain([publish, ship, bill, query + " conn=7"].map(|line| later(&line))).collect();
     check(&all.iter().map(String::as_str).collect::<Vec<_>>(), &["1 .t2 ..p3", "4 .t5 ..p6", "7 .t8 ..p9", "10 .t11 .t12 ..t13"]);
-}
-
-#[test]
-fn a_value_is_one_of_many_where_others_of_its_kind_share_none() {
-    let asks = |n: u64, of: &str| format!("gate>users {}-{} op=GET_/users/cust-00042 body={of}", n + 20, n + 30);
-    let (one, other) = ("web>gate 1001-1090 id=t body=cust-00042", "web>gate 1002-1080 id=u");
-    let told = |before: &[String], wanted: &[&str]| {
-        let lines = before
-            .iter()
-            .map(String::as_str)
-            .chain([one, other])
-            .chain(["gate>users 1020-1030 op=GET_/users/cust-00042 body=cust-00042"]);
-        check(&lines.collect::<Vec<_>>(), wanted);
-    };
-    told(&[], &["1 .p3", "2"]);
-    // of which nobody knows where the sender has it from
-    told(&["web>gate 1-90 id=s".into(), asks(0, "cust-00017")], &["1 .s2", "3", "4"]);
-    // what carries no value says nothing of them
-    told(&["web>gate 1-90 id=s".into(), asks(0, "all")], &["1 .s2", "3 .p5", "4"]);
 }
 
 #[test]

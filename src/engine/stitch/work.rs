@@ -125,6 +125,11 @@ impl Work {
         self.end.or_else(|| unacknowledged.then(|| self.time.after(UNACKNOWLEDGED)))
     }
 
+    /// Whether it was worked on at a moment.
+    pub(super) fn covers(&self, time: Time) -> bool {
+        self.time <= time && self.until().is_none_or(|end| end > time)
+    }
+
     /// Looks up what it was, to be compared: once.
     pub(super) fn compare(&mut self, look: impl FnOnce(FlowId) -> Option<Hop>) {
         if !std::mem::replace(&mut self.compared, true)

@@ -5,7 +5,6 @@ use super::accepted::Accepted;
 use super::habits::Received;
 use super::hosts::{Host, Hosts, Senders, give_back};
 use super::payload::Values;
-use super::place::Cause;
 use super::work::{GIVEN_UP, UNACKNOWLEDGED, Work};
 use crate::model::{FlowId, FlowRef, Party, Pattern, Row};
 use crate::time::{Span, Time};
@@ -14,6 +13,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 mod asked;
+mod later;
 
 /// How long an answered flow is remembered: what it caused may itself take that long before it is placed.
 const REMEMBERED: Span = Span::from_secs(30);
@@ -77,8 +77,8 @@ pub(super) struct Works {
     listeners: HashMap<Arc<str>, Arc<str>>,
     /// Who received something lately, whether as a server, and which service that is: most flows go to few.
     lately: [Option<(Arc<Party>, bool, usize)>; LATELY],
-    /// Whose each open flow is.
-    open: HashMap<FlowId, usize>,
+    /// Whose each open flow is, and its place among those.
+    open: HashMap<FlowId, (usize, usize)>,
     /// Of the flows that are over, in the order in which they ended, whose each was, and its last byte.
     ended: VecDeque<(Time, usize)>,
     accepted: Accepted,
@@ -86,6 +86,18 @@ pub(super) struct Works {
     newest: Time,
     /// How many flows are remembered of either.
     room: usize,
+}
+
+/// Until when something that is over was worked on, as far as anybody can tell.
+fn until(work: &Work) -> Time {
+    work.until().unwrap_or(work.last)
+}
+
+/// What is open of a service at a place has moved there.
+fn moved(open: &mut HashMap<FlowId, (usize, usize)>, service: &Service, place: usize) {
+    if let Some((_, at)) = service.open.get(place).and_then(|work| open.get_mut(&work.flow)) {
+        *at = place;
+    }
 }
 
 /// What a party counts as: its name, else its address.
@@ -111,7 +123,8 @@ impl Works {
             service.elsewhere |= service.addr != work.to.addr;
             service.received.add(work.sort);
             if service.given_up.is_some_and(|at| work.time.since(at) <= GIVEN_UP[1]) {
-                service.ended.iter_mut().for_each(|other| other.asked_again(flow.row, work.sort));
+                let still = service.ended.iter_mut().rev().take_while(|other| until(other) > work.time);
+                still.for_each(|other| other.asked_again(flow.row, work.sort));
             }
         }
         if work.over {
@@ -120,12 +133,13 @@ impl Works {
         let Some(service) = self.services.get_mut(at) else { return };
         if service.open.len() >= MAX_OPEN {
             self.open.remove(&service.open.swap_remove(0).flow);
+            moved(&mut self.open, service, 0);
         } else if service.open.is_empty()
             && let Some(host) = self.hosts.at(service.host)
         {
             service.busy_at = host.begins(at);
         }
-        self.open.insert(work.flow, at);
+        self.open.insert(work.flow, (at, service.open.len()));
         service.open.push(work);
     }
 
@@ -209,10 +223,10 @@ impl Works {
     /// A flow is over: its receiver was at work on it until its end, as far as that can be told. Its `values` are read as those of what
     /// is added.
     pub(super) fn ended(&mut self, row: &Row, now: Time, values: impl FnOnce(bool) -> Option<Values>) {
-        let Some(at) = self.open.remove(&row.id) else { return };
-        let Some(service) = self.services.get_mut(at) else { return };
-        let Some(place) = service.open.iter().position(|work| work.flow == row.id) else { return };
+        let Some((at, place)) = self.open.remove(&row.id) else { return };
+        let Some(service) = self.services.get_mut(at).filter(|service| place < service.open.len()) else { return };
         let mut work = service.open.swap_remove(place);
+        moved(&mut self.open, service, place);
         if service.open.is_empty() {
             let (host, place) = (service.host, service.busy_at);
             let moved = self.hosts.at(host).and_then(|host| host.rests(place));
@@ -236,7 +250,7 @@ impl Works {
             values(service.accepts).into_iter().for_each(|values| work.read(values));
         }
         if let Some(values) = work.values.as_ref().filter(|_| service.accepts) {
-            self.accepted.brought(&service.label, work.flow, work.refused, values);
+            self.accepted.brought(&service.label, (work.flow, until(&work)), work.refused, values);
         }
         if work.given_up {
             service.given_up = Some(now);
@@ -246,7 +260,6 @@ impl Works {
         // by what was taken in: where time has moved on since, there is more to be placed that was sent before
         self.newest = self.newest.max(work.last);
         // most end last: names that are waited for, and messages that nobody says anything of, change the order
-        let until = |work: &Work| work.until().unwrap_or(work.last);
         let (ended, ends) = (&mut service.ended, until(&work));
         match ended.back().is_some_and(|last| until(last) > ends) {
             true => ended.insert(ended.partition_point(|other| until(other) <= ends), work),
@@ -264,22 +277,6 @@ impl Works {
                 break;
             }
         }
-    }
-
-    /// The request that a service took to work on it later, and that alone brought it one of the values that it sends now. They are read
-    /// where there may be one.
-    pub(super) fn later(&mut self, label: Option<&Arc<str>>, child: &Hop, values: impl FnOnce() -> Values) -> Option<Cause> {
-        let label = label?;
-        let service = self.of(label).filter(|service| service.accepts)?;
-        let sent = values();
-        let found = self.accepted.only(label, &sent).and_then(|flow| {
-            let before = |work: &&Work| work.flow == flow && work.until().is_some_and(|end| end <= child.time);
-            service.ended.iter().find(before).filter(|work| work.accepted).map(Work::cause)
-        });
-        if found.is_none() {
-            self.accepted.known(label, &sent);
-        }
-        found
     }
 
     /// What these were at work on at a moment, or `late` before it, the oldest first.
@@ -325,7 +322,7 @@ impl Works {
         };
         self.lately = Default::default();
         self.places.retain(|_, at| stays(at));
-        self.open.retain(|_, at| stays(at));
+        self.open.retain(|_, (at, _)| stays(at));
         self.ended.clear();
         self.listeners.retain(|_, label| self.places.contains_key(label));
         let hosts = std::mem::take(&mut self.hosts).into_names();

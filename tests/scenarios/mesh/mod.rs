@@ -141,7 +141,7 @@ impl Mesh {
             Connection::Sealed => Some((Kind::Tls, "tls")),
             Connection::Foreign => Some((Kind::Foreign, "thrift")),
             Connection::WebSocket => Some((Kind::WebSocket, "websocket")),
-            Connection::Kept | Connection::Own | Connection::Proxied => None,
+            Connection::Kept | Connection::Own | Connection::Brief | Connection::Proxied => None,
         };
         let begins_unread = unread.is_some();
         let (kind, protocol, operation) = match (unread, &call.what) {
@@ -304,7 +304,7 @@ impl Mesh {
             Connection::WebSocket => {
                 return (Box::new(|_| unread::message("put", true)), Box::new(|_| unread::message("done", false)));
             }
-            Connection::Kept | Connection::Own | Connection::Proxied => {}
+            Connection::Kept | Connection::Own | Connection::Brief | Connection::Proxied => {}
         }
         let own = format!("{}:{}", self.services[call.to.0].name, self.services[call.to.0].port);
         let named = headers.iter().position(|(name, _)| name == "host").map(|at| headers.remove(at).1);

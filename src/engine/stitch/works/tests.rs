@@ -52,3 +52,25 @@ fn what_was_worked_on_is_known_however_late_it_is_asked_for() {
     works.add(call(3, "web>shop=10.0.0.2:80 60000-60001 GET 200").as_ref(), at(90_000), |_| None);
     assert_eq!(known(&mut works), 0);
 }
+
+#[test]
+fn what_is_open_is_found_whatever_ends_before_it() {
+    let mut works = Works::new(99);
+    let mut row = |n: u64, state| {
+        let mut flow = call(n, "web>shop=10.0.0.2:80 1-4 GET 200");
+        flow.row.state = state;
+        match state {
+            State::Open => works.add(flow.as_ref(), at(9), |_| None),
+            State::Complete | State::Settled => works.ended(&flow.row, at(9), |_| None),
+        }
+        let shop = works.of("shop").unwrap();
+        let places = shop.open.iter().enumerate().all(|(place, work)| works.open[&work.flow].1 == place);
+        (shop.open.len(), works.open.len(), shop.ended.len(), places)
+    };
+    (1..=6).for_each(|n| _ = row(n, State::Open));
+    for (ended, n) in (1..).zip([2, 6, 1, 5]) {
+        assert_eq!(row(n, State::Complete), (6 - ended, 6 - ended, ended, true));
+    }
+    // once
+    assert_eq!(row(5, State::Complete), (2, 2, 4, true));
+}
