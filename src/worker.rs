@@ -1,22 +1,22 @@
 //! A worker: the connections of its shards, from segments to events. Workers share nothing; one may run inline in the reader.
 
+mod conn;
 mod ending;
 mod holds;
 mod merge;
 mod out;
 mod settings;
 
-use crate::decode::{Driver, Sink, detect, registry};
+use crate::decode::{detect, registry};
 use crate::model::{
-    Batch, ConnId, ConnMeta, Counts, Dir, End, Ended, Event, EventKind, Fact, Item, OwnedEnd, Segment, SourceId, SourceSet,
-    Stamp, Totals, Transport,
+    Batch, ConnId, ConnMeta, End, Event, EventKind, Fact, Item, OwnedEnd, Segment, SourceId, Stamp, Totals, Transport,
 };
 use crate::net::limits::SHARDS;
-use crate::net::{ConnTable, Datagrams, Owner, Reassembler, Seen, Slot, Streams as _};
+use crate::net::{ConnTable, Owner, Seen, Slot};
+use conn::{Carrier, Conn};
 use ending::Left;
 use holds::Holds;
 pub use merge::merge;
-use out::Out;
 pub use settings::Settings;
 use std::sync::Arc;
 
@@ -58,37 +58,6 @@ pub struct Worker {
 #[derive(Debug)]
 struct Shard {
     table: ConnTable<Conn>,
-}
-
-/// One connection.
-#[derive(Debug)]
-struct Conn {
-    meta: ConnMeta,
-    carrier: Carrier,
-    driver: Driver,
-    /// The next free stream number.
-    streams: u32,
-    held: usize,
-    /// What it took of what all may hold, when that was last looked at.
-    weight: usize,
-    /// The same of its exchanges that wait for their answers.
-    waiting: usize,
-    /// What its analyzers remember, in bytes, likewise.
-    remembered: usize,
-    /// Whether it is among those that may hold something.
-    listed: bool,
-    sources: SourceSet,
-    /// Its first bytes, as long as nobody knows what they are.
-    head: Box<[u8]>,
-    /// How its directions ended: both by FIN, or else what ended one of them otherwise.
-    how: End,
-}
-
-/// How a connection's bytes come.
-#[derive(Debug)]
-enum Carrier {
-    Tcp(Reassembler),
-    Udp(Datagrams),
 }
 
 impl Worker {
@@ -175,13 +144,14 @@ impl Worker {
             return;
         };
         let Some(conn) = shard.table.get(slot) else { return };
-        desk.owned(conn.meta.id, seg, batch);
+        let meta = conn.meta();
+        desk.owned(meta.id, seg, batch);
         if !conn.sources.has(seg.source) {
             conn.sources.add(seg.source);
-            desk.push(conn.meta.id, EventKind::SeenBy(seg.source));
+            desk.push(meta.id, EventKind::SeenBy(seg.source));
         }
         let payload = batch.slab.get(seg.payload.clone()).unwrap_or_default();
-        let (carrier, mut out) = conn.parts(&mut desk);
+        let (carrier, mut out) = conn.parts(&meta, &mut desk);
         match carrier {
             Carrier::Tcp(tcp) => {
                 if batch.several && tcp.is_copy(seg, dir) {
@@ -210,7 +180,8 @@ impl Worker {
         let due = shard.table.tick(now.time, &mut desk);
         for &slot in &due {
             let Some(conn) = shard.table.get(slot) else { continue };
-            let (carrier, mut out) = conn.parts(&mut desk);
+            let meta = conn.meta();
+            let (carrier, mut out) = conn.parts(&meta, &mut desk);
             if let Carrier::Tcp(tcp) = carrier {
                 tcp.tick(now, &mut out);
             }
@@ -278,26 +249,7 @@ impl Desk<'_> {
 impl Owner<Conn> for Desk<'_> {
     fn begin(&mut self, meta: ConnMeta, source: SourceId) -> Conn {
         self.push(meta.id, EventKind::Began(Box::new(meta), source));
-        let carrier = match meta.transport {
-            Transport::Stream => Carrier::Tcp(Reassembler::default()),
-            Transport::Datagram => Carrier::Udp(Datagrams::default()),
-        };
-        let mut sources = SourceSet::default();
-        sources.add(source);
-        Conn {
-            meta,
-            carrier,
-            driver: Driver::detecting(),
-            streams: 1,
-            held: 0,
-            weight: 0,
-            waiting: 0,
-            remembered: 0,
-            listed: false,
-            sources,
-            head: Box::default(),
-            how: End::Fin,
-        }
+        Conn::new(meta, source)
     }
 
     fn rest(&mut self, conn: &mut Conn) {
@@ -311,66 +263,6 @@ impl Owner<Conn> for Desk<'_> {
 
     fn end(&mut self, mut conn: Conn, how: End) {
         conn.finish(how, self);
-    }
-}
-
-impl Conn {
-    /// What its bytes come by, and where they go.
-    fn parts<'a>(&'a mut self, desk: &'a mut Desk<'_>) -> (&'a mut Carrier, Out<'a>) {
-        let sink = Sink {
-            events: &mut *desk.events,
-            totals: &mut *desk.totals,
-            streams: &mut self.streams,
-            held: &mut self.held,
-            crowded: desk.holds.crowded(),
-            oblivious: desk.holds.oblivious(),
-            meta: &self.meta,
-            at: desk.at,
-            limits: &desk.settings.limits,
-            decode_as: &desk.settings.decode_as,
-        };
-        (&mut self.carrier, Out { driver: &mut self.driver, head: &mut self.head, how: &mut self.how, sink })
-    }
-
-    /// It ends for another reason than its own segments.
-    fn finish(&mut self, how: End, desk: &mut Desk<'_>) {
-        match self.parts(desk) {
-            (Carrier::Tcp(tcp), mut out) => tcp.finish(how, &mut out),
-            (Carrier::Udp(udp), mut out) => Dir::BOTH.into_iter().for_each(|dir| out.end(dir, how, udp.last())),
-        }
-        self.ended(desk);
-    }
-
-    fn ended(&mut self, desk: &mut Desk<'_>) {
-        desk.holds.forget(self);
-        let (tally, last, hung_up) = match &self.carrier {
-            Carrier::Tcp(tcp) => (tcp.tally(), tcp.last(), tcp.hung_up()),
-            Carrier::Udp(udp) => (udp.tally(), udp.last(), None),
-        };
-        let by = |dir: Dir| if self.driver.reversed() { dir.other() } else { dir };
-        if tally.strays > 0 {
-            desk.totals.pass_over("of no stream", tally.strays, 0);
-        }
-        desk.totals.repeated_bytes += tally.repeated;
-        let ended = Ended {
-            how: self.how,
-            last,
-            hung_up: hung_up.map(|(dir, stamp)| (by(dir), stamp.time)),
-            bytes: self.oriented(tally.bytes),
-            packets: self.oriented(tally.packets),
-            retransmissions: tally.retransmissions,
-            gaps: tally.gaps,
-            head: std::mem::take(&mut self.head).into_vec(),
-        };
-        desk.push(self.meta.id, EventKind::Ended(Box::new(ended)));
-    }
-
-    /// Counts by the roles that the bytes showed.
-    fn oriented(&self, counts: Counts) -> Counts {
-        match self.driver.reversed() {
-            true => Counts { to_server: counts.to_client, to_client: counts.to_server },
-            false => counts,
-        }
     }
 }
 

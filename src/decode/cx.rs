@@ -13,8 +13,6 @@ use compact_str::CompactString;
 
 /// How many exchanges of a connection may always wait: more than a client that does not pipeline has under way.
 const FEW: usize = 16;
-/// How many bytes of what was said before each connection may remember, whatever all do together.
-const LITTLE: usize = 4096;
 
 /// Where events and counts go; lent to the driver for one call.
 #[derive(Debug)]
@@ -29,8 +27,8 @@ pub struct Sink<'a> {
     pub held: &'a mut usize,
     /// Whether all connections together have more exchanges that wait than there is room for.
     pub crowded: bool,
-    /// Whether all connections together remember more of what was said before than there is room for.
-    pub oblivious: bool,
+    /// How many bytes of what was said before each connection may remember, by what all do together; mostly any number.
+    pub memory: usize,
     /// The connection.
     pub meta: &'a ConnMeta,
     /// The packet whose processing releases the events.
@@ -103,12 +101,11 @@ impl Cx<'_, '_> {
         (waiting + 1).saturating_sub(if crowded { FEW } else { limit })
     }
 
-    /// How many bytes of what was said before a connection may remember that remembers so many: `limit`, and few where all connections
-    /// together remember too many, which is counted.
+    /// How many bytes of what was said before a connection may remember that would remember so many: `limit`, and few or none where all
+    /// connections together remember too many, which is counted where that is less.
     pub fn memory(&mut self, remembered: usize, limit: usize) -> usize {
-        let oblivious = self.sink.oblivious && remembered > LITTLE;
-        self.sink.totals.evicted_held += u64::from(oblivious);
-        if oblivious { LITTLE } else { limit }
+        self.sink.totals.evicted_held += u64::from(remembered > self.sink.memory);
+        limit.min(self.sink.memory)
     }
 
     /// How many of `n` bytes of an unfinished message may be held; they count until they are released.

@@ -39,7 +39,7 @@ pub(super) struct Nest {
 struct Side {
     held: Held,
     /// How many unconsumed bytes it takes before the analyzer is asked again.
-    need: usize,
+    need: u32,
     state: State,
     /// How the direction ended, if it has.
     ended: Option<End>,
@@ -293,11 +293,11 @@ impl Driver {
                         break;
                     }
                 }
-                State::Feeding if shown.data.len() < side.need => break,
+                State::Feeding if shown.data.len() < side.need as usize => break,
                 State::Feeding => {
                     side.need = 0;
                     match self.call(sink, |analyzer, cx| analyzer.feed(cx, shown)).unwrap_or(Step::Opaque) {
-                        Step::Took(0) => self.side(dir).need = shown.data.len() + 1,
+                        Step::Took(0) => self.side(dir).need = shown.data.len() as u32 + 1,
                         Step::Took(n) => {
                             at += sink.decoded(n.min(shown.data.len()));
                             // what the other direction waits with was sent before the rest of this one
@@ -305,7 +305,7 @@ impl Driver {
                                 break;
                             }
                         }
-                        Step::Need(n) if n <= sink.limits.buffer => self.side(dir).need = n.max(shown.data.len() + 1),
+                        Step::Need(n) if n <= sink.limits.buffer => self.side(dir).need = n.max(shown.data.len() + 1) as u32,
                         Step::Need(_) => at += self.lose(sink, dir, Issue::TOO_LONG),
                         Step::Lost(issue) => at += self.lose(sink, dir, issue),
                         Step::Wait if shown.data.len() <= patience => self.side(dir).state = State::Waiting,
@@ -341,7 +341,9 @@ impl Driver {
         }
         self.analyzer = Ok(to);
         if let Some(layer) = layer {
-            self.nest.get_or_insert_default().layers.push(layer);
+            let layers = &mut self.nest.get_or_insert_default().layers;
+            layers.reserve_exact(1);
+            layers.push(layer);
         }
         self.stream = sink.stream();
         for side in &mut self.sides {

@@ -109,7 +109,7 @@ fn play(talk: &Conversation, wire: &[Wire]) -> Outcome {
             streams: &mut streams,
             held: &mut held,
             crowded: false,
-            oblivious: false,
+            memory: usize::MAX,
             meta: &meta,
             at,
             limits: &limits,

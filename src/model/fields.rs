@@ -46,6 +46,11 @@ impl From<bool> for Value {
 pub struct Fields(Vec<(&'static str, Value)>);
 
 impl Fields {
+    /// Gives back the room for more.
+    pub fn shrink_to_fit(&mut self) {
+        self.0.shrink_to_fit();
+    }
+
     /// Sets a field; a field that is there is replaced in its place.
     pub fn set(&mut self, name: &'static str, value: impl Into<Value>) {
         self.put(name, value.into());

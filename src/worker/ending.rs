@@ -20,7 +20,7 @@ impl Worker {
     pub fn finish(&mut self, at: Stamp, most: usize) -> (Made, bool) {
         if self.left.conns.is_empty() {
             let mut open: Vec<Box<Conn>> = self.shards.iter_mut().flat_map(|shard| shard.table.drain()).collect();
-            open.sort_by_key(|conn| conn.meta.id);
+            open.sort_by_key(|conn| conn.id());
             self.left = Left { conns: open.into(), before: self.sums() };
         }
         let mut made = Made::default();
@@ -29,7 +29,7 @@ impl Worker {
         while made.events.len() < most
             && let Some(mut conn) = self.left.conns.pop_front()
         {
-            let place = (conn.meta.id.0.0, 0);
+            let place = (conn.id().0.0, 0);
             let (totals, holds) = (&mut self.totals, &mut self.holds);
             conn.finish(End::Open, &mut Desk { settings: &settings, totals, holds, events: &mut made.events, at });
             made.mark(place);

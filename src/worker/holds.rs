@@ -3,16 +3,21 @@
 //!
 //! Exchanges that wait for their answers have half as much room: their flows take as much again elsewhere. Where that is full, a connection
 //! that asks on gives up its oldest. What is remembered of what was said before has as much room again: where that is full, a connection that
-//! says more forgets its oldest.
+//! says more forgets its oldest, down to the little that each may remember; where it is half as much again, down to nothing.
 //!
 //! Each packet changes one sum by what its connection holds more or less. Where that is too much, those that hold something are gone
 //! through once: room for what may come goes first, then those let go whose protocol is unknown, then those that hold most (of those
 //! within a factor of two the oldest), until a quarter is free. So that is paid for by the packets that filled the quarter.
 
-use super::{Carrier, Conn, Desk, Worker};
+use super::conn::{Carrier, Conn};
+use super::{Desk, Worker};
 use crate::model::{ConnId, Event, Stamp};
 use crate::net::Slot;
 use std::cmp::Reverse;
+
+/// How many bytes of what was said before each connection may remember where all remember more than there is room for: what one says that
+/// says the same again and again.
+const LITTLE: usize = 512;
 
 /// The sum, and whose it is.
 #[derive(Debug)]
@@ -22,7 +27,7 @@ pub(super) struct Holds {
     sum: usize,
     /// What their exchanges take that wait for answers: of more than half as much few are left to each.
     waiting: usize,
-    /// What they remember of what was said before: of more than as much again little is left to each.
+    /// What they remember of what was said before: of more than as much again little is left to each, or nothing.
     remembered: usize,
     /// At how many room is made next: more than the limit where what is left can not be let go.
     due: usize,
@@ -37,19 +42,21 @@ impl Holds {
 
     /// Takes account of what a connection holds now.
     pub(super) fn weigh(&mut self, conn: &mut Conn) {
-        let weight = conn.room();
-        self.sum = self.sum + weight - std::mem::replace(&mut conn.weight, weight);
-        let waiting = conn.driver.waiting();
-        self.waiting = self.waiting + waiting - std::mem::replace(&mut conn.waiting, waiting);
-        let remembered = conn.driver.remembered();
-        self.remembered = self.remembered + remembered - std::mem::replace(&mut conn.remembered, remembered);
+        let takes = |sum: &mut usize, took: &mut u32, now: usize| {
+            let now = u32::try_from(now).unwrap_or(u32::MAX);
+            *sum = *sum + now as usize - std::mem::replace(took, now) as usize;
+        };
+        let (weight, waiting, remembered) = (conn.room(), conn.driver.waiting(), conn.driver.remembered());
+        takes(&mut self.sum, &mut conn.weight, weight);
+        takes(&mut self.waiting, &mut conn.waiting, waiting);
+        takes(&mut self.remembered, &mut conn.remembered, remembered);
     }
 
     /// A connection is over.
     pub(super) fn forget(&mut self, conn: &mut Conn) {
-        self.sum -= std::mem::take(&mut conn.weight);
-        self.waiting -= std::mem::take(&mut conn.waiting);
-        self.remembered -= std::mem::take(&mut conn.remembered);
+        self.sum -= std::mem::take(&mut conn.weight) as usize;
+        self.waiting -= std::mem::take(&mut conn.waiting) as usize;
+        self.remembered -= std::mem::take(&mut conn.remembered) as usize;
     }
 
     /// Whether more exchanges wait than there is room for.
@@ -57,9 +64,13 @@ impl Holds {
         self.waiting > self.limit / 2
     }
 
-    /// Whether they remember more than there is room for.
-    pub(super) fn oblivious(&self) -> bool {
-        self.remembered > self.limit
+    /// How many bytes each may remember, by what all do.
+    pub(super) fn memory(&self) -> usize {
+        match self.remembered {
+            all if all > self.limit / 2 * 3 => 0,
+            all if all > self.limit => LITTLE,
+            _ => usize::MAX,
+        }
     }
 }
 
@@ -74,7 +85,8 @@ impl Conn {
     /// Lets go of what waits; where messages that are not whole are most of it, reads on no more.
     fn let_go(&mut self, desk: &mut Desk<'_>) {
         desk.totals.evicted_held += 1;
-        if let (Carrier::Tcp(tcp), mut out) = self.parts(desk) {
+        let meta = self.meta();
+        if let (Carrier::Tcp(tcp), mut out) = self.parts(&meta, desk) {
             tcp.let_go(&mut out);
             out.driver.let_go(&mut out.sink);
             if *out.sink.held > 0 {
@@ -108,7 +120,7 @@ impl Worker {
             conn.driver.rest();
             self.holds.weigh(conn);
             match conn.weight.checked_ilog2() {
-                Some(class) => ranked.push((conn.driver.is_known(), Reverse(class), conn.meta.id, at, slot)),
+                Some(class) => ranked.push((conn.driver.is_known(), Reverse(class), conn.id(), at, slot)),
                 None => conn.listed = false,
             }
         }

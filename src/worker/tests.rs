@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 /// An allocator that has sizes by quarters of a power of two gives it no more than this: there may be 100,000 of them.
 #[test]
 fn a_connection_is_small() {
-    assert!(size_of::<Conn>() <= 384, "{}", size_of::<Conn>());
+    assert!(size_of::<Conn>() <= 320, "{}", size_of::<Conn>());
 }
 
 /// The same opening from two sources.

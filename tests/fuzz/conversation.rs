@@ -46,7 +46,7 @@ pub fn play(protocol: &'static Protocol, data: &[u8]) {
         at = Stamp { packet: PacketNo(at.packet.0 + 1), time: Time::from_nanos(at.time.nanos() + 1_000_000) };
         let mut sink = Sink {
             crowded: first & 2 != 0,
-            oblivious: first & 2 != 0,
+            memory: if first & 2 != 0 { 512 } else { usize::MAX },
             events: &mut events,
             totals: &mut totals,
             streams: &mut streams,

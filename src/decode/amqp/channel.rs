@@ -13,7 +13,7 @@ use crate::decode::Cx;
 use crate::model::{Dir, Issue, PENDING, Stamp};
 use crate::time::Time;
 use compact_str::CompactString;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 /// How many questions of one channel wait, and acknowledgements for what commits them; of more the oldest is given up. As many are the
 /// consumers that are known by their tags: of further ones the queue is not known.
@@ -31,11 +31,11 @@ pub struct Channel {
     /// What was asked, by the direction of the question.
     pub asked: [VecDeque<Asked>; 2],
     /// The content on its way in each direction.
-    pub contents: [Option<Content>; 2],
+    pub contents: [Option<Box<Content>>; 2],
     /// Which publish is confirmed by which tag.
     pub confirms: Confirms,
     /// Whether what is published and acknowledged counts only once it is committed.
-    pub transaction: Option<Transaction>,
+    pub transaction: Option<Box<Transaction>>,
     /// Whether the method of a publish may be lost, and no more of it: its header follows.
     pub torn: bool,
     /// Publishes that will be confirmed, or committed.
@@ -56,7 +56,8 @@ pub struct Channel {
     pub unsure: Waiting,
     /// Whether any delivery was acknowledged.
     acknowledges: bool,
-    consumers: BTreeMap<CompactString, Consumer>,
+    /// By their tags, in the order of these.
+    consumers: Vec<(CompactString, Consumer)>,
     /// The queue that was declared last: an empty name means it (§1.7.2.1 of the reference).
     pub queue: Option<CompactString>,
 }
@@ -96,6 +97,11 @@ pub struct Consumer {
 }
 
 impl Channel {
+    /// One that begins; the broker takes nothing on it, or not.
+    pub fn new(failed: bool) -> Self {
+        Self { failed, ..Self::default() }
+    }
+
     /// The tag of a publish that begins now, or its number in the transactions.
     pub fn next_tag(&mut self, at: Time) -> Option<u64> {
         if let Some(transaction) = &mut self.transaction {
@@ -106,23 +112,54 @@ impl Channel {
 
     /// A consumer's tag stands for its queue.
     pub fn consume(&mut self, tag: &str, consumer: Consumer) {
-        if self.consumers.len() < self.room || self.consumers.contains_key(tag) {
-            self.consumers.insert(tag.into(), consumer);
+        match self.place(tag) {
+            Ok(at) => {
+                if let Some((_, own)) = self.consumers.get_mut(at) {
+                    *own = consumer;
+                }
+            }
+            Err(at) if self.consumers.len() < self.room => self.consumers.insert(at, (tag.into(), consumer)),
+            Err(_) => {}
         }
     }
 
     /// A consumer is no more, or no longer known.
     pub fn cancel(&mut self, tag: &str) {
-        self.consumers.remove(tag);
+        if let Ok(at) = self.place(tag) {
+            self.consumers.remove(at);
+        }
     }
 
     /// The consumer of a tag.
     pub fn consumer(&self, tag: &str) -> Consumer {
-        self.consumers.get(tag).cloned().unwrap_or_default()
+        let known = self.place(tag).ok().and_then(|at| self.consumers.get(at));
+        known.map(|(_, consumer)| consumer.clone()).unwrap_or_default()
+    }
+
+    fn place(&self, tag: &str) -> Result<usize, usize> {
+        self.consumers.binary_search_by(|(own, _)| (**own).cmp(tag))
+    }
+
+    /// Nothing has come for a while: only what is known is kept, no room for what may come.
+    pub fn rest(&mut self) {
+        self.asked.iter_mut().for_each(VecDeque::shrink_to_fit);
+        [&mut self.publishes, &mut self.unconfirmed, &mut self.deliveries, &mut self.unsure].into_iter().for_each(Waiting::rest);
+        self.known.shrink_to_fit();
+        self.consumers.shrink_to_fit();
+    }
+
+    /// Whether it is as one that begins: then nothing of it is to be kept.
+    pub fn is_blank(&self) -> bool {
+        let none = self.asked.iter().all(VecDeque::is_empty) && self.contents.iter().all(Option::is_none);
+        let plain = self.confirms.is_off() && self.transaction.is_none() && self.queue.is_none() && self.consumers.is_empty();
+        none && plain
+            && self.waiting() == 0
+            && self.known.is_empty()
+            && !(self.torn || self.forgot || self.failed || self.acknowledges)
     }
 
     /// The content of a direction is over.
-    pub fn end_content(&mut self, cx: &mut Cx<'_, '_>, content: Content) -> Option<Content> {
+    pub fn end_content(&mut self, cx: &mut Cx<'_, '_>, content: Box<Content>) -> Option<Box<Content>> {
         content.end(cx);
         let (last, doubt, returned) = (content.last, false, false);
         match (&content.what, content.key) {
@@ -219,7 +256,7 @@ impl Channel {
 
     /// Bytes of a direction are lost, `publishes` among them or not.
     pub fn lose(&mut self, cx: &mut Cx<'_, '_>, dir: Dir, publishes: bool) {
-        let (waiting, own) = (self.publishes.is_due(), self.contents.get(dir.index()).and_then(Option::as_ref));
+        let (waiting, own) = (self.publishes.is_due(), self.contents.get(dir.index()).and_then(Option::as_deref));
         let (rest, doubt) = (own.is_some(), own.is_some_and(|own| own.doubt));
         self.end_contents(cx, dir, Issue::GAP);
         if let Some(asked) = self.asked.get_mut(dir.other().index()) {
@@ -240,7 +277,7 @@ impl Channel {
                 }
                 self.deliveries.doubt();
                 self.unsure.doubt();
-                self.transaction.iter_mut().for_each(Transaction::asked_unseen);
+                self.transaction.iter_mut().for_each(|transaction| transaction.asked_unseen());
             }
             Dir::ToClient => {
                 self.confirms.lose_confirmations();
@@ -249,7 +286,7 @@ impl Channel {
                 if let Some(Some(own)) = self.contents.get_mut(dir.other().index()) {
                     own.doubt = true;
                 }
-                self.transaction.iter_mut().for_each(Transaction::doubt);
+                self.transaction.iter_mut().for_each(|transaction| transaction.doubt());
             }
         }
     }

@@ -9,9 +9,12 @@ use std::collections::BTreeSet;
 /// How many confirmations are remembered that came before those of earlier publishes.
 const AHEAD: usize = 1024;
 
-/// How publishes are counted.
+/// How publishes are counted; none where nothing was said of that, as on most channels.
+#[derive(Debug, Default)]
+pub struct Confirms(Option<Box<Counting>>);
+
 #[derive(Debug)]
-pub struct Confirms {
+struct Counting {
     count: Count,
     turns: Turns,
     /// Up to which tag all are confirmed, where that is known, and which of those behind it are.
@@ -29,7 +32,7 @@ enum Count {
     Uncounted,
 }
 
-impl Default for Confirms {
+impl Default for Counting {
     fn default() -> Self {
         Self { count: Count::Off, turns: Turns::new(true), floor: None, ahead: BTreeSet::new() }
     }
@@ -38,21 +41,50 @@ impl Default for Confirms {
 impl Confirms {
     /// From here on they are confirmed; without effect where they are already.
     pub fn select(&mut self) {
-        if self.count == Count::Off {
-            *self = Self { count: Count::Next(1), turns: Turns::new(false), floor: Some(0), ahead: BTreeSet::new() };
+        if self.count() == Count::Off {
+            let counting = Counting { count: Count::Next(1), turns: Turns::new(false), floor: Some(0), ahead: BTreeSet::new() };
+            self.0 = Some(Box::new(counting));
         }
+    }
+
+    fn count(&self) -> Count {
+        self.0.as_ref().map_or(Count::Off, |counting| counting.count)
+    }
+
+    /// Whether nothing was said of it.
+    pub fn is_off(&self) -> bool {
+        self.0.is_none()
     }
 
     /// Whether they are confirmed, and not all of them were seen.
     pub fn is_uncounted(&self) -> bool {
-        self.count == Count::Uncounted
+        self.count() == Count::Uncounted
     }
 
     /// The tag of a publish that begins now, while any wait whose tags are known, or none.
     pub fn publish(&mut self, at: Time, waiting: bool) -> Option<u64> {
-        if self.count == Count::Off {
-            return None;
-        }
+        self.0.as_mut().filter(|counting| counting.count != Count::Off)?.publish(at, waiting)
+    }
+
+    /// The broker confirms the publish with a tag, or all up to it, of which so many wait. Whether that can be: else the tags of none are
+    /// known.
+    pub fn confirmed(&mut self, tag: u64, multiple: bool, known: usize, at: Time) -> bool {
+        self.0.get_or_insert_default().confirmed(tag, multiple, known, at)
+    }
+
+    /// Publishes may have gone by unseen, behind the rest of one or not, while any wait before that, or none.
+    pub fn lose_publishes(&mut self, waiting: bool, rest: bool) {
+        self.0.iter_mut().for_each(|counting| counting.lose_publishes(waiting, rest));
+    }
+
+    /// The same of confirmations: they say which publishes are meant, so that no tags are lost by it.
+    pub fn lose_confirmations(&mut self) {
+        self.0.get_or_insert_default().lose_confirmations();
+    }
+}
+
+impl Counting {
+    fn publish(&mut self, at: Time, waiting: bool) -> Option<u64> {
         self.turns.ask(at, false, usize::from(waiting), true);
         if self.count == Count::Uncounted && self.turns.trust() == Trust::Sure {
             match self.floor.filter(|_| self.ahead.is_empty() && !waiting) {
@@ -66,9 +98,7 @@ impl Confirms {
         Some(own)
     }
 
-    /// The broker confirms the publish with a tag, or all up to it, of which so many wait. Whether that can be: else the tags of none are
-    /// known.
-    pub fn confirmed(&mut self, tag: u64, multiple: bool, known: usize, at: Time) -> bool {
+    fn confirmed(&mut self, tag: u64, multiple: bool, known: usize, at: Time) -> bool {
         if self.count == Count::Off {
             self.count = Count::Uncounted;
         }
@@ -119,8 +149,7 @@ impl Confirms {
         self.ahead.clear();
     }
 
-    /// Publishes may have gone by unseen, behind the rest of one or not, while any wait before that, or none.
-    pub fn lose_publishes(&mut self, waiting: bool, rest: bool) {
+    fn lose_publishes(&mut self, waiting: bool, rest: bool) {
         if self.count != Count::Off {
             self.count = Count::Uncounted;
             if rest {
@@ -130,8 +159,7 @@ impl Confirms {
         }
     }
 
-    /// The same of confirmations: they say which publishes are meant, so that no tags are lost by it.
-    pub fn lose_confirmations(&mut self) {
+    fn lose_confirmations(&mut self) {
         match self.count {
             Count::Next(_) => self.turns.miss_answers(),
             Count::Off | Count::Uncounted => self.turns.lost_answers(),

@@ -5,7 +5,6 @@ use super::content::{Content, What};
 use super::field::Table;
 use super::method::{self, Method, Role};
 use super::told::{delivered, told};
-use super::transaction::Transaction;
 use super::waiting::Sent;
 use super::{Amqp, Found, half, message};
 use crate::decode::Cx;
@@ -146,7 +145,7 @@ impl Amqp {
         if consumes && !tag.is_empty() {
             channel.consume(&tag, Consumer { queue: Some(subject.clone()), due: Some(!args.is("no_ack")) });
         }
-        let numbered = channel.transaction.as_ref().map_or(0, Transaction::numbered);
+        let numbered = channel.transaction.as_ref().map_or(0, |transaction| transaction.numbered());
         match (method.class, method.id, found.dir) {
             (CONFIRM, 10, _) => channel.confirms.select(),
             (TX, 10, _) => _ = channel.transaction.get_or_insert_default(),
@@ -296,7 +295,7 @@ impl Channel {
         let dir = content.dir();
         self.end_contents(cx, dir, Issue::CUT);
         if let Some(slot) = self.contents.get_mut(dir.index()) {
-            *slot = Some(content);
+            *slot = Some(Box::new(content));
         }
     }
 

@@ -37,7 +37,7 @@ impl Amqp {
         let back = channel.end_content(cx, content);
         self.holds |= channel.unconfirmed.len() > 0;
         if let Some(content) = back {
-            self.came_back(cx, number, content);
+            self.came_back(cx, number, *content);
         }
         self.messages += 1;
         if self.messages >= LOOK {
@@ -48,7 +48,7 @@ impl Amqp {
 
     /// Of more than may wait the oldest of the channel that has most are given up.
     fn make_room(&mut self, cx: &mut Cx<'_, '_>) {
-        self.waiting = self.channels.values().map(Channel::waiting).sum();
+        self.waiting = self.channels.values().map(|channel| channel.waiting()).sum();
         let mut more = cx.surplus(self.waiting, WAITING).min(self.waiting);
         self.waiting -= more;
         while more > 0 {
@@ -65,7 +65,7 @@ impl Amqp {
         let number = |name| u16::try_from(args.number(name)).ok();
         let named = method::of(number("class_id")?, number("method_id")?);
         let mut channels: Vec<_> =
-            self.channels.iter_mut().filter(|(n, _)| !own || **n == found.channel).map(|(_, c)| c).collect();
+            self.channels.iter_mut().filter(|(n, _)| !own || *n == found.channel).map(|(_, c)| c).collect();
         let is_publish = named.is_some_and(|named| named.name == "basic.publish");
         let exchange = exchange(&args.text("reply_text")).map(|name| digest_of(name.as_bytes()));
         let is = |wait: &Wait| {
@@ -75,6 +75,7 @@ impl Amqp {
         let many = channels.iter().flat_map(|channel| channel.sent()).filter(|wait| is(wait)).count();
         let sure = many == 1 && !self.late;
         let mut failed = None;
+        self.failed |= !own;
         for channel in &mut channels {
             failed = channel.fail(cx, is_publish, sure, is).or(failed);
         }

@@ -38,7 +38,7 @@ pub fn tell(events: &mut Vec<Event>, session: &ConnMeta, key: u64, at: Stamp, ha
         streams,
         held,
         crowded: false,
-        oblivious: false,
+        memory: usize::MAX,
         meta: session,
         at,
         limits,

@@ -8,6 +8,7 @@
 //! ```
 
 mod channel;
+mod channels;
 mod confirms;
 mod content;
 mod conversation;
@@ -29,11 +30,11 @@ use super::keys::Keys;
 use super::{Analyzer, Cx, Effort, Gap, Input, Protocol, Resync, Step};
 use crate::model::{ConnMeta, Dir, End, Fields, Head, Issue, Joined, Part, Pattern, Stamp, Transport};
 use channel::Channel;
+use channels::Channels;
 use content::Content;
 use conversation::CONNECTION;
 use frame::{Frame, HEAD, Kind, PROTOCOL as PROTOCOL_HEADER, Start, Version};
 use method::Sender;
-use std::collections::BTreeMap;
 
 /// AMQP 0-9-1.
 pub static PROTOCOL: Protocol = Protocol {
@@ -64,7 +65,7 @@ const TOO_MANY_CHANNELS: Issue = Issue::unseen("too many channels are open");
 #[derive(Debug)]
 struct Amqp {
     states: [State; 2],
-    channels: BTreeMap<u16, Channel>,
+    channels: Channels,
     keys: Keys,
     /// Whether methods of the client may have gone by unseen.
     late: bool,
@@ -81,6 +82,8 @@ struct Amqp {
     messages: usize,
     /// Whether any publish waits for time to pass.
     holds: bool,
+    /// Whether the broker takes nothing more.
+    failed: bool,
     /// How many bytes of the client's are missing at most where they were lost last.
     missing: u64,
 }
@@ -121,7 +124,7 @@ impl Amqp {
         let opening = meta.joined == Joined::Opening;
         Self {
             states: [if opening { State::Start } else { State::Place }; 2],
-            channels: BTreeMap::new(),
+            channels: Channels::default(),
             keys: Keys::new(PROTOCOL.name, !opening),
             late: !opening,
             turned: opening,
@@ -131,6 +134,7 @@ impl Amqp {
             waiting: 0,
             messages: 0,
             holds: false,
+            failed: false,
             missing: 0,
         }
     }
@@ -145,11 +149,12 @@ impl Amqp {
 
     /// A channel, which may begin here; none past the limit.
     fn channel(&mut self, number: u16) -> Option<&mut Channel> {
-        if self.channels.len() >= CHANNELS && !self.channels.contains_key(&number) {
+        if self.channels.len() >= CHANNELS && !self.channels.has(number) {
             return None;
         }
         let share = WAITING / (self.channels.len() + 1);
-        let channel = self.channels.entry(number).or_default();
+        let failed = self.failed;
+        let channel = self.channels.begin(number, || Channel::new(failed))?;
         channel.room = share.min(channel::WAITING);
         Some(channel)
     }
@@ -288,7 +293,7 @@ impl Amqp {
 
     /// The content on its way whose header was seen.
     fn content(&mut self, channel: u16, dir: Dir) -> Option<&mut Content> {
-        let content = self.channels.get_mut(&channel)?.contents.get_mut(dir.index())?.as_mut();
+        let content = self.channels.get_mut(&channel)?.contents.get_mut(dir.index())?.as_deref_mut();
         content.filter(|content| !content.is_headless())
     }
 
@@ -347,6 +352,10 @@ impl Analyzer for Amqp {
             channel.wait_no_longer(cx, now);
             self.holds |= channel.unconfirmed.len() > 0;
         }
+    }
+
+    fn rest(&mut self) {
+        self.channels.rest();
     }
 
     fn end(&mut self, cx: &mut Cx<'_, '_>, rest: Input<'_>, _: End) {

@@ -58,11 +58,15 @@ pub fn digest_of(what: impl Hash) -> Digest {
 /// Exchange, routing key and digest of a publish.
 type Route = (Digest, Digest, Option<Digest>);
 
-/// Messages by tag.
+/// Messages by tag. Mostly there are none: then it takes nothing.
 #[derive(Debug, Default)]
-pub struct Waiting {
+pub struct Waiting(Option<Box<Lists>>);
+
+/// What there is, or was not long ago. Mostly few: what holds very many has room for some at once, so that each has its own.
+#[derive(Debug, Default)]
+struct Lists {
     /// Each with how many were there before it, ever.
-    list: BTreeMap<u64, (u64, Wait)>,
+    list: BTreeMap<u64, Box<(u64, Wait)>>,
     /// Those that may come back and did not, by what is known of them then, and their tags: very many may wait, and come back one by one.
     routes: BTreeSet<(Route, u64)>,
     seen: u64,
@@ -73,12 +77,13 @@ pub struct Waiting {
 impl Waiting {
     /// How many.
     pub fn len(&self) -> usize {
-        self.list.len()
+        self.0.as_ref().map_or(0, |lists| lists.list.len())
     }
 
     /// Whether something is still to be said of any for certain, of those whose tags count up.
     pub fn is_due(&self) -> bool {
-        self.list.last_key_value().is_some_and(|(_, (number, _))| *number > self.doubted)
+        let Some(Lists { list, doubted, .. }) = self.0.as_deref() else { return false };
+        list.last_key_value().is_some_and(|(_, last)| last.0 > *doubted)
     }
 
     /// One more. A tag that is used again is another channel's under the same number: what became of the earlier one was not seen.
@@ -89,84 +94,102 @@ impl Waiting {
     }
 
     fn insert(&mut self, tag: u64, wait: Wait) -> Option<Wait> {
-        self.seen += 1;
-        let route = wait.route();
-        let earlier = self.list.insert(tag, (self.seen, wait)).map(|earlier| self.taken(tag, earlier));
-        self.routes.extend(route.map(|route| (route, tag)));
-        earlier
+        self.0.get_or_insert_default().insert(tag, wait)
     }
 
     /// The oldest one.
     pub fn pop(&mut self) -> Option<Wait> {
-        let (tag, wait) = self.list.pop_first()?;
-        Some(self.taken(tag, wait))
+        self.pop_if(|_| true)
     }
 
     /// The oldest one, if it is of a kind.
     pub fn pop_if(&mut self, is: impl Fn(&Wait) -> bool) -> Option<Wait> {
-        let (_, (_, oldest)) = self.list.first_key_value()?;
-        if is(oldest) { self.pop() } else { None }
+        let lists = self.0.as_mut()?;
+        let oldest = lists.list.first_entry().filter(|oldest| is(&oldest.get().1))?;
+        let (tag, wait) = oldest.remove_entry();
+        Some(lists.taken(tag, *wait))
     }
 
     /// The first one of a kind, by its tag.
     pub fn find(&self, is: impl Fn(&Wait) -> bool) -> Option<u64> {
-        self.list.iter().find(|(_, (_, wait))| is(wait)).map(|(tag, _)| *tag)
+        self.0.as_ref()?.list.iter().find(|(_, of)| is(&of.1)).map(|(tag, _)| *tag)
     }
 
     /// The tags of those that were published like this and may still come back; in order, those of which not all was seen first.
     pub fn routed(&self, back: &Sent) -> impl Iterator<Item = (u64, Option<Digest>)> {
         let (exchange, routing_key) = (back.exchange, back.routing_key);
         let all = ((exchange, routing_key, None), 0)..=((exchange, routing_key, Some(u64::MAX)), u64::MAX);
-        self.routes.range(all).map(|((.., digest), tag)| (*tag, *digest))
+        let routes = self.0.iter().flat_map(move |lists| lists.routes.range(all.clone()));
+        routes.map(|((.., digest), tag)| (*tag, *digest))
     }
 
     /// The tag of the first one among them that is the same.
     pub fn same(&self, back: &Sent) -> Option<u64> {
         let route = back.route();
         back.digest?;
-        self.routes.range((route, 0)..=(route, u64::MAX)).next().map(|(_, tag)| *tag)
+        self.0.as_ref()?.routes.range((route, 0)..=(route, u64::MAX)).next().map(|(_, tag)| *tag)
     }
 
     /// The one with a tag has come back, by this packet. Its flow.
     pub fn come_back(&mut self, tag: u64, last: Stamp) -> Option<u64> {
-        let (_, wait) = self.list.get_mut(&tag)?;
-        wait.route().into_iter().for_each(|route| _ = self.routes.remove(&(route, tag)));
+        let Lists { list, routes, .. } = self.0.as_deref_mut()?;
+        let (_, wait) = &mut **list.get_mut(&tag)?;
+        wait.route().into_iter().for_each(|route| _ = routes.remove(&(route, tag)));
         (wait.returned, wait.last) = (true, last);
         Some(wait.key)
     }
 
     /// Those that wait, in order.
     pub fn iter(&self) -> impl Iterator<Item = &Wait> {
-        self.list.values().map(|(_, wait)| wait)
+        self.0.iter().flat_map(|lists| lists.list.values()).map(|of| &of.1)
     }
 
     /// The same, to be changed; whether what becomes of one may lie in a hole is only told of those that are taken.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Wait> {
-        self.list.values_mut().map(|(_, wait)| wait)
+        self.0.iter_mut().flat_map(|lists| lists.list.values_mut()).map(|of| &mut of.1)
     }
 
     /// Those that an acknowledgement names: one, or all up to it (all there are: 0). Of the latter each with its tag, and whether it is meant for
     /// certain: one of them may have been named alone, in a hole.
     pub fn take(&mut self, tag: u64, multiple: bool) -> Vec<(u64, Wait, bool)> {
+        self.0.as_mut().map_or_else(Vec::new, |lists| lists.take(tag, multiple))
+    }
+
+    /// What becomes of those that are there may lie in a hole.
+    pub fn doubt(&mut self) {
+        self.0.iter_mut().for_each(|lists| lists.doubted = lists.seen);
+    }
+
+    /// Where nothing waits, no room is kept for what may.
+    pub fn rest(&mut self) {
+        self.0.take_if(|lists| lists.list.is_empty());
+    }
+
+    /// Nothing more will be said of any.
+    pub fn give_up(&mut self, cx: &mut Cx<'_, '_>) {
+        self.take(0, true).into_iter().for_each(|(_, wait, _)| wait.give_up(cx));
+    }
+}
+
+impl Lists {
+    fn insert(&mut self, tag: u64, wait: Wait) -> Option<Wait> {
+        self.seen += 1;
+        let route = wait.route();
+        let earlier = self.list.insert(tag, Box::new((self.seen, wait))).map(|earlier| self.taken(tag, *earlier));
+        self.routes.extend(route.map(|route| (route, tag)));
+        earlier
+    }
+
+    fn take(&mut self, tag: u64, multiple: bool) -> Vec<(u64, Wait, bool)> {
         if !multiple {
-            return self.list.remove(&tag).map(|wait| (tag, self.taken(tag, wait), true)).into_iter().collect();
+            return self.list.remove(&tag).map(|wait| (tag, self.taken(tag, *wait), true)).into_iter().collect();
         }
         let later = match tag.checked_add(1) {
             Some(next) if tag != 0 => self.list.split_off(&next),
             _ => BTreeMap::new(),
         };
-        let meant = std::mem::replace(&mut self.list, later).into_iter().map(|(own, wait)| (own, self.taken(own, wait)));
+        let meant = std::mem::replace(&mut self.list, later).into_iter().map(|(own, wait)| (own, self.taken(own, *wait)));
         meant.map(|(own, wait)| (own == tag || !wait.doubt, own, wait)).map(|(sure, own, wait)| (own, wait, sure)).collect()
-    }
-
-    /// What becomes of those that are there may lie in a hole.
-    pub fn doubt(&mut self) {
-        self.doubted = self.seen;
-    }
-
-    /// Nothing more will be said of any.
-    pub fn give_up(&mut self, cx: &mut Cx<'_, '_>) {
-        std::mem::take(&mut self.list).into_iter().for_each(|(tag, wait)| self.taken(tag, wait).give_up(cx));
     }
 
     fn taken(&mut self, tag: u64, (number, wait): (u64, Wait)) -> Wait {
@@ -212,7 +235,7 @@ mod tests {
 
     /// What waits and may come back, by looking at all of it.
     fn routes(waiting: &Waiting) -> BTreeSet<(Route, u64)> {
-        waiting.list.iter().filter_map(|(tag, (_, wait))| Some((wait.route()?, *tag))).collect()
+        waiting.0.iter().flat_map(|lists| &lists.list).filter_map(|(tag, of)| Some((of.1.route()?, *tag))).collect()
     }
 
     proptest! {
@@ -233,7 +256,7 @@ mod tests {
                         prop_assert_eq!(waiting.routed(&sent(n)).count(), waiting.iter().filter(|wait| all(wait)).count());
                     }
                 }
-                prop_assert_eq!(&waiting.routes, &routes(&waiting));
+                prop_assert_eq!(waiting.0.as_ref().map(|lists| lists.routes.clone()).unwrap_or_default(), routes(&waiting));
             }
         }
     }

@@ -1,14 +1,16 @@
 //! Answers that are shown before their queries: datagrams keep no order, and a capture of several queues mixes them. They wait a while.
 
 use super::message::Message;
-use super::{Dns, Found, is_of_group};
+use super::{Dns, Found};
 use crate::decode::Cx;
-use crate::model::Dir;
+use crate::model::{Dir, Transport};
 use crate::time::{Span, Time};
 
 /// How long, in packet time, and how many.
 const WAIT: Span = Span::from_millis(20);
 const MOST: usize = 16;
+/// Where answers come from one host to a question that went to a group (RFC 6762 §5.5, RFC 4795 §2).
+const GROUP_PORTS: [u16; 2] = [5353, 5355];
 
 impl Dns {
     /// An answer to nothing that was seen so far.
@@ -49,4 +51,10 @@ impl Dns {
             self.unasked(cx, &oldest);
         }
     }
+}
+
+/// Whether queries go to a group, so that who answers is another one.
+pub(super) fn is_of_group(cx: &Cx<'_, '_>) -> bool {
+    let ports = [cx.meta().client.port(), cx.meta().server.port()];
+    cx.meta().transport == Transport::Datagram && GROUP_PORTS.iter().any(|port| ports.contains(port))
 }

@@ -15,6 +15,7 @@ use crate::model::{
     ConnMeta, Dir, End, Fact, Fields, Head, Headers, Issue, Joined, PENDING, Part, Pattern, Rank, Scope, Stamp, Transport, Value,
 };
 use crate::time::{Span, Time};
+use early::is_of_group;
 use message::{ANSWERS, Message, NOTIFY, Question, UPDATE, plausible};
 use names::names;
 use record::{AXFR, IXFR, code_word, kind_word};
@@ -50,8 +51,6 @@ pub static TCP: Protocol = Protocol {
 
 /// How long an answer may take in packet time: resolvers wait no longer (`resolv.conf(5)`, `timeout`), and IDs are used again.
 const TIMEOUT: Span = Span::from_secs(30);
-/// Where answers come from one host to a question that went to a group (RFC 6762 §5.5, RFC 4795 §2).
-const GROUP_PORTS: [u16; 2] = [5353, 5355];
 
 const BAD: Issue = Issue::broken("not a DNS message");
 const PART: Issue = Issue::unseen("not all of the message could be read");
@@ -318,6 +317,11 @@ impl Analyzer for Dns {
         scan(data, &mut Effort::default())
     }
 
+    fn rest(&mut self) {
+        self.exchanges.shrink_to_fit();
+        self.early.shrink_to_fit();
+    }
+
     fn waits(&self) -> bool {
         !self.early.is_empty()
     }
@@ -375,12 +379,6 @@ fn answers(cx: &mut Cx<'_, '_>, key: u64, found: &Found) {
     for (address, service) in names(message) {
         cx.fact(Fact::Named { scope: Scope::Ip(address), rank: Rank::Capture, service: service.as_str().into() });
     }
-}
-
-/// Whether queries go to a group, so that who answers is another one.
-fn is_of_group(cx: &Cx<'_, '_>) -> bool {
-    let ports = [cx.meta().client.port(), cx.meta().server.port()];
-    cx.meta().transport == Transport::Datagram && GROUP_PORTS.iter().any(|port| ports.contains(port))
 }
 
 /// Nothing more comes of a query.

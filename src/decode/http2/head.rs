@@ -2,7 +2,7 @@
 
 use super::hpack::{Decoder, Field};
 use crate::decode::Limits;
-use crate::model::{Dir, Headers, text_of};
+use crate::model::{Dir, Headers, Stamp, text_of};
 use compact_str::CompactString;
 
 /// What a field counts beside its text (RFC 9113 §6.5.2, `SETTINGS_MAX_HEADER_LIST_SIZE`), in bytes.
@@ -40,6 +40,24 @@ pub enum Wrong {
     Broken,
     /// It has more fields, or more text, than are kept.
     TooMany,
+}
+
+/// A header block in pieces.
+#[derive(Debug)]
+pub struct Pieces {
+    /// Its stream, and the one that it promises.
+    pub stream: u32,
+    pub promised: Option<u32>,
+    /// Whether it is the last of its direction.
+    pub end: bool,
+    /// The packet that brought its first byte.
+    pub first: Stamp,
+    /// The length of its frames.
+    pub bytes: u64,
+    /// As far as they came.
+    pub fragments: Vec<u8>,
+    /// Whether it is longer than the limit: then the rest of it is only passed over.
+    pub dropped: bool,
 }
 
 impl Head {

@@ -25,7 +25,7 @@ use super::search::Search;
 use super::{Analyzer, Cx, Effort, Gap, Input, Protocol, Resync, Step};
 use crate::model::{Dir, End, Headers, Issue, Joined, Stamp, Transport};
 use frame::{Frame, Kind, PREFACE};
-use head::Head;
+use head::{Head, Pieces};
 use stream::Block;
 use streams::Streams;
 
@@ -65,7 +65,7 @@ struct Side {
     state: State,
     decoder: hpack::Decoder,
     /// A header block of which more is to come.
-    block: Option<Pieces>,
+    block: Option<Box<Pieces>>,
     /// How far it was searched for a start, once it was.
     search: Option<Box<Search>>,
 }
@@ -80,25 +80,11 @@ enum State {
     /// A frame.
     Frame,
     /// The rest of a DATA frame: its content and its padding.
-    Data { stream: u32, content: u64, padding: u64, end: bool },
+    Data { stream: u32, content: u32, padding: u32, end: bool },
     /// The rest of a frame that is not read.
-    Skip(u64),
+    Skip(u32),
     /// Nothing: the direction is over.
     Over,
-}
-
-/// A header block in pieces.
-#[derive(Debug)]
-struct Pieces {
-    stream: u32,
-    promised: Option<u32>,
-    end: bool,
-    first: Stamp,
-    /// The length of its frames.
-    bytes: u64,
-    fragments: Vec<u8>,
-    /// Whether it is longer than the limit: then the rest of it is only passed over.
-    dropped: bool,
 }
 
 impl Http2 {
@@ -153,10 +139,10 @@ impl Http2 {
             Kind::Headers | Kind::Promise | Kind::Continuation if long => {
                 cx.sink.note(None, LONG_BLOCK);
                 self.forget(dir);
-                return self.skip(input, total as u64);
+                return self.skip(input, total as u32);
             }
-            Kind::GoAway if long => return self.skip(input, total as u64),
-            Kind::Other | Kind::Settings | Kind::Priority | Kind::Ping | Kind::Window => return self.skip(input, total as u64),
+            Kind::GoAway if long => return self.skip(input, total as u32),
+            Kind::Other | Kind::Settings | Kind::Priority | Kind::Ping | Kind::Window => return self.skip(input, total as u32),
             Kind::Headers | Kind::Promise | Kind::Continuation | Kind::Reset | Kind::GoAway => {}
         }
         let Some(payload) = input.data.get(frame::HEAD..total) else { return Step::Need(total) };
@@ -177,9 +163,9 @@ impl Http2 {
     }
 
     /// Passes over a frame as far as it is there.
-    fn skip(&mut self, input: Input<'_>, left: u64) -> Step {
-        let n = input.data.len().min(usize::try_from(left).unwrap_or(usize::MAX));
-        let left = left - n as u64;
+    fn skip(&mut self, input: Input<'_>, left: u32) -> Step {
+        let n = input.data.len().min(left as usize);
+        let left = left - n as u32;
         self.side(input.dir).state = if left == 0 { State::Frame } else { State::Skip(left) };
         Step::Took(n)
     }
@@ -190,16 +176,16 @@ impl Http2 {
         let head = frame::HEAD + frame.before_content();
         let Some(last) = head.checked_sub(1).and_then(|i| input.data.get(i)) else { return Step::Need(head) };
         let Some(padding) = frame.padding(*last) else { return self.lost(cx, dir, BAD_FRAME) };
-        let content = (frame.length - frame.before_content() - padding) as u64;
+        let content = (frame.length - frame.before_content() - padding) as u32;
         let begun = input.data.get(head..).and_then(|data| data.first_chunk()).filter(|_| content >= 5);
         if begun.is_none() && content >= 5 && self.streams.is_untold(dir, frame.stream) {
             return Step::Need(head + 5);
         }
         if let Some(stream) = self.streams.of_data(cx, frame.stream, input.at(0)) {
-            stream.frame(cx, dir, content, begun);
+            stream.frame(cx, dir, content.into(), begun);
         }
         let end = frame.has(frame::END_STREAM);
-        self.side(dir).state = State::Data { stream: frame.stream, content, padding: padding as u64, end };
+        self.side(dir).state = State::Data { stream: frame.stream, content, padding: padding as u32, end };
         self.passed(cx, dir, 0, Some(input.at(head - 1)));
         Step::Took(head)
     }
@@ -207,18 +193,18 @@ impl Http2 {
     /// The rest of a DATA frame, as far as it is there.
     fn data(&mut self, cx: &mut Cx<'_, '_>, input: Input<'_>) -> Step {
         let State::Data { stream, content, padding, .. } = self.side(input.dir).state else { return Step::Opaque };
-        let length = |n: u64| usize::try_from(n).unwrap_or(usize::MAX).min(input.data.len());
+        let length = |n: u32| input.data.len().min(n as usize);
         let n = length(content + padding);
         match self.streams.get(stream) {
             Some(stream) => stream.data(cx, input.part(0..length(content))),
             None => cx.undecoded(length(content) as u64),
         }
-        self.passed(cx, input.dir, n as u64, Some(input.at(n.saturating_sub(1))));
+        self.passed(cx, input.dir, n as u32, Some(input.at(n.saturating_sub(1))));
         Step::Took(n)
     }
 
     /// `n` bytes of a DATA frame have gone by; `last` is the packet that brought the last one, where it was seen.
-    fn passed(&mut self, cx: &mut Cx<'_, '_>, dir: Dir, n: u64, last: Option<Stamp>) {
+    fn passed(&mut self, cx: &mut Cx<'_, '_>, dir: Dir, n: u32, last: Option<Stamp>) {
         let State::Data { stream, content, padding, end } = self.side(dir).state else { return };
         let (content, padding) = (content.saturating_sub(n), padding.saturating_sub(n.saturating_sub(content)));
         if content + padding > 0 {
@@ -239,7 +225,9 @@ impl Http2 {
         let (dir, total) = (input.dir, frame::HEAD + frame.length);
         let Some((fragment, promised)) = frame.block(payload) else { return self.lost(cx, dir, BAD_FRAME) };
         let pieces = match frame.kind {
-            Kind::Continuation => self.side(dir).block.take().filter(|pieces| pieces.stream == frame.stream),
+            Kind::Continuation => {
+                self.side(dir).block.take().map(|pieces| *pieces).filter(|pieces| pieces.stream == frame.stream)
+            }
             _ => Some(Pieces {
                 stream: frame.stream,
                 promised,
@@ -264,7 +252,7 @@ impl Http2 {
             pieces.fragments.extend_from_slice(fragment);
         }
         if !frame.has(frame::END_HEADERS) {
-            self.side(dir).block = Some(pieces);
+            self.side(dir).block = Some(Box::new(pieces));
         } else if pieces.dropped {
             self.forget(dir);
         } else if let Some(step) = self.head(cx, dir, pieces, input.at(total - 1)) {
@@ -337,21 +325,22 @@ impl Analyzer for Http2 {
 
     /// The request is stream 1's (RFC 7540 §3.2).
     fn upgraded(&mut self, method: &str, target: &str) {
-        self.streams.upgraded = Some((method.into(), target.into()));
+        self.streams.upgraded = Some(Box::new((method.into(), target.into())));
     }
 
     fn gap(&mut self, cx: &mut Cx<'_, '_>, rest: Input<'_>, len: u64) -> Gap {
         let dir = rest.dir;
         match self.side(dir).state {
-            State::Data { stream, content, padding, .. } if rest.data.is_empty() && len <= content + padding => {
+            State::Data { stream, content, padding, .. } if rest.data.is_empty() && len <= u64::from(content + padding) => {
                 if let Some(stream) = self.streams.get(stream) {
-                    stream.gap(cx, dir, len.min(content));
+                    stream.gap(cx, dir, len.min(content.into()));
                 }
-                self.passed(cx, dir, len, None);
+                self.passed(cx, dir, len as u32, None);
                 Gap::Bridged
             }
-            State::Skip(left) if rest.data.is_empty() && len <= left => {
-                self.side(dir).state = if len == left { State::Frame } else { State::Skip(left - len) };
+            State::Skip(left) if rest.data.is_empty() && len <= u64::from(left) => {
+                let left = left - len as u32;
+                self.side(dir).state = if left == 0 { State::Frame } else { State::Skip(left) };
                 Gap::Bridged
             }
             State::Over => Gap::Bridged,
@@ -382,7 +371,12 @@ impl Analyzer for Http2 {
     }
 
     fn remembered(&self) -> usize {
-        self.surplus()
+        self.tables()
+    }
+
+    fn rest(&mut self) {
+        self.streams.rest();
+        self.sides.iter_mut().for_each(|side| side.decoder.rest());
     }
 
     fn end(&mut self, cx: &mut Cx<'_, '_>, rest: Input<'_>, _: End) {

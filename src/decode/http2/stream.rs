@@ -18,7 +18,7 @@ const TOO_MANY: Issue = Issue::unseen("more headers than are kept");
 const TELL_EVERY: u64 = 1024 * 1024;
 
 /// A stream that is open.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Stream {
     id: u32,
     key: u64,
@@ -34,6 +34,8 @@ pub struct Stream {
     call: Option<Box<Call>>,
     /// Whether its flow is over: then only the bytes that a CONNECT lets through still come.
     told: bool,
+    /// Whether frames of it came since the place in a direction was last lost ([`super::streams`]).
+    pub touched: [bool; 2],
     sides: [Side; 2],
 }
 
@@ -83,8 +85,7 @@ pub struct Block {
 impl Stream {
     /// A stream with its flow, which has to be opened under that key.
     pub fn new(id: u32, key: u64) -> Self {
-        let (method, path, protocol) = (None, None, None);
-        Self { id, key, method, path, protocol, asked: false, code: None, call: None, told: false, sides: Default::default() }
+        Self { id, key, touched: [true; 2], ..Self::default() }
     }
 
     /// Something odd about it.

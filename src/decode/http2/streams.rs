@@ -7,7 +7,7 @@ use crate::decode::grpc::Ended;
 use crate::decode::{Cx, http1};
 use crate::model::{Dir, Issue, Pattern, Stamp, unknown};
 use compact_str::CompactString;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 const TOO_MANY: Issue = Issue::unseen("too many streams are open");
 const REFUSED: Issue = Issue::remark("refused by GOAWAY");
@@ -17,11 +17,17 @@ const PUSHED: Issue = Issue::remark("pushed by the server");
 const UNTURNED: u8 = 16;
 /// How many streams that are over are remembered, so that frames which were on their way do not begin them anew.
 const REMEMBERED: usize = 256;
+/// The same where nothing has come for a while.
+const REMEMBERED_AT_REST: usize = 16;
+
+/// How many streams that are over may be among those whose frames came, beside as many as are open.
+const SPARE: usize = 4;
 
 /// The streams of one connection.
 #[derive(Debug, Default)]
 pub struct Streams {
-    open: BTreeMap<u32, Stream>,
+    /// Mostly none or few: a map has room for some at once, and a stream is large.
+    open: BTreeMap<u32, Box<Stream>>,
     /// Those that are over, the last ones.
     over: VecDeque<u32>,
     /// The highest one that began.
@@ -31,14 +37,14 @@ pub struct Streams {
     unturned: u8,
     /// Whether it is known who is the client.
     sure: bool,
-    /// Those whose frames came since the place in a direction was last lost.
-    touched: [BTreeSet<u32>; 2],
+    /// Those whose frames came since the place in a direction was last lost, some of which may be over.
+    touched: Option<Box<[Vec<u32>; 2]>>,
     /// What the GOAWAYs of each direction said.
     leaving: [Leaving; 2],
     /// Whether heads of requests may have gone by unseen.
     pub late: bool,
     /// Method and target of the HTTP/1 request that the first stream answers.
-    pub upgraded: Option<(CompactString, CompactString)>,
+    pub upgraded: Option<Box<(CompactString, CompactString)>>,
     /// Not yet said that the connection was joined late.
     pub joined: bool,
 }
@@ -77,8 +83,12 @@ impl Streams {
     /// An open one, of which a frame comes.
     pub fn get(&mut self, id: u32) -> Option<&mut Stream> {
         let stream = self.open.get_mut(&id)?;
-        for touched in &mut self.touched {
-            touched.insert(id);
+        if stream.touched != [true; 2] {
+            for (touched, is_touched) in self.touched.get_or_insert_default().iter_mut().zip(&mut stream.touched) {
+                if !std::mem::replace(is_touched, true) {
+                    touched.push(id);
+                }
+            }
         }
         Some(stream)
     }
@@ -86,9 +96,27 @@ impl Streams {
     /// Frames of a direction may have gone by unseen: it is told to those of which there was one since the last time, so that it costs
     /// what came.
     pub fn lose(&mut self, cx: &mut Cx<'_, '_>, dir: Dir) {
-        for id in std::mem::take(&mut self.touched[dir.index()]) {
-            self.open.get_mut(&id).into_iter().for_each(|stream| stream.lose(cx, dir));
+        let Some(touched) = &mut self.touched else { return };
+        let mut touched = std::mem::take(&mut touched[dir.index()]);
+        touched.sort_unstable();
+        for id in touched {
+            if let Some(stream) = self.open.get_mut(&id) {
+                stream.touched[dir.index()] = false;
+                stream.lose(cx, dir);
+            }
             self.close(cx, id);
+        }
+    }
+
+    /// Nothing has come for a while: what was on its way has come.
+    pub fn rest(&mut self) {
+        // only where not all was seen a frame of those could be taken for one of a stream that began unseen
+        let kept = if self.late { REMEMBERED_AT_REST } else { 0 };
+        self.over.drain(..self.over.len().saturating_sub(kept));
+        self.over.shrink_to_fit();
+        if self.open.is_empty() {
+            self.open.clear();
+            self.touched = None;
         }
     }
 
@@ -134,7 +162,7 @@ impl Streams {
 
     /// All that are open.
     pub fn iter(&mut self) -> impl Iterator<Item = &mut Stream> {
-        self.open.values_mut()
+        self.open.values_mut().map(|stream| &mut **stream)
     }
 
     /// Closes those that are over.
@@ -195,7 +223,8 @@ impl Streams {
 
     /// A flow for a stream whose request was not seen, unless the stream is over.
     fn unasked(&mut self, cx: &mut Cx<'_, '_>, id: u32, first: Stamp) -> Option<&mut Stream> {
-        if let Some((method, target)) = self.upgraded.take_if(|_| id == 1) {
+        if let Some(asked) = self.upgraded.take_if(|_| id == 1) {
+            let (method, target) = *asked;
             let stream = self.add(cx, id, format!("{method} {}", http1::path(&target)).into(), first);
             stream.upgraded(cx, &method, &target);
             return Some(stream);
@@ -223,24 +252,28 @@ impl Streams {
         if std::mem::take(&mut self.joined) {
             cx.note(key, Issue::JOINED);
         }
-        self.touched.iter_mut().for_each(|touched| _ = touched.insert(id));
-        self.open.entry(id).insert_entry(Stream::new(id, key)).into_mut()
+        for touched in &mut **self.touched.get_or_insert_default() {
+            if touched.len() > 2 * self.open.len() + SPARE {
+                touched.retain(|id| self.open.contains_key(id));
+            }
+            touched.push(id);
+        }
+        self.open.entry(id).insert_entry(Box::new(Stream::new(id, key))).into_mut()
     }
 
     /// Takes one out: it is over.
     pub fn remove(&mut self, id: u32) -> Option<Stream> {
         let stream = self.open.remove(&id)?;
-        self.touched.iter_mut().for_each(|touched| _ = touched.remove(&id));
         if self.over.len() >= REMEMBERED {
             self.over.pop_front();
         }
         self.over.push_back(id);
-        Some(stream)
+        Some(*stream)
     }
 
     /// Closes a stream if it is over.
     pub fn close(&mut self, cx: &mut Cx<'_, '_>, id: u32) {
-        if self.open.get(&id).is_some_and(Stream::is_over)
+        if self.open.get(&id).is_some_and(|stream| stream.is_over())
             && let Some(stream) = self.remove(id)
         {
             stream.close(cx);

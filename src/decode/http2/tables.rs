@@ -1,27 +1,23 @@
-//! How much of what was inserted for later header blocks is held. Each direction may hold as much as a peer keeps that was told nothing else
-//! ([`hpack::INITIAL`]); what both agree on beyond that counts to what all connections remember together, and is given up where that is too much.
+//! How much of what was inserted for later header blocks is held: all of it counts to what all connections remember together, and the oldest is
+//! given up where that is too much. Then what it stood for is not known.
 
-use super::{Http2, hpack};
+use super::Http2;
 use crate::decode::Cx;
 use crate::model::Dir;
 
-/// What a table holds beyond what each may, in bytes.
-fn beyond(decoder: &hpack::Decoder) -> usize {
-    decoder.size().saturating_sub(hpack::INITIAL)
-}
-
 impl Http2 {
-    /// What both tables hold beyond what each may, in bytes.
-    pub(super) fn surplus(&self) -> usize {
-        self.sides.iter().map(|side| beyond(&side.decoder)).sum()
+    /// What both tables take in memory, in bytes.
+    pub(super) fn tables(&self) -> usize {
+        self.sides.iter().map(|side| side.decoder.cost()).sum()
     }
 
     /// A header block of a direction was read: its table gives up what there is no room for.
     pub(super) fn bound(&mut self, cx: &mut Cx<'_, '_>, dir: Dir) {
-        let (held, own) = (self.surplus(), beyond(&self.side(dir).decoder));
-        let room = cx.memory(held, 2 * hpack::MOST).saturating_sub(held - own);
+        let (all, own) = (self.tables(), self.side(dir).decoder.cost());
+        // each is bounded by itself; where all remember too much the other one keeps what it has
+        let room = cx.memory(all, usize::MAX).saturating_sub(all - own);
         if own > room {
-            self.side(dir).decoder.shrink(hpack::INITIAL + room);
+            self.side(dir).decoder.shrink(room);
         }
     }
 

@@ -43,7 +43,7 @@ pub(super) struct Exchange {
     pub(super) text: Option<Arc<str>>,
     /// Of a Parse: whether its name came to stand for another statement before it was answered, and nothing of it was run.
     pub(super) untold: bool,
-    pub(super) flow: Option<Flow>,
+    pub(super) flow: Option<Box<Flow>>,
 }
 
 /// What a message is to the question that it may answer.

@@ -17,11 +17,11 @@ use crate::model::{Dir, Issue, Pattern, Stamp, unknown};
 /// What the server says while nobody is known to have asked.
 #[derive(Debug, Default)]
 pub(super) struct Lone {
-    flow: Option<Flow>,
+    flow: Option<Box<Flow>>,
     /// Whether its statement, or all that is known to be of it, is over.
     over: bool,
     /// The head of rows that may follow: where it began, and its length in bytes. Of what is only described none do.
-    columns: Option<(Stamp, usize)>,
+    columns: Option<Box<(Stamp, usize)>>,
     /// Whether statements run one by one, since the server was ready.
     extended: bool,
     /// What the server said before that, and what it said last; 0 behind bytes that are lost.
@@ -60,7 +60,7 @@ impl Session {
         match found.kind {
             b'1' | b'2' | b'3' | b'n' | b't' => lone.done(cx, found.at.1),
             b'T' if single => lone.done(cx, found.at.1),
-            b'T' if lone.flow.is_none() => lone.columns = Some((found.at.0, found.length)),
+            b'T' if lone.flow.is_none() => lone.columns = Some(Box::new((found.at.0, found.length))),
             b'T' | b'D' | b'C' | b'I' | b's' | b'G' | b'H' | b'W' | b'd' | b'c' | b'E' => {
                 if single && lone.over && found.kind != b'E' {
                     lone.done(cx, found.at.1);
@@ -76,10 +76,10 @@ impl Session {
     /// More of an answer, which may begin with it.
     fn goes_on(&mut self, cx: &mut Cx<'_, '_>, found: &Found<'_>) -> bool {
         let fault = (found.kind == b'E').then(|| Fault::read(found.payload));
-        let columns = self.lone.columns.take();
+        let columns = self.lone.columns.take().map(|columns| *columns);
         let flow = match self.lone.flow.take() {
             Some(flow) => Some(flow),
-            None if self.certainty.is_of_unseen() => Some(self.open_unseen(cx, found, columns, fault.as_ref())),
+            None if self.certainty.is_of_unseen() => Some(Box::new(self.open_unseen(cx, found, columns, fault.as_ref()))),
             None => None,
         };
         let Some(mut flow) = flow else { return false };

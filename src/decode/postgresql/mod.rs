@@ -17,6 +17,7 @@ mod failing;
 mod fault;
 mod frame;
 mod lone;
+mod named;
 mod parameters;
 mod session;
 mod sql;
@@ -29,6 +30,7 @@ use super::detect::Detect;
 use super::sealed;
 use super::{Analyzer, Cx, Effort, Gap, Input, Protocol, Resync, Step};
 use crate::model::{ConnMeta, Dir, End, Issue, Joined, Stamp, Transport};
+use exchange::{Exchange, Flow};
 use frame::{HEAD, Message, STARTUP, Start, Startup};
 use session::Session;
 
@@ -57,7 +59,7 @@ struct Postgres {
     states: [State; 2],
     session: Session,
     /// What was asked in place of a session.
-    encryption: Option<(&'static str, Place)>,
+    encryption: Option<Box<(&'static str, Place)>>,
 }
 
 /// What is awaited of a direction.
@@ -75,7 +77,7 @@ enum State {
     /// A message.
     Message,
     /// So many bytes of one that is passed over.
-    Skip(u64),
+    Skip(u32),
     /// Nothing more.
     Over,
 }
@@ -133,7 +135,7 @@ impl Postgres {
         match startup {
             Startup::Encryption(word) => {
                 self.states = [State::Asked, State::Choice];
-                self.encryption = Some((word, place));
+                self.encryption = Some(Box::new((word, place)));
             }
             Startup::Cancel => {
                 self.states = [State::Over; 2];
@@ -156,7 +158,7 @@ impl Postgres {
             }
             Some(b'S' | b'G') => {
                 if let Some(asked) = self.encryption.take() {
-                    self.session.encrypted(cx, asked, Some(input.at(0)));
+                    self.session.encrypted(cx, *asked, Some(input.at(0)));
                 }
                 Step::Become { took: 1, to: Detect::boxed(), layer: None, reversed: false }
             }
@@ -175,7 +177,7 @@ impl Postgres {
             return Step::Need(sealed::HEAD);
         }
         if sealed && let Some(asked) = self.encryption.take() {
-            self.session.encrypted(cx, asked, None);
+            self.session.encrypted(cx, *asked, None);
             return Step::Become { took: 0, to: Detect::boxed(), layer: None, reversed: false };
         }
         let step = self.start(cx, input);
@@ -206,14 +208,14 @@ impl Postgres {
             Dir::ToClient => {}
         }
         if read < total && *self.state(dir) == State::Message {
-            *self.state(dir) = State::Skip((total - read) as u64);
+            *self.state(dir) = State::Skip((total - read) as u32);
         }
         Step::Took(read)
     }
 
-    fn skip(&mut self, input: Input<'_>, left: u64) -> Step {
-        let n = usize::try_from(left).unwrap_or(usize::MAX).min(input.data.len());
-        *self.state(input.dir) = if left == n as u64 { State::Message } else { State::Skip(left - n as u64) };
+    fn skip(&mut self, input: Input<'_>, left: u32) -> Step {
+        let n = input.data.len().min(left as usize);
+        *self.state(input.dir) = if left as usize == n { State::Message } else { State::Skip(left - n as u32) };
         Step::Took(n)
     }
 
@@ -265,8 +267,9 @@ impl Analyzer for Postgres {
     fn gap(&mut self, cx: &mut Cx<'_, '_>, rest: Input<'_>, len: u64) -> Gap {
         let dir = rest.dir;
         match *self.state(dir) {
-            State::Skip(left) if rest.data.is_empty() && len <= left => {
-                *self.state(dir) = if len == left { State::Message } else { State::Skip(left - len) };
+            State::Skip(left) if rest.data.is_empty() && len <= u64::from(left) => {
+                let left = left - len as u32;
+                *self.state(dir) = if left == 0 { State::Message } else { State::Skip(left) };
                 Gap::Bridged
             }
             State::Over => Gap::Bridged,
@@ -282,11 +285,15 @@ impl Analyzer for Postgres {
     }
 
     fn waiting(&self) -> usize {
-        self.session.waiting.len() * size_of::<exchange::Exchange>()
+        self.session.waiting.len() * (size_of::<Exchange>() + size_of::<Flow>())
     }
 
     fn remembered(&self) -> usize {
         self.session.statements.cost()
+    }
+
+    fn rest(&mut self) {
+        self.session.rest();
     }
 
     fn end(&mut self, cx: &mut Cx<'_, '_>, rest: Input<'_>, _: End) {

@@ -10,7 +10,7 @@ use super::exchange::{Answer, Exchange, Flow, Kind};
 use super::failing::{ABORTED, ENDED};
 use super::fault::Fault;
 use super::lone::Lone;
-use super::statements::{ROOM, Run, Statements, name, rest};
+use super::statements::{BESIDE, ROOM, Run, Statements, name, rest};
 use super::{Found, Place, sql};
 use crate::decode::Cx;
 use crate::decode::cursor::Cursor;
@@ -19,6 +19,8 @@ use std::collections::VecDeque;
 
 /// How many questions of a session wait for their answer.
 pub(super) const WAITING: usize = 4096;
+/// How many there is room for where none waits: those of an extended query.
+const AT_ONCE: usize = 8;
 
 const UNCERTAIN: Issue = Issue::unseen("its answer is not certain: not all of the session was captured");
 const UNPREPARED: Issue = Issue::unseen("its statement is not known: it was prepared unseen, or is not remembered any more");
@@ -39,7 +41,7 @@ pub(super) struct Session {
     pub(super) skipped: Vec<(Box<[u8]>, Place)>,
     pub(super) waiting: VecDeque<Exchange>,
     /// A statement that went well and is over once the Sync behind it does too: what is deferred to its end may fail.
-    pub(super) ran: Option<(Flow, Stamp)>,
+    pub(super) ran: Option<(Box<Flow>, Stamp)>,
     pub(super) statements: Statements,
     /// What is answered to a question that was not captured.
     pub(super) lone: Lone,
@@ -62,6 +64,14 @@ impl Session {
             lone: Lone::default(),
             who: Fields::default(),
         }
+    }
+
+    /// Nothing has come for a while: only what is known is kept, no room for what may come.
+    pub(super) fn rest(&mut self) {
+        self.waiting.shrink_to_fit();
+        self.skipped.shrink_to_fit();
+        self.statements.rest();
+        self.who.shrink_to_fit();
     }
 
     /// The client began a session with these parameters.
@@ -113,7 +123,7 @@ impl Session {
         }
         if !self.certainty.is_sure() {
             self.certainty.asked(kind);
-            return exchange.flow.into_iter().for_each(|flow| uncertain(cx, flow));
+            return exchange.flow.into_iter().for_each(|flow| uncertain(cx, *flow));
         }
         if self.skipping && kind == Kind::Sync {
             self.skipping = false;
@@ -130,13 +140,14 @@ impl Session {
             Kind::Query => {
                 let text = rest(&mut c);
                 let fields = self.fields(Some(&text), Vec::new());
-                exchange.flow = Some(self.open(cx, Pattern::Query, &sql::operation(&text), place, fields, Some(&text)));
+                let flow = self.open(cx, Pattern::Query, &sql::operation(&text), place, fields, Some(&text));
+                exchange.flow = Some(Box::new(flow));
             }
             Kind::Parse => {
                 exchange.name = name(&mut c);
-                let room = cx.memory(self.statements.cost(), ROOM);
-                let unused = self.statements.prepare(exchange.name.clone(), &mut c, place, room);
-                exchange.text = self.statements.text(&exchange.name);
+                let room = cx.memory(self.statements.cost() + BESIDE + found.payload.len(), ROOM);
+                let (text, unused) = self.statements.prepare(&exchange.name, &mut c, place, room);
+                exchange.text = Some(text);
                 self.prepared(cx, unused);
             }
             Kind::Bind => {
@@ -156,7 +167,7 @@ impl Session {
                 if text.is_none() {
                     cx.note(flow.key, UNPREPARED);
                 }
-                (exchange.name, exchange.text, exchange.flow) = (statement, text, Some(flow));
+                (exchange.name, exchange.text, exchange.flow) = (statement, text, Some(Box::new(flow)));
             }
             Kind::Describe | Kind::Close => {
                 let statement = c.u8() == Some(b'S');
@@ -296,7 +307,7 @@ impl Session {
             self.certainty.strays();
         }
         let waiting = std::mem::take(&mut self.waiting).into_iter().filter_map(|one| one.flow);
-        ran.into_iter().chain(waiting).for_each(|flow| uncertain(cx, flow));
+        ran.into_iter().chain(waiting).for_each(|flow| uncertain(cx, *flow));
         self.skipping = false;
         // whether they are run after all is not known: nothing is told of them
         for (name, place) in std::mem::take(&mut self.skipped) {
@@ -320,7 +331,7 @@ impl Session {
         self.ran.take().into_iter().for_each(|(flow, _)| flow.unanswered(cx));
         for Exchange { kind, place, name, text, untold, flow } in std::mem::take(&mut self.waiting) {
             let unused = kind == Kind::Parse && (self.statements.forget_at(&name, place).is_some() || untold);
-            let parse = text.filter(|_| unused).map(|text| self.prepare(cx, &text, place));
+            let parse = text.filter(|_| unused).map(|text| Box::new(self.prepare(cx, &text, place)));
             flow.or(parse).into_iter().for_each(|flow| flow.unanswered(cx));
         }
         let unused = self.statements.over();
@@ -339,8 +350,12 @@ impl Session {
         };
         self.waiting.drain(..=end).filter_map(|one| one.flow).for_each(|flow| flow.done(cx, found.at.1));
         self.certainty.fits(found.at.1.time, self.waiting.is_empty());
-        if found.payload == b"I" && self.waiting.is_empty() {
-            self.statements.close_all();
+        if self.waiting.is_empty() {
+            // a long row of questions takes much room, and few clients ask so often
+            self.waiting.shrink_to(AT_ONCE);
+            if found.payload == b"I" {
+                self.statements.close_all();
+            }
         }
     }
 
@@ -352,7 +367,7 @@ impl Session {
 
     /// The statement that data are copied into.
     fn copying(&mut self) -> Option<&mut Flow> {
-        self.waiting.front_mut()?.flow.as_mut().filter(|flow| flow.copying)
+        self.waiting.front_mut()?.flow.as_deref_mut().filter(|flow| flow.copying)
     }
 
     fn more(&mut self, found: Found<'_>) {
@@ -367,8 +382,8 @@ impl Session {
 
     /// A notice is about what runs.
     fn noticed(&mut self, fault: &Fault) {
-        let ran = self.ran.iter_mut().map(|(flow, _)| flow);
-        let waiting = self.waiting.iter_mut().filter_map(|one| one.flow.as_mut());
+        let ran = self.ran.iter_mut().map(|(flow, _)| &mut **flow);
+        let waiting = self.waiting.iter_mut().filter_map(|one| one.flow.as_deref_mut());
         if let Some(flow) = ran.chain(waiting).next() {
             flow.notice(fault);
         }

@@ -1,9 +1,9 @@
 //! What a session has prepared: statements by name, and portals, which are statements with parameters.
 
+use super::named::Named;
 use super::{Place, parameters};
 use crate::decode::cursor::Cursor;
-use crate::model::{Value, text_of};
-use std::collections::BTreeMap;
+use crate::model::{PacketNo, Value, text_of};
 use std::sync::Arc;
 
 /// How many statements of a session are remembered, and portals.
@@ -13,22 +13,31 @@ const PORTALS: usize = 64;
 const NAME: usize = 63;
 /// How many bytes they may take.
 pub(super) const ROOM: usize = 1 << 20;
+/// What a statement takes beside its name and its text: itself, its place, and what the text's owners share.
+pub(super) const BESIDE: usize = size_of::<Statement>() + size_of::<(Box<[u8]>, Box<Statement>)>() + 2 * size_of::<usize>();
 
 /// What is prepared.
 #[derive(Debug, Default)]
 pub(super) struct Statements {
-    statements: BTreeMap<Box<[u8]>, Statement>,
-    portals: BTreeMap<Box<[u8]>, Portal>,
+    statements: Named<Box<Statement>>,
+    portals: Named<Portal>,
+    /// What names, texts and types take.
     texts: usize,
     /// Those of which it is not known whether their names still stand for them.
-    lost: BTreeMap<Box<[u8]>, Statement>,
+    lost: Named<Box<Statement>>,
+    /// Where there was no room for all: the packets and the names of those that were there then, the oldest last. Those that came since are
+    /// newer, and some of these may be no more.
+    oldest: Option<Box<Ages>>,
 }
+
+#[derive(Debug)]
+struct Ages(Vec<(PacketNo, Box<[u8]>)>);
 
 #[derive(Debug)]
 struct Statement {
     text: Arc<str>,
     /// Of its parameters, as far as they were told.
-    types: Vec<u32>,
+    types: Box<[u32]>,
     /// Its Parse, whether the server has prepared it, as far as was seen, and whether it was asked to be run since.
     parsed: Place,
     answered: bool,
@@ -67,34 +76,51 @@ pub(super) struct Unused {
 impl Statements {
     /// What they take in memory, in bytes, about.
     pub(super) fn cost(&self) -> usize {
-        let named = size_of::<Statement>() + size_of::<Box<[u8]>>() + NAME;
-        self.texts + (self.statements.len() + self.lost.len()) * named
+        self.texts + (self.statements.len() + self.lost.len()) * BESIDE
     }
 
     /// A name stands for another statement from here on. The one that it stood for, and the oldest where all take more than `room` bytes,
-    /// are told if they were never run.
-    pub(super) fn prepare(&mut self, name: Box<[u8]>, c: &mut Cursor<'_>, place: Place, room: usize) -> Vec<Unused> {
-        let mut unused: Vec<_> = self.forget(&name).into_iter().collect();
-        let (text, types) = (rest(c), parameters::types(c));
-        while self.statements.len() >= STATEMENTS || self.cost() + text.len() > room {
-            let oldest = self.statements.iter().min_by_key(|(_, statement)| statement.parsed.first.packet);
-            match oldest.map(|(name, _)| name.clone()) {
+    /// are told if they were never run; where there is no room for this one alone, it is none of them. Its text.
+    pub(super) fn prepare(&mut self, name: &[u8], c: &mut Cursor<'_>, place: Place, room: usize) -> (Arc<str>, Vec<Unused>) {
+        let mut unused: Vec<_> = self.forget(name).into_iter().collect();
+        let (text, types): (Arc<str>, _) = (rest(c).into(), parameters::types(c).into());
+        let statement = Statement { text: Arc::clone(&text), types, parsed: place, answered: false, used: false };
+        let own = statement.texts(name);
+        while self.statements.len() >= STATEMENTS || self.cost() + BESIDE + own > room {
+            match self.oldest() {
                 Some(oldest) => unused.extend(self.forget(&oldest)),
-                None if self.lost.is_empty() => break,
+                None if self.lost.is_empty() => return (text, unused),
                 None => self.find(false),
             }
         }
-        self.texts += text.len();
-        self.statements.insert(name, Statement { text: text.into(), types, parsed: place, answered: false, used: false });
-        unused
+        self.texts += own;
+        self.statements.insert(name.into(), Box::new(statement));
+        (text, unused)
+    }
+
+    /// The name of the one that was prepared first. Where many have to go one after the other, all are looked at once.
+    fn oldest(&mut self) -> Option<Box<[u8]>> {
+        if self.statements.is_empty() {
+            return None;
+        }
+        loop {
+            while let Some((packet, name)) = self.oldest.as_mut().and_then(|ages| ages.0.pop()) {
+                if self.statements.get(&name).is_some_and(|statement| statement.parsed.first.packet == packet) {
+                    return Some(name);
+                }
+            }
+            let mut ages: Vec<_> = self.statements.iter().map(|(name, one)| (one.parsed.first.packet, name.into())).collect();
+            ages.sort_unstable_by(|one, other| other.cmp(one));
+            self.oldest = Some(Box::new(Ages(ages)));
+        }
     }
 
     /// A Bind; says which statement it is of.
     pub(super) fn bind(&mut self, c: &mut Cursor<'_>) -> Box<[u8]> {
         let (portal, statement) = (name(c), name(c));
-        if self.portals.len() < PORTALS || self.portals.contains_key(&portal) {
+        if self.portals.len() < PORTALS || self.portals.get(&portal).is_some() {
             let known = self.statements.get(&statement);
-            let types = known.map(|known| known.types.as_slice()).unwrap_or_default();
+            let types = known.map(|known| &*known.types).unwrap_or_default();
             let parameters = parameters::values(c, types).unwrap_or_default();
             let text = known.map(|known| known.text.clone());
             self.portals.insert(portal, Portal { statement: statement.clone(), text, parameters });
@@ -110,9 +136,11 @@ impl Statements {
 
     /// The server tells the types of a statement's parameters: of what the name stood for when it was asked.
     pub(super) fn described(&mut self, name: &[u8], text: Option<&Arc<str>>, payload: &[u8]) {
-        let same = |known: &&mut Statement| text.is_some_and(|text| Arc::ptr_eq(text, &known.text));
+        let same = |known: &&mut Box<Statement>| text.is_some_and(|text| Arc::ptr_eq(text, &known.text));
         if let Some(statement) = self.statements.get_mut(name).filter(same) {
-            statement.types = parameters::types(&mut Cursor::new(payload));
+            self.texts -= size_of_val(&*statement.types);
+            statement.types = parameters::types(&mut Cursor::new(payload)).into();
+            self.texts += size_of_val(&*statement.types);
         }
     }
 
@@ -124,7 +152,7 @@ impl Statements {
     /// A portal is run.
     pub(super) fn run(&mut self, portal: &[u8]) -> Run {
         let Portal { statement, text, parameters } = self.portals.get(portal).cloned().unwrap_or_default();
-        let same = |known: &&mut Statement| text.as_ref().is_some_and(|text| Arc::ptr_eq(text, &known.text));
+        let same = |known: &&mut Box<Statement>| text.as_ref().is_some_and(|text| Arc::ptr_eq(text, &known.text));
         let first =
             self.statements.get_mut(&statement).filter(same).is_some_and(|known| !std::mem::replace(&mut known.used, true));
         Run { statement, text, parameters, first }
@@ -137,9 +165,9 @@ impl Statements {
 
     /// A statement is no more; it is told if it was never run.
     pub(super) fn forget(&mut self, name: &[u8]) -> Option<Unused> {
-        self.texts -= self.lost.remove(name).map_or(0, |lost| lost.text.len());
+        self.texts -= self.lost.remove(name).map_or(0, |lost| lost.texts(name));
         let statement = self.statements.remove(name)?;
-        self.texts -= statement.text.len();
+        self.texts -= statement.texts(name);
         statement.unused()
     }
 
@@ -155,19 +183,31 @@ impl Statements {
         if self.lost.len() + self.statements.len() > STATEMENTS {
             self.find(false);
         }
-        self.lost.append(&mut self.statements);
+        for (name, statement) in std::mem::take(&mut self.statements) {
+            self.lost.insert(name, statement);
+        }
     }
 
     /// It is known, or never will be, whether names stand for what they did.
     pub(super) fn find(&mut self, same: bool) {
-        for (name, statement) in std::mem::take(&mut self.lost) {
+        // older ones than those that were looked at may be among them
+        self.oldest = None;
+        for (name, mut statement) in std::mem::take(&mut self.lost) {
             if same && self.statements.len() < STATEMENTS {
                 // it may have been run unseen
-                self.statements.insert(name, Statement { used: true, ..statement });
+                statement.used = true;
+                self.statements.insert(name, statement);
             } else {
-                self.texts -= statement.text.len();
+                self.texts -= statement.texts(&name);
             }
         }
+    }
+
+    /// Gives back the room for more.
+    pub(super) fn rest(&mut self) {
+        self.statements.rest();
+        self.lost.rest();
+        self.portals.rest();
     }
 
     /// A portal is no more.
@@ -182,11 +222,16 @@ impl Statements {
 
     /// The session is over: those that were never run.
     pub(super) fn over(&mut self) -> Vec<Unused> {
-        std::mem::take(self).statements.into_values().filter_map(Statement::unused).collect()
+        std::mem::take(self).statements.into_iter().filter_map(|(_, statement)| statement.unused()).collect()
     }
 }
 
 impl Statement {
+    /// What its name, its text and its types take, in bytes.
+    fn texts(&self, name: &[u8]) -> usize {
+        name.len() + self.text.len() + size_of_val(&*self.types)
+    }
+
     fn unused(self) -> Option<Unused> {
         let Self { text, parsed: place, answered, .. } = self;
         (!self.used).then_some(Unused { text, place, answered })

@@ -44,7 +44,7 @@ impl Redis {
     /// Bytes of the client's.
     pub(super) fn command(&mut self, cx: &mut Cx<'_, '_>, input: Input<'_>) -> Step {
         let mut asking = match std::mem::replace(&mut self.up, Up::Start) {
-            Up::Command(asking) => asking,
+            Up::Command(asking) => *asking,
             Up::Start if input.data.first() == Some(&b'*') => Asking::new(input.at(0)),
             Up::Start => return self.line(cx, input),
             Up::Left => return Step::Opaque,
@@ -57,7 +57,7 @@ impl Redis {
                 Read::Need(n) => {
                     asking.bytes += taken as u64;
                     if asking.bytes > 0 {
-                        self.up = Up::Command(asking);
+                        self.up = Up::Command(Box::new(asking));
                     }
                     return if taken > 0 { Step::Took(taken) } else { Step::Need(n) };
                 }

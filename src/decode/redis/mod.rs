@@ -83,7 +83,7 @@ enum Up {
     /// A command is awaited.
     Start,
     /// In a command.
-    Command(Asking),
+    Command(Box<Asking>),
     /// What follows is no exchange of commands and answers.
     Left,
 }
@@ -296,6 +296,10 @@ impl Analyzer for Redis {
 
     fn waiting(&self) -> usize {
         self.waiting.len() * size_of::<Asked>()
+    }
+
+    fn rest(&mut self) {
+        self.waiting.shrink();
     }
 
     fn end(&mut self, cx: &mut Cx<'_, '_>, rest: Input<'_>, _: End) {

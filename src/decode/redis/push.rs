@@ -88,11 +88,11 @@ impl Redis {
                     }
                 }
                 Read::Need(n) => {
-                    self.down = Down::Push(push);
+                    self.down = Down::Push(Box::new(push));
                     return if taken > 0 { Step::Took(taken) } else { Step::Need(n) };
                 }
                 Read::Bad => {
-                    self.down = Down::Push(push);
+                    self.down = Down::Push(Box::new(push));
                     return self.lost(cx, input, taken);
                 }
             }

@@ -20,9 +20,9 @@ pub enum Down {
     /// A value is awaited.
     Start,
     /// In an answer.
-    Answer(Answer),
+    Answer(Box<Answer>),
     /// In something that is pushed.
-    Push(Push),
+    Push(Box<Push>),
 }
 
 /// An answer on its way.
@@ -76,8 +76,8 @@ impl Redis {
     pub(super) fn reply(&mut self, cx: &mut Cx<'_, '_>, input: Input<'_>) -> Step {
         match std::mem::replace(&mut self.down, Down::Start) {
             Down::Start => self.begin(cx, input),
-            Down::Answer(answer) => self.answer(cx, input, answer),
-            Down::Push(push) => self.push(cx, input, push),
+            Down::Answer(answer) => self.answer(cx, input, *answer),
+            Down::Push(push) => self.push(cx, input, *push),
         }
     }
 
@@ -97,7 +97,7 @@ impl Redis {
         match arrival {
             Arrival::Message { pattern, channel, payload } if self.is_pushed(data) => {
                 let push = self.open_push(cx, input, channel, pattern, Keeps::Text);
-                self.down = Down::Push(push);
+                self.down = Down::Push(Box::new(push));
                 Step::Took(payload)
             }
             Arrival::Push(kind) => {
@@ -233,7 +233,7 @@ impl Redis {
                     }
                 }
                 Read::Need(n) if taken == 0 => {
-                    self.down = Down::Answer(answer);
+                    self.down = Down::Answer(Box::new(answer));
                     return Step::Need(n);
                 }
                 Read::Need(_) => break (false, false),
@@ -249,7 +249,7 @@ impl Redis {
         }
         match (done, taken.checked_sub(1)) {
             (true, Some(end)) => self.answered(cx, answer, input.at(end)),
-            _ => self.down = Down::Answer(answer),
+            _ => self.down = Down::Answer(Box::new(answer)),
         }
         if bad { self.lost(cx, input, taken) } else { Step::Took(taken) }
     }
@@ -321,8 +321,10 @@ impl Redis {
     pub(super) fn drop_reply(&mut self, cx: &mut Cx<'_, '_>, issue: Issue) {
         match std::mem::replace(&mut self.down, Down::Start) {
             Down::Start => {}
-            Down::Answer(Answer { asked: None, bytes, .. }) => cx.undecoded(bytes),
-            Down::Answer(Answer { asked: Some(asked), bytes, .. }) => cut(cx, asked.key, asked.bytes + bytes, issue),
+            Down::Answer(answer) => match answer.asked {
+                None => cx.undecoded(answer.bytes),
+                Some(asked) => cut(cx, asked.key, asked.bytes + answer.bytes, issue),
+            },
             Down::Push(push) => cut(cx, push.key, push.bytes, issue),
         }
     }

@@ -54,6 +54,11 @@ impl Waiting {
         Self { open: VecDeque::new(), counted: 0, turns, stray: false, guess: Guess::of(joined == Joined::Midway) }
     }
 
+    /// Gives back the room for more.
+    pub fn shrink(&mut self) {
+        self.open.shrink_to_fit();
+    }
+
     /// How many are open.
     pub fn len(&self) -> usize {
         self.open.len()

@@ -167,6 +167,43 @@ fn requests_that_are_never_answered_are_bounded_together() {
 }
 
 #[test]
+fn header_tables_of_the_usual_size_are_bounded_together() {
+    let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+    // `:method: GET`, `:path: /`, and thirty fields that are inserted
+    let block = |client: u16| {
+        let fields = (0..30).flat_map(move |n: u8| [&[0x40, 2, b'x', n, 80][..], format!("{client:080}").as_bytes()].concat());
+        [0x82, 0x84].into_iter().chain(fields).collect::<Vec<u8>>()
+    };
+    let (mut rig, mut most) = (Rig::new(), 0);
+    (0..400).for_each(|client| rig.open(client));
+    for client in 0..400 {
+        let block = block(client);
+        let head = [&(block.len() as u32).to_be_bytes()[1..], &[1, 5, 0, 0, 0, 1], &block].concat();
+        rig.send(client, 1, TcpFlags::ACK, &[preface, &head[..]].concat());
+        most = most.max(rig.worker.holds.remembered);
+    }
+    assert!(most > LIMIT && most < LIMIT / 2 * 3 + 8192, "{most}");
+    let totals = rig.totals();
+    assert!((200..=400).contains(&totals.evicted_held), "{} of 400", totals.evicted_held);
+    assert_eq!(totals.decode_errors, 0);
+}
+
+#[test]
+fn a_statement_that_there_is_no_room_for_is_not_kept() {
+    let startup = b"\0\0\0\x13\0\x03\0\0user\0shop\0\0";
+    let (mut rig, mut most) = (Rig::new(), 0);
+    (0..400).for_each(|client| rig.open(client));
+    for client in 0..400 {
+        let body = format!("s\0select {}\0\0\0", "a".repeat(3000));
+        let parse = [b"P".as_slice(), &(body.len() as u32 + 4).to_be_bytes(), body.as_bytes()].concat();
+        rig.send(client, 1, TcpFlags::ACK, &[startup.as_slice(), &parse].concat());
+        most = most.max(rig.worker.holds.remembered);
+    }
+    assert!(most > LIMIT && most < LIMIT + 4096, "{most}");
+    assert!(rig.totals().evicted_held > 0);
+}
+
+#[test]
 fn what_is_prepared_is_bounded_together() {
     let startup = b"\0\0\0\x13\0\x03\0\0user\0shop\0\0";
     let parse = |n: u32| {

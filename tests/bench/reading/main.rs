@@ -13,6 +13,7 @@ mod child;
 mod grpc;
 mod memory;
 mod stages;
+mod talks;
 mod wire;
 mod workloads;
 

@@ -3,6 +3,7 @@
 use super::child::measure;
 use super::meshtop;
 use super::scenarios::mesh::capture::Side;
+use super::talks::{self, Talk};
 use super::workloads::{Out, WORKLOADS, made};
 use std::io;
 use std::path::Path;
@@ -47,6 +48,26 @@ const CASES: &[Case] = &[
         fill: |out| open(out, &[(Side::Client, REQUEST)]),
         beside: BESIDE_CONNECTIONS,
     },
+    Case { what: "  gRPC, a call each", name: "open-grpc", fill: |out| talk(out, &talks::grpc()), beside: BESIDE_CONNECTIONS },
+    Case { what: "  AMQP, a message each", name: "open-amqp", fill: |out| talk(out, &talks::amqp()), beside: BESIDE_CONNECTIONS },
+    Case {
+        what: "  PostgreSQL, a statement each",
+        name: "open-postgresql",
+        fill: |out| talk(out, &talks::postgresql()),
+        beside: BESIDE_CONNECTIONS,
+    },
+    Case {
+        what: "  Redis, a command each",
+        name: "open-redis",
+        fill: |out| talk(out, &talks::redis()),
+        beside: BESIDE_CONNECTIONS,
+    },
+    Case {
+        what: "100,000 clients of DNS, a query each",
+        name: "open-dns",
+        fill: |out| talks::dns(out, CONNECTIONS),
+        beside: BESIDE_CONNECTIONS,
+    },
     Case { what: "HTTP/1.1 without an answer", name: "unanswered-http", fill: |out| ask(out, 80, REQUEST), beside: BESIDE },
     Case {
         what: "Redis without an answer",
@@ -76,6 +97,16 @@ pub fn print(dir: &Path) -> io::Result<()> {
 fn taken(file: &Path) -> io::Result<u64> {
     let held = format!("{HELD}MiB");
     Ok(measure(&mut meshtop(file, &["--json", "--emit", "stats", "--max-memory", &held]))?.memory >> 20)
+}
+
+/// Connections that stay open, each with what is said on it; some eight thousand a second begin.
+fn talk(out: &mut Out, said: &Talk) -> io::Result<()> {
+    for n in 0..CONNECTIONS {
+        let mut tcp = out.open((10_000 + n % PORTS) as u16, (8000 + n / PORTS) as u16)?;
+        said.iter().try_for_each(|(side, bytes)| out.say(&mut tcp, *side, bytes))?;
+        out.pass(100);
+    }
+    Ok(())
 }
 
 /// Connections that stay open, each with what is said on it.

@@ -71,6 +71,38 @@ impl<W: Write> Capture<W> {
         self.frame(&mut tcp, Side::Client, ACK, &[])
     }
 
+    /// A datagram of the client's or the server's port, the client being the `n`th host of those on the loopback interface.
+    pub fn datagram(&mut self, side: Side, ports: [u16; 2], n: usize, payload: &[u8]) -> std::io::Result<()> {
+        let length = 14 + 20 + 8 + payload.len();
+        let (client, server) = ((ports[0], 2 + n as u8), (ports[1], 1));
+        let ((from, me), (to, peer)) = if side == Side::Client { (client, server) } else { (server, client) };
+        self.head(length);
+        let f = &mut self.frame;
+        f.extend([0, 0, 0x40, 0, 64, 17, 0, 0, 127, 0, 0, me, 127, 0, 0, peer]);
+        f.extend([from, to, (8 + payload.len()) as u16, 0].map(u16::to_be_bytes).concat());
+        f.extend(payload);
+        self.put()
+    }
+
+    /// What the interface puts before a packet, up to its length.
+    fn head(&mut self, length: usize) {
+        let f = &mut self.frame;
+        f.clear();
+        let (seconds, nanos) = ((self.now / 1_000_000_000) as u32, (self.now % 1_000_000_000) as u32);
+        f.extend([seconds, nanos, length as u32, length as u32].map(u32::to_le_bytes).concat());
+        f.extend([0; 12]);
+        f.extend([8, 0, 0x45, 0]);
+        f.extend(((length - 14) as u16).to_be_bytes());
+    }
+
+    fn put(&mut self) -> std::io::Result<()> {
+        self.out.write_all(&self.frame)?;
+        self.bytes += self.frame.len() as u64;
+        self.packets += 1;
+        self.now += 2_000;
+        Ok(())
+    }
+
     /// Everything is in the file.
     pub fn finish(mut self) -> std::io::Result<()> {
         self.out.flush()
@@ -79,14 +111,8 @@ impl<W: Write> Capture<W> {
     fn frame(&mut self, tcp: &mut Tcp, side: Side, flags: u8, payload: &[u8]) -> std::io::Result<()> {
         let (me, peer) = if side == Side::Client { (0, 1) } else { (1, 0) };
         let ack = if flags & ACK == 0 { 0 } else { tcp.next[peer] };
-        let length = HEADERS + payload.len();
+        self.head(HEADERS + payload.len());
         let f = &mut self.frame;
-        f.clear();
-        let (seconds, nanos) = ((self.now / 1_000_000_000) as u32, (self.now % 1_000_000_000) as u32);
-        f.extend([seconds, nanos, length as u32, length as u32].map(u32::to_le_bytes).concat());
-        f.extend([0; 12]);
-        f.extend([8, 0, 0x45, 0]);
-        f.extend(((length - 14) as u16).to_be_bytes());
         f.extend([0, 0, 0x40, 0, 64, 6, 0, 0, 127, 0, 0, 1, 127, 0, 0, 1]);
         f.extend(tcp.ports[me].to_be_bytes());
         f.extend(tcp.ports[peer].to_be_bytes());
@@ -96,11 +122,7 @@ impl<W: Write> Capture<W> {
         f.extend(((self.now / 1_000_000) as u32).to_be_bytes());
         f.extend([0; 4]);
         f.extend(payload);
-        self.out.write_all(f)?;
         tcp.next[me] = tcp.next[me].wrapping_add(payload.len() as u32 + u32::from(flags & (SYN | FIN) != 0));
-        self.bytes += f.len() as u64;
-        self.packets += 1;
-        self.now += 2_000;
-        Ok(())
+        self.put()
     }
 }

@@ -39,7 +39,7 @@ impl Workload {
     /// The file of at least `size` bytes in `dir`: made unless it is there.
     pub fn file(&self, dir: &Path, size: u64) -> io::Result<PathBuf> {
         made(dir, &format!("{}-{}", self.name, size >> 20), |out| {
-            let (mut step, mut dice) = ((self.start)(), Dice(0x9e37_79b9_7f4a_7c15));
+            let (mut step, mut dice) = ((self.start)(), Dice::new());
             while out.bytes < size {
                 step(out, &mut dice)?;
                 out.pass(20);
@@ -68,6 +68,10 @@ pub fn made(dir: &Path, name: &str, fill: impl FnOnce(&mut Out) -> io::Result<()
 pub struct Dice(u64);
 
 impl Dice {
+    pub fn new() -> Self {
+        Self(0x9e37_79b9_7f4a_7c15)
+    }
+
     pub fn next(&mut self) -> u64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;

@@ -11,7 +11,7 @@ pub mod call;
 pub mod capture;
 mod http1;
 mod http2;
-mod stores;
+pub mod stores;
 mod tls;
 pub mod tracer;
 pub mod truth;

@@ -219,7 +219,7 @@ fn time_that_passes_ends_the_wait_for_a_failure() {
         streams,
         held,
         crowded: false,
-        oblivious: false,
+        memory: usize::MAX,
         meta: &meta,
         at: at(0),
         limits: &limits,
@@ -233,7 +233,8 @@ fn time_that_passes_ends_the_wait_for_a_failure() {
     assert_eq!((closed(&sink), driver.waits()), (1, true));
     driver.tick(&mut sink, at(1001));
     assert_eq!((closed(&sink), driver.waits()), (3, false));
-    // should it come back all the same, it was not one that nobody saw
+    // should it come back all the same, and be it behind a pause, it was not one that nobody saw
+    driver.rest();
     let mut late = Script::new("late");
     comes_back(&mut late, "q", 0, b"");
     for (dir, bytes) in &late.talk().turns {

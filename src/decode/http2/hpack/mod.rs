@@ -8,7 +8,6 @@ mod tests;
 use crate::decode::cursor::Cursor;
 pub use table::Field;
 use table::Table;
-pub use table::{INITIAL, MOST};
 
 /// Reads the header blocks of one direction, each whole and in their order.
 #[derive(Debug)]
@@ -47,9 +46,19 @@ impl Decoder {
         self.0.size()
     }
 
-    /// Lets the oldest of them go until they count no more than this, in bytes.
-    pub fn shrink(&mut self, size: usize) {
-        self.0.shrink(size);
+    /// What they take in memory, in bytes.
+    pub fn cost(&self) -> usize {
+        self.0.cost()
+    }
+
+    /// Lets the oldest of them go until they take no more than this in memory, in bytes.
+    pub fn shrink(&mut self, room: usize) {
+        self.0.shrink(room);
+    }
+
+    /// No block is to come soon.
+    pub fn rest(&mut self) {
+        self.0.rest();
     }
 
     /// Gives the fields of a block to `each`. One whose Huffman code is broken is given without its text, since the fields behind it can
@@ -81,7 +90,9 @@ impl Decoder {
                 let name = written.unwrap_or_else(|| self.0.get(index).name);
                 each(Field { name, value });
                 if form == Form::Inserted {
-                    let (name, value) = (name.map(Box::from), value.map(Box::from));
+                    // the table's own texts move when it takes more in
+                    let own = name.filter(|_| index > 0).map(<[u8]>::to_vec);
+                    let name = if index > 0 { own.as_deref() } else { written.flatten() };
                     self.0.insert(name, value);
                 }
             }

@@ -155,6 +155,33 @@ fn a_table_of_a_size_that_was_not_seen_is_small_until_it_shows_that_it_is_not() 
 }
 
 #[test]
+fn a_table_takes_what_it_holds_and_gives_back_the_rest() {
+    let mut decoder = Decoder::new(true);
+    // `content-type: application/grpc`, its name written out, then `x-a: 1`
+    decode(&mut decoder, &hex("40 0c636f6e74656e742d74797065 106170706c69636174696f6e2f67727063"));
+    decode(&mut decoder, &hex("40 03782d61 0131"));
+    decoder.rest();
+    assert_eq!(decoder.cost(), 2 * 8 + 16 + 4, "no name of the static table is held again");
+    let both = known(&[("x-a", "1"), ("content-type", "application/grpc")]);
+    assert_eq!(decode(&mut decoder, &hex("be bf")), both);
+    decoder.shrink(16);
+    assert!(decoder.cost() <= 16, "{}", decoder.cost());
+    assert_eq!(decode(&mut decoder, &hex("be bf")), [both[0].clone(), (None, None)]);
+    decoder.shrink(0);
+    assert_eq!((decoder.cost(), decode(&mut decoder, &hex("be"))), (0, vec![(None, None)]));
+}
+
+#[test]
+fn a_full_table_takes_little_more_than_its_size() {
+    let mut decoder = Decoder::new(true);
+    for n in 0..10_000_u32 {
+        let value = format!("{n:064}");
+        decode(&mut decoder, &[b"\x40\x03x-a\x40", value.as_bytes()].concat());
+        assert!(decoder.cost() <= 8192, "{} bytes after {n}", decoder.cost());
+    }
+}
+
+#[test]
 fn the_public_stories_of_other_encoders() {
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/hpack/stories.jsonl");
     let (mut lists, mut stories) = (Vec::new(), 0);

@@ -41,7 +41,7 @@ fn a_place_that_is_lost_again_and_again_is_told_to_a_stream_once() {
 
 /// What a connection remembers whose peers agreed on tables of 64 KiB and filled them, where all connections together remember too much or
 /// not.
-fn remembered(oblivious: bool) -> (usize, u64) {
+fn remembered(memory: usize) -> (usize, u64) {
     let mut driver = Driver::detecting();
     let (mut events, mut totals, mut streams, mut held) = (Vec::new(), Totals::default(), 1, 0);
     let (limits, decode_as, meta) = (Limits::default(), Vec::new(), crate::decode::properties::meta(Joined::Opening));
@@ -51,7 +51,7 @@ fn remembered(oblivious: bool) -> (usize, u64) {
         streams: &mut streams,
         held: &mut held,
         crowded: false,
-        oblivious,
+        memory,
         meta: &meta,
         at: Stamp::default(),
         limits: &limits,
@@ -75,8 +75,10 @@ fn remembered(oblivious: bool) -> (usize, u64) {
 
 #[test]
 fn large_tables_count_to_what_all_connections_remember() {
-    let (free, evicted) = remembered(false);
-    assert!((100_000..=2 * 64 * 1024).contains(&free) && evicted == 0, "{free}");
-    let (bound, evicted) = remembered(true);
+    let (free, evicted) = remembered(usize::MAX);
+    assert!((100_000..=4 * 64 * 1024).contains(&free) && evicted == 0, "{free}");
+    let (bound, evicted) = remembered(4096);
     assert!((1..=4096).contains(&bound) && evicted > 0, "{bound}");
+    let (none, evicted) = remembered(0);
+    assert!(none == 0 && evicted > 0, "{none}");
 }

@@ -43,3 +43,23 @@ fn the_oldest_make_room_and_are_told() {
     let told = all(&talk);
     assert_eq!((told.len(), &*told[0]), (1025, "PREPARE SELECT t0: -, ok"), "it was prepared first");
 }
+
+#[test]
+fn one_after_the_other_makes_room_in_the_order_in_which_they_were_prepared() {
+    let (mut talk, mut there, mut goes) = (begun(), Vec::new(), Vec::new());
+    for n in 0..1300 {
+        // every third name stands for an older statement, which is told then
+        let name = if n > 1024 && n % 3 == 0 { n - 200 } else { n };
+        talk.say(UP, &message(b'P', &[format!("s{name}\0SELECT a FROM t{n}").as_bytes(), b"\0\0\0"]));
+        talk.say(DOWN, &message(b'1', &[]));
+        let again = there.iter().position(|(own, _)| *own == name);
+        goes.extend(again.map(|at| there.remove(at).1));
+        if there.len() == 1024 {
+            goes.push(there.remove(0).1);
+        }
+        there.push((name, n));
+    }
+    let told = all(&talk);
+    let expected: Vec<_> = goes.iter().map(|n| format!("PREPARE SELECT t{n}: -, ok")).collect();
+    assert_eq!((told.len(), &told[..expected.len()]), (1300, &expected[..]));
+}
