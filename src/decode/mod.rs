@@ -24,6 +24,7 @@ pub mod cursor;
 mod cx;
 pub mod detect;
 pub mod driver;
+mod few;
 mod guess;
 mod input;
 mod keys;

@@ -229,7 +229,7 @@ impl Amqp {
         match (method.class, method.id) {
             (CONNECTION, 51) => {
                 let channels = std::mem::take(&mut self.channels);
-                for mut channel in channels.into_values() {
+                for (_, mut channel) in channels {
                     Dir::BOTH.into_iter().for_each(|dir| channel.over(cx, dir));
                 }
             }

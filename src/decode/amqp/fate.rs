@@ -48,11 +48,14 @@ impl Amqp {
 
     /// Of more than may wait the oldest of the channel that has most are given up.
     fn make_room(&mut self, cx: &mut Cx<'_, '_>) {
-        self.waiting = self.channels.values().map(|channel| channel.waiting()).sum();
+        self.waiting = self.channels.iter().map(|(_, channel)| channel.waiting()).sum();
         let mut more = cx.surplus(self.waiting, WAITING).min(self.waiting);
         self.waiting -= more;
         while more > 0 {
-            let Some(fullest) = self.channels.values_mut().max_by_key(|channel| channel.waiting()) else { return };
+            let Some(fullest) = self.channels.iter_mut().map(|(_, channel)| channel).max_by_key(|channel| channel.waiting())
+            else {
+                return;
+            };
             let many = more.min(fullest.waiting() / 2 + 1);
             fullest.forget(cx, many);
             more -= many;
@@ -65,7 +68,7 @@ impl Amqp {
         let number = |name| u16::try_from(args.number(name)).ok();
         let named = method::of(number("class_id")?, number("method_id")?);
         let mut channels: Vec<_> =
-            self.channels.iter_mut().filter(|(n, _)| !own || *n == found.channel).map(|(_, c)| c).collect();
+            self.channels.iter_mut().filter(|(n, _)| !own || **n == found.channel).map(|(_, c)| &mut **c).collect();
         let is_publish = named.is_some_and(|named| named.name == "basic.publish");
         let exchange = exchange(&args.text("reply_text")).map(|name| digest_of(name.as_bytes()));
         let is = |wait: &Wait| {

@@ -45,7 +45,7 @@ impl Amqp {
         if dir == Dir::ToServer {
             (self.late, self.missing) = (true, most);
         }
-        self.channels.values_mut().for_each(|channel| channel.lose(cx, dir, most >= PUBLISH));
+        self.channels.iter_mut().for_each(|(_, channel)| channel.lose(cx, dir, most >= PUBLISH));
     }
 
     /// Bytes are looked through for the `next` frame behind those that are lost.
@@ -58,7 +58,7 @@ impl Amqp {
         if dir == Dir::ToServer && n > 0 {
             self.missing = self.missing.saturating_add(n as u64);
             if self.missing >= PUBLISH {
-                self.channels.values_mut().for_each(|channel| channel.publishes_lost());
+                self.channels.iter_mut().for_each(|(_, channel)| channel.publishes_lost());
             }
         }
     }

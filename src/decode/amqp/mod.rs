@@ -8,7 +8,6 @@
 //! ```
 
 mod channel;
-mod channels;
 mod confirms;
 mod content;
 mod conversation;
@@ -26,11 +25,11 @@ mod told;
 mod transaction;
 mod waiting;
 
+use super::few::Few;
 use super::keys::Keys;
 use super::{Analyzer, Cx, Effort, Gap, Input, Protocol, Resync, Step};
 use crate::model::{ConnMeta, Dir, End, Fields, Head, Issue, Joined, Part, Pattern, Stamp, Transport};
 use channel::Channel;
-use channels::Channels;
 use content::Content;
 use conversation::CONNECTION;
 use frame::{Frame, HEAD, Kind, PROTOCOL as PROTOCOL_HEADER, Start, Version};
@@ -65,7 +64,7 @@ const TOO_MANY_CHANNELS: Issue = Issue::unseen("too many channels are open");
 #[derive(Debug)]
 struct Amqp {
     states: [State; 2],
-    channels: Channels,
+    channels: Few<u16, Box<Channel>>,
     keys: Keys,
     /// Whether methods of the client may have gone by unseen.
     late: bool,
@@ -124,7 +123,7 @@ impl Amqp {
         let opening = meta.joined == Joined::Opening;
         Self {
             states: [if opening { State::Start } else { State::Place }; 2],
-            channels: Channels::default(),
+            channels: Few::default(),
             keys: Keys::new(PROTOCOL.name, !opening),
             late: !opening,
             turned: opening,
@@ -149,12 +148,14 @@ impl Amqp {
 
     /// A channel, which may begin here; none past the limit.
     fn channel(&mut self, number: u16) -> Option<&mut Channel> {
-        if self.channels.len() >= CHANNELS && !self.channels.has(number) {
-            return None;
-        }
         let share = WAITING / (self.channels.len() + 1);
-        let failed = self.failed;
-        let channel = self.channels.begin(number, || Channel::new(failed))?;
+        if self.channels.get(&number).is_none() {
+            if self.channels.len() >= CHANNELS {
+                return None;
+            }
+            self.channels.insert(number, Box::new(Channel::new(self.failed)));
+        }
+        let channel = self.channels.get_mut(&number)?;
         channel.room = share.min(channel::WAITING);
         Some(channel)
     }
@@ -348,13 +349,15 @@ impl Analyzer for Amqp {
 
     fn tick(&mut self, cx: &mut Cx<'_, '_>, now: Stamp) {
         self.holds = false;
-        for channel in self.channels.values_mut() {
+        for (_, channel) in self.channels.iter_mut() {
             channel.wait_no_longer(cx, now);
             self.holds |= channel.unconfirmed.len() > 0;
         }
     }
 
     fn rest(&mut self) {
+        self.channels.iter_mut().for_each(|(_, channel)| channel.rest());
+        self.channels.retain(|channel| !channel.is_blank());
         self.channels.rest();
     }
 
@@ -362,10 +365,10 @@ impl Analyzer for Amqp {
         let dir = rest.dir;
         *self.state(dir) = State::Over;
         if !rest.data.is_empty() {
-            self.channels.values_mut().for_each(|channel| channel.lose(cx, dir, true));
+            self.channels.iter_mut().for_each(|(_, channel)| channel.lose(cx, dir, true));
         }
         let both = self.states == [State::Over; 2];
-        for channel in self.channels.values_mut() {
+        for (_, channel) in self.channels.iter_mut() {
             channel.over(cx, dir);
             if both {
                 channel.over(cx, dir.other());

@@ -1,5 +1,5 @@
-//! How much of what was inserted for later header blocks is held: all of it counts to what all connections remember together, and the oldest is
-//! given up where that is too much. Then what it stood for is not known.
+//! How much of what was inserted for later header blocks is held: all of it counts to what all connections remember together, and the
+//! oldest is given up where that is too much. Then what it stood for is not known.
 
 use super::Http2;
 use crate::decode::Cx;

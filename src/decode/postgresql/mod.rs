@@ -17,7 +17,6 @@ mod failing;
 mod fault;
 mod frame;
 mod lone;
-mod named;
 mod parameters;
 mod session;
 mod sql;

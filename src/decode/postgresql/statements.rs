@@ -1,8 +1,8 @@
 //! What a session has prepared: statements by name, and portals, which are statements with parameters.
 
-use super::named::Named;
 use super::{Place, parameters};
 use crate::decode::cursor::Cursor;
+use crate::decode::few::Few;
 use crate::model::{PacketNo, Value, text_of};
 use std::sync::Arc;
 
@@ -19,12 +19,12 @@ pub(super) const BESIDE: usize = size_of::<Statement>() + size_of::<(Box<[u8]>, 
 /// What is prepared.
 #[derive(Debug, Default)]
 pub(super) struct Statements {
-    statements: Named<Box<Statement>>,
-    portals: Named<Portal>,
+    statements: Few<Box<[u8]>, Box<Statement>>,
+    portals: Few<Box<[u8]>, Portal>,
     /// What names, texts and types take.
     texts: usize,
     /// Those of which it is not known whether their names still stand for them.
-    lost: Named<Box<Statement>>,
+    lost: Few<Box<[u8]>, Box<Statement>>,
     /// Where there was no room for all: the packets and the names of those that were there then, the oldest last. Those that came since are
     /// newer, and some of these may be no more.
     oldest: Option<Box<Ages>>,
@@ -109,7 +109,7 @@ impl Statements {
                     return Some(name);
                 }
             }
-            let mut ages: Vec<_> = self.statements.iter().map(|(name, one)| (one.parsed.first.packet, name.into())).collect();
+            let mut ages: Vec<_> = self.statements.iter().map(|(name, one)| (one.parsed.first.packet, name.clone())).collect();
             ages.sort_unstable_by(|one, other| other.cmp(one));
             self.oldest = Some(Box::new(Ages(ages)));
         }

@@ -49,8 +49,8 @@ pub struct Table {
     gone: Option<NonZeroU32>,
 }
 
-/// A field: where its text begins, modulo 2³², and how long its name and its value are. A name of the static table is not held again: [`NAMED`]
-/// and its place there stand for its length.
+/// A field: where its text begins, modulo 2³², and how long its name and its value are. A name of the static table is not held again:
+/// [`NAMED`] and its place there stand for its length.
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     start: u32,
@@ -147,8 +147,8 @@ impl Table {
         self.evict(self.limit);
     }
 
-    /// Lets the oldest fields go until what is left takes no more than this in memory, in bytes: as those that were not seen they are unknown
-    /// from here on.
+    /// Lets the oldest fields go until what is left takes no more than this in memory, in bytes: as those that were not seen they are
+    /// unknown from here on.
     pub fn shrink(&mut self, room: usize) {
         let takes = |table: &Self| table.entries.len() * size_of::<Entry>() + table.texts.len() - table.dead();
         while takes(self) > room
