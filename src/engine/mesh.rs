@@ -9,13 +9,14 @@ use crate::model::{
 use std::net::SocketAddr;
 
 /// What happens in a mesh, a flow a line: `from>to begin-end`, in packets of a millisecond. `a` is a name with an address of its own,
-/// `a=127.0.0.1:80` one with that address, a bare address has no name; `>+` is a publish, `>-` a delivery, `>?` a statement. Further
-/// words: `hidden=yes` (an encrypted connection, on which one thing is asked and answered), `unknown=answered` (one in a protocol that is
-/// not known at once; `never`: not answered, `found`: it is read), `joined=yes` (one of which nothing was seen after it was joined), `id=T` (a traceparent), `b3=T`, `req=R` (an x-request-id), `corr=C` (a message's correlation ID), `back=Q` (where
-/// its reply goes), `span=S`, `sampled=1`, `mid=M` (a message's ID), `queue=Q` and `again=yes` (where it is delivered from, and that it was
-/// before), `ends=P` (its connection is cut off in that packet), `body=B`, `media=M` (the media type of its answer), `op=O`, `status=S`
-/// (else 200), and `conn=N` for the connection, where it is not one of its own; `syn=P` for the packet in which that opened, `isn=N` for
-/// its initial sequence number, `key=N` for the flow's key; `by=N` and `to=N` for the process of who sent it and of who received it.
+/// `a=127.0.0.1:80` one with that address, a bare address has no name; `>+` is a publish, `>-` a delivery, `>?` a statement. Further words:
+/// `hidden=yes` (an encrypted connection, on which one thing is asked and answered), `unknown=answered` (one in a protocol that is not
+/// known at once; `never`: not answered, `found`: it is read), `joined=yes` (one of which nothing was seen after it was joined), `id=T` (a
+/// traceparent), `b3=T`, `req=R` (an x-request-id), `corr=C` (a message's correlation ID), `back=Q` (where its reply goes), `span=S`,
+/// `sampled=1`, `mid=M` (a message's ID), `queue=Q` and `again=yes` (where it is delivered from, and that it was before), `ends=P` (its
+/// connection is cut off in that packet), `body=B`, `media=M` (the media type of its answer), `op=O`, `status=S` (else 200), and `conn=N`
+/// for the connection, where it is not one of its own; `syn=P` for the packet in which that opened, `isn=N` for its initial sequence
+/// number, `key=N` for the flow's key; `by=N` and `to=N` for the process of who sent it and of who received it.
 #[derive(Default)]
 struct Mesh {
     events: Vec<(u64, Event)>,

@@ -34,10 +34,9 @@ pub enum EventKind {
     SeenBy(SourceId),
     /// What came first in a direction does not tell its protocol so far: it may be one that is unknown.
     Unknown(Dir),
-    /// It cannot be read from here on, or so far: it is encrypted, of a protocol that is unknown, or was given up. Whether that is told anew
-    /// now and then while bytes come.
+    /// It cannot be read from here on, or so far: it is encrypted, of a protocol that is unknown, or was given up.
     Unread {
-        /// Whether it is.
+        /// Whether it is told anew now and then while bytes come.
         anew: bool,
     },
     /// Encrypted bytes went in a direction: when that turned, and now and then while an answer goes on.

@@ -16,10 +16,9 @@ use std::sync::Arc;
 
 /// How many such connections are remembered.
 const MAX_HIDDEN: usize = 1024;
-/// How long a request from before the capture is reckoned with where nothing is seen of it.
-const BEFORE: Span = Span::from_secs(5);
-/// How long what was asked on a connection that cannot be read is reckoned with, since bytes came last.
-const LATELY: Span = Span::from_secs(5);
+/// How long a request that cannot be seen is reckoned with where nothing is seen of it: one from before the capture, or one on a connection
+/// that cannot be read, since bytes came last.
+const UNSEEN: Span = Span::from_secs(5);
 /// Before every capture.
 const BEGINNING: Time = Time::from_nanos(i64::MIN);
 
@@ -91,12 +90,12 @@ impl Veil {
 
     /// A connection cannot be read; that is told `anew` while bytes come, or not.
     pub(in crate::engine) fn unread(&mut self, conn: ConnId, since: Time, anew: bool) {
-        let until = anew.then(|| since.after(LATELY));
+        let until = anew.then(|| since.after(UNSEEN));
         let Some(hidden) = self.list.get_mut(&conn) else {
             return self.add(conn, Hidden { anew, ..Hidden::new(since, until) });
         };
         // what came meanwhile was read, or nothing came for so long that all that was sent then has its place
-        if hidden.until.is_some_and(|until| until <= since && (!hidden.anew || until.after(LATELY) <= since)) {
+        if hidden.until.is_some_and(|until| until <= since && (!hidden.anew || until.after(UNSEEN) <= since)) {
             hidden.since = since;
         }
         (hidden.until, hidden.unknown, hidden.anew) = (until, None, anew);
@@ -108,14 +107,14 @@ impl Veil {
         if hidden.unknown.is_some() {
             return self.remove(conn);
         }
-        let until = if hidden.since == BEGINNING { since.after(BEFORE) } else { since };
+        let until = if hidden.since == BEGINNING { since.after(UNSEEN) } else { since };
         hidden.until.get_or_insert(until);
     }
 
     /// A connection was joined: what was asked on it before the capture began may be worked on still.
     pub(in crate::engine) fn joined(&mut self, conn: ConnId, first: Time) {
         self.joined.get_or_insert(first);
-        self.add(conn, Hidden::new(BEGINNING, Some(first.after(BEFORE))));
+        self.add(conn, Hidden::new(BEGINNING, Some(first.after(UNSEEN))));
     }
 
     /// A flow began on a connection: where one thing is asked after the other, nothing was open before it.

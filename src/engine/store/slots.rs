@@ -1,5 +1,5 @@
-//! Flows' places in the order of their numbers: they come at the back and go at the front. In chunks, so that nothing is copied as there are
-//! more of them, and what has gone takes no room.
+//! Flows' places in the order of their numbers: they come at the back and go at the front. In chunks, so that nothing is copied as there
+//! are more of them, and what has gone takes no room.
 
 use super::Slot;
 use std::collections::VecDeque;
