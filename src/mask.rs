@@ -143,27 +143,33 @@ pub fn is_secret_name(name: &str) -> bool {
     false
 }
 
+/// For the last letter of a word the letters before it that a word of a secret name may end with, a bit each.
+static ENDINGS: LazyLock<[u32; 32]> = LazyLock::new(|| {
+    let mut endings = [0; 32];
+    for word in [SECRET, KEY, TRAILING].into_iter().flatten() {
+        match word.as_bytes() {
+            [.., before, last] => endings[letter(*last)] |= 1 << letter(*before),
+            word => word.iter().for_each(|only| endings[letter(*only)] = u32::MAX),
+        }
+    }
+    endings
+});
+
 /// Whether a name ends like a secret one, which most names do not: by its last two letters.
 fn may_be_secret(name: &[u8]) -> bool {
-    /// For the last letter of a word the letters before it, a bit each.
-    static ENDINGS: LazyLock<[u32; 32]> = LazyLock::new(|| {
-        let mut endings = [0; 32];
-        for word in [SECRET, KEY, TRAILING].into_iter().flatten() {
-            match word.as_bytes() {
-                [.., before, last] => endings[letter(*last)] |= 1 << letter(*before),
-                word => word.iter().for_each(|only| endings[letter(*only)] = u32::MAX),
-            }
-        }
-        endings
-    });
     let length = name.iter().rposition(|b| b.is_ascii_alphabetic() || !b.is_ascii()).map_or(0, |last| last + 1);
     match name.get(..length).unwrap_or_default() {
         // whether it is a letter only its character tells
         [.., last] if !last.is_ascii() => true,
-        [.., before, last] => ENDINGS[letter(*last)] & (1 << letter(*before)) != 0,
+        [.., before, last] => may_end_secret(*before, *last),
         [only] => ENDINGS[letter(*only)] != 0,
         [] => false,
     }
+}
+
+/// Whether a secret name may end with two letters.
+fn may_end_secret(before: u8, last: u8) -> bool {
+    ENDINGS[letter(last)] & (1 << letter(before)) != 0
 }
 
 /// A letter's place in the alphabet, whatever its case.

@@ -3,7 +3,7 @@
 
 use super::{Content, Document, Format, Kind, MediaType, Raw};
 use crate::mask::{self, Secrets};
-use crate::text::{self, Line, Token};
+use crate::text::{self, Line, Marks, Odd, Token};
 
 /// The registry's line.
 pub(super) const FORMAT: Format = Format { kind: Kind::Json, claims, sniff, read, lines };
@@ -63,7 +63,8 @@ pub struct Fault {
 
 /// The text's own tokens without the white space between them, control characters inside strings escaped.
 pub fn compact(text: &str) -> Result<String, Fault> {
-    let mut scan = Scan { text, at: 0, out: String::with_capacity(text.len()), copied: 0 };
+    let odd = Marks::new(text.as_bytes());
+    let mut scan = Scan { text, odd, at: 0, out: String::with_capacity(text.len()), copied: 0 };
     // the brackets that close what is open
     let mut open: Vec<u8> = Vec::new();
     loop {
@@ -108,6 +109,7 @@ pub fn compact(text: &str) -> Result<String, Fault> {
 
 struct Scan<'a> {
     text: &'a str,
+    odd: Marks<'a, Odd>,
     at: usize,
     out: String,
     /// Up to where the text is in `out`, or left out of it.
@@ -221,9 +223,7 @@ impl Scan<'_> {
     fn string(&mut self) -> Result<(), Fault> {
         self.take();
         loop {
-            let rest = self.text.get(self.at..).unwrap_or_default();
-            let plain = text::plain(rest);
-            self.at += plain;
+            self.at = self.odd.next(self.at).unwrap_or(self.text.len());
             match self.peek() {
                 Some(b'"') => {
                     self.take();
@@ -231,11 +231,13 @@ impl Scan<'_> {
                 }
                 Some(b'\\') => self.escape()?,
                 Some(0..0x20) => return Err(self.fault("a control character inside a string")),
-                Some(_) => {
-                    let control = rest.get(plain..).and_then(|rest| rest.chars().next()).unwrap_or_default();
-                    self.leave_out(control.len_utf8());
-                    self.out.push_str(&text::json_escape(control));
-                }
+                Some(_) => match self.text.get(self.at..).and_then(|rest| rest.chars().next()).unwrap_or_default() {
+                    control if text::is_control(control) => {
+                        self.leave_out(control.len_utf8());
+                        self.out.push_str(&text::json_escape(control));
+                    }
+                    plain => self.at += plain.len_utf8(),
+                },
                 None => return Err(self.fault("it ends early")),
             }
         }

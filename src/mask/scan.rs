@@ -1,7 +1,8 @@
 //! Finds values under secret names in text of any kind, in one pass and without a parser. What is secret is the parent's to say.
 
-use super::{is_secret_name, may_be_secret};
-use memchr::{memchr, memchr3, memmem, memrchr};
+use super::{is_secret_name, may_be_secret, may_end_secret};
+use crate::text::{Class, Marks};
+use memchr::{memchr, memmem, memrchr};
 use std::ops::Range;
 
 /// What is known of the text.
@@ -28,8 +29,9 @@ pub(super) struct Hit {
 /// a name holds neither quotes nor equals signs; what a value is looked for in is not looked at again, or ends where the next begins.
 pub(super) fn hits(text: &[u8], syntax: Syntax) -> Vec<Hit> {
     let mut hits = Vec::new();
+    let mut joints = Marks::<Joint>::new(text);
     let mut at = 0;
-    while let Some(i) = memchr3(b':', b'=', b'<', from(text, at)).map(|i| at + i) {
+    while let Some(i) = joints.next(at) {
         let hit = match text.get(i) {
             Some(b':') => user(text, i).or_else(|| member(text, i)),
             Some(b'=') => parameter(text, i, syntax),
@@ -45,8 +47,21 @@ pub(super) fn hits(text: &[u8], syntax: Syntax) -> Vec<Hit> {
     hits
 }
 
+/// What stands between a name and its value.
+struct Joint;
+
+impl Class for Joint {
+    fn has(byte: u8) -> bool {
+        matches!(byte, b':' | b'=' | b'<')
+    }
+}
+
 /// `"name": value`, its quotes behind as many backslashes as the strings that it is inside of demand (0, 1, 3, 7 …).
 fn member(text: &[u8], colon: usize) -> Option<Hit> {
+    // as most are written, and few are secret
+    if to(text, colon).split_last().is_some_and(|(last, before)| *last == b'"' && ends_otherwise(before)) {
+        return None;
+    }
     let close = to(text, colon).iter().rposition(|b| !b.is_ascii_whitespace())?;
     let backslashes = backslashes_before(text, close, 0);
     if text.get(close) != Some(&b'"') || !(backslashes + 1).is_power_of_two() {
@@ -218,6 +233,15 @@ fn secret(name: &[u8]) -> bool {
         return is_secret_name(&name);
     }
     is_secret_name(&String::from_utf8_lossy(&crate::text::percent(&unescaped(&name), b'+')))
+}
+
+/// Whether no name that ends here is secret, wherever it begins: by its last two letters, where no escape stands for others.
+fn ends_otherwise(text: &[u8]) -> bool {
+    text.last_chunk::<6>().is_some_and(|last| {
+        let [.., before, end] = *last;
+        let letters = before.is_ascii_alphabetic() && end.is_ascii_alphabetic();
+        letters && !may_end_secret(before, end) && !last.iter().fold(false, |odd, b| odd | matches!(b, b'%' | b'\\'))
+    })
 }
 
 /// `\u0041` as the character, behind however many backslashes.

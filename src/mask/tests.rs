@@ -151,6 +151,8 @@ fn one_row_a_place_in_text() {
         (r#"{"key" : [1,2] }"#, r#"{"key" : "***" }"#),
         (r#"{"password":"a\"b\\","c":"d"}"#, r#"{"password":"***","c":"d"}"#),
         (r#"{"p\u0061ssword":"x"}"#, r#"{"p\u0061ssword":"***"}"#),
+        (r#"{"passwo\u0072d":"x","toke\u006e":"y"}"#, r#"{"passwo\u0072d":"***","toke\u006e":"***"}"#),
+        (r#"{"token\u00af":"x","a_token2":"y"}"#, r#"{"token\u00af":"***","a_token2":"***"}"#),
         (r#"{"a":"password","b":":x"}"#, r#"{"a":"password","b":":x"}"#),
         (r#"{"a":"{\"token\":\"t\\\"u\",\"n\":1}"}"#, r#"{"a":"{\"token\":\"***\",\"n\":1}"}"#),
         (r#"{"a":"{\"token\": 5}","b":1}"#, r#"{"a":"{\"token\": \"***\"}","b":1}"#),
