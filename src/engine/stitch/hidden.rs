@@ -19,6 +19,8 @@ const MAX_HIDDEN: usize = 1024;
 /// How long a request that cannot be seen is reckoned with where nothing is seen of it: one from before the capture, or one on a connection
 /// that cannot be read, since bytes came last.
 const UNSEEN: Span = Span::from_secs(5);
+/// How long a trace from before the capture rests at most until something is seen of it: one that is seen first after that began later.
+const RESTING: Span = Span::from_secs(1);
 /// Before every capture.
 const BEGINNING: Time = Time::from_nanos(i64::MIN);
 
@@ -177,12 +179,12 @@ impl Veil {
         !self.list.is_empty()
     }
 
-    /// Whether somebody may have been at work on something hidden at a moment: `is` tells of a service and its host whether they are
-    /// meant, `end` whose number the client has, or else the server, of a connection that is not over, and `called` what that one is
-    /// called.
+    /// Whether somebody may have been at work on something hidden at a moment, that is of a trace which `began` then: `is` tells of a
+    /// service and its host whether they are meant, `end` whose number the client has, or else the server, of a connection that is not
+    /// over, and `called` what that one is called.
     fn hides(
         &mut self,
-        at: Time,
+        (at, began): (Time, Time),
         is: impl Fn(&str, &str) -> bool,
         end: impl Fn(ConnId, bool) -> Option<u32>,
         mut called: impl FnMut(u32) -> Arc<Party>,
@@ -195,8 +197,11 @@ impl Veil {
             }
         }
         let list = &self.list;
+        let is_new = self.joined.is_some_and(|first| began > first.after(RESTING));
         let then = |conn: &ConnId, called: &mut dyn FnMut(u32) -> Arc<Party>| {
             let hidden = list.get(conn).filter(|hidden| hidden.since <= at && hidden.until.is_none_or(|until| at < until));
+            // what was asked before the capture is of no trace that began in it
+            let hidden = hidden.filter(|hidden| hidden.since > BEGINNING || !is_new);
             let mut are_two =
                 || end(*conn, true).zip(end(*conn, false)).is_some_and(|(one, two)| are_two(&called(one), &called(two)));
             hidden.is_some_and(|hidden| !hidden.is_one_sided() || are_two())
@@ -266,8 +271,8 @@ fn are_two(client: &Party, server: &Party) -> bool {
     client.host() != server.host() || name(server).is_some() && !same
 }
 
-/// Whether who sent a flow may have been at work on something that cannot be read.
-pub(super) fn is_veiled(stitch: &mut Stitch, conns: &Conns, facts: &mut Facts, hop: &Hop) -> bool {
+/// Whether who sent a flow may have been at work on something that cannot be read, of a trace which `began` then, where it is of one.
+pub(super) fn is_veiled(stitch: &mut Stitch, conns: &Conns, facts: &mut Facts, hop: &Hop, began: Option<Time>) -> bool {
     let Stitch { works, veil, .. } = stitch;
     if !veil.any() {
         return false;
@@ -279,7 +284,7 @@ pub(super) fn is_veiled(stitch: &mut Stitch, conns: &Conns, facts: &mut Facts, h
         let conn = conns.at(conns.place(conn)?)?;
         Some(if client { conn.client } else { conn.server })
     };
-    veil.hides(hop.time, is, end, |end| Arc::clone(facts.parties(end, end).0))
+    veil.hides((hop.time, began.unwrap_or(BEGINNING)), is, end, |end| Arc::clone(facts.parties(end, end).0))
 }
 
 #[cfg(test)]
@@ -300,7 +305,7 @@ mod tests {
     #[test]
     fn what_was_read_in_between_hid_nothing() {
         let (mut veil, time) = (Veil::default(), |seconds: i64| Time::from_nanos(seconds * 1_000_000_000));
-        let hides = |veil: &mut Veil, at| veil.hides(time(at), |_, on| on == "10.0.0.1", |_, _| Some(1), party);
+        let hides = |veil: &mut Veil, at| veil.hides((time(at), BEGINNING), |_, on| on == "10.0.0.1", |_, _| Some(1), party);
         let first = Stamp { packet: PacketNo(1), time: time(1) };
         let (operation, layers, pattern) = ("GET /ws".into(), Vec::new(), Pattern::RequestResponse);
         // joined, and a request is read; then it goes on as something else
@@ -319,13 +324,24 @@ mod tests {
     #[test]
     fn what_cannot_be_read_hides_nothing_once_it_rests() {
         let (mut veil, time) = (Veil::default(), |seconds: i64| Time::from_nanos(seconds * 1_000_000_000));
-        let hides = |veil: &mut Veil, at| veil.hides(time(at), |_, on| on == "10.0.0.1", |_, _| Some(1), party);
+        let hides = |veil: &mut Veil, at| veil.hides((time(at), BEGINNING), |_, on| on == "10.0.0.1", |_, _| Some(1), party);
         [10, 13].into_iter().for_each(|at| veil.unread(conn(1), time(at), true));
         assert_eq!([9, 10, 17, 18].map(|at| hides(&mut veil, at)), [false, true, true, false]);
         veil.unread(conn(1), time(20), true);
         assert!(hides(&mut veil, 12), "what was sent then may not have its place yet");
         veil.unread(conn(1), time(60), true);
         assert_eq!([24, 59, 60, 64].map(|at| hides(&mut veil, at)), [false, false, true, true]);
+    }
+
+    #[test]
+    fn what_was_asked_before_the_capture_is_of_no_trace_that_began_in_it() {
+        let (mut veil, time) = (Veil::default(), |seconds: i64| Time::from_nanos(seconds * 1_000_000_000));
+        let hides = |veil: &mut Veil, began| veil.hides((time(4), began), |_, on| on == "10.0.0.1", |_, _| Some(1), party);
+        veil.joined(conn(1), time(1));
+        assert_eq!([BEGINNING, time(1), time(2), time(3)].map(|began| hides(&mut veil, began)), [true, true, true, false]);
+        // on one that cannot be read anything may be asked at any time
+        veil.unread(conn(2), time(0), true);
+        assert!(hides(&mut veil, time(3)));
     }
 
     #[test]
@@ -339,7 +355,7 @@ mod tests {
                 looked.set(looked.get() + 1);
                 party(end)
             };
-            veil.hides(at, |_, on| on == host, |conn, _| Some(end(conn)), called)
+            veil.hides((at, BEGINNING), |_, on| on == host, |conn, _| Some(end(conn)), called)
         };
         let end = |conn: ConnId| (conn.0.0 % 4) as u32;
         assert!(hides(&mut veil, time(1), &end, "10.0.0.3"));

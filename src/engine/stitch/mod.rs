@@ -150,7 +150,8 @@ impl Engine {
         let anybody = |hop: &&Hop| name(&hop.from).is_none() && everybodys(hop.from.host());
         if stitch.veil.any()
             && let Some(hop) = traces.hop(id).filter(anybody)
-            && is_veiled(stitch, conns, facts, hop)
+            && let began = traces.of(id).and_then(|no| traces.get(no)).and_then(Trace::began)
+            && is_veiled(stitch, conns, facts, hop, began)
         {
             traces.veil(id);
         }

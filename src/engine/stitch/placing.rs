@@ -48,7 +48,7 @@ impl Engine {
         if let Some(place) = relayed(child, store, |flow| look_at(flow, store, conns, facts, sources).map(begun)) {
             return Some(place);
         }
-        let veiled = is_veiled(stitch, conns, facts, child);
+        let veiled = is_veiled(stitch, conns, facts, child, None);
         let Stitch { works, senders, carriers, habits, pairs, .. } = stitch;
         let mut may = |outer: &Work, inner: &Work| pairs.may_nest(outer, inner, traces);
         let (whose, sure) = works.senders(&child.from, &child.to);

@@ -106,6 +106,11 @@ impl Trace {
         self.hops.iter_mut().for_each(|hop| hop.judged = true);
     }
 
+    /// When the first of its flows began, of those that are known.
+    pub(in crate::engine) fn began(&self) -> Option<Time> {
+        self.hops.first().map(|hop| hop.time)
+    }
+
     /// Its first byte and its last one so far.
     pub(super) fn times(&self) -> (Time, Time) {
         let first = self.hops.iter().map(|hop| hop.time).min().unwrap_or_default();
