@@ -85,7 +85,10 @@ impl App {
                 self.go_to(Spot::Hop(no, row.flow.row.id));
             }
             (None, Some(_)) => self.notice = Some("its trace was evicted".to_owned()),
-            (None, None) => self.notice = Some("this flow carries no trace ID, and nothing ties it to another".to_owned()),
+            (None, None) => {
+                let known = "this flow carries no trace ID, and what caused it is not known: open it for what may have";
+                self.notice = Some(known.to_owned());
+            }
         }
     }
 
