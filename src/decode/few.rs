@@ -43,6 +43,11 @@ impl<K: Ord, V> Few<K, V> {
         self.0.get_mut(at).map(|(_, one)| one)
     }
 
+    /// The lowest key.
+    pub(super) fn first(&self) -> Option<&K> {
+        self.0.first().map(|(key, _)| key)
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
         self.0.iter().map(|(key, one)| (key, one))
     }

@@ -93,7 +93,7 @@ pub struct Turns {
     /// Whether bytes were lost, or sent before the connection was joined.
     lossy: bool,
     /// While nothing is sure: how many of the questions since then had no answer, and since when all had one.
-    due: usize,
+    due: u32,
     idle: Option<Time>,
     calm: Calm,
 }
@@ -120,7 +120,7 @@ impl Turns {
 
     /// How many answers are due, while nothing is sure.
     pub fn due(&self) -> usize {
-        self.due
+        self.due as usize
     }
 
     /// Something is asked, while an answer is on its way or not, and so many questions of which it is sure wait. Whether it has one
@@ -149,9 +149,9 @@ impl Turns {
             return true;
         }
         if was_sure {
-            self.due = waiting;
+            self.due = u32::try_from(waiting).unwrap_or(u32::MAX);
         }
-        self.due += usize::from(counts);
+        self.due = self.due.saturating_add(u32::from(counts));
         !was_sure
     }
 
@@ -224,7 +224,7 @@ impl Turns {
     /// So many answers have ended that are nobody's.
     pub fn rest(&mut self, many: u64, at: Time) {
         if many > 0 {
-            self.due = self.due.saturating_sub(usize::try_from(many).unwrap_or(usize::MAX));
+            self.due = self.due.saturating_sub(u32::try_from(many).unwrap_or(u32::MAX));
             self.idle = Some(at).filter(|_| self.due == 0);
         }
     }

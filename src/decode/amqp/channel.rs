@@ -1,16 +1,16 @@
-//! One channel: what was asked and not answered, which messages wait for their acknowledgement, who consumes what. Not frames.
+//! One channel: which messages wait for their acknowledgement, who consumes what. Not frames.
 //!
 //! Tags of publishes are counted; those of deliveries are said with each.
 
+use super::asked::Questions;
 use super::confirms::Confirms;
 use super::content::{Content, Digest, What};
 use super::fate::UNCOUNTED;
 use super::field::Table;
-use super::method::Method;
 use super::transaction::{Acked, Transaction};
 use super::waiting::{Sent, Wait, Waiting};
 use crate::decode::Cx;
-use crate::model::{Dir, Issue, PENDING, Stamp};
+use crate::model::{Dir, Issue, Stamp};
 use crate::time::Time;
 use compact_str::CompactString;
 use std::collections::VecDeque;
@@ -28,8 +28,8 @@ const TOO_MANY: Issue = Issue::unseen("too many messages wait for their acknowle
 pub struct Channel {
     /// How many may wait of each kind: its share of what the connection may hold.
     pub room: usize,
-    /// What was asked, by the direction of the question.
-    pub asked: [VecDeque<Asked>; 2],
+    /// What was asked.
+    pub asked: Questions,
     /// The content on its way in each direction.
     pub contents: [Option<Box<Content>>; 2],
     /// Which publish is confirmed by which tag.
@@ -60,31 +60,6 @@ pub struct Channel {
     consumers: Vec<(CompactString, Consumer)>,
     /// The queue that was declared last: an empty name means it (§1.7.2.1 of the reference).
     pub queue: Option<CompactString>,
-}
-
-/// A question that waits for its answer.
-#[derive(Debug)]
-pub struct Asked {
-    /// Its flow; none where there is nothing to tell of it.
-    pub key: Option<u64>,
-    /// What was asked.
-    pub method: &'static Method,
-    /// The packets that brought its first and its last byte.
-    pub at: (Stamp, Stamp),
-    /// The queue, or whatever else it is about.
-    pub subject: CompactString,
-    /// The consumer tag, of `basic.consume`.
-    pub tag: CompactString,
-    /// Whether messages of it are not acknowledged.
-    pub no_ack: bool,
-    /// Of a close: the error that it tells of.
-    pub error: Option<CompactString>,
-    /// How much was numbered for transactions before it.
-    pub numbered: u64,
-    /// Whether its answer may lie in a hole.
-    pub doubt: bool,
-    /// Whether another one may have been asked since, unseen.
-    pub followed: bool,
 }
 
 /// A consumer.
@@ -142,15 +117,15 @@ impl Channel {
 
     /// Nothing has come for a while: only what is known is kept, no room for what may come.
     pub fn rest(&mut self) {
-        self.asked.iter_mut().for_each(VecDeque::shrink_to_fit);
-        [&mut self.publishes, &mut self.unconfirmed, &mut self.deliveries, &mut self.unsure].into_iter().for_each(Waiting::rest);
+        self.asked.rest();
+        self.confirms.rest();
         self.known.shrink_to_fit();
         self.consumers.shrink_to_fit();
     }
 
     /// Whether it is as one that begins: then nothing of it is to be kept.
     pub fn is_blank(&self) -> bool {
-        let none = self.asked.iter().all(VecDeque::is_empty) && self.contents.iter().all(Option::is_none);
+        let none = self.asked.is_empty() && self.contents.iter().all(Option::is_none);
         let plain = self.confirms.is_off() && self.transaction.is_none() && self.queue.is_none() && self.consumers.is_empty();
         none && plain
             && self.waiting() == 0
@@ -198,20 +173,21 @@ impl Channel {
     /// An acknowledgement: from the server of publishes, from the client of deliveries. Whether it was of any that are known.
     pub fn acknowledge(&mut self, cx: &mut Cx<'_, '_>, dir: Dir, word: &'static str, args: &Table<'_>, last: Stamp) -> bool {
         let (tag, multiple) = (args.number("delivery_tag"), args.is("multiple"));
-        let mut known = Vec::new();
-        match dir {
+        let known = match dir {
             Dir::ToClient => {
-                known.extend(self.publishes.take(tag, multiple));
+                let known = self.publishes.take(tag, multiple);
                 if !self.confirms.confirmed(tag, multiple, known.len(), last.time) {
                     self.uncount(cx);
                 }
+                known
             }
             Dir::ToServer => {
                 self.acknowledges = true;
-                known.extend(self.deliveries.take(tag, multiple));
-                known.extend(self.unsure.take(tag, multiple));
+                let mut known = self.deliveries.take(tag, multiple);
+                known.append(&mut self.unsure.take(tag, multiple));
+                known
             }
-        }
+        };
         let some = !known.is_empty();
         for (tag, wait, sure) in known {
             // what may have come back in a hole is confirmed all the same
@@ -237,34 +213,13 @@ impl Channel {
         }
     }
 
-    /// The question that an answer is to: the first one of its kind. Those of which the answer may be lost give way to one that was
-    /// asked later, or that may have been.
-    pub fn take_asked(&mut self, cx: &mut Cx<'_, '_>, asker: Dir, class: u16, id: u16) -> Option<Asked> {
-        let asked = self.asked.get_mut(asker.index())?;
-        let is = |a: &Asked| a.method.class == class && a.method.id == id;
-        let sure = asked.iter().any(|a| is(a) && !a.doubt);
-        let lone = asked.iter().filter(|a| is(a)).count() == 1;
-        while let Some(at) = asked.iter().position(&is) {
-            let found = asked.remove(at)?;
-            if (lone && !(found.doubt && found.followed)) || (sure && !found.doubt) {
-                return Some(found);
-            }
-            found.give_up(cx);
-        }
-        None
-    }
-
     /// Bytes of a direction are lost, `publishes` among them or not.
     pub fn lose(&mut self, cx: &mut Cx<'_, '_>, dir: Dir, publishes: bool) {
         let (waiting, own) = (self.publishes.is_due(), self.contents.get(dir.index()).and_then(Option::as_deref));
         let (rest, doubt) = (own.is_some(), own.is_some_and(|own| own.doubt));
         self.end_contents(cx, dir, Issue::GAP);
-        if let Some(asked) = self.asked.get_mut(dir.other().index()) {
-            asked.iter_mut().for_each(|asked| asked.doubt = true);
-        }
-        if let Some(asked) = self.asked.get_mut(dir.index()) {
-            asked.iter_mut().for_each(|asked| asked.followed = true);
-        }
+        self.asked.iter_mut(dir.other()).for_each(|asked| asked.doubt = true);
+        self.asked.iter_mut(dir).for_each(|asked| asked.followed = true);
         match dir {
             Dir::ToServer => {
                 if publishes {
@@ -310,8 +265,7 @@ impl Channel {
     /// Nothing more will come in a direction.
     pub fn over(&mut self, cx: &mut Cx<'_, '_>, dir: Dir) {
         self.end_contents(cx, dir, Issue::CUT);
-        let asked = self.asked.get_mut(dir.other().index()).map(std::mem::take).unwrap_or_default();
-        asked.into_iter().for_each(|asked| asked.give_up(cx));
+        self.asked.give_up(cx, dir.other());
         match dir {
             Dir::ToServer => {
                 self.deliveries.give_up(cx);
@@ -324,21 +278,6 @@ impl Channel {
                 }
                 self.transaction.iter_mut().for_each(|transaction| transaction.give_up(cx));
             }
-        }
-    }
-}
-
-impl Asked {
-    /// It will not be answered.
-    pub fn give_up(self, cx: &mut Cx<'_, '_>) {
-        let Some(key) = self.key else { return };
-        match self.error {
-            Some(word) => cx.close(key, Some(word), false, None),
-            None if self.doubt => {
-                cx.note(key, Issue::NO_RESPONSE);
-                cx.close(key, None, true, None);
-            }
-            None => cx.close(key, Some(PENDING.into()), false, None),
         }
     }
 }

@@ -61,6 +61,11 @@ impl Confirms {
         self.count() == Count::Uncounted
     }
 
+    /// Nothing has come for a while: no room is kept for confirmations that come before those of earlier publishes.
+    pub fn rest(&mut self) {
+        self.0.iter_mut().filter(|counting| counting.ahead.is_empty()).for_each(|counting| counting.ahead = BTreeSet::new());
+    }
+
     /// The tag of a publish that begins now, while any wait whose tags are known, or none.
     pub fn publish(&mut self, at: Time, waiting: bool) -> Option<u64> {
         self.0.as_mut().filter(|counting| counting.count != Count::Off)?.publish(at, waiting)
@@ -133,6 +138,11 @@ impl Counting {
                 self.floor = Some(floor.max(tag));
                 tag.saturating_sub(floor).saturating_sub(before)
             }
+            // the next one, as mostly
+            false if floor.checked_add(1) == Some(tag) => {
+                self.floor = Some(tag);
+                1
+            }
             false => u64::from(tag > floor && self.ahead.insert(tag)),
         };
         while let Some(next) = self.floor.and_then(|floor| floor.checked_add(1)).filter(|next| self.ahead.remove(next)) {
@@ -165,5 +175,31 @@ impl Counting {
             Count::Off | Count::Uncounted => self.turns.lost_answers(),
         }
         self.lose_floor();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn confirmations_count_in_any_order_and_behind_pauses() {
+        let now = Time::from_nanos(0);
+        for order in [[1, 2, 3], [2, 1, 3], [2, 3, 1], [3, 2, 1]] {
+            let mut confirms = Confirms::default();
+            confirms.select();
+            assert_eq!(order.map(|_| confirms.publish(now, true)), [1, 2, 3].map(Some));
+            for tag in order {
+                assert!(confirms.confirmed(tag, false, 1, now));
+                confirms.rest();
+            }
+            let counting = confirms.0.unwrap();
+            assert_eq!((counting.floor, counting.ahead.len()), (Some(3), 0), "{order:?}");
+        }
+    }
+
+    #[test]
+    fn what_very_many_channels_hold_is_small() {
+        assert!(size_of::<Counting>() <= 160, "{}", size_of::<Counting>());
     }
 }

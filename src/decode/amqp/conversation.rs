@@ -1,6 +1,7 @@
 //! What a method means for its channel: a question, an answer, a message that begins, what became of one. Not how it is read.
 
-use super::channel::{Asked, Channel, Consumer};
+use super::asked::Asked;
+use super::channel::{Channel, Consumer};
 use super::content::{Content, What};
 use super::field::Table;
 use super::method::{self, Method, Role};
@@ -163,19 +164,13 @@ impl Amqp {
 
     fn push_asked(&mut self, cx: &mut Cx<'_, '_>, found: Found<'_>, asked: Asked) {
         let Some(channel) = self.channels.get_mut(&found.channel) else { return };
-        let Some(list) = channel.asked.get_mut(found.dir.index()) else { return };
-        if list.len() >= channel.room
-            && let Some(oldest) = list.pop_front()
-        {
-            Asked { doubt: true, ..oldest }.give_up(cx);
-        }
-        list.push_back(asked);
+        channel.asked.push(cx, found.dir, asked, channel.room);
     }
 
     fn answer(&mut self, cx: &mut Cx<'_, '_>, method: &'static Method, to: u16, args: &Table<'_>, found: Found<'_>) {
         let asker = found.dir.other();
         let Some(channel) = self.channels.get_mut(&found.channel) else { return };
-        let asked = channel.take_asked(cx, asker, method.class, to);
+        let asked = channel.asked.take(cx, asker, method.class, to);
         if let Some(asked) = &asked {
             channel.answered(cx, asked.at.0);
             channel.learn(method, asked, args);

@@ -86,7 +86,7 @@ impl Amqp {
         if named.role != Role::Asks {
             return failed.map(|key| (key, false));
         }
-        let found_in = |channel: &mut Channel| channel.take_asked(cx, Dir::ToServer, named.class, named.id);
+        let found_in = |channel: &mut Channel| channel.asked.take(cx, Dir::ToServer, named.class, named.id);
         match channels.into_iter().find_map(found_in) {
             Some(asked) => Some((asked.key?, named.name != "basic.get")),
             None => self.late.then(|| (self.unasked(cx, named, &Table::default(), found), true)),

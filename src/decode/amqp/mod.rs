@@ -7,6 +7,7 @@
 //!           └─ the frames of one channel in order; other channels' and heartbeats between them
 //! ```
 
+mod asked;
 mod channel;
 mod confirms;
 mod content;

@@ -1,7 +1,8 @@
 //! Transactions of a channel (§1.9 of the reference): what is published and acknowledged in one counts once the broker says that it is
 //! committed. Publishes wait with those that are confirmed, by their numbers here; a channel has either.
 
-use super::channel::{Asked, Channel, forgotten};
+use super::asked::Asked;
+use super::channel::{Channel, forgotten};
 use super::waiting::Wait;
 use crate::decode::Cx;
 use crate::model::{Fields, Issue, Stamp};

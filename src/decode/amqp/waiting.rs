@@ -58,11 +58,11 @@ pub fn digest_of(what: impl Hash) -> Digest {
 /// Exchange, routing key and digest of a publish.
 type Route = (Digest, Digest, Option<Digest>);
 
-/// Messages by tag. Mostly there are none: then it takes nothing.
+/// Messages by tag. Mostly there are none, on very many channels: then it takes nothing.
 #[derive(Debug, Default)]
 pub struct Waiting(Option<Box<Lists>>);
 
-/// What there is, or was not long ago. Mostly few: what holds very many has room for some at once, so that each has its own.
+/// What there is. Mostly few: what holds very many has room for some at once, so that each has its own.
 #[derive(Debug, Default)]
 struct Lists {
     /// Each with how many were there before it, ever.
@@ -107,7 +107,9 @@ impl Waiting {
         let lists = self.0.as_mut()?;
         let oldest = lists.list.first_entry().filter(|oldest| is(&oldest.get().1))?;
         let (tag, wait) = oldest.remove_entry();
-        Some(lists.taken(tag, *wait))
+        let wait = lists.taken(tag, *wait);
+        self.trim();
+        Some(wait)
     }
 
     /// The first one of a kind, by its tag.
@@ -152,7 +154,9 @@ impl Waiting {
     /// Those that an acknowledgement names: one, or all up to it (all there are: 0). Of the latter each with its tag, and whether it is meant for
     /// certain: one of them may have been named alone, in a hole.
     pub fn take(&mut self, tag: u64, multiple: bool) -> Vec<(u64, Wait, bool)> {
-        self.0.as_mut().map_or_else(Vec::new, |lists| lists.take(tag, multiple))
+        let taken = self.0.as_mut().map_or_else(Vec::new, |lists| lists.take(tag, multiple));
+        self.trim();
+        taken
     }
 
     /// What becomes of those that are there may lie in a hole.
@@ -161,7 +165,7 @@ impl Waiting {
     }
 
     /// Where nothing waits, no room is kept for what may.
-    pub fn rest(&mut self) {
+    fn trim(&mut self) {
         self.0.take_if(|lists| lists.list.is_empty());
     }
 
@@ -256,6 +260,7 @@ mod tests {
                         prop_assert_eq!(waiting.routed(&sent(n)).count(), waiting.iter().filter(|wait| all(wait)).count());
                     }
                 }
+                prop_assert_eq!(waiting.0.is_some(), waiting.len() > 0);
                 prop_assert_eq!(waiting.0.as_ref().map(|lists| lists.routes.clone()).unwrap_or_default(), routes(&waiting));
             }
         }

@@ -3,11 +3,12 @@
 use super::frame;
 use super::head::Head;
 use super::stream::Stream;
+use crate::decode::few::Few;
 use crate::decode::grpc::Ended;
 use crate::decode::{Cx, http1};
 use crate::model::{Dir, Issue, Pattern, Stamp, unknown};
 use compact_str::CompactString;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 const TOO_MANY: Issue = Issue::unseen("too many streams are open");
 const REFUSED: Issue = Issue::remark("refused by GOAWAY");
@@ -26,8 +27,8 @@ const SPARE: usize = 4;
 /// The streams of one connection.
 #[derive(Debug, Default)]
 pub struct Streams {
-    /// Mostly none or few: a map has room for some at once, and a stream is large.
-    open: BTreeMap<u32, Box<Stream>>,
+    /// Mostly none or few. A new one mostly is the last one by its number, too.
+    open: Few<u32, Box<Stream>>,
     /// Those that are over, the last ones.
     over: VecDeque<u32>,
     /// The highest one that began.
@@ -114,8 +115,8 @@ impl Streams {
         let kept = if self.late { REMEMBERED_AT_REST } else { 0 };
         self.over.drain(..self.over.len().saturating_sub(kept));
         self.over.shrink_to_fit();
+        self.open.rest();
         if self.open.is_empty() {
-            self.open.clear();
             self.touched = None;
         }
     }
@@ -126,11 +127,11 @@ impl Streams {
         let bit = 1 << code.min(15);
         if leaving.noted & bit == 0 {
             leaving.noted |= bit;
-            self.open.values_mut().for_each(|stream| stream.note(cx, Issue::remark(frame::going_away(code))));
+            self.open.iter_mut().for_each(|(_, stream)| stream.note(cx, Issue::remark(frame::going_away(code))));
         }
         if last < leaving.last {
             let before = std::mem::replace(&mut leaving.last, last);
-            let refused: Vec<u32> = self.open.range(last + 1..=before).map(|(id, _)| *id).collect();
+            let refused: Vec<u32> = self.open.iter().map(|(id, _)| *id).filter(|id| (last + 1..=before).contains(id)).collect();
             refused.into_iter().for_each(|id| self.refuse(cx, dir, id, stamp));
         }
     }
@@ -162,7 +163,7 @@ impl Streams {
 
     /// All that are open.
     pub fn iter(&mut self) -> impl Iterator<Item = &mut Stream> {
-        self.open.values_mut().map(|stream| &mut **stream)
+        self.open.iter_mut().map(|(_, stream)| &mut **stream)
     }
 
     /// Closes those that are over.
@@ -173,7 +174,7 @@ impl Streams {
 
     /// Gives all up: nothing more of them will be seen.
     pub fn give_up(&mut self, cx: &mut Cx<'_, '_>) {
-        std::mem::take(&mut self.open).into_values().for_each(|stream| stream.give_up(cx));
+        std::mem::take(&mut self.open).into_iter().for_each(|(_, stream)| stream.give_up(cx));
     }
 
     /// The stream of a header block, which may begin with it. None where it is over, or not worth a flow.
@@ -186,7 +187,7 @@ impl Streams {
         first: Stamp,
     ) -> Option<&mut Stream> {
         let begins = dir == Dir::ToServer || promised;
-        if !self.open.contains_key(&id) {
+        if self.open.get(&id).is_none() {
             if !(self.sure || head.is_head()) {
                 return None;
             }
@@ -196,7 +197,7 @@ impl Streams {
             if self.over.contains(&id) || !(head.is_head() || head.unseen) {
                 return None;
             }
-            let stream = self.add(cx, id, operation(head), first);
+            let stream = self.add(cx, id, operation(head), first)?;
             if promised {
                 stream.note(cx, PUSHED);
             }
@@ -211,7 +212,7 @@ impl Streams {
 
     /// The stream of a DATA frame, whose beginning may not have been seen.
     pub fn of_data(&mut self, cx: &mut Cx<'_, '_>, id: u32, first: Stamp) -> Option<&mut Stream> {
-        if self.open.contains_key(&id) {
+        if self.open.get(&id).is_some() {
             return self.get(id);
         }
         if self.unturned > 0 {
@@ -225,21 +226,21 @@ impl Streams {
     fn unasked(&mut self, cx: &mut Cx<'_, '_>, id: u32, first: Stamp) -> Option<&mut Stream> {
         if let Some(asked) = self.upgraded.take_if(|_| id == 1) {
             let (method, target) = *asked;
-            let stream = self.add(cx, id, format!("{method} {}", http1::path(&target)).into(), first);
+            let stream = self.add(cx, id, format!("{method} {}", http1::path(&target)).into(), first)?;
             stream.upgraded(cx, &method, &target);
             return Some(stream);
         }
         if self.over.contains(&id) || !self.late && id <= self.highest {
             return None;
         }
-        let stream = self.add(cx, id, unknown::REQUEST.into(), first);
+        let stream = self.add(cx, id, unknown::REQUEST.into(), first)?;
         stream.note(cx, Issue::NO_REQUEST);
         Some(stream)
     }
 
-    fn add(&mut self, cx: &mut Cx<'_, '_>, id: u32, operation: CompactString, first: Stamp) -> &mut Stream {
+    fn add(&mut self, cx: &mut Cx<'_, '_>, id: u32, operation: CompactString, first: Stamp) -> Option<&mut Stream> {
         if cx.surplus(self.open.len(), cx.limits().pending) > 0
-            && let Some((&oldest, _)) = self.open.first_key_value()
+            && let Some(&oldest) = self.open.first()
             && let Some(mut stream) = self.remove(oldest)
         {
             stream.note(cx, TOO_MANY);
@@ -254,11 +255,12 @@ impl Streams {
         }
         for touched in &mut **self.touched.get_or_insert_default() {
             if touched.len() > 2 * self.open.len() + SPARE {
-                touched.retain(|id| self.open.contains_key(id));
+                touched.retain(|id| self.open.get(id).is_some());
             }
             touched.push(id);
         }
-        self.open.entry(id).insert_entry(Box::new(Stream::new(id, key))).into_mut()
+        self.open.insert(id, Box::new(Stream::new(id, key)));
+        self.open.get_mut(&id).map(|stream| &mut **stream)
     }
 
     /// Takes one out: it is over.

@@ -33,7 +33,8 @@ impl Session {
         }
         let Some(Exchange { kind, place, name, text, flow, .. }) = self.waiting.pop_front() else { return };
         if kind == Kind::Session {
-            let to = self.who.get("postgresql.database").or(self.who.get("postgresql.user"));
+            let who = self.who.fields();
+            let to = who.get("postgresql.database").or(who.get("postgresql.user"));
             let to = if let Some(Value::Text(name)) = to { format!("CONNECT {name}") } else { "CONNECT".to_owned() };
             return self.failed_alone(cx, Pattern::Session, &to, place, None, (found, fault));
         }

@@ -111,7 +111,7 @@ impl Session {
             cx.note(key, Issue::NO_REQUEST);
             key
         };
-        cx.fields(key, self.who.clone());
+        cx.fields(key, self.who.fields());
         let mut flow = Flow::unasked(key, self.lone.before != 0);
         if let Some((first, length)) = columns {
             flow.received(cx, &Found { kind: b'T', payload: &[], length, at: (first, first), passed: true });

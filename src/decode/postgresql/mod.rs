@@ -24,6 +24,7 @@ mod statements;
 mod telling;
 #[cfg(test)]
 mod tests;
+mod who;
 
 use super::detect::Detect;
 use super::sealed;

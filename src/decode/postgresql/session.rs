@@ -11,16 +11,17 @@ use super::failing::{ABORTED, ENDED};
 use super::fault::Fault;
 use super::lone::Lone;
 use super::statements::{BESIDE, ROOM, Run, Statements, name, rest};
+use super::who::Who;
 use super::{Found, Place, sql};
 use crate::decode::Cx;
 use crate::decode::cursor::Cursor;
-use crate::model::{Dir, Fields, Issue, Pattern, Stamp, text_of, unknown};
+use crate::model::{Dir, Issue, Pattern, Stamp, text_of, unknown};
 use std::collections::VecDeque;
 
 /// How many questions of a session wait for their answer.
 pub(super) const WAITING: usize = 4096;
-/// How many there is room for where none waits: those of an extended query.
-const AT_ONCE: usize = 8;
+/// How many there is room for where none waits: those of an extended query (Parse, Bind, Describe, Execute, Sync).
+const AT_ONCE: usize = 5;
 
 const UNCERTAIN: Issue = Issue::unseen("its answer is not certain: not all of the session was captured");
 const UNPREPARED: Issue = Issue::unseen("its statement is not known: it was prepared unseen, or is not remembered any more");
@@ -45,8 +46,7 @@ pub(super) struct Session {
     pub(super) statements: Statements,
     /// What is answered to a question that was not captured.
     pub(super) lone: Lone,
-    /// Who asks for what.
-    pub(super) who: Fields,
+    pub(super) who: Who,
 }
 
 impl Session {
@@ -62,7 +62,7 @@ impl Session {
             ran: None,
             statements: Statements::default(),
             lone: Lone::default(),
-            who: Fields::default(),
+            who: Who::default(),
         }
     }
 
@@ -71,21 +71,11 @@ impl Session {
         self.waiting.shrink_to_fit();
         self.skipped.shrink_to_fit();
         self.statements.rest();
-        self.who.shrink_to_fit();
     }
 
     /// The client began a session with these parameters.
     pub(super) fn begin(&mut self, parameters: &[u8], place: Place) {
-        let mut c = Cursor::new(parameters);
-        while let (Some(name), Some(value)) = (c.text().filter(|name| !name.is_empty()), c.text()) {
-            let field = match name {
-                b"user" => "postgresql.user",
-                b"database" => "postgresql.database",
-                b"application_name" => "postgresql.application",
-                _ => continue,
-            };
-            self.who.set(field, &*text_of(value));
-        }
+        self.who = Who::new(parameters);
         if self.certainty.is_sure() {
             self.waiting.push_back(Exchange::new(Kind::Session, place));
         } else {
@@ -201,9 +191,7 @@ impl Session {
             // they come between answers
             b'S' | b'R' | b'v' => {}
             b'K' => {
-                if let Some(pid) = Cursor::new(found.payload).u32() {
-                    self.who.set("postgresql.pid", i64::from(pid));
-                }
+                self.who.pid = Cursor::new(found.payload).u32().or(self.who.pid);
             }
             b'A' => self.notified(cx, &found),
             b'N' => self.noticed(&Fault::read(found.payload)),

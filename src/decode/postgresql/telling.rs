@@ -14,7 +14,7 @@ const ENCRYPTED: Issue = Issue::remark("the session goes on encrypted");
 impl Session {
     /// What a statement's flow says of it.
     pub(super) fn fields(&self, text: Option<&str>, parameters: Vec<Value>) -> Fields {
-        let mut fields = self.who.clone();
+        let mut fields = self.who.fields();
         if let Some(text) = text {
             fields.set("sql", text);
         }
@@ -94,7 +94,7 @@ impl Session {
         let mut c = Cursor::new(found.payload);
         let (Some(pid), Some(channel)) = (c.u32(), c.text().map(text_of)) else { return };
         let payload = c.text().unwrap_or_else(|| c.rest());
-        let fields = self.who.clone().with("postgresql.channel", &*channel).with("postgresql.notifier", i64::from(pid));
+        let fields = self.who.fields().with("postgresql.channel", &*channel).with("postgresql.notifier", i64::from(pid));
         let key = self.unasked(cx, Pattern::Deliver, &format!("deliver {channel}"), fields, found);
         let kept = payload.get(..cx.limits().body).unwrap_or(payload);
         cx.body(key, Dir::ToClient, kept);
@@ -104,7 +104,7 @@ impl Session {
 
     /// The server ends the session while nothing was asked, and says why.
     pub(super) fn ends_unasked(&mut self, cx: &mut Cx<'_, '_>, found: &Found<'_>, fault: &Fault) {
-        let mut fields = self.who.clone();
+        let mut fields = self.who.fields();
         fields.merge(fault.fields.clone());
         let key = self.unasked(cx, Pattern::Message, "ErrorResponse", fields, found);
         let bytes = found.length.saturating_sub(super::HEAD) as u64;
