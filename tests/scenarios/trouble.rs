@@ -10,6 +10,7 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario { name: "retry", play: retry },
     Scenario { name: "retry storm", play: storm },
     Scenario { name: "error cascade", play: cascade },
+    Scenario { name: "error cascade, shown by the first attempt", play: first_attempt },
     Scenario { name: "unanswered", play: unanswered },
     Scenario { name: "slow database", play: slow },
     Scenario { name: "slow database, below a second", play: slower },
@@ -54,6 +55,19 @@ fn cascade() -> (Mesh, Vec<Expected>) {
         let place = Call::http(shop.orders, "POST", "/orders").id(order(n)).answers(Answer::Bad(500)).calls([charge]);
         let call = Call::http(shop.gateway, "POST", "/checkout").id(order(n)).answers(Answer::Bad(500)).calls([place]);
         shop.mesh.run(MS + n * 100 * MS, shop.browser, &call);
+    }
+    (shop.mesh, vec![finding("error_cascade", shop.billing, CALLS)])
+}
+
+/// The gateway asks orders twice, which fails at once the second time, as billing failed the first time: that is where it begins.
+fn first_attempt() -> (Mesh, Vec<Expected>) {
+    let mut shop = Shop::new(Who::Nobody, Sends::Nothing);
+    for n in 0..CALLS {
+        let charge = Call::grpc(shop.billing, "/shop.v1.Billing/Charge").id(order(n)).answers(Answer::Bad(14));
+        let again = Call::http(shop.orders, "POST", "/orders").id(order(n)).answers(Answer::Bad(500));
+        let attempts = [again.clone().calls([charge]), again.after(20 * MS)];
+        let call = Call::http(shop.gateway, "POST", "/checkout").id(order(n)).answers(Answer::Bad(500)).calls(attempts);
+        shop.mesh.run(MS + n * 200 * MS, shop.browser, &call);
     }
     (shop.mesh, vec![finding("error_cascade", shop.billing, CALLS)])
 }
