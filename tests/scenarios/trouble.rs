@@ -10,7 +10,9 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario { name: "retry", play: retry },
     Scenario { name: "retry storm", play: storm },
     Scenario { name: "error cascade", play: cascade },
+    Scenario { name: "error cascade, shown by the first attempt", play: first_attempt },
     Scenario { name: "unanswered", play: unanswered },
+    Scenario { name: "unanswered, now and then", play: now_and_then },
     Scenario { name: "slow database", play: slow },
     Scenario { name: "slow database, below a second", play: slower },
     Scenario { name: "slow database, whose is not known", play: nobodys },
@@ -56,6 +58,32 @@ fn cascade() -> (Mesh, Vec<Expected>) {
         shop.mesh.run(MS + n * 100 * MS, shop.browser, &call);
     }
     (shop.mesh, vec![finding("error_cascade", shop.billing, CALLS)])
+}
+
+/// The gateway asks orders twice, which fails at once the second time, as billing failed the first time: that is where it begins.
+fn first_attempt() -> (Mesh, Vec<Expected>) {
+    let mut shop = Shop::new(Who::Nobody, Sends::Nothing);
+    for n in 0..CALLS {
+        let charge = Call::grpc(shop.billing, "/shop.v1.Billing/Charge").id(order(n)).answers(Answer::Bad(14));
+        let again = Call::http(shop.orders, "POST", "/orders").id(order(n)).answers(Answer::Bad(500));
+        let attempts = [again.clone().calls([charge]), again.after(20 * MS)];
+        let call = Call::http(shop.gateway, "POST", "/checkout").id(order(n)).answers(Answer::Bad(500)).calls(attempts);
+        shop.mesh.run(MS + n * 200 * MS, shop.browser, &call);
+    }
+    (shop.mesh, vec![finding("error_cascade", shop.billing, CALLS)])
+}
+
+/// Billing takes one call of eight and never answers; orders gives up after 700 ms, where it has the others' answers at once.
+fn now_and_then() -> (Mesh, Vec<Expected>) {
+    let mut shop = Shop::new(Who::Nobody, Sends::Nothing);
+    for n in 0..8 * CALLS {
+        let charge = Call::http(shop.billing, "POST", "/charges").id(order(n));
+        let charge = if n % 8 == 7 { charge.works(350 * MS).answers(Answer::Never) } else { charge };
+        let place = Call::http(shop.orders, "POST", "/orders").id(order(n)).calls([charge]);
+        let call = Call::http(shop.gateway, "POST", "/checkout").id(order(n)).calls([place]);
+        shop.mesh.run(MS + n * 1000 * MS, shop.browser, &call);
+    }
+    (shop.mesh, vec![finding("unanswered", shop.billing, CALLS)])
 }
 
 /// Billing takes a call and never answers; orders gives up after five seconds and goes on without.

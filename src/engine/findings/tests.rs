@@ -107,6 +107,12 @@ fn what_serves_the_running_of_services_loses_nothing() {
 #[test]
 fn another_trace_is_a_restart_and_a_consumers_may_be_linked() {
     check(&[ASKED, "gate>orders 10-80 id=u span=9"], &["trace_restarted gate 1"]);
+    // who reads another format than came finds none
+    let told = |words: &str| check(&[ASKED, &format!("gate>orders 10-80 {words}")], &["trace_restarted gate 1"]).remove(0);
+    let other = told("b3=u span=9");
+    assert!(other.contains("another trace ID as b3 on 1 of 1"), "{other}");
+    assert!(other.contains("let gate read traceparent: its propagator writes b3, and begins"), "{other}");
+    assert!(told("id=u span=9").contains("let gate take the context of what it received as the parent"));
     let queue = ["gate>+mq 10-11 id=t mid=m", "mq>-mail 20-40 id=t mid=m"];
     check(&[ASKED, queue[0], queue[1], "mail>smtp 25-30 id=u"], &["trace_maybe_linked mail 1"]);
     check(&[ASKED, queue[0], queue[1], "mail>smtp 25-30"], &["trace_lost mail 1"]);

@@ -1,6 +1,6 @@
 //! Questions whose answer was due and did not come. Not those that a capture ends in, whose answer could not be seen, or may take for ever,
 //! nor those given up as the same was answered that was asked beside, be it by another. Who gave up soon may have been too impatient,
-//! unless it failed without the answer: then that is missing, however long it was waited for.
+//! unless it waited many times as long as such an answer takes, or failed without it: then that is missing, however long it was waited for.
 
 use super::ledger::label;
 use super::{Book, Detector, Look, Words};
@@ -11,6 +11,9 @@ use compact_str::CompactString;
 use hashbrown::{HashMap, HashSet};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
+use usual::Usual;
+
+mod usual;
 
 /// After how long a question that a capture ends in has no answer.
 const WAITED: Span = Span::from_secs(5);
@@ -28,6 +31,7 @@ pub(super) struct Unanswered {
     /// Those of traces, until these tell who asked them, and whether it was answered all the same.
     held: BTreeMap<FlowId, (Question, Ending)>,
     ended: HashMap<u64, Ending>,
+    usual: Usual,
     order: VecDeque<u64>,
 }
 
@@ -39,6 +43,8 @@ struct Question {
     from: Option<Arc<str>>,
     to: Arc<str>,
     operation: CompactString,
+    /// Stands for whom is asked for what.
+    kind: u64,
     /// What is asked apart from its literals, and how that reads.
     shape: String,
     asked: CompactString,
@@ -88,6 +94,7 @@ impl Detector for Unanswered {
             from: called(flow.client),
             to: label(flow.server),
             operation: flow.row.operation.clone(),
+            kind: hop.kind(),
             shape: hop.shape().into_owned(),
             asked: if flow.row.pattern == Pattern::Query { flow.row.operation.clone() } else { hop.shape().into() },
             patient: amqp,
@@ -104,7 +111,12 @@ impl Detector for Unanswered {
         }
     }
 
+    fn alone(&mut self, hop: &Hop, _: &mut Book) {
+        self.usual.learn(hop);
+    }
+
     fn trace(&mut self, look: &Look<'_>, book: &mut Book) {
+        look.flows().filter(|(hop, _)| !hop.judged).for_each(|(hop, _)| self.usual.learn(hop));
         if self.held.is_empty() && self.asked.is_empty() {
             return;
         }
@@ -118,7 +130,7 @@ impl Detector for Unanswered {
             if let Some((mut question, ending)) = self.held.remove(&hop.flow) {
                 question.learn(hop, above, answered.beside(hop, sure(up)));
                 question.missed = missed.contains(&hop.flow);
-                judge(&question, ending, book);
+                judge(&question, ending, &self.usual, book);
             } else if let Some(question) = self.asked.get_mut(&hop.flow).filter(|question| question.traced) {
                 question.learn(hop, above, answered.beside(hop, sure(up)));
                 question.missed = missed.contains(&hop.flow);
@@ -127,7 +139,8 @@ impl Detector for Unanswered {
     }
 
     fn end(&mut self, book: &mut Book) {
-        std::mem::take(&mut self.held).values().for_each(|(question, ending)| judge(question, *ending, book));
+        let held = std::mem::take(&mut self.held);
+        held.values().for_each(|(question, ending)| judge(question, *ending, &self.usual, book));
     }
 
     fn connection(&mut self, conn: &ConnRecord, book: &mut Book) {
@@ -157,7 +170,7 @@ impl Unanswered {
         if gave_up && question.traced && self.held.len() < MAX_HELD {
             self.held.insert(question.flow, (question, ending));
         } else {
-            judge(&question, ending, book);
+            judge(&question, ending, &self.usual, book);
         }
     }
 }
@@ -232,7 +245,7 @@ impl<'t> Answered<'t> {
     }
 }
 
-fn judge(question: &Question, ending: Ending, book: &mut Book) {
+fn judge(question: &Question, ending: Ending, usual: &Usual, book: &mut Book) {
     let Question { flow, time, to, operation, shape, asked, patient, missed, twins: [here, first, last], .. } = question;
     // what ends with the capture may have been given up all the same
     let closed = matches!(ending.how, End::Fin | End::Rst) || ending.hung_up.is_some();
@@ -252,7 +265,11 @@ fn judge(question: &Question, ending: Ending, book: &mut Book) {
     if ending.how == End::Idle && waited.nanos().saturating_sub(leapt.nanos()) < WAITED.nanos() {
         return;
     }
-    let soon = waited < PATIENT;
+    let usual = usual.far_beyond(question.kind, waited);
+    let soon = waited < PATIENT && usual.is_none();
+    let usual = usual.map_or(String::new(), |usual| {
+        format!(", where three of four such calls are answered within {}", crate::units::duration(usual))
+    });
     let [from, it] = ["a client", "the client"].map(|nobody| question.from.as_deref().unwrap_or(nobody));
     let waited = crate::units::duration(waited);
     let words = match ending.hung_up {
@@ -288,7 +305,7 @@ fn judge(question: &Question, ending: Ending, book: &mut Book) {
             Words {
                 title: format!("{to} does not answer {from}: {asked}"),
                 service: Some(to.clone()),
-                evidence: format!("{operation} was sent by {from} without an answer: {end}"),
+                evidence: format!("{operation} was sent by {from} without an answer: {end}{usual}"),
                 advice,
             }
         }

@@ -2,7 +2,7 @@
 //! is always at work on something is so whenever it sends anything. Nothing of who caused which.
 //!
 //! A kind of call that is caused by requests comes with nearly each request of some operation, or never while its sender is at rest, though
-//! that often is.
+//! that often is. What is open for long, as a poll is, meets as many of a clock's calls each time: they come at any point of it.
 
 use super::super::digest::digester;
 use super::super::traces::Hop;
@@ -25,6 +25,10 @@ const REMEMBERED: Span = Span::from_secs(20);
 /// Of how many calls it is told whether they come by a clock, and how much the time between them may then vary, as a part of it.
 const CLOCKED: u32 = 8;
 const VARIES: f64 = 0.25;
+/// How much the number of calls of each request may vary, where it is more than one: most numbers are not that near a whole one.
+const NEAR: f64 = 0.25;
+/// Over how much of requests the calls may be spread that come with each of them.
+const SPREAD: Span = Span::from_secs(1);
 
 /// How often a service was asked for what, each operation by what stands for it.
 #[derive(Clone, Debug, Default)]
@@ -92,6 +96,8 @@ struct Asked {
     base: u32,
     /// How often it was open when one came.
     open: u32,
+    /// How long it had been open then, at least and at most.
+    ages: [Span; 2],
 }
 
 impl Habits {
@@ -172,15 +178,25 @@ impl Habit {
             Some(false) => self.at_work += gap,
             None => {}
         }
-        let mut sorts: Vec<_> = open.iter().map(|work| work.sort).collect();
+        let mut sorts: Vec<_> = open.iter().map(|work| (work.sort, time.since(work.time))).collect();
         sorts.sort_unstable();
-        for sort in sorts.chunk_by(|a, b| a == b) {
-            let (Some(&first), together) = (sort.first(), sort.len() as u32) else { continue };
+        for sort in sorts.chunk_by(|(a, _), (b, _)| a == b) {
+            let (Some(&(first, youngest)), Some(&(_, oldest)), together) = (sort.first(), sort.last(), sort.len() as u32) else {
+                continue;
+            };
             if let Some(asked) = self.asked.iter_mut().find(|asked| asked.sort == first) {
                 asked.open += 1;
+                asked.ages = [asked.ages[0].min(youngest), asked.ages[1].max(oldest)];
             } else if self.asked.len() < MAX_SORTS {
                 let base = received.of(first).saturating_sub(together);
-                self.asked.push(Asked { sort: first, since: self.times, known: self.known, base, open: 1 });
+                self.asked.push(Asked {
+                    sort: first,
+                    since: self.times,
+                    known: self.known,
+                    base,
+                    open: 1,
+                    ages: [youngest, oldest],
+                });
             }
         }
         self.times += 1;
@@ -204,7 +220,7 @@ impl Habit {
             (received.saturating_sub(asked.base), open)
         };
         let (mut all, mut answered) = (0, 0);
-        for asked in &self.asked {
+        for asked in self.asked.iter().filter(|asked| !asked.at_any_point()) {
             let (received, open) = counted(asked);
             (all, answered) = (all + received, answered + received.saturating_sub(open));
             let calls = self.times - asked.since;
@@ -228,7 +244,8 @@ impl Habit {
             return calls >= answered * 0.75;
         }
         let each = (calls / received.max(1.0)).round();
-        let fits = calls >= each * answered * 0.9 && calls <= each * received * 1.1;
+        let near = (each * 0.1).min(NEAR);
+        let fits = calls >= (each - near) * answered && calls <= (each + near) * received;
         fits && !self.clocked()
     }
 
@@ -238,6 +255,13 @@ impl Habit {
         let mean = self.between[0] / n;
         let variance = (self.between[1] / n - mean * mean).max(0.0);
         self.times >= CLOCKED && variance.sqrt() < mean * VARIES
+    }
+}
+
+impl Asked {
+    /// Whether such calls come at any point of it, however long it has been open.
+    fn at_any_point(&self) -> bool {
+        self.ages[1].nanos() > self.ages[0].nanos().saturating_add(SPREAD.nanos())
     }
 }
 

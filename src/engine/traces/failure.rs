@@ -2,8 +2,8 @@
 //!
 //! A call that failed did so because of the last call of its own that failed before it was over, and was not got over: one after which the
 //! same was asked again, and went well, was, as is a message that was delivered again, and then went well. One that never got an answer was
-//! waiting for the last of its own that got none. So each failure leads down to one that failed first. Which ones are told as cascades and
-//! which is told as a trace's cause comes of this alone.
+//! waiting for the last of its own that got none. Of attempts that all failed the last one that shows why counts. So each failure leads down
+//! to one that failed first. Which ones are told as cascades and which is told as a trace's cause comes of this alone.
 
 use super::super::findings::label;
 use super::Hop;
@@ -84,7 +84,14 @@ pub(in crate::engine) fn chains(flows: &[Placed<'_>]) -> Vec<Vec<usize>> {
             below.iter_mut().skip(up).take(1).for_each(|below| below.push(at));
         }
     }
-    let because = |at: usize| decisive(flows, at, children.get(at)?).filter(|_| !delivered_again(flows, at, &children));
+    let leads_on = |at: &usize| decisive(flows, *at, children.get(*at)?).is_some().then_some(*at);
+    let because = |at: usize| {
+        let below = children.get(at)?;
+        let last = decisive(flows, at, below).filter(|_| !delivered_again(flows, at, &children))?;
+        // of attempts at the same the last one that shows why
+        let before = || below.iter().rev().filter(|before| tried_before(flows, **before, last)).find_map(leads_on);
+        Some(leads_on(&last).or_else(before).unwrap_or(last))
+    };
     // nothing is said of who may have failed because of what it is not known to have asked for
     let maybe_because = |at: usize| decisive(flows, at, unsure.get(at)?).filter(|at| hop(at).is_some_and(failed));
     let mut below = vec![false; flows.len()];
@@ -150,6 +157,13 @@ fn delivered_again(flows: &[Placed<'_>], at: usize, children: &[Vec<usize>]) -> 
         let same = same || bad.extra().via.as_ref().is_some_and(|queue| copy.extra().was_in.contains(queue));
         same && copy.pattern == Pattern::Deliver && copy.settled && copy.ok && copy.time >= bad.last
     })
+}
+
+/// Whether a call that failed was made again, and failed again.
+fn tried_before(flows: &[Placed<'_>], at: usize, again: usize) -> bool {
+    let (Some((bad, _)), Some((again, _))) = (flows.get(at), flows.get(again)) else { return false };
+    let same = bad.operation == again.operation && label(&bad.to) == label(&again.to);
+    same && failed(bad) && failed(again) && !bad.pending && !again.pending && bad.last <= again.time
 }
 
 /// The call that made a failed one fail.
@@ -240,6 +254,18 @@ mod tests {
         let again = (1, "gate>ads 12-15 GET /ads 200");
         check(&[ROOT, ads, again, stock], &[&[1, 4], &[2]], 4);
         check(&[(0, "c:1>gate 0-90 GET / 200"), ads], &[&[2]], 2);
+    }
+
+    #[test]
+    fn of_attempts_the_one_that_shows_why_is_followed() {
+        let attempt = |n: u64, status: u64| format!("web>nginx {}-{} POST /o {status}", n * 20, n * 20 + 9);
+        let [first, second, third] = [(1, 502), (2, 502), (3, 502)].map(|(n, status)| attempt(n, status));
+        let why = (2, "nginx>cat 21-28 POST /o 503");
+        check(&[ROOT, (1, &first), why, (1, &second), (1, &third)], &[&[1, 2, 3], &[4], &[5]], 3);
+        check(&[ROOT, (1, &first), (1, &second), (2, "nginx>cat 41-48 POST /o 503"), (1, &third)], &[&[1, 3, 4], &[2], &[5]], 4);
+        // of another call, and of one that is not known to have failed
+        check(&[ROOT, (1, &first), why, (1, "web>nginx 60-69 GET /p 502")], &[&[1, 4], &[2, 3]], 4);
+        check(&[ROOT, (1, &first), why, (1, "web>nginx 60- POST /o pending")], &[&[1, 4], &[2, 3]], 4);
     }
 
     #[test]

@@ -74,12 +74,17 @@ impl Case {
             FindingKind::TraceRestarted => (
                 format!("{service} begins another trace for its {sent}"),
                 format!(
-                    "{service} received {came} with {received} and sent another trace ID on {} of {all} {sent}{tie}",
+                    "{service} received {came} with {received} and sent another trace ID as {went} on {} of {all} {sent}{tie}",
                     all - carried
                 ),
-                format!(
-                    "let {service} take the context of what it received as the parent: its {sender} begins a trace of its own"
-                ),
+                match went.split(" and ").any(|carrier| came.split(" and ").any(|other| other == carrier)) {
+                    true => format!(
+                        "let {service} take the context of what it received as the parent: its {sender} begins a trace of its own"
+                    ),
+                    false => format!(
+                        "let {service} read {came}: its propagator writes {went}, and begins a trace of its own where that did not come"
+                    ),
+                },
             ),
             FindingKind::TraceMaybeLinked => (
                 format!("{service} works on {received} in a trace of its own, which a span link may tie"),

@@ -44,6 +44,22 @@ fn what_comes_by_a_clock_while_something_is_always_open_is_nobodys() {
 }
 
 #[test]
+fn what_comes_by_a_clock_while_somebody_polls_is_nobodys() {
+    let poll = |n: u64| format!("app>gate {}-{} id=p{n} span=1 op=GET_/poll", 1000 + n * 2510, 1000 + n * 2510 + 2505);
+    let polls: Vec<_> = (0..6).map(poll).collect();
+    let gaps = [764, 978, 634, 762, 508, 565, 818, 401, 392, 353, 687, 775, 365, 735, 497, 374, 820, 613, 670];
+    let uneven = || gaps.iter().scan(1549, |at, gap| Some(std::mem::replace(at, *at + gap)));
+    let asked = requests(300, 43, 39);
+    for asked in [asked.clone(), Vec::new()] {
+        told(&[asked.clone(), polls.clone(), sent("flags", uneven(), false)], &[]);
+        told(&[asked, polls.clone(), sent("token", (1478..13900).step_by(1512), false)], &[]);
+    }
+    // and what is caused by requests is found beside it
+    let pays = sent("pay", (0..300).map(|n| 1005 + n * 43), false);
+    told(&[asked, polls, pays, sent("flags", uneven(), false)], &["trace_lost gate 300"]);
+}
+
+#[test]
 fn what_mostly_comes_while_nothing_is_open_is_nobodys_where_it_does_not() {
     for own in [false, true] {
         told(&[requests(1, 1000, 100), sent("flags", (50..9000).step_by(500), own)], &[]);

@@ -251,3 +251,33 @@ fn what_may_take_for_ever_is_none() {
     check(&flow(1, Pattern::RequestResponse, "amqp", "a>b 0- connection.close pending"), conn(End::Fin, 9000), 0);
     check(&flow(1, Pattern::Publish, "amqp", "a>b 0- publish pending"), conn(End::Fin, 900), 0);
 }
+
+#[test]
+fn who_waits_many_times_as_long_as_answers_take_is_not_at_fault() {
+    // `orders` answers like calls after so long, and is hung up on after so long
+    let told = |answers: usize, took: u64, waited: u64| {
+        let (mut detector, mut book) = (Unanswered::default(), Book::default());
+        for n in 0..answers as u64 {
+            let answered = call(n + 10, &format!("gateway>orders 0-{took} GET /x 200"));
+            if n % 2 == 0 {
+                detector.alone(&settled(answered.as_ref(), true), &mut book);
+            } else {
+                let (hops, nodes) = trace(&[(0, answered)]);
+                detector.trace(&Look::new(&hops, &nodes), &mut book);
+            }
+        }
+        let last = 10 + waited;
+        book.turn_to(at(last));
+        detector.connection(&ConnRecord { hung_up: Some((Dir::ToServer, at(last))), ..conn(End::Fin, last) }, &mut book);
+        detector.flow(asked("GET /x").as_ref(), &mut book);
+        let finding = book.all().next().unwrap().0.clone();
+        (finding.service.unwrap().to_string(), format!("{}. {}", finding.title, finding.evidence))
+    };
+    let (service, words) = told(7, 20, 700);
+    assert_eq!((&*service, words.contains("hangs up")), ("orders", false));
+    assert!(words.contains("where three of four such calls are answered within 20 ms"), "{words}");
+    // too few answers, not that many times as long, and a moment
+    for (answers, took, waited) in [(3, 20, 700), (7, 80, 700), (7, 1, 150)] {
+        assert_eq!(told(answers, took, waited).0, "gateway");
+    }
+}
