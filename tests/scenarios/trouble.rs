@@ -9,6 +9,7 @@ use super::{Expected, Scenario, finding};
 pub const SCENARIOS: &[Scenario] = &[
     Scenario { name: "retry", play: retry },
     Scenario { name: "retry storm", play: storm },
+    Scenario { name: "retries that wait longer each time", play: backs_off },
     Scenario { name: "error cascade", play: cascade },
     Scenario { name: "error cascade, shown by the first attempt", play: first_attempt },
     Scenario { name: "unanswered", play: unanswered },
@@ -46,6 +47,20 @@ fn storm() -> (Mesh, Vec<Expected>) {
         shop.mesh.run(MS + n * 200 * MS, shop.browser, &call);
     }
     (shop.mesh, vec![finding("retry_storm", shop.gateway, CALLS)])
+}
+
+/// Checkouts as always, and some in which orders fails three times, before each of which the gateway waits twice as long: nothing to find.
+fn backs_off() -> (Mesh, Vec<Expected>) {
+    let mut shop = Shop::new(Who::Nobody, Sends::Nothing);
+    for n in 0..20 + CALLS {
+        let place = Call::http(shop.orders, "POST", "/orders").id(order(n));
+        let bad = || place.clone().answers(Answer::Bad(503));
+        let attempts = [bad(), bad().after(100 * MS), bad().after(200 * MS), place.clone().after(400 * MS)];
+        let call = Call::http(shop.gateway, "POST", "/checkout").id(order(n));
+        let call = if n < 20 { call.calls([place.clone()]) } else { call.calls(attempts) };
+        shop.mesh.run(MS + n * 1000 * MS, shop.browser, &call);
+    }
+    (shop.mesh, vec![])
 }
 
 /// Billing fails, and so orders fails, and so the gateway: one cause, not three.

@@ -1,16 +1,20 @@
-//! The same call again and again because of one request, failing. A retry that helps is none.
+//! The same call again and again because of one request, failing. A retry that helps is none, nor are a few that wait longer each time.
 
 use super::ledger::{label, who};
 use super::{Book, Detector, Look, Words};
 use crate::engine::traces::{Hop, caller, failed};
 use crate::model::unknown::is_unknown;
 use crate::model::{FindingKind, Pattern};
+use crate::time::{Span, Time};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// How many attempts, and failures among them, are a storm rather than a retry.
 const ATTEMPTS: usize = 4;
 const FAILURES: usize = 3;
+/// From how many on they are one however long is waited before each, and how long the last wait is at least that spares who fails.
+const MANY: usize = 8;
+const SPARES: Span = Span::from_millis(20);
 
 /// It holds nothing: each trace shows it by itself.
 #[derive(Debug, Default)]
@@ -32,7 +36,7 @@ impl Detector for RetryStorm {
         for ((_, from, to, operation), mut attempts) in alike {
             attempts.sort_by_key(|hop| (hop.time, hop.flow));
             let storm = storm(&attempts);
-            if storm.len() < ATTEMPTS || storm.last().is_none_or(|hop| hop.judged) {
+            if storm.len() < ATTEMPTS || backs_off(&storm) || storm.last().is_none_or(|hop| hop.judged) {
                 continue;
             }
             let failures = storm.iter().filter(|hop| failed(hop)).count();
@@ -97,6 +101,33 @@ fn storm<'h>(calls: &[&'h Hop]) -> Vec<&'h Hop> {
     if enough(&storm) { storm } else { Vec::new() }
 }
 
+/// Whether a few attempts wait longer each time.
+fn backs_off(storm: &[&Hop]) -> bool {
+    let waits: Vec<_> = storm.windows(2).map(|pair| pair[1].time.since(pair[0].last)).collect();
+    let grow = waits.windows(2).all(|pair| pair[0] <= pair[1]);
+    let (first, last) = (waits.first().copied().unwrap_or_default(), waits.last().copied().unwrap_or_default());
+    storm.len() < MANY && grow && last >= SPARES && last.nanos() / 2 >= first.nanos()
+}
+
+/// The waits between attempts, of the calls that a flow caused: from each that failed until the same is asked again, and from the last
+/// one of several until the flow has failed as well.
+pub(super) fn pauses(of: &Hop, calls: &[&Hop]) -> Vec<(Time, Time)> {
+    if !calls.iter().any(|hop| failed(hop)) {
+        return Vec::new();
+    }
+    let mut kinds: BTreeMap<_, Vec<&Hop>> = BTreeMap::new();
+    for hop in calls.iter().filter(|hop| call(hop)) {
+        kinds.entry((label(&hop.to), &*hop.operation)).or_default().push(hop);
+    }
+    let mut pauses = Vec::new();
+    for attempts in kinds.values_mut().filter(|attempts| attempts.len() > 1) {
+        attempts.sort_by_key(|hop| (hop.time, hop.flow));
+        let next = attempts.iter().skip(1).map(|hop| hop.time).chain(Some(of.last).filter(|_| failed(of)));
+        pauses.extend(attempts.iter().zip(next).filter(|(hop, _)| failed(hop)).map(|(hop, next)| (hop.last, next)));
+    }
+    pauses
+}
+
 fn enough(storm: &[&Hop]) -> bool {
     storm.len() >= ATTEMPTS && storm.iter().filter(|hop| failed(hop)).count() >= FAILURES
 }
@@ -130,6 +161,27 @@ mod tests {
         check(&["503"; 5], 10, 5);
         check(&["503", "503", "503", "201"], 10, 4);
         check(&["429"; 4], 10, 4);
+    }
+
+    #[test]
+    fn a_few_attempts_that_wait_longer_each_time_are_none() {
+        let at = |begins: &[u64], last: &str| {
+            let attempt = |(n, begin): (usize, &u64)| {
+                let status = if n + 1 == begins.len() { last } else { "502" };
+                (1, call(n as u64 + 2, &format!("gateway>payments {begin}-{} POST /charges {status}", begin + 5)))
+            };
+            let root = (0, call(1, "c:1>gateway 0-90000 POST /checkout 502"));
+            let tree: Vec<_> = std::iter::once(root).chain(begins.iter().enumerate().map(attempt)).collect();
+            judged(&mut RetryStorm, &tree).len()
+        };
+        for last in ["502", "201"] {
+            assert_eq!(at(&[10, 65, 170, 375], last), 0);
+            assert_eq!(at(&[10, 65, 170, 375, 780], last), 0);
+        }
+        // as long each time, hardly at all, or again and again
+        assert_eq!(at(&[10, 65, 120, 175], "502"), 1);
+        assert_eq!(at(&[10, 16, 23, 36], "502"), 1);
+        assert_eq!(at(&[10, 65, 170, 375, 780, 1585, 3190, 6395], "502"), 1);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use super::company::Company;
 use super::ledger::{excerpt, label};
 use super::redelivery::times;
 use super::waits::Waits;
-use super::{Book, Detector, Look, Words};
+use super::{Book, Detector, Look, Words, retries};
 use crate::engine::traces::{Doubt, Hop, doubts};
 use crate::model::{FindingKind, FlowRef, Pattern};
 use crate::time::{Span, Time};
@@ -144,10 +144,10 @@ impl<'h> Own<'h> {
     fn of(hop: &'h Hop, children: &[&Hop], roots: &'h [&'h Hop]) -> Self {
         // what gets no answer is waited for until it is given up, which is not seen
         let span = |child: &&Hop| (child.time.max(hop.time), if child.pending { hop.last } else { child.last.min(hop.last) });
-        // nor is anybody at work on what has not come yet, and who is done may wait until the other end takes it
+        // nor is anybody at work between two attempts, or on what has not come yet, and who is done may wait until the other end takes it
         let asides = [(hop.time, hop.arrived()), (hop.answering(), hop.last)];
         let unread = hop.extra().unread.iter().copied();
-        let below: Vec<_> = children.iter().map(span).chain(asides).chain(unread).collect();
+        let below: Vec<_> = children.iter().map(span).chain(asides).chain(unread).chain(retries::pauses(hop, children)).collect();
         Self { hop, own: besides(hop, &below), below, roots }
     }
 

@@ -52,6 +52,27 @@ fn the_time_in_which_an_answer_was_still_coming_is_not_its_receivers_unless_it_i
     check(&[(0, shared), below], &[]);
 }
 
+#[test]
+fn the_time_between_attempts_is_of_the_retries() {
+    let tree = |status: u64, second: &str| {
+        let first = call(2, &format!("gateway>payments 5-15 POST /charges {status}"));
+        vec![(0, call(1, "c:1>gateway 0-1500 POST /checkout 201")), (1, first), (1, call(3, second))]
+    };
+    let title = "gateway spends most of a slow request by itself: POST /checkout";
+    check(&tree(503, "gateway>payments 1400-1490 POST /charges 201"), &[]);
+    let gave_up = |root: u64, last: u64| {
+        let mut tree = tree(503, &format!("gateway>payments 200-210 POST /charges {last}"));
+        tree[0].1 = call(1, &format!("c:1>gateway 0-1500 POST /checkout {root}"));
+        tree
+    };
+    check(&gave_up(502, 503), &[]);
+    check(&gave_up(201, 503), &[title]);
+    check(&gave_up(502, 201), &[title]);
+    // nobody waits before something else, or after what went well
+    check(&tree(503, "gateway>payments 1400-1490 POST /other 201"), &[title]);
+    check(&tree(201, "gateway>payments 1400-1490 POST /charges 201"), &[title]);
+}
+
 fn root(end: u64) -> (usize, Flow) {
     (0, call(1, &format!("c:1>gateway 0-{end} GET /report 200")))
 }
