@@ -34,7 +34,7 @@ pub(super) struct Carriers {
     own: HashMap<u64, Own>,
     /// Of each kind together with a sort of request.
     causes: HashMap<u64, Caused>,
-    /// Which sorts of requests may have caused a call as well that shares a value with one: by that one, its kind and all values.
+    /// Which sorts of requests may have caused a call as well that shares a value with one: by that one, its kind and its content.
     got: HashMap<u64, Vec<u64>>,
     /// How many calls were looked at, whether they should wait, of each kind as their operations tell it.
     seen: HashMap<u64, u32>,
@@ -106,11 +106,11 @@ impl Carriers {
         *seen <= NEW
     }
 
-    /// Which others of those that are open, and that are worked on `still`, may have caused a call of a kind that shares `values` with
-    /// these alone. Whether it was sent `twice` while a request was open is looked for where it is not known.
+    /// Which others of those that are open, and that are worked on `still`, may have caused a call of a kind and a content that shares
+    /// values with these alone. Whether it was sent `twice` while a request was open is looked for where it is not known.
     pub(super) fn rivals(
         &mut self,
-        (call, values): (u64, &Values),
+        (call, content): (u64, u64),
         (open, sharing): (&[&mut Work], &[usize]),
         still: impl Fn(&Work) -> bool,
         twice: impl FnOnce(&Work) -> bool,
@@ -123,7 +123,7 @@ impl Carriers {
             && let Some(one) = open.get(*one)
         {
             let beside = others().filter(|(_, work)| beside(work, one)).map(|(_, work)| work.sort);
-            sorts.extend(self.beside((call, values), one, distinct(beside), twice));
+            sorts.extend(self.beside((call, content), one, distinct(beside), twice));
         }
         others().filter(|(_, work)| sorts.contains(&work.sort)).map(|(at, _)| at).collect()
     }
@@ -131,14 +131,14 @@ impl Carriers {
     /// Which of these sorts, of requests that are open beside the one that carries the values of a call, may cause such calls as well.
     fn beside(
         &mut self,
-        (call, values): (u64, &Values),
+        (call, content): (u64, u64),
         one: &Work,
         mut sorts: Vec<u64>,
         twice: impl FnOnce(&Work) -> bool,
     ) -> Vec<u64> {
         // who carries the values of the calls that it causes has not caused this one
         sorts.retain(|sort| self.causes.get(&both(*sort, call)).is_none_or(|caused| caused.with == 0));
-        let key = same(one.flow, call, values);
+        let key = same(one.flow, call, content);
         let before = self.got.get(&key);
         let again = before.is_some();
         let all = distinct(before.into_iter().flatten().chain(&sorts).copied());
@@ -205,10 +205,9 @@ fn both(sort: u64, call: u64) -> u64 {
     hasher.finish()
 }
 
-/// Stands for a call of a kind with these values because of a request.
-fn same(request: FlowId, call: u64, values: &Values) -> u64 {
+/// Stands for a call of a kind with a content because of a request.
+fn same(request: FlowId, call: u64, content: u64) -> u64 {
     let mut hasher = digester();
-    (request, call).hash(&mut hasher);
-    values.iter().for_each(|value| hasher.write_u64(value));
+    (request, call, content).hash(&mut hasher);
     hasher.finish()
 }

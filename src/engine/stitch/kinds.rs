@@ -1,7 +1,7 @@
 //! Which flows cause others and which are caused, and what they carry that tells.
 
 use super::super::store::Store;
-use super::super::traces::{Hop, Traces, of_query, whoever};
+use super::super::traces::{Hop, Traces, whoever};
 use super::payload::{self, Values};
 use super::works::label;
 use crate::model::{Detail, FlowId, FlowRef, Pattern, Row, State};
@@ -49,16 +49,14 @@ pub(super) fn values(row: &Row, detail: Option<&Detail>) -> Values {
     detail.map_or_else(Values::gone, |detail| payload::values(row, detail))
 }
 
-/// Whether a flow is the same call as one that carries these values, made once more.
-pub(super) fn alike(flow: FlowRef<'_>, call: &Hop, carried: &Values) -> bool {
-    let (row, (from, to), query) = (flow.row, flow.ends(), &call.extra().query);
+/// Whether a flow is the same call as one of this content, made once more.
+pub(super) fn alike(flow: FlowRef<'_>, call: &Hop, content: u64) -> bool {
+    let (row, (from, to)) = (flow.row, flow.ends());
     row.protocol == call.protocol
         && row.operation == call.operation
         && whoever(from) == whoever(&call.from)
         && label(to) == label(&call.to)
-        && flow.detail.is_none_or(|detail| detail.legs.is_none())
-        && values(row, flow.detail).are(carried)
-        && query.as_ref().is_none_or(|query| of_query(flow).as_ref() == Some(query))
+        && flow.detail.is_some_and(|detail| detail.legs.is_none() && payload::content(row, detail) == content)
 }
 
 /// The request IDs that a flow carries.

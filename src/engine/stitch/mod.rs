@@ -13,6 +13,7 @@
 
 mod accepted;
 mod carriers;
+mod constants;
 mod dials;
 mod habits;
 mod hidden;
@@ -33,9 +34,10 @@ mod works;
 
 use super::Engine;
 use super::cost::Charge;
-use super::traces::{Hop, Trace, begun, everybodys, name, settled};
+use super::traces::{Hop, Trace, begun, everybodys, name, settled, sort};
 use crate::model::{FlowId, FlowRef, Key, Link, Pattern, State};
 use carriers::Carriers;
+use constants::Constants;
 use habits::Habits;
 use hidden::{Veil, is_veiled};
 use kinds::{asked_for, causes, placeable, values};
@@ -65,6 +67,7 @@ pub(super) struct Stitch {
     replies: Replies,
     senders: Senders,
     carriers: Carriers,
+    constants: Constants,
     /// Which flow waits to be placed, and until which request is done.
     awaits: Option<(FlowId, FlowId)>,
     habits: Habits,
@@ -113,8 +116,10 @@ impl Engine {
         let Self { stitch, store, traces, now, .. } = self;
         if let Some(slot) = store.get(id) {
             let ask = |all| all || asked_for(&slot.row, store, traces);
-            let values = |all| ask(all).then(|| values(&slot.row, slot.detail.as_deref()));
-            stitch.works.ended(&slot.row, *now, values);
+            let Stitch { works, constants, .. } = stitch;
+            let read = || values(&slot.row, slot.detail.as_deref());
+            let values = |all| ask(all).then(|| constants.read(sort(&slot.row.operation), read()));
+            works.ended(&slot.row, *now, values);
         }
     }
 
@@ -241,8 +246,10 @@ impl Engine {
                 stitch.messages.delivered(id, flow.row.time, flow.via().unwrap_or_default(), detail);
             }
             if causes(flow.row) && !stitch.replies.is_reply(flow) {
-                let values = |all| (all || asked_for(flow.row, store, traces)).then(|| values(flow.row, flow.detail));
-                stitch.works.add(flow, *now, values);
+                let Stitch { works, constants, .. } = stitch;
+                let read = || constants.read(sort(&flow.row.operation), values(flow.row, flow.detail));
+                let values = |all| (all || asked_for(flow.row, store, traces)).then(read);
+                works.add(flow, *now, values);
             }
         }
     }

@@ -3,7 +3,7 @@
 
 use super::super::digest::digester;
 use crate::model::{Detail, Fields, Half, Row, State, Value};
-use std::hash::Hasher as _;
+use std::hash::{Hash as _, Hasher};
 
 /// How much of a body is read, in bytes.
 const READ: usize = 4096;
@@ -14,6 +14,8 @@ const SHORTEST: usize = 6;
 const SHORTEST_NUMBER: usize = 5;
 /// How many digits there are in it at least.
 const FEWEST_DIGITS: usize = 2;
+/// The fields in which they are.
+const FIELDS: [&str; 5] = ["http.target", "sql", "postgresql.parameters", "redis.args", "amqp.properties"];
 /// The longest one.
 const LONGEST: usize = 64;
 
@@ -51,9 +53,10 @@ impl Values {
         common.fold(0, |bits, (_, n)| bits | 1 << n)
     }
 
-    /// Whether they are the same as others.
-    pub(super) fn are(&self, others: &Self) -> bool {
-        self.list == others.list
+    /// Only those stay of which something holds.
+    pub(super) fn retain(&mut self, holds: impl Fn(u64) -> bool) {
+        self.list.retain(|value| holds(*value));
+        self.bits = self.list.iter().fold(0, |bits, value| bits | bit(*value));
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = u64> {
@@ -87,7 +90,7 @@ fn bit(value: u64) -> u64 {
 /// The values that look like IDs in what the sender of a flow sent.
 pub(super) fn values(row: &Row, detail: &Detail) -> Values {
     let mut found = Found(Values::default());
-    for name in ["http.target", "sql", "postgresql.parameters", "redis.args", "amqp.properties"] {
+    for name in FIELDS {
         found.field(&detail.fields, name);
     }
     if let Some(half) = &detail.request {
@@ -99,6 +102,28 @@ pub(super) fn values(row: &Row, detail: &Detail) -> Values {
         found.text(row.operation.as_bytes());
     }
     found.0
+}
+
+/// Stands for all that the sender of a flow sent, as far as it is read, also what looks like no ID.
+pub(super) fn content(row: &Row, detail: &Detail) -> u64 {
+    let mut hasher = digester();
+    row.operation.hash(&mut hasher);
+    FIELDS.iter().filter_map(|name| detail.fields.get(name)).for_each(|value| hash(value, &mut hasher));
+    if let Some(half) = &detail.request {
+        for body in std::iter::once(&half.body).chain(half.messages.iter().map(|message| &message.body)) {
+            body.kept.get(..READ).unwrap_or(&body.kept).hash(&mut hasher);
+        }
+    }
+    hasher.finish()
+}
+
+fn hash(value: &Value, hasher: &mut impl Hasher) {
+    match value {
+        Value::Text(text) | Value::Number(text) => text.hash(hasher),
+        Value::Int(n) => n.hash(hasher),
+        Value::List(items) => items.iter().for_each(|item| hash(item, hasher)),
+        Value::Secret(_) | Value::Map(_) | Value::Null | Value::Bool(_) => {}
+    }
 }
 
 struct Found(Values);
@@ -191,12 +216,22 @@ fn of_word(word: &[u8]) -> u64 {
 }
 
 /// Whether a word looks like an ID: a number of some length, or letters and digits that are no name of a format or a date.
+///
+/// A format is named by letters and how wide it is: `base64`, `sha256`, `float64`.
 fn is_id(word: &[u8]) -> bool {
     let digits = word.iter().filter(|b| b.is_ascii_digit()).count();
     if digits == word.len() {
         return (SHORTEST_NUMBER..=LONGEST).contains(&word.len());
     }
-    (SHORTEST..=LONGEST).contains(&word.len()) && digits >= FEWEST_DIGITS && !is_date(word)
+    (SHORTEST..=LONGEST).contains(&word.len()) && digits >= FEWEST_DIGITS && !is_date(word) && !is_width(word, digits)
+}
+
+/// Letters and a power of two behind them, from 16 to 4096.
+fn is_width(word: &[u8], digits: usize) -> bool {
+    let (letters, number) = word.split_at(word.len() - digits);
+    let width = std::str::from_utf8(number).ok().and_then(|number| number.parse::<u32>().ok());
+    letters.iter().all(u8::is_ascii_alphabetic)
+        && width.is_some_and(|width| width.is_power_of_two() && (16..=4096).contains(&width))
 }
 
 /// `2026-11-26`, and with a time behind it (RFC 3339).
@@ -211,10 +246,13 @@ mod tests {
 
     #[test]
     fn what_looks_like_an_id() {
-        for word in ["ord-0042", "12345", "4bf92f35-77b3-4da6-a3ce-929d0e0e4736", "c123456", "INV_2026_77"] {
+        for word in ["ord-0042", "12345", "4bf92f35-77b3-4da6-a3ce-929d0e0e4736", "c123456", "INV_2026_77", "order65", "order-64"]
+        {
             assert!(is_id(word.as_bytes()), "{word}");
         }
-        for word in ["", "order_id", "1999", "utf8", "v1", "2026-11-26", "2026-11-26T10", "billing"] {
+        for word in
+            ["", "order_id", "1999", "utf8", "v1", "2026-11-26", "2026-11-26T10", "billing", "base64", "sha256", "float64"]
+        {
             assert!(!is_id(word.as_bytes()), "{word}");
         }
     }

@@ -1,6 +1,7 @@
 //! Where a flow belongs: because of which other one, or of which of several nobody can tell.
 
 use super::super::traces::{Hop, Traces};
+use super::constants::Constants;
 use super::payload::Values;
 use super::senders::{Senders, Sent};
 use super::work::Work;
@@ -106,17 +107,24 @@ pub(super) fn chain(works: &[&mut Work], mut may: impl FnMut(&Work, &Work) -> bo
     lie_within && !(works.len() > 1 && works.last().is_some_and(|last| acts(last.flow)))
 }
 
-/// Which of these works carry a value of those: where one of several carries some that no other does, that one.
-pub(super) fn sharing(works: &mut [&mut Work], values: &Values, mut of: impl FnMut(FlowId) -> Option<Values>) -> Vec<usize> {
+/// Which of these works carry a value of those, that not all of their sort do: where one of several carries some that no other does, that
+/// one.
+pub(super) fn sharing(
+    works: &mut [&mut Work],
+    values: &Values,
+    constants: &mut Constants,
+    mut of: impl FnMut(FlowId) -> Option<Values>,
+) -> Vec<usize> {
     if values.is_empty() {
         return Vec::new();
     }
     let mut common = Vec::new();
     for (at, work) in works.iter_mut().enumerate() {
         if work.values.as_ref().is_none_or(Values::are_part) {
-            work.read(of(work.flow).unwrap_or_else(Values::gone));
+            work.read(constants.read(work.sort, of(work.flow).unwrap_or_else(Values::gone)));
         }
-        let bits = values.common(work.values.get_or_insert_default());
+        let of_sort = constants.of_sort(work.sort).map_or(0, |all| values.common(all));
+        let bits = values.common(work.values.get_or_insert_default()) & !of_sort;
         if bits != 0 {
             common.push((at, bits));
         }

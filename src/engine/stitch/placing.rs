@@ -49,7 +49,7 @@ impl Engine {
             return Some(place);
         }
         let veiled = is_veiled(stitch, conns, facts, child, None);
-        let Stitch { works, senders, carriers, habits, pairs, .. } = stitch;
+        let Stitch { works, senders, carriers, constants, habits, pairs, .. } = stitch;
         let mut may = |outer: &Work, inner: &Work| pairs.may_nest(outer, inner, traces);
         let (whose, sure) = works.senders(&child.from, &child.to);
         if veiled && sure == Sure::No {
@@ -125,17 +125,22 @@ impl Engine {
         let known = whose.one().filter(|_| !nameless);
         // what carries a trace of its own may as well have begun it
         let own = nameless && child.marks.iter().any(Mark::of_tracer) && !open.iter().any(|work| passed_on(work));
+        let call = LazyCell::new(|| child.call());
         if open.is_empty() {
+            if known.is_some_and(|label| works.knows(label)) {
+                constants.sent(*call, &read(), &[], (child.time, None));
+            }
             _ = own && carriers.shares(child.call(), false);
             let (up, _) = works.later(known, child, read)?;
             works.went_on(child.call());
             return Some(late(up));
         }
-        let (call, carried) = (LazyCell::new(|| child.call()), read());
-        let mut sharing = sharing(&mut open, &carried, |flow| {
+        let carried = constants.foreign(*call, read());
+        let mut sharing = sharing(&mut open, &carried, constants, |flow| {
             let slot = store.get(flow)?;
             Some(values(&slot.row, slot.detail.as_deref()))
         });
+        constants.sent(*call, &carried, &open, (child.time, last));
         if sharing.is_empty() && !(carried.is_empty() || by_itself || accepts || veiled) {
             carriers.without(*call, &open);
         }
@@ -152,10 +157,11 @@ impl Engine {
             // those of a kind that causes such calls without a value of theirs may have caused it as well
             let works_on = |work: &Work| !streams_news.contains(&work.flow);
             let of_kind = |flow: &FlowId| store.get(*flow).is_some_and(|slot| slot.row.operation == child.operation);
-            let rivals = carriers.rivals((*call, &carried), (&open, &sharing), works_on, |one| {
+            let content = payload::content(&slot.row, detail);
+            let rivals = carriers.rivals((*call, content), (&open, &sharing), works_on, |one| {
                 near(child.flow).filter(of_kind).any(|flow| {
                     let other = look_at(flow, store, conns, facts, sources);
-                    other.is_some_and(|other| one.covers(other.row.time) && alike(other, child, &carried))
+                    other.is_some_and(|other| one.covers(other.row.time) && alike(other, child, content))
                 })
             });
             let acts = |flow| look_at(flow, store, conns, facts, sources).is_some_and(|flow| answered(flow, child.time));

@@ -1,7 +1,7 @@
 //! What is learned of who sends what: which services a nameless sender can only be one of, and what is sent by itself.
 
 use super::super::digest::digester;
-use super::super::traces::{Hop, everybodys};
+use super::super::traces::{Hop, everybodys, sort};
 use crate::model::{ConnId, FlowId};
 use hashbrown::HashMap;
 use std::hash::{Hash as _, Hasher as _};
@@ -19,7 +19,7 @@ const MAX_AT_WORK: usize = 32;
 /// How likely it may be that a service was at work at all of those moments by mere chance.
 const CHANCE: f64 = 0.001;
 
-/// Flows of one sender to one receiver, of one operation.
+/// Flows of one sender to one receiver, of one operation apart from what looks like IDs in it.
 #[derive(Debug, Default)]
 struct Kind {
     /// How often the sender was at work on nothing.
@@ -46,7 +46,7 @@ impl Sent {
     pub(super) fn of(hop: &Hop, nameless: Option<ConnId>) -> Self {
         let from = if nameless.is_some() { hop.from.host() } else { hop.from.label() };
         let mut kind = digester();
-        (from, hop.to.label(), &hop.operation).hash(&mut kind);
+        (from, hop.to.label(), sort(&hop.operation)).hash(&mut kind);
         Self { kind: kind.finish(), conn: nameless.filter(|_| everybodys(hop.from.host())) }
     }
 }

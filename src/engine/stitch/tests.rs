@@ -75,6 +75,11 @@ fn what_a_service_sends_by_itself_is_nobodys() {
     let mut lines: Vec<&str> = polls.iter().map(String::as_str).collect();
     lines.extend(["web>gate 790-890 id=t", "gate>?db 795-796"]);
     check(&lines, &["9 .s10"]);
+    // also where each is of something else
+    let polls: Vec<String> = (0..9).map(|n| format!("gate>feed {}-{} op=poll_/of/cust-0004{n}", n * 100, n * 100 + 5)).collect();
+    let mut lines: Vec<&str> = polls.iter().map(String::as_str).collect();
+    lines.extend(["web>gate 790-890 id=t", "gate>?db 795-796"]);
+    check(&lines, &["9 .s10"]);
 }
 
 #[test]

@@ -36,7 +36,7 @@ impl Engine {
             return None;
         }
         let carried = values(flow.row, flow.detail);
-        let sharing = sharing(&mut open, &carried, |flow| {
+        let sharing = sharing(&mut open, &carried, &mut stitch.constants, |flow| {
             let slot = store.get(flow)?;
             Some(values(&slot.row, slot.detail.as_deref()))
         });

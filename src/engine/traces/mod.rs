@@ -42,7 +42,7 @@ use mark::tail;
 pub(super) use mark::{Mark, digest};
 pub(super) use parties::{caller, everybodys, name, whoever};
 use sealed::Sealed;
-pub(super) use shape::{answered, of_query, sort, streams};
+pub(super) use shape::{answered, sort, streams};
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use trace::MAX_IDS;

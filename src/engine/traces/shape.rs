@@ -42,7 +42,7 @@ pub(super) fn comes_late(flow: FlowRef<'_>) -> bool {
 
 /// What a query is, numbers, IDs and quoted texts left out: `select * from stock where sku = ?`, `GET user:?`. None of a flow that is
 /// told by its operation.
-pub(in crate::engine) fn of_query(flow: FlowRef<'_>) -> Option<CompactString> {
+pub(super) fn of_query(flow: FlowRef<'_>) -> Option<CompactString> {
     let fields = &flow.detail.filter(|_| flow.row.pattern == Pattern::Query)?.fields;
     if let Some(Value::Text(statement)) = fields.get("sql") {
         return Some(of_statement(statement));

@@ -28,6 +28,28 @@ fn a_value_is_one_of_many_where_others_of_its_kind_share_none() {
 }
 
 #[test]
+fn a_value_that_all_requests_of_a_sort_carry_is_of_none_of_them() {
+    // each message of a broadcast names its sender, who sends that name as well
+    let beat = |at: u64, name: &str| format!("mq>-gate {at}-{} queue=beats mid=m{at} body={name}", at + 80);
+    let before = |name: fn(u64) -> String| -> Vec<String> { (1..=3).map(|n| beat(n * 1000, &name(n))).collect() };
+    let then = [&*(beat(9001, "gate-00042") + " id=u"), "web>gate 9002-9090 id=t", "gate>?db 9020-9030 body=gate-00042"];
+    told(&before(|_| "gate-00042".into()), &then, &["4", "5"]);
+    told(&before(|n| format!("gate-0004{n}")), &then, &["4 .p6", "5"]);
+}
+
+#[test]
+fn a_value_that_is_sent_whether_or_not_a_request_brings_it_is_its_senders() {
+    let ask = |at: u64| format!("gate>?db {at}-{} body=gate-00042", at + 10);
+    let then = ["web>gate 9001-9090 id=t body=gate-00042", "web>gate 9002-9080 id=u", &ask(9020)];
+    let before = ["web>gate 1-9 id=s".to_owned(), ask(1000), ask(3000)];
+    told(&before, &then, &["1", "4", "5"]);
+    // who creates something sends its ID first
+    told(&before[..2], &then, &["1", "3 .p5", "4"]);
+    // all of it on one occasion
+    told(&[&before[..2], &[ask(1020)]].concat(), &then, &["1", "4 .p6", "5"]);
+}
+
+#[test]
 fn what_is_asked_twice_below_one_request_may_be_because_of_the_other_one() {
     let page = |first: &str| -> Vec<String> {
         let (one, other) = ("web>gate 9001-9090 id=t op=GET_/orders body=cust-00042", "web>gate 9002-9095 id=u op=GET_/me");
@@ -44,6 +66,7 @@ fn what_is_asked_twice_below_one_request_may_be_because_of_the_other_one() {
     // one that comes once, or is another one
     ask(&[], page(""), &["1 .p3", "2"]);
     ask(&[], page("gate>?db 9035-9045 body=cust-00017"), &["1 .p3", "2"]);
+    ask(&[], page("gate>?db 9035-9045 body=cust-00042:cup-6"), &["1 .p3 .p4", "2"]);
     // who carries it asks for it twice when nothing else is open
     let before = ["web>gate 1-90 id=s op=GET_/orders body=cust-00017", "gate>?db 20-30 body=cust-00017"].map(str::to_owned);
     let twice = [&before[..], &["gate>?db 40-50 body=cust-00017".to_owned()]].concat();

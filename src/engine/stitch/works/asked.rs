@@ -23,6 +23,11 @@ impl Works {
         all
     }
 
+    /// Whether a service received something.
+    pub(in crate::engine::stitch) fn knows(&self, label: &str) -> bool {
+        self.of(label).is_some()
+    }
+
     pub(super) fn of(&self, label: &str) -> Option<&Service> {
         self.places.get(label).and_then(|at| self.services.get(*at))
     }
