@@ -86,8 +86,7 @@ impl App {
             }
             (None, Some(_)) => self.notice = Some("its trace was evicted".to_owned()),
             (None, None) => {
-                let known = "this flow carries no trace ID, and what caused it is not known: open it for what may have";
-                self.notice = Some(known.to_owned());
+                self.notice = Some("this flow carries no trace ID: open it for what may have caused it".to_owned());
             }
         }
     }
