@@ -126,24 +126,12 @@ impl Class for Odd {
     }
 }
 
-/// How many bytes at the beginning are not odd: thirty-two at a time, then eight.
+/// How many bytes at the beginning are not odd: thirty-two at a time.
 fn simple(bytes: &[u8]) -> usize {
     let (blocks, _) = bytes.as_chunks::<32>();
     let passed = 32 * blocks.iter().take_while(|block| !block.iter().fold(false, |odd, byte| odd | Odd::has(*byte))).count();
-    let (words, rest) = bytes.get(passed..).unwrap_or_default().as_chunks();
-    passed
-        + match words.iter().map(|word| odd(u64::from_le_bytes(*word))).enumerate().find(|(_, odd)| *odd != 0) {
-            Some((at, odd)) => at * 8 + odd.trailing_zeros() as usize / 8,
-            None => words.len() * 8 + rest.iter().position(|byte| Odd::has(*byte)).unwrap_or(rest.len()),
-        }
-}
-
-/// The high bits of those of eight bytes that are not simple: of the first such, and of some after it.
-fn odd(word: u64) -> u64 {
-    const EACH: u64 = u64::MAX / 0xff;
-    let below = |word: u64, byte: u8| word.wrapping_sub(EACH * u64::from(byte)) & !word;
-    let is = |byte: u8| below(word ^ (EACH * u64::from(byte)), 1);
-    (word | word.wrapping_add(EACH) | below(word, b' ') | is(b'"') | is(b'\\')) & (EACH << 7)
+    let rest = bytes.get(passed..).unwrap_or_default();
+    passed + rest.iter().position(|byte| Odd::has(*byte)).unwrap_or(rest.len())
 }
 
 /// A character that [`is_control`] in a JSON string. All of them are in the basic plane: no surrogates.

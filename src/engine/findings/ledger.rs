@@ -167,9 +167,8 @@ pub(super) fn sender(hop: &Hop) -> String {
 }
 
 /// The carriers of a flow's tracer contexts.
-pub(super) fn carriers(hop: &Hop) -> String {
-    let carriers: BTreeSet<_> = hop.marks.iter().filter(|mark| mark.of_tracer()).map(|mark| mark.carrier).collect();
-    carriers.into_iter().collect::<Vec<_>>().join(" and ")
+pub(super) fn carriers(hop: &Hop) -> BTreeSet<&'static str> {
+    hop.marks.iter().filter(|mark| mark.of_tracer()).map(|mark| mark.carrier).collect()
 }
 
 fn protocol(hop: &Hop) -> &'static str {

@@ -99,7 +99,7 @@ struct Case {
     received: String,
     sent: String,
     sender: String,
-    carriers: [String; 2],
+    carriers: [BTreeSet<&'static str>; 2],
     link: Link,
     /// Whether time alone ties them.
     by_time: bool,

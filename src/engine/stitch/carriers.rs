@@ -11,7 +11,7 @@ use super::super::traces::sort;
 use super::payload::Values;
 use super::work::Work;
 use super::works::label;
-use crate::engine::digest::digester;
+use crate::engine::digest::{both, digester};
 use crate::model::FlowId;
 use hashbrown::HashMap;
 use std::hash::{Hash as _, Hasher as _};
@@ -196,13 +196,6 @@ fn entry<T: Default>(all: &mut HashMap<u64, T>, key: u64) -> &mut T {
         all.clear();
     }
     all.entry(key).or_default()
-}
-
-/// Stands for a sort of request and a kind of call.
-fn both(sort: u64, call: u64) -> u64 {
-    let mut hasher = digester();
-    (sort, call).hash(&mut hasher);
-    hasher.finish()
 }
 
 /// Stands for a call of a kind with a content because of a request.

@@ -3,11 +3,10 @@
 
 use super::payload::Values;
 use super::work::Work;
-use crate::engine::digest::digester;
+use crate::engine::digest::both;
 use crate::model::FlowId;
 use crate::time::{Span, Time};
 use hashbrown::HashMap;
-use std::hash::Hasher as _;
 
 /// How many sorts of requests, and how many values that were sent, are remembered; then all is learned anew.
 const MAX_SORTS: usize = 1 << 12;
@@ -93,12 +92,4 @@ impl Constants {
             }
         }
     }
-}
-
-/// Stands for a kind of call and a value.
-fn both(call: u64, value: u64) -> u64 {
-    let mut hasher = digester();
-    hasher.write_u64(call);
-    hasher.write_u64(value);
-    hasher.finish()
 }

@@ -56,7 +56,8 @@ impl Case {
 
     /// How it reads, by what else was counted.
     pub(super) fn words(&self, ledger: &Ledger) -> Words {
-        let Self { service, to, received, sent, sender, carriers: [came, went], .. } = self;
+        let Self { service, to, received, sent, sender, carriers: [come, gone], .. } = self;
+        let [came, went] = [come, gone].map(|carriers| carriers.iter().copied().collect::<Vec<_>>().join(" and "));
         let counted = ledger.get(service, sent);
         let Count { all, carried } = counted.count;
         let tie = match (self.link, self.among) {
@@ -77,11 +78,11 @@ impl Case {
                     "{service} received {came} with {received} and sent another trace ID as {went} on {} of {all} {sent}{tie}",
                     all - carried
                 ),
-                match went.split(" and ").any(|carrier| came.split(" and ").any(|other| other == carrier)) {
-                    true => format!(
+                match come.is_disjoint(gone) {
+                    false => format!(
                         "let {service} take the context of what it received as the parent: its {sender} begins a trace of its own"
                     ),
-                    false => format!(
+                    true => format!(
                         "let {service} read {came}: its propagator writes {went}, and begins a trace of its own where that did not come"
                     ),
                 },
@@ -95,7 +96,7 @@ impl Case {
                 format!("no error where {service} adds span links; else let it continue the trace that the message carries"),
             ),
             FindingKind::TraceFormatSwitched => {
-                let went = if went.is_empty() { "a request ID" } else { went };
+                let went = if went.is_empty() { "a request ID" } else { &went };
                 (
                     format!("{service} passes the trace on with its {sent} as {went} only, though it came as {came}"),
                     format!("{service} received {came} with {received} and sent {went} alone with {sent}{tie}"),
