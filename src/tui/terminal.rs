@@ -55,10 +55,11 @@ impl Guard {
         execute!(io::stdout(), CopyToClipboard::to_clipboard_from(text))
     }
 
-    /// Gives the terminal to the shell and stops; goes on, on a clean screen, when the shell says so.
+    /// Gives the terminal to the shell and stops; goes on, on a clean screen, when the shell says so. All of the job stops, as it does by
+    /// the terminal's own key: a shell waits for whoever waits for the program (`make`, `sudo`).
     pub fn suspend(&mut self) -> io::Result<()> {
         leave();
-        signal_hook::low_level::emulate_default_handler(signal_hook::consts::SIGTSTP)?;
+        rustix::process::kill_current_process_group(rustix::process::Signal::STOP)?;
         self.resume()
     }
 

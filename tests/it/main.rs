@@ -47,6 +47,7 @@ mod run;
 mod scenarios;
 mod schema;
 mod stitching;
+mod suspend;
 #[cfg(feature = "taps")]
 mod tap;
 #[cfg(feature = "taps")]

@@ -33,11 +33,16 @@ impl Terminal {
     }
 
     pub fn open_in(folder: &Path, args: &[&str], columns: u16, rows: u16, env: &[(&str, &str)]) -> Self {
-        let pty = native_pty_system().openpty(size(columns, rows)).unwrap();
-        let modes = modes(&*pty.master);
         let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_meshtop"));
         command.args(args);
         command.cwd(folder);
+        Self::run(command, columns, rows, env)
+    }
+
+    /// Whatever runs the program.
+    pub fn run(mut command: CommandBuilder, columns: u16, rows: u16, env: &[(&str, &str)]) -> Self {
+        let pty = native_pty_system().openpty(size(columns, rows)).unwrap();
+        let modes = modes(&*pty.master);
         for (name, value) in settings() {
             command.env(name, value);
         }
@@ -98,6 +103,11 @@ impl Terminal {
     /// Reads on until this text is not on the screen.
     pub fn hides(&mut self, text: &str) {
         self.until(&format!("no {text}"), |screen| !screen.contents().contains(text));
+    }
+
+    /// Its process, which leads a group of its own.
+    pub fn pid(&self) -> u32 {
+        self.child.process_id().unwrap()
     }
 
     /// What is on the screen.
@@ -268,7 +278,7 @@ fn the_demo_follows_until_somebody_looks_back() {
     terminal.hides(" new");
     terminal.resize(80, 24);
     terminal.until("80x24", |screen| screen.contents().lines().last().is_some_and(|line| line.contains("FOLLOW")));
-    signal(terminal.child.process_id().unwrap(), "TERM");
+    signal(terminal.pid(), "TERM");
     assert_eq!(terminal.ends().0, 0, "a live watch that a signal ends is done");
 }
 
@@ -300,7 +310,7 @@ fn a_wrong_filter_says_so_where_it_is_typed() {
 fn sigterm_restores_the_terminal() {
     let mut terminal = Terminal::open(&["-r", "assets/demo.pcapng"], 80, 24);
     terminal.shows("ENDED");
-    signal(terminal.child.process_id().unwrap(), "TERM");
+    signal(terminal.pid(), "TERM");
     assert_eq!(terminal.ends().0, 0, "the file had been read");
 }
 
