@@ -21,6 +21,9 @@ pub const WAITING: usize = 4096;
 /// How many deliveries of a channel wait of which it is not known whether an acknowledgement is due: they may wait for nothing.
 const WAITING_FOR_NOTHING: usize = 64;
 
+/// What a channel takes in memory, in bytes, beside what waits.
+pub const COST: usize = size_of::<Channel>() + size_of::<(u16, Box<Channel>)>();
+
 const TOO_MANY: Issue = Issue::unseen("too many messages wait for their acknowledgement");
 
 /// A channel.
@@ -56,8 +59,9 @@ pub struct Channel {
     pub unsure: Waiting,
     /// Whether any delivery was acknowledged.
     acknowledges: bool,
-    /// By their tags, in the order of these.
+    /// By their tags, in the order of these; and what that takes, in bytes, about.
     consumers: Vec<(CompactString, Consumer)>,
+    consumers_cost: usize,
     /// The queue that was declared last: an empty name means it (§1.7.2.1 of the reference).
     pub queue: Option<CompactString>,
 }
@@ -87,22 +91,31 @@ impl Channel {
 
     /// A consumer's tag stands for its queue.
     pub fn consume(&mut self, tag: &str, consumer: Consumer) {
-        match self.place(tag) {
-            Ok(at) => {
-                if let Some((_, own)) = self.consumers.get_mut(at) {
-                    *own = consumer;
-                }
-            }
-            Err(at) if self.consumers.len() < self.room => self.consumers.insert(at, (tag.into(), consumer)),
-            Err(_) => {}
+        self.cancel(tag);
+        if let Err(at) = self.place(tag)
+            && self.consumers.len() < self.room
+        {
+            self.consumers_cost += cost(tag, &consumer);
+            self.consumers.insert(at, (tag.into(), consumer));
         }
     }
 
     /// A consumer is no more, or no longer known.
     pub fn cancel(&mut self, tag: &str) {
         if let Ok(at) = self.place(tag) {
-            self.consumers.remove(at);
+            let (tag, consumer) = self.consumers.remove(at);
+            self.consumers_cost -= cost(&tag, &consumer);
         }
+    }
+
+    /// No consumer is known any more.
+    pub fn forget_consumers(&mut self) {
+        (self.consumers, self.consumers_cost) = (Vec::new(), 0);
+    }
+
+    /// What the consumers take in memory, in bytes, about.
+    pub fn consumers_cost(&self) -> usize {
+        self.consumers_cost
     }
 
     /// The consumer of a tag.
@@ -280,6 +293,12 @@ impl Channel {
             }
         }
     }
+}
+
+/// What a consumer takes in memory, in bytes: short texts lie within.
+fn cost(tag: &str, consumer: &Consumer) -> usize {
+    let beside = |text: &str| if text.len() > size_of::<CompactString>() { text.len() } else { 0 };
+    size_of::<(CompactString, Consumer)>() + beside(tag) + consumer.queue.as_deref().map_or(0, beside)
 }
 
 /// Nothing more is known of it, for want of room.

@@ -18,9 +18,9 @@ const RECOVERED: Issue = Issue::remark("recovered: the broker delivers it again"
 /// What names a question, the first one that it has.
 const SUBJECTS: &[&str] = &["queue", "exchange", "destination", "consumer_tag", "virtual_host"];
 pub(super) const CONNECTION: u16 = 10;
-const CHANNEL: u16 = 20;
+pub(super) const CHANNEL: u16 = 20;
 const QUEUE: u16 = 50;
-const BASIC: u16 = 60;
+pub(super) const BASIC: u16 = 60;
 const CONFIRM: u16 = 85;
 const TX: u16 = 90;
 
@@ -124,8 +124,9 @@ impl Amqp {
             && let Some(mut before) = self.channels.remove(&found.channel)
         {
             Dir::BOTH.into_iter().for_each(|dir| before.over(cx, dir));
+            self.begin(cx, found.channel);
         }
-        let Some(channel) = self.channel(found.channel) else { return };
+        let Some(channel) = self.channels.get_mut(&found.channel) else { return };
         let meant =
             channel.queue.clone().filter(|_| method.id != 10 && args.get("queue").is_some() && args.bytes("queue").is_empty());
         let subject: CompactString = meant.unwrap_or_else(|| subject(args).into());

@@ -9,6 +9,7 @@
 
 mod asked;
 mod channel;
+mod channels;
 mod confirms;
 mod content;
 mod conversation;
@@ -31,6 +32,7 @@ use super::keys::Keys;
 use super::{Analyzer, Cx, Effort, Gap, Input, Protocol, Resync, Step};
 use crate::model::{ConnMeta, Dir, End, Fields, Head, Issue, Joined, Part, Pattern, Stamp, Transport};
 use channel::Channel;
+use channels::CHANGES;
 use content::Content;
 use conversation::CONNECTION;
 use frame::{Frame, HEAD, Kind, PROTOCOL as PROTOCOL_HEADER, Start, Version};
@@ -49,9 +51,6 @@ pub static PROTOCOL: Protocol = Protocol {
     #[cfg(test)]
     samples: tests::samples,
 };
-
-/// How many channels of a connection are followed: what RabbitMQ allows unless told otherwise.
-const CHANNELS: usize = 2048;
 
 /// How many messages of a connection wait for what becomes of them, whatever its channels; of more, those of the channel that has most
 /// are given up. As many questions and consumers, which its channels share.
@@ -86,6 +85,8 @@ struct Amqp {
     failed: bool,
     /// How many bytes of the client's are missing at most where they were lost last.
     missing: u64,
+    /// What its channels and their consumers take in memory, in bytes, about.
+    remembered: usize,
 }
 
 /// What is awaited of a direction.
@@ -136,6 +137,7 @@ impl Amqp {
             holds: false,
             failed: false,
             missing: 0,
+            remembered: 0,
         }
     }
 
@@ -145,20 +147,6 @@ impl Amqp {
             Dir::ToServer => to_server,
             Dir::ToClient => to_client,
         }
-    }
-
-    /// A channel, which may begin here; none past the limit.
-    fn channel(&mut self, number: u16) -> Option<&mut Channel> {
-        let share = WAITING / (self.channels.len() + 1);
-        if self.channels.get(&number).is_none() {
-            if self.channels.len() >= CHANNELS {
-                return None;
-            }
-            self.channels.insert(number, Box::new(Channel::new(self.failed)));
-        }
-        let channel = self.channels.get_mut(&number)?;
-        channel.room = share.min(channel::WAITING);
-        Some(channel)
     }
 
     /// The protocol header, or the server's, which refuses the client's (§4.2.2).
@@ -241,7 +229,7 @@ impl Amqp {
         if !own {
             cx.sink.note(None, BAD_METHOD);
             cx.undecoded(found.length as u64);
-        } else if self.channel(found.channel).is_none() {
+        } else if !self.begin(cx, found.channel) {
             cx.sink.note(None, TOO_MANY_CHANNELS);
             cx.undecoded(found.length as u64);
         } else {
@@ -249,6 +237,9 @@ impl Amqp {
             // its login is an answer, and told
             if !of_tap || method.class == CONNECTION {
                 self.converse(cx, method, &args, found);
+                if CHANGES.contains(&(method.class, method.id)) {
+                    self.bound(cx);
+                }
             }
             if of_tap {
                 self.states = [State::Tap; 2];
@@ -344,6 +335,10 @@ impl Analyzer for Amqp {
         self.waiting * size_of::<waiting::Wait>()
     }
 
+    fn remembered(&self) -> usize {
+        self.remembered
+    }
+
     fn waits(&self) -> bool {
         self.holds
     }
@@ -360,6 +355,7 @@ impl Analyzer for Amqp {
         self.channels.iter_mut().for_each(|(_, channel)| channel.rest());
         self.channels.retain(|channel| !channel.is_blank());
         self.channels.rest();
+        self.remembered = self.takes();
     }
 
     fn end(&mut self, cx: &mut Cx<'_, '_>, rest: Input<'_>, _: End) {

@@ -2,6 +2,26 @@
 
 use super::*;
 
+/// What a connection remembers of a conversation, in bytes, where each may remember so many; and how often it had to give up something.
+pub fn remembered(talk: &Conversation, memory: usize) -> (usize, u64) {
+    let (mut driver, mut events, mut totals, decode_as) = (Driver::detecting(), Vec::new(), Totals::default(), Vec::new());
+    let (mut streams, mut held, meta, at) = (1, 0, meta(talk.joined), Stamp::default());
+    let mut sink = Sink {
+        events: &mut events,
+        totals: &mut totals,
+        streams: &mut streams,
+        held: &mut held,
+        crowded: false,
+        memory,
+        meta: &meta,
+        at,
+        limits: &talk.limits,
+        decode_as: &decode_as,
+    };
+    talk.turns.iter().for_each(|(dir, bytes)| driver.data(&mut sink, *dir, bytes, at));
+    (driver.remembered(), totals.evicted_held)
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 

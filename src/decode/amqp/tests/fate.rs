@@ -3,7 +3,7 @@
 use super::stories::{joined, line, told};
 use super::*;
 use crate::decode::detect::DecodeAs;
-use crate::decode::properties::{quick_flows, reference};
+use crate::decode::properties::{quick_flows, reference, remembered};
 use crate::decode::{Driver, Limits, Sink};
 use crate::model::{ConnId, ConnMeta, EventKind, Stamp, Totals, Transport, Zone};
 use crate::time::Time;
@@ -252,4 +252,38 @@ fn acknowledgements_of_what_was_not_captured_are_counted() {
     script.method(UP, 1, "basic.ack").u64(9).octet(1);
     let talk = Conversation { joined: Joined::Midway, ..script.talk() };
     assert_eq!(reference(&talk).totals.unassigned, [("acknowledgements", 4)]);
+}
+
+/// A connection with so many channels, each with consumers whose names are long.
+fn consumers(channels: u16, each: u16) -> Conversation {
+    let mut script = opened("consumers");
+    for channel in 1..=channels {
+        script.method(UP, channel, "channel.open").short(b"").method(DOWN, channel, "channel.open-ok").long(b"");
+        for n in 0..each {
+            let tag = format!("a-consumer-whose-tag-is-long-{channel}-{n}");
+            script.method(UP, channel, "basic.consume").u16(0).short(b"a-queue-whose-name-is-long-as-well");
+            script.short(tag.as_bytes()).octet(0b1000).table(&[]);
+        }
+    }
+    script.talk()
+}
+
+#[test]
+fn channels_and_consumers_count_to_what_all_connections_remember() {
+    let (free, evicted) = remembered(&consumers(100, 20), usize::MAX);
+    assert!((2000 * 100..2000 * 250).contains(&free) && evicted == 0, "{free}");
+    let (bound, evicted) = remembered(&consumers(100, 20), 16 * 1024);
+    assert!((1..=16 * 1024).contains(&bound) && evicted > 0, "{bound}");
+    // the few channels that each may have are free, and what is over takes nothing
+    assert_eq!(remembered(&consumers(4, 0), 0), (0, 0));
+    assert_eq!(remembered(&consumers(100, 20), 0).0, 0);
+    let mut over = consumers(1, 20);
+    over.turns.extend(script_of_close());
+    assert_eq!(remembered(&over, usize::MAX), (0, 0));
+}
+
+fn script_of_close() -> Vec<(Dir, Vec<u8>)> {
+    let mut script = Script::new("the end");
+    closed(&mut script);
+    script.talk().turns
 }

@@ -1,9 +1,8 @@
 //! Floods of frames that concern all streams of a connection: what they come to is bounded by what was sent.
 
 use super::*;
-use crate::decode::properties::quick_flows;
-use crate::decode::{Driver, Limits, Sink};
-use crate::model::{Issue, Stamp, Totals};
+use crate::decode::properties::{quick_flows, remembered};
+use crate::model::Issue;
 
 /// As many streams as are kept, of which nothing was answered; each with a head of the answer, where `answered`.
 fn open(answered: bool) -> Script {
@@ -39,24 +38,8 @@ fn a_place_that_is_lost_again_and_again_is_told_to_a_stream_once() {
     assert_eq!(notes(open(true), &flood, Issue::GAP.text), 900);
 }
 
-/// What a connection remembers whose peers agreed on tables of 64 KiB and filled them, where all connections together remember too much or
-/// not.
-fn remembered(memory: usize) -> (usize, u64) {
-    let mut driver = Driver::detecting();
-    let (mut events, mut totals, mut streams, mut held) = (Vec::new(), Totals::default(), 1, 0);
-    let (limits, decode_as, meta) = (Limits::default(), Vec::new(), crate::decode::properties::meta(Joined::Opening));
-    let mut sink = Sink {
-        events: &mut events,
-        totals: &mut totals,
-        streams: &mut streams,
-        held: &mut held,
-        crowded: false,
-        memory,
-        meta: &meta,
-        at: Stamp::default(),
-        limits: &limits,
-        decode_as: &decode_as,
-    };
+/// A conversation whose peers agreed on tables of 64 KiB and filled them.
+fn large_tables() -> Conversation {
     let mut script = Script::new("large tables");
     for n in 0..20 {
         for dir in [UP, DOWN] {
@@ -67,18 +50,15 @@ fn remembered(memory: usize) -> (usize, u64) {
             script.say(dir, &[frame(1, END | LAST, 2 * u32::from(n) + 1, &head)]);
         }
     }
-    for (dir, bytes) in &script.talk.turns {
-        driver.data(&mut sink, *dir, bytes, Stamp::default());
-    }
-    (driver.remembered(), totals.evicted_held)
+    script.talk
 }
 
 #[test]
 fn large_tables_count_to_what_all_connections_remember() {
-    let (free, evicted) = remembered(usize::MAX);
+    let (free, evicted) = remembered(&large_tables(), usize::MAX);
     assert!((100_000..=4 * 64 * 1024).contains(&free) && evicted == 0, "{free}");
-    let (bound, evicted) = remembered(4096);
+    let (bound, evicted) = remembered(&large_tables(), 4096);
     assert!((1..=4096).contains(&bound) && evicted > 0, "{bound}");
-    let (none, evicted) = remembered(0);
+    let (none, evicted) = remembered(&large_tables(), 0);
     assert!(none == 0 && evicted > 0, "{none}");
 }
