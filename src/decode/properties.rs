@@ -15,6 +15,7 @@ use crate::time::Time;
 pub use hole::flows_without;
 use hole::with_hole;
 use proptest::prelude::*;
+pub use room::remembered;
 pub use sketch::Sketch;
 use sketch::sketch;
 use std::collections::BTreeMap;
