@@ -54,7 +54,8 @@ impl Received {
         before
     }
 
-    fn of(&self, sort: u64) -> u32 {
+    /// How often for this.
+    pub(super) fn of(&self, sort: u64) -> u32 {
         self.0.iter().find(|(known, _)| *known == sort).map_or(0, |(_, times)| *times)
     }
 }

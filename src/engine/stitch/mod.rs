@@ -21,6 +21,7 @@ mod hosts;
 mod kinds;
 mod messages;
 mod nat;
+mod once;
 mod pairs;
 mod payload;
 mod place;
@@ -44,6 +45,7 @@ use kinds::{asked_for, causes, placeable, values};
 use messages::Messages;
 use nat::Nat;
 pub(super) use nat::whole;
+use once::Once;
 use pairs::Pairs;
 pub(super) use place::Manner;
 use place::{Cause, Place};
@@ -68,6 +70,7 @@ pub(super) struct Stitch {
     senders: Senders,
     carriers: Carriers,
     constants: Constants,
+    once: Once,
     /// Which flow waits to be placed, and until which request is done.
     awaits: Option<(FlowId, FlowId)>,
     habits: Habits,
@@ -152,6 +155,7 @@ impl Engine {
         {
             hop.extra_mut().strangers = strangers;
         }
+        traces.compare(id);
         let anybody = |hop: &&Hop| name(&hop.from).is_none() && everybodys(hop.from.host());
         if stitch.veil.any()
             && let Some(hop) = traces.hop(id).filter(anybody)
@@ -235,6 +239,7 @@ impl Engine {
             let Self { stitch, store, conns, facts, sources, traces, now, .. } = self;
             // what a first leg causes its last one does
             let Some(flow) = whole(id, store, conns, facts, sources) else { continue };
+            stitch.once.opened(flow, &mut stitch.works, traces);
             if flow.row.pattern == Pattern::Publish {
                 stitch.messages.published(flow);
                 stitch.replies.published(flow);

@@ -1,7 +1,7 @@
 //! The place of one flow, by the evidence that holds, the strongest first.
 
 use super::super::findings::housekeeping;
-use super::super::traces::{Hop, Mark, answered, asked, begun, beside, leg, name, streams};
+use super::super::traces::{Hop, Mark, answered, asked, begun, beside, leg, name, sort, streams, what};
 use super::super::{Engine, look_at};
 use super::Stitch;
 use super::accepted::Because;
@@ -49,7 +49,7 @@ impl Engine {
             return Some(place);
         }
         let veiled = is_veiled(stitch, conns, facts, child, None);
-        let Stitch { works, senders, carriers, constants, habits, pairs, .. } = stitch;
+        let Stitch { works, senders, carriers, constants, habits, pairs, once, .. } = stitch;
         let mut may = |outer: &Work, inner: &Work| pairs.may_nest(outer, inner, traces);
         let (whose, sure) = works.senders(&child.from, &child.to);
         if veiled && sure == Sure::No {
@@ -192,6 +192,12 @@ impl Engine {
             *manner = Some((kind, if chance { Manner::ByChance } else { Manner::Asked }));
         }
         open.retain(|work| !streams_news.contains(&work.flow));
+        let alone = open.len() == 1;
+        match open.as_slice() {
+            [one] if sure == Sure::Yes => once.caused(child, one),
+            _ if sure == Sure::Yes => once.narrow(child, &mut open, traces),
+            _ => {}
+        }
         let flows: Vec<_> = open.iter().map(|work| work.flow).collect();
         let others = open.iter().filter(|work| accepts && !carriers.would_share(work, *call)).map(|work| work.sort);
         let others: Vec<_> = others.collect();
@@ -201,7 +207,9 @@ impl Engine {
         // began it, as far as time can tell
         let mut likely = None;
         if nameless && child.marks.is_empty() {
-            let within = open.last().filter(|_| chain(&open, &mut may, acts));
+            let kind = what(&child.to, sort(&child.operation));
+            let may_lie = |work: &Work| traces.may_lie_within(what(&work.to, work.sort), kind);
+            let within = open.last().filter(|last| may_lie(last) && chain(&open, &mut may, acts));
             within.into_iter().for_each(|last| senders.innermost(sent, works::label(&last.to)));
             let one = within.map(|last| &**last).or_else(|| usual(&open, senders, sent, traces));
             likely = one.map(|work| (Arc::clone(works::label(&work.to)), work.cause()));
@@ -227,7 +235,8 @@ impl Engine {
         let by_chance = child.marks.iter().any(Mark::of_tracer) && manner.is_some_and(|(_, manner)| manner == Manner::ByChance);
         let by_itself = by_itself || news || later || by_chance;
         let caused = match sure {
-            Sure::Yes => (flows.len() == 1 && !given_up).then_some((cause, Link::SoleInFlight)),
+            Sure::Yes if flows.len() != 1 || given_up => None,
+            Sure::Yes => Some((cause, if alone { Link::SoleInFlight } else { Link::Time })),
             Sure::No => {
                 let can_be = |(label, _): &(Arc<str>, _)| senders.can_be(sent, label, works.load(label, child.last));
                 likely.filter(can_be).map(|(_, cause)| (cause, Link::Time))

@@ -2,6 +2,7 @@ mod beside;
 mod carried;
 mod given_up;
 mod hidden;
+mod once;
 
 use crate::engine::Record;
 use crate::engine::mesh::run;

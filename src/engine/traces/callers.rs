@@ -9,6 +9,7 @@
 use super::super::findings::label;
 use super::QUIET;
 use super::hop::Hop;
+use super::outlives::Outlives;
 use super::parties::{everybodys, name};
 use super::trace::SEARCHED;
 use super::tree::{is_after, may_have_caused};
@@ -47,6 +48,8 @@ pub(super) struct Callers {
     unseen: VecDeque<(Time, Time, Arc<Party>)>,
     /// Until when such were asked as are forgotten.
     forgotten: Option<Time>,
+    /// Which kinds lie beside each other.
+    pub(super) outlives: Outlives,
 }
 
 /// How many flows were sent while something of their trace was open that may have caused them, and how many when all of it was answered.
@@ -101,6 +104,7 @@ impl Callers {
     /// Learns from a trace.
     pub(super) fn learn(&mut self, hops: &[Hop]) {
         let Some(first) = hops.iter().map(|hop| hop.time).min().filter(|_| hops.len() <= SEARCHED) else { return };
+        self.outlives.learn(hops);
         if self.forgotten.is_some_and(|until| until >= first) {
             return;
         }
@@ -165,6 +169,7 @@ impl Callers {
         if self.known.is_empty() || hops.len() > SEARCHED {
             return;
         }
+        self.outlives.tell(hops);
         let mut parties: Vec<_> = hops.iter().map(|hop| Arc::clone(&hop.to)).collect();
         sort(&mut parties);
         for hop in hops.iter_mut().filter(|hop| is_nameless(hop)) {
@@ -255,7 +260,7 @@ fn sends(hop: &Hop) -> bool {
 }
 
 /// Whether nothing tells who sent a flow.
-fn is_nameless(hop: &Hop) -> bool {
+pub(super) fn is_nameless(hop: &Hop) -> bool {
     sends(hop) && name(&hop.from).is_none() && everybodys(hop.from.host())
 }
 

@@ -117,6 +117,8 @@ pub(in crate::engine) struct Extra {
     pub(in crate::engine) strangers: Vec<Arc<str>>,
     /// At which addresses those are who surely did not send others of its kind: none is likelier to be its sender than whom he works for.
     pub(super) no_likelier: Vec<Arc<str>>,
+    /// At which addresses what was open lies beside it, as others of both kinds tell: nothing makes that likely to have caused it.
+    pub(super) beside: Vec<Arc<str>>,
 }
 
 impl Extra {
@@ -141,6 +143,7 @@ impl Extra {
         untold: false,
         strangers: Vec::new(),
         no_likelier: Vec::new(),
+        beside: Vec::new(),
     };
 }
 

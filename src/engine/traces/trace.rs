@@ -2,6 +2,7 @@
 
 use super::callers::Callers;
 use super::failure::went_wrong;
+use super::hop::Extra;
 use super::parties::services;
 use super::{Hop, name, path, tree};
 use crate::model::{FlowId, Node, Pattern, Rank, TraceRecord, Why};
@@ -124,8 +125,19 @@ impl Trace {
     /// Whether nothing in it caused a flow: it is the first one, or, where others of them were tied elsewhere, like those.
     pub(in crate::engine) fn leaves_open(&self, flow: FlowId) -> bool {
         let first = self.hops.first().is_some_and(|hop| hop.flow == flow);
-        let tied = || self.hops.len() <= SEARCHED && self.hops.iter().any(|hop| hop.extra().placed.is_some());
-        first || (tied() && tree::is_root(&self.hops, flow))
+        let tied = || self.hops.iter().any(|hop| hop.extra().placed.is_some()) || self.is_sender_of_first(flow);
+        first || (self.hops.len() <= SEARCHED && tied() && tree::is_root(&self.hops, flow))
+    }
+
+    /// Whether who sent a flow is known to have sent the first one.
+    fn is_sender_of_first(&self, flow: FlowId) -> bool {
+        let senders = [self.hops.first(), self.hop(flow)].map(|hop| hop.and_then(|hop| name(&hop.from)));
+        senders[0].is_some() && senders[0] == senders[1]
+    }
+
+    /// The first of its flows.
+    pub(in crate::engine) fn first(&self) -> Option<FlowId> {
+        self.hops.first().map(|hop| hop.flow)
     }
 
     /// Which of its flows are as likely to have caused one by an ID that they share; of large traces it is not looked for.
@@ -135,7 +147,8 @@ impl Trace {
 
     /// Flows of it of which nothing is claimed since it was learned how others are sent, and what is as likely to have caused each.
     pub(super) fn reopened(&self) -> Vec<(FlowId, Vec<FlowId>)> {
-        let may_be = |hop: &&Hop| !hop.extra().no_likelier.is_empty() && hop.extra().maybe.is_empty();
+        let unlikely = |extra: &Extra| !(extra.no_likelier.is_empty() && extra.beside.is_empty());
+        let may_be = |hop: &&Hop| unlikely(hop.extra()) && hop.extra().maybe.is_empty();
         let doubts = self.hops.iter().filter(may_be).map(|hop| (hop.flow, self.in_doubt(hop.flow)));
         doubts.filter(|(_, maybe)| !maybe.is_empty()).collect()
     }

@@ -193,9 +193,11 @@ fn by_id(
     if same == Same::Maybe && answered && likeliest.len() > 1 {
         return Err(likeliest);
     }
-    // who surely did not send others of its kind is no likelier than whom he works for
-    let no_likelier = |up: &usize| hop.extra().no_likelier.contains(&order[*up].to.addr) && !leg(order[*up], hop);
-    if same == Same::Maybe && likeliest.len() > 1 && no_likelier(&innermost) {
+    // who surely did not send others of its kind is no likelier than whom he works for, be it because of something without an ID
+    let (several, extra) = (likeliest.len() > 1, hop.extra());
+    let unlikely = |addr: &Arc<str>| several && extra.no_likelier.contains(addr) || extra.beside.contains(addr);
+    let no_likelier = |up: &usize| unlikely(&order[*up].to.addr) && !leg(order[*up], hop);
+    if same == Same::Maybe && no_likelier(&innermost) {
         let likelier = likeliest.iter().rposition(|up| !no_likelier(up));
         return Err(likeliest.split_off(likelier.unwrap_or_default()));
     }

@@ -40,6 +40,11 @@ impl Works {
         service.received.without(later.map(|work| work.sort))
     }
 
+    /// How often a service was asked for what stands for an operation.
+    pub(in crate::engine::stitch) fn times_asked(&self, service: &str, sort: u64) -> u32 {
+        self.of(service).map_or(0, |service| service.received.of(sort))
+    }
+
     /// What stands for the operations that a service is at work on.
     pub(in crate::engine::stitch) fn sorts(&self, service: &str) -> Vec<u64> {
         self.of(service).iter().flat_map(|service| &service.open).map(|work| work.sort).collect()

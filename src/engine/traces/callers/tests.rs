@@ -179,3 +179,24 @@ fn who_was_at_nothing_when_others_of_a_kind_were_sent_is_no_likelier() {
     let many: Vec<_> = (0..1001).map(within).chain([vec![asked, &calls[1001]]]).collect();
     assert_eq!(told(&many)[0], "1 .2 ..3");
 }
+
+#[test]
+fn what_now_and_then_outlives_another_one_lies_beside_it() {
+    // two that are asked because of a page without an ID
+    let [first, within, beyond] = [
+        "127.0.0.1:7>127.0.0.1:81 10-60 last=60",
+        "127.0.0.1:8>127.0.0.1:82 11-50 last=50",
+        "127.0.0.1:8>127.0.0.1:82 11-70 last=70",
+    ];
+    assert_eq!(trees(&[&[first, within][..]; 3]), ["1 .2"; 3]);
+    assert_eq!(trees(&[&[first, within], &[first, beyond], &[first, within]]), ["1 2"; 3]);
+    // one of many may be one that nobody waited for
+    let [most, last] = [[first, within], [first, beyond]];
+    assert_eq!(trees(&[&[&most[..]; 10][..], &[&last]].concat())[0], "1 .2");
+    // nor is anything else asked beside it, or where it went wrong
+    assert_eq!(trees(&[&[first, within], &[first, &beyond.replace("82", "83")]])[0], "1 .2");
+    assert_eq!(trees(&[&[first, within], &[&format!("{first} bad=yes"), beyond]])[0], "1 .2");
+    // of two of a kind either may be the one
+    let another = "127.0.0.1:9>127.0.0.1:81 9-90 last=90";
+    assert_eq!(trees(&[&[first, within], &[another, first, beyond]])[0], "1 .2");
+}
