@@ -82,7 +82,8 @@
 //!
 //! A flow without an ID of its own, or the first of an ID, is placed once, when it settles (`stitch`): all that its sender was at work on
 //! when it sent it is known by then. The strongest evidence that holds ties it: the same message behind a broker, a request ID, a value
-//! that both carry, the only request in flight at its sender, nesting in time. Where two are as likely none is claimed, and the flow
+//! that both carry, the only request in flight at its sender, nesting in time. Of several requests in flight those drop out that by what
+//! was learned of their kinds cannot be it (`stitch`'s `once`, `traces`' `outlives`). Where two are as likely none is claimed, and the flow
 //! names both; beside what cannot be read (TLS, an unknown protocol, a WebSocket, a connection joined with an answer due) nothing is the
 //! only one, so that the first flows of a capture that begins midway, and those beside a connection that began as nothing known, settle a
 //! little later; what a service also sends by itself is tied by no circumstance. Two traces that such a tie joins are one, known by both

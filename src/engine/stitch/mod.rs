@@ -9,7 +9,8 @@
 //! and what its receiver does is because of the last. Flows are looked at in the order in which they opened, and no sooner than somebody
 //! needs it, so that their ends have their names. Without names time alone tells, and which connection it was: who opened it for this was
 //! asked before ([`dials`]). What a service also sends while it is at work on nothing (polling, a timer's work) is tied by no circumstance,
-//! only by what it carries.
+//! only by what it carries. Of several requests that it is at work on those drop out that cannot be it, as others of their kind tell
+//! ([`once`]): what is left alone then is tied by time.
 
 mod accepted;
 mod carriers;

@@ -141,14 +141,14 @@ impl Once {
 
     /// A flow of a kind was sent by who is at work on these.
     fn was_sent(&mut self, flow: FlowId, call: u64, open: &[(u64, Span, FlowId)]) {
-        let needless = self.needless(call, open.iter().map(|(sort, ..)| *sort));
-        let open: Vec<_> = open.iter().filter(|(sort, ..)| !needless.contains(sort)).collect();
+        let oldest = self.oldest(call, open.iter().map(|(sort, ..)| *sort));
+        let needless = |sort, age| oldest.is_some_and(|oldest| age > oldest) && self.kind(call, sort).at_any_point();
+        let open: Vec<_> = open.iter().filter(|(sort, age, _)| !needless(*sort, *age)).collect();
         let unsent = open.iter().filter(|(.., request)| !self.sent.contains(&of(call, *request)));
-        let mut may: Vec<_> = unsent.map(|(.., request)| *request).collect();
+        let may: Vec<_> = unsent.map(|(.., request)| *request).collect();
         if may.is_empty() {
-            // for one of these it was not the first
+            // for one of these it was not the first, and nobody can tell for which
             open.iter().for_each(|(sort, ..)| self.kinds.entry(both(call, *sort)).or_default().more += 1);
-            may = open.iter().map(|(.., request)| *request).collect();
         } else if let [(sort, ..)] = open.as_slice() {
             self.kinds.entry(both(call, *sort)).or_default().first += 1;
         }
@@ -186,11 +186,9 @@ impl Once {
         self.kinds.get(&both(call, sort)).copied().unwrap_or_default()
     }
 
-    /// Which sorts of requests that are open are nothing to a call, as it comes with each of another one that is.
-    fn needless(&self, call: u64, sorts: impl Iterator<Item = u64> + Clone) -> Vec<u64> {
-        let mut long = sorts.clone().filter(|sort| self.kind(call, *sort).at_any_point()).peekable();
-        let told = long.peek().is_some() && { sorts }.any(|sort| self.kind(call, sort).comes_with_each());
-        if told { long.collect() } else { Vec::new() }
+    /// How old requests are at most that are open when a call comes with each of their sort; none where it comes with no sort of these.
+    fn oldest(&self, call: u64, sorts: impl Iterator<Item = u64>) -> Option<Span> {
+        sorts.map(|sort| self.kind(call, sort)).filter(|kind| kind.comes_with_each()).map(|kind| kind.ages[1]).max()
     }
 
     /// A call was sent because of a request that was alone in flight.
@@ -199,22 +197,34 @@ impl Once {
         *(if waits(work, hop) { &mut kind.within } else { &mut kind.beyond }) += 1;
     }
 
-    /// Of what the sender of a flow is at work on only that stays which is of the flow's trace, or for which it may have been sent.
-    pub(super) fn narrow(&self, hop: &Hop, open: &mut Vec<&mut Work>, traces: &Traces) {
+    /// Of what the sender of a flow is at work on only that stays which is of the flow's trace, or for which it may have been sent, if any.
+    pub(super) fn narrow(&mut self, hop: &Hop, open: &mut Vec<&mut Work>, traces: &Traces) {
         let (flow, no) = (hop.flow, traces.of(hop.flow));
         if no.is_some() && open.iter().any(|work| traces.of(work.flow) == no) {
             open.retain(|work| traces.of(work.flow) == no);
             return;
         }
         let own = call(&hop.from, &hop.to, &hop.operation);
-        open.retain(|work| waits(work, hop) || !self.kind(own, work.sort).is_waited_for());
+        if !open.iter().any(|work| waits(work, hop)) {
+            // whichever it is because of did not wait for it
+            open.iter().for_each(|work| self.kinds.entry(both(own, work.sort)).or_default().beyond += 1);
+        }
         let first = no.and_then(|no| traces.get(no)).and_then(Trace::first).unwrap_or(flow);
-        let Ok(at) = self.flows.binary_search_by_key(&first, |(flow, ..)| *flow) else { return };
-        let Some((_, call, may)) = self.flows.get(at) else { return };
-        let needless = self.needless(*call, open.iter().map(|work| work.sort));
-        open.retain(|work| !needless.contains(&work.sort));
-        if open.iter().all(|work| self.kind(*call, work.sort).is_once()) {
-            open.retain(|work| may.contains(&work.flow));
+        let sent = self.flows.binary_search_by_key(&first, |(flow, ..)| *flow).ok().and_then(|at| self.flows.get(at));
+        let (call, may) = sent.map_or((own, None), |(_, call, may)| (*call, Some(may)));
+        let oldest = self.oldest(call, open.iter().map(|work| work.sort));
+        // what began right before it, or ends right behind it, may well have sent it
+        let long = |work: &Work, oldest| {
+            let ends = work.until().is_some_and(|end| end.since(hop.time) <= oldest);
+            hop.time.since(work.time) > oldest && !ends && self.kind(call, work.sort).at_any_point()
+        };
+        let left = |work: &Work| {
+            (waits(work, hop) || !self.kind(own, work.sort).is_waited_for()) && !oldest.is_some_and(|oldest| long(work, oldest))
+        };
+        let once = open.iter().filter(|work| left(work)).all(|work| self.kind(call, work.sort).is_once());
+        let unsent = |work: &Work| !once || may.is_none_or(|may| may.contains(&work.flow));
+        if open.iter().any(|work| left(work) && unsent(work)) {
+            open.retain(|work| left(work) && unsent(work));
         }
     }
 }

@@ -4,8 +4,8 @@
 //! known by its name, and of several instances by its process. Without a name it may be any receiver on the same host: where that leaves
 //! several that lie within each other the innermost is taken, and told as tied by time alone, unless it is the one whose span ID was passed
 //! on. Where they lie side by side, or one service received several of them, or the innermost surely did not send others of the flow's kind
-//! (`callers` tells), each is as likely, and none is claimed. Where all services share the host, only who had something open comes into
-//! question: else nothing could be told of any call that follows another.
+//! (`callers` tells) or is outlived by them (`outlives`), each is as likely, and none is claimed. Where all services share the host, only
+//! who had something open comes into question: else nothing could be told of any call that follows another.
 
 use super::failure::went_wrong;
 use super::hop::Hop;
