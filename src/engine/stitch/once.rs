@@ -26,8 +26,9 @@ const ONE_IN: u32 = 1000;
 const MANY: u32 = 24;
 /// How different the ages are of requests that calls meet at any point.
 const ANY: Span = Span::from_secs(1);
-/// Of how many open requests any may be the one.
+/// Of how many open requests any may be the one; and of how many, and of how many calls, it is looked at whether each has sent its own.
 const MAX_OPEN: usize = 64;
+const FEW: usize = 12;
 /// Stands for calls that begin a trace, whatever they are.
 const BEGINS: u64 = 0;
 
@@ -105,7 +106,7 @@ impl Once {
             return;
         }
         let (whose, sure) = works.senders(from, to);
-        if sure == Sure::No {
+        if sure == Sure::No || works.busy(&whose) > MAX_OPEN {
             return;
         }
         let call = if begins { BEGINS } else { call(from, to, &row.operation) };
@@ -152,23 +153,32 @@ impl Once {
         } else if let [(sort, ..)] = open.as_slice() {
             self.kinds.entry(both(call, *sort)).or_default().first += 1;
         }
-        // so many were sent for as many requests, each for another one
-        let (mut union, mut times) = (may.clone(), 1);
-        for (_, _, others) in self.flows.iter().rev().take(MAX_OPEN).filter(|(_, other, _)| *other == call) {
-            let mut unsent = others.iter().filter(|one| !self.sent.contains(&of(call, **one))).peekable();
-            if unsent.peek().is_some() && others.iter().any(|one| union.contains(one)) {
-                times += 1;
-                let more: Vec<_> = unsent.filter(|one| !union.contains(one)).copied().collect();
-                union.extend(more);
-            }
-        }
-        if times >= union.len() {
-            union.iter().for_each(|request| self.take(of(call, *request)));
+        for request in self.have_sent(call, &may) {
+            self.take(of(call, request));
         }
         self.flows.push_back((flow, call, may));
         if self.flows.len() > MAX_FLOWS {
             self.flows.pop_front();
         }
+    }
+
+    /// Which requests have sent such a call by now, as one is sent for one of these: with so many others for which some of them may have
+    /// been sent there are as many calls as requests.
+    fn have_sent(&self, call: u64, may: &[FlowId]) -> Vec<FlowId> {
+        let (mut all, mut times) = (may.to_vec(), 1);
+        let lately = self.flows.iter().rev().take(MAX_OPEN).filter(|(_, other, _)| *other == call);
+        for (_, _, others) in lately.filter(|(.., others)| others.len() <= FEW).take(FEW) {
+            if times >= all.len() || all.len() > FEW {
+                break;
+            }
+            if others.iter().any(|one| all.contains(one)) {
+                times += 1;
+                let more = others.iter().filter(|one| !self.sent.contains(&of(call, **one)) && !all.contains(one));
+                let more: Vec<_> = more.copied().collect();
+                all.extend(more);
+            }
+        }
+        if times >= all.len() { all } else { Vec::new() }
     }
 
     fn take(&mut self, sent: u64) {
@@ -204,6 +214,9 @@ impl Once {
             open.retain(|work| traces.of(work.flow) == no);
             return;
         }
+        if open.len() > MAX_OPEN {
+            return;
+        }
         let own = call(&hop.from, &hop.to, &hop.operation);
         if !open.iter().any(|work| waits(work, hop)) {
             // whichever it is because of did not wait for it
@@ -212,16 +225,25 @@ impl Once {
         let first = no.and_then(|no| traces.get(no)).and_then(Trace::first).unwrap_or(flow);
         let sent = self.flows.binary_search_by_key(&first, |(flow, ..)| *flow).ok().and_then(|at| self.flows.get(at));
         let (call, may) = sent.map_or((own, None), |(_, call, may)| (*call, Some(may)));
-        let oldest = self.oldest(call, open.iter().map(|work| work.sort));
-        // what began right before it, or ends right behind it, may well have sent it
-        let long = |work: &Work, oldest| {
-            let ends = work.until().is_some_and(|end| end.since(hop.time) <= oldest);
-            hop.time.since(work.time) > oldest && !ends && self.kind(call, work.sort).at_any_point()
-        };
+        // what stands for each sort: there are few
+        let mut kinds: Vec<(u64, Kind, Kind)> = Vec::new();
+        for work in open.iter() {
+            if kinds.iter().all(|(sort, ..)| *sort != work.sort) {
+                kinds.push((work.sort, self.kind(own, work.sort), self.kind(call, work.sort)));
+            }
+        }
+        let kind = |work: &Work| kinds.iter().find(|(sort, ..)| *sort == work.sort).map(|(_, own, as_sent)| (*own, *as_sent));
+        let each = kinds.iter().map(|(.., kind)| kind).filter(|kind| kind.comes_with_each());
+        let oldest = each.map(|kind| kind.ages[1]).max();
         let left = |work: &Work| {
-            (waits(work, hop) || !self.kind(own, work.sort).is_waited_for()) && !oldest.is_some_and(|oldest| long(work, oldest))
+            let (own, as_sent) = kind(work).unwrap_or_default();
+            // what began right before it, or ends right behind it, may well have sent it
+            let ends = |oldest| work.until().is_some_and(|end| end.since(hop.time) <= oldest);
+            let long = oldest.is_some_and(|oldest| hop.time.since(work.time) > oldest && !ends(oldest));
+            (waits(work, hop) || !own.is_waited_for()) && !(long && as_sent.at_any_point())
         };
-        let once = open.iter().filter(|work| left(work)).all(|work| self.kind(call, work.sort).is_once());
+        let is_once = |work: &Work| kind(work).is_some_and(|(_, as_sent)| as_sent.is_once());
+        let once = open.iter().filter(|work| left(work)).all(|work| is_once(work));
         let unsent = |work: &Work| !once || may.is_none_or(|may| may.contains(&work.flow));
         if open.iter().any(|work| left(work) && unsent(work)) {
             open.retain(|work| left(work) && unsent(work));

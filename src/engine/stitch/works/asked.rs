@@ -40,6 +40,11 @@ impl Works {
         service.received.without(later.map(|work| work.sort))
     }
 
+    /// How much those are at work on, of one service: none where it may be any of several.
+    pub(in crate::engine::stitch) fn busy(&self, senders: &Senders) -> usize {
+        senders.one().and_then(|label| self.of(label)).map_or(0, |service| service.open.len())
+    }
+
     /// How often a service was asked for what stands for an operation.
     pub(in crate::engine::stitch) fn times_asked(&self, service: &str, sort: u64) -> u32 {
         self.of(service).map_or(0, |service| service.received.of(sort))
