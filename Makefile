@@ -9,8 +9,8 @@ SETUP := bash tests/services/setup.sh
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-build: setup ## the program: target/release/meshtop (about 3 minutes the first time, on two cores)
-	@[ -x target/release/meshtop ] || echo "building meshtop and its dependencies: about 3 minutes on two cores"
+build: setup ## the program: target/release/meshtop (several minutes the first time, on two cores)
+	@[ -x target/release/meshtop ] || echo "building meshtop and its dependencies: several minutes on two cores"
 	cargo build --release --locked
 
 demo: build ## the TUI on a bundled recording of a real mesh, played again over real loopback sockets
@@ -22,8 +22,8 @@ setup: ## what building needs: a C compiler, libpcap's headers
 deps: setup ## what testing needs as well: tcpdump, nginx, wrk, curl, node, Python, and packages for the two under target/services
 	@$(SETUP) test
 
-test: deps ## everything that has to hold: format, lints, docs, no-default-features, all tests (about 5 minutes the first time)
-	@[ -d target/debug/deps ] || echo "building everything twice, for lints and for tests: about 5 minutes on two cores"
+test: deps ## everything that has to hold: format, lints, docs, no-default-features, all tests (10 to 35 minutes the first time, on two cores)
+	@[ -d target/debug/deps ] || echo "building everything twice, for lints and for tests: several minutes on two cores"
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 	cargo clippy --locked --no-default-features --lib --bins -- -D warnings

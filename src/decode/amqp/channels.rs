@@ -24,7 +24,9 @@ impl Amqp {
                 return false;
             }
             self.channels.insert(number, Box::new(Channel::new(self.failed)));
-            self.remembered = self.takes();
+            if self.channels.len() > FEW {
+                self.remembered = all;
+            }
         }
         if let Some(channel) = self.channels.get_mut(&number) {
             channel.room = share.min(channel::WAITING);
@@ -45,8 +47,8 @@ impl Amqp {
         while self.remembered > room {
             let most = self.channels.iter_mut().map(|(_, channel)| channel).max_by_key(|channel| channel.consumers_cost());
             let Some(most) = most.filter(|channel| channel.consumers_cost() > 0) else { break };
+            self.remembered -= most.consumers_cost();
             most.forget_consumers();
-            self.remembered = self.takes();
         }
     }
 }

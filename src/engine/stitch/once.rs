@@ -116,33 +116,32 @@ impl Once {
         if open.is_empty() || open.len() > MAX_OPEN {
             return;
         }
-        self.meet(call, &open, |sort| whose.one().map_or(0, |service| works.times_asked(service, sort)));
-        self.was_sent(row.id, call, &open);
+        let oldest = self.meet(call, &open, |sort| whose.one().map_or(0, |service| works.times_asked(service, sort)));
+        self.was_sent(row.id, call, &open, oldest);
     }
 
-    /// A call of a kind meets requests of these sorts and ages.
-    fn meet(&mut self, call: u64, open: &[(u64, Span, FlowId)], asked: impl Fn(u64) -> u32) {
+    /// A call of a kind meets requests of these sorts and ages. Says how old at most those are of which it comes with each.
+    fn meet(&mut self, call: u64, open: &[(u64, Span, FlowId)], asked: impl Fn(u64) -> u32) -> Option<Span> {
         if self.kinds.len() >= MAX_KINDS {
             (self.kinds, self.calls) = Default::default();
         }
         let calls = self.calls.entry(call).or_default();
         let mut sorted = open.to_vec();
         sorted.sort_unstable();
+        let mut met = Vec::new();
         for same in sorted.chunk_by(|(a, ..), (b, ..)| a == b) {
             if let (Some(&(sort, youngest, _)), Some(&(_, oldest, _))) = (same.first(), same.last()) {
-                self.kinds.entry(both(call, sort)).or_default().meets(
-                    [youngest, oldest],
-                    same.len() as u32,
-                    [*calls, asked(sort)],
-                );
+                let kind = self.kinds.entry(both(call, sort)).or_default();
+                kind.meets([youngest, oldest], same.len() as u32, [*calls, asked(sort)]);
+                met.push(*kind);
             }
         }
         *calls += 1;
+        oldest(met.into_iter())
     }
 
     /// A flow of a kind was sent by who is at work on these.
-    fn was_sent(&mut self, flow: FlowId, call: u64, open: &[(u64, Span, FlowId)]) {
-        let oldest = self.oldest(call, open.iter().map(|(sort, ..)| *sort));
+    fn was_sent(&mut self, flow: FlowId, call: u64, open: &[(u64, Span, FlowId)], oldest: Option<Span>) {
         let needless = |sort, age| oldest.is_some_and(|oldest| age > oldest) && self.kind(call, sort).at_any_point();
         let open: Vec<_> = open.iter().filter(|(sort, age, _)| !needless(*sort, *age)).collect();
         let unsent = open.iter().filter(|(.., request)| !self.sent.contains(&of(call, *request)));
@@ -196,11 +195,6 @@ impl Once {
         self.kinds.get(&both(call, sort)).copied().unwrap_or_default()
     }
 
-    /// How old requests are at most that are open when a call comes with each of their sort; none where it comes with no sort of these.
-    fn oldest(&self, call: u64, sorts: impl Iterator<Item = u64>) -> Option<Span> {
-        sorts.map(|sort| self.kind(call, sort)).filter(|kind| kind.comes_with_each()).map(|kind| kind.ages[1]).max()
-    }
-
     /// A call was sent because of a request that was alone in flight.
     pub(super) fn caused(&mut self, hop: &Hop, work: &Work) {
         let kind = self.kinds.entry(both(call(&hop.from, &hop.to, &hop.operation), work.sort)).or_default();
@@ -233,8 +227,7 @@ impl Once {
             }
         }
         let kind = |work: &Work| kinds.iter().find(|(sort, ..)| *sort == work.sort).map(|(_, own, as_sent)| (*own, *as_sent));
-        let each = kinds.iter().map(|(.., kind)| kind).filter(|kind| kind.comes_with_each());
-        let oldest = each.map(|kind| kind.ages[1]).max();
+        let oldest = oldest(kinds.iter().map(|(.., kind)| *kind));
         let left = |work: &Work| {
             let (own, as_sent) = kind(work).unwrap_or_default();
             // what began right before it, or ends right behind it, may well have sent it
@@ -249,6 +242,11 @@ impl Once {
             open.retain(|work| left(work) && unsent(work));
         }
     }
+}
+
+/// How old requests are at most that are open when a call comes with each of their sort; none where it comes with no sort of these.
+fn oldest(kinds: impl Iterator<Item = Kind>) -> Option<Span> {
+    kinds.filter(|kind| kind.comes_with_each()).map(|kind| kind.ages[1]).max()
 }
 
 /// Whether a call was over before the request was answered, as far as is known.
