@@ -4,10 +4,10 @@
 //! are, and meets such calls at any point. What was sent for which is looked at as flows begin: which of them settle first says nothing.
 
 use super::super::digest::{both, digester};
-use super::super::traces::{Hop, Trace, Traces, sort, whoever};
+use super::super::traces::{Hop, Trace, Traces, sort, what, whoever};
 use super::kinds::placeable;
 use super::work::Work;
-use super::works::{Sure, Works, label};
+use super::works::{Sure, Works};
 use crate::model::{FlowId, FlowRef, Party, Pattern};
 use crate::time::Span;
 use hashbrown::{HashMap, HashSet};
@@ -257,7 +257,7 @@ fn waits(work: &Work, hop: &Hop) -> bool {
 /// Stands for who asks whom for what.
 fn call(from: &Party, to: &Party, operation: &str) -> u64 {
     let mut call = digester();
-    (whoever(from), label(to), sort(operation)).hash(&mut call);
+    (whoever(from), what(to, sort(operation))).hash(&mut call);
     call.finish()
 }
 

@@ -1,7 +1,7 @@
 //! The place of one flow, by the evidence that holds, the strongest first.
 
 use super::super::findings::housekeeping;
-use super::super::traces::{Hop, Mark, answered, asked, begun, beside, leg, name, sort, streams, what};
+use super::super::traces::{Hop, Mark, answered, asked, begun, beside, leg, name, streams, what};
 use super::super::{Engine, look_at};
 use super::Stitch;
 use super::accepted::Because;
@@ -207,7 +207,7 @@ impl Engine {
         // began it, as far as time can tell
         let mut likely = None;
         if nameless && child.marks.is_empty() {
-            let kind = what(&child.to, sort(&child.operation));
+            let kind = child.kind();
             let may_lie = |work: &Work| traces.may_lie_within(what(&work.to, work.sort), kind);
             let within = open.last().filter(|last| may_lie(last) && chain(&open, &mut may, acts));
             within.into_iter().for_each(|last| senders.innermost(sent, works::label(&last.to)));

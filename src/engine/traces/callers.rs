@@ -166,10 +166,13 @@ impl Callers {
 
     /// Has a trace's flows know where their senders are not.
     pub(super) fn tell(&self, hops: &mut [Hop]) {
-        if self.known.is_empty() || hops.len() > SEARCHED {
+        if hops.len() > SEARCHED {
             return;
         }
         self.outlives.tell(hops);
+        if self.known.is_empty() {
+            return;
+        }
         let mut parties: Vec<_> = hops.iter().map(|hop| Arc::clone(&hop.to)).collect();
         sort(&mut parties);
         for hop in hops.iter_mut().filter(|hop| is_nameless(hop)) {

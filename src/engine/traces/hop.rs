@@ -3,9 +3,10 @@
 use super::super::findings::public_name;
 use super::super::twins::{published_to, was_in};
 use super::legs::{Asked, asked};
-use super::mark::Mark;
-use super::parties::{name, whoever};
-use super::shape::{Page, comes_late, first_part, held, of_path, of_query, page, pieces};
+use super::mark::{Mark, digest};
+use super::outlives::what;
+use super::parties::whoever;
+use super::shape::{Page, comes_late, first_part, held, of_path, of_query, page, sort};
 use crate::engine::digest::digester;
 use crate::model::{Detail, FlowId, FlowRef, Issue, Link, PENDING, Party, Pattern, Row, Severity, TraceContext, Value, text_of};
 use crate::time::{Span, Time};
@@ -234,13 +235,7 @@ impl Hop {
 
     /// Stands for whom it asks for what, apart from its literals.
     pub(in crate::engine) fn kind(&self) -> u64 {
-        let mut hasher = digester();
-        name(&self.to).unwrap_or(&self.to.addr).hash(&mut hasher);
-        match &self.extra().query {
-            Some(query) => query.hash(&mut hasher),
-            None => pieces(&self.operation).for_each(|piece| hasher.write(piece.as_bytes())),
-        }
-        hasher.finish()
+        what(&self.to, self.extra().query.as_deref().map_or_else(|| sort(&self.operation), digest))
     }
 
     /// Stands for who asks whom for what, apart from its literals, whatever port it is asked from.

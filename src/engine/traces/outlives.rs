@@ -8,7 +8,6 @@ use super::callers::is_nameless;
 use super::failure::went_wrong;
 use super::hop::Hop;
 use super::parties::{everybodys, name};
-use super::shape::sort;
 use super::trace::SEARCHED;
 use crate::model::{FlowId, Party, Pattern};
 use hashbrown::HashMap;
@@ -45,11 +44,11 @@ impl Outlives {
     /// Learns from a trace's flows.
     pub(super) fn learn(&mut self, hops: &[Hop]) {
         for inner in hops.iter().filter(|hop| is_alone(hop) && waited_for(hop)) {
-            let open: Vec<_> = around(hops, inner).map(|outer| (outer, kind(outer))).collect();
+            let open: Vec<_> = around(hops, inner).map(|outer| (outer, outer.kind())).collect();
             for (outer, other) in open.iter().filter(|(outer, _)| waited_for(outer)) {
                 // of several of a kind any may be the one
                 if open.iter().filter(|(_, another)| another == other).nth(1).is_none() {
-                    self.pair((*other, kind(inner))).add(outer.end.is_none_or(|end| inner.last <= end));
+                    self.pair((*other, inner.kind())).add(outer.end.is_none_or(|end| inner.last <= end));
                 }
             }
         }
@@ -72,7 +71,7 @@ impl Outlives {
         if self.0.is_empty() || !is_alone(hop) {
             return Vec::new();
         }
-        let open: Vec<_> = around(hops, hop).map(|outer| (&outer.to.addr, self.beside(kind(outer), kind(hop)))).collect();
+        let open: Vec<_> = around(hops, hop).map(|outer| (&outer.to.addr, self.beside(outer.kind(), hop.kind()))).collect();
         let beside = open.iter().filter(|(_, beside)| *beside).map(|(addr, _)| addr);
         let all = |addr: &&&Arc<str>| open.iter().all(|(other, beside)| *beside || other != *addr);
         beside.filter(all).map(|addr| Arc::clone(addr)).collect()
@@ -109,7 +108,7 @@ impl Traces {
 
     /// A flow has settled: it knows what of its trace lies beside it.
     pub(in crate::engine) fn compare(&mut self, flow: FlowId) {
-        let Some(callers) = &self.callers else { return };
+        let Some(callers) = self.callers.as_ref().filter(|callers| !callers.outlives.0.is_empty()) else { return };
         let trace = self.of.get(&flow).and_then(|no| self.list.get_mut(no)).filter(|trace| trace.hops.len() <= SEARCHED);
         let Some(trace) = trace else { return };
         let beside = trace.hop(flow).map(|hop| callers.outlives.addrs(&trace.hops, hop)).unwrap_or_default();
@@ -117,11 +116,6 @@ impl Traces {
             hop.extra_mut().beside = beside;
         }
     }
-}
-
-/// What stands for what a flow asks of whom.
-fn kind(hop: &Hop) -> u64 {
-    what(&hop.to, sort(&hop.operation))
 }
 
 /// What was open when a flow was sent, and may have caused it by that alone.
