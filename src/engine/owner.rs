@@ -1,8 +1,8 @@
 //! The engine's thread: turns and commands in, records and views out. It alone reads a clock, for its pace; the core never does.
 //!
-//! A slice of events (2 ms at most), then the mailbox, then a slice of row filtering, a view at most 30 times a second, or 120 while a
-//! filter is at work: so neither a flood of packets nor a filter over a million rows makes the screen wait. At rest it waits too, and
-//! costs nothing.
+//! A slice of events (2 ms at most), then the mailbox, then a slice of row filtering, neither beyond the moment at which a view is due: at
+//! most 30 times a second, or 200 while a filter is at work. So neither a flood of packets nor a filter over a million rows makes the
+//! screen wait. At rest it waits too, and costs nothing.
 
 use super::looker::Looker;
 use super::view::{Query, View};
@@ -275,13 +275,13 @@ impl Owner {
                 _ = records.send(record);
             }
         };
-        let start = Instant::now();
+        let (start, slice) = (Instant::now(), self.slice());
         while !turn.events.as_slice().is_empty() {
             for event in turn.events.by_ref().take(STRIDE) {
                 self.engine.event(event, &mut out);
             }
             let elapsed = start.elapsed();
-            if elapsed >= SLICE && !turn.events.as_slice().is_empty() {
+            if elapsed >= slice && !turn.events.as_slice().is_empty() {
                 self.worked += elapsed;
                 self.turn = Some(turn);
                 return false;
@@ -302,11 +302,11 @@ impl Owner {
 
     /// Judges rows for a slice of time.
     fn rows(&mut self) {
-        let start = Instant::now();
+        let (start, slice) = (Instant::now(), self.slice());
         let swept = self.sweeping;
         loop {
             self.sweeping = self.engine.sweep(STRIDE);
-            if !self.sweeping || start.elapsed() >= SLICE {
+            if !self.sweeping || start.elapsed() >= slice {
                 break;
             }
         }
@@ -332,6 +332,14 @@ impl Owner {
             (self.shown, self.worked) = (Some(Instant::now()), Duration::ZERO);
             screen.slot.put(self.engine.view());
             (screen.wake)();
+        }
+    }
+
+    /// For how long to work on one thing now: not beyond the moment at which a view is due, but that a new query is worth some rows.
+    fn slice(&self) -> Duration {
+        match self.due {
+            Due::NextFrame if self.screen.is_some() => SLICE.min(self.until_next_frame()),
+            Due::Never | Due::NextFrame | Due::Now => SLICE,
         }
     }
 

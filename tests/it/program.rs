@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 /// How long anything may stay silent before a test gives up on it: a guard against hanging, asserted by nothing.
-pub const PATIENCE: Duration = Duration::from_secs(120);
+pub const PATIENCE: Duration = Duration::from_secs(600);
 
 /// A path from the root of the repository.
 pub fn root(path: &str) -> PathBuf {

@@ -37,7 +37,7 @@ mod works;
 use super::Engine;
 use super::cost::Charge;
 use super::traces::{Hop, Trace, begun, everybodys, name, settled, sort};
-use crate::model::{FlowId, FlowRef, Key, Link, Pattern, State};
+use crate::model::{FlowId, FlowRef, Key, Link, Pattern, State, TraceNo};
 use carriers::Carriers;
 use constants::Constants;
 use habits::Habits;
@@ -220,16 +220,27 @@ impl Engine {
             }
         }
         let trace = self.traces.tie(id, alone, (up.flow, link), self.now)?;
-        let (key, trace_id) = self.traces.get(trace).and_then(Trace::known_by)?;
+        let others = self.traces.get(trace).map(|trace| trace.told_by(up.flow)).unwrap_or_default();
+        for other in others {
+            self.traces.tie_doubted(other, up.flow, self.now);
+            self.linked(trace, other, Link::Time);
+        }
+        self.linked(trace, id, link);
+        None
+    }
+
+    /// A flow is one of a trace, as `link` tells.
+    fn linked(&mut self, trace: TraceNo, id: FlowId, link: Link) {
+        let Some((key, trace_id)) = self.traces.get(trace).and_then(Trace::known_by) else { return };
         let (key, trace_id) = (key.into(), trace_id.into());
         self.change(id, |row, detail| {
             row.link = Some(link);
+            detail.candidates.clear();
             if row.trace_id.is_none() {
                 (row.trace_id, detail.inferred) = (Some(key), Some(trace_id));
             }
             Charge::default()
         });
-        None
     }
 
     /// Takes in the flows that began up to one.

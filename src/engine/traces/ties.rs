@@ -109,6 +109,15 @@ impl Traces {
         Some(no)
     }
 
+    /// Of those that may have caused a flow, of which nothing was claimed, one did, as their trace tells.
+    pub(in crate::engine) fn tie_doubted(&mut self, flow: FlowId, cause: FlowId, now: Time) {
+        let maybe = self.hop_mut(flow).map(|hop| std::mem::take(&mut hop.extra_mut().maybe)).unwrap_or_default();
+        for up in maybe {
+            self.doubts.get_mut(&up).into_iter().for_each(|doubted| doubted.flows.retain(|other| *other != flow));
+        }
+        self.tie(flow, None, (cause, Link::Time), now);
+    }
+
     /// Nothing is claimed of a flow: these may have caused it. It may be in no trace.
     pub(in crate::engine) fn doubt(&mut self, flow: FlowId, maybe: Vec<FlowId>) {
         self.changes += 1;

@@ -145,6 +145,17 @@ impl Trace {
         if self.hops.len() <= SEARCHED { tree::in_doubt(&self.hops, flow) } else { Vec::new() }
     }
 
+    /// Flows of it of which nothing was claimed, and that only this one of it may have caused: who sent them was at work on others too,
+    /// which are of no such trace.
+    pub(in crate::engine) fn told_by(&self, up: FlowId) -> Vec<FlowId> {
+        let of_it = |flow: &&FlowId| self.hop(**flow).is_some();
+        let only = |hop: &&Hop| {
+            let Extra { placed, maybe, untold, .. } = hop.extra();
+            placed.is_none() && !untold && maybe.len() > 1 && maybe.iter().filter(of_it).eq([&up])
+        };
+        self.hops.iter().filter(only).map(|hop| hop.flow).filter(|flow| self.leaves_open(*flow)).collect()
+    }
+
     /// Flows of it of which nothing is claimed since it was learned how others are sent, and what is as likely to have caused each.
     pub(super) fn reopened(&self) -> Vec<(FlowId, Vec<FlowId>)> {
         let unlikely = |extra: &Extra| !(extra.no_likelier.is_empty() && extra.beside.is_empty());

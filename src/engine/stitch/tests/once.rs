@@ -78,3 +78,16 @@ fn what_comes_with_each_request_is_of_none_that_is_open_for_long() {
     let wanted: Vec<_> = wanted.chain([format!("1{by_poll}")]).collect();
     told(&groups, &wanted.iter().map(String::as_str).collect::<Vec<_>>());
 }
+
+#[test]
+fn what_was_in_doubt_is_told_once_its_trace_is_tied() {
+    let two = ["web>gate 1-90 body=order-4711", "web>gate 2-95 body=order-4712"];
+    let first = "gate>orders 10-80 id=a body=order-4711";
+    // whichever settles first
+    for users in ["gate>users 12-50 id=a", "gate>users 12-85 id=a"] {
+        check(&[&two[..], &[first, users]].concat(), &["1 .p3 .t4"]);
+    }
+    // not where both are of that trace
+    let both = ["web>gate 1-90 id=t body=order-4711", "web>gate 2-95 id=t body=order-4712", first, "gate>users 12-50 id=a"];
+    check(&both, &["1 .p3 2 4"]);
+}
