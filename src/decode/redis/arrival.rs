@@ -24,8 +24,8 @@ pub enum Arrival<'a> {
         channel: &'a [u8],
         payload: usize,
     },
-    /// A subscription holds, or does no more; it is so long.
-    Confirm { of: Channels, leaves: bool, channel: Option<&'a [u8]>, total: u64, length: usize },
+    /// A subscription holds, or does no more, as its word says; it is so long.
+    Confirm { word: &'a [u8], of: Channels, leaves: bool, total: u64, length: usize },
     /// Another push of RESP3.
     Push(&'a [u8]),
     /// Anything else.
@@ -67,7 +67,7 @@ pub fn read(data: &[u8]) -> Read<Arrival<'_>> {
         (b"message" | b"smessage", 3) => message(cursor, false),
         (b"pmessage", 4) => message(cursor, true),
         (word, 3) => match confirms(word) {
-            Some((of, leaves)) => confirm(cursor, of, leaves),
+            Some((of, leaves)) => confirm(cursor, word, of, leaves),
             None => return other(word),
         },
         (word, _) => return other(word),
@@ -109,15 +109,15 @@ fn message<'a>(mut cursor: Cursor<'a>, by_pattern: bool) -> Read<Arrival<'a>> {
     }
 }
 
-fn confirm<'a>(mut cursor: Cursor<'a>, of: Channels, leaves: bool) -> Read<Arrival<'a>> {
+fn confirm<'a>(mut cursor: Cursor<'a>, word: &'a [u8], of: Channels, leaves: bool) -> Read<Arrival<'a>> {
     let before = cursor;
-    let channel = match text(&mut cursor, u64::MAX) {
-        Read::Is(Some(channel)) => Some(channel),
+    match text(&mut cursor, u64::MAX) {
+        Read::Is(Some(_)) => {}
         // none was subscribed to
         Read::Is(None) => {
             cursor = before;
             match step(&mut cursor) {
-                Read::Is(Head::Line(Kind::Scalar, b"-1" | b"")) => None,
+                Read::Is(Head::Line(Kind::Scalar, b"-1" | b"")) => {}
                 Read::Is(_) => return Read::Is(Arrival::Answer),
                 Read::Need(n) => return Read::Need(n),
                 Read::Bad => return Read::Bad,
@@ -125,10 +125,10 @@ fn confirm<'a>(mut cursor: Cursor<'a>, of: Channels, leaves: bool) -> Read<Arriv
         }
         Read::Need(n) => return Read::Need(n),
         Read::Bad => return Read::Bad,
-    };
+    }
     match step(&mut cursor) {
         Read::Is(Head::Line(Kind::Scalar, count)) => match super::value::length(count) {
-            Some(total) => Read::Is(Arrival::Confirm { of, leaves, channel, total, length: cursor.position() }),
+            Some(total) => Read::Is(Arrival::Confirm { word, of, leaves, total, length: cursor.position() }),
             None => Read::Is(Arrival::Answer),
         },
         Read::Is(_) => Read::Is(Arrival::Answer),

@@ -104,7 +104,7 @@ impl Redis {
                 let push = self.open_push(cx, input, kind, None, Keeps::Value);
                 self.push(cx, input, push)
             }
-            Arrival::Confirm { of, leaves, channel, total, length } => {
+            Arrival::Confirm { word, of, leaves, total, length } => {
                 if matches!(due, Some(Means::Confirms(own, _)) if own == of) {
                     self.confirmed(cx, input, length, (of, leaves, total));
                     return Step::Took(length);
@@ -115,7 +115,7 @@ impl Redis {
                 // nobody asked for it, as far as is known: a slot that moved away, or a command that was not seen
                 self.session.told(data, of, total);
                 if self.waiting.is_sure() && self.is_pushed(data) {
-                    let push = self.open_push(cx, input, channel.unwrap_or_default(), None, Keeps::Value);
+                    let push = self.open_push(cx, input, word, None, Keeps::Value);
                     return self.push(cx, input, push);
                 }
                 match due {

@@ -57,6 +57,15 @@ fn deliveries_are_found_without_a_subscription() {
 }
 
 #[test]
+fn a_subscription_that_ends_by_itself_is_no_message_of_its_channel() {
+    let mut talk = Conversation::new("its slot moves away");
+    says(&mut talk, "SSUBSCRIBE news", ">3\r\n$10\r\nssubscribe\r\n$4\r\nnews\r\n:1\r\n");
+    talk.say(DOWN, b">3\r\n$12\r\nsunsubscribe\r\n$4\r\nnews\r\n:0\r\n");
+    let told: Vec<_> = flows(&talk).iter().map(|flow| flow.operation.clone()).collect();
+    assert_eq!(told, ["SSUBSCRIBE", "deliver sunsubscribe"]);
+}
+
+#[test]
 fn roles_are_told_by_what_both_sides_say() {
     for talk in [sequence(), pipeline(), resp3()] {
         let told = |talk: Conversation| {
