@@ -25,7 +25,7 @@ const FRAME: Duration = Duration::from_millis(33);
 /// The same while a filter is at work on what there is: as soon as work of a few milliseconds has something to show.
 const SEARCH_FRAME: Duration = Duration::from_millis(5);
 /// The same where so much comes that a frame's work would be more than [`MUCH`].
-const BUSY_FRAME: Duration = Duration::from_millis(16);
+const BUSY_FRAME: Duration = Duration::from_millis(14);
 const MUCH: Duration = Duration::from_millis(3);
 /// The shortest time between two tables of services or traces, which cost more than a view and are read, not watched.
 const TABLE: Duration = Duration::from_secs(1);

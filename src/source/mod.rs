@@ -48,7 +48,7 @@ pub const PATIENCE: std::time::Duration = std::time::Duration::from_millis(10);
 pub trait Source: Send {
     /// Appends what is there, about [`FILL_PACKETS`] or [`FILL_BYTES`] at most, and the source's news.
     ///
-    /// Returns within about [`PATIENCE`] where there is nothing. After `End` or an error it is not called again.
+    /// Returns within a tenth of a second where there is nothing. After `End` or an error it is not called again.
     /// Damage is no error: the source that is damaged ends with a [`SourceNews::Closed`](crate::model::SourceNews::Closed)
     /// whose reason is one line for the person who asked. An end without damage has no `Closed`.
     fn fill(&mut self, out: &mut Packets) -> Result<Filled, SourceError>;

@@ -1,6 +1,6 @@
 //! Sees connections being opened before the capture hands them over: for the names of clients that are gone some milliseconds later.
 //!
-//! The capture's ring gives its packets in blocks, up to 10 ms after they came, which is right for packets and too late for the process of
+//! The capture's ring gives its packets in blocks, up to 50 ms after they came, which is right for packets and too late for the process of
 //! a `curl`. So each interface has a second, tiny handle in immediate mode that lets nothing but SYNs through, and a thread that only
 //! passes on who calls whom. What it misses costs a name at the most: it is never waited for, and counts nothing.
 

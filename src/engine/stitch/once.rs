@@ -204,7 +204,8 @@ impl Once {
     /// Of what the sender of a flow is at work on only that stays which is of the flow's trace, or for which it may have been sent, if any.
     pub(super) fn narrow(&mut self, hop: &Hop, open: &mut Vec<&mut Work>, traces: &Traces) {
         let (flow, no) = (hop.flow, traces.of(hop.flow));
-        if no.is_some() && open.iter().any(|work| traces.of(work.flow) == no) {
+        let again = || no.and_then(|no| traces.get(no)).is_some_and(|trace| trace.sends_again(hop));
+        if no.is_some() && open.iter().any(|work| traces.of(work.flow) == no) && !again() {
             open.retain(|work| traces.of(work.flow) == no);
             return;
         }

@@ -135,6 +135,13 @@ impl Trace {
         senders[0].is_some() && senders[0] == senders[1]
     }
 
+    /// Whether who sent a flow of it sent another one of its kind: that its context went along with another request than the one for
+    /// which it was begun is as likely then.
+    pub(in crate::engine) fn sends_again(&self, hop: &Hop) -> bool {
+        let call = hop.call();
+        self.hops.iter().any(|other| other.flow != hop.flow && other.call() == call)
+    }
+
     /// The first of its flows.
     pub(in crate::engine) fn first(&self) -> Option<FlowId> {
         self.hops.first().map(|hop| hop.flow)
@@ -151,7 +158,7 @@ impl Trace {
         let of_it = |flow: &&FlowId| self.hop(**flow).is_some();
         let only = |hop: &&Hop| {
             let Extra { placed, maybe, untold, .. } = hop.extra();
-            placed.is_none() && !untold && maybe.len() > 1 && maybe.iter().filter(of_it).eq([&up])
+            placed.is_none() && !untold && maybe.len() > 1 && maybe.iter().filter(of_it).eq([&up]) && !self.sends_again(hop)
         };
         self.hops.iter().filter(only).map(|hop| hop.flow).filter(|flow| self.leaves_open(*flow)).collect()
     }
