@@ -10,7 +10,7 @@ use crate::privileges;
 use crate::source::own::{OwnReader, OwnSockets};
 use crate::source::pcapng_write::WriteError;
 use crate::source::tap::Stop;
-use crate::source::{Filled, Source, SourceError};
+use crate::source::{Filled, ON_ITS_WAY, Source, SourceError};
 use crate::time::{Span, Time};
 use crate::worker::Settings;
 use crossbeam_channel::{Receiver, Sender};
@@ -67,7 +67,8 @@ pub enum PipelineError {
     Worker,
 }
 
-/// Reads `source` to its end, or until `stop`, and sends a turn a batch; the last one is marked. Blocks while the engine is behind.
+/// Reads `source` to its end, or until `stop` and, live, what was on its way then, and sends a turn a batch; the last one is marked. Blocks
+/// while the engine is behind.
 pub fn run(
     mut source: Box<dyn Source>,
     plan: &Plan,
@@ -80,7 +81,8 @@ pub fn run(
     let began = Instant::now();
     let mut ended = Ok(());
     let mut written = Ok(());
-    while !stop.load(Ordering::Relaxed) {
+    let mut stopped = None;
+    while !stop.load(Ordering::Relaxed) || plan.live && stopped.get_or_insert_with(Instant::now).elapsed() < ON_ITS_WAY {
         let mut packets = Packets::reusing(crew.spare(), reader.next);
         let filled = match source.fill(&mut packets) {
             Ok(filled) => filled,

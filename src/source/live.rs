@@ -15,7 +15,7 @@ use super::interfaces::in_default_set;
 use super::netns::Wanted;
 use super::scout::Scout;
 use super::watch::{ANY, Link, Watch, links};
-use super::{FILL_BYTES, FILL_PACKETS, Filled, Source, SourceError, SourceIds};
+use super::{FILL_BYTES, FILL_PACKETS, Filled, ON_ITS_WAY, Source, SourceError, SourceIds};
 use crate::model::{Packets, SourceId, SourceNews, Zone};
 use crate::text::escape;
 use crossbeam_channel::Sender;
@@ -35,9 +35,8 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How long one `fill` waits: longer than until the kernel hands over what came. And how long when nothing has come for `QUIET`: nobody is
-/// there to notice, and a machine at rest is left in peace.
-const WAIT: Duration = Duration::from_millis(60);
+/// How long one `fill` waits when nothing has come for `QUIET`, in place of `ON_ITS_WAY`: nobody is there to notice, and a machine at rest is
+/// left in peace.
 const LONG_WAIT: Duration = Duration::from_millis(100);
 const QUIET: Duration = Duration::from_secs(2);
 /// How often the kernel's drops are read, and a failed opening is tried again.
@@ -308,7 +307,7 @@ impl Live {
         let quiet = now.saturating_duration_since(self.last_packet) >= QUIET;
         let time = match (busy, quiet) {
             (true, _) => Duration::ZERO,
-            (false, false) => WAIT,
+            (false, false) => ON_ITS_WAY,
             (false, true) => LONG_WAIT,
         };
         let mut fds: Vec<PollFd<'_>> = (self.open.iter())

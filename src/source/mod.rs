@@ -43,6 +43,8 @@ pub const FILL_BYTES: usize = 64 * 1024;
 pub const MAX_PACKET: usize = 262_144;
 /// How long a source without packets may keep its caller, so that ticks go on.
 pub const PATIENCE: std::time::Duration = std::time::Duration::from_millis(10);
+/// How long a packet of an interface may be on its way: until the kernel hands over its block, and a little more.
+pub const ON_ITS_WAY: std::time::Duration = std::time::Duration::from_millis(60);
 
 /// Where packets come from.
 pub trait Source: Send {

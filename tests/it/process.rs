@@ -1,6 +1,8 @@
 //! The process as the system sees it: its rights, its rest, its end.
 
 use super::program::{PATIENCE, Running, can_capture, lines, meshtop};
+use std::io::Write;
+use std::net::{TcpListener, TcpStream};
 use std::process::Command;
 use std::time::Instant;
 
@@ -93,6 +95,26 @@ fn a_signal_that_comes_twice_ends_it_once_and_well() {
     let last = std::iter::from_fn(|| running.line()).last().unwrap();
     assert_eq!(lines(last.as_bytes())[0]["type"], "stats");
     assert_eq!(running.child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn what_was_on_its_way_when_it_was_told_to_end_is_seen() {
+    if !can_capture("what_was_on_its_way_when_it_was_told_to_end_is_seen") {
+        return;
+    }
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = listener.local_addr().unwrap();
+    let running = Running::start(meshtop().args(["-i", "lo", "-f", &format!("tcp port {}", addr.port()), "--json"]));
+    running.line();
+    let mut client = TcpStream::connect(addr).unwrap();
+    let (mut server, _) = listener.accept().unwrap();
+    client.write_all(b"GET /last HTTP/1.1\r\nHost: here\r\n\r\n").unwrap();
+    server.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").unwrap();
+    running.signal("INT");
+    let all: Vec<_> = std::iter::from_fn(|| running.line()).collect();
+    let flows = lines(all.join("\n").as_bytes()).into_iter().filter(|record| record["type"] == "flow");
+    let told: Vec<_> = flows.map(|flow| (flow["operation"].clone(), flow["status"].clone())).collect();
+    assert_eq!(told, [("GET /last".into(), "204".into())]);
 }
 
 #[test]
