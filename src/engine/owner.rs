@@ -1,8 +1,8 @@
 //! The engine's thread: turns and commands in, records and views out. It alone reads a clock, for its pace; the core never does.
 //!
 //! A slice of events (2 ms at most), then the mailbox, then a slice of row filtering, neither beyond the moment at which a view is due: at
-//! most 30 times a second, 71 where much comes, or 200 while a filter is at work. So neither a flood of packets nor a filter over a million rows makes the
-//! screen wait. At rest it waits too, and costs nothing.
+//! most 30 times a second, 71 where much comes, or 200 while a filter is at work. So neither a flood of packets nor a filter over a million
+//! rows makes the screen wait. At rest it waits too, and costs nothing.
 
 use super::looker::Looker;
 use super::view::{Query, View};

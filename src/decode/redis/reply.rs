@@ -105,6 +105,7 @@ impl Redis {
                 self.push(cx, input, push)
             }
             Arrival::Confirm { word, of, leaves, total, length } => {
+                let due = self.confirmed_before(cx, of, due);
                 if matches!(due, Some(Means::Confirms(own, _)) if own == of) {
                     self.confirmed(cx, input, length, (of, leaves, total));
                     return Step::Took(length);
@@ -139,6 +140,20 @@ impl Redis {
                 Read::Need(n) => Step::Need(n),
             },
         }
+    }
+
+    /// A confirmation of one kind has come: where another kind's come to a command whose number of them is not known, those are all. Gives the
+    /// command whose answer is due now.
+    fn confirmed_before(&mut self, cx: &mut Cx<'_, '_>, of: Channels, due: Option<Means>) -> Option<Means> {
+        let other = matches!(due, Some(Means::Confirms(own, None)) if own != of);
+        let next = matches!(self.waiting.begun(), Some(Means::Confirms(next, _)) if next == of);
+        if other
+            && next
+            && let Some(done) = self.waiting.answer()
+        {
+            self.confirmed_all(cx, done, None);
+        }
+        self.waiting.due()
     }
 
     /// One of the confirmations that a command has: an answer to it for each channel.

@@ -105,6 +105,12 @@ impl Waiting {
         self.open.front().map(|asked| asked.means)
     }
 
+    /// Where the command whose answer is due has had some of it, the one whose answer is due then.
+    pub fn begun(&self) -> Option<Means> {
+        self.open.front().filter(|asked| asked.bytes > 0)?;
+        self.open.get(1).map(|asked| asked.means)
+    }
+
     /// Whether an answer is due, if only one that will be nobody's.
     pub fn expects(&self) -> bool {
         !self.open.is_empty() || self.turns.due() > 0

@@ -57,6 +57,19 @@ fn deliveries_are_found_without_a_subscription() {
 }
 
 #[test]
+fn confirmations_of_another_kind_are_the_next_commands() {
+    let mut talk = Conversation::new("leaves all");
+    says(&mut talk, "GET a", "$1\r\na\r\n");
+    talk.say(UP, &[ask(&["UNSUBSCRIBE"]), ask(&["PUNSUBSCRIBE"])].concat());
+    talk.say(DOWN, b"*3\r\n$11\r\nunsubscribe\r\n$1\r\na\r\n:2\r\n*3\r\n$11\r\nunsubscribe\r\n$1\r\nb\r\n:1\r\n");
+    talk.say(DOWN, b"*3\r\n$12\r\npunsubscribe\r\n$2\r\nn*\r\n:0\r\n");
+    let told = late(talk);
+    // the first command is the trial
+    let answered: Vec<_> = told.iter().map(|(operation, body, _)| (operation.as_str(), body.len())).collect();
+    assert_eq!(answered, [("GET", 0), ("UNSUBSCRIBE", 66), ("PUNSUBSCRIBE", 35)]);
+}
+
+#[test]
 fn a_subscription_that_ends_by_itself_is_no_message_of_its_channel() {
     let mut talk = Conversation::new("its slot moves away");
     says(&mut talk, "SSUBSCRIBE news", ">3\r\n$10\r\nssubscribe\r\n$4\r\nnews\r\n:1\r\n");
