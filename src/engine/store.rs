@@ -108,14 +108,23 @@ impl Store {
         }
     }
 
-    /// Changes a flow that has not settled; `change` says what it added. A looker that holds the detail keeps the old one.
+    /// Changes a flow; `change` says what it added. A looker that holds the detail keeps the old one, and one that was evicted stays so.
     pub(super) fn change(&mut self, id: FlowId, change: impl FnOnce(&mut Row, &mut Detail) -> Charge) {
         let Some(slot) = self.get_mut(id) else { return };
         let before = row_cost(&slot.row);
         let (kept, bodies) = (slot.kept, slot.bodies);
-        let detail = Arc::make_mut(slot.detail.get_or_insert_default());
-        let charge = change(&mut slot.row, detail);
-        slot.noted = detail.notes.iter().any(|n| n.severity != Severity::Remark);
+        let charge = match &mut slot.detail {
+            Some(detail) => {
+                let detail = Arc::make_mut(detail);
+                let charge = change(&mut slot.row, detail);
+                slot.noted = detail.notes.iter().any(|n| n.severity != Severity::Remark);
+                charge
+            }
+            None => {
+                change(&mut slot.row, &mut Detail::default());
+                Charge::default()
+            }
+        };
         slot.kept = small((kept as usize).saturating_add_signed(charge.kept));
         slot.bodies = small((bodies as usize).saturating_add_signed(charge.bodies));
         let (after, new_kept, new_bodies) = (row_cost(&slot.row), slot.kept, slot.bodies);

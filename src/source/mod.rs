@@ -41,10 +41,13 @@ pub const FILL_PACKETS: usize = 256;
 pub const FILL_BYTES: usize = 64 * 1024;
 /// The largest packet that is taken from a capture: libpcap's and Wireshark's own limit (`MAXIMUM_SNAPLEN`).
 pub const MAX_PACKET: usize = 262_144;
-/// How long a source without packets may keep its caller, so that ticks go on.
+/// How long a pipe or a tap without packets may keep its caller, so that ticks go on.
 pub const PATIENCE: std::time::Duration = std::time::Duration::from_millis(10);
-/// How long a packet of an interface may be on its way: until the kernel hands over its block, and a little more.
-pub const ON_ITS_WAY: std::time::Duration = std::time::Duration::from_millis(60);
+/// After how many milliseconds at most the kernel hands over what came to an interface, be it little: at each of them all threads wake up,
+/// one after the other, which costs as much as some dozens of flows.
+pub const BLOCK_MILLIS: u16 = 50;
+/// How long a packet of an interface may be on its way: until its block is handed over, and a little more.
+pub const ON_ITS_WAY: std::time::Duration = std::time::Duration::from_millis(BLOCK_MILLIS as u64 + 10);
 
 /// Where packets come from.
 pub trait Source: Send {

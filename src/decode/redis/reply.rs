@@ -105,8 +105,12 @@ impl Redis {
                 self.push(cx, input, push)
             }
             Arrival::Confirm { word, of, leaves, total, length } => {
-                let due = self.confirmed_before(cx, of, due);
-                if matches!(due, Some(Means::Confirms(own, _)) if own == of) {
+                let is_of = |means| matches!(means, Some(Means::Confirms(own, _)) if own == of);
+                if !is_of(due) && is_of(self.waiting.due_then()) {
+                    self.end_confirmed(cx);
+                }
+                let due = self.waiting.due();
+                if is_of(due) {
                     self.confirmed(cx, input, length, (of, leaves, total));
                     return Step::Took(length);
                 }
@@ -142,18 +146,11 @@ impl Redis {
         }
     }
 
-    /// A confirmation of one kind has come: where another kind's come to a command whose number of them is not known, those are all. Gives the
-    /// command whose answer is due now.
-    fn confirmed_before(&mut self, cx: &mut Cx<'_, '_>, of: Channels, due: Option<Means>) -> Option<Means> {
-        let other = matches!(due, Some(Means::Confirms(own, None)) if own != of);
-        let next = matches!(self.waiting.begun(), Some(Means::Confirms(next, _)) if next == of);
-        if other
-            && next
-            && let Some(done) = self.waiting.answer()
-        {
+    /// What comes now is the next command's: all that were subscribed to are confirmed, however many there were.
+    fn end_confirmed(&mut self, cx: &mut Cx<'_, '_>) {
+        if let Some(done) = self.waiting.confirmed() {
             self.confirmed_all(cx, done, None);
         }
-        self.waiting.due()
     }
 
     /// One of the confirmations that a command has: an answer to it for each channel.
@@ -192,12 +189,8 @@ impl Redis {
         if let Some(n) = self.needs(input).filter(|_| unasked) {
             return Step::Need(n);
         }
+        self.end_confirmed(cx);
         let mut asked = self.waiting.answer();
-        // all that were subscribed to are confirmed, however many there were: this is the next one's
-        if let Some(done) = asked.take_if(|asked| matches!(asked.means, Means::Confirms(_, None)) && asked.bytes > 0) {
-            self.confirmed_all(cx, done, None);
-            asked = self.waiting.answer();
-        }
         let first = input.data.first();
         let refuses = matches!(first, Some(b'-' | b'+' | b'!'));
         if let Some(wrong) = asked.take_if(|asked| matches!(asked.means, Means::Confirms(..)) && !refuses) {

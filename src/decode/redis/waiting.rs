@@ -105,10 +105,15 @@ impl Waiting {
         self.open.front().map(|asked| asked.means)
     }
 
-    /// Where the command whose answer is due has had some of it, the one whose answer is due then.
-    pub fn begun(&self) -> Option<Means> {
-        self.open.front().filter(|asked| asked.bytes > 0)?;
+    /// The command whose answer is due once the next one has all of its own.
+    pub fn due_then(&self) -> Option<Means> {
         self.open.get(1).map(|asked| asked.means)
+    }
+
+    /// Takes out the command whose answer is due where it has some confirmations, of which it is not known how many come.
+    pub fn confirmed(&mut self) -> Option<Asked> {
+        let some = |asked: &Asked| matches!(asked.means, Means::Confirms(_, None)) && asked.bytes > 0;
+        if self.open.front().is_some_and(some) { self.answer() } else { None }
     }
 
     /// Whether an answer is due, if only one that will be nobody's.

@@ -2,7 +2,7 @@
 
 use super::super::cost::heap;
 use super::*;
-use crate::model::{Body, ConnId, Dir, Half, Pattern, SourceSet};
+use crate::model::{Body, ConnId, Dir, Half, Link, Pattern, SourceSet};
 use crate::time::Time;
 
 fn row(id: FlowId) -> Row {
@@ -122,6 +122,23 @@ fn an_open_flow_outlives_its_turn_and_goes_when_it_has_settled() {
     settle(&mut store, 1);
     assert_eq!(&picture(&store, 2), "--");
     assert_eq!(store.evicted().flows, flows + 1);
+}
+
+#[test]
+fn a_detail_that_was_evicted_does_not_come_back() {
+    let mut store = store(64 << 10, 1);
+    settle(&mut store, 1);
+    for id in 2..=100 {
+        open(&mut store);
+        settle(&mut store, id);
+    }
+    let id = store.ids().find(|id| store.get(*id).unwrap().detail.is_none()).unwrap();
+    store.change(id, |row, _| {
+        row.link = Some(Link::Time);
+        Charge::default()
+    });
+    let slot = store.get(id).unwrap();
+    assert_eq!((slot.row.link, slot.detail.is_none()), (Some(Link::Time), true));
 }
 
 #[test]

@@ -135,11 +135,11 @@ impl Trace {
         senders[0].is_some() && senders[0] == senders[1]
     }
 
-    /// Whether who sent a flow of it sent another one of its kind: that its context went along with another request than the one for
-    /// which it was begun is as likely then.
+    /// Whether who sent a flow of it may have sent another one of its kind: that its context went along with another request than the one
+    /// for which it was begun is as likely then. Of large traces it is not looked for.
     pub(in crate::engine) fn sends_again(&self, hop: &Hop) -> bool {
         let call = hop.call();
-        self.hops.iter().any(|other| other.flow != hop.flow && other.call() == call)
+        self.hops.len() > SEARCHED || self.hops.iter().any(|other| other.flow != hop.flow && other.call() == call)
     }
 
     /// The first of its flows.
@@ -153,8 +153,11 @@ impl Trace {
     }
 
     /// Flows of it of which nothing was claimed, and that only this one of it may have caused: who sent them was at work on others too,
-    /// which are of no such trace.
+    /// which are of no such trace. Of large traces it is not looked for.
     pub(in crate::engine) fn told_by(&self, up: FlowId) -> Vec<FlowId> {
+        if self.hops.len() > SEARCHED {
+            return Vec::new();
+        }
         let of_it = |flow: &&FlowId| self.hop(**flow).is_some();
         let only = |hop: &&Hop| {
             let Extra { placed, maybe, untold, .. } = hop.extra();

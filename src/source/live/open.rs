@@ -2,8 +2,8 @@
 
 use super::LiveError;
 use super::filter::words;
-use crate::source::scout;
 use crate::source::watch::Link;
+use crate::source::{BLOCK_MILLIS, scout};
 use pcap::{Active, Capture, Inactive, Precision};
 use std::sync::Arc;
 
@@ -15,9 +15,6 @@ const SNAPLEN: i32 = 262_144;
 pub(super) const LARGE_RING: i32 = 16 << 20;
 pub(super) const SMALL_RING: i32 = 4 << 20;
 const LOOK_RING: i32 = 1 << 20;
-/// After how many milliseconds at most the kernel hands over what came, be it little: at each of them all threads wake up, one after the
-/// other, which costs as much as some dozens of flows.
-const BLOCK_MILLIS: i32 = 50;
 /// The kernel's word for a switch in software.
 const BRIDGE: &str = "bridge";
 /// libpcap has nanoseconds on Linux; elsewhere it does not say whether it has.
@@ -72,7 +69,7 @@ impl Opener {
 fn blocks(link: &Link, ring: i32) -> Result<Capture<Active>, LiveError> {
     // A bridge hands up what it passes from one container to another only where it is promiscuous.
     let promiscuous = link.kind == BRIDGE;
-    open_with(link, |capture| capture.promisc(promiscuous).snaplen(SNAPLEN).buffer_size(ring).timeout(BLOCK_MILLIS))
+    open_with(link, |capture| capture.promisc(promiscuous).snaplen(SNAPLEN).buffer_size(ring).timeout(BLOCK_MILLIS.into()))
 }
 
 /// Opens a non-blocking handle of an interface of this thread's network namespace, as it is told.
