@@ -116,6 +116,7 @@ pub fn run(
         }
     }
     let mut rest = Packets::starting_at(reader.next);
+    rest.news = source.stopped();
     if let Some((tapped, stop)) = &plan.tapped {
         // each lets go within seconds, and its way here closes with it
         stop.now();

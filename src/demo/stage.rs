@@ -50,6 +50,10 @@ impl Source for Stage {
         self.quiet = if finished && filled == Filled::Idle { self.quiet + 1 } else { 0 };
         Ok(if self.quiet > QUIET { Filled::End } else { filled })
     }
+
+    fn stopped(&mut self) -> Vec<SourceNews> {
+        self.inner.stopped()
+    }
 }
 
 /// Puts the recorded addresses into a frame of TCP over IPv4. Checksums are left: on loopback nobody fills them in.

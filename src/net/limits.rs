@@ -43,10 +43,12 @@ pub const ORDER_BYTES: usize = 256 << 10;
 pub const ORDER_PIECES: usize = 512;
 /// How long in packet time bytes wait for those before them: past a first retransmission timeout (RFC 6298 §2.1: 1 s).
 pub const ORDER_WAIT: Span = Span::from_secs(2);
-/// A sequence number further away is not of this connection: no window is larger (RFC 7323 §2.3).
-pub const WINDOW: u64 = 1 << 30;
-/// A reset further from what was seen is not believed: beyond the largest common socket buffers.
-pub const RESET_WINDOW: u64 = 16 << 20;
+/// What lies further from all that is known of a direction, in bytes, is not believed of one segment alone, and never of a reset: beyond the
+/// largest common socket buffers.
+pub const WINDOW: u64 = 16 << 20;
+/// The same for a segment that is as far from what is known of both directions: then it is another connection's, for initial sequence
+/// numbers are random, or 15 MiB apart for each second (RFC 6528, as Linux does it), and no loss is as large both ways between two packets.
+pub const BOTH_WAYS: u64 = 4 << 20;
 
 /// Shards there are, whatever the number of workers: limits, timers and caps are a shard's.
 pub const SHARDS: usize = 64;

@@ -80,8 +80,8 @@ struct Entry<C> {
     /// Initial sequence numbers of the lower and the higher end; where they were not seen, the one before what was seen first. A 0 is taken
     /// for none.
     isn: [Option<NonZeroU32>; 2],
-    /// The numbers of what they sent last.
-    at: [u32; 2],
+    /// The numbers of what they sent last, or, of an end that sent nothing, of what was acknowledged. A 0 is taken for none.
+    at: [Option<NonZeroU32>; 2],
     /// Whether the lower and the higher end sent something.
     sent: [bool; 2],
     /// Whether it may be idle for long.
@@ -288,8 +288,7 @@ impl<C> ConnTable<C> {
         let entry = &mut self.entries[index];
         let class = match entry.state {
             State::Open(_) => {
-                (entry.sent[side], entry.at[side]) = (true, seg.seq);
-                entry.note_isn(seg, side);
+                entry.note(seg, side);
                 let established = entry.sent == [true; 2] || (!seg.payload.is_empty() && !seg.flags.has(TcpFlags::SYN));
                 entry.established |= established && entry.key.transport == Transport::Stream;
                 Class::Busy
@@ -313,7 +312,7 @@ impl<C> ConnTable<C> {
 
     fn insert(&mut self, key: Key, state: State<C>, class: Class, seg: &Segment, side: usize, low_is_client: bool) -> u32 {
         let (first, touched) = (seg.stamp.packet, self.clock);
-        let (isn, at, sent, established, due) = ([None; 2], [0; 2], [false; 2], false, NEVER);
+        let (isn, at, sent, established, due) = ([None; 2], [None; 2], [false; 2], false, NEVER);
         let mut entry = Entry { key, state, generation: 0, first, touched, low_is_client, isn, at, sent, established, due };
         entry.note_isn(seg, side);
         let index = match self.free.pop() {

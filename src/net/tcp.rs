@@ -11,18 +11,20 @@
 //! answer is not shown before its question: the acknowledgement gives the question its grace, then a hole takes its place. A hole is shown
 //! no sooner than what the other direction sent before it acknowledged the bytes that are missing. Of both
 //! directions' bytes that could be shown at once, or that wait for one another, those of the lower packet number are first.
+//!
+//! What is further than 16 MiB from all that is known of a direction is believed once two segments tell it: no hole is one segment's word.
 
 use super::copies::Copies;
-use super::limits::{ACKS, ORDER_BYTES, ORDER_PACKETS, ORDER_PIECES, ORDER_WAIT, WINDOW};
+use super::limits::{ACKS, ORDER_BYTES, ORDER_PACKETS, ORDER_PIECES, ORDER_WAIT};
 use crate::model::{Counts, Dir, End, PacketNo, Segment, Stamp, TcpFlags};
 use crate::time::Time;
 use counts::Sums;
 pub(super) use counts::count;
-use half::{Half, Mark, Tag, Told};
+use half::{Half, Mark, Tag, Told, pair};
 
+mod belief;
 mod counts;
 mod half;
-mod reset;
 
 /// Who takes the streams.
 pub trait Streams {
@@ -83,7 +85,7 @@ impl Reassembler {
 
     /// Takes a segment, and shows what can be shown then: how many bytes of it are new.
     fn taken(&mut self, seg: &Segment, payload: &[u8], dir: Dir, out: &mut impl Streams) -> u64 {
-        if self.is_over() {
+        if self.is_over() || self.is_elsewhere(seg, dir) {
             self.sums.rare().strays += 1;
             return 0;
         }
@@ -200,7 +202,7 @@ impl Reassembler {
         }
         let at = u64::try_from(other.place(seg.ack)).unwrap_or(0);
         other.note_acked(at);
-        if other.clamp(at) <= other.next || at - other.next > WINDOW {
+        if other.clamp(at) <= other.next || !other.believes(at) {
             return 0;
         }
         let acks = &mut other.beyond().acks;
@@ -233,7 +235,7 @@ impl Reassembler {
         let place = half.place(seq);
         let (next, end) = (half.next as i64, place + len as i64);
         let limit = half.fin().map_or(i64::MAX, |at| at as i64);
-        if place - next > WINDOW as i64 || (len > 0 && place >= limit) {
+        if (len > 0 && place >= limit) || !half.believes(place.max(0) as u64) {
             self.sums.rare().strays += 1;
             return 0;
         }
@@ -385,14 +387,6 @@ impl Reassembler {
         out.hole(dir, to - half.next, stamp);
         half.next = to;
         self.sums.rare().gaps += 1;
-    }
-}
-
-fn pair(halves: &mut [Half; 2], dir: Dir) -> (&mut Half, &mut Half) {
-    let [a, b] = halves;
-    match dir {
-        Dir::ToServer => (a, b),
-        Dir::ToClient => (b, a),
     }
 }
 

@@ -374,6 +374,11 @@ impl Source for Live {
         out.news.append(&mut self.news);
         Ok(if told || out.list.len() > before { Filled::More } else { Filled::Idle })
     }
+
+    fn stopped(&mut self) -> Vec<SourceNews> {
+        self.tell_drops();
+        std::mem::take(&mut self.news)
+    }
 }
 
 #[cfg(test)]

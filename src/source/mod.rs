@@ -28,7 +28,7 @@ mod window;
 
 pub use merge::Files;
 
-use crate::model::{Packets, SourceId};
+use crate::model::{Packets, SourceId, SourceNews};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -54,9 +54,14 @@ pub trait Source: Send {
     /// Appends what is there, about [`FILL_PACKETS`] or [`FILL_BYTES`] at most, and the source's news.
     ///
     /// Returns within a tenth of a second where there is nothing. After `End` or an error it is not called again.
-    /// Damage is no error: the source that is damaged ends with a [`SourceNews::Closed`](crate::model::SourceNews::Closed)
+    /// Damage is no error: the source that is damaged ends with a [`SourceNews::Closed`]
     /// whose reason is one line for the person who asked. An end without damage has no `Closed`.
     fn fill(&mut self, out: &mut Packets) -> Result<Filled, SourceError>;
+
+    /// What there is to tell where it was stopped before its end: what was dropped until now. [`fill`](Self::fill) is not called again.
+    fn stopped(&mut self) -> Vec<SourceNews> {
+        Vec::new()
+    }
 }
 
 /// How a call of [`Source::fill`] ended.

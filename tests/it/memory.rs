@@ -54,6 +54,33 @@ fn a_hundred_thousand_connections_may_be_open() {
     assert!(memory <= (STORE + OPEN) * MIB, "{memory} bytes");
 }
 
+/// A day of a request a second, each of its own connection and trace: what is over takes no room.
+#[test]
+fn a_day_takes_no_more_than_its_first_hours() {
+    const DAY: u64 = 24 * 60 * 60;
+    let folder = tempfile::tempdir().unwrap();
+    let [(hours, _), (day, stats)] = [DAY / 4, DAY].map(|seconds| {
+        let file = folder.path().join(format!("{seconds}.pcap"));
+        let mut out = Capture::new(BufWriter::new(File::create(&file).unwrap())).unwrap();
+        for n in 0..seconds {
+            let mut tcp = out.open((10_000 + n % PORTS) as u16, 8080).unwrap();
+            let trace = (n + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            let request = format!(
+                "GET /orders/{n} HTTP/1.1\r\nhost: shop.local\r\ntraceparent: 00-{trace:016x}{trace:016x}-{trace:016x}-01\r\n\r\n"
+            );
+            out.say(&mut tcp, Side::Client, request.as_bytes()).unwrap();
+            out.say(&mut tcp, Side::Server, b"HTTP/1.1 204 No Content\r\nserver: nginx\r\n\r\n").unwrap();
+            out.close(tcp).unwrap();
+            out.pass(1_000_000);
+        }
+        out.finish().unwrap();
+        read(&file)
+    });
+    assert_eq!(stats["flows"]["http"], DAY);
+    assert!(day <= hours + CHANCE * MIB, "6 hours were read in {hours} bytes, 24 hours in {day}");
+    assert!(day <= (STORE + BESIDE) * MIB, "{day} bytes");
+}
+
 #[test]
 fn what_connections_hold_is_bounded_together() {
     const CONNECTIONS: u64 = 8000;

@@ -2,36 +2,59 @@
 
 use super::{Entry, State};
 use crate::model::{Segment, TcpFlags, Transport};
-use crate::net::limits::COPY_WINDOW;
+use crate::net::limits::{BOTH_WAYS, COPY_WINDOW};
 use crate::time::Time;
 use std::num::NonZeroU32;
 
 /// How far before the last that a closed connection sent, and how far behind it, in bytes, another one's data lie whose opening was not
 /// seen: no data that is sent again is as old, none follows, and initial sequence numbers are random.
-const FAR: (i32, i32) = (1 << 22, 1 << 17);
+const CLOSED: (u64, u64) = (BOTH_WAYS, 1 << 17);
+/// The same where it is open, as far as was seen.
+const OPEN: (u64, u64) = (BOTH_WAYS, BOTH_WAYS);
 /// What a SYN's data may add to the number that its answer acknowledges (RFC 7413).
 const SYN_DATA: u32 = 1 << 16;
 
 impl<C> Entry<C> {
-    /// Whether a segment shows that the ports are in use anew: an opening with another initial sequence number, or after the close; or, after
-    /// the close, data with other numbers both ways, whose opening was not seen.
+    /// Whether a segment shows that the ports are in use anew: an opening with another initial sequence number, or after the close; or data
+    /// with other numbers both ways, whose opening was not seen.
     pub(super) fn is_over_by(&self, seg: &Segment, side: usize, now: Time) -> bool {
         if self.key.transport == Transport::Datagram || seg.flags.has(TcpFlags::RST) {
             return false;
         }
         let closed = matches!(self.state, State::Closed);
         if !seg.flags.has(TcpFlags::SYN) {
-            let far = |side: usize, at: u32| {
-                let from_last = at.wrapping_sub(self.at[side]) as i32;
-                self.sent[side] && !(-FAR.0..=FAR.1).contains(&from_last)
-            };
-            return closed && !seg.payload.is_empty() && far(side, seg.seq) && far(1 - side, seg.ack);
+            let brings = !seg.payload.is_empty() || seg.cut > 0;
+            return brings && self.is_elsewhere(seg, side, if closed { CLOSED } else { OPEN });
         }
         if seg.flags.has(TcpFlags::ACK) {
             return self.isn[1 - side].is_some_and(|isn| seg.ack.wrapping_sub(isn.get()).wrapping_sub(1) > SYN_DATA);
         }
         // a client that was refused may try again with the same number; another source's copy comes sooner
         self.isn[side].is_some_and(|isn| isn.get() != seg.seq) || closed && now.since(self.touched) > COPY_WINDOW
+    }
+
+    /// Whether what a segment sends and what it acknowledges are both so far from what is known: before that, and behind it. Behind a SYN
+    /// nothing is known of the other end: then what is known of this one decides.
+    fn is_elsewhere(&self, seg: &Segment, side: usize, (before, behind): (u64, u64)) -> bool {
+        let opened = self.at != [None; 2];
+        let far = |side: usize, at: u32| {
+            let Some(last) = self.at[side] else { return opened };
+            let from_last = at.wrapping_sub(last.get()) as i32;
+            u64::from(from_last.unsigned_abs()) > if from_last < 0 { before } else { behind }
+        };
+        seg.flags.has(TcpFlags::ACK) && far(side, seg.seq) && far(1 - side, seg.ack)
+    }
+
+    /// A packet of it: what it tells of where both ends are, unless it is from elsewhere.
+    pub(super) fn note(&mut self, seg: &Segment, side: usize) {
+        self.sent[side] = true;
+        if !self.is_elsewhere(seg, side, OPEN) {
+            self.at[side] = NonZeroU32::new(seg.seq);
+            if !self.sent[1 - side] {
+                self.at[1 - side] = NonZeroU32::new(seg.ack).filter(|_| seg.flags.has(TcpFlags::ACK));
+            }
+        }
+        self.note_isn(seg, side);
     }
 
     /// What a segment tells of the initial sequence numbers.

@@ -193,12 +193,43 @@ fn data_of_other_numbers_after_the_close_are_another_connections() {
         let found = s.table.find(&seg, Transport::Stream, false, &mut s.log);
         assert_eq!(found.is_some(), other, "{seq} {ack} {length}");
     }
-    // of who sent nothing it is not known where that would be
-    let mut s = Shard::default();
-    s.tcp(CLIENT, SERVER, SYN, 1, 0);
-    s.close();
-    let seg = Segment { payload: 0..7, ..s.segment(CLIENT, SERVER, ACK, far, far) };
-    assert!(s.table.find(&seg, Transport::Stream, false, &mut s.log).is_none());
+    // of who sent nothing it is known where that would be, once it was acknowledged
+    for (flags, at, other) in [(0, near, true), (ACK, near, false), (ACK, far, true)] {
+        let mut s = Shard::default();
+        s.tcp(CLIENT, SERVER, SYN, 1, 0);
+        let seg = s.segment(CLIENT, SERVER, flags, 2, 2);
+        let (slot, _) = s.table.find(&seg, Transport::Stream, false, &mut s.log).unwrap();
+        s.table.close(slot);
+        let seg = Segment { payload: 0..7, ..s.segment(CLIENT, SERVER, ACK, far, at) };
+        assert_eq!(s.table.find(&seg, Transport::Stream, false, &mut s.log).is_some(), other, "{flags} {at}");
+    }
+}
+
+#[test]
+fn data_of_other_numbers_both_ways_are_another_connections() {
+    const FAR: u32 = 5 << 20;
+    for (seq, ack, length, cut, other) in [
+        (FAR, FAR, 7, 0, true),
+        (FAR, FAR, 0, 7, true),
+        (FAR, u32::MAX - FAR, 7, 0, true),
+        (FAR, 9, 7, 0, false),
+        (9, FAR, 7, 0, false),
+        (1 << 20, 1 << 20, 7, 0, false),
+        (FAR, FAR, 0, 0, false),
+    ] {
+        let mut s = Shard::default();
+        s.tcp(CLIENT, SERVER, SYN, 1, 0);
+        s.tcp(SERVER, CLIENT, SYN | ACK, 1, 2);
+        let seg = Segment { payload: 0..length, cut, ..s.segment(CLIENT, SERVER, ACK, seq, ack) };
+        s.table.find(&seg, Transport::Stream, false, &mut s.log).unwrap();
+        assert_eq!(s.ended(), if other { vec![(1, End::Open)] } else { vec![] }, "{seq} {ack} {length} {cut}");
+        // what brings nothing does not tell where it goes on
+        if !other && length == 0 {
+            let seg = Segment { payload: 0..7, ..s.segment(CLIENT, SERVER, ACK, 2, 2) };
+            s.table.find(&seg, Transport::Stream, false, &mut s.log).unwrap();
+            assert_eq!(s.ended(), []);
+        }
+    }
 }
 
 #[test]

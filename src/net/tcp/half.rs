@@ -1,7 +1,7 @@
 //! One direction's state: how far it was shown, what waits, what was acknowledged. What to do about it is the reassembler's to say.
 
-use crate::model::Stamp;
-use crate::net::limits::{ACK_GRACE, ACK_GRACE_PACKETS, ORDER_WAIT};
+use crate::model::{Dir, Stamp};
+use crate::net::limits::{ACK_GRACE, ACK_GRACE_PACKETS, ORDER_WAIT, WINDOW};
 use crate::net::pieces::Pieces;
 use crate::time::{Span, Time};
 use std::collections::VecDeque;
@@ -54,6 +54,8 @@ pub(super) struct Beyond {
     pub(super) acks: VecDeque<(u64, Mark)>,
     /// What it acknowledged, out of grace, and how many packets the connection had by then.
     pub(super) acked: (u64, u64),
+    /// What one segment told alone that is too far from the rest.
+    far: Option<u64>,
     /// Where one byte may be its FIN, not captured: then what was sent after it does not wait any longer.
     pub(super) spare: Option<u64>,
     /// Where its FIN is.
@@ -128,7 +130,8 @@ impl Half {
     pub(super) fn rest(&mut self) {
         let next = self.next;
         let idle = self.idle();
-        self.beyond.take_if(|b| idle && b.fin.is_none() && b.acked.0 <= next && b.spare.is_none_or(|at| at < next));
+        let passed = |at: Option<u64>| at.is_none_or(|at| at < next);
+        self.beyond.take_if(|b| idle && b.fin.is_none() && b.acked.0 <= next && passed(b.spare) && passed(b.far));
     }
 
     /// Whether anything told where it begins.
@@ -214,6 +217,26 @@ impl Half {
     /// Whether anything of it was shown.
     pub(super) fn has_begun(&self) -> bool {
         self.next > self.start.into()
+    }
+
+    /// Whether a sequence number is so far from what was shown, one way or the other.
+    pub(super) fn is_far(&self, seq: u32, far: u64) -> bool {
+        self.place(seq).abs_diff(self.next as i64) > far
+    }
+
+    /// Whether it may go on at `place`: that is not far from what is known of it, or another segment said so.
+    pub(super) fn believes(&mut self, place: u64) -> bool {
+        let ahead = place.saturating_sub(WINDOW);
+        if ahead <= self.next {
+            return true;
+        }
+        let beyond = self.beyond();
+        let known = beyond.pieces.end().max(beyond.acks.back().map_or(0, |&(at, _)| at)).max(beyond.acked.0);
+        let borne_out = ahead <= known || beyond.far.is_some_and(|far| far != place && far.abs_diff(place) <= WINDOW);
+        if !borne_out {
+            beyond.far = Some(place);
+        }
+        borne_out
     }
 
     /// The peer acknowledged this.
@@ -308,5 +331,14 @@ impl Half {
 
     pub(super) fn idle(&self) -> bool {
         self.acks() == 0 && self.head().is_none()
+    }
+}
+
+/// A direction, and the other one.
+pub(super) fn pair(halves: &mut [Half; 2], dir: Dir) -> (&mut Half, &mut Half) {
+    let [a, b] = halves;
+    match dir {
+        Dir::ToServer => (a, b),
+        Dir::ToClient => (b, a),
     }
 }

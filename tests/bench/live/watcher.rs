@@ -7,11 +7,15 @@ use rustix::process::{Pid, Signal, kill_process};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::num::NonZeroU16;
 use std::process::{Child, ChildStdout, Command, Stdio};
-use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
 use vt100::Parser;
 
-/// How often it is looked how far behind the screen is, and after which time first: the bursts' start is not measured.
+/// How often it is looked how far behind the screen is, whether or not it changed, and after which time first: the bursts' start is not
+/// measured.
 const LOOK: Duration = Duration::from_millis(100);
 const SETTLED: Duration = Duration::from_secs(1);
 
@@ -31,7 +35,7 @@ impl Watcher {
         let mut said = BufReader::new(child.stderr.take().expect("it is piped"));
         said.read_line(&mut String::new())?;
         // its summary fits the pipe
-        std::thread::spawn(move || io::copy(&mut said, &mut io::sink()));
+        thread::spawn(move || io::copy(&mut said, &mut io::sink()));
         let out = BufReader::new(child.stdout.take().expect("it is piped"));
         Ok(Self { child, out })
     }
@@ -88,7 +92,8 @@ pub struct Screen {
     before: Duration,
     _master: Box<dyn MasterPty + Send>,
     _keys: Box<dyn Write + Send>,
-    reader: JoinHandle<Vec<u64>>,
+    over: Arc<AtomicBool>,
+    looks: JoinHandle<Vec<u64>>,
 }
 
 /// What was seen of a screen.
@@ -110,36 +115,39 @@ impl Screen {
         let keys = pty.master.take_writer().map_err(io::Error::other)?;
         let (ready, is_ready) = crossbeam_channel::bounded(1);
         let (rows, cols) = (NonZeroU16::new(rows).expect("it has rows"), NonZeroU16::new(cols).expect("it has columns"));
-        let reader = std::thread::spawn(move || {
-            let (mut parser, mut behind, mut buffer) = (Parser::new(rows, cols, 0), Vec::new(), vec![0; 1 << 16]);
-            let mut look: Option<Instant> = None;
+        let drawn = Arc::new(Mutex::new(Parser::new(rows, cols, 0)));
+        let contents = |drawn: &Mutex<Parser>| drawn.lock().expect("nobody panics with it").screen().contents();
+        let shown = drawn.clone();
+        thread::spawn(move || {
+            let (mut buffer, mut told) = (vec![0; 1 << 16], false);
             while let Ok(n @ 1..) = from.read(&mut buffer) {
-                parser.process(&buffer[..n]);
-                let contents = |parser: &Parser| parser.screen().contents();
-                match look {
-                    // it says so once it captures
-                    None if contents(&parser).contains("lo") && ready.try_send(()).is_ok() => {
-                        look = Some(Instant::now() + SETTLED)
-                    }
-                    Some(due) if Instant::now() >= due => {
-                        behind.extend(newest(&contents(&parser)).map(|sent| millis().saturating_sub(sent)));
-                        look = Some(Instant::now() + LOOK);
-                    }
-                    _ => {}
-                }
+                shown.lock().expect("nobody panics with it").process(&buffer[..n]);
+                // it says so once it captures
+                told = told || contents(&shown).contains("lo") && ready.try_send(()).is_ok();
             }
-            behind
         });
         let pid = child.process_id().unwrap_or_default();
         is_ready.recv().map_err(io::Error::other)?;
-        Ok(Self { child, pid, before: cpu(pid), _master: pty.master, _keys: keys, reader })
+        let over = Arc::new(AtomicBool::new(false));
+        let is_over = over.clone();
+        let looks = thread::spawn(move || {
+            let mut behind = Vec::new();
+            thread::sleep(SETTLED);
+            while !is_over.load(Ordering::Relaxed) {
+                behind.extend(newest(&contents(&drawn)).map(|sent| millis().saturating_sub(sent)));
+                thread::sleep(LOOK);
+            }
+            behind
+        });
+        Ok(Self { child, pid, before: cpu(pid), _master: pty.master, _keys: keys, over, looks })
     }
 
     pub fn end(mut self) -> io::Result<Told> {
         let cpu = cpu(self.pid) - self.before;
+        self.over.store(true, Ordering::Relaxed);
         interrupt(self.pid);
         self.child.wait()?;
-        let mut behind = self.reader.join().expect("it only reads");
+        let mut behind = self.looks.join().expect("it only looks");
         behind.sort_unstable();
         Ok(Told { cpu, behind })
     }

@@ -10,9 +10,12 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 /// Goes up when what is generated changes: files of another version are not used again.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// Connections that are open side by side.
 const CONNECTIONS: usize = 64;
+/// Client ports, as Linux gives them out, and those above them, of connections that stay open.
+const PORTS: (u16, u64) = (32_768, 28_000);
+const KEPT: u16 = 61_000;
 /// Requests of one trace.
 const A_TRACE: u64 = 4;
 
@@ -174,7 +177,7 @@ fn keep_alive() -> Step {
     let mut no = 0;
     Box::new(move |out, dice| {
         if open.len() < CONNECTIONS {
-            open.push(out.open(33_000 + open.len() as u16, 8080 + open.len() as u16 % 4)?);
+            open.push(out.open(KEPT + open.len() as u16, 8080 + open.len() as u16 % 4)?);
         }
         no += 1;
         let at = dice.below(open.len() as u64) as usize;
@@ -187,8 +190,9 @@ fn short() -> Step {
     let mut no = 0_u64;
     Box::new(move |out, dice| {
         no += 1;
-        // as Linux gives them out: 28,000 ports, each used again for another server
-        let mut tcp = out.open(32_768 + (no * 2 % 28_000) as u16, 8080 + (no / 14_000 % 4) as u16)?;
+        // Linux gives out every other one, and each again for another server
+        let (first, all) = PORTS;
+        let mut tcp = out.open(first + (no * 2 % all) as u16, 8080 + (no * 2 / all % 4) as u16)?;
         exchange(out, &mut tcp, &documents, no, dice)?;
         out.close(tcp)
     })

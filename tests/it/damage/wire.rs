@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 /// The port of the first client.
 const FIRST: u16 = 20_000;
 /// How many packets open a connection.
-const OPENING: usize = 3;
+pub const OPENING: usize = 3;
 
 /// One connection, each of whose packets acknowledges all that was sent before.
 pub struct Wire {
@@ -23,13 +23,12 @@ pub struct Wire {
 impl Wire {
     /// It is opened, at so many seconds.
     pub fn open(port: u16, server: u16, seconds: u64) -> Self {
-        let mut wire = Self {
-            ports: [port, server],
-            next: [100, 500],
-            time: seconds * 1_000_000,
-            packets: Packets::new(),
-            begins: Vec::new(),
-        };
+        Self::open_at(port, server, seconds * 1_000_000, [100, 500])
+    }
+
+    /// The same, at so many microseconds, with these initial sequence numbers.
+    pub fn open_at(port: u16, server: u16, time: u64, next: [u32; 2]) -> Self {
+        let mut wire = Self { ports: [port, server], next, time, packets: Packets::new(), begins: Vec::new() };
         wire.send(0, 2, b"");
         wire.send(1, 18, b"");
         wire.ack();
@@ -51,6 +50,14 @@ impl Wire {
         self.send(0, 16, b"");
     }
 
+    /// The client closes it, then the server.
+    pub fn close(mut self) -> Packets {
+        self.send(0, 17, b"");
+        self.send(1, 17, b"");
+        self.ack();
+        self.packets
+    }
+
     /// Nothing is said for so many milliseconds.
     pub fn pause(&mut self, millis: u64) {
         self.time += millis * 1000;
@@ -70,7 +77,7 @@ impl Wire {
         let ack = if flags == 2 { 0 } else { self.next[1 - from] };
         bytes.extend([self.next[from].to_be_bytes(), ack.to_be_bytes()].concat());
         bytes.extend([&[0x50, flags, 255, 255, 0, 0, 0, 0][..], said].concat());
-        self.next[from] = self.next[from].wrapping_add(said.len() as u32 + u32::from(flags & 2 != 0));
+        self.next[from] = self.next[from].wrapping_add(said.len() as u32 + u32::from(flags & 3 != 0));
         let (time, length) = (self.time, bytes.len() as u32);
         let words = [1_700_000_000 + (time / 1_000_000) as u32, (time % 1_000_000) as u32 * 1000, length, length];
         self.packets.push([words.map(u32::to_le_bytes).concat(), bytes].concat());

@@ -1,15 +1,24 @@
-//! RST (RFC 9293 §3.10.7.4): which ones are believed, and when. The rest of a connection's life is its parent's.
+//! What is not of this connection: segments of another one between the same ports, and RSTs that are not believed (RFC 9293 §3.10.7.4).
 //!
-//! One that is next ends both directions. One ahead of what was shown comes in its order, as a FIN does: a capture may show it before
+//! A RST that is next ends both directions. One ahead of what was shown comes in its order, as a FIN does: a capture may show it before
 //! bytes that were sent before it. It waits as long as these would. One that the peer's acknowledgements show to be out of its window is
 //! not believed, nor one behind which its sender goes on: peers answer such with a challenge (RFC 5961 §3.2).
 
-use super::half::Tag;
+use super::half::{Half, Tag};
 use super::{Reassembler, Streams};
-use crate::model::{Dir, End, Segment, Stamp};
-use crate::net::limits::RESET_WINDOW;
+use crate::model::{Dir, End, Segment, Stamp, TcpFlags};
+use crate::net::limits::{BOTH_WAYS, WINDOW};
 
 impl Reassembler {
+    /// Whether a segment is of another connection, by its numbers of both directions, or of one that was seen to open, where of the other
+    /// one nothing is known: so the last acknowledgements of an old connection come behind the first SYN of a new one.
+    pub(super) fn is_elsewhere(&self, seg: &Segment, dir: Dir) -> bool {
+        let [ours, theirs] = [dir, dir.other()].map(|dir| &self.halves[dir.index()]);
+        let opened = ours.opened || theirs.opened;
+        let far = |half: &Half, seq: u32| if half.is_placed() { half.is_far(seq, BOTH_WAYS) } else { opened };
+        seg.flags.has(TcpFlags::ACK) && far(ours, seg.seq) && far(theirs, seg.ack)
+    }
+
     /// Notes a RST, unless it can not be of this connection.
     pub(super) fn reset(&mut self, seg: &Segment, dir: Dir) {
         let needs = self.acknowledge(seg, dir);
@@ -17,7 +26,7 @@ impl Reassembler {
         let half = &mut self.halves[dir.index()];
         half.begin(seg.seq, false);
         let (place, next) = (half.place(seg.seq), half.next as i64);
-        if place.abs_diff(next) > RESET_WINDOW || half.is_acked_past(place) {
+        if place.abs_diff(next) > WINDOW || half.is_acked_past(place) {
             self.sums.rare().strays += 1;
             return;
         }
