@@ -260,6 +260,10 @@ fn judge(question: &Question, ending: Ending, usual: &Usual, book: &mut Book) {
     if !ending.seen || ending.how == End::Evicted || (waited < WAITED && (*patient || !closed)) {
         return;
     }
+    // who has said all may still be answered, had the capture gone on (RFC 9293 §3.6)
+    if ending.how == End::Open && matches!(ending.hung_up, Some((Dir::ToServer, at)) if book.now().since(at) < WAITED) {
+        return;
+    }
     // where the clock was set, or the capture halted, the answer may come behind it, to a connection that was given up for idle by then
     let leapt = if closed { Span::default() } else { book.leapt_since(*time) };
     if ending.how == End::Idle && waited.nanos().saturating_sub(leapt.nanos()) < WAITED.nanos() {
