@@ -262,6 +262,10 @@ impl Owner<Conn> for Desk<'_> {
     }
 
     fn end(&mut self, mut conn: Conn, how: End) {
+        // its ports are another one's by now: it was not seen to end
+        if how == End::Open {
+            conn.end_is_lost(self);
+        }
         conn.finish(how, self);
     }
 }

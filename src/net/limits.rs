@@ -12,6 +12,9 @@ pub const CLOCK_STEP: Span = Span::from_secs(1);
 /// longer than any interface's packets wait behind another one's.
 pub const CLOCK_LEAP: Span = IDLE_BRIEF;
 
+/// The longest packet that there is, with room to spare: what Linux makes of one for a NIC is half of that (BIG TCP).
+pub const LONGEST: usize = 1 << 20;
+
 /// Datagrams whose fragments are waited for: a linear search of them is cheaper than anything around it.
 pub const FRAGMENTED: usize = 256;
 /// Bytes of fragments that wait, in all: sixty datagrams of the largest size.
@@ -46,8 +49,8 @@ pub const ORDER_WAIT: Span = Span::from_secs(2);
 /// What lies further from all that is known of a direction, in bytes, is not believed of one segment alone, and never of a reset: beyond the
 /// largest common socket buffers.
 pub const WINDOW: u64 = 16 << 20;
-/// The same for a segment that is as far from what is known of both directions: then it is another connection's, for initial sequence
-/// numbers are random, or 15 MiB apart for each second (RFC 6528, as Linux does it), and no loss is as large both ways between two packets.
+/// The same for a segment that is as far from what is known of both directions: then it may be another connection's, for initial sequence
+/// numbers are random, or 15 MiB apart for each second (RFC 6528, as Linux does it).
 pub const BOTH_WAYS: u64 = 4 << 20;
 
 /// Shards there are, whatever the number of workers: limits, timers and caps are a shard's.

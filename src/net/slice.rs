@@ -2,7 +2,7 @@
 
 use super::fragments::Fragments;
 use super::ip::{self, Fragment, Hosts};
-use super::limits::{CLOCK_LEAP, CLOCK_STEP, LAYERS, TICK};
+use super::limits::{CLOCK_LEAP, CLOCK_STEP, LAYERS, LONGEST, TICK};
 use super::rest::{Reason, Rest};
 use super::{ends, link};
 use crate::model::{Batch, Item, Packet, Packets, Segment, SourceId, SourceNews, Stamp, TcpFlags, Transport, Zone};
@@ -148,7 +148,7 @@ impl Slicer {
     /// One packet: an item, nothing yet where it is a part of a datagram, or why it is passed over. `load` becomes that of all parts.
     fn slice(&mut self, packet: &Packet, load: &mut Load, out: &mut Batch) -> Result<Option<Item>, Reason> {
         let zone = self.zones.get(&packet.source).copied().unwrap_or_default();
-        let cut = (packet.wire_len as usize).saturating_sub(packet.bytes.len());
+        let cut = (packet.wire_len as usize).min(LONGEST).saturating_sub(packet.bytes.len());
         let mut rest = Rest::new(&out.slab, packet.bytes.clone(), cut);
         let mut layers = LAYERS;
         let mut next = link::link(packet.link, &mut rest)?;

@@ -82,6 +82,8 @@ struct Entry<C> {
     isn: [Option<NonZeroU32>; 2],
     /// The numbers of what they sent last, or, of an end that sent nothing, of what was acknowledged. A 0 is taken for none.
     at: [Option<NonZeroU32>; 2],
+    /// What the last segment told of them, where that is far from what is known.
+    doubt: Option<[u32; 2]>,
     /// Whether the lower and the higher end sent something.
     sent: [bool; 2],
     /// Whether it may be idle for long.
@@ -312,8 +314,9 @@ impl<C> ConnTable<C> {
 
     fn insert(&mut self, key: Key, state: State<C>, class: Class, seg: &Segment, side: usize, low_is_client: bool) -> u32 {
         let (first, touched) = (seg.stamp.packet, self.clock);
-        let (isn, at, sent, established, due) = ([None; 2], [None; 2], [false; 2], false, NEVER);
-        let mut entry = Entry { key, state, generation: 0, first, touched, low_is_client, isn, at, sent, established, due };
+        let (isn, at, doubt, sent, established, due) = ([None; 2], [None; 2], None, [false; 2], false, NEVER);
+        let mut entry =
+            Entry { key, state, generation: 0, first, touched, low_is_client, isn, at, doubt, sent, established, due };
         entry.note_isn(seg, side);
         let index = match self.free.pop() {
             Some(index) => {

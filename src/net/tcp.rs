@@ -87,6 +87,7 @@ impl Reassembler {
     fn taken(&mut self, seg: &Segment, payload: &[u8], dir: Dir, out: &mut impl Streams) -> u64 {
         if self.is_over() || self.is_elsewhere(seg, dir) {
             self.sums.rare().strays += 1;
+            self.pump(self.now(), out);
             return 0;
         }
         if seg.flags.has(TcpFlags::RST) {
@@ -202,7 +203,7 @@ impl Reassembler {
         }
         let at = u64::try_from(other.place(seg.ack)).unwrap_or(0);
         other.note_acked(at);
-        if other.clamp(at) <= other.next || !other.believes(at) {
+        if other.clamp(at) <= other.next || !other.believes(at, true) {
             return 0;
         }
         let acks = &mut other.beyond().acks;
@@ -235,7 +236,7 @@ impl Reassembler {
         let place = half.place(seq);
         let (next, end) = (half.next as i64, place + len as i64);
         let limit = half.fin().map_or(i64::MAX, |at| at as i64);
-        if (len > 0 && place >= limit) || !half.believes(place.max(0) as u64) {
+        if (len > 0 && place >= limit) || !half.believes(place.max(0) as u64, false) {
             self.sums.rare().strays += 1;
             return 0;
         }

@@ -114,6 +114,15 @@ impl Conn {
         (&mut self.carrier, Out { driver: &mut self.driver, head: &mut self.head, how: &mut self.how, sink })
     }
 
+    /// Its end was not captured, nor what may have come before it.
+    pub(super) fn end_is_lost(&mut self, desk: &mut Desk<'_>) {
+        if let Carrier::Tcp(tcp) = &mut self.carrier
+            && tcp.end_is_lost()
+        {
+            desk.totals.gaps += 1;
+        }
+    }
+
     /// It ends for another reason than its own segments.
     pub(super) fn finish(&mut self, how: End, desk: &mut Desk<'_>) {
         let meta = self.meta();

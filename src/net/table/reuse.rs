@@ -2,7 +2,7 @@
 
 use super::{Entry, State};
 use crate::model::{Segment, TcpFlags, Transport};
-use crate::net::limits::{BOTH_WAYS, COPY_WINDOW};
+use crate::net::limits::{BOTH_WAYS, COPY_WINDOW, WINDOW};
 use crate::time::Time;
 use std::num::NonZeroU32;
 
@@ -16,21 +16,44 @@ const SYN_DATA: u32 = 1 << 16;
 
 impl<C> Entry<C> {
     /// Whether a segment shows that the ports are in use anew: an opening with another initial sequence number, or after the close; or data
-    /// with other numbers both ways, whose opening was not seen.
-    pub(super) fn is_over_by(&self, seg: &Segment, side: usize, now: Time) -> bool {
+    /// with other numbers both ways, whose opening was not seen: of an open connection once two segments in a row tell it.
+    pub(super) fn is_over_by(&mut self, seg: &Segment, side: usize, now: Time) -> bool {
         if self.key.transport == Transport::Datagram || seg.flags.has(TcpFlags::RST) {
             return false;
         }
         let closed = matches!(self.state, State::Closed);
         if !seg.flags.has(TcpFlags::SYN) {
             let brings = !seg.payload.is_empty() || seg.cut > 0;
-            return brings && self.is_elsewhere(seg, side, if closed { CLOSED } else { OPEN });
+            return if closed { brings && self.is_elsewhere(seg, side, CLOSED) } else { self.is_anothers(seg, side, brings) };
         }
         if seg.flags.has(TcpFlags::ACK) {
             return self.isn[1 - side].is_some_and(|isn| seg.ack.wrapping_sub(isn.get()).wrapping_sub(1) > SYN_DATA);
         }
         // a client that was refused may try again with the same number; another source's copy comes sooner
         self.isn[side].is_some_and(|isn| isn.get() != seg.seq) || closed && now.since(self.touched) > COPY_WINDOW
+    }
+
+    /// Whether a segment that may bring data begins another connection, as the one before it said, too: what they tell lies before what was
+    /// seen, or so far behind it both ways that it is hardly a hole. If it is a hole, that is where the connection goes on.
+    fn is_anothers(&mut self, seg: &Segment, side: usize, brings: bool) -> bool {
+        if !self.is_elsewhere(seg, side, OPEN) {
+            self.doubt = None;
+            return false;
+        }
+        let told = if side == 0 { [seg.seq, seg.ack] } else { [seg.ack, seg.seq] };
+        let apart = |one: u32, other: u32| u64::from((one.wrapping_sub(other) as i32).unsigned_abs());
+        let near = |before: &[u32; 2]| (0..2).all(|at| apart(told[at], before[at]) <= BOTH_WAYS);
+        let before = self.doubt.filter(near).unwrap_or(told);
+        self.doubt = Some(before);
+        let twice = before != told;
+        // where one end has only sent its SYN, what is left of an old connection may come behind it
+        let [Some(low), Some(high)] = self.at else { return false };
+        let ahead = [told[0].wrapping_sub(low.get()), told[1].wrapping_sub(high.get())].map(|by| i64::from(by as i32));
+        let another = ahead.iter().any(|by| *by < 0) || ahead.iter().all(|by| *by > WINDOW as i64);
+        if twice && !another {
+            self.at = told.map(NonZeroU32::new);
+        }
+        twice && another && brings
     }
 
     /// Whether what a segment sends and what it acknowledges are both so far from what is known: before that, and behind it. Behind a SYN

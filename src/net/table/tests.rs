@@ -206,30 +206,52 @@ fn data_of_other_numbers_after_the_close_are_another_connections() {
 }
 
 #[test]
-fn data_of_other_numbers_both_ways_are_another_connections() {
+fn what_two_segments_tell_of_other_numbers_both_ways_is_another_connections() {
     const FAR: u32 = 5 << 20;
-    for (seq, ack, length, cut, other) in [
-        (FAR, FAR, 7, 0, true),
-        (FAR, FAR, 0, 7, true),
-        (FAR, u32::MAX - FAR, 7, 0, true),
-        (FAR, 9, 7, 0, false),
-        (9, FAR, 7, 0, false),
-        (1 << 20, 1 << 20, 7, 0, false),
-        (FAR, FAR, 0, 0, false),
+    const FARTHER: u32 = 17 << 20;
+    let back = u32::MAX - FAR;
+    // where they begin, what the first and the second one bring, and by how much they differ
+    for (seq, ack, lengths, apart, other) in [
+        (FARTHER, FARTHER, [7, 7], 7, true),
+        (FARTHER, FARTHER, [0, 7], 7, true),
+        (FAR, back, [7, 7], 7, true),
+        // one alone, however often it comes, and two that differ
+        (FARTHER, FARTHER, [7, 7], 0, false),
+        (FARTHER, FARTHER, [7, 7], FAR, false),
+        (FARTHER, FARTHER, [7, 0], 7, false),
+        // a hole, in both directions or in one
+        (FAR, FARTHER, [7, 7], 7, false),
+        (FARTHER, 9, [7, 7], 7, false),
+        (back, 9, [7, 7], 7, false),
     ] {
         let mut s = Shard::default();
         s.tcp(CLIENT, SERVER, SYN, 1, 0);
         s.tcp(SERVER, CLIENT, SYN | ACK, 1, 2);
-        let seg = Segment { payload: 0..length, cut, ..s.segment(CLIENT, SERVER, ACK, seq, ack) };
-        s.table.find(&seg, Transport::Stream, false, &mut s.log).unwrap();
-        assert_eq!(s.ended(), if other { vec![(1, End::Open)] } else { vec![] }, "{seq} {ack} {length} {cut}");
-        // what brings nothing does not tell where it goes on
-        if !other && length == 0 {
-            let seg = Segment { payload: 0..7, ..s.segment(CLIENT, SERVER, ACK, 2, 2) };
-            s.table.find(&seg, Transport::Stream, false, &mut s.log).unwrap();
+        for (length, apart) in lengths.into_iter().zip([0, apart]) {
             assert_eq!(s.ended(), []);
+            let seg = s.segment(CLIENT, SERVER, ACK, seq.wrapping_add(apart), ack);
+            s.table.find(&Segment { payload: 0..length, ..seg }, Transport::Stream, false, &mut s.log).unwrap();
         }
+        let ended = if other { vec![(1, End::Open)] } else { vec![] };
+        assert_eq!(s.ended(), ended, "{seq} {ack} {lengths:?} {apart}");
     }
+    // between them the connection goes on, and later it is where the hole led
+    let mut s = Shard::default();
+    s.tcp(CLIENT, SERVER, SYN, 1, 0);
+    s.tcp(SERVER, CLIENT, SYN | ACK, 1, 2);
+    for seq in [FARTHER, 2, FARTHER + 7, 2, FAR, FAR + 7, FAR + FARTHER, 2 * FARTHER] {
+        let seg = s.segment(CLIENT, SERVER, ACK, seq, seq);
+        s.table.find(&Segment { payload: 0..7, ..seg }, Transport::Stream, false, &mut s.log).unwrap();
+        assert_eq!(s.ended(), [], "{seq}");
+    }
+    // what is left of an old connection behind a SYN
+    let mut s = Shard::default();
+    s.tcp(CLIENT, SERVER, SYN, 1, 0);
+    for seq in [FARTHER, FARTHER + 7] {
+        let seg = s.segment(SERVER, CLIENT, ACK, seq, seq);
+        s.table.find(&Segment { payload: 0..7, ..seg }, Transport::Stream, false, &mut s.log).unwrap();
+    }
+    assert_eq!(s.ended(), []);
 }
 
 #[test]

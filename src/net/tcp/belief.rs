@@ -10,12 +10,24 @@ use crate::model::{Dir, End, Segment, Stamp, TcpFlags};
 use crate::net::limits::{BOTH_WAYS, WINDOW};
 
 impl Reassembler {
+    /// It is over, and that was not captured: a hole of which nobody knows how long it is, where anything was said before.
+    pub fn end_is_lost(&mut self) -> bool {
+        let lost = self.halves.iter().any(Half::has_begun) && !self.is_over();
+        self.sums.rare().gaps += u64::from(lost);
+        lost
+    }
+
     /// Whether a segment is of another connection, by its numbers of both directions, or of one that was seen to open, where of the other
-    /// one nothing is known: so the last acknowledgements of an old connection come behind the first SYN of a new one.
+    /// one nothing is known: so the last acknowledgements of an old connection come behind the first SYN of a new one. Data far ahead may
+    /// be behind a large hole.
     pub(super) fn is_elsewhere(&self, seg: &Segment, dir: Dir) -> bool {
         let [ours, theirs] = [dir, dir.other()].map(|dir| &self.halves[dir.index()]);
         let opened = ours.opened || theirs.opened;
         let far = |half: &Half, seq: u32| if half.is_placed() { half.is_far(seq, BOTH_WAYS) } else { opened };
+        let brings = !seg.payload.is_empty() || seg.cut > 0;
+        if brings && ours.is_placed() && ours.place(seg.seq) >= ours.next as i64 {
+            return false;
+        }
         seg.flags.has(TcpFlags::ACK) && far(ours, seg.seq) && far(theirs, seg.ack)
     }
 

@@ -54,8 +54,8 @@ pub(super) struct Beyond {
     pub(super) acks: VecDeque<(u64, Mark)>,
     /// What it acknowledged, out of grace, and how many packets the connection had by then.
     pub(super) acked: (u64, u64),
-    /// What one segment told alone that is too far from the rest.
-    far: Option<u64>,
+    /// What one segment told alone that is too far from the rest, and whether it was the peer's.
+    far: Option<(u64, bool)>,
     /// Where one byte may be its FIN, not captured: then what was sent after it does not wait any longer.
     pub(super) spare: Option<u64>,
     /// Where its FIN is.
@@ -131,7 +131,8 @@ impl Half {
         let next = self.next;
         let idle = self.idle();
         let passed = |at: Option<u64>| at.is_none_or(|at| at < next);
-        self.beyond.take_if(|b| idle && b.fin.is_none() && b.acked.0 <= next && passed(b.spare) && passed(b.far));
+        let known = |b: &Beyond| b.fin.is_some() || b.acked.0 > next || !passed(b.spare) || !passed(b.far.map(|(at, _)| at));
+        self.beyond.take_if(|b| idle && !known(b));
     }
 
     /// Whether anything told where it begins.
@@ -219,24 +220,26 @@ impl Half {
         self.next > self.start.into()
     }
 
-    /// Whether a sequence number is so far from what was shown, one way or the other.
-    pub(super) fn is_far(&self, seq: u32, far: u64) -> bool {
-        self.place(seq).abs_diff(self.next as i64) > far
+    /// How far anything is known of it: it was shown, it waits, or it was acknowledged.
+    fn known(&self) -> u64 {
+        let Some(beyond) = &self.beyond else { return self.next };
+        let acked = beyond.acks.back().map_or(0, |&(at, _)| at).max(beyond.acked.0);
+        beyond.pieces.end().max(acked).max(self.next)
     }
 
-    /// Whether it may go on at `place`: that is not far from what is known of it, or another segment said so.
-    pub(super) fn believes(&mut self, place: u64) -> bool {
-        let ahead = place.saturating_sub(WINDOW);
-        if ahead <= self.next {
+    /// Whether a sequence number is so far from what is known, one way or the other.
+    pub(super) fn is_far(&self, seq: u32, far: u64) -> bool {
+        let place = self.place(seq);
+        place < self.next as i64 - far as i64 || place > (self.known() + far) as i64
+    }
+
+    /// Whether it may go on at `place`, as it says or the peer: that is not far from what is known of it, or another segment said so.
+    pub(super) fn believes(&mut self, place: u64, by_peer: bool) -> bool {
+        if place.saturating_sub(WINDOW) <= self.next || place.saturating_sub(WINDOW) <= self.known() {
             return true;
         }
-        let beyond = self.beyond();
-        let known = beyond.pieces.end().max(beyond.acks.back().map_or(0, |&(at, _)| at)).max(beyond.acked.0);
-        let borne_out = ahead <= known || beyond.far.is_some_and(|far| far != place && far.abs_diff(place) <= WINDOW);
-        if !borne_out {
-            beyond.far = Some(place);
-        }
-        borne_out
+        let far = self.beyond().far.replace((place, by_peer));
+        far.is_some_and(|(far, by)| (far, by) != (place, by_peer) && far.abs_diff(place) <= WINDOW)
     }
 
     /// The peer acknowledged this.

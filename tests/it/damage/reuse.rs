@@ -33,10 +33,10 @@ fn connections(random: bool) -> Vec<Packets> {
     (0..CONNECTIONS).map(one).collect()
 }
 
-/// Targets of requests with their own answers, and the sums.
+/// Targets of requests with their own answers, and the sums. An answer whose request was lost has none.
 fn read(packets: Packets) -> (BTreeSet<String>, Value) {
     let records = File { head: File::of("keep-alive").head, packets }.read();
-    let whole = |flow: &&Value| flow["type"] == "flow" && flow["status"] == "200";
+    let whole = |flow: &&Value| flow["type"] == "flow" && flow["status"] == "200" && flow["http"]["target"].is_string();
     let mut targets = BTreeSet::new();
     for flow in records.iter().filter(whole) {
         let target = flow["http"]["target"].as_str().unwrap()[1..].to_owned();
@@ -67,9 +67,39 @@ fn ports_that_are_used_again_lose_nothing() {
                 packets.into_iter().enumerate().filter(move |(at, _)| !is_left_out(*at, all)).map(|(_, packet)| packet)
             };
             let (whole, stats) = read(connections(random).into_iter().flat_map(kept).collect());
-            let least = (CONNECTIONS * EXCHANGES) as usize * if random { 95 } else { 100 } / 100;
+            // the first segment of one whose opening is lost is not believed yet
+            let least = (CONNECTIONS * (EXCHANGES - u32::from(what.starts_with("openings")))) as usize;
             assert!(whole.len() >= least, "without {what}: {} of {}", whole.len(), CONNECTIONS * EXCHANGES);
-            assert!(stats["lost_bytes"].as_u64().unwrap() < 2 * u64::from(CONNECTIONS), "without {what}: {stats}");
+            // random numbers may go on near those before them by chance, in one direction
+            let number = |key: &str| stats[key].as_u64().unwrap();
+            let told = if random { number("connections") + 2 >= CONNECTIONS.into() } else { number("lost_bytes") == 0 };
+            assert!(told, "without {what}: {stats}");
+        }
+    }
+}
+
+/// One segment that is none of theirs, with bytes or without, changes nothing, save that it is counted.
+#[test]
+fn one_stray_segment_ends_nothing() {
+    for case in ["grpc", "amqp", "postgresql-extended", "redis", "keep-alive"] {
+        let whole = File::of(case);
+        let count = |packets: Packets| {
+            let records = File { head: whole.head.clone(), packets }.read();
+            let stats = records.last().unwrap();
+            ["connections", "flows", "lost_bytes", "gaps", "stream_bytes", "evicted"].map(|key| stats[key].to_string())
+        };
+        let truth = count(whole.packets.clone());
+        // Ethernet and IPv4 are before them: the numbers of both directions are turned around, of no opening
+        let any = whole.packets.iter().enumerate().filter(|(at, packet)| at % 7 == 5 && packet[63] & 2 == 0);
+        let far = any.map(|(at, packet)| {
+            let mut stray = packet.clone();
+            [54, 58].into_iter().for_each(|number| stray[number] ^= 0x50);
+            (at, stray)
+        });
+        for (at, stray) in far.take(12) {
+            let mut packets = whole.packets.clone();
+            packets.insert(at + 1, stray);
+            assert_eq!(count(packets), truth, "{case}, behind packet {at}");
         }
     }
 }
