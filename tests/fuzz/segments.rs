@@ -8,6 +8,9 @@ use meshtop::time::Time;
 /// How far apart the places are where a segment may lie that goes on from none.
 const STEP: u32 = 64;
 
+/// From which place on it lies far ahead, and by how much more each: up to 64 MiB.
+const FAR: (u8, u32) = (192, 1 << 20);
+
 /// How many bytes are at one place alone.
 const TELLING: usize = 8;
 
@@ -81,28 +84,40 @@ pub fn play(data: &[u8]) {
         let seq = match what >> 1 & 3 {
             0 => next[me],
             1 => next[me].saturating_sub(u32::from(place)).max(1),
-            2 => next[me] + u32::from(place),
-            _ => 1 + u32::from(place) * STEP,
+            2 => next[me].wrapping_add(place.into()),
+            _ if place < FAR.0 => 1 + u32::from(place) * STEP,
+            _ => next[me].wrapping_add(u32::from(place - FAR.0) * FAR.1),
         };
         let flags =
             [0, TcpFlags::ACK, TcpFlags::ACK, TcpFlags::ACK | TcpFlags::FIN, TcpFlags::SYN, TcpFlags::RST, TcpFlags::ACK, 0];
         let flags = TcpFlags(flags[usize::from(what >> 3 & 7)]);
         // a SYN has the place before the first byte
         let seq = if flags.has(TcpFlags::SYN) { 0 } else { seq };
-        let payload: Vec<u8> =
-            if flags.has(TcpFlags::SYN) { Vec::new() } else { (0..u32::from(len)).map(|i| byte(dir, seq + i)).collect() };
+        let payload: Vec<u8> = if flags.has(TcpFlags::SYN) {
+            Vec::new()
+        } else {
+            (0..u32::from(len)).map(|i| byte(dir, seq.wrapping_add(i))).collect()
+        };
         let cut = if what & 0xc0 == 0xc0 { payload.len() as u32 / 2 } else { 0 };
         let captured = payload.len() - cut as usize;
         let ports = if dir == Dir::ToServer { [40_000, 80] } else { [80, 40_000] };
         let [from, to] = ports.map(|port| ([127, 0, 0, 1], port).into());
-        let ack = next[dir.other().index()].saturating_add_signed(i32::from(ack as i8));
+        let peers = next[dir.other().index()];
+        let ack = if what & 0xc0 == 0x40 {
+            peers.wrapping_add(u32::from(ack) * FAR.1)
+        } else {
+            peers.saturating_add_signed(i32::from(ack as i8))
+        };
         heard.packets.push((seq, payload.len()));
         let (source, zone) = (SourceId(0), Zone::default());
         let seg = Segment { stamp, source, zone, from, to, seq, ack, flags, payload: 0..captured, cut, shard: 0 };
         assert!(!tcp.is_copy(&seg, dir), "there is one source");
         tcp.segment(&seg, &payload[..captured], dir, &mut heard);
         tcp.tick(stamp, &mut heard);
-        next[me] = next[me].max(seq + payload.len() as u32);
+        let end = seq.wrapping_add(payload.len() as u32);
+        if end.wrapping_sub(next[me]) < 1 << 31 {
+            next[me] = end;
+        }
     }
     tcp.finish(End::Open, &mut heard);
     assert!(heard.ended.iter().all(|ended| *ended), "both directions end");

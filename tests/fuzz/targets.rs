@@ -51,7 +51,11 @@ pub fn targets() -> Vec<Target> {
         )
     });
     let rest = [
-        target("reassembler", "src/net", segments::play, || vec![[8, 0, 0, 9, 0, 9, 0, 0, 40, 0].repeat(20)]),
+        target("reassembler", "src/net", segments::play, || {
+            let far =
+                [&[8, 0, 0, 9, 0, 9, 0, 0, 40, 0][..], &[14, 210, 0, 9, 0, 8, 0, 0, 9, 0, 79, 220, 20, 40, 0, 9, 0, 0, 40, 0]];
+            vec![[8, 0, 0, 9, 0, 9, 0, 0, 40, 0].repeat(20), far.concat().repeat(10)]
+        }),
         target("files", "src/source", file, || captures().into_iter().filter_map(|path| std::fs::read(path).ok()).collect()),
         target("filter", "src/filter", filter, || FILTERS.iter().map(|text| text.as_bytes().to_vec()).collect()),
         target("bodies", "src/body", any_body, body_seeds),

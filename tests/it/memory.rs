@@ -15,7 +15,7 @@ const MIB: u64 = 1 << 20;
 const STORE: u64 = 16;
 /// What a run may take beside that, in MiB; and one with all those connections open, huge pages of the system's making included.
 const BESIDE: u64 = 64;
-const OPEN: u64 = 176;
+const OPEN: u64 = 128;
 /// By how much two runs over the same file may differ, in MiB: when threads hand over and memory goes back is not determined.
 const CHANCE: u64 = 8;
 const CONNECTIONS: u64 = 100_000;
