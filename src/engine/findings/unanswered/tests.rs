@@ -233,7 +233,7 @@ fn an_answer_that_its_asker_had_not_read_yet_is_enough_too() {
 #[test]
 fn a_capture_that_ends_and_what_could_not_be_seen_are_none() {
     check(&asked("GET /x"), conn(End::Open, 3000), 0);
-    // who said all may have been answered yet, not by whom has
+    // who has said all may still be answered; who hung up does not answer any more
     for (who, found) in [(Dir::ToServer, 0), (Dir::ToClient, 1)] {
         check(&asked("GET /x"), ConnRecord { hung_up: Some((who, at(13))), ..conn(End::Open, 300) }, found);
     }
