@@ -1,6 +1,6 @@
 //! More than can be read for a while: what was not seen is counted, and then it goes on as before.
 
-use super::program::{PATIENCE, Running, can_capture, lines, meshtop};
+use super::program::{PATIENCE, Running, lines, listened};
 use serde_json::Value;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -14,13 +14,8 @@ const SOON: Duration = Duration::from_millis(500);
 
 #[test]
 fn an_overload_is_counted_and_over_with_its_cause() {
-    if !can_capture("an_overload_is_counted_and_over_with_its_cause") {
-        return;
-    }
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let Some((listener, running)) = listened("an_overload_is_counted_and_over_with_its_cause") else { return };
     let addr = listener.local_addr().unwrap();
-    let running = Running::start(meshtop().args(["-i", "lo", "-f", &format!("tcp port {}", addr.port()), "--json"]));
-    running.line();
     let mut kept = TcpStream::connect(addr).unwrap();
     let (mut served, _) = listener.accept().unwrap();
     exchange((&mut kept, &mut served), "/before");

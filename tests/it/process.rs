@@ -1,8 +1,8 @@
 //! The process as the system sees it: its rights, its rest, its end.
 
-use super::program::{PATIENCE, Running, can_capture, lines, meshtop};
+use super::program::{PATIENCE, Running, can_capture, lines, listened, meshtop};
 use std::io::Write;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::process::Command;
 use std::time::Instant;
 
@@ -99,14 +99,8 @@ fn a_signal_that_comes_twice_ends_it_once_and_well() {
 
 #[test]
 fn what_was_on_its_way_when_it_was_told_to_end_is_seen() {
-    if !can_capture("what_was_on_its_way_when_it_was_told_to_end_is_seen") {
-        return;
-    }
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let addr = listener.local_addr().unwrap();
-    let running = Running::start(meshtop().args(["-i", "lo", "-f", &format!("tcp port {}", addr.port()), "--json"]));
-    running.line();
-    let mut client = TcpStream::connect(addr).unwrap();
+    let Some((listener, running)) = listened("what_was_on_its_way_when_it_was_told_to_end_is_seen") else { return };
+    let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let (mut server, _) = listener.accept().unwrap();
     client.write_all(b"GET /last HTTP/1.1\r\nHost: here\r\n\r\n").unwrap();
     server.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").unwrap();

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -62,6 +63,19 @@ pub fn can_capture(test: &str) -> bool {
         let _ = writeln!(std::io::stderr(), "\nSKIPPED {test}: no right to capture; run the tests as root to have it run");
     }
     may
+}
+
+/// A listener on loopback, and the program that captures what goes there, from now on. None where it may not.
+pub fn listened(test: &str) -> Option<(TcpListener, Running)> {
+    if !can_capture(test) {
+        return None;
+    }
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = format!("tcp port {}", listener.local_addr().unwrap().port());
+    let running = Running::start(meshtop().args(["-i", "lo", "-f", &port, "--json"]));
+    // it captures once it says something
+    running.line();
+    Some((listener, running))
 }
 
 /// A process that ends with the test, whatever happens.

@@ -18,14 +18,15 @@ impl<C> Entry<C> {
     /// Whether a segment shows that the ports are in use anew: an opening with another initial sequence number, or after the close; or data
     /// with other numbers both ways, whose opening was not seen: of an open connection once two segments in a row tell it.
     pub(super) fn is_over_by(&mut self, seg: &Segment, side: usize, now: Time) -> bool {
-        if self.key.transport == Transport::Datagram || seg.flags.has(TcpFlags::RST) {
+        if self.key.transport == Transport::Datagram {
             return false;
         }
-        let closed = matches!(self.state, State::Closed);
-        if !seg.flags.has(TcpFlags::SYN) {
-            let brings = !seg.payload.is_empty() || seg.cut > 0;
+        let (closed, reset) = (matches!(self.state, State::Closed), seg.flags.has(TcpFlags::RST));
+        if reset || !seg.flags.has(TcpFlags::SYN) {
+            let brings = !reset && (!seg.payload.is_empty() || seg.cut > 0);
             return if closed { brings && self.is_elsewhere(seg, side, CLOSED) } else { self.is_anothers(seg, side, brings) };
         }
+        self.doubt = None;
         if seg.flags.has(TcpFlags::ACK) {
             return self.isn[1 - side].is_some_and(|isn| seg.ack.wrapping_sub(isn.get()).wrapping_sub(1) > SYN_DATA);
         }
@@ -71,7 +72,7 @@ impl<C> Entry<C> {
     /// A packet of it: what it tells of where both ends are, unless it is from elsewhere.
     pub(super) fn note(&mut self, seg: &Segment, side: usize) {
         self.sent[side] = true;
-        if !self.is_elsewhere(seg, side, OPEN) {
+        if self.doubt.is_none() {
             self.at[side] = NonZeroU32::new(seg.seq);
             if !self.sent[1 - side] {
                 self.at[1 - side] = NonZeroU32::new(seg.ack).filter(|_| seg.flags.has(TcpFlags::ACK));

@@ -1,6 +1,6 @@
 //! Connections one after the other between the same two ports, of which what tells them apart is lost or out of its place.
 
-use super::wire::{OPENING, Wire};
+use super::wire::{OPENING, Wire, chance};
 use super::{File, Packets};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -9,13 +9,6 @@ const CONNECTIONS: u32 = 60;
 const EXCHANGES: u32 = 3;
 /// Packets that close one.
 const CLOSING: usize = 3;
-
-fn chance(state: &mut u32) -> u32 {
-    *state ^= *state << 13;
-    *state ^= *state >> 17;
-    *state ^= *state << 5;
-    *state
-}
 
 /// The packets of each, 2 s apart. Initial sequence numbers are random, or grow by one each 64 ns, as Linux has it for the same ports.
 fn connections(random: bool) -> Vec<Packets> {

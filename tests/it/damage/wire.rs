@@ -84,17 +84,19 @@ impl Wire {
     }
 }
 
+/// The next number as if by chance (xorshift32).
+pub fn chance(state: &mut u32) -> u32 {
+    *state ^= *state << 13;
+    *state ^= *state >> 17;
+    *state ^= *state << 5;
+    *state
+}
+
 /// Packets that are lost, counted from the first one behind those that open the connection: some in a row, and such as chance takes.
 pub fn losses(window: std::ops::Range<usize>) -> Vec<BTreeSet<usize>> {
     let rows = (1..=window.len()).flat_map(|len| window.clone().map(move |first| (first..first + len).collect()));
-    let mut state = 0x2545_f491_u32;
-    let mut chance = |of: u32| {
-        state ^= state << 13;
-        state ^= state >> 17;
-        state ^= state << 5;
-        state.is_multiple_of(of)
-    };
-    let some = (0..150).map(|n| window.clone().filter(|_| chance(2 + n % 4)).collect());
+    let mut state = 0x2545_f491;
+    let some = (0..150).map(|n| window.clone().filter(|_| chance(&mut state).is_multiple_of(2 + n % 4)).collect());
     rows.chain(some.collect::<Vec<_>>()).collect()
 }
 
